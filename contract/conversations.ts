@@ -1,0 +1,60 @@
+/** Owns the wire of `/api/conversations` and `/api/contacts`: what was synced, read back. */
+import { z } from "zod";
+import { pageFields } from "./paging.ts";
+import { idSchema, timeSchema } from "./scalars.ts";
+import { attachmentSchema, messageDirectionSchema, messageTypeSchema, reactionSchema } from "./sync.ts";
+
+export const conversationSchema = z.object({
+  id: idSchema,
+  imessageId: z.string(),
+  displayName: z.string().nullable(),
+  isGroup: z.boolean(),
+  participantIds: z.array(z.string()),
+  messageCount: z.int().min(0),
+  lastMessageAt: timeSchema.nullable(),
+  createdAt: timeSchema,
+}).meta({ id: "Conversation" });
+export type Conversation = z.infer<typeof conversationSchema>;
+
+export const conversationListSchema = z.object({ conversations: z.array(conversationSchema), ...pageFields })
+  .meta({ id: "ConversationList", description: "Newest activity first" });
+export type ConversationList = z.infer<typeof conversationListSchema>;
+
+export const conversationResponseSchema = z.object({ conversation: conversationSchema })
+  .meta({ id: "ConversationResponse" });
+export type ConversationResponse = z.infer<typeof conversationResponseSchema>;
+
+export const messageSchema = z.object({
+  id: idSchema,
+  conversationId: idSchema,
+  imessageGuid: z.string(),
+  senderId: z.string().nullable(),
+  direction: messageDirectionSchema,
+  messageType: messageTypeSchema,
+  text: z.string().nullable(),
+  sentAt: timeSchema,
+  editedAt: timeSchema.nullable(),
+  retractedAt: timeSchema.nullable(),
+  replyToGuid: z.string().nullable(),
+  reactions: z.array(reactionSchema),
+  attachments: z.array(attachmentSchema),
+}).meta({ id: "Message" });
+export type Message = z.infer<typeof messageSchema>;
+
+export const messageListSchema = z.object({ messages: z.array(messageSchema), ...pageFields })
+  .meta({ id: "MessageList", description: "Newest first" });
+export type MessageList = z.infer<typeof messageListSchema>;
+
+export const contactSchema = z.object({
+  id: idSchema,
+  appleId: z.string().nullable(),
+  phoneNumber: z.string().nullable(),
+  email: z.string().nullable(),
+  displayName: z.string().nullable(),
+  avatarHash: z.string().nullable(),
+}).meta({ id: "Contact" });
+export type Contact = z.infer<typeof contactSchema>;
+
+export const contactListSchema = z.object({ contacts: z.array(contactSchema), ...pageFields })
+  .meta({ id: "ContactList" });
+export type ContactList = z.infer<typeof contactListSchema>;

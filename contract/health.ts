@@ -1,0 +1,12 @@
+/** Owns the wire of the server's own health answer. */
+import { z } from "zod";
+
+export const serverHealthSchema = z.object({
+  status: z.enum(["healthy", "degraded"]),
+  version: z.string(),
+  database_connected: z.boolean(),
+  kv_connected: z.boolean(),
+  ml: z.enum(["ready", "loading", "unavailable"]).describe("The ml service as last seen"),
+  model_version: z.string().nullable(),
+}).meta({ id: "ServerHealth" });
+export type ServerHealth = z.infer<typeof serverHealthSchema>;

@@ -1,0 +1,157 @@
+/** Owns the wire of the ml service: health, generation, models, cache, evaluation and training. */
+import { z } from "zod";
+import { idSchema, labelSchema, textSchema, timeSchema } from "./scalars.ts";
+
+/** Longest prompt in UTF-16 units; what exceeds the model's context is cut by the engine. */
+export const MAX_PROMPT_LENGTH = 1_000_000;
+export const MAX_GENERATED_TOKENS = 4_096;
+/** Endings at which a raw transcript's reply stops; both names of design section 7. */
+export const DEFAULT_STOP = ["\nThem:", "\nMe:"];
+
+/** A model's name in the catalog or the models folder: no path, no URL. */
+export const modelIdSchema = z.string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/,
+    "must be a model id: letters, digits, dots, dashes, underscores",
+  )
+  .refine((id) => !id.includes(".."), "must be a model id, not a path");
+
+export const healthResponseSchema = z.object({
+  status: z.enum(["healthy", "loading", "degraded"]),
+  model_loaded: z.boolean(),
+  model_version: z.string().nullable(),
+  redis_connected: z.boolean().describe("True when the job and cache store answers; kept for compatibility"),
+  kv_connected: z.boolean(),
+  queue_length: z.int().min(0),
+  reason: z.string().optional().describe("Why no model is loaded"),
+}).meta({ id: "MlHealth" });
+export type HealthResponse = z.infer<typeof healthResponseSchema>;
+
+export const timingsSchema = z.object({
+  queue_ms: z.number().min(0),
+  prompt_ms: z.number().min(0),
+  prompt_tokens: z.int().min(0),
+  cached_tokens: z.int().min(0).describe("Prompt tokens reused from an earlier request"),
+  generate_ms: z.number().min(0),
+  tokens_per_second: z.number().min(0),
+}).meta({ id: "Timings" });
+export type Timings = z.infer<typeof timingsSchema>;
+
+export const generateRequestSchema = z.object({
+  prompt: textSchema(MAX_PROMPT_LENGTH, { minLength: 1 }),
+  max_tokens: z.int().min(1).max(MAX_GENERATED_TOKENS).default(256),
+  temperature: z.number().min(0).max(2).default(0.7),
+  top_p: z.number().gt(0).max(1).default(0.9),
+  repeat_penalty: z.number().gt(0).max(2).default(1.1),
+  stop: z.array(textSchema(64, { minLength: 1 })).max(16).default(DEFAULT_STOP),
+  cache_key: labelSchema(512).optional(),
+  seed: z.int().min(0).max(0xffff_ffff).optional(),
+  top_k: z.int().min(0).max(100_000).optional(),
+  min_p: z.number().min(0).max(1).optional(),
+  conversation_id: labelSchema().optional().describe("Lets the engine reuse this conversation's prefix"),
+  adapter_id: modelIdSchema.optional(),
+  raw: z.boolean().default(false).describe("Give the prompt to the model as it is, without a template"),
+}).meta({ id: "GenerateRequest" });
+export type GenerateRequest = z.infer<typeof generateRequestSchema>;
+export type GenerateInput = z.input<typeof generateRequestSchema>;
+
+export const generateResultSchema = z.object({
+  response: z.string(),
+  confidence: z.number().min(0).max(1).describe("Geometric mean probability of the generated tokens"),
+  model_version: z.string(),
+  tokens_used: z.int().min(0),
+  cached: z.boolean(),
+  finish_reason: z.enum(["stop", "length"]).optional(),
+  timings: timingsSchema.optional(),
+}).meta({ id: "GenerateResponse" });
+export type GenerateResult = z.infer<typeof generateResultSchema>;
+
+export const ML_JOB_STATUSES = ["queued", "running", "completed", "failed", "cancelled"] as const;
+
+export const generateAsyncResponseSchema = z.object({
+  job_id: idSchema,
+  status: z.enum(ML_JOB_STATUSES),
+}).meta({ id: "GenerateAsyncResponse" });
+export type GenerateAsyncResponse = z.infer<typeof generateAsyncResponseSchema>;
+
+export const generateStatusResponseSchema = z.object({
+  job_id: idSchema,
+  status: z.enum(ML_JOB_STATUSES),
+  result: generateResultSchema.nullable(),
+  error: z.string().nullable(),
+  created_at: timeSchema,
+  completed_at: timeSchema.nullable(),
+  position: z.int().min(0).nullable().optional().describe("Jobs ahead of this one while it is queued"),
+}).meta({ id: "GenerateStatus" });
+export type GenerateStatusResponse = z.infer<typeof generateStatusResponseSchema>;
+
+/** A training job's name as its caller chose it. */
+export const trainingJobIdSchema = z.string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, "must be 1 to 128 letters, digits, dots, dashes, underscores");
+
+export const mlTrainingSampleSchema = z.object({
+  input: textSchema(MAX_PROMPT_LENGTH),
+  output: textSchema(50_000),
+  quality: z.number().min(0).max(1).default(1),
+}).meta({ id: "MlTrainingSample" });
+
+export const mlStartTrainingRequestSchema = z.object({
+  job_id: trainingJobIdSchema,
+  base_model: modelIdSchema,
+  samples: z.array(mlTrainingSampleSchema).min(1).max(100_000),
+  epochs: z.int().min(1).max(100).default(3),
+  learning_rate: z.number().positive().max(1).default(0.0001),
+}).meta({ id: "MlStartTrainingRequest" });
+export type MlStartTrainingRequest = z.infer<typeof mlStartTrainingRequestSchema>;
+
+export const mlTrainingStatusSchema = z.object({
+  job_id: trainingJobIdSchema,
+  status: z.enum(["queued", "training", "completed", "failed", "cancelled"]),
+  progress: z.number().min(0).max(100),
+  error: z.string().nullable(),
+}).meta({ id: "MlTrainingStatus" });
+export type MlTrainingStatus = z.infer<typeof mlTrainingStatusSchema>;
+
+export const reloadQuerySchema = z.object({ model_id: modelIdSchema.optional() });
+export const reloadResponseSchema = z.object({
+  model_loaded: z.boolean(),
+  model_version: z.string().nullable(),
+}).meta({ id: "ReloadResponse" });
+export type ReloadResponse = z.infer<typeof reloadResponseSchema>;
+
+export const clearCacheQuerySchema = z.object({
+  pattern: textSchema(512, { minLength: 1 }).default("*").describe("Glob over cache keys"),
+});
+export const clearCacheResponseSchema = z.object({ invalidated: z.int().min(0) })
+  .meta({ id: "ClearCacheResponse" });
+export type ClearCacheResponse = z.infer<typeof clearCacheResponseSchema>;
+
+export const modelInfoSchema = z.object({
+  id: z.string(),
+  present: z.boolean().describe("Its file is in the models folder"),
+  loaded: z.boolean(),
+  size_bytes: z.int().min(0).nullable(),
+  licence: z.string().nullable(),
+}).meta({ id: "ModelInfo" });
+export const modelListSchema = z.object({ models: z.array(modelInfoSchema) }).meta({ id: "ModelList" });
+export type ModelList = z.infer<typeof modelListSchema>;
+
+export const evaluateRequestSchema = z.object({
+  samples: z.array(z.object({
+    input: textSchema(MAX_PROMPT_LENGTH),
+    output: textSchema(50_000, { minLength: 1 }),
+  })).min(1).max(1_000),
+  adapter_id: modelIdSchema.optional(),
+}).meta({ id: "EvaluateRequest" });
+export type EvaluateRequest = z.infer<typeof evaluateRequestSchema>;
+
+const likelihoodFields = {
+  tokens: z.int().min(0),
+  log_likelihood: z.number().describe("Natural logarithm, summed over the reply's own tokens"),
+};
+export const evaluateResponseSchema = z.object({
+  ...likelihoodFields,
+  loss: z.number().describe("-log_likelihood / tokens"),
+  samples: z.array(z.object(likelihoodFields)),
+}).meta({ id: "EvaluateResponse" });
+export type EvaluateResponse = z.infer<typeof evaluateResponseSchema>;

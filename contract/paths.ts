@@ -1,0 +1,60 @@
+/** Owns every path of both services, so that no route and no client spells one itself. */
+
+/** Paths of the server, port 3100. `:id` stands for a path parameter. */
+export const SERVER_PATHS = {
+  health: "/health",
+  metrics: "/metrics",
+  registerDevice: "/api/devices/register",
+  verifyDevice: "/api/devices/verify",
+  devices: "/api/devices",
+  currentDevice: "/api/devices/me",
+  linkDevice: "/api/devices/link",
+  deactivateDevice: "/api/devices/:id/deactivate",
+  syncMessages: "/api/sync/messages",
+  syncContacts: "/api/sync/contacts",
+  syncStatus: "/api/sync/status",
+  conversations: "/api/conversations",
+  conversation: "/api/conversations/:id",
+  conversationMessages: "/api/conversations/:id/messages",
+  contacts: "/api/contacts",
+  generateResponse: "/api/responses/generate",
+  responses: "/api/responses",
+  response: "/api/responses/:id",
+  responseAction: "/api/responses/:id/action",
+  cancelResponse: "/api/responses/:id/cancel",
+  trainingSamples: "/api/training/samples",
+  startTraining: "/api/training/start",
+  trainingJobs: "/api/training/jobs",
+  trainingJob: "/api/training/jobs/:id",
+  cancelTrainingJob: "/api/training/jobs/:id/cancel",
+} as const;
+
+/** Paths of the ml service, port 8100. */
+export const ML_PATHS = {
+  health: "/health",
+  metrics: "/metrics",
+  generate: "/generate",
+  generateAsync: "/generate/async",
+  generateStatus: "/generate/status/:job_id",
+  cancelGenerate: "/generate/cancel/:job_id",
+  startTraining: "/training/start",
+  trainingStatus: "/training/status/:job_id",
+  cancelTraining: "/training/cancel/:job_id",
+  reloadModel: "/model/reload",
+  models: "/models",
+  cache: "/cache",
+  evaluate: "/evaluate",
+} as const;
+
+/**
+ * Fills the parameters of a path: `pathOf(SERVER_PATHS.response, { id })`.
+ *
+ * @throws TypeError when a parameter is missing
+ */
+export function pathOf(template: string, parameters: Record<string, string>): string {
+  return template.replace(/:(\w+)/g, (_, name: string) => {
+    const value = parameters[name];
+    if (value === undefined) throw new TypeError(`The path ${template} needs a value for ${name}`);
+    return encodeURIComponent(value);
+  });
+}

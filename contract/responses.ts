@@ -1,0 +1,72 @@
+/** Owns the wire of `/api/responses`: asking for a draft and saying what became of it. */
+import { z } from "zod";
+import { pageFields } from "./paging.ts";
+import { idSchema, MAX_TEXT_LENGTH, textSchema, timeSchema } from "./scalars.ts";
+import { timingsSchema } from "./ml.ts";
+
+export const RESPONSE_STATUSES = ["queued", "generating", "completed", "failed", "cancelled"] as const;
+export const RESPONSE_ACTIONS = ["accept", "edit", "reject"] as const;
+export const MAX_HISTORY = 200;
+export const DEFAULT_HISTORY = 10;
+
+export const responseStatusSchema = z.enum(RESPONSE_STATUSES).meta({ id: "ResponseStatus" });
+export type ResponseStatus = z.infer<typeof responseStatusSchema>;
+export const responseActionSchema = z.enum(RESPONSE_ACTIONS).meta({ id: "ResponseActionName" });
+
+export const generateContextSchema = z.object({
+  maxHistory: z.int().min(0).max(MAX_HISTORY).default(DEFAULT_HISTORY)
+    .describe("Earlier messages of the conversation to show the model"),
+  includeContactInfo: z.boolean().default(true).describe("Tell the model who it writes to"),
+  temperature: z.number().min(0).max(2).default(0.7),
+  maxTokens: z.int().min(1).max(2_048).default(256),
+}).meta({ id: "GenerateContext" });
+export type GenerateContext = z.infer<typeof generateContextSchema>;
+
+export const generateResponseRequestSchema = z.object({
+  messageId: idSchema.describe("The incoming message to answer"),
+  context: generateContextSchema.optional(),
+  async: z.boolean().default(false).describe("Answer 202 at once and draft in the background"),
+}).meta({ id: "GenerateResponseRequest" });
+export type GenerateResponseRequest = z.infer<typeof generateResponseRequestSchema>;
+
+export const generatedResponseSchema = z.object({
+  responseId: idSchema,
+  status: responseStatusSchema,
+  response: z.string().nullable(),
+  confidence: z.number().min(0).max(1).nullable(),
+  modelVersion: z.string().nullable(),
+  tokensUsed: z.int().min(0).nullable(),
+  timings: timingsSchema.nullable().optional(),
+}).meta({ id: "GeneratedResponse" });
+export type GeneratedResponse = z.infer<typeof generatedResponseSchema>;
+
+/** The whole record of a draft. */
+export const responseRecordSchema = generatedResponseSchema.extend({
+  conversationId: idSchema,
+  messageId: idSchema,
+  error: z.string().nullable(),
+  action: responseActionSchema.nullable(),
+  editedResponse: z.string().nullable(),
+  rejectionReason: z.string().nullable(),
+  createdAt: timeSchema,
+  completedAt: timeSchema.nullable(),
+  actedAt: timeSchema.nullable(),
+}).meta({ id: "Response" });
+export type ResponseRecord = z.infer<typeof responseRecordSchema>;
+
+export const responseListSchema = z.object({ responses: z.array(responseRecordSchema), ...pageFields })
+  .meta({ id: "ResponseList" });
+export type ResponseList = z.infer<typeof responseListSchema>;
+
+export const responseActionRequestSchema = z.discriminatedUnion("action", [
+  z.object({ action: z.literal("accept") }),
+  z.object({ action: z.literal("edit"), editedResponse: textSchema(MAX_TEXT_LENGTH, { minLength: 1 }) }),
+  z.object({ action: z.literal("reject"), rejectionReason: textSchema(2_000).optional() }),
+]).meta({ id: "ResponseActionRequest" });
+export type ResponseActionRequest = z.infer<typeof responseActionRequestSchema>;
+
+export const responseActionResponseSchema = z.object({
+  response: responseRecordSchema,
+  trainingSampleId: idSchema.nullable().describe("The training sample that this action made"),
+}).meta({ id: "ResponseActionResponse" });
+export type ResponseActionResponse = z.infer<typeof responseActionResponseSchema>;

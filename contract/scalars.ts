@@ -1,0 +1,29 @@
+/** Owns the scalar schemas that several endpoints share: ids, times, text, booleans in queries. */
+import { z } from "zod";
+
+/** Longest text of one message, in UTF-16 units. Far above what Messages sends; the agent cuts there. */
+export const MAX_TEXT_LENGTH = 262_144;
+
+/** A UUID in its canonical form. */
+export const idSchema = z.uuid({ error: "must be a UUID" });
+
+/** A point in time on the wire: ISO 8601 with a zone; services answer in UTC with milliseconds. */
+export const timeSchema = z.iso.datetime({ offset: true, error: "must be an ISO 8601 time with a zone" });
+
+/**
+ * Text that PostgreSQL and every JSON reader can hold: no NUL, no lone surrogates.
+ *
+ * @param maxLength longest value in UTF-16 units
+ */
+export function textSchema(maxLength: number, options: { minLength?: number } = {}): z.ZodString {
+  return z.string()
+    .min(options.minLength ?? 0)
+    .max(maxLength)
+    .refine((text) => !text.includes("\0"), "must not contain the NUL character")
+    .refine((text) => text.isWellFormed(), "must not contain a lone surrogate");
+}
+
+/** A short label such as a name or an identifier: 1 to `maxLength` characters. */
+export function labelSchema(maxLength = 256): z.ZodString {
+  return textSchema(maxLength, { minLength: 1 });
+}

@@ -1,0 +1,118 @@
+/** Owns the wire of `/api/sync`: the batches of messages and contacts that an agent sends. */
+import { z } from "zod";
+import { idSchema, labelSchema, MAX_TEXT_LENGTH, textSchema, timeSchema } from "./scalars.ts";
+
+export const MAX_SYNC_MESSAGES = 1_000;
+export const MAX_SYNC_CONTACTS = 1_000;
+export const MAX_PARTICIPANTS = 1_000;
+/** A batch larger than this is refused with 413, so the agent also cuts its batches by size. */
+export const MAX_SYNC_BODY_BYTES = 8 * 1024 * 1024;
+
+export const MESSAGE_DIRECTIONS = ["incoming", "outgoing"] as const;
+export const MESSAGE_TYPES = [
+  "text",
+  "image",
+  "video",
+  "audio",
+  "file",
+  "sticker",
+  "app",
+  "system",
+  "other",
+] as const;
+export const REACTION_KINDS = [
+  "love",
+  "like",
+  "dislike",
+  "laugh",
+  "emphasize",
+  "question",
+  "emoji",
+  "sticker",
+] as const;
+
+export const messageDirectionSchema = z.enum(MESSAGE_DIRECTIONS).meta({ id: "MessageDirection" });
+export const messageTypeSchema = z.enum(MESSAGE_TYPES).meta({ id: "MessageType" });
+export type MessageDirection = z.infer<typeof messageDirectionSchema>;
+export type MessageType = z.infer<typeof messageTypeSchema>;
+
+export const attachmentSchema = z.object({
+  guid: labelSchema(),
+  mimeType: labelSchema().nullable().optional(),
+  name: textSchema(1_024).nullable().optional(),
+  sizeBytes: z.int().min(0).optional(),
+}).meta({ id: "Attachment" });
+export type Attachment = z.infer<typeof attachmentSchema>;
+
+export const reactionSchema = z.object({
+  kind: z.enum(REACTION_KINDS),
+  emoji: textSchema(64).optional(),
+  senderId: labelSchema(320).nullable().describe("null when the owner reacted"),
+  reactedAt: timeSchema.optional(),
+}).meta({ id: "Reaction" });
+export type Reaction = z.infer<typeof reactionSchema>;
+
+export const syncMessageSchema = z.object({
+  imessageGuid: labelSchema(),
+  senderId: labelSchema(320).nullable().optional(),
+  direction: messageDirectionSchema,
+  messageType: messageTypeSchema.default("text"),
+  text: textSchema(MAX_TEXT_LENGTH).nullable().optional(),
+  sentAt: timeSchema,
+  editedAt: timeSchema.nullable().optional(),
+  retractedAt: timeSchema.nullable().optional().describe("Set when the sender unsent the message"),
+  replyToGuid: labelSchema().nullable().optional(),
+  reactions: z.array(reactionSchema).max(1_000).optional(),
+  attachments: z.array(attachmentSchema).max(200).optional(),
+}).meta({ id: "SyncMessage" });
+export type SyncMessage = z.infer<typeof syncMessageSchema>;
+
+export const syncMessagesRequestSchema = z.object({
+  conversationImessageId: labelSchema(512),
+  conversationDisplayName: textSchema(512).nullable().optional(),
+  isGroup: z.boolean(),
+  participantIds: z.array(labelSchema(320)).max(MAX_PARTICIPANTS),
+  messages: z.array(syncMessageSchema).max(MAX_SYNC_MESSAGES),
+}).meta({ id: "SyncMessagesRequest" });
+/** A parsed batch: defaults are filled in. */
+export type SyncMessagesRequest = z.infer<typeof syncMessagesRequestSchema>;
+/** A batch as a client may write it. */
+export type SyncMessagesInput = z.input<typeof syncMessagesRequestSchema>;
+
+const syncCounts = {
+  inserted: z.int().min(0),
+  updated: z.int().min(0),
+  unchanged: z.int().min(0).describe("Already stored exactly so; a repeated batch is all unchanged"),
+};
+
+export const syncMessagesResponseSchema = z.object({ conversationId: idSchema, ...syncCounts })
+  .meta({ id: "SyncMessagesResponse" });
+export type SyncMessagesResponse = z.infer<typeof syncMessagesResponseSchema>;
+
+export const syncContactSchema = z.object({
+  appleId: labelSchema(320).nullable().optional(),
+  phoneNumber: labelSchema(64).nullable().optional(),
+  email: labelSchema(320).nullable().optional(),
+  displayName: textSchema(512).nullable().optional(),
+  avatarHash: labelSchema(128).nullable().optional(),
+}).refine((contact) => contact.appleId ?? contact.phoneNumber ?? contact.email, {
+  message: "must carry at least one of appleId, phoneNumber, email",
+}).meta({ id: "SyncContact" });
+export type SyncContact = z.infer<typeof syncContactSchema>;
+
+export const syncContactsRequestSchema = z.object({
+  contacts: z.array(syncContactSchema).max(MAX_SYNC_CONTACTS),
+}).meta({ id: "SyncContactsRequest" });
+export type SyncContactsRequest = z.infer<typeof syncContactsRequestSchema>;
+
+export const syncContactsResponseSchema = z.object(syncCounts).meta({ id: "SyncContactsResponse" });
+export type SyncContactsResponse = z.infer<typeof syncContactsResponseSchema>;
+
+export const syncStatusResponseSchema = z.object({
+  messages: z.int().min(0),
+  conversations: z.int().min(0),
+  contacts: z.int().min(0),
+  lastMessageAt: timeSchema.nullable(),
+  lastSyncedAt: timeSchema.nullable().describe("When this account last stored a batch"),
+}).meta({ id: "SyncStatus" });
+export type SyncStatusResponse = z.infer<typeof syncStatusResponseSchema>;

@@ -1,0 +1,138 @@
+/** Owns the typed HTTP client: timeouts, retries with backoff, and errors that name what went wrong. */
+import type { z } from "zod";
+import { type ErrorBody, errorBodySchema } from "../contract/errors.ts";
+import { backoffMs, delay } from "./backoff.ts";
+import { messageOf } from "./errors.ts";
+
+/** The other side answered with an error body. */
+export class RemoteError extends Error {
+  override readonly name = "RemoteError";
+  constructor(readonly body: ErrorBody, readonly retryAfterMs: number | null) {
+    super(body.message);
+  }
+  get statusCode(): number {
+    return this.body.statusCode;
+  }
+}
+
+/** No usable answer came: nobody listens, the connection broke, or it took too long. */
+export class UnreachableError extends Error {
+  override readonly name = "UnreachableError";
+}
+
+export interface ClientOptions {
+  /** For example `http://127.0.0.1:3100`, without a trailing slash. */
+  baseUrl: string;
+  /** Sent as `Authorization: Bearer`, asked for anew at each request. */
+  token?: () => string | null;
+  timeoutMs?: number;
+  /** Tries after the first one, for requests that may be repeated. */
+  retries?: number;
+  fetch?: typeof fetch;
+}
+
+export interface RequestOptions<Schema extends z.ZodType> {
+  /** Checks and types the answer. */
+  schema: Schema;
+  body?: unknown;
+  signal?: AbortSignal;
+  timeoutMs?: number;
+  /** May be sent twice without harm. Default: true for GET and DELETE. */
+  repeatable?: boolean;
+  headers?: Record<string, string>;
+}
+
+export interface Client {
+  readonly baseUrl: string;
+  /**
+   * Sends a request and returns its parsed answer.
+   *
+   * @throws RemoteError for an answered error, UnreachableError when there is no usable answer
+   */
+  request<Schema extends z.ZodType>(
+    method: string,
+    path: string,
+    options: RequestOptions<Schema>,
+  ): Promise<z.output<Schema>>;
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+const RETRY_BACKOFF = { baseMs: 250, capMs: 5_000 };
+/** Statuses after which the same request may succeed. */
+const PASSING_STATUSES = new Set([429, 502, 503, 504]);
+/** A server that asks for a longer wait than this is left to the caller's own schedule. */
+const LONGEST_WAIT_MS = 10_000;
+
+function retryAfterMsOf(response: Response): number | null {
+  const seconds = Number(response.headers.get("retry-after") ?? NaN);
+  return Number.isFinite(seconds) ? seconds * 1_000 : null;
+}
+
+async function remoteErrorOf(response: Response): Promise<RemoteError | UnreachableError> {
+  const parsed = errorBodySchema.safeParse(await response.json().catch(() => null));
+  if (parsed.success) return new RemoteError(parsed.data, retryAfterMsOf(response));
+  return new UnreachableError(
+    `The answer of ${new URL(response.url).origin} is not from this product: ` +
+      `status ${response.status} without its error body`,
+  );
+}
+
+function waitBeforeRetryMs(error: unknown, attempt: number): number | null {
+  if (error instanceof UnreachableError) return backoffMs(attempt, RETRY_BACKOFF);
+  if (!(error instanceof RemoteError) || !PASSING_STATUSES.has(error.statusCode)) return null;
+  const waitMs = error.retryAfterMs ?? backoffMs(attempt, RETRY_BACKOFF);
+  return waitMs <= LONGEST_WAIT_MS ? waitMs : null;
+}
+
+/** Makes a client of one service. */
+export function createClient(options: ClientOptions): Client {
+  const send = options.fetch ?? fetch;
+
+  async function requestOnce<Schema extends z.ZodType>(
+    method: string,
+    path: string,
+    request: RequestOptions<Schema>,
+  ): Promise<z.output<Schema>> {
+    const timeout = AbortSignal.timeout(request.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+    const token = options.token?.();
+    const response = await send(options.baseUrl + path, {
+      method,
+      headers: {
+        accept: "application/json",
+        ...(request.body === undefined ? {} : { "content-type": "application/json" }),
+        ...(token ? { authorization: `Bearer ${token}` } : {}),
+        ...request.headers,
+      },
+      body: request.body === undefined ? undefined : JSON.stringify(request.body),
+      signal: request.signal ? AbortSignal.any([request.signal, timeout]) : timeout,
+    }).catch((error) => {
+      request.signal?.throwIfAborted();
+      const why = timeout.aborted ? "it did not answer in time" : messageOf(error);
+      throw new UnreachableError(`Cannot reach ${options.baseUrl}: ${why}`, { cause: error });
+    });
+    if (!response.ok) throw await remoteErrorOf(response);
+    const answer = request.schema.safeParse(await response.json().catch(() => undefined));
+    if (answer.success) return answer.data;
+    throw new UnreachableError(
+      `The answer of ${options.baseUrl}${path} has an unknown shape; ` +
+        "are both sides of the same version?",
+    );
+  }
+
+  return {
+    baseUrl: options.baseUrl,
+    async request(method, path, request) {
+      const repeatable = request.repeatable ?? (method === "GET" || method === "DELETE");
+      const tries = repeatable ? 1 + (options.retries ?? 2) : 1;
+      for (let attempt = 1;; attempt++) {
+        try {
+          return await requestOnce(method, path, request);
+        } catch (error) {
+          const waitMs = attempt < tries ? waitBeforeRetryMs(error, attempt) : null;
+          if (waitMs === null) throw error;
+          await delay(waitMs, { signal: request.signal });
+        }
+      }
+    },
+  };
+}

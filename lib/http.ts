@@ -1,0 +1,143 @@
+/** Owns the HTTP frame of both services: request ids, limits, validation faults, the one error handler, docs. */
+import type { z } from "zod";
+import {
+  bodyLimit,
+  type Context,
+  type createRoute,
+  HTTPException,
+  OpenAPIHono,
+  requestId,
+  type RequestIdVariables,
+  Scalar,
+  secureHeaders,
+} from "../deps.ts";
+import { errorBodySchema, type Fault } from "../contract/errors.ts";
+import { ApiError, errorBodyOf, logFieldsOfError, phraseOfStatus } from "./errors.ts";
+import type { Logger } from "./log.ts";
+
+/** What every request's context carries. */
+export type ApiEnv = { Variables: RequestIdVariables };
+
+type RouteResponses = Parameters<typeof createRoute>[0]["responses"];
+
+/** The Hono app that routes are written on: a failed validation becomes an `ApiError` with its paths. */
+export function createRoutes<Env extends ApiEnv = ApiEnv>(): OpenAPIHono<Env> {
+  return new OpenAPIHono<Env>({
+    defaultHook: (result) => {
+      if (!result.success) throw validationError(result.error.issues);
+    },
+  });
+}
+
+/** An input that does not fit its schema, as a 400 with the path of each fault. */
+export function validationError(issues: readonly z.core.$ZodIssue[]): ApiError {
+  const details: Fault[] = issues.slice(0, 50).map((issue) => ({
+    path: issue.path.map(String).join("."),
+    message: issue.message,
+  }));
+  const first = details[0];
+  const where = first?.path ? ` at ${first.path}` : "";
+  return new ApiError("validation_failed", `The request is not valid${where}: ${first?.message}`, {
+    details,
+  });
+}
+
+/** The `request.body` of a route that takes JSON. */
+export function jsonBody<Schema extends z.ZodType>(schema: Schema): {
+  required: true;
+  content: { "application/json": { schema: Schema } };
+} {
+  return { required: true, content: { "application/json": { schema } } };
+}
+
+/** One documented JSON answer. */
+export function jsonResponse<Schema extends z.ZodType>(schema: Schema, description: string): {
+  description: string;
+  content: { "application/json": { schema: Schema } };
+} {
+  return { description, content: { "application/json": { schema } } };
+}
+
+/** The documented errors of a route, by status. */
+export function errorResponses(...statusCodes: number[]): RouteResponses {
+  return Object.fromEntries(
+    statusCodes.map((status) => [status, jsonResponse(errorBodySchema, phraseOfStatus(status))]),
+  );
+}
+
+/** Hono's own faults (malformed JSON, wrong content type) as errors of the contract. */
+function apiErrorOf(error: unknown): unknown {
+  if (!(error instanceof HTTPException)) return error;
+  if (error.status === 415) {
+    return new ApiError(
+      "unsupported_media_type",
+      "The request body must have the content type application/json",
+      {
+        details: [{ path: "", message: "must be sent as application/json" }],
+      },
+    );
+  }
+  if (error.status === 400) {
+    return new ApiError("malformed_json", "The request body is not valid JSON", {
+      details: [{ path: "", message: "must be valid JSON" }],
+    });
+  }
+  return error;
+}
+
+function answerError(c: Context<ApiEnv>, error: unknown, log: Logger): Response {
+  const known = apiErrorOf(error);
+  const body = errorBodyOf(known, c.get("requestId"));
+  if (body.statusCode >= 500 && body.code === "internal") {
+    log.error("request failed", {
+      requestId: body.requestId,
+      method: c.req.method,
+      ...logFieldsOfError(known),
+    });
+  }
+  if (known instanceof ApiError && known.retryAfterSeconds !== undefined) {
+    c.header("Retry-After", String(Math.ceil(known.retryAfterSeconds)));
+  }
+  return c.body(JSON.stringify(body), body.statusCode as 500, { "content-type": "application/json" });
+}
+
+export interface ApiAppOptions {
+  log: Logger;
+  /** Larger bodies are answered with 413. */
+  maxBodyBytes: number;
+}
+
+/** The outermost app of a service. Routes are mounted on it; every error of theirs ends in its one handler. */
+export function createApiApp<Env extends ApiEnv = ApiEnv>(options: ApiAppOptions): OpenAPIHono<Env> {
+  const app = createRoutes<Env>();
+  app.use(requestId());
+  app.use(secureHeaders());
+  app.use(bodyLimit({
+    maxSize: options.maxBodyBytes,
+    onError: () => {
+      const limit = `${options.maxBodyBytes / (1024 * 1024)} MiB`;
+      throw new ApiError("payload_too_large", `The request body is larger than ${limit}`);
+    },
+  }));
+  app.notFound((c) => {
+    const error = new ApiError("not_found", "There is nothing at this path with this method");
+    return answerError(c as unknown as Context<ApiEnv>, error, options.log);
+  });
+  app.onError((error, c) => answerError(c as unknown as Context<ApiEnv>, error, options.log));
+  return app;
+}
+
+/** Serves the OpenAPI document at `/openapi.json` and a page to read it at `/docs`. */
+export function mountDocs<Env extends ApiEnv>(
+  app: OpenAPIHono<Env>,
+  info: { title: string; version: string; description: string },
+): void {
+  app.openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer" });
+  app.doc31("/openapi.json", { openapi: "3.1.0", info });
+  app.get("/docs", Scalar({ url: "/openapi.json", pageTitle: info.title }));
+}
+
+/** The token of an `Authorization: Bearer` header, or null. */
+export function bearerTokenOf(c: Context): string | null {
+  return /^Bearer ([^\s]+)$/i.exec(c.req.header("authorization") ?? "")?.[1] ?? null;
+}

@@ -1,0 +1,201 @@
+/** The job queue's contract: what every adapter offers, whatever store keeps its ledger. */
+
+import type { Clock } from "./job_clock.ts";
+import type { Logger } from "./log.ts";
+
+/** What one kind of job takes, gives back and reports on the way. All of it must survive JSON. */
+export interface TaskShape {
+  payload: unknown;
+  result: unknown;
+  progress?: unknown;
+}
+
+/** A record of task names to {@linkcode TaskShape}s; written so that interfaces fit it as well as type aliases. */
+export type TaskMap<Tasks> = { [Name in keyof Tasks]: TaskShape };
+
+/** The names of the tasks in a task map. */
+export type TaskName<Tasks> = keyof Tasks & string;
+
+/** What a task reports through `ctx.progress`; `never` when it declares none. */
+export type ProgressOf<Shape> = Shape extends { progress: infer Progress } ? Progress : never;
+
+/** `queued` also covers a job that waits for its next attempt; the last three are final. */
+export type JobState = "queued" | "running" | "completed" | "failed" | "cancelled";
+
+/** Why a job is back in the queue without having spent an attempt. */
+export interface JobWaiting {
+  /** When the job first found its dependency down; epoch milliseconds. */
+  since: number;
+  /** The reason the handler gave, such as `ml_unavailable`. */
+  reason: string;
+  /** How often it tried since then. */
+  tries: number;
+}
+
+/** The last error of a job. */
+export interface JobFailure {
+  /** `code` of the error where it has one, else its class name. */
+  code: string;
+  message: string;
+  /** Epoch milliseconds. */
+  at: number;
+}
+
+/** One job as the ledger knows it. All times are epoch milliseconds. */
+export interface Job<Tasks extends TaskMap<Tasks>, Name extends TaskName<Tasks> = TaskName<Tasks>> {
+  id: string;
+  task: Name;
+  state: JobState;
+  enqueuedAt: number;
+  /** When it may start at the earliest: `runAt`, or the end of a backoff. */
+  dueAt: number;
+  /** Start of the latest attempt. */
+  startedAt: number | null;
+  finishedAt: number | null;
+  /** Attempts spent, the running one included. */
+  attempts: number;
+  maxAttempts: number;
+  /** Present while the job waits for a dependency, and during the try that follows. */
+  waiting: JobWaiting | null;
+  error: JobFailure | null;
+  /** The latest value the handler reported. */
+  progress: ProgressOf<Tasks[Name]> | null;
+}
+
+/** A job together with its result, which is `undefined` unless `state` is `completed`. */
+export interface JobWithResult<Tasks extends TaskMap<Tasks>, Name extends TaskName<Tasks> = TaskName<Tasks>>
+  extends Job<Tasks, Name> {
+  result: Tasks[Name]["result"] | undefined;
+}
+
+/** Any job of a queue; testing `job.task` narrows `progress` and `result`. */
+export type AnyJob<Tasks extends TaskMap<Tasks>> = { [Name in TaskName<Tasks>]: JobWithResult<Tasks, Name> }[
+  TaskName<Tasks>
+];
+
+export interface EnqueueOptions {
+  /** 1 to 100 characters of `A-Z a-z 0-9 _ -`; a random UUID when absent. */
+  id?: string;
+  /** Earliest start, epoch milliseconds; a time in the past means now. */
+  runAt?: number;
+  /** Attempts before the job fails; default 5. */
+  maxAttempts?: number;
+}
+
+export interface ListOptions {
+  state?: JobState;
+  /** At most this many jobs; default 100, at most 1000. */
+  limit?: number;
+}
+
+/** What a handler gets beside its payload. */
+export interface JobContext<Progress = never> {
+  id: string;
+  /** 1 for the first attempt. */
+  attempt: number;
+  /**
+   * Aborts when the job is cancelled or removed, when another process took it over, or when the queue stops. Its
+   * `reason` is a {@linkcode JobAbortedError}. A handler that throws after that costs the job nothing.
+   */
+  signal: AbortSignal;
+  /** Records how far the work is. Cheap: writes are spaced out and only the latest value counts. At most 8 KiB of JSON. */
+  progress: (value: Progress) => void;
+  log: Logger;
+}
+
+/**
+ * The work of one task; it may be asked to start the same job again after a crash, so its effects should be idempotent.
+ * Any error spends an attempt and is retried with backoff, except {@linkcode RetryLaterError} and
+ * {@linkcode PermanentJobError}. Error messages are stored: they must not carry text of the payload.
+ */
+export type JobHandler<Shape extends TaskShape> = (
+  payload: Shape["payload"],
+  context: JobContext<ProgressOf<Shape>>,
+) => Promise<Shape["result"]> | Shape["result"];
+
+/** One handler for each task of the queue. */
+export type JobHandlers<Tasks extends TaskMap<Tasks>> = {
+  [Name in TaskName<Tasks>]: JobHandler<Tasks[Name]>;
+};
+
+export interface StopOptions {
+  /** How long running jobs may go on before they are aborted; default 0. */
+  graceMs?: number;
+  /** How long after that their handlers may take to return before they are handed back regardless; default 5000. */
+  deadlineMs?: number;
+}
+
+/** Jobs that survive the process: enqueued here, run by whichever process listens, each at least once. */
+export interface JobQueue<Tasks extends TaskMap<Tasks>> extends AsyncDisposable {
+  /**
+   * Adds a job; it is durable once this resolves.
+   * @throws {DuplicateJobError} a job with this id exists (finished ones count until they expire)
+   * @throws {TypeError} the id is malformed or the payload is no JSON value
+   */
+  enqueue<Name extends TaskName<Tasks>>(
+    task: Name,
+    payload: Tasks[Name]["payload"],
+    options?: EnqueueOptions,
+  ): Promise<Job<Tasks, Name>>;
+
+  /** The job with its result, or null when there is none with this id. */
+  get(id: string): Promise<AnyJob<Tasks> | null>;
+
+  /** Place in the queue, 1 for the next to start; null unless the job is queued. */
+  position(id: string): Promise<number | null>;
+
+  /**
+   * Cancels a queued or running job; its state is `cancelled` when this resolves. The handler learns of it through its
+   * signal: at once in this process, at its next lease renewal in another. A finished job is returned as it is.
+   */
+  cancel(id: string): Promise<Job<Tasks> | null>;
+
+  /** Cancels the job where needed and deletes all that is stored of it; false when there was none. */
+  remove(id: string): Promise<boolean>;
+
+  /** Jobs without results: queued ones in the order they will start, finished ones latest first. */
+  list(options?: ListOptions): Promise<Job<Tasks>[]>;
+
+  /** Number of jobs in each state. */
+  stats(): Promise<Record<JobState, number>>;
+
+  /** Number of queued jobs. */
+  queueLength(): Promise<number>;
+
+  /** Yields the job now and after each change (state, attempt, progress), ends after its final state or when it is removed. */
+  watch(id: string, options?: { signal?: AbortSignal }): AsyncIterable<Job<Tasks>>;
+
+  /**
+   * Resolves with the job once it is final; null when it does not exist or is removed.
+   * @throws the signal's reason when that aborts first
+   */
+  waitFor(id: string, options?: { signal?: AbortSignal }): Promise<AnyJob<Tasks> | null>;
+
+  /** Starts running jobs, at most `concurrency` at a time, in the order they became due. Once per queue. */
+  listen(handlers: JobHandlers<Tasks>, options: { concurrency: number }): void;
+
+  /**
+   * Stops claiming, lets running jobs finish for `graceMs`, aborts them, and hands back those that did not complete:
+   * they are queued again in their old place and have spent no attempt. Adding and reading jobs still works afterwards.
+   */
+  stop(options?: StopOptions): Promise<void>;
+}
+
+/** What all adapters can be told; times in milliseconds. */
+export interface JobQueueOptions {
+  /** Names the queue within its store: several queues may share one. `A-Z a-z 0-9 _ -`. */
+  name: string;
+  log: Logger;
+  /** Default: the system's clock. */
+  clock?: Clock;
+  /** Jitter source in [0, 1); default `Math.random`. */
+  random?: () => number;
+  /** A running job whose lease was not renewed for this long counts as crashed; renewed three times as often. Default 30 000. */
+  leaseMs?: number;
+  /** How often dead leases, missed jobs and expired records are looked for. Default 15 000. */
+  sweepMs?: number;
+  /** How long finished jobs are kept. Default 7 days. */
+  retentionMs?: number;
+  /** Wait before retry n: `baseMs * 2^(n-1)`, at most `maxMs`, less up to half of it at random. Default 1 000 and 60 000. */
+  backoff?: { baseMs: number; maxMs: number };
+}

@@ -1,0 +1,100 @@
+/** Owns a service's life: ending signals, serving until then, finishing what is in flight by a deadline. */
+import { writeErrorLine } from "./log.ts";
+import { ConfigError } from "./config.ts";
+
+/** An error that a person can mend: its message is the whole story, a stack trace would only hide it. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+}
+
+/** Aborts at SIGTERM or SIGINT. A second signal ends the process at once. */
+export function shutdownSignal(): AbortSignal {
+  const controller = new AbortController();
+  const names: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGTERM", "SIGINT"];
+  for (const name of names) {
+    Deno.addSignalListener(name, () => {
+      if (controller.signal.aborted) Deno.exit(130);
+      controller.abort(new DOMException(`Received ${name}`, "AbortError"));
+    });
+  }
+  return controller.signal;
+}
+
+/** Resolves when the signal aborts. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+/** Waits for work, but not past a deadline. Returns whether the work ended in time. */
+export async function withDeadline(work: Promise<unknown>, deadlineMs: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const deadline = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), deadlineMs);
+  });
+  try {
+    return await Promise.race([work.then(() => true), deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+export interface ServeOptions {
+  hostname: string;
+  /** 0 takes a free port; `onReady` says which. */
+  port: number;
+  signal: AbortSignal;
+  /** How long requests in flight may take once the signal came. */
+  deadlineMs?: number;
+  onReady: (url: string) => void;
+}
+
+const DEFAULT_DEADLINE_MS = 10_000;
+
+function listen(
+  handler: Deno.ServeHandler<Deno.NetAddr>,
+  options: ServeOptions,
+): Deno.HttpServer<Deno.NetAddr> {
+  const { hostname, port } = options;
+  try {
+    return Deno.serve({
+      hostname,
+      port,
+      onListen: (address) => {
+        const host = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
+        options.onReady(`http://${host}:${address.port}`);
+      },
+    }, handler);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    throw new StartError(
+      `Port ${port} on ${hostname} is in use: stop what listens there, or set another port`,
+    );
+  }
+}
+
+/**
+ * Serves HTTP until the signal aborts, then lets what is in flight finish.
+ *
+ * @throws StartError when the port is taken
+ */
+export async function serveUntil(
+  handler: Deno.ServeHandler<Deno.NetAddr>,
+  options: ServeOptions,
+): Promise<void> {
+  const server = listen(handler, options);
+  await Promise.race([aborted(options.signal), server.finished]);
+  await withDeadline(server.shutdown(), options.deadlineMs ?? DEFAULT_DEADLINE_MS);
+}
+
+/** Runs a service's main function and turns its end into an exit code; a person's faults become sentences. */
+export async function runMain(main: (signal: AbortSignal) => Promise<void>): Promise<never> {
+  try {
+    await main(shutdownSignal());
+  } catch (error) {
+    if (error instanceof ConfigError || error instanceof StartError) writeErrorLine(error.message);
+    else writeErrorLine(error instanceof Error ? error.stack ?? error.message : String(error));
+    Deno.exit(1);
+  }
+  Deno.exit(0);
+}
