@@ -1,0 +1,103 @@
+/** Tests the client against a real HTTP server that fails in the ways servers fail. */
+import assert from "node:assert/strict";
+import { z } from "zod";
+import { createClient, RemoteError, UnreachableError } from "./client.ts";
+import { ApiError, errorBodyOf } from "./errors.ts";
+
+type Answer = (request: Request) => Response | Promise<Response>;
+
+const ANSWER_SCHEMA = z.object({ ok: z.boolean() });
+
+function failure(code: "queue_full" | "not_found", headers?: HeadersInit): Response {
+  const body = errorBodyOf(new ApiError(code, "No"), "r1");
+  return Response.json(body, { status: body.statusCode, headers });
+}
+
+async function withServer(
+  answers: Answer[],
+  use: (baseUrl: string, seen: Request[]) => Promise<void>,
+): Promise<void> {
+  const seen: Request[] = [];
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, (request) => {
+    const answer = answers[Math.min(seen.length, answers.length - 1)];
+    seen.push(request);
+    return answer ? answer(request) : new Response(null, { status: 500 });
+  });
+  try {
+    await use(`http://127.0.0.1:${server.addr.port}`, seen);
+  } finally {
+    await server.shutdown();
+  }
+}
+
+const fine: Answer = () => Response.json({ ok: true });
+
+Deno.test("a request carries its token and body, and its answer is typed", async () => {
+  const received: unknown[] = [];
+  const echo: Answer = async (request) => {
+    received.push(request.headers.get("authorization"), await request.json());
+    return Response.json({ ok: true, extra: 1 });
+  };
+  await withServer([echo], async (baseUrl) => {
+    const client = createClient({ baseUrl, token: () => "t" });
+    const answer = await client.request("POST", "/x", { schema: ANSWER_SCHEMA, body: { a: 1 } });
+    assert.deepEqual(answer, { ok: true });
+    assert.deepEqual(received, ["Bearer t", { a: 1 }]);
+  });
+});
+
+Deno.test("a repeatable request is tried again after a passing failure, and waits as it was told", async () => {
+  await withServer([() => failure("queue_full", { "retry-after": "0" }), fine], async (baseUrl, seen) => {
+    const client = createClient({ baseUrl });
+    assert.deepEqual(await client.request("GET", "/x", { schema: ANSWER_SCHEMA }), { ok: true });
+    assert.equal(seen.length, 2);
+  });
+});
+
+Deno.test("a request that may not be repeated is sent once", async () => {
+  await withServer([() => failure("queue_full"), fine], async (baseUrl, seen) => {
+    const client = createClient({ baseUrl });
+    await assert.rejects(client.request("POST", "/x", { schema: ANSWER_SCHEMA, body: {} }), RemoteError);
+    assert.equal(seen.length, 1);
+  });
+});
+
+Deno.test("a lasting failure is not tried again and carries its code", async () => {
+  await withServer([() => failure("not_found"), fine], async (baseUrl, seen) => {
+    const client = createClient({ baseUrl });
+    await assert.rejects(client.request("GET", "/x", { schema: ANSWER_SCHEMA }), (error: unknown) => {
+      return error instanceof RemoteError && error.statusCode === 404 && error.body.code === "not_found";
+    });
+    assert.equal(seen.length, 1);
+  });
+});
+
+Deno.test("another product's error page and an unknown shape are told as such", async () => {
+  const page: Answer = () => new Response("<html>", { status: 502 });
+  const odd: Answer = () => Response.json({ ok: "yes" });
+  for (const answer of [page, odd]) {
+    await withServer([answer], async (baseUrl) => {
+      const client = createClient({ baseUrl, retries: 0 });
+      await assert.rejects(client.request("GET", "/x", { schema: ANSWER_SCHEMA }), UnreachableError);
+    });
+  }
+});
+
+Deno.test("nobody listening and an answer that never comes are both unreachable", async () => {
+  const closed = createClient({ baseUrl: "http://127.0.0.1:9", retries: 0 });
+  await assert.rejects(closed.request("GET", "/x", { schema: ANSWER_SCHEMA }), UnreachableError);
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const silent: Answer = () => released.then(() => new Response());
+  await withServer([silent], async (baseUrl) => {
+    const client = createClient({ baseUrl, retries: 0, timeoutMs: 50 });
+    await assert.rejects(client.request("GET", "/x", { schema: ANSWER_SCHEMA }), /did not answer in time/);
+    release();
+  });
+});
+
+Deno.test("the caller's own abort is not taken for a failure of the server", async () => {
+  const client = createClient({ baseUrl: "http://127.0.0.1:9" });
+  const reason = new Error("closed the panel");
+  const request = client.request("GET", "/x", { schema: ANSWER_SCHEMA, signal: AbortSignal.abort(reason) });
+  await assert.rejects(request, reason);
+});
