@@ -1,12 +1,12 @@
 /** Owns what server and ml take from npm for their HTTP side: one list of names, versions in deno.json. */
 export { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-export { Scalar } from "@scalar/hono-api-reference";
 export { type Context, Hono, type MiddlewareHandler } from "hono";
 export { bodyLimit } from "hono/body-limit";
 export { getConnInfo } from "hono/deno";
 export { HTTPException } from "hono/http-exception";
 export { createMiddleware } from "hono/factory";
 export { requestId, type RequestIdVariables } from "hono/request-id";
+export { routePath } from "hono/route";
 export { secureHeaders } from "hono/secure-headers";
 export { streamSSE } from "hono/streaming";
 export { jwtVerify, SignJWT } from "jose";

@@ -1,14 +1,14 @@
-/** Owns the HTTP frame of both services: request ids, limits, validation faults, the one error handler, docs. */
+/** Owns the HTTP frame of both services: request ids, limits, validation faults, the one error handler. */
 import type { z } from "zod";
 import {
   bodyLimit,
   type Context,
   type createRoute,
   HTTPException,
+  type MiddlewareHandler,
   OpenAPIHono,
   requestId,
   type RequestIdVariables,
-  Scalar,
   secureHeaders,
 } from "../deps.ts";
 import { errorBodySchema, type Fault } from "../contract/errors.ts";
@@ -58,6 +58,11 @@ export function jsonResponse<Schema extends z.ZodType>(schema: Schema, descripti
   return { description, content: { "application/json": { schema } } };
 }
 
+/** A path of `contract/paths.ts` as OpenAPI writes it: `/api/things/:id` becomes `/api/things/{id}`. */
+export function documentedPath(path: string): string {
+  return path.replace(/:(\w+)/g, "{$1}");
+}
+
 /** The documented errors of a route, by status. */
 export function errorResponses(...statusCodes: number[]): RouteResponses {
   return Object.fromEntries(
@@ -85,11 +90,11 @@ function apiErrorOf(error: unknown): unknown {
   return error;
 }
 
-function answerError(c: Context<ApiEnv>, error: unknown, log: Logger): Response {
-  const known = apiErrorOf(error);
+function answerError(c: Context<ApiEnv>, error: unknown, options: ApiAppOptions): Response {
+  const known = apiErrorOf(options.translateError?.(error) ?? error);
   const body = errorBodyOf(known, c.get("requestId"));
   if (body.statusCode >= 500 && body.code === "internal") {
-    log.error("request failed", {
+    options.log.error("request failed", {
       requestId: body.requestId,
       method: c.req.method,
       ...logFieldsOfError(known),
@@ -105,6 +110,28 @@ export interface ApiAppOptions {
   log: Logger;
   /** Larger bodies are answered with 413. */
   maxBodyBytes: number;
+  /** Limits of their own, by path. */
+  maxBodyBytesOf?: Readonly<Record<string, number>>;
+  /** Turns an unexpected error into one of the contract; what it does not know it returns as it is. */
+  translateError?: (error: unknown) => unknown;
+}
+
+function limitBody(maxSize: number): MiddlewareHandler {
+  return bodyLimit({
+    maxSize,
+    onError: () => {
+      const limit = `${maxSize / (1024 * 1024)} MiB`;
+      throw new ApiError("payload_too_large", `The request body is larger than ${limit}`);
+    },
+  });
+}
+
+function limitBodies(options: ApiAppOptions): MiddlewareHandler {
+  const general = limitBody(options.maxBodyBytes);
+  const own = new Map(
+    Object.entries(options.maxBodyBytesOf ?? {}).map(([path, size]) => [path, limitBody(size)]),
+  );
+  return (c, next) => (own.get(c.req.path) ?? general)(c, next);
 }
 
 /** The outermost app of a service. Routes are mounted on it; every error of theirs ends in its one handler. */
@@ -112,29 +139,13 @@ export function createApiApp<Env extends ApiEnv = ApiEnv>(options: ApiAppOptions
   const app = createRoutes<Env>();
   app.use(requestId());
   app.use(secureHeaders());
-  app.use(bodyLimit({
-    maxSize: options.maxBodyBytes,
-    onError: () => {
-      const limit = `${options.maxBodyBytes / (1024 * 1024)} MiB`;
-      throw new ApiError("payload_too_large", `The request body is larger than ${limit}`);
-    },
-  }));
+  app.use(limitBodies(options));
   app.notFound((c) => {
     const error = new ApiError("not_found", "There is nothing at this path with this method");
-    return answerError(c as unknown as Context<ApiEnv>, error, options.log);
+    return answerError(c as unknown as Context<ApiEnv>, error, options);
   });
-  app.onError((error, c) => answerError(c as unknown as Context<ApiEnv>, error, options.log));
+  app.onError((error, c) => answerError(c as unknown as Context<ApiEnv>, error, options));
   return app;
-}
-
-/** Serves the OpenAPI document at `/openapi.json` and a page to read it at `/docs`. */
-export function mountDocs<Env extends ApiEnv>(
-  app: OpenAPIHono<Env>,
-  info: { title: string; version: string; description: string },
-): void {
-  app.openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer" });
-  app.doc31("/openapi.json", { openapi: "3.1.0", info });
-  app.get("/docs", Scalar({ url: "/openapi.json", pageTitle: info.title }));
 }
 
 /** The token of an `Authorization: Bearer` header, or null. */

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { createRoute, z } from "../deps.ts";
 import { type ErrorBody, errorBodySchema } from "../contract/errors.ts";
 import { ApiError } from "./errors.ts";
-import { createApiApp, createRoutes, jsonBody, jsonResponse, mountDocs } from "./http.ts";
+import { mountDocs } from "./api_docs.ts";
+import { createApiApp, createRoutes, jsonBody, jsonResponse } from "./http.ts";
 import { createLogger } from "./log.ts";
 
 const echoRoute = createRoute({
@@ -102,4 +103,16 @@ Deno.test("an unexpected error reveals nothing to the client, and its message st
 Deno.test("the OpenAPI document lists the routes", async () => {
   const document = await (await testApp().app.request("/openapi.json")).json();
   assert.ok(document.paths["/echo"].post);
+});
+
+Deno.test("the documentation page loads everything from the service itself", async () => {
+  const { app } = testApp();
+  const page = await (await app.request("/docs")).text();
+  const urls = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1] ?? "");
+  assert.equal(urls.length, 2);
+  for (const url of urls) {
+    const response = await app.request(url);
+    assert.equal(response.status, 200, url);
+    assert.ok((await response.arrayBuffer()).byteLength > 10_000, url);
+  }
 });
