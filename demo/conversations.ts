@@ -1,5 +1,5 @@
 /** Owns the demo's people and conversations. All of it is invented. */
-import type { SamplePerson, ScriptedConversation } from "./sample_script.ts";
+import type { DemoPerson, ScriptedConversation } from "./sample_script.ts";
 
 /** The owner of the sample Mac. */
 export const OWNER = {
@@ -9,21 +9,20 @@ export const OWNER = {
   email: "sam@okafor.example",
 };
 
-export const PEOPLE: SamplePerson[] = [
-  { id: "maya", firstName: "Maya", lastName: "Lindqvist", handle: "+12025550143" },
-  { id: "oma", firstName: "Oma", lastName: "Renate", handle: "+4915155501234" },
-  { id: "priya", firstName: "Priya", lastName: "Raman", handle: "priya.raman@northbridge.example" },
-  { id: "leo", firstName: "Leo", handle: "+12025550177" },
-  { id: "tess", firstName: "Tess", lastName: "Moreau", handle: "+12025550188" },
-  { id: "jordan", firstName: "Jordan", lastName: "Pike", handle: "+12025550119" },
-  { id: "landlord", firstName: "Mr", lastName: "Alvarez", handle: "+12025550162" },
-  { id: "courier", firstName: "", handle: "+12025550191", inAddressBook: false },
+/** Who is in the address book; the courier is not: no first name. */
+export const PEOPLE: DemoPerson[] = [
+  { key: "maya", firstName: "Maya", lastName: "Lindqvist", handle: "+12025550143" },
+  { key: "oma", firstName: "Oma", lastName: "Renate", handle: "+4915155501234" },
+  { key: "priya", firstName: "Priya", lastName: "Raman", handle: "priya.raman@northbridge.example" },
+  { key: "leo", firstName: "Leo", handle: "+12025550177" },
+  { key: "tess", firstName: "Tess", lastName: "Moreau", handle: "+12025550188" },
+  { key: "jordan", firstName: "Jordan", lastName: "Pike", handle: "+12025550119" },
+  { key: "landlord", firstName: "Mr", lastName: "Alvarez", handle: "+12025550162" },
+  { key: "courier", firstName: "", handle: "+12025550191" },
 ];
 
 export const CONVERSATIONS: ScriptedConversation[] = [
   {
-    id: "maya",
-    service: "iMessage",
     with: ["maya"],
     endedMinutesAgo: 3,
     realReply: "yesss omw, save me a seat",
@@ -47,8 +46,6 @@ export const CONVERSATIONS: ScriptedConversation[] = [
       maya: u coming??`,
   },
   {
-    id: "oma",
-    service: "iMessage",
     with: ["oma"],
     endedMinutesAgo: 12,
     realReply: "Ja gerne Oma! Ich komme am Sonntag und bringe Kuchen mit 😊",
@@ -65,8 +62,6 @@ export const CONVERSATIONS: ScriptedConversation[] = [
       (+1d) oma: Kommst du am Sonntag zum Kaffee?`,
   },
   {
-    id: "priya",
-    service: "iMessage",
     with: ["priya"],
     endedMinutesAgo: 25,
     realReply: "Yes, that works. I'll send the slides over before 5.",
@@ -81,8 +76,6 @@ export const CONVERSATIONS: ScriptedConversation[] = [
       (+2h) priya: They moved the call to Thursday at 10. Can you have the deck ready by tomorrow evening?`,
   },
   {
-    id: "climbing",
-    service: "iMessage",
     with: ["leo", "tess", "jordan"],
     groupName: "Thursday climbers",
     endedMinutesAgo: 40,
@@ -103,7 +96,6 @@ export const CONVERSATIONS: ScriptedConversation[] = [
       jordan: who can drive?`,
   },
   {
-    id: "landlord",
     service: "SMS",
     with: ["landlord"],
     endedMinutesAgo: 95,
@@ -117,7 +109,6 @@ export const CONVERSATIONS: ScriptedConversation[] = [
       (+1d) landlord: The plumber can come on Tuesday between 9 and 11. Will you be at home?`,
   },
   {
-    id: "courier",
     service: "SMS",
     with: ["courier"],
     endedMinutesAgo: 170,

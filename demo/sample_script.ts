@@ -1,46 +1,31 @@
-/** Owns the little language in which the demo's conversations are written, and what it reads them into. */
+/** Owns the little language in which the demo's conversations are written, and what it is read into. */
+import type { SampleConversation, SampleMessage } from "../tests/support/chat_db_sample.ts";
 
-/** Someone the demo's person writes with. */
-export interface SamplePerson {
-  id: string;
+/** Someone the demo's owner writes with. */
+export interface DemoPerson {
+  key: string;
   firstName: string;
   lastName?: string;
   /** E.164 number or e-mail address. */
   handle: string;
-  /** Not in the address book when false. */
-  inAddressBook?: boolean;
 }
 
-/** One bubble. */
-export interface SampleMessage {
-  /** `me` or a person's id. */
-  from: string;
-  text: string;
-  sentAt: Date;
-  /** Tapbacks on this bubble: who, and which. */
-  tapbacks: { from: string; kind: "love" | "like" | "laugh" | "emphasize" }[];
-  /** The text before the sender edited it. */
-  editedFrom?: string;
-  /** A picture is attached. */
-  picture?: boolean;
-}
-
-export interface SampleConversation {
-  id: string;
-  service: "iMessage" | "SMS";
-  /** Everyone but the owner. More than one makes a group. */
-  with: string[];
-  groupName?: string;
-  messages: SampleMessage[];
-  /** What the owner really answered after the last message. */
+/** A conversation, and what its owner really answered after the last message. */
+export interface DemoConversation {
+  conversation: SampleConversation;
   realReply: string;
 }
 
 /** A conversation as it is written: one bubble a line, `name: text`. See `parseScript`. */
-export interface ScriptedConversation extends Omit<SampleConversation, "messages"> {
-  /** How long before now its last bubble came, in minutes. */
+export interface ScriptedConversation {
+  service?: "iMessage" | "SMS";
+  /** Keys of everyone but the owner. More than one makes a group. */
+  with: string[];
+  groupName?: string;
+  /** How long before now its last bubble came. */
   endedMinutesAgo: number;
   script: string;
+  realReply: string;
 }
 
 const LINE = /^(?:\(\+(\d+)([mhd])\) )?(\w+): (.+)$/;
@@ -48,35 +33,59 @@ const MINUTES = { m: 1, h: 60, d: 24 * 60 } as const;
 const MARK = /\s*\{(\w+)(?:: ([^}]*))?\}$/;
 const BUBBLE_GAP_MS = 4_000;
 const REPLY_GAP_MS = 45_000;
+const EDIT_DELAY_MS = 30_000;
+const PICTURE = { name: "IMG_2041.HEIC", mimeType: "image/heic", uti: "public.heic", sizeBytes: 2_480_113 };
 
-interface ParsedLine {
+interface ScriptLine {
+  from: string;
+  text: string;
   gapMs: number;
-  message: SampleMessage;
+  marks: [name: string, value: string][];
 }
 
-function applyMark(message: SampleMessage, name: string, value: string): void {
-  if (name === "picture") message.picture = true;
-  else if (name === "edited") message.editedFrom = value;
-  else if (name === "love" || name === "like" || name === "laugh" || name === "emphasize") {
-    message.tapbacks.push({ from: value, kind: name });
-  } else throw new SyntaxError(`Unknown mark in a sample conversation: ${name}`);
-}
-
-function parseLine(line: string, previous: string | undefined): ParsedLine {
+function parseLine(line: string, previous: ScriptLine | undefined): ScriptLine {
   const [, amount, unit, from, rest] = LINE.exec(line) ?? [];
   if (from === undefined || rest === undefined) {
     throw new SyntaxError(`Not a line of a conversation: ${line}`);
   }
-  const message: SampleMessage = { from, text: rest, sentAt: new Date(0), tapbacks: [] };
-  for (let mark = MARK.exec(message.text); mark; mark = MARK.exec(message.text)) {
-    message.text = message.text.slice(0, mark.index);
-    applyMark(message, mark[1] ?? "", mark[2] ?? "");
+  const marks: ScriptLine["marks"] = [];
+  let text = rest;
+  for (let mark = MARK.exec(text); mark; mark = MARK.exec(text)) {
+    text = text.slice(0, mark.index);
+    marks.unshift([mark[1] ?? "", mark[2] ?? ""]);
   }
-  const usual = from === previous ? BUBBLE_GAP_MS : REPLY_GAP_MS;
-  return {
-    gapMs: amount ? Number(amount) * MINUTES[unit as keyof typeof MINUTES] * 60_000 : usual,
-    message,
+  const usualMs = from === previous?.from ? BUBBLE_GAP_MS : REPLY_GAP_MS;
+  const gapMs = amount ? Number(amount) * MINUTES[unit as keyof typeof MINUTES] * 60_000 : usualMs;
+  return { from, text, gapMs, marks };
+}
+
+function messageOf(line: ScriptLine, sentAtMs: number): SampleMessage {
+  const message: SampleMessage = {
+    from: line.from,
+    sentAt: new Date(sentAtMs).toISOString(),
+    bubbles: [line.text],
   };
+  return line.marks.reduce((marked, [name, value]) => withMark(marked, { name, value, sentAtMs }), message);
+}
+
+function withMark(
+  message: SampleMessage,
+  { name, value, sentAtMs }: { name: string; value: string; sentAtMs: number },
+): SampleMessage {
+  switch (name) {
+    case "picture":
+      return { ...message, files: [PICTURE] };
+    case "edited": {
+      const at = new Date(sentAtMs + EDIT_DELAY_MS).toISOString();
+      return { ...message, bubbles: [value], edited: { text: message.bubbles.join(), at } };
+    }
+    case "love":
+    case "like":
+    case "laugh":
+      return { ...message, tapbacks: [...message.tapbacks ?? [], { from: value, kind: name }] };
+    default:
+      throw new SyntaxError(`Unknown mark in a sample conversation: ${name}`);
+  }
 }
 
 /**
@@ -84,22 +93,26 @@ function parseLine(line: string, previous: string | undefined): ParsedLine {
  *
  * `maya: see you there` is one bubble; several lines of one name are several bubbles in a row.
  * `(+2h) ` in front lets time pass (m, h, d). At a line's end: `{picture}`, `{edited: what it was}`,
- * `{love: me}` for a tapback.
+ * `{love: me}` for a tapback (love, like, laugh).
  *
- * @throws SyntaxError naming the line that cannot be read
+ * @throws SyntaxError naming the line or mark that cannot be read
  */
-export function parseScript(scripted: ScriptedConversation, now: Date): SampleConversation {
-  const { script, endedMinutesAgo, ...conversation } = scripted;
-  let previous: string | undefined;
-  const lines = script.trim().split("\n").map((line) => {
-    const parsed = parseLine(line.trim(), previous);
-    previous = parsed.message.from;
-    return parsed;
-  });
-  let at = now.getTime() - endedMinutesAgo * 60_000;
-  for (const { gapMs, message } of lines.toReversed()) {
-    message.sentAt = new Date(at);
-    at -= gapMs;
-  }
-  return { ...conversation, messages: lines.map((line) => line.message) };
+export function parseScript(scripted: ScriptedConversation, now: Date): DemoConversation {
+  const lines: ScriptLine[] = [];
+  for (const line of scripted.script.trim().split("\n")) lines.push(parseLine(line.trim(), lines.at(-1)));
+  let sentAtMs = now.getTime() - scripted.endedMinutesAgo * 60_000;
+  const messages = lines.toReversed().map((line) => {
+    const message = messageOf(line, sentAtMs);
+    sentAtMs -= line.gapMs;
+    return message;
+  }).reverse();
+  return {
+    conversation: {
+      participants: scripted.with,
+      groupName: scripted.groupName,
+      service: scripted.service,
+      messages,
+    },
+    realReply: scripted.realReply,
+  };
 }

@@ -1,0 +1,20 @@
+/** Runs every benchmark in turn, each in a process of its own so that no memory figure is another's. */
+import { runMain, StartError } from "../lib/lifecycle.ts";
+import { writeLine } from "../lib/log.ts";
+import { PROJECT_ROOT, projectPath } from "../tools/service_process.ts";
+
+function benchFiles(): string[] {
+  return [...Deno.readDirSync(projectPath("bench"))].map((entry) => entry.name)
+    .filter((name) => name.endsWith("_bench.ts")).toSorted();
+}
+
+await runMain(async () => {
+  for (const name of benchFiles()) {
+    writeLine(`\n== ${name}`);
+    const { success } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", `bench/${name}`],
+      cwd: PROJECT_ROOT,
+    }).spawn().status;
+    if (!success) throw new StartError(`${name} failed`);
+  }
+});

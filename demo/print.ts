@@ -1,0 +1,71 @@
+/** Owns how the demo looks on a terminal: headings, bubbles, drafts, a table, colours where they are shown. */
+import { stripVTControlCharacters } from "node:util";
+import { writeLine } from "../lib/log.ts";
+
+const COLOURS = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, cyan: 36 } as const;
+export type Colour = keyof typeof COLOURS;
+
+const useColour = Deno.stdout.isTerminal() && !Deno.noColor;
+const NAME_WIDTH = 10;
+const LINE_WIDTH = 96;
+
+/** The text in a colour, or as it is where colours are not shown. */
+export function paint(colour: Colour, text: string): string {
+  return useColour ? `\x1b[${COLOURS[colour]}m${text}\x1b[0m` : text;
+}
+
+/** A terminal must not obey what other people wrote: control characters are made visible. */
+function visible(text: string): string {
+  // deno-lint-ignore no-control-regex -- control characters are what this looks for
+  return stripVTControlCharacters(text).replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "·");
+}
+
+/** A blank line and a heading. */
+export function heading(text: string): void {
+  writeLine("");
+  writeLine(paint("bold", `── ${visible(text)} ${"─".repeat(Math.max(0, LINE_WIDTH - 4 - text.length))}`));
+}
+
+export function line(text = ""): void {
+  writeLine(text);
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const paragraph of text.split("\n")) {
+    let current = "";
+    for (const word of paragraph.split(" ")) {
+      if (current && current.length + 1 + word.length > width) {
+        lines.push(current);
+        current = word;
+      } else current = current ? `${current} ${word}` : word;
+    }
+    lines.push(current);
+  }
+  return lines;
+}
+
+/** One bubble: who, then what they wrote, wrapped and indented. */
+export function bubble(who: string, text: string, options: { colour?: Colour } = {}): void {
+  const colour = options.colour ?? "cyan";
+  const name = visible(who);
+  const short = name.length > NAME_WIDTH ? `${name.slice(0, NAME_WIDTH - 1)}…` : name.padEnd(NAME_WIDTH);
+  const [first = "", ...rest] = wrap(visible(text), LINE_WIDTH - NAME_WIDTH - 4);
+  writeLine(`  ${paint(colour, short)}  ${first}`);
+  for (const continued of rest) writeLine(`  ${" ".repeat(NAME_WIDTH)}  ${continued}`);
+}
+
+/** Rows of cells in columns as wide as their widest cell. */
+export function table(rows: string[][]): void {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  for (const row of rows) {
+    writeLine(
+      `  ${row.map((cell, column) => visible(cell).padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd(),
+    );
+  }
+}
+
+/** A duration for a person: 850 ms, 3.2 s. */
+export function duration(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
+}

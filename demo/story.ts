@@ -1,0 +1,139 @@
+/** Owns the demo's story: a draft for each conversation, what became of it, and the samples that come out. */
+import type { Conversation, Message } from "../contract/conversations.ts";
+import type { GeneratedResponse, ResponseActionRequest } from "../contract/responses.ts";
+import type { OwnerClient } from "../tests/support/owner_client.ts";
+import { bubble, type Colour, duration, heading, line, paint, table } from "./print.ts";
+
+const SHOWN_MESSAGES = 5;
+const REJECTION_REASON = "Does not sound like me";
+
+export interface StoryOptions {
+  /** What the person really answered, by `keyOfParticipants` of the conversation. */
+  realReplies: Map<string, string>;
+  /** Show the real answer beside each draft. */
+  showRealReplies: boolean;
+}
+
+interface Draft {
+  conversation: Conversation;
+  messageId: string;
+  answer: GeneratedResponse;
+  realReply: string | undefined;
+  tookMs: number;
+}
+
+type Verdict = { colour: Colour; text: string; action: ResponseActionRequest | null };
+
+/** Tells conversations apart by who is in them. */
+export function keyOfParticipants(handles: readonly string[]): string {
+  return handles.toSorted().join(" ");
+}
+
+function nameOf(handle: string | null, names: Map<string, string>): string {
+  if (handle === null) return "unknown";
+  return names.get(handle)?.split(" ")[0] ?? handle;
+}
+
+function titleOf(conversation: Conversation, names: Map<string, string>): string {
+  const everyone = conversation.participantIds.map((handle) => names.get(handle) ?? handle).join(", ");
+  const title = conversation.displayName ?? everyone;
+  return conversation.isGroup ? `${title} (group of ${conversation.participantIds.length + 1})` : title;
+}
+
+function show(message: Message, names: Map<string, string>): void {
+  const text = message.text ?? `(${message.messageType})`;
+  const edited = message.editedAt ? paint("dim", " (edited)") : "";
+  if (message.direction === "outgoing") bubble("me", text + edited, { colour: "blue" });
+  else bubble(nameOf(message.senderId, names), text + edited);
+}
+
+/** The first draft is accepted, the second edited, the third rejected; the rest wait for their owner. */
+function verdictFor(index: number, draft: Draft): Verdict {
+  if (index === 0) return { colour: "green", text: "accepted as it is", action: { action: "accept" } };
+  if (index === 1) {
+    const editedResponse = draft.realReply ?? "Let me get back to you on that.";
+    return {
+      colour: "yellow",
+      text: `edited to: ${editedResponse}`,
+      action: { action: "edit", editedResponse },
+    };
+  }
+  if (index === 2) {
+    const text = `rejected: ${REJECTION_REASON.toLowerCase()}`;
+    return { colour: "red", text, action: { action: "reject", rejectionReason: REJECTION_REASON } };
+  }
+  return { colour: "dim", text: "left for its owner to decide", action: null };
+}
+
+function showDraft({ answer, tookMs }: Draft): void {
+  bubble("draft", answer.response || "(the model had nothing to say)", { colour: "green" });
+  const speed = answer.timings ? `${answer.timings.tokens_per_second.toFixed(0)} tokens/s` : "";
+  const reused = answer.timings?.cached_tokens ?? 0;
+  bubble(
+    "",
+    paint(
+      "dim",
+      `confidence ${(answer.confidence ?? 0).toFixed(2)} · ${answer.tokensUsed} tokens in ${
+        duration(tookMs)
+      }` +
+        ` · ${speed} · prompt of ${answer.timings?.prompt_tokens} tokens, ${reused} of them reused`,
+    ),
+  );
+}
+
+async function draftFor(
+  owner: OwnerClient,
+  conversation: Conversation,
+  options: StoryOptions & { names: Map<string, string> },
+): Promise<Draft | null> {
+  const messages = await owner.latestMessages(conversation.id, 50);
+  const latest = messages.findLast((message) => message.direction === "incoming" && message.text);
+  if (!latest) return null;
+  heading(titleOf(conversation, options.names));
+  for (const message of messages.slice(-SHOWN_MESSAGES)) show(message, options.names);
+  const startedAt = performance.now();
+  const answer = await owner.draft(latest.id);
+  const realReply = options.realReplies.get(keyOfParticipants(conversation.participantIds));
+  const draft = {
+    conversation,
+    messageId: latest.id,
+    answer,
+    realReply,
+    tookMs: performance.now() - startedAt,
+  };
+  showDraft(draft);
+  if (options.showRealReplies && realReply) bubble("really", realReply, { colour: "blue" });
+  return draft;
+}
+
+/** Drafts a reply in every conversation, newest first, and acts on the first three. Returns the drafts. */
+export async function tellStory(owner: OwnerClient, options: StoryOptions): Promise<Draft[]> {
+  const names = await owner.names();
+  const drafts: Draft[] = [];
+  for (const conversation of await owner.conversations()) {
+    const draft = await draftFor(owner, conversation, { ...options, names });
+    if (!draft) continue;
+    const verdict = verdictFor(drafts.length, draft);
+    if (verdict.action) await owner.act(draft.answer.responseId, verdict.action);
+    bubble("→", paint(verdict.colour, verdict.text), { colour: verdict.colour });
+    drafts.push(draft);
+  }
+  return drafts;
+}
+
+/** The training samples that the actions have made. */
+export async function showSamples(owner: OwnerClient): Promise<void> {
+  const { samples, total } = await owner.trainingSamples();
+  heading(`${total} training samples for the next fine-tuning`);
+  const cut = (text: string) => text.length > 44 ? `${text.slice(0, 43)}…` : text;
+  table([
+    ["from", "weight", "wanted", "not wanted"],
+    ...samples.map((sample) => [
+      sample.source,
+      sample.quality.toFixed(1),
+      cut(sample.output.replaceAll("\n", " ")),
+      cut((sample.rejectedOutput ?? "").replaceAll("\n", " ")),
+    ]),
+  ]);
+  line();
+}

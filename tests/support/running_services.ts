@@ -1,0 +1,89 @@
+/** Owns a running pair of services for tests: ml on a tiny model, the server on embedded storage, free ports. */
+import { join } from "node:path";
+import { choosePort, ServiceProcess } from "../../tools/service_process.ts";
+import { buildTinyGguf } from "./tiny_gguf.ts";
+
+export interface RunningServices extends AsyncDisposable {
+  readonly server: ServiceProcess;
+  readonly ml: ServiceProcess;
+  /** Holds the services' data, their logs and the model. */
+  readonly dir: string;
+  /** Starts the server again on the same data, after its process has ended. */
+  restartServer(): Promise<void>;
+}
+
+export interface RunningServicesOptions {
+  /** Added to both services' environments. */
+  env?: Record<string, string>;
+}
+
+/** Starts ml and then the server, each as its own process with its task's permissions. */
+export async function startServices(options: RunningServicesOptions = {}): Promise<RunningServices> {
+  const dir = await Deno.makeTempDir({ prefix: "services-" });
+  const stack = new AsyncDisposableStack();
+  stack.defer(() => Deno.remove(dir, { recursive: true }));
+  try {
+    const model = join(dir, "tiny.gguf");
+    await buildTinyGguf({ path: model });
+    const ml = stack.use(await startMl({ dir, model, env: options.env ?? {} }));
+    const serverPort = choosePort(3100);
+    const startServer = () => startOnPort({ dir, port: serverPort, mlUrl: ml.url, env: options.env ?? {} });
+    let server = await startServer();
+    stack.defer(() => server[Symbol.asyncDispose]());
+    const owned = stack.move();
+    return {
+      ml,
+      dir,
+      get server() {
+        return server;
+      },
+      async restartServer() {
+        await server.ended;
+        server = await startServer();
+      },
+      [Symbol.asyncDispose]: () => owned.disposeAsync(),
+    };
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+function startMl(
+  options: { dir: string; model: string; env: Record<string, string> },
+): Promise<ServiceProcess> {
+  const port = choosePort(8100);
+  return ServiceProcess.start({
+    name: "ml",
+    url: `http://127.0.0.1:${port}`,
+    env: {
+      ML_HOST: "127.0.0.1",
+      ML_PORT: String(port),
+      DATA_DIR: join(options.dir, "ml"),
+      MODEL: options.model,
+      GPU: "off",
+      THREADS: "1",
+      ...options.env,
+    },
+    output: { file: join(options.dir, "ml.log") },
+    isReady: (health) => health.model_loaded === true,
+  });
+}
+
+function startOnPort(
+  options: { dir: string; port: number; mlUrl: string; env: Record<string, string> },
+): Promise<ServiceProcess> {
+  return ServiceProcess.start({
+    name: "server",
+    url: `http://127.0.0.1:${options.port}`,
+    env: {
+      SERVER_HOST: "127.0.0.1",
+      SERVER_PORT: String(options.port),
+      DATA_DIR: join(options.dir, "server"),
+      DATABASE_URL: "",
+      ML_URL: options.mlUrl,
+      ...options.env,
+    },
+    output: { file: join(options.dir, "server.log") },
+  });
+}

@@ -1,0 +1,63 @@
+/** Tests that a server killed in the middle of a long sync loses nothing and doubles nothing. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
+import { pairAgent, runAgent, spawnAgent } from "./support/agent_process.ts";
+import { bulkChatDb } from "./support/chat_db_bulk.ts";
+import { claimServer, type OwnerClient } from "./support/owner_client.ts";
+import { startServices } from "./support/running_services.ts";
+
+const MESSAGES = 50_000;
+/** The server dies once it has stored this many. */
+const KILL_AFTER = 5_000;
+const POLL_MS = 20;
+
+async function untilStored(owner: OwnerClient, count: number): Promise<void> {
+  while ((await owner.syncStatus()).messages < count) await sleep(POLL_MS);
+}
+
+/** What the agent must have sent: every row that is a message, told without the agent's own reader. */
+function expectedGuids(path: string): Set<string> {
+  using db = new DatabaseSync(path, { readOnly: true });
+  const rows = db.prepare("SELECT guid FROM message WHERE associated_message_type = 0 AND item_type = 0")
+    .all();
+  return new Set(rows.map((row) => String(row.guid)));
+}
+
+async function storedGuids(owner: OwnerClient): Promise<string[]> {
+  const guids: string[] = [];
+  for (const { id } of await owner.conversations()) {
+    for await (const message of owner.allMessages(id)) guids.push(message.imessageGuid);
+  }
+  return guids;
+}
+
+Deno.test("a server killed -9 during a sync of 50,000 messages ends with each message exactly once", async () => {
+  await using services = await startServices({ env: { PAIRING: "approve" } });
+  const chatDb = join(services.dir, "chat.db");
+  bulkChatDb(chatDb, { messages: MESSAGES });
+  const env = {
+    AGENT_SERVER_URL: services.server.url,
+    AGENT_DATA_DIR: join(services.dir, "agent"),
+    AGENT_CHAT_DB: chatDb,
+    AGENT_ADDRESS_BOOK: join(services.dir, "AddressBook"),
+  };
+  const owner = await claimServer(services.server.url);
+  await pairAgent((code) => owner.approve(code), { env });
+
+  const interrupted = spawnAgent(["sync", "--once"], { env });
+  await untilStored(owner, KILL_AFTER);
+  services.server.kill();
+  await services.restartServer();
+  const { code } = await interrupted.output();
+  const stored = (await owner.syncStatus()).messages;
+  assert.ok(code === 0 || stored < MESSAGES, "the interrupted sync must tell when it did not finish");
+
+  const resumed = await runAgent(["sync", "--once"], { env });
+  assert.equal(resumed.code, 0, resumed.stdout + resumed.stderr);
+  const expected = expectedGuids(chatDb);
+  const guids = await storedGuids(owner);
+  assert.equal(guids.length, expected.size);
+  assert.deepEqual(new Set(guids), expected);
+});
