@@ -9,4 +9,4 @@ export { requestId, type RequestIdVariables } from "hono/request-id";
 export { routePath } from "hono/route";
 export { secureHeaders } from "hono/secure-headers";
 export { streamSSE } from "hono/streaming";
-export { jwtVerify, SignJWT } from "jose";
+export { errors as joseErrors, jwtVerify, SignJWT } from "jose";

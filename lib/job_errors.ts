@@ -1,14 +1,4 @@
-/** The errors by which a job queue, its callers and its handlers understand one another. */
-
-/** A job with this id exists already. */
-export class DuplicateJobError extends Error {
-  override readonly name = "DuplicateJobError";
-  readonly code = "duplicate_job";
-
-  constructor(readonly id: string) {
-    super(`A job with the id ${id} exists already; choose another id or remove that job first`);
-  }
-}
+/** The errors by which a job queue and its handlers understand one another. */
 
 /**
  * Thrown by a handler whose dependency is down or busy: the job goes back to the queue, spends no attempt and is tried

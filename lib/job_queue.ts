@@ -129,8 +129,9 @@ export interface StopOptions {
 export interface JobQueue<Tasks extends TaskMap<Tasks>> extends AsyncDisposable {
   /**
    * Adds a job; it is durable once this resolves.
-   * @throws {DuplicateJobError} a job with this id exists (finished ones count until they expire)
+   * @throws {ApiError} `job_exists` (409): a job with this id exists; finished ones count until they expire
    * @throws {TypeError} the id is malformed or the payload is no JSON value
+   * @throws {RangeError} `maxAttempts` is below 1
    */
   enqueue<Name extends TaskName<Tasks>>(
     task: Name,
@@ -138,7 +139,7 @@ export interface JobQueue<Tasks extends TaskMap<Tasks>> extends AsyncDisposable 
     options?: EnqueueOptions,
   ): Promise<Job<Tasks, Name>>;
 
-  /** The job with its result, or null when there is none with this id. */
+  /** The job with its result, or null when there is none with this id. Rejects when a stored result is gone or damaged. */
   get(id: string): Promise<AnyJob<Tasks> | null>;
 
   /** Place in the queue, 1 for the next to start; null unless the job is queued. */
@@ -162,7 +163,10 @@ export interface JobQueue<Tasks extends TaskMap<Tasks>> extends AsyncDisposable 
   /** Number of queued jobs. */
   queueLength(): Promise<number>;
 
-  /** Yields the job now and after each change (state, attempt, progress), ends after its final state or when it is removed. */
+  /**
+   * Yields the job now and after each change (state, attempt, progress); ends after its final state, when it is
+   * removed, or when the signal aborts, which is how to end it from outside.
+   */
   watch(id: string, options?: { signal?: AbortSignal }): AsyncIterable<Job<Tasks>>;
 
   /**
@@ -171,7 +175,11 @@ export interface JobQueue<Tasks extends TaskMap<Tasks>> extends AsyncDisposable 
    */
   waitFor(id: string, options?: { signal?: AbortSignal }): Promise<AnyJob<Tasks> | null>;
 
-  /** Starts running jobs, at most `concurrency` at a time, in the order they became due. Once per queue. */
+  /**
+   * Starts running jobs, at most `concurrency` at a time, in the order they became due. Once per queue.
+   * @throws {Error} it listens already or was stopped
+   * @throws {RangeError} `concurrency` is below 1
+   */
   listen(handlers: JobHandlers<Tasks>, options: { concurrency: number }): void;
 
   /**
@@ -196,6 +204,6 @@ export interface JobQueueOptions {
   sweepMs?: number;
   /** How long finished jobs are kept. Default 7 days. */
   retentionMs?: number;
-  /** Wait before retry n: `baseMs * 2^(n-1)`, at most `maxMs`, less up to half of it at random. Default 1 000 and 60 000. */
-  backoff?: { baseMs: number; maxMs: number };
+  /** Waits between attempts, as `backoffMs` reads them. Default 1 000 and 60 000. */
+  backoff?: { baseMs: number; capMs: number };
 }
