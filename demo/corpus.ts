@@ -2,9 +2,12 @@
 import { z } from "zod";
 import type { DemoConversation, DemoPerson } from "./sample_script.ts";
 
-/** The Python package that carries the corpus (MIT) and the entry of its wheel that holds it. */
-export const CORPUS_PACKAGE = "chitchat_dataset==0.9.0";
-export const CORPUS_ENTRY = "chitchat_dataset/dataset.json";
+/** The corpus as a Python package carries it. Its licence is MIT. */
+export const CORPUS_FILE = {
+  python: { name: "chitchat_dataset", version: "0.9.0", entry: "chitchat_dataset/dataset.json" },
+  sizeBytes: 40_303_934,
+  sha256: "d2a5d0bf6acf354fef51f3af39cbece2220d3b8f6086b658c3d335105798312a",
+};
 
 const CONVERSATION_COUNT = 6;
 /** A draft needs something to go by, and the last turn before the reply must say something. */
@@ -82,7 +85,7 @@ export function chooseFromCorpus(corpus: Corpus): CorpusSample {
     sample.people.push({
       key,
       firstName: STAND_INS[index] ?? key,
-      handle: `+1202555${String(100 + index).padStart(4, "0")}`,
+      handle: `+1202555${String(200 + index).padStart(4, "0")}`,
     });
     sample.conversations.push(conversationBefore(messages.slice(0, at), { reply, owner, partner: key }));
   }

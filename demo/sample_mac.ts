@@ -1,0 +1,67 @@
+/** Owns the demo's sample Mac: a Messages database and an address book, invented or from real conversations. */
+import { join } from "node:path";
+import { writeAddressBook } from "../tests/support/address_book_fixture.ts";
+import { buildSampleMessages } from "../tests/support/chat_db_sample.ts";
+import { CONVERSATIONS, OWNER, PEOPLE } from "./conversations.ts";
+import { keyOfParticipants } from "./story.ts";
+import { type DemoConversation, type DemoPerson, parseScript } from "./sample_script.ts";
+
+export interface SampleMac {
+  chatDbPath: string;
+  addressBookPath: string;
+  messages: number;
+  conversations: number;
+  /** What the owner really answered, by `keyOfParticipants`. */
+  realReplies: Map<string, string>;
+}
+
+/** The people and conversations to write. */
+export interface SampleContent {
+  people: DemoPerson[];
+  conversations: DemoConversation[];
+}
+
+/** The invented people, their last words a few minutes ago. */
+export function inventedContent(now: Date): SampleContent {
+  return { people: PEOPLE, conversations: CONVERSATIONS.map((scripted) => parseScript(scripted, now)) };
+}
+
+function repliesByParticipants({ people, conversations }: SampleContent): Map<string, string> {
+  const handles = new Map(people.map((person) => [person.key, person.handle]));
+  return new Map(conversations.map(({ conversation, realReply }) => {
+    return [keyOfParticipants(conversation.participants.map((key) => handles.get(key) ?? key)), realReply];
+  }));
+}
+
+/** Writes the sample Mac's files into a folder that holds none yet. */
+export function buildSampleMac(dir: string, content: SampleContent): SampleMac {
+  const chatDbPath = join(dir, "Messages", "chat.db");
+  const addressBookPath = join(dir, "AddressBook");
+  Deno.mkdirSync(join(dir, "Messages"), { recursive: true });
+  const counts = buildSampleMessages(chatDbPath, {
+    me: OWNER.handle,
+    people: content.people.map(({ key, handle }) => ({ key, handles: [handle] })),
+    conversations: content.conversations.map((entry) => entry.conversation),
+  });
+  writeAddressBook(addressBookPath, [
+    {
+      firstName: OWNER.firstName,
+      lastName: OWNER.lastName,
+      phones: [OWNER.handle],
+      emails: [OWNER.email],
+      isMe: true,
+    },
+    ...content.people.filter((person) => person.firstName).map(({ firstName, lastName, handle }) => ({
+      firstName,
+      lastName,
+      ...(handle.includes("@") ? { emails: [handle] } : { phones: [handle] }),
+    })),
+  ]);
+  return {
+    chatDbPath,
+    addressBookPath,
+    messages: counts.messages,
+    conversations: counts.chats,
+    realReplies: repliesByParticipants(content),
+  };
+}
