@@ -1,0 +1,92 @@
+/** Owns the read-only connection to chat.db. */
+import { DatabaseSync } from "node:sqlite";
+import { asChatDatabaseError, ChatDatabaseError } from "./chat_database_error.ts";
+import { type FileIdentity, fileIdentityOf, probeDatabaseFile } from "./database_file.ts";
+import { probeSchema, type Schema } from "./schema.ts";
+import type { Query, SqlRow } from "./sql_value.ts";
+
+export interface ChatDatabaseOptions {
+  /** How long a read waits for a lock of another program before it fails with `locked`. */
+  busyTimeoutMs?: number;
+}
+
+const DEFAULT_BUSY_TIMEOUT_MS = 5_000;
+
+/** Arrays are the fastest rows; Deno knows the last two options, which the types it ships do not name yet. */
+const OPEN_OPTIONS = { readOnly: true, readBigInts: true, returnArrays: true };
+
+/**
+ * An open chat.db. It is opened read-only and never with `immutable`, which would hide the newest rows in the `-wal`.
+ * Every failure is a `ChatDatabaseError`.
+ */
+export class ChatDatabase implements Disposable {
+  /** The file itself, symlinks resolved. */
+  readonly path: string;
+  /** The file that this connection reads, whatever is at the path by now. */
+  readonly file: FileIdentity;
+  readonly schema: Schema;
+  readonly #requestedPath: string;
+  readonly #sqlite: DatabaseSync;
+
+  /** @throws ChatDatabaseError when the file cannot be opened or is no database of Messages */
+  constructor(path: string, options: ChatDatabaseOptions = {}) {
+    this.#requestedPath = path;
+    this.path = probeDatabaseFile(path);
+    this.file = fileIdentityOf(this.path);
+    this.#sqlite = this.#guard(() => new DatabaseSync(this.path, OPEN_OPTIONS));
+    try {
+      this.#exec(`PRAGMA busy_timeout = ${options.busyTimeoutMs ?? DEFAULT_BUSY_TIMEOUT_MS}`);
+      this.schema = this.readTransaction(() => probeSchema((sql) => this.prepare(sql)));
+      if (!this.schema.get("message")?.has("guid")) throw new ChatDatabaseError("not_messages", this.path);
+    } catch (error) {
+      this.#sqlite.close();
+      throw error;
+    }
+  }
+
+  /** Prepares a SELECT for repeated use. */
+  prepare(sql: string): Query {
+    const statement = this.#guard(() => this.#sqlite.prepare(sql));
+    return (...parameters) => this.#guard(() => statement.all(...parameters) as unknown as SqlRow[]);
+  }
+
+  /** Runs `read` on one state of the database. Keep it short: it holds back Messages' checkpoints. */
+  readTransaction<T>(read: () => T): T {
+    this.#exec("BEGIN");
+    try {
+      const result = read();
+      this.#exec("COMMIT");
+      return result;
+    } catch (error) {
+      if (this.#sqlite.isTransaction) this.#exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  /**
+   * True when another file has taken the place of the open one (a restore, a new account): this connection would
+   * read the old file for ever, so open the database anew.
+   *
+   * @throws ChatDatabaseError when the file at the path is gone or not readable
+   */
+  isReplaced(): boolean {
+    const now = fileIdentityOf(probeDatabaseFile(this.#requestedPath));
+    return now.device !== this.file.device || now.inode !== this.file.inode;
+  }
+
+  [Symbol.dispose](): void {
+    this.#sqlite.close();
+  }
+
+  #exec(sql: string): void {
+    this.#guard(() => this.#sqlite.exec(sql));
+  }
+
+  #guard<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      throw asChatDatabaseError(error, this.path);
+    }
+  }
+}

@@ -1,0 +1,51 @@
+/** Owns the identity of a database, by which a mark is known to be still valid for the file at its path. */
+import type { ChatDatabase } from "./chat_database.ts";
+import type { FileIdentity } from "./database_file.ts";
+import { integerOf, textOf } from "./sql_value.ts";
+
+/** What distinguishes one chat.db from another, as of one mark. Plain data, to be stored beside the mark. */
+export interface DatabaseIdentity extends FileIdentity {
+  /** The highest message ROWID ever given out, which deletions do not lower. */
+  sequence: number;
+  /** The mark: the last ROWID read. */
+  markRowId: number;
+  /** Guid of the row at the mark; null when that row is gone, or the mark is 0. */
+  markGuid: string | null;
+}
+
+/**
+ * Reads the identity of an open database.
+ *
+ * @throws ChatDatabaseError when the database cannot be read
+ */
+export function readDatabaseIdentity(database: ChatDatabase, markRowId: number): DatabaseIdentity {
+  const selectGuid = database.prepare("SELECT guid FROM message WHERE ROWID = ?");
+  return database.readTransaction(() => ({
+    ...database.file,
+    sequence: readSequence(database),
+    markRowId,
+    markGuid: textOf(selectGuid(markRowId)[0]?.[0]),
+  }));
+}
+
+/**
+ * True when the ROWIDs up to the mark still mean the same messages; otherwise all must be walked again. The guid at
+ * the mark decides. When its row has been deleted, only the same file with a sequence that never fell will do: a
+ * restored or rebuilt database numbers its rows anew.
+ *
+ * @param current read with `stored.markRowId`
+ */
+export function isSameDatabase(stored: DatabaseIdentity, current: DatabaseIdentity): boolean {
+  if (stored.markRowId === 0) return true;
+  if (stored.markGuid !== null && current.markGuid !== null) return stored.markGuid === current.markGuid;
+  return stored.device === current.device && stored.inode === current.inode &&
+    current.sequence >= stored.sequence;
+}
+
+/** From AUTOINCREMENT's own table; the highest row present where a database lacks it. */
+function readSequence(database: ChatDatabase): number {
+  const stored = database.schema.has("sqlite_sequence")
+    ? database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'message'")()[0]?.[0]
+    : null;
+  return integerOf(stored ?? database.prepare("SELECT MAX(ROWID) FROM message")()[0]?.[0]);
+}

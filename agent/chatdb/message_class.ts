@@ -1,0 +1,69 @@
+/** Owns the sorting of rows: which are messages, of what kind, and for what reason the others are passed over. */
+import type { MessageKind } from "./chat_message.ts";
+import type { MessageRow } from "./message_row.ts";
+
+/** Why a row gives no message. Tapbacks and votes belong to another message; `unknown_association` may. */
+export const SKIP_REASONS = [
+  "tapback",
+  "poll_vote",
+  "unknown_association",
+  "system",
+  "scheduled",
+  "recently_deleted",
+  "self_chat_twin",
+  "empty",
+] as const;
+
+export type SkipReason = typeof SKIP_REASONS[number];
+
+/** Values of associated_message_type (imessage-exporter message_types/variants.rs). */
+const ASSOCIATED = {
+  none: 0,
+  appUpdate: 2,
+  appBreadcrumb: 3,
+  sticker: 1000,
+  /** 2000 to 2007 add a tapback, 3000 to 3007 take it back. */
+  firstTapback: 2000,
+  lastTapback: 3999,
+  pollVote: 4000,
+} as const;
+
+const URL_BALLOON = "com.apple.messages.URLBalloonProvider";
+
+/** Why the row's columns alone rule it out as a message, or null. `nowMs` tells a draft for later from a sent one. */
+export function skipReasonOf(
+  row: MessageRow,
+  { sentAtMs, nowMs }: { sentAtMs: number | null; nowMs: number },
+): SkipReason | null {
+  if (row.itemType !== 0 || row.isSystem) return "system";
+  const association = associationSkipReason(row.associatedType);
+  if (association !== null) return association;
+  const isDraft = row.scheduleType !== 0 && (!row.isSent || (sentAtMs ?? 0) > nowMs);
+  return isDraft ? "scheduled" : null;
+}
+
+function associationSkipReason(type: number): SkipReason | null {
+  if (type >= ASSOCIATED.firstTapback && type <= ASSOCIATED.lastTapback) return "tapback";
+  if (type === ASSOCIATED.pollVote) return "poll_vote";
+  const isMessage = type === ASSOCIATED.none || type === ASSOCIATED.appUpdate ||
+    type === ASSOCIATED.appBreadcrumb || type === ASSOCIATED.sticker;
+  return isMessage ? null : "unknown_association";
+}
+
+/** True for a row that an app draws; the rich preview of a link is not an app's. */
+export function isAppMessage(row: MessageRow): boolean {
+  return row.associatedType === ASSOCIATED.appUpdate || row.associatedType === ASSOCIATED.appBreadcrumb ||
+    (row.balloonBundleId !== null && row.balloonBundleId !== URL_BALLOON);
+}
+
+/** The kind of a message with these words and files. */
+export function messageKindOf(
+  row: MessageRow,
+  { text, attachments }: { text: string | null; attachments: readonly { isSticker: boolean }[] },
+): MessageKind {
+  if (row.isAudio) return "audio";
+  if (isAppMessage(row)) return "app";
+  if (row.associatedType === ASSOCIATED.sticker) return "sticker";
+  if (text !== null || attachments.length === 0) return "text";
+  return attachments.every((attachment) => attachment.isSticker) ? "sticker" : "attachment";
+}

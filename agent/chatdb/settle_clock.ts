@@ -1,0 +1,28 @@
+/** Owns the question which rows have been in the database long enough for Messages to have finished them. */
+
+/**
+ * Messages commits a row before its chat, its files and sometimes its text. A row's own date does not tell when it was
+ * written (iCloud inserts old messages late), so the clock remembers when each highest ROWID was first seen: all rows
+ * up to it are at least that old.
+ */
+export class SettleClock {
+  /** Ascending in both; only those younger than the settle window are kept. */
+  #sightings: { maxRowId: number; atMs: number }[] = [];
+  #settledRowId = 0;
+
+  /** Notes that rows up to `maxRowId` existed at `atMs`. */
+  observe(maxRowId: number, atMs: number): void {
+    if (maxRowId > Math.max(this.#settledRowId, this.#sightings.at(-1)?.maxRowId ?? 0)) {
+      this.#sightings.push({ maxRowId, atMs });
+    }
+  }
+
+  /** The last row that was there at `beforeMs`; it and all rows before it are settled. */
+  settledRowId(beforeMs: number): number {
+    const open = this.#sightings.findIndex((sighting) => sighting.atMs > beforeMs);
+    const settled = open === -1 ? this.#sightings.length : open;
+    this.#settledRowId = this.#sightings[settled - 1]?.maxRowId ?? this.#settledRowId;
+    this.#sightings.splice(0, settled);
+    return this.#settledRowId;
+  }
+}

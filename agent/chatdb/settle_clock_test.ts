@@ -1,0 +1,26 @@
+// Checks how the age of rows is known from when they were first seen.
+import assert from "node:assert/strict";
+import { SettleClock } from "./settle_clock.ts";
+
+Deno.test("rows are settled once their first sighting is old enough, in the order of sightings", () => {
+  const clock = new SettleClock();
+  assert.equal(clock.settledRowId(1_000), 0);
+  clock.observe(10, 1_000);
+  clock.observe(10, 2_000);
+  clock.observe(15, 3_000);
+  assert.equal(clock.settledRowId(999), 0);
+  assert.equal(clock.settledRowId(1_000), 10);
+  assert.equal(clock.settledRowId(2_999), 10);
+  assert.equal(clock.settledRowId(9_000), 15);
+});
+
+Deno.test("a settled row stays settled when the newest rows are deleted or the clock is set back", () => {
+  const clock = new SettleClock();
+  clock.observe(10, 1_000);
+  assert.equal(clock.settledRowId(1_000), 10);
+  clock.observe(8, 5_000);
+  assert.equal(clock.settledRowId(500), 10);
+  clock.observe(11, 6_000);
+  assert.equal(clock.settledRowId(5_999), 10);
+  assert.equal(clock.settledRowId(6_000), 11);
+});

@@ -1,0 +1,27 @@
+/** Owns the reading of single SQLite values, whatever type a column of an upgraded database turns out to hold. */
+
+export type SqlValue = null | number | bigint | string | Uint8Array;
+/** A row in column order. Every integer is a BigInt, because Apple's times exceed 2^53. */
+export type SqlRow = readonly SqlValue[];
+/** A prepared SELECT: parameters in, all rows out. */
+export type Query = (...parameters: SqlValue[]) => SqlRow[];
+
+/** An integer within ±2^53: ROWIDs, flags, counts. NULL and other types are 0, the default of Messages' flags. */
+export function integerOf(value: SqlValue | undefined): number {
+  return typeof value === "bigint" ? Number(value) : typeof value === "number" ? Math.trunc(value) : 0;
+}
+
+/** An identifier with at least one character; NULL, '' and other types are null. */
+export function textOf(value: SqlValue | undefined): string | null {
+  return typeof value === "string" && value !== "" ? value : null;
+}
+
+/** Words that a person wrote, fit for the server's storage, which holds neither NUL nor lone surrogates. */
+export function wordsOf(value: SqlValue | undefined): string | null {
+  return typeof value === "string" ? cleanText(value) || null : null;
+}
+
+/** `text` without NUL characters and lone surrogates. */
+export function cleanText(text: string): string {
+  return (text.includes("\0") ? text.replaceAll("\0", "") : text).toWellFormed();
+}
