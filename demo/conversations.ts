@@ -17,7 +17,7 @@ export const PEOPLE: DemoPerson[] = [
   { key: "leo", firstName: "Leo", handle: "+12025550177" },
   { key: "tess", firstName: "Tess", lastName: "Moreau", handle: "+12025550188" },
   { key: "jordan", firstName: "Jordan", lastName: "Pike", handle: "+12025550119" },
-  { key: "landlord", firstName: "Mr", lastName: "Alvarez", handle: "+12025550162" },
+  { key: "landlord", firstName: "Hector", lastName: "Alvarez", handle: "+12025550162" },
   { key: "courier", firstName: "", handle: "+12025550191" },
 ];
 

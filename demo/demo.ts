@@ -51,7 +51,7 @@ async function startMl(folders: Folders, modelPath: string): Promise<ServiceProc
     },
     output: { file: join(folders.demo, "ml.log") },
     isReady: (health) => {
-      if (typeof health.reason === "string") {
+      if (health.status === "degraded") {
         throw new StartError(`ml cannot load its model: ${health.reason}`);
       }
       return health.model_loaded === true;

@@ -6,7 +6,7 @@ const COLOURS = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, cya
 export type Colour = keyof typeof COLOURS;
 
 const useColour = Deno.stdout.isTerminal() && !Deno.noColor;
-const NAME_WIDTH = 10;
+const NAME_WIDTH = 12;
 const LINE_WIDTH = 96;
 
 /** The text in a colour, or as it is where colours are not shown. */
@@ -53,6 +53,11 @@ export function bubble(who: string, text: string, options: { colour?: Colour } =
   const [first = "", ...rest] = wrap(visible(text), LINE_WIDTH - NAME_WIDTH - 4);
   writeLine(`  ${paint(colour, short)}  ${first}`);
   for (const continued of rest) writeLine(`  ${" ".repeat(NAME_WIDTH)}  ${continued}`);
+}
+
+/** A quiet line under a bubble. */
+export function note(text: string): void {
+  writeLine(`  ${" ".repeat(NAME_WIDTH)}  ${paint("dim", text)}`);
 }
 
 /** Rows of cells in columns as wide as their widest cell. */

@@ -2,7 +2,7 @@
 import type { Conversation, Message } from "../contract/conversations.ts";
 import type { GeneratedResponse, ResponseActionRequest } from "../contract/responses.ts";
 import type { OwnerClient } from "../tests/support/owner_client.ts";
-import { bubble, type Colour, duration, heading, line, paint, table } from "./print.ts";
+import { bubble, type Colour, duration, heading, line, note, paint, table } from "./print.ts";
 
 const SHOWN_MESSAGES = 5;
 const REJECTION_REASON = "Does not sound like me";
@@ -67,18 +67,15 @@ function verdictFor(index: number, draft: Draft): Verdict {
 
 function showDraft({ answer, tookMs }: Draft): void {
   bubble("draft", answer.response || "(the model had nothing to say)", { colour: "green" });
-  const speed = answer.timings ? `${answer.timings.tokens_per_second.toFixed(0)} tokens/s` : "";
-  const reused = answer.timings?.cached_tokens ?? 0;
-  bubble(
-    "",
-    paint(
-      "dim",
-      `confidence ${(answer.confidence ?? 0).toFixed(2)} · ${answer.tokensUsed} tokens in ${
-        duration(tookMs)
-      }` +
-        ` · ${speed} · prompt of ${answer.timings?.prompt_tokens} tokens, ${reused} of them reused`,
-    ),
-  );
+  const { timings, confidence, tokensUsed } = answer;
+  const facts = [
+    `confidence ${(confidence ?? 0).toFixed(2)}`,
+    `${tokensUsed} tokens in ${duration(tookMs)}`,
+    ...(timings
+      ? [`${timings.tokens_per_second.toFixed(0)} tokens/s`, `${timings.prompt_tokens} prompt tokens`]
+      : []),
+  ];
+  note(facts.join(" · "));
 }
 
 async function draftFor(

@@ -170,7 +170,8 @@ export interface JobQueue<Tasks extends TaskMap<Tasks>> extends AsyncDisposable 
   watch(id: string, options?: { signal?: AbortSignal }): AsyncIterable<Job<Tasks>>;
 
   /**
-   * Resolves with the job once it is final; null when it does not exist or is removed.
+   * Resolves with the job once it is final; null when it does not exist. One that is removed meanwhile ends as null or as
+   * `cancelled`, whichever is seen first.
    * @throws the signal's reason when that aborts first
    */
   waitFor(id: string, options?: { signal?: AbortSignal }): Promise<AnyJob<Tasks> | null>;

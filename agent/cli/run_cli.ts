@@ -1,0 +1,79 @@
+/** Owns the command line: which command is meant, with which options, and its exit code. */
+import { parseArgs } from "node:util";
+import { StartError } from "../../lib/lifecycle.ts";
+import { VERSION } from "../../lib/version.ts";
+import { ChatDatabaseError } from "../chatdb/chat_database_error.ts";
+import type { AgentServices } from "./agent_services.ts";
+import type { Output } from "./output.ts";
+import { pairCommand } from "./pair_command.ts";
+import { statusCommand } from "./status_command.ts";
+import { syncCommand } from "./sync_command.ts";
+import { USAGE, UsageError } from "./usage.ts";
+
+export interface CliEnvironment {
+  readonly output: Output;
+  /** Opens what commands work on; `help` and `--version` work without. */
+  readonly services: () => AgentServices;
+}
+
+type Command = (args: string[], services: () => AgentServices) => Promise<number>;
+
+const USAGE_EXIT_CODE = 2;
+
+type Options = NonNullable<Parameters<typeof parseArgs>[0]>["options"];
+
+/** Options of a command; anything else on its line is a fault. */
+function parseOptions<const Config extends NonNullable<Options>>(args: string[], options: Config) {
+  try {
+    return parseArgs({ args, options, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    if (error instanceof TypeError) throw new UsageError(error.message.split(". ", 1)[0]);
+    throw error;
+  }
+}
+
+const COMMANDS: Record<string, Command> = {
+  pair: (args, services) => {
+    const options = parseOptions(args, { name: { type: "string" }, continue: { type: "boolean" } });
+    return pairCommand(options, services());
+  },
+  sync: (args, services) => {
+    const options = parseOptions(args, { once: { type: "boolean" }, json: { type: "boolean" } });
+    return syncCommand(options, services());
+  },
+  status: (args, services) => {
+    return statusCommand(parseOptions(args, { json: { type: "boolean" } }), services());
+  },
+};
+
+async function run(args: string[], { output, services }: CliEnvironment): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === "help" || name === "--help" || name === "-h" || rest.includes("--help")) {
+    output.line(USAGE);
+    return 0;
+  }
+  if (name === "--version") {
+    output.line(VERSION);
+    return 0;
+  }
+  if (name === undefined) throw new UsageError("a command is missing");
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) throw new UsageError(`there is no command ${JSON.stringify(name)}`);
+  return await command(rest, services);
+}
+
+/**
+ * Runs one command line and returns its exit code: 0, or 1 for a pairing that waits, or 2 for a wrong command line.
+ *
+ * @throws StartError with one sentence when the command fails
+ */
+export async function runCli(args: string[], environment: CliEnvironment): Promise<number> {
+  try {
+    return await run(args, environment);
+  } catch (error) {
+    if (error instanceof ChatDatabaseError) throw new StartError(error.message, { cause: error });
+    if (!(error instanceof UsageError)) throw error;
+    environment.output.errorLine(`agent: ${error.message}\n\n${USAGE}`);
+    return USAGE_EXIT_CODE;
+  }
+}

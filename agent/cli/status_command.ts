@@ -1,0 +1,67 @@
+/** Owns `agent status`: the agent's state in a few lines, or as JSON for programs. */
+import { type AgentStatus, agentStatus, type PairingState } from "../sync/agent_status.ts";
+import type { AgentServices } from "./agent_services.ts";
+import { countText, durationText } from "./progress_line.ts";
+import { RESTART_SENTENCES } from "./sync_command.ts";
+
+const PAIRING_SENTENCES: Record<PairingState, string> = {
+  none: "not paired: run `agent pair`",
+  pending: "waits for its code to be approved: then run `agent pair --continue`",
+  paired: "paired",
+  ended: "has ended: run `agent pair` to pair again",
+  other_server: "paired with another server: run `agent pair`, or set AGENT_SERVER_URL back",
+  broken: "cannot be read: run `agent pair` to pair again",
+};
+
+function pairingText({ pairing: { state, deviceId, expiresAt } }: AgentStatus): string {
+  const which = deviceId === null ? "" : ` (device ${deviceId}, until ${expiresAt})`;
+  return PAIRING_SENTENCES[state] + which;
+}
+
+function serverText({ server: { url, reachable, problem } }: AgentStatus): string {
+  return reachable && problem === null ? `${url}: reachable` : `${url}: ${problem}`;
+}
+
+function messagesText({ messages }: AgentStatus): string {
+  if (messages === null) return "unknown, because the database cannot be read";
+  const { syncedRowId, waitingRows, restart } = messages;
+  if (restart !== null) return `${RESTART_SENTENCES[restart]}: the next sync sends all messages again`;
+  const waiting = waitingRows === 0 ? "nothing waits" : `${countText(waitingRows)} rows wait`;
+  return `synced up to row ${syncedRowId}, ${waiting}`;
+}
+
+function lastSyncText({ lastSync }: AgentStatus): string {
+  if (lastSync === null) return "never";
+  const { endedAt, durationMs, inserted, updated, unchanged, contacts } = lastSync;
+  return `${endedAt}, in ${durationText(durationMs)}: ${countText(inserted)} new, ${
+    countText(updated)
+  } changed, ` +
+    `${countText(unchanged)} known already; ${countText(contacts)} contacts`;
+}
+
+/** The status as lines for a person. */
+export function statusLines(status: AgentStatus): string[] {
+  const { chatDb, lastFailure, refused } = status;
+  const rows: [string, string][] = [
+    ["Server", serverText(status)],
+    ["Pairing", pairingText(status)],
+    ["Database", chatDb.problem ?? `${chatDb.path}: readable`],
+    ["Messages", messagesText(status)],
+    ["Last sync", lastSyncText(status)],
+  ];
+  if (lastFailure !== null) rows.push(["Failed", `${lastFailure.at}: ${lastFailure.message}`]);
+  if (refused.length > 0) {
+    rows.push(["Refused", `${countText(refused.length)} by the server; \`agent status --json\` lists them`]);
+  }
+  return rows.map(([name, text]) => `${name.padEnd(10)} ${text}`);
+}
+
+/** Runs the command. Whatever it has to tell, telling it is a success. */
+export async function statusCommand(options: { json?: boolean }, services: AgentServices): Promise<number> {
+  const { state, config, output } = services;
+  const pairing = { ...services.pairing, server: services.probe };
+  const status = await agentStatus({ pairing, state, chatDb: config.chatDb });
+  const lines = options.json ? [JSON.stringify(status)] : statusLines(status);
+  for (const line of lines) output.line(line);
+  return 0;
+}

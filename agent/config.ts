@@ -1,0 +1,74 @@
+/** Owns the agent's settings: where the server is, where its own files lie, and which databases it reads. */
+import { resolve } from "node:path";
+import { ConfigError, configFrom, type ConfigOf, httpUrl, setting, text } from "../lib/config.ts";
+import type { SettingsTable } from "../lib/config.ts";
+
+const MACOS_DATA_DIR = "~/Library/Application Support/Conversation Assistant";
+const XDG_FOLDER = "conversation-assistant";
+
+export const SETTINGS = {
+  serverUrl: setting({
+    env: "AGENT_SERVER_URL",
+    parse: httpUrl,
+    fallback: "http://127.0.0.1:3100",
+    description: "The server that this Mac's messages are sent to",
+  }),
+  dataDir: setting<string | null>({
+    env: "AGENT_DATA_DIR",
+    parse: text,
+    fallback: null,
+    fallbackText: `${MACOS_DATA_DIR}; on Linux $XDG_STATE_HOME/${XDG_FOLDER} or ~/.local/state/${XDG_FOLDER}`,
+    description: "Where the agent keeps its pairing and how far it has synced",
+  }),
+  chatDb: setting({
+    env: "AGENT_CHAT_DB",
+    parse: text,
+    fallback: "~/Library/Messages/chat.db",
+    description: "The database of Messages; only ever read",
+  }),
+  addressBook: setting({
+    env: "AGENT_ADDRESS_BOOK",
+    parse: text,
+    fallback: "~/Library/Application Support/AddressBook",
+    description: "The folder of the address book; only ever read",
+  }),
+} satisfies SettingsTable;
+
+/** The agent's configuration; every path is absolute. */
+export type AgentConfig = { readonly [Key in keyof ConfigOf<typeof SETTINGS>]: string };
+
+type Environment = Record<string, string | undefined>;
+
+function defaultDataDir(env: Environment, os: string): string {
+  if (os === "darwin") return MACOS_DATA_DIR;
+  const stateHome = env.XDG_STATE_HOME?.trim();
+  return `${stateHome || "~/.local/state"}/${XDG_FOLDER}`;
+}
+
+function expandHome(path: string, home: string | undefined): string {
+  if (path !== "~" && !path.startsWith("~/")) return resolve(path);
+  if (!home) throw new ConfigError([`HOME must be set, because the agent looks for ${path}`]);
+  return resolve(home + path.slice(1));
+}
+
+/**
+ * Reads the agent's configuration from an environment.
+ *
+ * @param os `Deno.build.os` of the machine the environment belongs to
+ * @throws ConfigError naming each variable that cannot be used
+ */
+export function agentConfigFrom(env: Environment, os: string = Deno.build.os): AgentConfig {
+  const values = configFrom(SETTINGS, env);
+  const home = env.HOME?.trim() || env.USERPROFILE?.trim();
+  return {
+    serverUrl: values.serverUrl,
+    dataDir: expandHome(values.dataDir ?? defaultDataDir(env, os), home),
+    chatDb: expandHome(values.chatDb, home),
+    addressBook: expandHome(values.addressBook, home),
+  };
+}
+
+/** Reads the configuration of this process. */
+export function agentConfig(): AgentConfig {
+  return agentConfigFrom(Deno.env.toObject());
+}

@@ -1,0 +1,61 @@
+/** Owns the agent's wiring: its settings become the services that its commands use. */
+import type { AgentServices } from "./cli/agent_services.ts";
+import type { Output } from "./cli/output.ts";
+import { ChatDatabase } from "./chatdb/chat_database.ts";
+import { createServerClient } from "./clients/server_client.ts";
+import type { AgentConfig } from "./config.ts";
+import { readAddressBook } from "./contacts/address_book.ts";
+import { systemCommands } from "./platform/command_runner.ts";
+import { deviceFacts } from "./platform/device_facts.ts";
+import { lockWork } from "./platform/instance_lock.ts";
+import { createTokenStore } from "./platform/token_store.ts";
+import { ledgerStore } from "./sync/contact_ledger.ts";
+import { pairingStore } from "./sync/pairing_store.ts";
+import { cursorStore } from "./sync/sync_cursor.ts";
+import { recordStore } from "./sync/sync_record.ts";
+
+/** Enough tries, with their growing waits, for a server that is being restarted: about 20 seconds. */
+const RETRIES = 8;
+const PROBE_TIMEOUT_MS = 5_000;
+/** A full batch on a slow machine takes its time. */
+const SYNC_TIMEOUT_MS = 120_000;
+
+export interface AgentContextOptions {
+  output: Output;
+  /** Ends what is under way. */
+  signal?: AbortSignal;
+  /** `Deno.build.os`; decides where the token is kept. */
+  os?: string;
+  /** Tries after the first one of each request that may be repeated. */
+  retries?: number;
+}
+
+/** Puts the agent together. Nothing is opened or written until a command asks for it. */
+export function createAgentContext(config: AgentConfig, options: AgentContextOptions): AgentServices {
+  const { output, signal, retries = RETRIES, os = Deno.build.os } = options;
+  const { dataDir, serverUrl } = config;
+  const commands = systemCommands();
+  return {
+    config,
+    output,
+    pairing: {
+      serverUrl,
+      records: pairingStore(dataDir),
+      tokenStore: (hardwareId) => createTokenStore({ dataDir, account: hardwareId, commands, os }),
+      server: (token) =>
+        createServerClient({ baseUrl: serverUrl, token, retries, signal, timeoutMs: SYNC_TIMEOUT_MS }),
+    },
+    state: {
+      cursors: cursorStore(dataDir),
+      ledgers: ledgerStore(dataDir),
+      records: recordStore(dataDir),
+    },
+    probe: (token) =>
+      createServerClient({ baseUrl: serverUrl, token, retries: 0, signal, timeoutMs: PROBE_TIMEOUT_MS }),
+    describeDevice: async () => ({ name: Deno.hostname(), ...await deviceFacts(os, commands) }),
+    openChatDatabase: () => new ChatDatabase(config.chatDb),
+    readAddressBook: () => readAddressBook(config.addressBook),
+    lock: (work) => lockWork(dataDir, work),
+    now: Date.now,
+  };
+}

@@ -1,0 +1,72 @@
+/** Owns keeping a secret in the user's macOS Keychain through `/usr/bin/security`. */
+import { StartError } from "../../lib/lifecycle.ts";
+import type { CommandResult, CommandRunner } from "./command_runner.ts";
+import type { SecretStore } from "./secret_store.ts";
+
+const SECURITY = "/usr/bin/security";
+const SERVICE = "Conversation Assistant";
+
+/** `security` ends with the low byte of an OSStatus: errSecItemNotFound, -25300 (Security/SecBase.h). */
+const ITEM_NOT_FOUND = 44;
+/** errSecAuthFailed, -25293. */
+const AUTH_FAILED = 51;
+/** errSecInteractionNotAllowed, -25308: the keychain is locked and nobody can be asked. */
+const INTERACTION_NOT_ALLOWED = 36;
+/** `security -i` reads its commands into a buffer of 4,096 bytes a line (SecurityTool readline.c). */
+const MAX_COMMAND_BYTES = 4_095;
+
+export interface KeychainOptions {
+  account: string;
+  commands: CommandRunner;
+}
+
+function keychainError(action: string, result: CommandResult): StartError {
+  const locked = result.code === INTERACTION_NOT_ALLOWED || result.code === AUTH_FAILED;
+  const advice = locked
+    ? "unlock it with `security unlock-keychain` and try again"
+    : "see that `security list-keychains` works in this session";
+  const status = result.code === null ? "did not answer" : `gave status ${result.code}`;
+  return new StartError(`The Keychain ${status} when asked to ${action} the pairing's token: ${advice}`);
+}
+
+function hexOf(text: string): string {
+  return Array.from(new TextEncoder().encode(text), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The command travels on stdin, because arguments of a process are visible to every other one. */
+function addCommand(account: string, secret: string): string {
+  const command = `add-generic-password -U -a "${account}" -s "${SERVICE}" -X ${hexOf(secret)}\n`;
+  if (command.length > MAX_COMMAND_BYTES) {
+    throw new StartError("The token of this server is too long for the Keychain's command: update the agent");
+  }
+  return command;
+}
+
+/**
+ * A secret of the login keychain. Its methods throw a StartError when the keychain is locked or out of reach.
+ *
+ * @param options.account letters, digits and hyphens only
+ */
+export function createKeychainStore({ account, commands }: KeychainOptions): SecretStore {
+  const item = ["-a", account, "-s", SERVICE] as const;
+
+  async function read(): Promise<string | null> {
+    const result = await commands.run([SECURITY, "find-generic-password", ...item, "-w"]);
+    if (result.code === ITEM_NOT_FOUND) return null;
+    if (result.code !== 0) throw keychainError("read", result);
+    return result.stdout.trim() || null;
+  }
+
+  return {
+    read,
+    async write(secret) {
+      const result = await commands.run([SECURITY, "-i"], { stdin: addCommand(account, secret) });
+      // In interactive mode an exit code of 0 does not promise that each command succeeded.
+      if (result.code !== 0 || await read() !== secret) throw keychainError("keep", result);
+    },
+    async remove() {
+      const result = await commands.run([SECURITY, "delete-generic-password", ...item]);
+      if (result.code !== 0 && result.code !== ITEM_NOT_FOUND) throw keychainError("remove", result);
+    },
+  };
+}

@@ -1,0 +1,61 @@
+/** Tests of state files: what is found, what is missing, and what cannot be read. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { countField, numberField, objectField, stateFile, textField } from "./state_file.ts";
+
+interface Counter {
+  name: string;
+  count: number;
+}
+
+function counterFile(path: string) {
+  return stateFile<Counter>({
+    path,
+    version: 3,
+    parse: (fields) => ({ name: textField(fields, "name"), count: countField(fields, "count") }),
+  });
+}
+
+async function inTempDir(test: (path: string) => Promise<void>): Promise<void> {
+  const dir = await Deno.makeTempDir();
+  try {
+    await test(join(dir, "counter.json"));
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+Deno.test("a saved state is found again, and none is missing", () =>
+  inTempDir(async (path) => {
+    const file = counterFile(path);
+    assert.deepEqual(await file.load(), { kind: "missing" });
+    await file.save({ name: "a", count: 7 });
+    assert.deepEqual(await counterFile(path).load(), { kind: "found", state: { name: "a", count: 7 } });
+    await file.remove();
+    assert.deepEqual(await file.load(), { kind: "missing" });
+  }));
+
+Deno.test("content that is no such state is broken, whatever it is, and can be set aside", () =>
+  inTempDir(async (path) => {
+    const file = counterFile(path);
+    const contents = ["", "null", "[]", "7", '{"version":3,"name":"a"', '{"version":4,"name":"a","count":1}'];
+    const fields = ['{"version":3,"name":1,"count":1}', '{"version":3,"name":"a","count":-1}'];
+    for (const content of [...contents, ...fields]) {
+      await Deno.writeTextFile(path, content);
+      assert.deepEqual(await file.load(), { kind: "broken" }, content);
+    }
+    const aside = await file.setAside();
+    assert.equal(await Deno.readTextFile(aside), fields[1]);
+    assert.deepEqual(await file.load(), { kind: "missing" });
+  }));
+
+Deno.test("fields are checked by their types", () => {
+  const fields = { text: "a", count: 1, big: 2 ** 60, object: { a: 1 }, none: null, list: [] };
+  assert.equal(numberField(fields, "big"), 2 ** 60);
+  assert.throws(() => countField(fields, "big"), TypeError);
+  assert.throws(() => numberField(fields, "text"), TypeError);
+  assert.deepEqual(objectField(fields, "object"), { a: 1 });
+  assert.equal(objectField(fields, "none"), null);
+  assert.throws(() => objectField(fields, "list"), TypeError);
+  assert.throws(() => objectField(fields, "absent"), TypeError);
+});

@@ -1,0 +1,80 @@
+/** Owns the mapping of a message of chat.db to the contract's message: total, whatever the row holds. */
+import { MAX_TEXT_LENGTH } from "../../contract/scalars.ts";
+import type { Attachment, MessageType, SyncMessagesInput } from "../../contract/sync.ts";
+import type { ChatMessage, MessageAttachment, MessageKind } from "../chatdb/chat_message.ts";
+import { fitLabel, fitText } from "./wire_text.ts";
+
+export type WireMessage = SyncMessagesInput["messages"][number];
+
+/** Lengths of `contract/sync.ts`. */
+const MAX_LABEL = 256;
+const MAX_ADDRESS = 320;
+const MAX_FILE_NAME = 1_024;
+const MAX_ATTACHMENTS = 200;
+
+/** Stands where a file does in the text; the files themselves are listed beside it. */
+const OBJECT_REPLACEMENT = "\u{FFFC}";
+/** Stands for the time of a row without one: the contract wants a time, and this one sorts before all others. */
+const UNKNOWN_TIME_MS = 0;
+
+const TYPE_OF_KIND: Record<Exclude<MessageKind, "attachment">, MessageType> = {
+  text: "text",
+  audio: "audio",
+  app: "app",
+  sticker: "sticker",
+};
+const MEDIA_TYPES: readonly MessageType[] = ["image", "video", "audio"];
+
+function mediaTypeOf({ mimeType }: MessageAttachment): MessageType {
+  const media = mimeType?.split("/", 1)[0]?.toLowerCase();
+  return MEDIA_TYPES.find((type) => type === media) ?? "file";
+}
+
+/** Files of several kinds are files. */
+function messageTypeOf({ kind, attachments }: ChatMessage): MessageType {
+  if (kind !== "attachment") return TYPE_OF_KIND[kind];
+  const types = new Set(attachments.map(mediaTypeOf));
+  const [type] = types;
+  return types.size === 1 && type !== undefined ? type : "file";
+}
+
+/** The words of a message: its subject line, its text, or what macOS heard in a voice message. */
+function textOf({ subject, text, transcript }: ChatMessage): string | null {
+  const words = (text ?? transcript)?.replaceAll(OBJECT_REPLACEMENT, "") || null;
+  const lines = [subject, words].filter((line) => line !== null);
+  return lines.length === 0 ? null : fitText(lines.join("\n"), MAX_TEXT_LENGTH);
+}
+
+function attachmentOf(file: MessageAttachment): Attachment | null {
+  const guid = fitLabel(file.guid, MAX_LABEL);
+  if (guid === null) return null;
+  const size = file.sizeBytes;
+  return {
+    guid,
+    mimeType: fitLabel(file.mimeType, MAX_LABEL),
+    name: file.name === null ? null : fitText(file.name, MAX_FILE_NAME),
+    ...(size !== null && Number.isSafeInteger(size) && size >= 0 ? { sizeBytes: size } : {}),
+  };
+}
+
+function isoTime(unixMs: number): string {
+  return new Date(unixMs).toISOString();
+}
+
+/** The message as the server takes it. */
+export function wireMessageOf(message: ChatMessage): WireMessage {
+  const attachments = message.attachments.map(attachmentOf).filter((file) => file !== null);
+  const { editedAtMs, retractedAtMs, replyToGuid } = message;
+  return {
+    imessageGuid: fitLabel(message.guid, MAX_LABEL) ?? `row-${message.rowId}`,
+    senderId: fitLabel(message.sender, MAX_ADDRESS),
+    direction: message.direction,
+    messageType: messageTypeOf(message),
+    text: textOf(message),
+    sentAt: isoTime(message.sentAtMs ?? UNKNOWN_TIME_MS),
+    ...(editedAtMs === null ? {} : { editedAt: isoTime(editedAtMs) }),
+    ...(retractedAtMs === null ? {} : { retractedAt: isoTime(retractedAtMs) }),
+    ...(replyToGuid === null ? {} : { replyToGuid: fitLabel(replyToGuid, MAX_LABEL) }),
+    ...(attachments.length === 0 ? {} : { attachments: attachments.slice(0, MAX_ATTACHMENTS) }),
+  };
+}

@@ -1,0 +1,151 @@
+/** Owns the ml service's settings: their names, defaults and checks. */
+import { join } from "node:path";
+import {
+  ConfigError,
+  configFrom,
+  type ConfigOf,
+  httpUrl,
+  isLoopback,
+  oneOf,
+  port,
+  setting,
+  type SettingsTable,
+  text,
+  wholeNumber,
+} from "../lib/config.ts";
+import { defaultDataDir } from "../lib/data_dir.ts";
+import { LOG_LEVELS, type LogLevel } from "../lib/log.ts";
+
+export const SETTINGS = {
+  host: setting({
+    env: "ML_HOST",
+    parse: text,
+    fallback: "127.0.0.1",
+    description: "Address to listen on; any but a loopback address needs ML_TOKEN",
+  }),
+  port: setting({ env: "ML_PORT", parse: port, fallback: 8100, description: "Port to listen on" }),
+  token: setting<string | null>({
+    env: "ML_TOKEN",
+    parse: text,
+    fallback: null,
+    fallbackText: "none",
+    description: "Token that every request but `GET /health` must carry",
+    secret: true,
+  }),
+  dataDir: setting({
+    env: "DATA_DIR",
+    parse: text,
+    fallback: defaultDataDir(),
+    fallbackText: "./data (root: /var/lib/conversation-assistant)",
+    description: "Folder of the job ledger and the response cache",
+  }),
+  modelsDir: setting<string | null>({
+    env: "MODELS_DIR",
+    parse: text,
+    fallback: null,
+    fallbackText: "`models` in DATA_DIR",
+    description: "Folder of GGUF files",
+  }),
+  model: setting({
+    env: "MODEL",
+    parse: text,
+    fallback: "auto",
+    description: "A catalog id, the name of a file in MODELS_DIR, a path to a GGUF file, or `auto`: the " +
+      "recommended model where memory allows and it can be had, else the small one",
+  }),
+  hubUrl: setting<string | null>({
+    env: "HF_ENDPOINT",
+    parse: httpUrl,
+    fallback: null,
+    fallbackText: "the public model hub",
+    description: "Model hub, or a mirror of it",
+  }),
+  engine: setting<"llama" | "openai">({
+    env: "ENGINE",
+    parse: oneOf("llama", "openai"),
+    fallback: "llama",
+    description: "Who runs the model: llama.cpp in this process, or an OpenAI-compatible server",
+  }),
+  engineUrl: setting<string | null>({
+    env: "ENGINE_URL",
+    parse: httpUrl,
+    fallback: null,
+    description: "Address of the OpenAI-compatible server, such as http://127.0.0.1:11434/v1",
+  }),
+  engineToken: setting<string | null>({
+    env: "ENGINE_TOKEN",
+    parse: text,
+    fallback: null,
+    description: "Token that the OpenAI-compatible server asks for",
+    secret: true,
+  }),
+  gpu: setting<"auto" | "off">({
+    env: "GPU",
+    parse: oneOf("auto", "off"),
+    fallback: "auto",
+    description: "Whether llama.cpp may use a GPU",
+  }),
+  threads: setting<number | undefined>({
+    env: "THREADS",
+    parse: wholeNumber({ min: 1, max: 512 }),
+    fallback: undefined,
+    fallbackText: "one less than the cores",
+    description: "Threads that llama.cpp computes with; more than there are free cores makes it much slower",
+  }),
+  sequences: setting({
+    env: "SEQUENCES",
+    parse: wholeNumber({ min: 1, max: 64 }),
+    fallback: 4,
+    description: "Replies generated at a time; each keeps a conversation's prompt for its next one",
+  }),
+  contextSize: setting({
+    env: "CONTEXT_SIZE",
+    parse: wholeNumber({ min: 256, max: 1_048_576 }),
+    fallback: 2_048,
+    description: "Tokens of prompt and reply together",
+  }),
+  queueLimit: setting({
+    env: "QUEUE_LIMIT",
+    parse: wholeNumber({ min: 0, max: 100_000 }),
+    fallback: 64,
+    description: "Requests that may wait; further ones are answered with 503",
+  }),
+  logLevel: setting<LogLevel>({
+    env: "LOG_LEVEL",
+    parse: oneOf(...LOG_LEVELS),
+    fallback: "info",
+    description: "Least severe log lines to print",
+  }),
+} satisfies SettingsTable;
+
+export type MlConfig = Omit<ConfigOf<typeof SETTINGS>, "modelsDir"> & { readonly modelsDir: string };
+
+function faultsOf(config: ConfigOf<typeof SETTINGS>): string[] {
+  const faults: string[] = [];
+  if (config.host.includes("/")) {
+    faults.push(`ML_HOST must be an address, not a URL: got ${JSON.stringify(config.host)}`);
+  } else if (!isLoopback(config.host) && config.token === null) {
+    faults.push(`ML_TOKEN must be set when ML_HOST opens the service to others: got ML_HOST ${config.host}`);
+  }
+  if (config.engine === "openai" && config.engineUrl === null) {
+    faults.push("ENGINE_URL must be set when ENGINE is openai");
+  }
+  return faults;
+}
+
+/**
+ * Reads the service's configuration from an environment.
+ *
+ * @throws ConfigError naming each variable that cannot be used
+ */
+export function mlConfigFrom(env: Record<string, string | undefined>): MlConfig {
+  const config = configFrom(SETTINGS, env);
+  const faults = faultsOf(config);
+  if (faults.length > 0) throw new ConfigError(faults);
+  return { ...config, modelsDir: config.modelsDir ?? join(config.dataDir, "models") };
+}
+
+/** The service's configuration from the process's own environment. */
+export function readMlConfig(): MlConfig {
+  return mlConfigFrom(Deno.env.toObject());
+}

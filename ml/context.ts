@@ -1,0 +1,97 @@
+/** Owns what a running ml service holds open: engine, cache, jobs; closed in reverse order. */
+import { join } from "node:path";
+import { KvJobQueue } from "../lib/job_queue_kv.ts";
+import { messageOf } from "../lib/errors.ts";
+import { StartError } from "../lib/lifecycle.ts";
+import { createLogger, type Logger } from "../lib/log.ts";
+import { createMetrics } from "../lib/metrics.ts";
+import { createMlApp } from "./app.ts";
+import { createResponseCache } from "./cache/response_cache.ts";
+import type { MlConfig } from "./config.ts";
+import type { Engine } from "./engine/engine.ts";
+import { DEFAULT_HUB_URL } from "./models/catalog.ts";
+import { createGenerateHandler, type MlTasks } from "./services/generation_jobs.ts";
+import { createGenerationService } from "./services/generation_service.ts";
+import { createModelService, type ModelService, type ModelSource } from "./services/model_service.ts";
+import { fileModelSource, remoteModelSource } from "./services/model_sources.ts";
+
+/** How long background generations may go on once the service stops; the rest are handed back to the queue. */
+const JOB_GRACE_MS = 3_000;
+/** Results of background generations hold replies: they are kept for a day. */
+const JOB_RETENTION_MS = 24 * 3_600_000;
+
+/** A service that is ready to serve, with no model loaded yet. Disposing it closes everything. */
+export interface MlContext extends AsyncDisposable {
+  readonly app: ReturnType<typeof createMlApp>;
+  readonly models: ModelService;
+  readonly log: Logger;
+}
+
+interface OpenedEngine {
+  engine: Engine;
+  source: ModelSource;
+}
+
+/** Only the engine that is used is loaded: llama.cpp's library is large. */
+async function openEngine(
+  config: MlConfig,
+  options: { log: Logger; signal: AbortSignal },
+): Promise<OpenedEngine> {
+  if (config.engine === "openai") {
+    const { createOpenAiEngine } = await import("./engine/openai.ts");
+    const engine = createOpenAiEngine({
+      url: config.engineUrl ?? "",
+      token: config.engineToken,
+      capacity: config.sequences,
+      queueLimit: config.queueLimit,
+    });
+    return { engine, source: remoteModelSource(() => engine.listModels()) };
+  }
+  const { createLlamaEngine } = await import("./engine/llama.ts");
+  const engine = await createLlamaEngine({ ...config, log: options.log }).catch((error) => {
+    throw new StartError(messageOf(error));
+  });
+  const hubUrl = config.hubUrl ?? DEFAULT_HUB_URL;
+  return { engine, source: fileModelSource({ modelsDir: config.modelsDir, hubUrl, ...options }) };
+}
+
+/**
+ * Opens all that the service needs.
+ *
+ * @param options `signal` ends downloads of a model
+ * @throws StartError when the engine cannot run on this machine
+ */
+export async function openContext(config: MlConfig, options: { signal: AbortSignal }): Promise<MlContext> {
+  const log = createLogger({ level: config.logLevel }).child({ service: "ml" });
+  await using stack = new AsyncDisposableStack();
+  const { engine, source } = await openEngine(config, { log, ...options });
+  stack.use(engine);
+  await Deno.mkdir(config.dataDir, { recursive: true });
+  const kv = stack.adopt(await Deno.openKv(join(config.dataDir, "ml.kv")), (kv) => kv.close());
+  const jobs = new KvJobQueue<MlTasks>({
+    name: "ml",
+    kv,
+    directory: join(config.dataDir, "jobs"),
+    log,
+    retentionMs: JOB_RETENTION_MS,
+  });
+  stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
+  const metrics = createMetrics();
+  const cache = createResponseCache({ kv });
+  const generation = createGenerationService({ engine, cache, metrics, log });
+  const models = createModelService({ engine, source, model: config.model, log });
+  const app = createMlApp({
+    engine,
+    generation,
+    models,
+    cache,
+    jobs,
+    pingKv: () => kv.get(["health"]),
+    token: config.token,
+    metrics,
+    log,
+  });
+  jobs.listen({ generate: createGenerateHandler(generation) }, { concurrency: config.sequences });
+  const owned = stack.move();
+  return { app, models, log, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}

@@ -1,0 +1,106 @@
+/** Owns the `Engine` interface: what the ml service asks of a language model, whoever runs it. */
+import type { Timings } from "../../contract/ml.ts";
+
+/** A model to load. */
+export interface ModelFile {
+  /** Its name on the wire: `model_version`. */
+  id: string;
+  /** Path of its GGUF file; engines that talk to another server do not read it. */
+  path: string;
+}
+
+export interface GenerationRequest {
+  /** A transcript that ends in `Me:`, or any text. */
+  prompt: string;
+  maxTokens: number;
+  /** 0 always takes the most probable token. */
+  temperature: number;
+  /** Keeps the most probable tokens that together reach this probability; 1 keeps all. */
+  topP: number;
+  /** Keeps this many of the most probable tokens; 0 keeps all. Default 40, as in llama.cpp. */
+  topK?: number;
+  /** Drops tokens below this share of the best token's probability. Default 0.05, as in llama.cpp. */
+  minP?: number;
+  /** Above 1 makes tokens of the last 64 generated ones less probable. */
+  repeatPenalty: number;
+  /** Texts at which the reply ends; they are not part of it. */
+  stop: readonly string[];
+  /** Equal seeds and prompts give equal replies. Absent: random. */
+  seed?: number;
+  conversationId?: string;
+  adapterId?: string;
+  /** Gives the prompt to the model as it is, without a template. */
+  raw?: boolean;
+}
+
+export interface GenerationOptions {
+  /** Ends the generation at the next token; `generate` then throws the signal's reason. */
+  signal?: AbortSignal;
+  /** Called with each further piece of the reply; the pieces together are the reply. */
+  onToken?: (piece: string) => void;
+}
+
+export interface Generation {
+  /** The model that wrote it. */
+  modelId: string;
+  text: string;
+  /** Geometric mean probability of the reply's tokens before sampling changes, in [0, 1]; 0 when unknown. */
+  confidence: number;
+  /** Tokens generated, the end mark not counted. */
+  tokensUsed: number;
+  /** `length`: the reply was cut at `maxTokens` or at the end of the context. */
+  finishReason: "stop" | "length";
+  timings: Timings;
+}
+
+/** A prompt and the reply that was given to it. */
+export interface Sample {
+  input: string;
+  output: string;
+}
+
+/** How probable a reply is under the model: natural logarithm over its own tokens, end mark not counted. */
+export interface Likelihood {
+  tokens: number;
+  logLikelihood: number;
+}
+
+/** A sample as token ids: what the model is asked, and what it should answer. */
+export interface TokenizedSample {
+  prompt: number[];
+  reply: number[];
+}
+
+/** How busy an engine is. */
+export interface EngineOccupancy {
+  running: number;
+  waiting: number;
+  /** How many requests run at a time. */
+  capacity: number;
+}
+
+export interface EvaluationRequest {
+  samples: readonly Sample[];
+  adapterId?: string;
+}
+
+/**
+ * Runs a language model. Requests beyond its capacity wait in a bounded queue.
+ *
+ * Errors are `ApiError`s: `model_not_loaded` before `load` has succeeded, `queue_full`, `not_found` for an
+ * unknown adapter, `validation_failed` for a raw prompt longer than the context, `not_implemented`.
+ */
+export interface Engine extends AsyncDisposable {
+  /** The loaded model's id, or null. */
+  readonly modelId: string | null;
+  readonly occupancy: EngineOccupancy;
+  /** Loads a model and swaps it in; requests in flight finish on the old one. Keeps the old one when it fails. */
+  load(model: ModelFile): Promise<void>;
+  generate(request: GenerationRequest, options?: GenerationOptions): Promise<Generation>;
+  /** How probable the model finds each sample's reply. */
+  evaluate(request: EvaluationRequest, options?: { signal?: AbortSignal }): Promise<Likelihood[]>;
+  /** A sample as `generate` and `evaluate` see it: what is trained is what is asked. */
+  tokenize(sample: Sample): TokenizedSample;
+  /** Ids of the adapters that a request may name. */
+  adapters(): string[];
+}

@@ -1,0 +1,110 @@
+/**
+ * Owns the choice of the next token from the model's own probabilities.
+ *
+ * The choice is made here and not by llama.cpp's sampler chain because the chain tells a token's probability
+ * only after it has changed it; `confidence` needs it as the model gave it.
+ */
+
+/** Tokens less probable than this share of the best one are not considered: together they weigh about 0.1 %. */
+export const PROBABILITY_FLOOR = 1e-6;
+
+/** How many of the latest generated tokens a repeat penalty looks at: llama.cpp's `penalty_last_n`. */
+export const PENALTY_WINDOW = 64;
+
+/** llama.cpp's defaults of `top_k` and `min_p`. */
+export const DEFAULT_TOP_K = 40;
+export const DEFAULT_MIN_P = 0.05;
+
+export interface SamplingOptions {
+  temperature: number;
+  topP: number;
+  topK: number;
+  minP: number;
+  repeatPenalty: number;
+  /** Tokens generated so far; the last ones are penalised. */
+  generated: readonly number[];
+  /** Numbers in [0, 1); not drawn at temperature 0. */
+  random: () => number;
+}
+
+export interface SampledToken<Id extends number = number> {
+  token: Id;
+  /** As the model gave it, before any setting changed it. */
+  probability: number;
+}
+
+interface Candidate<Id extends number> extends SampledToken<Id> {
+  /** After the settings; not normalised. */
+  weight: number;
+}
+
+/**
+ * Lowers a repeated token's weight as llama.cpp does: its logit is divided by the penalty.
+ *
+ * Raw logits are not visible here, and the division depends on where zero lies. Zero is put at the floor, so
+ * the best token's logit is 13.8, which is near what language models give theirs.
+ */
+function penalised(probability: number, best: number, penalty: number): number {
+  const logit = Math.max(0, Math.log(probability / best) - Math.log(PROBABILITY_FLOOR));
+  return best * PROBABILITY_FLOOR * Math.exp(logit / penalty);
+}
+
+/** The most probable tokens, best first; as many as top-k can still keep after penalties have moved some down. */
+function candidatesOf<Id extends number>(
+  probabilities: ReadonlyMap<Id, number>,
+  options: SamplingOptions,
+  recent: ReadonlySet<number>,
+): Candidate<Id>[] {
+  const wanted = options.topK > 0 ? options.topK + recent.size : Infinity;
+  const candidates: Candidate<Id>[] = [];
+  let best = 0;
+  for (const [token, probability] of probabilities) {
+    if (candidates.length >= wanted) break;
+    best ||= probability;
+    const weight = recent.has(token) ? penalised(probability, best, options.repeatPenalty) : probability;
+    candidates.push({ token, probability, weight });
+  }
+  if (recent.size > 0) candidates.sort((a, b) => b.weight - a.weight);
+  return candidates;
+}
+
+/** Cuts candidates, best first, to the smallest set that reaches `topP` of their weight. */
+function cutByTopP<Id extends number>(candidates: Candidate<Id>[], topP: number): Candidate<Id>[] {
+  if (topP >= 1) return candidates;
+  const target = topP * candidates.reduce((sum, candidate) => sum + candidate.weight, 0);
+  let sum = 0;
+  const last = candidates.findIndex((candidate) => (sum += candidate.weight) >= target);
+  return last < 0 ? candidates : candidates.slice(0, last + 1);
+}
+
+function drawByTemperature<Id extends number>(
+  candidates: Candidate<Id>[],
+  options: SamplingOptions,
+): Candidate<Id> {
+  const { temperature, random } = options;
+  const [first] = candidates;
+  if (!first) throw new RangeError("Cannot choose a token: the model gave no probabilities");
+  if (temperature === 0) return first;
+  const weights = candidates.map(({ weight }) => (weight / first.weight) ** (1 / temperature));
+  let rest = random() * weights.reduce((sum, weight) => sum + weight, 0);
+  return candidates.find((_, index) => (rest -= weights[index] ?? 0) < 0) ?? first;
+}
+
+/**
+ * Chooses the next token: repeat penalty, top-k, top-p, min-p, temperature, in llama.cpp's order.
+ *
+ * @param probabilities by token id, best first
+ */
+export function sampleToken<Id extends number>(
+  probabilities: ReadonlyMap<Id, number>,
+  options: SamplingOptions,
+): SampledToken<Id> {
+  const recent = new Set<number>(options.repeatPenalty === 1 ? [] : options.generated.slice(-PENALTY_WINDOW));
+  let candidates = candidatesOf(probabilities, options, recent);
+  if (options.topK > 0) candidates = candidates.slice(0, options.topK);
+  candidates = cutByTopP(candidates, options.topP);
+  const least = options.minP * (candidates[0]?.weight ?? 0);
+  candidates = candidates.filter(({ weight }) => weight >= least);
+  const { token, probability } = drawByTemperature(candidates, options);
+  return { token, probability };
+}

@@ -1,0 +1,45 @@
+/** Owns the models folder: which GGUF files lie in it, and under which ids they are served. */
+import { basename, join } from "node:path";
+import { CATALOG, catalogModel } from "./catalog.ts";
+
+const EXTENSION = ".gguf";
+
+/** A model file in the folder. */
+export interface FolderModel {
+  id: string;
+  path: string;
+  sizeBytes: number;
+}
+
+/** The id of a file: the catalog's, or its name without the extension in characters that an id may have. */
+export function idOfFileName(path: string): string {
+  const fileName = basename(path);
+  const known = CATALOG.find((model) => model.fileName === fileName);
+  if (known) return known.id;
+  const stem = fileName.endsWith(EXTENSION) ? fileName.slice(0, -EXTENSION.length) : fileName;
+  const id = stem.replace(/[^A-Za-z0-9._-]+/g, "-").replace(/\.{2,}/g, ".").replace(/^[._-]+/, "");
+  return id.slice(0, 128) || "model";
+}
+
+/** All models in the folder that are whole: a catalog model of another size is a download cut short. */
+export async function listModelsFolder(modelsDir: string): Promise<FolderModel[]> {
+  const models: FolderModel[] = [];
+  try {
+    for await (const { name } of Deno.readDir(modelsDir)) {
+      if (!name.endsWith(EXTENSION)) continue;
+      const path = join(modelsDir, name);
+      const { isFile, size } = await Deno.stat(path);
+      const id = idOfFileName(name);
+      const whole = (catalogModel(id)?.sizeBytes ?? size) === size;
+      if (isFile && whole) models.push({ id, path, sizeBytes: size });
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return models.sort((a, b) => a.id < b.id ? -1 : 1);
+}
+
+/** The folder's model of an id, or undefined. */
+export async function findInModelsFolder(modelsDir: string, id: string): Promise<FolderModel | undefined> {
+  return (await listModelsFolder(modelsDir)).find((model) => model.id === id);
+}

@@ -1,0 +1,87 @@
+/** Owns generation in the background: jobs that outlive the request, and the process. */
+import type { GenerateRequest, GenerateResult, GenerateStatusResponse } from "../../contract/ml.ts";
+import { ApiError } from "../../lib/errors.ts";
+import { PermanentJobError, RetryLaterError } from "../../lib/job_errors.ts";
+import type { AnyJob, JobContext, JobQueue } from "../../lib/job_queue.ts";
+import type { GenerationService } from "./generation_service.ts";
+
+/** The tasks of the ml service's job queue. */
+export interface MlTasks {
+  generate: { payload: GenerateRequest; result: GenerateResult };
+}
+
+export interface GenerationJobs {
+  /** Queues a generation and returns its job's id. Throws ApiError `queue_full` when too many wait. */
+  enqueue(request: GenerateRequest): Promise<string>;
+  /** Throws ApiError `not_found`. */
+  status(jobId: string): Promise<GenerateStatusResponse>;
+  /** Ends a job that is not finished; a finished one stays as it is. Throws ApiError `not_found`. */
+  cancel(jobId: string): Promise<GenerateStatusResponse>;
+}
+
+/** Jobs beyond this many waiting ones are refused. */
+const MAX_QUEUED_JOBS = 10_000;
+const RETRY_AFTER_SECONDS = 30;
+/** Codes of errors that pass: the job waits for better times. */
+const PASSING_CODES = ["queue_full", "model_not_loaded", "ml_unavailable"];
+
+/** The work of one job. */
+export function createGenerateHandler(generation: GenerationService) {
+  return async (request: GenerateRequest, { signal }: JobContext): Promise<GenerateResult> => {
+    try {
+      return await generation.generate(request, { signal });
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (PASSING_CODES.includes(error.code)) {
+        throw new RetryLaterError(error.code, {
+          afterMs: (error.retryAfterSeconds ?? 1) * 1_000,
+          cause: error,
+        });
+      }
+      throw new PermanentJobError(error.message, { code: error.code, cause: error });
+    }
+  };
+}
+
+function timeOf(epochMs: number | null): string | null {
+  return epochMs === null ? null : new Date(epochMs).toISOString();
+}
+
+function statusOf(job: AnyJob<MlTasks>, position: number | null): GenerateStatusResponse {
+  return {
+    job_id: job.id,
+    status: job.state,
+    result: job.result ?? null,
+    error: job.state === "failed" ? job.error?.message ?? "It failed" : null,
+    created_at: new Date(job.enqueuedAt).toISOString(),
+    completed_at: timeOf(job.finishedAt),
+    position: position === null ? null : position - 1,
+  };
+}
+
+/** Makes the service on a job queue. */
+export function createGenerationJobs(jobs: JobQueue<MlTasks>): GenerationJobs {
+  async function status(jobId: string): Promise<GenerateStatusResponse> {
+    const job = await jobs.get(jobId);
+    if (job === null) throw new ApiError("not_found", `There is no generation job ${jobId}`);
+    return statusOf(job, await jobs.position(jobId));
+  }
+
+  return {
+    async enqueue(request) {
+      if (await jobs.queueLength() >= MAX_QUEUED_JOBS) {
+        throw new ApiError("queue_full", "Too many generations are queued already", {
+          retryAfterSeconds: RETRY_AFTER_SECONDS,
+        });
+      }
+      return (await jobs.enqueue("generate", request)).id;
+    },
+
+    status,
+
+    async cancel(jobId) {
+      await jobs.cancel(jobId);
+      return await status(jobId);
+    },
+  };
+}

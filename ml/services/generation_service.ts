@@ -1,0 +1,144 @@
+/** Owns one generation as the wire sees it: cache, engine, and what is measured of it. */
+import type { GenerateRequest, GenerateResult } from "../../contract/ml.ts";
+import { logFieldsOfError } from "../../lib/errors.ts";
+import type { Logger } from "../../lib/log.ts";
+import type { Metrics } from "../../lib/metrics.ts";
+import {
+  type CachedReply,
+  cacheKeyOf,
+  type CacheScope,
+  type ResponseCache,
+} from "../cache/response_cache.ts";
+import type { Engine, Generation, GenerationOptions, GenerationRequest } from "../engine/engine.ts";
+
+export interface GenerationService {
+  /**
+   * Generates a reply, or answers a repeated request from the cache.
+   *
+   * @throws ApiError as {@linkcode Engine} does; the signal's reason when it aborts
+   */
+  generate(request: GenerateRequest, options?: GenerationOptions): Promise<GenerateResult>;
+}
+
+export interface GenerationServiceOptions {
+  engine: Engine;
+  cache: ResponseCache;
+  metrics: Metrics;
+  log: Logger;
+}
+
+function engineRequestOf(request: GenerateRequest): GenerationRequest {
+  return {
+    prompt: request.prompt,
+    maxTokens: request.max_tokens,
+    temperature: request.temperature,
+    topP: request.top_p,
+    topK: request.top_k,
+    minP: request.min_p,
+    repeatPenalty: request.repeat_penalty,
+    stop: request.stop,
+    seed: request.seed,
+    conversationId: request.conversation_id,
+    adapterId: request.adapter_id,
+    raw: request.raw,
+  };
+}
+
+function resultOf(generation: Generation): GenerateResult {
+  return {
+    response: generation.text,
+    confidence: generation.confidence,
+    model_version: generation.modelId,
+    tokens_used: generation.tokensUsed,
+    cached: false,
+    finish_reason: generation.finishReason,
+    timings: generation.timings,
+  };
+}
+
+function keptReplyOf({ text, confidence, tokensUsed, finishReason, timings }: Generation): CachedReply {
+  return {
+    response: text,
+    confidence,
+    tokens_used: tokensUsed,
+    finish_reason: finishReason,
+    prompt_tokens: timings.prompt_tokens,
+  };
+}
+
+/** A kept reply as an answer: nothing was computed for it. */
+function cachedResultOf({ prompt_tokens, ...reply }: CachedReply, { modelId }: CacheScope): GenerateResult {
+  return {
+    ...reply,
+    model_version: modelId,
+    cached: true,
+    timings: {
+      queue_ms: 0,
+      prompt_ms: 0,
+      prompt_tokens,
+      cached_tokens: prompt_tokens,
+      generate_ms: 0,
+      tokens_per_second: 0,
+    },
+  };
+}
+
+function registerMetrics({ engine, metrics }: GenerationServiceOptions) {
+  metrics.gauge("ml_engine_requests", "Requests in the engine", () => {
+    const { running, waiting } = engine.occupancy;
+    return [
+      { labels: { state: "running" }, value: running },
+      { labels: { state: "waiting" }, value: waiting },
+    ];
+  });
+  metrics.gauge("ml_model_loaded", "1 while a model is loaded", () => {
+    return [{ value: engine.modelId === null ? 0 : 1 }];
+  });
+  return {
+    replies: metrics.counter("ml_replies_total", "Replies by where they came from"),
+    tokens: metrics.counter("ml_tokens_total", "Tokens by what was done with them"),
+  };
+}
+
+/** Makes the service. */
+export function createGenerationService(options: GenerationServiceOptions): GenerationService {
+  const { engine, cache, log } = options;
+  const { replies, tokens } = registerMetrics(options);
+
+  function measure({ timings, tokensUsed }: Generation): void {
+    replies.add({ source: "engine" });
+    tokens.add({ kind: "generated" }, tokensUsed);
+    tokens.add({ kind: "prompt" }, timings.prompt_tokens - timings.cached_tokens);
+    tokens.add({ kind: "prompt_reused" }, timings.cached_tokens);
+  }
+
+  /** A cache that fails costs time, never a reply. */
+  async function tolerating<Value>(work: Promise<Value>): Promise<Value | null> {
+    try {
+      return await work;
+    } catch (error) {
+      log.warn("the response cache failed", logFieldsOfError(error));
+      return null;
+    }
+  }
+
+  return {
+    async generate(request, generationOptions = {}) {
+      const scope = { modelId: engine.modelId ?? "", adapterId: request.adapter_id };
+      const key = cacheKeyOf(request, scope.modelId);
+      const kept = key === null ? null : await tolerating(cache.get(key, scope));
+      if (kept) {
+        replies.add({ source: "cache" });
+        generationOptions.onToken?.(kept.response);
+        return cachedResultOf(kept, scope);
+      }
+      const generation = await engine.generate(engineRequestOf(request), generationOptions);
+      measure(generation);
+      // A model that was swapped in meanwhile has another key.
+      if (key !== null && generation.modelId === scope.modelId) {
+        await tolerating(cache.set(key, { ...scope, reply: keptReplyOf(generation) }));
+      }
+      return resultOf(generation);
+    },
+  };
+}

@@ -1,0 +1,106 @@
+// The app as a whole: health, metrics, documentation, limits, and what happens when the database is away.
+import assert from "node:assert/strict";
+import { serverHealthSchema } from "../contract/health.ts";
+import { SERVER_PATHS } from "../contract/paths.ts";
+import { type ServerAppUnderTest, startServerApp } from "../tests/support/server_app.ts";
+import { sendBatch, syncBatch, syncMessage } from "../tests/support/sync_batches.ts";
+
+async function health(server: ServerAppUnderTest) {
+  return await server.expect(SERVER_PATHS.health, { schema: serverHealthSchema });
+}
+
+Deno.test("health is open to all and tells what answers", async () => {
+  await using server = await startServerApp();
+  const { version, ...rest } = await health(server);
+  assert.match(version, /^\d+\.\d+\.\d+/);
+  assert.deepEqual(rest, {
+    status: "healthy",
+    database_connected: true,
+    kv_connected: true,
+    ml: "ready",
+    model_version: "test-model",
+  });
+});
+
+Deno.test("health tells a loading ml from one that is away, and does not ask it at every request", async () => {
+  await using server = await startServerApp();
+  const later = () => server.clock.now = new Date(server.clock.now.getTime() + 2_000);
+  server.ml.health = { ...server.ml.health, status: "loading", model_loaded: false, model_version: null };
+  const loading = await health(server);
+  assert.deepEqual([loading.status, loading.ml, loading.model_version], ["degraded", "loading", null]);
+  const asked = server.ml.authorizations.length;
+  await Promise.all([health(server), health(server), health(server)]);
+  assert.equal(server.ml.authorizations.length, asked);
+  later();
+  await server.ml.goDown();
+  assert.equal((await health(server)).ml, "unavailable");
+  server.ml.comeBack();
+});
+
+Deno.test("ml is asked with its token", async () => {
+  await using server = await startServerApp({ mlToken: "s3cret" });
+  await health(server);
+  assert.deepEqual(server.ml.authorizations, ["Bearer s3cret"]);
+  assert.equal(server.logLines.join().includes("s3cret"), false);
+});
+
+Deno.test("metrics count requests by route, synced messages by outcome, and jobs by state", async () => {
+  await using server = await startServerApp();
+  const { token } = await server.pair();
+  const body = syncBatch([syncMessage(), syncMessage()]);
+  await sendBatch({ server, token }, body);
+  await sendBatch({ server, token }, body);
+  await (await server.request(`${SERVER_PATHS.conversations}/${crypto.randomUUID()}`, { token })).body
+    ?.cancel();
+  await (await server.request("/nowhere")).body?.cancel();
+  const response = await server.request(SERVER_PATHS.metrics);
+  assert.match(response.headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/);
+  const lines = new Set((await response.text()).split("\n"));
+  for (
+    const line of [
+      'http_requests_total{method="POST",route="/api/sync/messages",status="200"} 2',
+      'http_requests_total{method="GET",route="/api/conversations/:id",status="404"} 1',
+      'http_requests_total{method="GET",route="unmatched",status="404"} 1',
+      'http_request_duration_seconds_count{route="/api/sync/messages"} 2',
+      'sync_messages_total{outcome="inserted"} 2',
+      'sync_messages_total{outcome="unchanged"} 2',
+      'jobs{state="queued"} 0',
+    ]
+  ) assert.ok(lines.has(line), `${line} is missing in\n${[...lines].join("\n")}`);
+});
+
+Deno.test("the OpenAPI document names every path of the contract with its methods and schemas", async () => {
+  await using server = await startServerApp();
+  const document = await (await server.request("/openapi.json")).json();
+  assert.equal(document.openapi, "3.1.0");
+  const undocumented = Object.values(SERVER_PATHS)
+    .filter((path) => path !== SERVER_PATHS.metrics)
+    .filter((path) => document.paths[path.replace(/:(\w+)/g, "{$1}")] === undefined);
+  assert.deepEqual(undocumented, []);
+  const sync = document.paths[SERVER_PATHS.syncMessages].post;
+  assert.deepEqual(sync.security, [{ bearer: [] }]);
+  assert.equal(sync.requestBody.required, true);
+  assert.equal(
+    sync.requestBody.content["application/json"].schema.$ref,
+    "#/components/schemas/SyncMessagesRequest",
+  );
+  const pageSize = document.paths[SERVER_PATHS.devices].get.parameters
+    .find(({ name }: { name: string }) => name === "pageSize");
+  assert.equal(pageSize.required, false);
+  assert.match(await (await server.request("/docs")).text(), /openapi\.json/);
+});
+
+Deno.test("bodies above 1 MiB are refused where no batch belongs", async () => {
+  await using server = await startServerApp();
+  const body = { name: "x".repeat(1024 * 1024) };
+  const headers = { "content-length": String(JSON.stringify(body).length) };
+  await server.refuse(SERVER_PATHS.registerDevice, { body, headers, status: 413, code: "payload_too_large" });
+});
+
+Deno.test("answers carry a request id and forbid content sniffing", async () => {
+  await using server = await startServerApp();
+  const response = await server.request(SERVER_PATHS.health);
+  await response.body?.cancel();
+  assert.match(response.headers.get("x-request-id") ?? "", /^[0-9a-f-]{36}$/);
+  assert.equal(response.headers.get("x-content-type-options"), "nosniff");
+});

@@ -1,0 +1,138 @@
+// Authentication over HTTP: every endpoint but the two of pairing refuses whoever has no good token.
+import assert from "node:assert/strict";
+import { deviceResponseSchema } from "../../contract/devices.ts";
+import type { ErrorCode } from "../../contract/errors.ts";
+import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
+import { type ServerAppUnderTest, startServerApp, TEST_SECRET } from "../../tests/support/server_app.ts";
+import { createTokens, TOKEN_VALIDITY_MS } from "./tokens.ts";
+
+const OPEN: ReadonlySet<string> = new Set([
+  SERVER_PATHS.health,
+  SERVER_PATHS.metrics,
+  SERVER_PATHS.registerDevice,
+  SERVER_PATHS.verifyDevice,
+]);
+const PROTECTED = Object.values(SERVER_PATHS).filter((path) => !OPEN.has(path));
+
+function encode(value: unknown): string {
+  return new TextEncoder().encode(JSON.stringify(value)).toBase64({
+    alphabet: "base64url",
+    omitPadding: true,
+  });
+}
+
+function altered(token: string): string {
+  const [header = "", payload = "", signature = ""] = token.split(".");
+  const claims = JSON.parse(
+    new TextDecoder().decode(Uint8Array.fromBase64(payload, { alphabet: "base64url" })),
+  );
+  return `${header}.${encode({ ...claims, sub: crypto.randomUUID() })}.${signature}`;
+}
+
+function unsigned(token: string): string {
+  return `${encode({ alg: "none", typ: "JWT" })}.${token.split(".")[1]}.`;
+}
+
+async function foreign(deviceId: string): Promise<string> {
+  const secret = new TextEncoder().encode("the secret of another server, as long");
+  const tokens = createTokens({ secret, now: () => new Date() });
+  return (await tokens.issue({ deviceId, tokenId: crypto.randomUUID() })).token;
+}
+
+async function assertRefused(
+  server: ServerAppUnderTest,
+  { path, token, headers, code }: {
+    path: string;
+    token?: string;
+    headers?: Record<string, string>;
+    code: ErrorCode;
+  },
+): Promise<void> {
+  for (const method of ["GET", "POST"]) {
+    const body = method === "POST" ? {} : undefined;
+    const response = await server.request(path, { method, token, headers, body });
+    const answer = await response.json();
+    assert.deepEqual(
+      { path, status: response.status, code: answer.code },
+      { path, status: code === "device_deactivated" ? 403 : 401, code },
+    );
+  }
+}
+
+Deno.test("every endpoint but those of pairing and of health refuses a request without a good token", async (t) => {
+  await using server = await startServerApp();
+  const device = await server.pair();
+  const id = crypto.randomUUID();
+  const bad: [string, string | undefined][] = [
+    ["no token", undefined],
+    ["a foreign key", await foreign(device.deviceId)],
+    ["alg none", unsigned(device.token)],
+    ["an altered payload", altered(device.token)],
+    ["nonsense", "nonsense"],
+  ];
+  for (const [what, token] of bad) {
+    await t.step(what, async () => {
+      for (const template of PROTECTED) {
+        await assertRefused(server, { path: pathOf(template, { id }), token, code: "unauthorized" });
+      }
+    });
+  }
+  await t.step("a scheme other than Bearer", async () => {
+    const headers = { authorization: `Basic ${device.token}` };
+    await assertRefused(server, { path: SERVER_PATHS.devices, headers, code: "unauthorized" });
+  });
+  await t.step("an expired token", async () => {
+    server.clock.now = new Date(server.clock.now.getTime() + TOKEN_VALIDITY_MS);
+    const { token } = device;
+    for (const template of PROTECTED) {
+      await assertRefused(server, { path: pathOf(template, { id }), token, code: "token_expired" });
+    }
+  });
+});
+
+Deno.test("paths that do not exist are not told apart from others without a token", async () => {
+  await using server = await startServerApp();
+  await server.refuse("/api/secrets", { status: 401, code: "unauthorized" });
+  const { token } = await server.pair();
+  await server.refuse("/api/secrets", { token, status: 404, code: "not_found" });
+});
+
+Deno.test("a token whose jti is not the device's current one is dead, though it is signed and not expired", async () => {
+  await using server = await startServerApp();
+  const { deviceId, token } = await server.pair();
+  await server.expect(SERVER_PATHS.currentDevice, { token, schema: deviceResponseSchema });
+  const tokens = createTokens({ secret: TEST_SECRET, now: () => server.clock.now });
+  const replaced = await tokens.issue({ deviceId, tokenId: crypto.randomUUID() });
+  await server.refuse(SERVER_PATHS.currentDevice, {
+    token: replaced.token,
+    status: 401,
+    code: "unauthorized",
+  });
+});
+
+Deno.test("a signed token that pairs one device's jti with another device is refused", async () => {
+  await using server = await startServerApp();
+  const [first, second] = [await server.pair(), await server.pair()];
+  const tokens = createTokens({ secret: TEST_SECRET, now: () => server.clock.now });
+  const { tokenId } = await tokens.verify(first.token);
+  const mixed = await tokens.issue({ deviceId: second.deviceId, tokenId });
+  await server.refuse(SERVER_PATHS.currentDevice, { token: mixed.token, status: 401, code: "unauthorized" });
+});
+
+Deno.test("a device is noted as seen, to the minute", async () => {
+  await using server = await startServerApp();
+  const { token } = await server.pair();
+  const seenAt = async () => {
+    const { device } = await server.expect(SERVER_PATHS.currentDevice, {
+      token,
+      schema: deviceResponseSchema,
+    });
+    return device.lastSeenAt;
+  };
+  const first = await seenAt();
+  assert.ok(first);
+  server.clock.now = new Date(server.clock.now.getTime() + 60_000);
+  assert.equal(await seenAt(), first);
+  server.clock.now = new Date(server.clock.now.getTime() + 1_000);
+  assert.equal(await seenAt(), server.clock.now.toISOString());
+});

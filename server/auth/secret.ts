@@ -1,0 +1,52 @@
+/** Owns the server's secret: the configured one, or one generated once into the data folder. */
+import { join } from "node:path";
+import { StartError } from "../../lib/lifecycle.ts";
+
+const SECRET_FILE = "jwt_secret";
+const SECRET_BYTES = 32;
+
+/** Puts a new secret in place whole or not at all, and never over one that another process made meanwhile. */
+async function generateInto(path: string): Promise<void> {
+  const draft = `${path}.${crypto.randomUUID()}`;
+  const bytes = crypto.getRandomValues(new Uint8Array(SECRET_BYTES));
+  try {
+    await Deno.writeTextFile(draft, bytes.toHex(), { createNew: true, mode: 0o600 });
+    using file = await Deno.open(draft);
+    await file.sync();
+    await Deno.link(draft, path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  } finally {
+    await Deno.remove(draft).catch(() => {});
+  }
+}
+
+async function readGenerated(path: string): Promise<Uint8Array | null> {
+  const text = await Deno.readTextFile(path).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  });
+  if (text === null) return null;
+  if (/^[0-9a-f]{64}$/.test(text.trim())) return Uint8Array.fromHex(text.trim());
+  throw new StartError(
+    `The secret in ${path} is damaged: remove the file to have a new one made (every device must pair again), ` +
+      "or set JWT_SECRET",
+  );
+}
+
+/**
+ * The secret that signs tokens and keys the hashes of pairing codes.
+ *
+ * @throws StartError when the stored secret is damaged
+ */
+export async function loadSecret(
+  options: { configured: string | null; dataDir: string },
+): Promise<Uint8Array> {
+  if (options.configured !== null) return new TextEncoder().encode(options.configured);
+  const path = join(options.dataDir, SECRET_FILE);
+  const stored = await readGenerated(path);
+  if (stored !== null) return stored;
+  await Deno.mkdir(options.dataDir, { recursive: true });
+  await generateInto(path);
+  return await loadSecret(options);
+}

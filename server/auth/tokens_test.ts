@@ -1,0 +1,90 @@
+// Device tokens against an independent maker of JWTs: what is accepted, and every way to be refused.
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import type { ErrorCode } from "../../contract/errors.ts";
+import { ApiError } from "../../lib/errors.ts";
+import { createTokens, TOKEN_VALIDITY_MS } from "./tokens.ts";
+
+const SECRET = new TextEncoder().encode("0123456789abcdef0123456789abcdef");
+const NOW = new Date("2024-01-01T00:00:00Z");
+const CLAIMS = { deviceId: crypto.randomUUID(), tokenId: crypto.randomUUID() };
+const PAYLOAD = {
+  iss: "conversation-assistant",
+  aud: "conversation-assistant-api",
+  sub: CLAIMS.deviceId,
+  jti: CLAIMS.tokenId,
+  iat: NOW.getTime() / 1_000,
+  exp: NOW.getTime() / 1_000 + 60,
+};
+
+const tokens = createTokens({ secret: SECRET, now: () => NOW });
+
+function encode(value: unknown): string {
+  return new TextEncoder().encode(JSON.stringify(value)).toBase64({
+    alphabet: "base64url",
+    omitPadding: true,
+  });
+}
+
+interface Forgery {
+  header?: Record<string, unknown>;
+  payload?: Record<string, unknown>;
+  secret?: Uint8Array;
+  hash?: string;
+}
+
+/** A JWT made by hand, as RFC 7515 writes it. */
+function forge({ header, payload, secret = SECRET, hash = "sha256" }: Forgery = {}): string {
+  const signed = `${encode({ alg: "HS256", typ: "JWT", ...header })}.${encode({ ...PAYLOAD, ...payload })}`;
+  return `${signed}.${createHmac(hash, secret).update(signed).digest("base64url")}`;
+}
+
+async function assertRefused(token: string, code: ErrorCode): Promise<void> {
+  await assert.rejects(tokens.verify(token), (error) => error instanceof ApiError && error.code === code);
+}
+
+Deno.test("an issued token says which device and which of its tokens it is, for seven days", async () => {
+  const { token, expiresAt } = await tokens.issue(CLAIMS);
+  assert.deepEqual(await tokens.verify(token), CLAIMS);
+  assert.equal(expiresAt.getTime() - NOW.getTime(), TOKEN_VALIDITY_MS);
+});
+
+Deno.test("a token made by hand with the right key and claims is accepted", async () => {
+  assert.deepEqual(await tokens.verify(forge()), CLAIMS);
+});
+
+Deno.test("a token is refused as expired from the second it expires", async () => {
+  const { token, expiresAt } = await tokens.issue(CLAIMS);
+  const at = (time: number) => createTokens({ secret: SECRET, now: () => new Date(time) });
+  assert.deepEqual(await at(expiresAt.getTime() - 1_000).verify(token), CLAIMS);
+  await assert.rejects(at(expiresAt.getTime()).verify(token), { code: "token_expired" });
+});
+
+const REFUSED: [string, string][] = [
+  ["of a foreign key", forge({ secret: new TextEncoder().encode("another key of thirty-two bytes!") })],
+  ["with alg none and no signature", `${forge({ header: { alg: "none" } }).replace(/[^.]*$/, "")}`],
+  ["with alg none and a signature", forge({ header: { alg: "none" } })],
+  ["of another algorithm with the right key", forge({ header: { alg: "HS512" }, hash: "sha512" })],
+  ["of another issuer", forge({ payload: { iss: "someone" } })],
+  ["for another audience", forge({ payload: { aud: "someone" } })],
+  ["without a jti", forge({ payload: { jti: undefined } })],
+  ["without a subject", forge({ payload: { sub: undefined } })],
+  ["without an expiry", forge({ payload: { exp: undefined } })],
+  ["that is no JWT", "hello"],
+  ["that is empty", ""],
+];
+
+for (const [what, token] of REFUSED) {
+  Deno.test(`a token ${what} is refused`, () => assertRefused(token, "unauthorized"));
+}
+
+Deno.test("a token whose payload was altered is refused", async () => {
+  const [header, , signature] = forge().split(".");
+  const payload = encode({ ...PAYLOAD, sub: crypto.randomUUID() });
+  await assertRefused(`${header}.${payload}.${signature}`, "unauthorized");
+});
+
+Deno.test("an expired token of a foreign key is refused as invalid: its claims are nobody's", async () => {
+  const token = forge({ secret: new TextEncoder().encode("foreign"), payload: { exp: 1 } });
+  await assertRefused(token, "unauthorized");
+});

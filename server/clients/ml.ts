@@ -1,0 +1,108 @@
+/** Owns the server's calls to the ml service, and what their failures mean to the server's own clients. */
+import type { ErrorCode } from "../../contract/errors.ts";
+import {
+  type GenerateInput,
+  type GenerateResult,
+  generateResultSchema,
+  type HealthResponse,
+  healthResponseSchema,
+  type MlStartTrainingRequest,
+  type MlTrainingStatus,
+  mlTrainingStatusSchema,
+} from "../../contract/ml.ts";
+import { ML_PATHS, pathOf } from "../../contract/paths.ts";
+import { createClient, RemoteError, UnreachableError } from "../../lib/client.ts";
+import { ApiError } from "../../lib/errors.ts";
+
+/** A draft waits for the drafts before it, and a large model on a small machine takes minutes. */
+const GENERATE_TIMEOUT_MS = 10 * 60_000;
+/** Starting carries every sample, and ml checks them all before it answers. */
+const START_TRAINING_TIMEOUT_MS = 120_000;
+const STATUS_TIMEOUT_MS = 10_000;
+const HEALTH_TIMEOUT_MS = 2_000;
+/** When to ask again, where ml itself could not say. */
+const RETRY_AFTER_SECONDS = 10;
+
+/** Answers of ml that its caller's own client must see as they are. */
+const PASSED_CODES: ReadonlySet<ErrorCode> = new Set([
+  "model_not_loaded",
+  "queue_full",
+  "not_implemented",
+  "conflict",
+  "job_exists",
+  "not_found",
+  "validation_failed",
+]);
+
+export interface MlClient {
+  health(): Promise<HealthResponse>;
+  generate(input: GenerateInput, options: { signal?: AbortSignal }): Promise<GenerateResult>;
+  startTraining(request: MlStartTrainingRequest): Promise<MlTrainingStatus>;
+  trainingStatus(jobId: string): Promise<MlTrainingStatus>;
+  cancelTraining(jobId: string): Promise<MlTrainingStatus>;
+}
+
+export interface MlClientOptions {
+  baseUrl: string;
+  token: string | null;
+}
+
+/** What a failed call of ml means to the server's client. Errors of other origin are returned as they are. */
+export function apiErrorOfMl(error: unknown): unknown {
+  if (error instanceof UnreachableError) {
+    return new ApiError("ml_unavailable", "The ml service cannot be reached; try again later", {
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+      cause: error,
+    });
+  }
+  if (!(error instanceof RemoteError)) return error;
+  const { code, message } = error.body;
+  if (PASSED_CODES.has(code)) {
+    const waits = error.statusCode === 503;
+    return new ApiError(code, message, {
+      retryAfterSeconds: waits ? (error.retryAfterMs ?? RETRY_AFTER_SECONDS * 1_000) / 1_000 : undefined,
+      cause: error,
+    });
+  }
+  const why = code === "unauthorized" || code === "forbidden"
+    ? "refused the server's ML_TOKEN: set the same one on both"
+    : "failed; its log says why";
+  return new ApiError("ml_unavailable", `The ml service ${why}`, {
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+    cause: error,
+  });
+}
+
+/**
+ * Makes the client of one ml service.
+ *
+ * Its calls throw ApiErrors, or the signal's reason when that aborts first.
+ */
+export function createMlClient(options: MlClientOptions): MlClient {
+  const client = createClient({ baseUrl: options.baseUrl, token: () => options.token, retries: 0 });
+  const request: typeof client.request = (method, path, call) =>
+    client.request(method, path, call).catch((error) => {
+      throw apiErrorOfMl(error);
+    });
+  const training = { schema: mlTrainingStatusSchema, timeoutMs: STATUS_TIMEOUT_MS };
+
+  return {
+    health: () =>
+      request("GET", ML_PATHS.health, { schema: healthResponseSchema, timeoutMs: HEALTH_TIMEOUT_MS }),
+    generate: (input, { signal }) =>
+      request("POST", ML_PATHS.generate, {
+        schema: generateResultSchema,
+        body: input,
+        signal,
+        timeoutMs: GENERATE_TIMEOUT_MS,
+      }),
+    startTraining: (body) =>
+      request("POST", ML_PATHS.startTraining, {
+        schema: mlTrainingStatusSchema,
+        body,
+        timeoutMs: START_TRAINING_TIMEOUT_MS,
+      }),
+    trainingStatus: (jobId) => request("GET", pathOf(ML_PATHS.trainingStatus, { job_id: jobId }), training),
+    cancelTraining: (jobId) => request("POST", pathOf(ML_PATHS.cancelTraining, { job_id: jobId }), training),
+  };
+}

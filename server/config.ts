@@ -1,0 +1,112 @@
+/** Owns the server's settings: their names, defaults and checks. */
+import {
+  ConfigError,
+  configFrom,
+  type ConfigOf,
+  httpUrl,
+  isLoopback,
+  oneOf,
+  port,
+  setting,
+  type SettingsTable,
+  text,
+} from "../lib/config.ts";
+import { defaultDataDir } from "../lib/data_dir.ts";
+import { LOG_LEVELS, type LogLevel } from "../lib/log.ts";
+
+/** HS256 wants a key at least as long as its hash: RFC 7518 section 3.2. */
+const MIN_SECRET_BYTES = 32;
+
+function databaseUrl(raw: string): string {
+  const url = URL.canParse(raw) ? new URL(raw) : null;
+  if (url?.protocol === "postgres:" || url?.protocol === "postgresql:") return raw;
+  throw new Error("a URL such as postgres://user:password@host:5432/database");
+}
+
+function secretText(raw: string): string {
+  if (new TextEncoder().encode(raw).length >= MIN_SECRET_BYTES) return raw;
+  throw new Error(`at least ${MIN_SECRET_BYTES} bytes long; leave it out to have one generated`);
+}
+
+/** How a new device joins: by itself (`open`), or only once the owner linked it (`approve`). */
+export type Pairing = "open" | "approve";
+
+export const SETTINGS = {
+  host: setting({
+    env: "SERVER_HOST",
+    parse: text,
+    fallback: "127.0.0.1",
+    description: "Address to listen on; 0.0.0.0 opens the server to the network",
+  }),
+  port: setting({ env: "SERVER_PORT", parse: port, fallback: 3100, description: "Port to listen on" }),
+  databaseUrl: setting<string | null>({
+    env: "DATABASE_URL",
+    parse: databaseUrl,
+    fallback: null,
+    fallbackText: "the embedded PostgreSQL under DATA_DIR",
+    description: "PostgreSQL to use, version 15 to 18",
+    secret: true,
+  }),
+  dataDir: setting({
+    env: "DATA_DIR",
+    parse: text,
+    fallback: defaultDataDir(),
+    fallbackText: "./data (root: /var/lib/conversation-assistant)",
+    description: "Folder of the embedded PostgreSQL, the job ledger and the generated secret",
+  }),
+  jwtSecret: setting<string | null>({
+    env: "JWT_SECRET",
+    parse: secretText,
+    fallback: null,
+    fallbackText: "generated into DATA_DIR",
+    description: "Secret that signs device tokens, 32 bytes or more; changing it logs every device out",
+    secret: true,
+  }),
+  pairing: setting<Pairing | null>({
+    env: "PAIRING",
+    parse: oneOf("open", "approve"),
+    fallback: null,
+    fallbackText: "open on a loopback address, approve on any other",
+    description: "Whether a new device may verify itself or must be linked by the owner first",
+  }),
+  mlUrl: setting({
+    env: "ML_URL",
+    parse: httpUrl,
+    fallback: "http://127.0.0.1:8100",
+    description: "The ml service",
+  }),
+  mlToken: setting<string | null>({
+    env: "ML_TOKEN",
+    parse: text,
+    fallback: null,
+    fallbackText: "none",
+    description: "Token that the ml service asks for",
+    secret: true,
+  }),
+  logLevel: setting<LogLevel>({
+    env: "LOG_LEVEL",
+    parse: oneOf(...LOG_LEVELS),
+    fallback: "info",
+    description: "Least severe log lines to print",
+  }),
+} satisfies SettingsTable;
+
+export type ServerConfig = Omit<ConfigOf<typeof SETTINGS>, "pairing"> & { readonly pairing: Pairing };
+
+/**
+ * Reads the server's configuration from an environment.
+ *
+ * @throws ConfigError naming each variable that cannot be used
+ */
+export function serverConfigFrom(env: Record<string, string | undefined>): ServerConfig {
+  const config = configFrom(SETTINGS, env);
+  if (config.host.includes("/")) {
+    throw new ConfigError(["SERVER_HOST must be an address, not a URL: got " + JSON.stringify(config.host)]);
+  }
+  return { ...config, pairing: config.pairing ?? (isLoopback(config.host) ? "open" : "approve") };
+}
+
+/** The server's configuration from the process's own environment. */
+export function readServerConfig(): ServerConfig {
+  return serverConfigFrom(Deno.env.toObject());
+}

@@ -1,0 +1,66 @@
+/** Owns what a running server holds open, from the database to the job queue, and closes it in reverse order. */
+import { join } from "node:path";
+import { KvJobQueue } from "../lib/job_queue_kv.ts";
+import { createLogger, type Logger } from "../lib/log.ts";
+import { createMetrics } from "../lib/metrics.ts";
+import { createServerApp } from "./app.ts";
+import { connectionAddressOf } from "./auth/client_address.ts";
+import { loadSecret } from "./auth/secret.ts";
+import { createMlClient } from "./clients/ml.ts";
+import type { ServerConfig } from "./config.ts";
+import { createDraftHandler, type ServerTasks } from "./services/draft_jobs.ts";
+import { recoverDrafts } from "./services/drafting.ts";
+import { openStore } from "./store/store.ts";
+
+/** Drafts asked of ml at once; ml queues what it cannot do yet. */
+const DRAFT_CONCURRENCY = 4;
+/** How long background drafts may go on once the server stops; the rest are handed back to the queue. */
+const JOB_GRACE_MS = 3_000;
+
+/** A server that is ready to serve. Disposing it closes everything. */
+export interface ServerContext extends AsyncDisposable {
+  readonly app: ReturnType<typeof createServerApp>;
+  readonly log: Logger;
+  /** Settles with a sentence when the embedded PostgreSQL is gone and the server cannot go on. */
+  readonly lost: Promise<string>;
+}
+
+/**
+ * Opens all that a server needs and picks up what the one before it left.
+ *
+ * @throws StartError when the database cannot be had or the stored secret is damaged
+ */
+export async function openContext(config: ServerConfig): Promise<ServerContext> {
+  const log = createLogger({ level: config.logLevel }).child({ service: "server" });
+  await using stack = new AsyncDisposableStack();
+  const { dataDir, pairing } = config;
+  const store = stack.use(await openStore(config));
+  const secret = await loadSecret({ configured: config.jwtSecret, dataDir });
+  const kv = stack.adopt(await Deno.openKv(join(dataDir, "server.kv")), (kv) => kv.close());
+  const jobs = new KvJobQueue<ServerTasks>({ name: "server", kv, directory: join(dataDir, "jobs"), log });
+  stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
+  const ml = createMlClient({ baseUrl: config.mlUrl, token: config.mlToken });
+  const app = createServerApp({
+    store,
+    jobs,
+    pingKv: () => kv.get(["health"]),
+    ml,
+    secret,
+    pairing,
+    clientAddressOf: connectionAddressOf,
+    metrics: createMetrics(),
+    log,
+    now: () => new Date(),
+  });
+  await recoverDrafts({ responses: store.responses, jobs });
+  jobs.listen({ draft: createDraftHandler({ ml, responses: store.responses }) }, {
+    concurrency: DRAFT_CONCURRENCY,
+  });
+  log.info("storage is open", {
+    postgres: store.postgres.version,
+    embedded: store.postgres.embedded,
+    pairing,
+  });
+  const owned = stack.move();
+  return { app, log, lost: store.lost, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}

@@ -1,0 +1,82 @@
+/** Owns the routes of `/api/conversations` and `/api/contacts`. */
+import { createRoute } from "../../deps.ts";
+import {
+  contactListSchema,
+  conversationListSchema,
+  conversationResponseSchema,
+  messageListSchema,
+} from "../../contract/conversations.ts";
+import { pageQuerySchema } from "../../contract/paging.ts";
+import { SERVER_PATHS } from "../../contract/paths.ts";
+import { createRoutes, documentedPath, errorResponses, jsonResponse } from "../../lib/http.ts";
+import type { ServerEnv } from "../auth/caller.ts";
+import type { ConversationService } from "../services/conversation_service.ts";
+import { idParams, pageQuery, withToken } from "./parameters.ts";
+
+const MESSAGES_PER_PAGE = 50;
+
+const list = createRoute({
+  ...withToken,
+  method: "get",
+  path: SERVER_PATHS.conversations,
+  summary: "Lists conversations, the latest active first",
+  request: { query: pageQuery },
+  responses: {
+    200: jsonResponse(conversationListSchema, "A page of conversations"),
+    ...errorResponses(400, 401, 403, 503),
+  },
+});
+
+const get = createRoute({
+  ...withToken,
+  method: "get",
+  path: documentedPath(SERVER_PATHS.conversation),
+  summary: "Shows one conversation",
+  request: { params: idParams },
+  responses: {
+    200: jsonResponse(conversationResponseSchema, "The conversation"),
+    ...errorResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const messages = createRoute({
+  ...withToken,
+  method: "get",
+  path: documentedPath(SERVER_PATHS.conversationMessages),
+  summary: "Lists a conversation's messages, newest first",
+  request: { params: idParams, query: pageQuerySchema(MESSAGES_PER_PAGE) },
+  responses: {
+    200: jsonResponse(messageListSchema, "A page of messages"),
+    ...errorResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const contacts = createRoute({
+  ...withToken,
+  method: "get",
+  path: SERVER_PATHS.contacts,
+  summary: "Lists contacts",
+  request: { query: pageQuery },
+  responses: {
+    200: jsonResponse(contactListSchema, "A page of contacts"),
+    ...errorResponses(400, 401, 403, 503),
+  },
+});
+
+/** The routes of conversations and contacts. */
+export function conversationRoutes({ conversations }: { conversations: ConversationService }) {
+  return createRoutes<ServerEnv>()
+    .openapi(list, async (c) => c.json(await conversations.list(c.var.caller, c.req.valid("query")), 200))
+    .openapi(get, async (c) => {
+      const conversation = await conversations.get(c.var.caller, c.req.valid("param").id);
+      return c.json({ conversation }, 200);
+    })
+    .openapi(messages, async (c) => {
+      const request = { conversationId: c.req.valid("param").id, query: c.req.valid("query") };
+      return c.json(await conversations.messages(c.var.caller, request), 200);
+    })
+    .openapi(
+      contacts,
+      async (c) => c.json(await conversations.contacts(c.var.caller, c.req.valid("query")), 200),
+    );
+}

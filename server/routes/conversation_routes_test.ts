@@ -1,0 +1,130 @@
+// Reading back: conversations, messages and contacts, by page and by cursor.
+import assert from "node:assert/strict";
+import {
+  conversationListSchema,
+  conversationResponseSchema,
+  messageListSchema,
+} from "../../contract/conversations.ts";
+import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
+import { startServerApp } from "../../tests/support/server_app.ts";
+import { sendBatch, sendConversation, syncBatch, syncMessage } from "../../tests/support/sync_batches.ts";
+
+Deno.test("conversations come with the latest active first, and one by its id", async () => {
+  await using server = await startServerApp();
+  const { token } = await server.pair();
+  const days = ["2024-01-02", "2024-01-03", "2024-01-01"];
+  for (const day of days) {
+    await sendBatch(
+      { server, token },
+      syncBatch([syncMessage({ sentAt: `${day}T00:00:00Z` })], { conversationImessageId: day }),
+    );
+  }
+  const { conversations, total, page, pageSize } = await server.expect(SERVER_PATHS.conversations, {
+    token,
+    schema: conversationListSchema,
+  });
+  assert.deepEqual({ total, page, pageSize }, { total: 3, page: 1, pageSize: 20 });
+  assert.deepEqual(conversations.map(({ imessageId }) => imessageId), [
+    "2024-01-03",
+    "2024-01-02",
+    "2024-01-01",
+  ]);
+  const [latest] = conversations;
+  assert.ok(latest);
+  const { conversation } = await server.expect(pathOf(SERVER_PATHS.conversation, { id: latest.id }), {
+    token,
+    schema: conversationResponseSchema,
+  });
+  assert.deepEqual(conversation, latest);
+  assert.deepEqual(
+    { count: conversation.messageCount, name: conversation.displayName, isGroup: conversation.isGroup },
+    { count: 1, name: "John Doe", isGroup: false },
+  );
+});
+
+Deno.test("messages come newest first, page by page", async () => {
+  await using server = await startServerApp();
+  const { token } = await server.pair();
+  const texts = ["one", "two", "three", "four", "five"];
+  const [first] = await sendConversation({ server, token }, { lines: texts.map((text) => ["me", text]) });
+  assert.ok(first);
+  const path = pathOf(SERVER_PATHS.conversationMessages, { id: first.conversationId });
+  const pages: (string | null)[][] = [];
+  for (const page of [1, 2, 3, 4]) {
+    const { messages, total } = await server.expect(`${path}?page=${page}&pageSize=2`, {
+      token,
+      schema: messageListSchema,
+    });
+    assert.equal(total, 5);
+    pages.push(messages.map(({ text }) => text));
+  }
+  assert.deepEqual(pages, [["five", "four"], ["three", "two"], ["one"], []]);
+});
+
+Deno.test("a cursor goes on where the last page ended, though newer messages came in between", async () => {
+  await using server = await startServerApp();
+  const { token } = await server.pair();
+  const sent = await sendConversation({ server, token }, {
+    lines: [["me", "one"], ["me", "two"], ["me", "three"]],
+  });
+  const id = sent[0]?.conversationId ?? "";
+  const path = pathOf(SERVER_PATHS.conversationMessages, { id });
+  const first = await server.expect(`${path}?pageSize=2`, { token, schema: messageListSchema });
+  assert.deepEqual(first.messages.map(({ text }) => text), ["three", "two"]);
+  await sendBatch(
+    { server, token },
+    syncBatch([syncMessage({ text: "new", sentAt: "2025-01-01T00:00:00Z" })]),
+  );
+  const next = await server.expect(`${path}?pageSize=2&cursor=${first.nextCursor}`, {
+    token,
+    schema: messageListSchema,
+  });
+  assert.deepEqual(next.messages.map(({ text }) => text), ["one"]);
+  assert.equal(next.nextCursor, null);
+});
+
+const BAD_PAGES: [string, string][] = [
+  ["page=0", "page"],
+  ["page=-1", "page"],
+  ["page=1000000000", "page"],
+  ["page=1.5", "page"],
+  ["page=x", "page"],
+  ["pageSize=0", "pageSize"],
+  ["pageSize=201", "pageSize"],
+  ["cursor=abc", "cursor"],
+  ["cursor=%00", "cursor"],
+];
+
+Deno.test("a page that cannot be is refused with its path", async (t) => {
+  await using server = await startServerApp();
+  const { token } = await server.pair();
+  for (const [query, path] of BAD_PAGES) {
+    await t.step(query, async () => {
+      const { details } = await server.refuse(`${SERVER_PATHS.conversations}?${query}`, {
+        token,
+        status: 400,
+        code: "validation_failed",
+      });
+      assert.equal(details?.[0]?.path, path);
+    });
+  }
+});
+
+Deno.test("a page far behind the end is empty", async () => {
+  await using server = await startServerApp();
+  const { token } = await server.pair();
+  const list = await server.expect(`${SERVER_PATHS.conversations}?page=1000000`, {
+    token,
+    schema: conversationListSchema,
+  });
+  assert.deepEqual(list.conversations, []);
+});
+
+Deno.test("a conversation that does not exist is not found, and an id that is none is refused", async () => {
+  await using server = await startServerApp();
+  const { token } = await server.pair();
+  for (const path of [SERVER_PATHS.conversation, SERVER_PATHS.conversationMessages]) {
+    await server.refuse(pathOf(path, { id: crypto.randomUUID() }), { token, status: 404, code: "not_found" });
+    await server.refuse(pathOf(path, { id: "1" }), { token, status: 400, code: "validation_failed" });
+  }
+});

@@ -1,0 +1,110 @@
+/** Owns the routes of `/api/devices`. */
+import { createRoute } from "../../deps.ts";
+import {
+  deviceListSchema,
+  deviceResponseSchema,
+  linkDeviceRequestSchema,
+  registerDeviceRequestSchema,
+  registerDeviceResponseSchema,
+  verifyDeviceRequestSchema,
+  verifyDeviceResponseSchema,
+} from "../../contract/devices.ts";
+import { SERVER_PATHS } from "../../contract/paths.ts";
+import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http.ts";
+import type { ServerEnv } from "../auth/caller.ts";
+import type { ClientAddressOf } from "../auth/client_address.ts";
+import type { DeviceService } from "../services/device_service.ts";
+import { idParams, pageQuery, withToken } from "./parameters.ts";
+
+const register = createRoute({
+  method: "post",
+  path: SERVER_PATHS.registerDevice,
+  summary: "Registers a device and gives it a pairing code",
+  request: { body: jsonBody(registerDeviceRequestSchema) },
+  responses: {
+    201: jsonResponse(registerDeviceResponseSchema, "The code to verify with, valid ten minutes"),
+    ...errorResponses(400, 413, 429, 503),
+  },
+});
+
+const verify = createRoute({
+  method: "post",
+  path: SERVER_PATHS.verifyDevice,
+  summary: "Turns a pairing code into a token",
+  request: { body: jsonBody(verifyDeviceRequestSchema) },
+  responses: {
+    200: jsonResponse(verifyDeviceResponseSchema, "The device's token"),
+    ...errorResponses(400, 403, 413, 429, 503),
+  },
+});
+
+const list = createRoute({
+  ...withToken,
+  method: "get",
+  path: SERVER_PATHS.devices,
+  summary: "Lists the account's devices, newest first",
+  request: { query: pageQuery },
+  responses: {
+    200: jsonResponse(deviceListSchema, "A page of devices"),
+    ...errorResponses(400, 401, 403, 503),
+  },
+});
+
+const me = createRoute({
+  ...withToken,
+  method: "get",
+  path: SERVER_PATHS.currentDevice,
+  summary: "Shows the device that asks",
+  responses: {
+    200: jsonResponse(deviceResponseSchema, "The token's own device"),
+    ...errorResponses(401, 403, 503),
+  },
+});
+
+const link = createRoute({
+  ...withToken,
+  method: "post",
+  path: SERVER_PATHS.linkDevice,
+  summary: "Lets the device that shows a code into the caller's account",
+  request: { body: jsonBody(linkDeviceRequestSchema) },
+  responses: {
+    200: jsonResponse(deviceResponseSchema, "The device, which may verify itself now"),
+    ...errorResponses(400, 401, 403, 413, 429, 503),
+  },
+});
+
+const deactivate = createRoute({
+  ...withToken,
+  method: "post",
+  path: documentedPath(SERVER_PATHS.deactivateDevice),
+  summary: "Shuts a device out at once",
+  request: { params: idParams },
+  responses: {
+    200: jsonResponse(deviceResponseSchema, "The deactivated device"),
+    ...errorResponses(400, 401, 403, 404, 503),
+  },
+});
+
+/** The routes of devices. */
+export function deviceRoutes(
+  { devices, clientAddressOf }: { devices: DeviceService; clientAddressOf: ClientAddressOf },
+) {
+  return createRoutes<ServerEnv>()
+    .openapi(register, async (c) => {
+      const origin = { address: clientAddressOf(c) };
+      return c.json(await devices.register(c.req.valid("json"), origin), 201);
+    })
+    .openapi(verify, async (c) => {
+      const origin = { address: clientAddressOf(c) };
+      return c.json(await devices.verify(c.req.valid("json"), origin), 200);
+    })
+    .openapi(list, async (c) => c.json(await devices.list(c.var.caller, c.req.valid("query")), 200))
+    .openapi(me, async (c) => c.json({ device: await devices.me(c.var.caller) }, 200))
+    .openapi(link, async (c) => {
+      const request = { ...c.req.valid("json"), address: clientAddressOf(c) };
+      return c.json({ device: await devices.link(c.var.caller, request) }, 200);
+    })
+    .openapi(deactivate, async (c) => {
+      return c.json({ device: await devices.deactivate(c.var.caller, c.req.valid("param").id) }, 200);
+    });
+}

@@ -1,0 +1,136 @@
+// Drafting in the background: queued at once, waiting while ml is away, cancelled, and picked up by the next server.
+import assert from "node:assert/strict";
+import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
+import {
+  generatedResponseSchema,
+  type ResponseRecord,
+  responseRecordSchema,
+} from "../../contract/responses.ts";
+import { recoverDrafts } from "../services/drafting.ts";
+import { type ServerAppUnderTest, startServerApp } from "../../tests/support/server_app.ts";
+import { openTestStore } from "../../tests/support/server_store.ts";
+import { JOHN, sendConversation } from "../../tests/support/sync_batches.ts";
+
+interface Asked {
+  server: ServerAppUnderTest;
+  token: string;
+  id: string;
+}
+
+async function sendMessage(server: ServerAppUnderTest): Promise<{ token: string; messageId: string }> {
+  const { token } = await server.pair();
+  const [message] = await sendConversation({ server, token }, { lines: [[JOHN, "Dinner?"]] });
+  assert.ok(message);
+  return { token, messageId: message.id };
+}
+
+async function askFor(server: ServerAppUnderTest): Promise<Asked> {
+  const { token, messageId } = await sendMessage(server);
+  const { responseId, status, response } = await server.expect(SERVER_PATHS.generateResponse, {
+    token,
+    body: { messageId, async: true, context: { temperature: 0.2, maxTokens: 32 } },
+    status: 202,
+    schema: generatedResponseSchema,
+  });
+  assert.deepEqual({ status, response }, { status: "queued", response: null });
+  return { server, token, id: responseId };
+}
+
+async function read({ server, token, id }: Asked): Promise<ResponseRecord> {
+  return await server.expect(pathOf(SERVER_PATHS.response, { id }), { token, schema: responseRecordSchema });
+}
+
+/** Resolves once the draft's job waits for ml. */
+async function waiting({ server, id }: Asked): Promise<void> {
+  for await (const job of server.jobs.watch(id)) if (job.waiting !== null && job.state === "queued") return;
+}
+
+Deno.test("a background draft is answered at once and completed later with the caller's settings", async () => {
+  await using server = await startServerApp();
+  const asked = await askFor(server);
+  assert.equal((await server.jobs.waitFor(asked.id))?.state, "completed");
+  const record = await read(asked);
+  assert.deepEqual(
+    { status: record.status, response: record.response, confidence: record.confidence },
+    { status: "completed", response: "Reply number 1", confidence: 0.75 },
+  );
+  const [request] = server.ml.generated;
+  assert.deepEqual([request?.temperature, request?.max_tokens], [0.2, 32]);
+});
+
+Deno.test("a background draft waits while ml is away, and is made once it is back", async () => {
+  await using server = await startServerApp();
+  await server.ml.goDown();
+  const asked = await askFor(server);
+  await waiting(asked);
+  assert.equal((await read(asked)).status, "queued");
+  const job = await server.jobs.get(asked.id);
+  assert.equal(job?.waiting?.reason, "ml_unavailable");
+  server.ml.comeBack();
+  assert.equal((await server.jobs.waitFor(asked.id))?.state, "completed");
+  assert.equal((await read(asked)).status, "completed");
+});
+
+Deno.test("a failure that waiting cannot mend ends the background draft with its reason", async () => {
+  await using server = await startServerApp();
+  server.ml.behaviour = { kind: "fail", code: "validation_failed", message: "The prompt is too odd" };
+  const asked = await askFor(server);
+  assert.equal((await server.jobs.waitFor(asked.id))?.state, "failed");
+  const record = await read(asked);
+  assert.deepEqual([record.status, record.error], ["failed", "The prompt is too odd"]);
+  assert.equal(server.ml.generated.length, 1);
+});
+
+Deno.test("cancelling a background draft at work ends the work of ml", async () => {
+  await using server = await startServerApp();
+  server.ml.behaviour = { kind: "hang" };
+  const asked = await askFor(server);
+  await server.ml.hanging;
+  assert.equal((await read(asked)).status, "generating");
+  const cancelled = await server.expect(pathOf(SERVER_PATHS.cancelResponse, { id: asked.id }), {
+    method: "POST",
+    token: asked.token,
+    schema: responseRecordSchema,
+  });
+  assert.equal(cancelled.status, "cancelled");
+  await server.ml.abandoned;
+  assert.equal((await server.jobs.waitFor(asked.id))?.state, "cancelled");
+  assert.equal((await read(asked)).status, "cancelled");
+});
+
+Deno.test("a server that stops hands its background draft back to the queue", async () => {
+  await using server = await startServerApp();
+  server.ml.behaviour = { kind: "hang" };
+  const asked = await askFor(server);
+  await server.ml.hanging;
+  await server.jobs.stop();
+  await server.ml.abandoned;
+  assert.equal((await server.jobs.get(asked.id))?.state, "queued");
+  assert.equal((await read(asked)).status, "queued");
+});
+
+Deno.test("after a crash, drafts that no job carries are failed and the others are left to their jobs", async () => {
+  await using store = await openTestStore();
+  await using server = await startServerApp({ store });
+  await server.ml.goDown();
+  const carried = await askFor(server);
+  await waiting(carried);
+  const { token, messageId } = await sendMessage(server);
+  const me = await (await server.request(SERVER_PATHS.currentDevice, { token })).json();
+  const devices = await store.devices.listAll({ page: 1, pageSize: 10 });
+  const { accountId } = devices.rows.find(({ id }) => id === me.device.id) ?? {};
+  assert.ok(accountId);
+  const orphan = await store.responses.create({
+    accountId,
+    deviceId: me.device.id,
+    messageId,
+    prompt: "Them: Dinner?\nMe:",
+    status: "generating",
+  });
+  assert.ok(orphan);
+  await recoverDrafts({ responses: store.responses, jobs: server.jobs });
+  const record = await read({ server, token, id: orphan.id });
+  assert.equal(record.status, "failed");
+  assert.match(record.error ?? "", /server ended/);
+  assert.equal((await read(carried)).status, "queued");
+});

@@ -1,0 +1,96 @@
+/** Owns the routes of `/api/responses`. */
+import { createRoute } from "../../deps.ts";
+import { SERVER_PATHS } from "../../contract/paths.ts";
+import {
+  generatedResponseSchema,
+  generateResponseRequestSchema,
+  responseActionRequestSchema,
+  responseActionResponseSchema,
+  responseListSchema,
+  responseRecordSchema,
+} from "../../contract/responses.ts";
+import { idSchema } from "../../contract/scalars.ts";
+import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http.ts";
+import type { ServerEnv } from "../auth/caller.ts";
+import type { Drafting } from "../services/drafting.ts";
+import type { ResponseService } from "../services/response_service.ts";
+import { idParams, pageQuery, withToken } from "./parameters.ts";
+
+const generate = createRoute({
+  ...withToken,
+  method: "post",
+  path: SERVER_PATHS.generateResponse,
+  summary: "Drafts a reply to an incoming message",
+  request: { body: jsonBody(generateResponseRequestSchema) },
+  responses: {
+    200: jsonResponse(generatedResponseSchema, "The draft"),
+    202: jsonResponse(generatedResponseSchema, "With `async`: the draft is queued"),
+    ...errorResponses(400, 401, 403, 404, 413, 503),
+  },
+});
+
+const list = createRoute({
+  ...withToken,
+  method: "get",
+  path: SERVER_PATHS.responses,
+  summary: "Lists drafts, newest first",
+  request: { query: pageQuery.extend({ conversationId: idSchema.optional() }) },
+  responses: {
+    200: jsonResponse(responseListSchema, "A page of drafts"),
+    ...errorResponses(400, 401, 403, 503),
+  },
+});
+
+const get = createRoute({
+  ...withToken,
+  method: "get",
+  path: documentedPath(SERVER_PATHS.response),
+  summary: "Shows one draft and what became of it",
+  request: { params: idParams },
+  responses: {
+    200: jsonResponse(responseRecordSchema, "The draft"),
+    ...errorResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const act = createRoute({
+  ...withToken,
+  method: "post",
+  path: documentedPath(SERVER_PATHS.responseAction),
+  summary: "Says what the person did with a draft: accept, edit or reject",
+  request: { params: idParams, body: jsonBody(responseActionRequestSchema) },
+  responses: {
+    200: jsonResponse(responseActionResponseSchema, "The draft and the training sample made of the action"),
+    ...errorResponses(400, 401, 403, 404, 409, 413, 503),
+  },
+});
+
+const cancel = createRoute({
+  ...withToken,
+  method: "post",
+  path: documentedPath(SERVER_PATHS.cancelResponse),
+  summary: "Ends a draft that is not finished",
+  request: { params: idParams },
+  responses: {
+    200: jsonResponse(responseRecordSchema, "The cancelled draft"),
+    ...errorResponses(400, 401, 403, 404, 409, 503),
+  },
+});
+
+/** The routes of drafts. */
+export function responseRoutes({ drafting, responses }: { drafting: Drafting; responses: ResponseService }) {
+  return createRoutes<ServerEnv>()
+    .openapi(generate, async (c) => {
+      const request = c.req.valid("json");
+      if (request.async) return c.json(await drafting.enqueue(c.var.caller, request), 202);
+      const { signal } = c.req.raw;
+      return c.json(await drafting.draft(c.var.caller, { ...request, signal }), 200);
+    })
+    .openapi(list, async (c) => c.json(await responses.list(c.var.caller, c.req.valid("query")), 200))
+    .openapi(get, async (c) => c.json(await responses.get(c.var.caller, c.req.valid("param").id), 200))
+    .openapi(act, async (c) => {
+      const request = { responseId: c.req.valid("param").id, action: c.req.valid("json") };
+      return c.json(await responses.act(c.var.caller, request), 200);
+    })
+    .openapi(cancel, async (c) => c.json(await drafting.cancel(c.var.caller, c.req.valid("param").id), 200));
+}

@@ -1,0 +1,63 @@
+/** Owns the routes of `/api/sync`. */
+import { createRoute } from "../../deps.ts";
+import { SERVER_PATHS } from "../../contract/paths.ts";
+import {
+  syncContactsRequestSchema,
+  syncContactsResponseSchema,
+  syncMessagesRequestSchema,
+  syncMessagesResponseSchema,
+  syncStatusResponseSchema,
+} from "../../contract/sync.ts";
+import { createRoutes, errorResponses, jsonBody, jsonResponse } from "../../lib/http.ts";
+import type { ServerEnv } from "../auth/caller.ts";
+import type { SyncService } from "../services/sync_service.ts";
+import { withToken } from "./parameters.ts";
+
+const syncMessages = createRoute({
+  ...withToken,
+  method: "post",
+  path: SERVER_PATHS.syncMessages,
+  summary: "Stores messages of one conversation; sending them again changes nothing",
+  request: { body: jsonBody(syncMessagesRequestSchema) },
+  responses: {
+    200: jsonResponse(syncMessagesResponseSchema, "What the batch changed"),
+    ...errorResponses(400, 401, 403, 413, 503),
+  },
+});
+
+const syncContacts = createRoute({
+  ...withToken,
+  method: "post",
+  path: SERVER_PATHS.syncContacts,
+  summary: "Stores contacts; sending them again changes nothing",
+  request: { body: jsonBody(syncContactsRequestSchema) },
+  responses: {
+    200: jsonResponse(syncContactsResponseSchema, "What the batch changed"),
+    ...errorResponses(400, 401, 403, 413, 503),
+  },
+});
+
+const status = createRoute({
+  ...withToken,
+  method: "get",
+  path: SERVER_PATHS.syncStatus,
+  summary: "Tells what the account has stored",
+  responses: {
+    200: jsonResponse(syncStatusResponseSchema, "Totals and the latest times"),
+    ...errorResponses(401, 403, 503),
+  },
+});
+
+/** The routes of sync. */
+export function syncRoutes({ sync }: { sync: SyncService }) {
+  return createRoutes<ServerEnv>()
+    .openapi(
+      syncMessages,
+      async (c) => c.json(await sync.syncMessages(c.var.caller, c.req.valid("json")), 200),
+    )
+    .openapi(
+      syncContacts,
+      async (c) => c.json(await sync.syncContacts(c.var.caller, c.req.valid("json")), 200),
+    )
+    .openapi(status, async (c) => c.json(await sync.status(c.var.caller), 200));
+}

@@ -1,0 +1,101 @@
+/** Owns reading back what was synced: conversations, their messages, and contacts. */
+import type {
+  Contact,
+  ContactList,
+  Conversation,
+  ConversationList,
+  Message,
+  MessageList,
+} from "../../contract/conversations.ts";
+import type { PageQuery } from "../../contract/paging.ts";
+import { ApiError } from "../../lib/errors.ts";
+import type { Caller } from "../auth/caller.ts";
+import type { ContactStore } from "../store/contact_store.ts";
+import type { ConversationStore } from "../store/conversation_store.ts";
+import type {
+  Contact as ContactRow,
+  Conversation as ConversationRow,
+  Message as MessageRow,
+} from "../store/schema.ts";
+import { pageFieldsOf, pageRequestOf } from "./paging.ts";
+
+export interface ConversationServiceOptions {
+  conversations: ConversationStore;
+  contacts: ContactStore;
+}
+
+export interface ConversationService {
+  list(caller: Caller, query: PageQuery): Promise<ConversationList>;
+  /** @throws ApiError `not_found` */
+  get(caller: Caller, conversationId: string): Promise<Conversation>;
+  /** Newest first. @throws ApiError `not_found` */
+  messages(caller: Caller, request: { conversationId: string; query: PageQuery }): Promise<MessageList>;
+  contacts(caller: Caller, query: PageQuery): Promise<ContactList>;
+}
+
+function conversationOf(row: ConversationRow): Conversation {
+  return {
+    id: row.id,
+    imessageId: row.imessageId,
+    displayName: row.displayName,
+    isGroup: row.isGroup,
+    participantIds: row.participantIds,
+    messageCount: row.messageCount,
+    lastMessageAt: row.lastMessageAt?.toISOString() ?? null,
+    createdAt: row.createdAt.toISOString(),
+  };
+}
+
+function messageOf(row: MessageRow): Message {
+  return {
+    id: row.id,
+    conversationId: row.conversationId,
+    imessageGuid: row.imessageGuid,
+    senderId: row.senderId,
+    direction: row.direction,
+    messageType: row.messageType,
+    text: row.text,
+    sentAt: row.sentAt.toISOString(),
+    editedAt: row.editedAt?.toISOString() ?? null,
+    retractedAt: row.retractedAt?.toISOString() ?? null,
+    replyToGuid: row.replyToGuid,
+    reactions: row.reactions ?? [],
+    attachments: row.attachments ?? [],
+  };
+}
+
+function contactOf({ id, appleId, phoneNumber, email, displayName, avatarHash }: ContactRow): Contact {
+  return { id, appleId, phoneNumber, email, displayName, avatarHash };
+}
+
+function noConversation(): ApiError {
+  return new ApiError("not_found", "There is no conversation with this id");
+}
+
+/** Makes the conversation service. */
+export function createConversationService(options: ConversationServiceOptions): ConversationService {
+  const { conversations, contacts } = options;
+  return {
+    async list(caller, query) {
+      const page = await conversations.list(caller.accountId, pageRequestOf(query));
+      return { conversations: page.rows.map(conversationOf), ...pageFieldsOf(page, query) };
+    },
+    async get(caller, conversationId) {
+      const row = await conversations.find(caller.accountId, conversationId);
+      if (row === undefined) throw noConversation();
+      return conversationOf(row);
+    },
+    async messages(caller, { conversationId, query }) {
+      const page = await conversations.messages(caller.accountId, {
+        conversationId,
+        ...pageRequestOf(query),
+      });
+      if (page === undefined) throw noConversation();
+      return { messages: page.rows.map(messageOf), ...pageFieldsOf(page, query) };
+    },
+    async contacts(caller, query) {
+      const page = await contacts.list(caller.accountId, pageRequestOf(query));
+      return { contacts: page.rows.map(contactOf), ...pageFieldsOf(page, query) };
+    },
+  };
+}

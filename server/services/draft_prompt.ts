@@ -1,0 +1,80 @@
+/** Owns gathering what a draft is made from: the message to answer, its history, and the names of the people. */
+import type { GenerateContext } from "../../contract/responses.ts";
+import { ApiError } from "../../lib/errors.ts";
+import type { ContactStore } from "../store/contact_store.ts";
+import type { ConversationStore } from "../store/conversation_store.ts";
+import type { Contact, Conversation, Message } from "../store/schema.ts";
+import { buildPrompt, promptTextOf } from "./prompt_builder.ts";
+
+export interface PromptStores {
+  conversations: Pick<ConversationStore, "find" | "findMessage" | "history">;
+  contacts: Pick<ContactStore, "findByHandles">;
+}
+
+export interface PromptRequest {
+  accountId: string;
+  messageId: string;
+  context: Pick<GenerateContext, "maxHistory" | "includeContactInfo">;
+}
+
+function cannotAnswer(message: string): ApiError {
+  return new ApiError("validation_failed", `The request is not valid at messageId: ${message}`, {
+    details: [{ path: "messageId", message }],
+  });
+}
+
+async function findAnswerable(stores: PromptStores, request: PromptRequest): Promise<Message> {
+  const message = await stores.conversations.findMessage(request.accountId, request.messageId);
+  if (message === undefined) throw new ApiError("not_found", "There is no message with this id");
+  if (message.direction !== "incoming") throw cannotAnswer("must be an incoming message");
+  if (message.retractedAt !== null) throw cannotAnswer("must not be a message that was unsent");
+  if (promptTextOf(message.text) === "") throw cannotAnswer("must be a message with text");
+  return message;
+}
+
+/** Each contact's name under each of its handles, as the messages spell them. */
+function namesByHandle(contacts: readonly Contact[], handles: readonly string[]): Map<string, string> {
+  const known = new Map<string, string>();
+  for (const { appleId, phoneNumber, email, displayName } of contacts) {
+    if (!displayName) continue;
+    for (const handle of [appleId, phoneNumber, email]) {
+      if (handle) known.set(handle.toLowerCase(), displayName);
+    }
+  }
+  return new Map(handles.flatMap((handle) => {
+    const name = known.get(handle.toLowerCase());
+    return name === undefined ? [] : [[handle, name]];
+  }));
+}
+
+async function namesOf(
+  stores: PromptStores,
+  { accountId, messages }: { accountId: string; messages: readonly Message[] },
+): Promise<Map<string, string>> {
+  const handles = [...new Set(messages.flatMap(({ senderId }) => senderId ?? []))];
+  if (handles.length === 0) return new Map();
+  return namesByHandle(await stores.contacts.findByHandles(accountId, handles), handles);
+}
+
+async function conversationOf(stores: PromptStores, message: Message): Promise<Conversation> {
+  const conversation = await stores.conversations.find(message.accountId, message.conversationId);
+  if (conversation === undefined) throw new ApiError("not_found", "There is no message with this id");
+  return conversation;
+}
+
+/**
+ * The prompt that drafts a reply to a message.
+ *
+ * @throws ApiError `not_found` for a message the account does not have, `validation_failed` for one that cannot be
+ * answered: sent by the owner, unsent, or without text
+ */
+export async function promptFor(stores: PromptStores, request: PromptRequest): Promise<string> {
+  const message = await findAnswerable(stores, request);
+  const { accountId, messageId, context } = request;
+  const [conversation, messages] = await Promise.all([
+    conversationOf(stores, message),
+    stores.conversations.history(accountId, { messageId, limit: context.maxHistory }),
+  ]);
+  const names = context.includeContactInfo ? await namesOf(stores, { accountId, messages }) : null;
+  return buildPrompt({ conversation, messages, names });
+}

@@ -1,0 +1,66 @@
+/** Owns the server's answer to whether it is well: its database, its job ledger, and ml as last seen. */
+import type { ServerHealth } from "../../contract/health.ts";
+import { VERSION } from "../../lib/version.ts";
+import type { MlClient } from "../clients/ml.ts";
+
+/** How old an answer of ml may be, so that frequent health checks do not become load on ml. */
+const ML_SEEN_FOR_MS = 2_000;
+const DATABASE_TIMEOUT_MS = 2_000;
+
+type MlHealth = Pick<ServerHealth, "ml" | "model_version">;
+
+export interface HealthServiceOptions {
+  /** Rejects unless the database answers in time. */
+  pingDatabase: (options: { timeoutMs: number }) => Promise<void>;
+  /** Rejects unless the job ledger answers. */
+  pingKv: () => Promise<unknown>;
+  ml: Pick<MlClient, "health">;
+  now: () => Date;
+}
+
+export interface HealthService {
+  /** `healthy` when all that the main job needs answers; never throws. */
+  health(): Promise<ServerHealth>;
+}
+
+async function answers(ping: Promise<unknown>): Promise<boolean> {
+  return await ping.then(() => true, () => false);
+}
+
+async function askMl(ml: HealthServiceOptions["ml"]): Promise<MlHealth> {
+  try {
+    const { status, model_loaded, model_version } = await ml.health();
+    if (model_loaded) return { ml: "ready", model_version };
+    return { ml: status === "loading" ? "loading" : "unavailable", model_version: null };
+  } catch {
+    return { ml: "unavailable", model_version: null };
+  }
+}
+
+/** Makes the health service. */
+export function createHealthService(options: HealthServiceOptions): HealthService {
+  let seen: { at: number; answer: Promise<MlHealth> } | null = null;
+
+  function lastSeenMl(): Promise<MlHealth> {
+    const now = options.now().getTime();
+    if (seen === null || now - seen.at >= ML_SEEN_FOR_MS) seen = { at: now, answer: askMl(options.ml) };
+    return seen.answer;
+  }
+
+  return {
+    async health() {
+      const [database, kv, ml] = await Promise.all([
+        answers(options.pingDatabase({ timeoutMs: DATABASE_TIMEOUT_MS })),
+        answers(options.pingKv()),
+        lastSeenMl(),
+      ]);
+      return {
+        status: database && kv && ml.ml === "ready" ? "healthy" : "degraded",
+        version: VERSION,
+        database_connected: database,
+        kv_connected: kv,
+        ...ml,
+      };
+    },
+  };
+}

@@ -1,0 +1,82 @@
+/** Owns choosing what a training job learns from, and showing samples. */
+import type { MlStartTrainingRequest } from "../../contract/ml.ts";
+import type { PageQuery } from "../../contract/paging.ts";
+import {
+  MAX_TRAINING_SAMPLES,
+  type TrainingSample,
+  type TrainingSampleList,
+} from "../../contract/training.ts";
+import { ApiError } from "../../lib/errors.ts";
+import type { SampleStore } from "../store/sample_store.ts";
+import type { TrainingSample as SampleRow } from "../store/schema.ts";
+import { pageFieldsOf, pageRequestOf } from "./paging.ts";
+
+/** Faults listed in one answer; a list of foreign ids may be long. */
+const MAX_DETAILS = 50;
+
+function sampleOf(row: SampleRow): TrainingSample {
+  return {
+    id: row.id,
+    input: row.input,
+    output: row.output,
+    rejectedOutput: row.rejectedOutput,
+    quality: row.quality,
+    source: row.source,
+    responseId: row.responseId,
+    conversationId: row.conversationId,
+    createdAt: row.createdAt.toISOString(),
+  };
+}
+
+/** A page of an account's samples. */
+export async function listSamples(
+  samples: SampleStore,
+  { accountId, query }: { accountId: string; query: PageQuery },
+): Promise<TrainingSampleList> {
+  const page = await samples.list(accountId, pageRequestOf(query));
+  return { samples: page.rows.map(sampleOf), ...pageFieldsOf(page, query) };
+}
+
+function unknownSamples(ids: readonly string[], known: ReadonlySet<string>): ApiError {
+  const message = "must be the id of a training sample";
+  const details = ids.flatMap((id, index) => known.has(id) ? [] : [{ path: `sampleIds.${index}`, message }]);
+  return new ApiError(
+    "validation_failed",
+    `The request is not valid at ${details[0]?.path}: ${message}`,
+    { details: details.slice(0, MAX_DETAILS) },
+  );
+}
+
+async function findNamed(
+  samples: SampleStore,
+  { accountId, sampleIds }: { accountId: string; sampleIds: readonly string[] },
+): Promise<readonly SampleRow[]> {
+  const ids = sampleIds.map((id) => id.toLowerCase());
+  const found = await samples.findMany(accountId, [...new Set(ids)]);
+  const known = new Set(found.map(({ id }) => id));
+  if (ids.some((id) => !known.has(id))) throw unknownSamples(ids, known);
+  return found;
+}
+
+/**
+ * The samples that a job is to learn from: the named ones, or all; those of quality 0 teach nothing and are left out.
+ *
+ * @throws ApiError `validation_failed` naming each id that is no sample of the account, or when nothing is left
+ */
+export async function chooseSamples(
+  samples: SampleStore,
+  { accountId, sampleIds }: { accountId: string; sampleIds?: readonly string[] },
+): Promise<readonly SampleRow[]> {
+  const chosen = sampleIds === undefined
+    ? await samples.listTrainable(accountId, MAX_TRAINING_SAMPLES)
+    : await findNamed(samples, { accountId, sampleIds });
+  const trainable = chosen.filter(({ quality, output }) => quality > 0 && output !== "");
+  if (trainable.length > 0) return trainable;
+  const message = "There is nothing to learn from: accept or edit some drafts first";
+  throw new ApiError("validation_failed", message, { details: [{ path: "sampleIds", message }] });
+}
+
+/** Samples as ml takes them. */
+export function mlSamplesOf(rows: readonly SampleRow[]): MlStartTrainingRequest["samples"] {
+  return rows.map(({ input, output, quality }) => ({ input, output, quality }));
+}

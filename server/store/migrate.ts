@@ -1,0 +1,104 @@
+/** Owns the schema's history: applies the numbered SQL files of migrations/ once each, in order. */
+import { createHash } from "node:crypto";
+import type { ReservedSql } from "postgres";
+import { StartError } from "../../lib/lifecycle.ts";
+import type { Database } from "./database.ts";
+
+/** Any number all servers agree on: it names the advisory lock that keeps two from migrating at once. */
+const MIGRATION_LOCK = 4_207_715_001;
+const OLDEST_POSTGRES = 15;
+const MIGRATIONS_DIR = new URL("./migrations/", import.meta.url);
+
+/** One SQL file; `sha256` tells whether an applied one was changed later. */
+export interface Migration {
+  readonly name: string;
+  readonly text: string;
+  readonly sha256: string;
+}
+
+/** Reads the SQL files of a folder, by name. */
+export async function readMigrations(folder: URL = MIGRATIONS_DIR): Promise<Migration[]> {
+  const names = (await Array.fromAsync(Deno.readDir(folder), (entry) => entry.name))
+    .filter((name) => name.endsWith(".sql"))
+    .sort();
+  return await Promise.all(names.map(async (name) => {
+    const text = await Deno.readTextFile(new URL(name, folder));
+    return { name, text, sha256: createHash("sha256").update(text).digest("hex") };
+  }));
+}
+
+async function checkServer(sql: ReservedSql): Promise<void> {
+  const [row] = await sql<{ version: string; encoding: string }[]>`
+    select current_setting('server_version') as version, current_setting('server_encoding') as encoding`;
+  if (Number.parseInt(row?.version ?? "", 10) < OLDEST_POSTGRES) {
+    throw new StartError(
+      `PostgreSQL ${row?.version} is too old: point DATABASE_URL at version ${OLDEST_POSTGRES} or later`,
+    );
+  }
+  if (row?.encoding !== "UTF8") {
+    throw new StartError(
+      `The database of DATABASE_URL is encoded as ${row?.encoding}: create it with ENCODING 'UTF8'`,
+    );
+  }
+}
+
+/** The migrations still to be applied. Throws a StartError when history and files disagree. */
+function pendingOf(migrations: readonly Migration[], applied: ReadonlyMap<string, string>): Migration[] {
+  const known = new Map(migrations.map((migration) => [migration.name, migration.sha256]));
+  for (const [name, sha256] of applied) {
+    if (!known.has(name)) {
+      throw new StartError(
+        `The database was migrated by a newer version of this program (${name}): run that version, or restore a backup`,
+      );
+    }
+    if (known.get(name) !== sha256) {
+      throw new StartError(
+        `The migration ${name} was changed after it had been applied to this database: restore the file, and put changes into a new migration`,
+      );
+    }
+  }
+  return migrations.filter((migration) => !applied.has(migration.name));
+}
+
+async function apply(sql: ReservedSql, migration: Migration): Promise<void> {
+  await sql`begin`;
+  try {
+    await sql.unsafe(migration.text).simple();
+    await sql`insert into schema_migrations (name, sha256) values (${migration.name}, ${migration.sha256})`;
+    await sql`commit`;
+  } catch (error) {
+    await sql`rollback`;
+    throw error;
+  }
+}
+
+async function applyPending(sql: ReservedSql, migrations: readonly Migration[]): Promise<string[]> {
+  await sql`create table if not exists schema_migrations (
+    name text primary key, sha256 text not null, applied_at timestamptz(3) not null default now())`;
+  const rows = await sql<{ name: string; sha256: string }[]>`select name, sha256 from schema_migrations`;
+  const pending = pendingOf(migrations, new Map(rows.map((row) => [row.name, row.sha256])));
+  for (const migration of pending) await apply(sql, migration);
+  return pending.map((migration) => migration.name);
+}
+
+/**
+ * Brings the database to the newest schema, each migration in a transaction of its own; servers that start
+ * together take turns. Returns the names of the migrations it applied.
+ *
+ * @throws StartError when the server is too old or not UTF-8, an applied migration was changed, or a newer program was here
+ */
+export async function migrate(database: Database, migrations?: readonly Migration[]): Promise<string[]> {
+  const files = migrations ?? await readMigrations();
+  const sql = await database.sql.reserve();
+  try {
+    await checkServer(sql);
+    await sql`select pg_advisory_lock(${MIGRATION_LOCK})`;
+    try {
+      return await applyPending(sql, files);
+    } finally {
+      await sql`select pg_advisory_unlock(${MIGRATION_LOCK})`;
+    }
+  } finally {
+    sql.release();
+  }
+}

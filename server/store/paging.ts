@@ -1,0 +1,99 @@
+/** Owns paging: numbered pages and stable cursors over rows ordered by (time, id). */
+import { asc, desc, type SQL, sql, type SQLWrapper } from "drizzle-orm";
+
+/** A numbered page, 1-based; a page behind the end is empty, never an error. */
+export interface PageRequest {
+  readonly page: number;
+  readonly pageSize: number;
+  /** When given, `page` is ignored and rows strictly behind this position are returned. */
+  readonly after?: Position;
+}
+
+/** The place of a row in its order: its time and its id. */
+export interface Position {
+  readonly at: Date;
+  readonly id: string;
+}
+
+/** One page of rows; `total` counts all pages, `next` is the position to go on from, null at the end. */
+export interface Page<Row> {
+  readonly rows: readonly Row[];
+  readonly total: number;
+  readonly next: Position | null;
+}
+
+const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
+
+/** The opaque text of a position, safe in a URL. */
+export function encodeCursor(position: Position): string {
+  return btoa(`${position.at.getTime()}.${position.id}`).replaceAll("+", "-").replaceAll("/", "_").replace(
+    /=+$/,
+    "",
+  );
+}
+
+/** The position of a cursor made by {@linkcode encodeCursor}; undefined for anything else. */
+export function decodeCursor(cursor: string): Position | undefined {
+  if (!/^[\w-]{1,128}$/.test(cursor)) return undefined;
+  try {
+    const [time = "", id = ""] = atob(cursor.replaceAll("-", "+").replaceAll("_", "/")).split(".");
+    const at = new Date(/^-?\d{1,15}$/.test(time) ? Number(time) : NaN);
+    return UUID.test(id) && at.getUTCFullYear() >= 1 && at.getUTCFullYear() <= 9999 ? { at, id } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** How {@linkcode readPage} reads one kind of row. */
+export interface PageSource<Row> {
+  readonly total: () => Promise<number>;
+  readonly rows: (range: RowRange) => Promise<Row[]>;
+  readonly positionOf: (row: Row) => Position;
+}
+
+/** The rows a page needs; `after` and `offset` exclude one another. */
+export interface RowRange {
+  readonly limit: number;
+  readonly offset: number;
+  readonly after?: Position;
+}
+
+/** Reads one page. Rows are not even looked for behind the end of the list. */
+export async function readPage<Row>(request: PageRequest, source: PageSource<Row>): Promise<Page<Row>> {
+  const total = await source.total();
+  const offset = request.after ? 0 : (request.page - 1) * request.pageSize;
+  if (offset >= total) return { rows: [], total, next: null };
+  // One row more than asked for tells whether there is a next page.
+  const found = await source.rows({ limit: request.pageSize + 1, offset, after: request.after });
+  const rows = found.slice(0, request.pageSize);
+  const last = rows.at(-1);
+  return { rows, total, next: last && found.length > rows.length ? source.positionOf(last) : null };
+}
+
+/** What a list is ordered by: a time, and the id deciding between equal times. */
+export interface RowOrder {
+  readonly time: SQLWrapper;
+  readonly id: SQLWrapper;
+}
+
+export function newestFirst({ time, id }: RowOrder): [SQL, SQL] {
+  return [desc(time), desc(id)];
+}
+
+export function oldestFirst({ time, id }: RowOrder): [SQL, SQL] {
+  return [asc(time), asc(id)];
+}
+
+/** Rows that {@linkcode newestFirst} puts behind a position; undefined without one, which drizzle takes for all rows. */
+export function behind(position: Position | undefined, { time, id }: RowOrder): SQL | undefined {
+  return position && sql`(${time}, ${id}) < ${placeOf(position)}`;
+}
+
+/** Rows that {@linkcode oldestFirst} puts behind a position; undefined without one. */
+export function ahead(position: Position | undefined, { time, id }: RowOrder): SQL | undefined {
+  return position && sql`(${time}, ${id}) > ${placeOf(position)}`;
+}
+
+function placeOf({ at, id }: Position): SQL {
+  return sql`(${at.toISOString()}::timestamptz, ${id}::uuid)`;
+}

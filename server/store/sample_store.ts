@@ -1,0 +1,102 @@
+/** Owns training samples: what the person's actions and own replies teach the model. */
+import { and, eq, gt, type SQL, sql as drizzleSql } from "drizzle-orm";
+import type { Database } from "./database.ts";
+import { newId } from "./new_id.ts";
+import { behind, newestFirst, type Page, type PageRequest, readPage } from "./paging.ts";
+import { type TrainingSample, trainingSamples } from "./schema.ts";
+
+/** A sample made of a reply that the person sent. */
+export interface ImportedSample {
+  /** The sent reply; its sample is imported only once. */
+  readonly messageId: string;
+  readonly input: string;
+  readonly output: string;
+  /** In [0, 1]. */
+  readonly quality: number;
+}
+
+export interface SampleStore {
+  /** Samples, newest first. */
+  list(accountId: string, page: PageRequest): Promise<Page<TrainingSample>>;
+  /** Samples with a quality above 0, newest first, at most `limit`. */
+  listTrainable(accountId: string, limit: number): Promise<readonly TrainingSample[]>;
+  /** Those of these samples that the account has, in the order of `ids`, each once. */
+  findMany(accountId: string, ids: readonly string[]): Promise<readonly TrainingSample[]>;
+  /** Adds samples of the account's own messages; returns how many were new. */
+  import(accountId: string, samples: readonly ImportedSample[]): Promise<number>;
+  /** True when the account had this sample. */
+  delete(accountId: string, sampleId: string): Promise<boolean>;
+}
+
+const NEWEST = { time: trainingSamples.createdAt, id: trainingSamples.id };
+
+function ofAccount(accountId: string): SQL {
+  return eq(trainingSamples.accountId, accountId);
+}
+
+function list(
+  { db }: Database,
+  { accountId, page }: { accountId: string; page: PageRequest },
+): Promise<Page<TrainingSample>> {
+  return readPage(page, {
+    total: () => db.$count(trainingSamples, ofAccount(accountId)),
+    rows: ({ limit, offset, after }) =>
+      db.select().from(trainingSamples).where(and(ofAccount(accountId), behind(after, NEWEST)))
+        .orderBy(...newestFirst(NEWEST)).limit(limit).offset(offset),
+    positionOf: (sample) => ({ at: sample.createdAt, id: sample.id }),
+  });
+}
+
+async function listTrainable(
+  { db }: Database,
+  { accountId, limit }: { accountId: string; limit: number },
+): Promise<readonly TrainingSample[]> {
+  return await db.select().from(trainingSamples)
+    .where(and(ofAccount(accountId), gt(trainingSamples.quality, 0)))
+    .orderBy(...newestFirst(NEWEST)).limit(limit);
+}
+
+async function findMany(
+  { db }: Database,
+  { accountId, ids }: { accountId: string; ids: readonly string[] },
+): Promise<readonly TrainingSample[]> {
+  // One array parameter: a list of single ones ends at 65,534.
+  const wanted = drizzleSql`${trainingSamples.id} = any(${drizzleSql.param(ids)}::uuid[])`;
+  const rows = await db.select().from(trainingSamples).where(and(ofAccount(accountId), wanted));
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return [...new Set(ids.map((id) => id.toLowerCase()))].flatMap((id) => byId.get(id) ?? []);
+}
+
+async function importSamples(
+  { sql }: Database,
+  { accountId, samples }: { accountId: string; samples: readonly ImportedSample[] },
+): Promise<number> {
+  const rows = JSON.stringify(samples.map((sample) => ({ id: newId(), ...sample })));
+  const result = await sql`
+    insert into training_samples (id, account_id, conversation_id, message_id, input, output, quality, source)
+    select r.id, ${accountId}, m.conversation_id, m.id, r.input, r.output, r.quality, 'import'
+    from json_to_recordset(${rows}::text::json) as r(
+      id uuid, "messageId" uuid, input text, output text, quality real)
+    join messages m on m.id = r."messageId" and m.account_id = ${accountId}
+    on conflict (account_id, message_id) where source = 'import' do nothing`;
+  return result.count;
+}
+
+async function deleteSample(
+  { db }: Database,
+  { accountId, sampleId }: { accountId: string; sampleId: string },
+): Promise<boolean> {
+  const gone = await db.delete(trainingSamples)
+    .where(and(ofAccount(accountId), eq(trainingSamples.id, sampleId))).returning({ id: trainingSamples.id });
+  return gone.length > 0;
+}
+
+export function createSampleStore(database: Database): SampleStore {
+  return {
+    list: (accountId, page) => list(database, { accountId, page }),
+    listTrainable: (accountId, limit) => listTrainable(database, { accountId, limit }),
+    findMany: (accountId, ids) => findMany(database, { accountId, ids }),
+    import: (accountId, samples) => importSamples(database, { accountId, samples }),
+    delete: (accountId, sampleId) => deleteSample(database, { accountId, sampleId }),
+  };
+}

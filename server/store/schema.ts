@@ -1,0 +1,183 @@
+/** Owns the tables of the server as drizzle sees them; the SQL in migrations/ creates them with their indexes. */
+import { sql } from "drizzle-orm";
+import { bigint, boolean, integer, jsonb, pgTable, real, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import type { DEVICE_STATUSES, DeviceScope } from "../../contract/devices.ts";
+import type { Timings } from "../../contract/ml.ts";
+import type { RESPONSE_ACTIONS, ResponseStatus } from "../../contract/responses.ts";
+import type { Attachment, MessageDirection, MessageType, Reaction } from "../../contract/sync.ts";
+import type { SAMPLE_SOURCES, TrainingStatus } from "../../contract/training.ts";
+
+/** States of a device: registered, holding a valid token, or shut out. */
+export type DeviceStatus = typeof DEVICE_STATUSES[number];
+/** What the person did with a drafted reply. */
+export type ResponseAction = typeof RESPONSE_ACTIONS[number];
+/** Where a training sample comes from. */
+export type SampleSource = typeof SAMPLE_SOURCES[number];
+
+const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+const createdAt = () => time("created_at").notNull().default(sql`now()`);
+const count = (name: string) => bigint(name, { mode: "number" }).notNull();
+
+/** One person's data; every other row belongs to exactly one account. */
+export const accounts = pgTable("accounts", {
+  id: uuid("id").primaryKey(),
+  createdAt: createdAt(),
+});
+
+/** A Mac or another client; `accountId` is null until the device is linked or verified. */
+export const devices = pgTable("devices", {
+  id: uuid("id").primaryKey(),
+  accountId: uuid("account_id"),
+  name: text("name").notNull(),
+  hardwareId: text("hardware_id").notNull(),
+  platform: text("platform").notNull(),
+  osVersion: text("os_version").notNull(),
+  scope: text("scope").$type<DeviceScope>().notNull(),
+  status: text("status").$type<DeviceStatus>().notNull(),
+  tokenId: uuid("token_id"),
+  registeredAddress: text("registered_address").notNull(),
+  linkedByDeviceId: uuid("linked_by_device_id"),
+  createdAt: createdAt(),
+  verifiedAt: time("verified_at"),
+  deactivatedAt: time("deactivated_at"),
+  lastSeenAt: time("last_seen_at"),
+});
+
+/** The pairing code of a device, as a keyed hash. */
+export const deviceCodes = pgTable("device_codes", {
+  deviceId: uuid("device_id").primaryKey(),
+  codeHash: text("code_hash").notNull(),
+  expiresAt: time("expires_at").notNull(),
+  usedAt: time("used_at"),
+});
+
+/** Refused verify and link attempts; they outlive the device, so no foreign key. */
+export const verifyAttempts = pgTable("verify_attempts", {
+  id: uuid("id").primaryKey(),
+  deviceId: uuid("device_id").notNull(),
+  address: text("address").notNull(),
+  attemptedAt: time("attempted_at").notNull(),
+});
+
+/** What a device has sent so far. */
+export const deviceSyncs = pgTable("device_syncs", {
+  deviceId: uuid("device_id").primaryKey(),
+  accountId: uuid("account_id").notNull(),
+  lastBatchAt: time("last_batch_at").notNull(),
+  batches: count("batches"),
+  inserted: count("inserted"),
+  updated: count("updated"),
+  unchanged: count("unchanged"),
+});
+
+/** One handle-level contact; `identity` is the handle it is known by. */
+export const contacts = pgTable("contacts", {
+  id: uuid("id").primaryKey(),
+  accountId: uuid("account_id").notNull(),
+  identity: text("identity").notNull(),
+  appleId: text("apple_id"),
+  phoneNumber: text("phone_number"),
+  email: text("email"),
+  displayName: text("display_name"),
+  avatarHash: text("avatar_hash"),
+  createdAt: createdAt(),
+});
+
+/** A chat; the ingest keeps `messageCount` and `lastMessageAt` exact. */
+export const conversations = pgTable("conversations", {
+  id: uuid("id").primaryKey(),
+  accountId: uuid("account_id").notNull(),
+  imessageId: text("imessage_id").notNull(),
+  displayName: text("display_name"),
+  isGroup: boolean("is_group").notNull(),
+  participantIds: text("participant_ids").array().notNull(),
+  messageCount: integer("message_count").notNull().default(0),
+  lastMessageAt: time("last_message_at"),
+  createdAt: createdAt(),
+});
+
+/** One message; its identity is (account, imessageGuid). `reactions` and `attachments` are null when none were sent. */
+export const messages = pgTable("messages", {
+  id: uuid("id").primaryKey(),
+  accountId: uuid("account_id").notNull(),
+  conversationId: uuid("conversation_id").notNull(),
+  imessageGuid: text("imessage_guid").notNull(),
+  senderId: text("sender_id"),
+  direction: text("direction").$type<MessageDirection>().notNull(),
+  messageType: text("message_type").$type<MessageType>().notNull(),
+  text: text("text"),
+  sentAt: time("sent_at").notNull(),
+  editedAt: time("edited_at"),
+  retractedAt: time("retracted_at"),
+  replyToGuid: text("reply_to_guid"),
+  reactions: jsonb("reactions").$type<Reaction[]>(),
+  attachments: jsonb("attachments").$type<Attachment[]>(),
+  createdAt: createdAt(),
+});
+
+/** A drafted reply and what became of it. */
+export const responses = pgTable("responses", {
+  id: uuid("id").primaryKey(),
+  accountId: uuid("account_id").notNull(),
+  conversationId: uuid("conversation_id").notNull(),
+  messageId: uuid("message_id").notNull(),
+  deviceId: uuid("device_id").notNull(),
+  status: text("status").$type<ResponseStatus>().notNull(),
+  prompt: text("prompt").notNull(),
+  response: text("response"),
+  confidence: real("confidence"),
+  modelVersion: text("model_version"),
+  tokensUsed: integer("tokens_used"),
+  timings: jsonb("timings").$type<Timings>(),
+  error: text("error"),
+  action: text("action").$type<ResponseAction>(),
+  editedResponse: text("edited_response"),
+  rejectionReason: text("rejection_reason"),
+  createdAt: createdAt(),
+  completedAt: time("completed_at"),
+  actedAt: time("acted_at"),
+});
+
+/** What the model learns from: an input, the wanted output, and the draft the person refused, if any. */
+export const trainingSamples = pgTable("training_samples", {
+  id: uuid("id").primaryKey(),
+  accountId: uuid("account_id").notNull(),
+  responseId: uuid("response_id"),
+  conversationId: uuid("conversation_id"),
+  messageId: uuid("message_id"),
+  input: text("input").notNull(),
+  output: text("output").notNull(),
+  rejectedOutput: text("rejected_output"),
+  quality: real("quality").notNull(),
+  source: text("source").$type<SampleSource>().notNull(),
+  createdAt: createdAt(),
+});
+
+/** One fine-tuning run asked for by a device. */
+export const trainingJobs = pgTable("training_jobs", {
+  id: uuid("id").primaryKey(),
+  accountId: uuid("account_id").notNull(),
+  deviceId: uuid("device_id").notNull(),
+  status: text("status").$type<TrainingStatus>().notNull(),
+  progress: real("progress").notNull().default(0),
+  error: text("error"),
+  baseModel: text("base_model").notNull(),
+  epochs: integer("epochs").notNull(),
+  learningRate: real("learning_rate").notNull(),
+  sampleIds: jsonb("sample_ids").$type<readonly string[]>().notNull(),
+  sampleCount: integer("sample_count").notNull(),
+  createdAt: createdAt(),
+  startedAt: time("started_at"),
+  finishedAt: time("finished_at"),
+});
+
+/** Rows as the stores return them; times are `Date`s with millisecond precision. */
+export type Device = typeof devices.$inferSelect;
+export type DeviceSync = typeof deviceSyncs.$inferSelect;
+export type Contact = typeof contacts.$inferSelect;
+export type Conversation = typeof conversations.$inferSelect;
+export type Message = typeof messages.$inferSelect;
+export type DraftResponse = typeof responses.$inferSelect;
+export type TrainingSample = typeof trainingSamples.$inferSelect;
+/** Without its sample ids, of which there may be many; see `sampleIds` of the store. */
+export type TrainingJob = Omit<typeof trainingJobs.$inferSelect, "sampleIds">;

@@ -1,0 +1,128 @@
+/** Owns the opening of storage: finds or starts PostgreSQL, migrates it, and makes the stores. */
+import { messageOf } from "../../lib/errors.ts";
+import { StartError, withDeadline } from "../../lib/lifecycle.ts";
+import { type ContactStore, createContactStore } from "./contact_store.ts";
+import { type ConversationStore, createConversationStore } from "./conversation_store.ts";
+import { type Database, openDatabase, type PostgresAddress } from "./database.ts";
+import { isDatabaseUnavailable } from "./database_errors.ts";
+import { createDeviceStore, type DeviceStore } from "./device_store.ts";
+import { findRunningPostgres, startEmbeddedPostgres } from "./embedded_postgres.ts";
+import { createMessageIngest, type MessageIngest } from "./message_ingest.ts";
+import { migrate } from "./migrate.ts";
+import { createResponseStore, type ResponseStore } from "./response_store.ts";
+import { createSampleStore, type SampleStore } from "./sample_store.ts";
+import { createTrainingJobStore, type TrainingJobStore } from "./training_job_store.ts";
+
+/** Where storage is. */
+export interface StoreOptions {
+  /** Absent or null: the embedded PostgreSQL under `dataDir`. */
+  readonly databaseUrl?: string | null;
+  readonly dataDir: string;
+  readonly maxConnections?: number;
+}
+
+/** All stores over one database. */
+export interface Stores {
+  readonly devices: DeviceStore;
+  readonly ingest: MessageIngest;
+  readonly contacts: ContactStore;
+  readonly conversations: ConversationStore;
+  readonly responses: ResponseStore;
+  readonly samples: SampleStore;
+  readonly trainingJobs: TrainingJobStore;
+}
+
+/** The open storage; disposing it closes the pool, and then stops the embedded PostgreSQL. */
+export interface Store extends Stores, AsyncDisposable {
+  /** Which PostgreSQL answers. */
+  readonly postgres: { readonly version: string; readonly embedded: boolean };
+  /** Rejects unless the database answers within `timeoutMs`. */
+  ping(options: { readonly timeoutMs: number }): Promise<void>;
+  /** Settles with a sentence when the embedded PostgreSQL ends without having been asked to; never for a given one. */
+  readonly lost: Promise<string>;
+}
+
+/** Makes all stores over a migrated database. */
+export function createStores(database: Database): Stores {
+  return {
+    devices: createDeviceStore(database),
+    ingest: createMessageIngest(database),
+    contacts: createContactStore(database),
+    conversations: createConversationStore(database),
+    responses: createResponseStore(database),
+    samples: createSampleStore(database),
+    trainingJobs: createTrainingJobStore(database),
+  };
+}
+
+async function ping({ sql }: Database, { timeoutMs }: { timeoutMs: number }): Promise<void> {
+  const answered = await withDeadline(sql`select 1`, timeoutMs);
+  if (!answered) throw new Error(`The database did not answer within ${timeoutMs} ms`);
+}
+
+async function postgresVersion({ sql }: Database): Promise<string> {
+  const [row] = await sql<{ version: string }[]>`select current_setting('server_version') as version`;
+  return row?.version ?? "unknown";
+}
+
+const never = new Promise<never>(() => {});
+
+/** Where PostgreSQL is, and how to end it where this process started it. */
+interface Server extends Partial<AsyncDisposable> {
+  readonly address: PostgresAddress;
+  readonly lost: Promise<string>;
+}
+
+/** A database that cannot be used at the start, as a sentence; the URL stays out of it, as it may hold a password. */
+function startErrorOf(error: unknown, embedded: boolean): unknown {
+  if (error instanceof StartError || embedded) return error;
+  const what = isDatabaseUnavailable(error) ? "cannot be reached" : "cannot be used";
+  return new StartError(
+    `The database of DATABASE_URL ${what} (${messageOf(error)}): check the URL and that server`,
+  );
+}
+
+async function openOn(server: Server, { databaseUrl, maxConnections }: StoreOptions): Promise<Store> {
+  await using stack = new AsyncDisposableStack();
+  stack.defer(async () => await server[Symbol.asyncDispose]?.());
+  const database = stack.use(openDatabase({ ...server.address, max: maxConnections }));
+  const embedded = !databaseUrl;
+  try {
+    await migrate(database);
+  } catch (error) {
+    throw startErrorOf(error, embedded);
+  }
+  const version = await postgresVersion(database);
+  const held = stack.move();
+  return {
+    ...createStores(database),
+    postgres: { version, embedded },
+    ping: (limit) => ping(database, limit),
+    lost: server.lost,
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+/**
+ * Opens storage and brings it to the newest schema.
+ *
+ * @throws StartError, a sentence for the person who starts the server, when storage cannot be had
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const { databaseUrl, dataDir } = options;
+  const server = databaseUrl
+    ? { address: { url: databaseUrl }, lost: never }
+    : await startEmbeddedPostgres(dataDir);
+  return await openOn(server, options);
+}
+
+/**
+ * Opens storage for a command beside a server: on the embedded PostgreSQL that the server runs, or, where none runs, on
+ * one of its own.
+ *
+ * @throws StartError as {@linkcode openStore} does
+ */
+export async function joinStore(options: StoreOptions): Promise<Store> {
+  const running = options.databaseUrl ? undefined : await findRunningPostgres(options.dataDir);
+  return running ? await openOn({ address: running, lost: never }, options) : await openStore(options);
+}

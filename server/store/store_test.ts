@@ -1,0 +1,5 @@
+// Runs the store suite on every PostgreSQL there is.
+import { testServers } from "../../tests/support/postgres.ts";
+import { storeSuite } from "./store_suite.ts";
+
+for (const server of await testServers()) storeSuite(server);

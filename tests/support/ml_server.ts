@@ -1,0 +1,175 @@
+/** Owns a small real HTTP server that speaks ml's wire, for tests of the server: it answers, fails or hangs as told. */
+import type { ErrorCode } from "../../contract/errors.ts";
+import {
+  type GenerateRequest,
+  generateRequestSchema,
+  type GenerateResult,
+  type HealthResponse,
+  type MlStartTrainingRequest,
+  mlStartTrainingRequestSchema,
+  type MlTrainingStatus,
+} from "../../contract/ml.ts";
+import { ML_PATHS } from "../../contract/paths.ts";
+import { createApiApp, createRoutes } from "../../lib/http.ts";
+import { ApiError } from "../../lib/errors.ts";
+import { createLogger } from "../../lib/log.ts";
+
+/** What the next calls of `/generate` and `/training/start` get. */
+export type MlBehaviour =
+  | { kind: "answer"; response?: string }
+  | { kind: "fail"; code: ErrorCode; message?: string; retryAfterSeconds?: number }
+  | { kind: "garbage" }
+  | { kind: "hang" };
+
+/** A promise that a test awaits and the server resolves. */
+interface Signal {
+  promise: Promise<void>;
+  resolve: () => void;
+}
+
+function signal(): Signal {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { promise, resolve };
+}
+
+const TIMINGS = {
+  queue_ms: 1,
+  prompt_ms: 2,
+  prompt_tokens: 30,
+  cached_tokens: 0,
+  generate_ms: 3,
+  tokens_per_second: 100,
+};
+
+/** An ml service without a model. Its state is open to the test. */
+export class MlServer implements AsyncDisposable {
+  behaviour: MlBehaviour = { kind: "answer" };
+  health: HealthResponse = {
+    status: "healthy",
+    model_loaded: true,
+    model_version: "test-model",
+    redis_connected: true,
+    kv_connected: true,
+    queue_length: 0,
+  };
+  /** Parsed bodies of `/generate`, in order. */
+  readonly generated: GenerateRequest[] = [];
+  /** Parsed bodies of `/training/start`, in order. */
+  readonly started: MlStartTrainingRequest[] = [];
+  /** What `/training/status` answers, by job id. */
+  readonly trainingJobs = new Map<string, MlTrainingStatus>();
+  /** The `Authorization` header of each request. */
+  readonly authorizations: (string | undefined)[] = [];
+  #arrived = signal();
+  #aborted = signal();
+  #released = signal();
+  #server: Deno.HttpServer<Deno.NetAddr>;
+
+  constructor() {
+    this.#server = this.#listen(0);
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#server.addr.port}`;
+  }
+
+  /** Resolves once a call of `/generate` hangs. */
+  get hanging(): Promise<void> {
+    return this.#arrived.promise;
+  }
+
+  /** Resolves once the client of a hanging call went away. */
+  get abandoned(): Promise<void> {
+    return this.#aborted.promise;
+  }
+
+  /** Lets hanging calls answer. */
+  release(): void {
+    this.#released.resolve();
+  }
+
+  /** Stops listening, as a machine that sleeps does. */
+  async goDown(): Promise<void> {
+    await this.#server.shutdown();
+  }
+
+  /** Listens again on the same port. */
+  comeBack(): void {
+    this.#server = this.#listen(this.#server.addr.port);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.release();
+    await this.#server.shutdown();
+  }
+
+  #listen(port: number): Deno.HttpServer<Deno.NetAddr> {
+    return Deno.serve({ hostname: "127.0.0.1", port, onListen: () => {} }, this.#app().fetch);
+  }
+
+  #app() {
+    const app = createApiApp({ log: createLogger({ write: () => {} }), maxBodyBytes: 64 * 1024 * 1024 });
+    app.use(async (c, next) => {
+      this.authorizations.push(c.req.header("authorization"));
+      await next();
+    });
+    const routes = createRoutes();
+    routes.get(ML_PATHS.health, (c) => c.json(this.health));
+    routes.post(ML_PATHS.generate, async (c) => {
+      this.generated.push(generateRequestSchema.parse(await c.req.json()));
+      await this.#behave(c.req.raw.signal);
+      if (this.behaviour.kind === "garbage") return c.json({ hello: "world" });
+      return c.json(this.#result());
+    });
+    routes.post(ML_PATHS.startTraining, async (c) => {
+      const request = mlStartTrainingRequestSchema.parse(await c.req.json());
+      this.started.push(request);
+      await this.#behave(c.req.raw.signal);
+      const job: MlTrainingStatus = { job_id: request.job_id, status: "queued", progress: 0, error: null };
+      this.trainingJobs.set(job.job_id, job);
+      return c.json(job, 202);
+    });
+    routes.get(ML_PATHS.trainingStatus, (c) => c.json(this.#jobOf(c.req.param("job_id"))));
+    routes.post(ML_PATHS.cancelTraining, (c) => {
+      const job: MlTrainingStatus = { ...this.#jobOf(c.req.param("job_id")), status: "cancelled" };
+      this.trainingJobs.set(job.job_id, job);
+      return c.json(job);
+    });
+    return app.route("/", routes);
+  }
+
+  #jobOf(id: string): MlTrainingStatus {
+    const job = this.trainingJobs.get(id);
+    if (job === undefined) throw new ApiError("not_found", "There is no training job with this id");
+    return job;
+  }
+
+  #result(): GenerateResult {
+    const count = this.generated.length;
+    const text = this.behaviour.kind === "answer" ? this.behaviour.response : undefined;
+    return {
+      response: text ?? ` Reply number ${count} `,
+      confidence: 0.75,
+      model_version: "test-model",
+      tokens_used: 4,
+      cached: false,
+      finish_reason: "stop",
+      timings: TIMINGS,
+    };
+  }
+
+  async #behave(clientGone: AbortSignal): Promise<void> {
+    const { behaviour } = this;
+    if (behaviour.kind === "fail") {
+      const { code, message = `ml says ${code}`, retryAfterSeconds } = behaviour;
+      throw new ApiError(code, message, { retryAfterSeconds });
+    }
+    if (behaviour.kind !== "hang") return;
+    const gone = new Promise<void>((resolve) => {
+      clientGone.addEventListener("abort", () => resolve(), { once: true });
+    });
+    this.#arrived.resolve();
+    await Promise.race([gone, this.#released.promise]);
+    if (clientGone.aborted) this.#aborted.resolve();
+  }
+}

@@ -1,0 +1,58 @@
+/** Owns a TCP port in front of a Unix socket, which a test takes down and brings back as a network would. */
+
+/** A proxy that listens from the start. */
+export class TcpProxy implements AsyncDisposable {
+  readonly port: number;
+  readonly #target: string;
+  readonly #open = new Set<Deno.Conn>();
+  #listener: Deno.Listener<Deno.NetAddr> | null;
+  #accepting: Promise<void>;
+
+  /** @param target path of the Unix socket */
+  constructor(target: string) {
+    this.#target = target;
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    this.port = this.#listener.addr.port;
+    this.#accepting = this.#accept(this.#listener);
+  }
+
+  /** Refuses new connections and breaks those that are open. */
+  async goDown(): Promise<void> {
+    this.#listener?.close();
+    this.#listener = null;
+    for (const connection of this.#open) connection.close();
+    this.#open.clear();
+    await this.#accepting;
+  }
+
+  /** Listens again on the same port. */
+  comeBack(): void {
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: this.port });
+    this.#accepting = this.#accept(this.#listener);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.goDown();
+  }
+
+  async #accept(listener: Deno.Listener<Deno.NetAddr>): Promise<void> {
+    const forwarded: Promise<void>[] = [];
+    try {
+      for await (const client of listener) forwarded.push(this.#forward(client));
+    } finally {
+      await Promise.all(forwarded);
+    }
+  }
+
+  async #forward(client: Deno.Conn): Promise<void> {
+    const server = await Deno.connect({ transport: "unix", path: this.#target });
+    this.#open.add(client).add(server);
+    // A connection that breaks on either side ends both ways, as goDown does on purpose.
+    await Promise.allSettled([
+      client.readable.pipeTo(server.writable),
+      server.readable.pipeTo(client.writable),
+    ]);
+    this.#open.delete(client);
+    this.#open.delete(server);
+  }
+}

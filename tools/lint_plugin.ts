@@ -1,0 +1,30 @@
+/** The lint plugin of this repository: its style rules, which `deno lint` runs beside its own. */
+
+import {
+  errorMessage,
+  maxFunctionLines,
+  maxParameters,
+  noSkippedTest,
+  noSleepInTest,
+  testName,
+} from "./lint_code_rules.ts";
+import { explainedIgnore, fileHeader, fileName, maxFileLines, noNotes } from "./lint_file_rules.ts";
+
+const plugin: Deno.lint.Plugin = {
+  name: "style",
+  rules: {
+    "error-message": errorMessage,
+    "explained-ignore": explainedIgnore,
+    "file-header": fileHeader,
+    "file-name": fileName,
+    "max-file-lines": maxFileLines,
+    "max-function-lines": maxFunctionLines,
+    "max-parameters": maxParameters,
+    "no-notes": noNotes,
+    "no-skipped-test": noSkippedTest,
+    "no-sleep-in-test": noSleepInTest,
+    "test-name": testName,
+  },
+};
+
+export default plugin;
