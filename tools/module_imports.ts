@@ -14,7 +14,7 @@ export interface GlobalUse {
   readonly line: number;
 }
 
-/** Everything a file reaches for; `computed` lists the lines of dynamic imports that name neither a module nor a scope. */
+/** Everything a file reaches for; `computed` lists the lines of dynamic imports without a literal name. */
 export interface ModuleFacts {
   readonly imports: ModuleImport[];
   readonly globals: GlobalUse[];
@@ -22,9 +22,6 @@ export interface ModuleFacts {
 }
 
 const MEMBER_GLOBALS = new Set(["Deno.env", "Deno.openKv", "Deno.dlopen", "process.env"]);
-
-/** The head of a template such as `@scope/${name}`: the scope is enough to know whose import it is. */
-const SCOPE = /^@[^/]+\/$/;
 
 /** Before one of these, `import(` is an expression; elsewhere it may be a method named import. */
 const BEFORE_IMPORT_EXPRESSION = new Set(["await", "return", "=", ">", "(", ","]);
@@ -54,8 +51,7 @@ function readImport(tokens: Token[], index: number, facts: ModuleFacts): void {
 function readImportExpression(tokens: Token[], index: number, facts: ModuleFacts): void {
   const [argument, after] = [tokens[index + 2], tokens[index + 3]];
   const closed = isPunctuation(after, ")") || isPunctuation(after, ",");
-  const scope = argument?.kind === "template" && SCOPE.test(argument.text);
-  if (argument !== undefined && (scope || (closed && /^(?:string|template)$/.test(argument.kind)))) {
+  if ((argument?.kind === "string" || argument?.kind === "template") && closed) {
     addImport(facts, argument);
   } else if (BEFORE_IMPORT_EXPRESSION.has(tokens[index - 1]?.text ?? "")) {
     facts.computed.push(argument?.line ?? 0);

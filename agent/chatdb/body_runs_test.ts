@@ -74,10 +74,10 @@ Deno.test("runs count UTF-16 units and share dictionaries, as node-typedstream r
     const body = encodeAttributedString(written, { mutable });
     const expected = readWithOracle(body).runs.map(({ range: [start = 0, length = 0], attributes }) =>
       run(start, length, {
-        partIndex: attributes.__kIMMessagePartAttributeName ?? null,
-        mention: attributes.__kIMMentionConfirmedMention ?? null,
-        attachmentGuid: attributes.__kIMFileTransferGUIDAttributeName ?? null,
-        link: attributes.__kIMLinkAttributeName ?? null,
+        partIndex: (attributes.__kIMMessagePartAttributeName ?? null) as number | null,
+        mention: (attributes.__kIMMentionConfirmedMention ?? null) as string | null,
+        attachmentGuid: (attributes.__kIMFileTransferGUIDAttributeName ?? null) as string | null,
+        link: (attributes.__kIMLinkAttributeName ?? null) as string | null,
       })
     );
     assert.deepEqual(decodeBodyRuns(body), expected);

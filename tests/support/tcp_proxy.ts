@@ -5,15 +5,16 @@ export class TcpProxy implements AsyncDisposable {
   readonly port: number;
   readonly #target: string;
   readonly #open = new Set<Deno.Conn>();
-  #listener: Deno.Listener<Deno.NetAddr> | null;
+  #listener: Deno.TcpListener | null;
   #accepting: Promise<void>;
 
   /** @param target path of the Unix socket */
   constructor(target: string) {
     this.#target = target;
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    this.port = this.#listener.addr.port;
-    this.#accepting = this.#accept(this.#listener);
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    this.port = listener.addr.port;
+    this.#listener = listener;
+    this.#accepting = this.#accept(listener);
   }
 
   /** Refuses new connections and breaks those that are open. */
@@ -27,15 +28,16 @@ export class TcpProxy implements AsyncDisposable {
 
   /** Listens again on the same port. */
   comeBack(): void {
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: this.port });
-    this.#accepting = this.#accept(this.#listener);
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: this.port });
+    this.#listener = listener;
+    this.#accepting = this.#accept(listener);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.goDown();
   }
 
-  async #accept(listener: Deno.Listener<Deno.NetAddr>): Promise<void> {
+  async #accept(listener: Deno.TcpListener): Promise<void> {
     const forwarded: Promise<void>[] = [];
     try {
       for await (const client of listener) forwarded.push(this.#forward(client));

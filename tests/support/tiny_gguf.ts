@@ -79,7 +79,8 @@ function weights(seed: number, vocabularySize: number): GgufTensor[] {
 function tokenizerMetadata(tokenizer: TinyTokenizer): Record<string, GgufValue> {
   return {
     "tokenizer.ggml.model": { type: "string", value: "gpt2" },
-    "tokenizer.ggml.pre": { type: "string", value: "gpt-2" },
+    // GPT-2's own pre-tokenizer would make llama.cpp drop spaces before punctuation when it spells tokens.
+    "tokenizer.ggml.pre": { type: "string", value: "smollm" },
     "tokenizer.ggml.tokens": { type: "array", of: "string", value: tokenizer.tokens },
     "tokenizer.ggml.token_type": { type: "array", of: "i32", value: tokenizer.types },
     "tokenizer.ggml.merges": { type: "array", of: "string", value: tokenizer.merges },

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import type { NSAttributedString } from "node-typedstream";
+import type { NSAttributedString } from "./typedstream_package.ts";
 import { type AttributedRun, encodeAttributedString, type EncodeOptions } from "./typedstream_encoder.ts";
 import { readWithOracle } from "./typedstream_oracle.ts";
 
@@ -94,7 +94,7 @@ Deno.test("numbers of every width, booleans, data and many references survive", 
     assert.deepEqual(read.runs[index]?.attributes, run.attributes);
   }
   assert.equal(read.runs.at(-1)?.attributes.flag, 1);
-  assert.deepEqual([...read.runs.at(-1)?.attributes.data], [0, 1, 2, 200]);
+  assert.deepEqual([...read.runs.at(-1)?.attributes.data as Uint8Array], [0, 1, 2, 200]);
 });
 
 Deno.test("any well-formed text in any runs is read back as it was", () => {

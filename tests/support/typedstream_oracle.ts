@@ -5,7 +5,7 @@
  * completed here, so that texts of 64 KiB and more can be checked as well.
  */
 import { Buffer } from "node:buffer";
-import { type NSAttributedString, TypedStreamReader, Unarchiver } from "node-typedstream";
+import { type NSAttributedString, TypedStreamReader, Unarchiver } from "./typedstream_package.ts";
 
 interface IntegerReader {
   readHeadByte(head?: number): number;
@@ -29,5 +29,5 @@ prototype.readInteger = function (this: IntegerReader, signed: boolean, head?: n
 /** The attributed string in `blob`, as node-typedstream sees it; throws where it cannot read it. */
 export function readWithOracle(blob: Uint8Array): NSAttributedString {
   const buffer = Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength);
-  return Unarchiver.open(buffer, Unarchiver.BinaryDecoding.all).decodeSingleRoot();
+  return Unarchiver.open(buffer, Unarchiver.BinaryDecoding.all).decodeSingleRoot() as NSAttributedString;
 }
