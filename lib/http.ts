@@ -42,11 +42,20 @@ export function validationError(issues: readonly z.core.$ZodIssue[]): ApiError {
   });
 }
 
+/**
+ * Lets the routes' validator, which knows `safeParseAsync` only, parse at once: zod runs its compiled parser in
+ * synchronous parses alone, at half the time for a batch of messages. A schema that must wait would throw.
+ */
+function parseAtOnce(schema: z.ZodType): void {
+  schema.safeParseAsync = (value, parameters) => Promise.resolve(schema.safeParse(value, parameters));
+}
+
 /** The `request.body` of a route that takes JSON. */
 export function jsonBody<Schema extends z.ZodType>(schema: Schema): {
   required: true;
   content: { "application/json": { schema: Schema } };
 } {
+  parseAtOnce(schema);
   return { required: true, content: { "application/json": { schema } } };
 }
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { FakeClock } from "../tests/support/fake_clock.ts";
 import { JobQueueProcess, type SuiteTasks } from "../tests/support/job_queue_process.ts";
-import { catchUp, finished, type JobQueueStore, untilState } from "../tests/support/job_queue_store.ts";
+import { catchUp, finished, type JobQueueStore, soon, untilState } from "../tests/support/job_queue_store.ts";
 import { testJobQueue } from "../tests/support/job_queue_suite.ts";
 import { ApiError } from "./errors.ts";
 import { JobBodies } from "./job_bodies.ts";
@@ -69,7 +69,7 @@ async function createKvStore(): Promise<KvStore> {
     },
     async [Symbol.asyncDispose]() {
       for (const child of children) await child[Symbol.asyncDispose]();
-      for (const queue of queues) await queue[Symbol.asyncDispose]();
+      for (const queue of queues) await soon(queue[Symbol.asyncDispose]());
       for (const handle of handles) handle.close();
       await Deno.remove(directory, { recursive: true });
     },
@@ -133,7 +133,7 @@ async function heardBell(kv: Deno.Kv): Promise<void> {
   const heard = Promise.withResolvers<void>();
   const off = onBell(kv, { queue: "last", log: createLogger({ write: () => {} }), ring: heard.resolve });
   await kv.enqueue(bellFor("last"));
-  await heard.promise;
+  await soon(heard.promise);
   off();
 }
 

@@ -8,8 +8,7 @@ import { connectionAddressOf } from "./auth/client_address.ts";
 import { loadSecret } from "./auth/secret.ts";
 import { createMlClient } from "./clients/ml.ts";
 import type { ServerConfig } from "./config.ts";
-import { createDraftHandler, type ServerTasks } from "./services/draft_jobs.ts";
-import { recoverDrafts } from "./services/drafting.ts";
+import { createDraftHandler, recoverDrafts, type ServerTasks } from "./services/draft_jobs.ts";
 import { openStore } from "./store/store.ts";
 
 /** Drafts asked of ml at once; ml queues what it cannot do yet. */

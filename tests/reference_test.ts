@@ -142,9 +142,10 @@ const STEPS: Step[] = [
     id: (walk) => walk.trainingJobId,
   }),
   step({
+    // The job has failed already: there is no trainer yet.
     example: "cancel training job",
-    status: 200,
-    schema: training.trainingJobResponseSchema,
+    status: 409,
+    schema: errorBodySchema,
     id: (walk) => walk.trainingJobId,
   }),
   step({ example: "health", status: 200, schema: ml.healthResponseSchema }),

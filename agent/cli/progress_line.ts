@@ -14,9 +14,10 @@ export function countText(count: number): string {
 
 /** A duration as a person says it: `0.4 s`, `12.3 s`, `2 min 5 s`. */
 export function durationText(durationMs: number): string {
-  const seconds = durationMs / 1_000;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  const tenths = Math.round(durationMs / 100);
+  if (tenths < 600) return `${(tenths / 10).toFixed(1)} s`;
+  const seconds = Math.round(durationMs / 1_000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
 /** How far the work is, at which rate, and how long it will take. */

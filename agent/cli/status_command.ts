@@ -26,7 +26,9 @@ function messagesText({ messages }: AgentStatus): string {
   if (messages === null) return "unknown, because the database cannot be read";
   const { syncedRowId, waitingRows, restart } = messages;
   if (restart !== null) return `${RESTART_SENTENCES[restart]}: the next sync sends all messages again`;
-  const waiting = waitingRows === 0 ? "nothing waits" : `${countText(waitingRows)} rows wait`;
+  const waiting = waitingRows === 0
+    ? "nothing waits"
+    : `${countText(waitingRows)} ${waitingRows === 1 ? "row waits" : "rows wait"}`;
   return `synced up to row ${syncedRowId}, ${waiting}`;
 }
 

@@ -7,6 +7,7 @@ import { writeAddressBook } from "../../tests/support/address_book_fixture.ts";
 import { bulkChatDb } from "../../tests/support/chat_db_bulk.ts";
 import { type ChatDb, createChatDb } from "../../tests/support/chat_db_fixture.ts";
 import type { StoredAccount } from "../../tests/support/contract_server.ts";
+import { syncCommand } from "./sync_command.ts";
 
 const MAYA = "+15550100001";
 const LEO = "leo@example.com";
@@ -53,7 +54,7 @@ function assertStoredExactly(account: StoredAccount, path: string): void {
 }
 
 function messagesIn(body: unknown): SyncMessagesRequest["messages"] {
-  return (body as Partial<SyncMessagesRequest>).messages ?? [];
+  return (body as Partial<SyncMessagesRequest> | undefined)?.messages ?? [];
 }
 
 async function storedMark(home: AgentHome): Promise<number | null> {
@@ -481,7 +482,6 @@ Deno.test("a terminal shows a bar while the sync goes on and takes it away after
   const output = capturedOutput(true);
   const services = home.services({ output });
   let time = 0;
-  const { syncCommand } = await import("./sync_command.ts");
   await syncCommand({ once: true }, { ...services, now: () => time += 1_000 });
   assert.match(output.rewrites[0] ?? "", /^Messages \[-{24}\] 0 of 5,000 \(0 %\)/);
   assert.match(output.rewrites.at(-2) ?? "", /^Messages \[#{24}\] 5,000 of 5,000 \(100 %\), [\d,]+\/s/);

@@ -51,7 +51,7 @@ export interface MessageSyncReport {
 
 type Totals = { -readonly [Key in "inserted" | "updated" | "unchanged" | "skipped" | "undecodable"]: number };
 
-const DEFAULT_BATCH_ROWS = 2000;
+const DEFAULT_BATCH_ROWS = 2_000;
 /** Conversations sent at a time: hides the way to the server without crowding it. */
 const CONVERSATIONS_AT_ONCE = 4;
 

@@ -1,6 +1,7 @@
 /** Owns the engine on llama.cpp through node-llama-cpp: one model, several sequences evaluated in one batch. */
 import { getLlama, type Llama, LlamaLogLevel } from "node-llama-cpp";
 import { ApiError, messageOf } from "../../lib/errors.ts";
+import { withDeadline } from "../../lib/lifecycle.ts";
 import type { Logger } from "../../lib/log.ts";
 import { Admission } from "./admission.ts";
 import type {
@@ -31,6 +32,12 @@ export interface LlamaEngineOptions {
   queueLimit: number;
   log: Logger;
 }
+
+/**
+ * How long the library may take to close. A model that failed to load is not released before the collector finds
+ * it, and the library waits for it: see `LlamaModel._create` of node-llama-cpp 3.21.1.
+ */
+const LIBRARY_CLOSE_MS = 1_000;
 
 /** llama.cpp's own lines, for debugging only: they name files and tensors. */
 function logTo(log: Logger): (level: LlamaLogLevel, message: string) => void {
@@ -130,7 +137,7 @@ class LlamaEngine implements Engine {
     const loaded = this.#loaded;
     this.#loaded = null;
     await loaded?.[Symbol.asyncDispose]();
-    await this.#llama.dispose();
+    await withDeadline(this.#llama.dispose(), LIBRARY_CLOSE_MS);
   }
 
   async #swapIn(file: ModelFile): Promise<void> {

@@ -1,4 +1,4 @@
-/** Owns the sequences of a context, and which of the idle ones a prompt gets: the one that knows most of it. */
+/** Owns the sequences of a context, and which of the idle ones a prompt gets: the one that saves most work. */
 import type { LlamaContext, LlamaContextSequence, Token } from "node-llama-cpp";
 
 /** A sequence and whose prompt it holds. */
@@ -16,6 +16,19 @@ export interface SequenceLease extends AsyncDisposable {
   spoil(): void;
 }
 
+/**
+ * How many tokens need not be evaluated because of a sequence, now or later.
+ *
+ * What a sequence knows beyond the prompt's beginning is lost. That matters when another conversation may come
+ * back to it, not when it is this one's own past.
+ */
+function savingOf(slot: Slot, options: { tokens: Token[]; conversationId?: string }): number {
+  const shared = slot.sequence.compareContextTokens(options.tokens).firstDifferentIndex;
+  const isOwn = slot.conversationId !== undefined && slot.conversationId === options.conversationId;
+  const lost = isOwn ? 0 : slot.sequence.nextTokenIndex - shared;
+  return Math.max(0, shared - lost);
+}
+
 /** All sequences of one context. Callers are admitted beforehand, so an idle one is always there. */
 export class SequencePool {
   readonly #idle: Slot[];
@@ -29,15 +42,13 @@ export class SequencePool {
   }
 
   /**
-   * Takes the idle sequence that shares the longest beginning with a prompt; of equals the conversation's
-   * own, then the one unused for longest.
+   * Takes the idle sequence that saves most: what it shares with the prompt, less what others lose by it. Of
+   * equals the one unused for longest.
    */
   take(tokens: Token[], options: { conversationId?: string } = {}): SequenceLease {
-    const isOwn = (slot: Slot) =>
-      Number(slot.conversationId !== undefined && slot.conversationId === options.conversationId);
     const [best] = this.#idle
-      .map((slot) => ({ slot, shared: slot.sequence.compareContextTokens(tokens).firstDifferentIndex }))
-      .sort((a, b) => b.shared - a.shared || isOwn(b.slot) - isOwn(a.slot) || a.slot.usedAt - b.slot.usedAt);
+      .map((slot) => ({ slot, saving: savingOf(slot, { ...options, tokens }) }))
+      .sort((a, b) => b.saving - a.saving || a.slot.usedAt - b.slot.usedAt);
     if (!best) throw new Error("No sequence is idle: more runs were admitted than there are sequences");
     const { slot } = best;
     this.#idle.splice(this.#idle.indexOf(slot), 1);

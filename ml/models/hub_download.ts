@@ -94,6 +94,12 @@ async function fetchRest(url: string, model: CatalogModel, options: HubDownloadO
   }
 }
 
+/** What went wrong, for a person: of a failed `fetch` the cause says more than the error. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof TypeError) || !(error.cause instanceof Error)) return messageOf(error);
+  return `it cannot be reached: ${error.cause.message.replace(/^.*?for url \([^)]*\): /, "")}`;
+}
+
 /** Whether asking again may help: not when the very first try reached nobody, nor when the hub said no. */
 function isHopeless(error: unknown, state: { reached: boolean }): boolean {
   return error instanceof RefusedError || !state.reached;
@@ -121,7 +127,7 @@ export async function downloadFromHub(model: CatalogModel, options: HubDownloadO
       const now = await sizeOf(partPath);
       barren = now > before ? 0 : barren + 1;
       if (isHopeless(error, { reached: now !== firstSize }) || barren >= MAX_BARREN_TRIES) {
-        throw new ModelError(messageOf(error), { cause: error });
+        throw new ModelError(reasonOf(error), { cause: error });
       }
       await delay(backoffMs(barren + 1, options.backoff ?? BACKOFF), { signal: options.signal });
     }

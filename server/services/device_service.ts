@@ -1,45 +1,13 @@
-/** Owns the life of devices: registering, verifying, linking, listing and shutting them out. */
-import type {
-  Device,
-  DeviceList,
-  PLATFORMS,
-  RegisterDeviceRequest,
-  RegisterDeviceResponse,
-  VerifyDeviceRequest,
-  VerifyDeviceResponse,
-} from "../../contract/devices.ts";
+/** Owns the devices of an account: letting them in, listing them and shutting them out. */
+import type { Device, DeviceList, PLATFORMS } from "../../contract/devices.ts";
 import type { PageQuery } from "../../contract/paging.ts";
 import { ApiError } from "../../lib/errors.ts";
 import type { Caller } from "../auth/caller.ts";
-import { CODE_VALIDITY_MS, drawPairingCode, hashPairingCode } from "../auth/pairing_code.ts";
-import type { Tokens } from "../auth/tokens.ts";
-import type { DeviceStore } from "../store/device_store.ts";
-import type { VerifyResult } from "../store/device_verification.ts";
 import type { Device as DeviceRow } from "../store/schema.ts";
 import { pageFieldsOf, pageRequestOf } from "./paging.ts";
+import { createPairing, type Origin, type Pairing, type PairingOptions } from "./pairing.ts";
 
-/** Draws of a code that no other pending device shows; a second one is needed once in a million. */
-const MAX_DRAWS = 5;
-
-export interface DeviceServiceOptions {
-  devices: DeviceStore;
-  tokens: Tokens;
-  /** Keys the hashes of pairing codes. */
-  secret: Uint8Array;
-  pairing: "open" | "approve";
-  now: () => Date;
-}
-
-/** From where an unauthenticated request comes; attempts are counted by it. */
-export interface Origin {
-  address: string;
-}
-
-export interface DeviceService {
-  /** @throws ApiError `too_many_requests` */
-  register(request: RegisterDeviceRequest, origin: Origin): Promise<RegisterDeviceResponse>;
-  /** @throws ApiError `code_invalid`, `too_many_attempts`, `pairing_required` or `device_deactivated` */
-  verify(request: VerifyDeviceRequest, origin: Origin): Promise<VerifyDeviceResponse>;
+export interface DeviceService extends Omit<Pairing, "link"> {
   /** Joins the device that shows a code to the caller's account. @throws ApiError as `verify` */
   link(caller: Caller, request: { code: string } & Origin): Promise<Device>;
   list(caller: Caller, query: PageQuery): Promise<DeviceList>;
@@ -65,112 +33,13 @@ export function deviceOf(row: DeviceRow): Device {
   };
 }
 
-function secondsUntil(time: Date, now: Date): number {
-  return Math.max(1, Math.ceil((time.getTime() - now.getTime()) / 1_000));
-}
-
-function tooManyAttempts(retryAt: Date, now: Date): ApiError {
-  return new ApiError("too_many_attempts", "Too many attempts with pairing codes: wait, then try again", {
-    retryAfterSeconds: secondsUntil(retryAt, now),
-  });
-}
-
-/** Tells no more than the person with the right code needs: an unknown device and a wrong code look alike. */
-function verifyRefusal(result: Exclude<VerifyResult, { outcome: "verified" }>, now: Date): ApiError {
-  switch (result.outcome) {
-    case "rate_limited":
-      return tooManyAttempts(result.retryAt, now);
-    case "not_linked":
-      return new ApiError(
-        "pairing_required",
-        "The owner must let this device in first: enter its code on a device that is paired, " +
-          "or run `server devices approve` with the code on the server",
-      );
-    case "deactivated":
-      return new ApiError("device_deactivated", "This device was deactivated: register it again to use it");
-    case "expired":
-      return new ApiError("code_invalid", "The code has expired: register the device again for a new one");
-    case "used":
-    case "wrong_code":
-    case "unknown_device":
-      return new ApiError("code_invalid", "The code is not valid for this device");
-  }
-}
-
-function registration(options: DeviceServiceOptions): DeviceService["register"] {
-  return async (request, { address }) => {
-    for (let draw = 0; draw < MAX_DRAWS; draw++) {
-      const code = drawPairingCode();
-      const now = options.now();
-      const result = await options.devices.register({
-        ...request,
-        scope: request.scope ?? "full",
-        address,
-        codeHash: hashPairingCode(options.secret, code),
-        expiresAt: new Date(now.getTime() + CODE_VALIDITY_MS),
-        now,
-      });
-      if (result.outcome === "registered") {
-        const expiresAt = new Date(now.getTime() + CODE_VALIDITY_MS).toISOString();
-        return { deviceId: result.device.id, code, expiresAt };
-      }
-      if (result.outcome === "too_many") {
-        throw new ApiError(
-          "too_many_requests",
-          "Too many devices of this address wait to be verified: verify one of them, or wait until their codes expire",
-          { retryAfterSeconds: secondsUntil(result.retryAt, now) },
-        );
-      }
-    }
-    throw new Error("No free pairing code was found");
-  };
-}
-
-function verification(options: DeviceServiceOptions): DeviceService["verify"] {
-  return async ({ deviceId, code }, { address }) => {
-    const now = options.now();
-    const result = await options.devices.verify({
-      deviceId,
-      codeHash: hashPairingCode(options.secret, code),
-      address,
-      tokenId: crypto.randomUUID(),
-      pairing: options.pairing,
-      now,
-    });
-    if (result.outcome !== "verified") throw verifyRefusal(result, now);
-    const { id, tokenId } = result.device;
-    if (tokenId === null) throw new Error("A verified device has no token id");
-    const { token, expiresAt } = await options.tokens.issue({ deviceId: id, tokenId });
-    return { token, expiresAt: expiresAt.toISOString() };
-  };
-}
-
-function linking(options: DeviceServiceOptions): DeviceService["link"] {
-  return async (caller, { code, address }) => {
-    const now = options.now();
-    const result = await options.devices.link({
-      accountId: caller.accountId,
-      deviceId: caller.deviceId,
-      codeHash: hashPairingCode(options.secret, code),
-      address,
-      now,
-    });
-    if (result.outcome === "linked") return deviceOf(result.device);
-    if (result.outcome === "rate_limited") throw tooManyAttempts(result.retryAt, now);
-    throw new ApiError(
-      "code_invalid",
-      "No device waits with this code: it may have expired or be in use already",
-    );
-  };
-}
-
 /** Makes the device service. */
-export function createDeviceService(options: DeviceServiceOptions): DeviceService {
+export function createDeviceService(options: PairingOptions): DeviceService {
   const { devices } = options;
+  const pairing = createPairing(options);
   return {
-    register: registration(options),
-    verify: verification(options),
-    link: linking(options),
+    ...pairing,
+    link: async (caller, request) => deviceOf(await pairing.link(caller, request)),
     async list(caller, query) {
       const page = await devices.list(caller.accountId, pageRequestOf(query));
       return { devices: page.rows.map(deviceOf), ...pageFieldsOf(page, query) };

@@ -4,6 +4,7 @@ import { ApiError } from "../../lib/errors.ts";
 import { PermanentJobError, RetryLaterError } from "../../lib/job_errors.ts";
 import type { JobHandler, JobQueue } from "../../lib/job_queue.ts";
 import { isDatabaseUnavailable } from "../store/database_errors.ts";
+import type { ResponseStore } from "../store/response_store.ts";
 import type { DraftResponse } from "../store/schema.ts";
 import {
   type DraftSettings,
@@ -67,4 +68,18 @@ export function createDraftHandler(parts: GenerationParts): JobHandler<ServerTas
       throw new PermanentJobError(failureTextOf(error), { cause: error });
     }
   };
+}
+
+/** Marks the drafts failed that a server before this one left unfinished and that no job carries on. */
+export async function recoverDrafts(
+  { responses, jobs }: { responses: ResponseStore; jobs: Pick<ServerJobs, "get"> },
+): Promise<void> {
+  for (const { accountId, id } of await responses.listUnfinished()) {
+    const job = await jobs.get(id);
+    if (job?.state === "queued" || job?.state === "running") continue;
+    await responses.fail(accountId, {
+      responseId: id,
+      error: "The server ended before the draft was finished",
+    });
+  }
 }

@@ -148,17 +148,3 @@ export function createDrafting(options: DraftingOptions): Drafting {
     cancel: cancelling(options, running),
   };
 }
-
-/** Marks the drafts failed that a server before this one left unfinished and that no job carries on. */
-export async function recoverDrafts(
-  { responses, jobs }: Pick<DraftingOptions, "responses" | "jobs">,
-): Promise<void> {
-  for (const { accountId, id } of await responses.listUnfinished()) {
-    const job = await jobs.get(id);
-    if (job?.state === "queued" || job?.state === "running") continue;
-    await responses.fail(accountId, {
-      responseId: id,
-      error: "The server ended before the draft was finished",
-    });
-  }
-}

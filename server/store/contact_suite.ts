@@ -1,7 +1,7 @@
 /** Owns the tests of contacts. */
 import assert from "node:assert/strict";
+import type { StoreTests } from "../../tests/support/postgres.ts";
 import { paired } from "../../tests/support/store_rows.ts";
-import type { StoreTests } from "./store_suite.ts";
 
 const PAGE = { page: 1, pageSize: 200 };
 const john = {

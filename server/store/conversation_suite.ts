@@ -1,10 +1,10 @@
 /** Owns the tests of reading conversations and messages. */
 import assert from "node:assert/strict";
+import type { StoreTests } from "../../tests/support/postgres.ts";
 import { batch, message, minutesOn, paired } from "../../tests/support/store_rows.ts";
 import type { MessagePageRequest } from "./conversation_store.ts";
 import type { Position } from "./paging.ts";
 import type { Stores } from "./store.ts";
-import type { StoreTests } from "./store_suite.ts";
 
 /** An account with one conversation of `count` messages, a minute apart in threes, so that times tie. */
 async function chat(stores: Stores, count: number) {

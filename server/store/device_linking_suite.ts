@@ -1,9 +1,9 @@
 /** Owns the tests of claiming a server, linking and approving devices. */
 import assert from "node:assert/strict";
+import type { StoreTests } from "../../tests/support/postgres.ts";
 import { newAddress, paired, registered, START } from "../../tests/support/store_rows.ts";
 import type { VerifyResult } from "./device_verification.ts";
 import type { Stores } from "./store.ts";
-import type { StoreTests } from "./store_suite.ts";
 import { MAX_REFUSED_ATTEMPTS } from "./verify_limit.ts";
 
 /** Verifies a device on a server that, once claimed, wants devices linked. */

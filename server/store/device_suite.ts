@@ -1,10 +1,10 @@
 /** Owns the tests of how devices register, verify and are shut out. */
 import assert from "node:assert/strict";
+import type { StoreTests } from "../../tests/support/postgres.ts";
 import { openDatabase } from "./database.ts";
 import { MAX_PENDING_DEVICES } from "./device_registration.ts";
 import type { VerifyAttempt } from "./device_verification.ts";
 import { createStores } from "./store.ts";
-import type { StoreTests } from "./store_suite.ts";
 import { MAX_REFUSED_ATTEMPTS } from "./verify_limit.ts";
 import {
   minutesOn,

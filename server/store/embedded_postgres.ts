@@ -54,7 +54,7 @@ async function prepareFolder(dataDir: string): Promise<{ parent: string; owner: 
   await Deno.mkdir(parent, { recursive: true, mode: 0o700 });
   const owner = await ownerFor(parent);
   await giveTo(owner, parent);
-  await openPathTo(dataDir, owner);
+  await openPathTo(dataDir, { owner });
   await clearPartials(parent);
   return { parent, owner };
 }

@@ -165,11 +165,10 @@ Deno.test("a pid file that names another living process does not keep it from st
   const pidFile = join(clusterDir, "postmaster.pid");
   await Deno.writeTextFile(
     pidFile,
-    `${process.ppid}\n${clusterDir}\n1700000000\n5432\n/tmp\n\n  0  0\nready   \n`,
+    `${Deno.pid}\n${clusterDir}\n1700000000\n5432\n/tmp\n\n  0  0\nready   \n`,
   );
   await using server = await startEmbeddedPostgres(dataDir);
   assert.deepEqual((await query(server.address, "select 1 as one"))[0], { one: 1 });
-  assert.equal(await isAlive(process.ppid), true);
 });
 
 Deno.test("Ctrl-C in the terminal of its process does not reach it", async () => {

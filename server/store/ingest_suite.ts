@@ -2,10 +2,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { SyncMessage } from "../../contract/sync.ts";
-import type { TestDatabase } from "../../tests/support/postgres.ts";
+import type { StoreTests, TestDatabase } from "../../tests/support/postgres.ts";
 import { batch, completedDraft, message, minutesOn, paired } from "../../tests/support/store_rows.ts";
 import type { Message } from "./schema.ts";
-import type { StoreTests } from "./store_suite.ts";
 
 const ALL = { page: 1, pageSize: 200, order: "oldest" } as const;
 
@@ -154,6 +153,14 @@ export const ingestTests: StoreTests = {
     const { conversationId } = await ingest.ingestMessages(origin, batch([rich]));
     const plain = batch([message("m")], { conversationDisplayName: undefined });
     assert.equal((await ingest.ingestMessages(origin, plain)).unchanged, 1);
+    assert.equal(
+      (await ingest.ingestMessages(origin, batch([message("m", { text: "changed" })]))).updated,
+      1,
+    );
+    const [kept] = await stored(shared, origin.accountId, conversationId);
+    assert.deepEqual([kept?.reactions, kept?.replyToGuid, kept?.attachments], [reactions, "r", [{
+      guid: "a",
+    }]]);
     assert.equal((await ingest.ingestMessages(origin, batch([message("m", { reactions: [] })]))).updated, 1);
     const [row] = await stored(shared, origin.accountId, conversationId);
     assert.deepEqual([row?.reactions, row?.replyToGuid, row?.attachments], [[], "r", [{ guid: "a" }]]);

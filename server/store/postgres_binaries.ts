@@ -39,7 +39,7 @@ async function packageFolder(platform: string): Promise<string> {
   }
   try {
     // Not in the import map, from which a task would fetch all five platforms. The package exports paths of programs.
-    const programs = await import(denoJson.embeddedPostgres.replace("{platform}", platform)) as {
+    const programs = await import(denoJson.onDemand.embeddedPostgres.replace("{platform}", platform)) as {
       postgres: string;
     };
     return dirname(dirname(dirname(programs.postgres)));

@@ -87,25 +87,30 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** The command line of a process, empty for one that has ended but was not collected; undefined when it cannot be told. */
-async function commandLine(pid: number): Promise<string | undefined> {
+/** The command line of a process; empty for one that has ended. */
+async function commandLine(pid: number): Promise<string> {
+  if (Deno.build.os !== "linux") {
+    return await runProgram("/bin/ps", { args: ["-o", "command=", "-p", `${pid}`], owner: undefined }).catch(
+      () => "",
+    );
+  }
   try {
-    if (Deno.build.os === "linux") return await Deno.readTextFile(`/proc/${pid}/cmdline`);
-    return await runProgram("/bin/ps", { args: ["-o", "command=", "-p", `${pid}`], owner: undefined });
-  } catch {
-    return undefined;
+    return await Deno.readTextFile(`/proc/${pid}/cmdline`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
   }
 }
 
 /**
  * The postmaster that runs on the cluster. A pid file outlives a crash, and its number may by now be another process's,
- * in a container even our own, so the process must name the cluster in its command line.
+ * in a container even our own, so the process must name the cluster in its command line. Windows does not show that.
  */
 export async function livePostmaster(folder: string): Promise<Postmaster | undefined> {
   const postmaster = await readPostmaster(folder);
   if (!postmaster || !isAlive(postmaster.pid)) return undefined;
-  const command = await commandLine(postmaster.pid);
-  return command === undefined || command.includes(folder) ? postmaster : undefined;
+  if (Deno.build.os === "windows") return postmaster;
+  return (await commandLine(postmaster.pid)).includes(folder) ? postmaster : undefined;
 }
 
 /** Ends whatever postmaster still runs on the cluster, waits for its end, and clears away its pid file. */

@@ -14,6 +14,12 @@ const ENTER_BY_OTHERS = 0o001;
 /** Private folders in here hold nothing that lasts, so they may be opened for passage. */
 const TEMPORARY_FOLDERS = ["/tmp", "/var/tmp", "/private/tmp", "/private/var/tmp"];
 
+/** Who is to pass, and where private folders may be opened for that. */
+export interface PassageOptions {
+  readonly owner: Owner | undefined;
+  readonly temporaryFolders?: readonly string[];
+}
+
 function isRoot(): boolean {
   return Deno.build.os !== "windows" && Deno.uid() === 0;
 }
@@ -39,12 +45,15 @@ export async function giveTo(owner: Owner | undefined, folder: string): Promise<
  *
  * @throws StartError when another folder above it is closed to the owner
  */
-export async function openPathTo(folder: string, owner: Owner | undefined): Promise<void> {
+export async function openPathTo(
+  folder: string,
+  { owner, temporaryFolders = TEMPORARY_FOLDERS }: PassageOptions,
+): Promise<void> {
   if (!owner) return;
   for (let path = folder; path !== dirname(path); path = dirname(path)) {
     const { mode, uid } = await Deno.stat(path);
     if (mode === null || mode & ENTER_BY_OTHERS || uid === owner.uid) continue;
-    if (path !== folder && !TEMPORARY_FOLDERS.some((temporary) => path.startsWith(`${temporary}/`))) {
+    if (path !== folder && !temporaryFolders.some((temporary) => path.startsWith(`${temporary}/`))) {
       throw new StartError(
         `PostgreSQL, which refuses to run as root, cannot reach ${folder} because ${path} is closed to other users: ` +
           "set DATA_DIR to a folder they can pass through, such as /var/lib/conversation-assistant, or set DATABASE_URL",

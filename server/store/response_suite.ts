@@ -1,9 +1,9 @@
 /** Owns the tests of drafts and of what people do with them. */
 import assert from "node:assert/strict";
+import type { StoreTests } from "../../tests/support/postgres.ts";
 import { completedDraft, paired } from "../../tests/support/store_rows.ts";
 import type { ActionRequest } from "./response_action.ts";
 import type { Stores } from "./store.ts";
-import type { StoreTests } from "./store_suite.ts";
 
 const PAGE = { page: 1, pageSize: 50 };
 const COMPLETION = { response: "Hi!", confidence: 0.25, modelVersion: "test-model", tokensUsed: 3 };

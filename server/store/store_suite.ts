@@ -1,5 +1,10 @@
 /** Owns the suite that every PostgreSQL the server supports must pass. */
-import { createTestDatabase, type ServerName, type TestDatabase } from "../../tests/support/postgres.ts";
+import {
+  createTestDatabase,
+  type ServerName,
+  type StoreTests,
+  type TestDatabase,
+} from "../../tests/support/postgres.ts";
 import { contactTests } from "./contact_suite.ts";
 import { conversationTests } from "./conversation_suite.ts";
 import { claimTests, linkingTests } from "./device_linking_suite.ts";
@@ -7,9 +12,6 @@ import { deviceTests } from "./device_suite.ts";
 import { ingestModelTests, ingestTests } from "./ingest_suite.ts";
 import { responseTests } from "./response_suite.ts";
 import { trainingTests } from "./training_suite.ts";
-
-/** Tests of stores by their sentences; each is given a migrated database. */
-export type StoreTests = Record<string, (database: TestDatabase) => Promise<void>>;
 
 /** They share one database of a server, and keep apart by having accounts of their own. */
 const SHARING: StoreTests = {

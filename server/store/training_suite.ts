@@ -1,10 +1,10 @@
 /** Owns the tests of training samples and training jobs. */
 import assert from "node:assert/strict";
+import type { StoreTests } from "../../tests/support/postgres.ts";
 import type { BatchOrigin } from "./ingest_statements.ts";
 import { batch, completedDraft, message, paired } from "../../tests/support/store_rows.ts";
 import type { TrainingSample } from "./schema.ts";
 import type { Stores } from "./store.ts";
-import type { StoreTests } from "./store_suite.ts";
 
 const PAGE = { page: 1, pageSize: 50 };
 const JOB = { baseModel: "ministral-3b-instruct", epochs: 3, learningRate: 0.0001, sampleIds: ["a", "b"] };

@@ -63,7 +63,6 @@ export class AgentHome implements AsyncDisposable {
 
   get env(): Record<string, string> {
     return {
-      HOME: this.dir,
       AGENT_SERVER_URL: this.server.url,
       AGENT_DATA_DIR: this.dataDir,
       AGENT_CHAT_DB: this.chatDb,

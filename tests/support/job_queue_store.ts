@@ -1,6 +1,7 @@
 /** What the job queue suite needs of an adapter, and how its tests wait for what a queue does. */
 import assert from "node:assert/strict";
 import type { AnyJob, Job, JobQueue, JobQueueOptions, JobState, TaskMap } from "../../lib/job_queue.ts";
+import { withDeadline } from "../../lib/lifecycle.ts";
 import { type ChildWork, type JobQueueProcess, PATIENCE_MS, type SuiteTasks } from "./job_queue_process.ts";
 
 /** An empty store of one adapter; disposing stops its queues and removes it. */
@@ -17,6 +18,12 @@ export interface JobQueueStore extends AsyncDisposable {
 
 /** Times short enough for a test with real processes. */
 export const SHORT_LEASE = { leaseMs: 900, sweepMs: 200 };
+
+/** Resolves with what it is given, and fails where that takes for ever. */
+export async function soon<Value>(awaited: Promise<Value>): Promise<Value> {
+  assert.ok(await withDeadline(awaited, PATIENCE_MS), "what was awaited did not happen");
+  return await awaited;
+}
 
 /** Resolves with the job once it is final. */
 export async function finished<Tasks extends TaskMap<Tasks>>(

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { JobHandlers } from "../../lib/job_queue.ts";
 import { FakeClock } from "./fake_clock.ts";
 import type { SuiteTasks } from "./job_queue_process.ts";
-import { catchUp, finished, type JobQueueStore, until } from "./job_queue_store.ts";
+import { catchUp, finished, type JobQueueStore, soon, until } from "./job_queue_store.ts";
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -194,7 +194,7 @@ export function testJobBasics(createStore: () => Promise<JobQueueStore>): void {
     };
     queue.listen({ work, ping: () => null }, { concurrency: 1 });
     await queue.enqueue("work", { n: 1 }, { id: "reused" });
-    await started.promise;
+    await soon(started.promise);
     assert.equal(await queue.remove("reused"), true);
     await queue.enqueue("work", { n: 2 }, { id: "reused" });
     assert.deepEqual((await finished(queue, "reused")).result, { n: 2 });

@@ -21,6 +21,9 @@ export interface TestDatabase extends AsyncDisposable {
   readonly stores: Stores;
 }
 
+/** Tests by their sentences; each is given a database. */
+export type StoreTests = Record<string, (database: TestDatabase) => Promise<void>>;
+
 const KEEPER = fileURLToPath(new URL("./postgres_keeper.ts", import.meta.url));
 const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
 const KEEPER_LOG = "keeper.log";

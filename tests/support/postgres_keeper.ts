@@ -29,7 +29,7 @@ async function startDebian15(parent: string): Promise<AsyncDisposable & { addres
   await Deno.mkdir(parent, { recursive: true });
   const owner = await ownerFor(parent);
   await giveTo(owner, parent);
-  await openPathTo(parent, owner);
+  await openPathTo(parent, { owner });
   const cluster = { binDir: DEBIAN_15_BIN, folder: join(parent, "data"), owner };
   await initCluster(cluster);
   const postmaster = await startPostmaster(cluster, {

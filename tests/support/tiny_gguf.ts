@@ -72,8 +72,14 @@ function weights(seed: number, vocabularySize: number): GgufTensor[] {
     matrix("token_embd.weight", [width, vocabularySize], SPREAD.embedding),
     ...Array.from({ length: layers }, (_, index) => layer(index)).flat(),
     norm("output_norm.weight"),
-    matrix("output.weight", [width, vocabularySize], SPREAD.output),
+    withRareSpecialTokens(matrix("output.weight", [width, vocabularySize], SPREAD.output)),
   ];
+}
+
+/** Gives the special tokens, which come first, a logit of 0, far below the best: replies seldom end by themselves. */
+function withRareSpecialTokens(output: GgufTensor): GgufTensor {
+  output.data.fill(0, 0, SPECIAL_TOKENS.length * SHAPE.width);
+  return output;
 }
 
 function tokenizerMetadata(tokenizer: TinyTokenizer): Record<string, GgufValue> {

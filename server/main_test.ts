@@ -1,0 +1,171 @@
+// The server as its own process: how it ends, what it says when it cannot start, and its commands.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { registerDeviceResponseSchema, verifyDeviceResponseSchema } from "../contract/devices.ts";
+import { SERVER_PATHS } from "../contract/paths.ts";
+import { generatedResponseSchema } from "../contract/responses.ts";
+import { type Client, createClient, RemoteError } from "../lib/client.ts";
+import { choosePort, PROJECT_ROOT, ServiceProcess, taskArguments } from "../tools/service_process.ts";
+import { MlServer } from "../tests/support/ml_server.ts";
+import { createTestDatabase, urlOf } from "../tests/support/postgres.ts";
+import { REGISTRATION } from "../tests/support/server_app.ts";
+import { syncBatch, syncMessage } from "../tests/support/sync_batches.ts";
+import { syncMessagesResponseSchema } from "../contract/sync.ts";
+import { messageListSchema } from "../contract/conversations.ts";
+import { pathOf } from "../contract/paths.ts";
+
+async function tempDir(): Promise<{ dir: string } & AsyncDisposable> {
+  const dir = await Deno.makeTempDir({ prefix: "server-main-" });
+  return { dir, [Symbol.asyncDispose]: () => Deno.remove(dir, { recursive: true }) };
+}
+
+/** Runs the server's task to its end. */
+async function run(
+  args: string[],
+  env: Record<string, string>,
+): Promise<{ code: number; out: string; err: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [...taskArguments("server"), ...args],
+    cwd: PROJECT_ROOT,
+    env: { DATABASE_URL: "", SERVER_HOST: "", PAIRING: "", JWT_SECRET: "", ...env },
+  }).output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
+  return { code, out: decode(stdout), err: decode(stderr) };
+}
+
+function start(env: Record<string, string>, logFile: string): Promise<ServiceProcess> {
+  const port = String(choosePort(0));
+  return ServiceProcess.start({
+    name: "server",
+    url: `http://127.0.0.1:${port}`,
+    env: {
+      DATABASE_URL: "",
+      SERVER_HOST: "127.0.0.1",
+      SERVER_PORT: port,
+      PAIRING: "",
+      JWT_SECRET: "",
+      ...env,
+    },
+    output: { file: logFile },
+  });
+}
+
+async function register(client: Client) {
+  return await client.request("POST", SERVER_PATHS.registerDevice, {
+    body: REGISTRATION,
+    schema: registerDeviceResponseSchema,
+  });
+}
+
+async function verify(
+  client: Client,
+  { deviceId, code }: { deviceId: string; code: string },
+): Promise<string> {
+  const schema = verifyDeviceResponseSchema;
+  return (await client.request("POST", SERVER_PATHS.verifyDevice, { body: { deviceId, code }, schema }))
+    .token;
+}
+
+async function findMessage(client: Client): Promise<string> {
+  const { conversationId } = await client.request("POST", SERVER_PATHS.syncMessages, {
+    body: syncBatch([syncMessage()]),
+    schema: syncMessagesResponseSchema,
+  });
+  const path = pathOf(SERVER_PATHS.conversationMessages, { id: conversationId });
+  const { messages } = await client.request("GET", path, { schema: messageListSchema });
+  return messages[0]?.id ?? "";
+}
+
+Deno.test("at SIGTERM the server finishes what is in flight, then ends with 0", async () => {
+  await using temp = await tempDir();
+  await using home = await createTestDatabase("embedded", { migrated: false });
+  await using ml = new MlServer();
+  const env = { DATABASE_URL: urlOf(home.address), DATA_DIR: temp.dir, ML_URL: ml.url };
+  await using server = await start(env, join(temp.dir, "log"));
+  const anonymous = createClient({ baseUrl: server.url });
+  const token = await verify(anonymous, await register(anonymous));
+  const client = createClient({ baseUrl: server.url, token: () => token });
+  const messageId = await findMessage(client);
+  ml.behaviour = { kind: "hang" };
+  const draft = client.request("POST", SERVER_PATHS.generateResponse, {
+    body: { messageId },
+    schema: generatedResponseSchema,
+  });
+  await ml.hanging;
+  Deno.kill(server.pid, "SIGTERM");
+  ml.release();
+  assert.equal((await draft).status, "completed");
+  assert.equal((await server.ended).code, 0);
+});
+
+Deno.test("a server that cannot start says why in one sentence and ends with 1", async (t) => {
+  await using temp = await tempDir();
+  const DATA_DIR = join(temp.dir, "data");
+  await t.step("settings that cannot be used", async () => {
+    const { code, err } = await run([], { SERVER_PORT: "x", PAIRING: "maybe" });
+    assert.equal(code, 1);
+    assert.deepEqual(err.split("\n").map((line) => line.split(" ")[0]), ["SERVER_PORT", "PAIRING"]);
+  });
+  await t.step("a database that does not answer, its password kept out", async () => {
+    const { code, err } = await run([], { DATA_DIR, DATABASE_URL: "postgres://me:hunter2@127.0.0.1:1/x" });
+    assert.equal(code, 1);
+    assert.match(err, /^The database of DATABASE_URL cannot be reached[^\n]*$/);
+    assert.equal(err.includes("hunter2"), false);
+  });
+  await t.step("a port that is taken", async () => {
+    await using home = await createTestDatabase();
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const SERVER_PORT = String(listener.addr.port);
+    const { code, err } = await run([], { DATA_DIR, DATABASE_URL: urlOf(home.address), SERVER_PORT });
+    assert.equal(code, 1);
+    assert.equal(
+      err,
+      `Port ${SERVER_PORT} on 127.0.0.1 is in use: stop what listens there, or set another port`,
+    );
+  });
+  await t.step("a command it does not know", async () => {
+    const { code, err } = await run(["devices", "approve", "12345"], { DATA_DIR });
+    assert.equal(code, 1);
+    assert.match(err, /devices approve CODE/);
+  });
+});
+
+Deno.test("the commands work beside a running server, and a server whose PostgreSQL is killed ends with 1", async () => {
+  await using temp = await tempDir();
+  const DATA_DIR = join(temp.dir, "data");
+  // The unprivileged user of the embedded PostgreSQL must be able to enter.
+  await Deno.chmod(temp.dir, 0o755);
+  await using server = await start({ DATA_DIR, PAIRING: "approve" }, join(temp.dir, "log"));
+  const client = createClient({ baseUrl: server.url });
+  await verify(client, await register(client));
+  const guest = await register(client);
+  await assert.rejects(
+    verify(client, guest),
+    (error) => error instanceof RemoteError && error.body.code === "pairing_required",
+  );
+  const approved = await run(["devices", "approve", guest.code], { DATA_DIR });
+  assert.equal(approved.code, 0, approved.err);
+  assert.ok(await verify(client, guest));
+  const listed = await run(["devices", "list"], { DATA_DIR });
+  assert.equal(listed.out.split("\n").filter((line) => / active .* MacBook Pro$/.test(line)).length, 2);
+  assert.equal(listed.out.includes(guest.code), false);
+
+  const pidFile = await findFile(join(DATA_DIR, "postgres"), "postmaster.pid");
+  const [pid] = (await Deno.readTextFile(pidFile)).split("\n");
+  Deno.kill(Number(pid), "SIGKILL");
+  assert.equal((await server.ended).code, 1);
+  const lines = (await Deno.readTextFile(join(temp.dir, "log"))).trim().split("\n");
+  assert.match(lines.at(-1) ?? "", /PostgreSQL/);
+});
+
+async function findFile(folder: string, name: string): Promise<string> {
+  for await (const entry of Deno.readDir(folder)) {
+    const path = join(folder, entry.name);
+    if (entry.name === name) return path;
+    if (entry.isDirectory && entry.name !== "base") {
+      const found = await findFile(path, name).catch(() => "");
+      if (found !== "") return found;
+    }
+  }
+  throw new Error(`There is no ${name} in ${folder}`);
+}

@@ -1,0 +1,23 @@
+// Tests the ids of rows.
+import assert from "node:assert/strict";
+import { newId } from "./new_id.ts";
+
+Deno.test("an id is a UUID of version 7 that carries the present time", () => {
+  const before = Date.now();
+  const id = newId();
+  assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  const time = Number.parseInt(id.replaceAll("-", "").slice(0, 12), 16);
+  assert(time >= before && time <= Date.now());
+});
+
+Deno.test("ids do not repeat, and all their random bits vary", () => {
+  const ids = Array.from({ length: 20_000 }, newId);
+  assert.equal(new Set(ids).size, ids.length);
+  const bits = ids.map((id) => BigInt(`0x${id.replaceAll("-", "")}`));
+  const everSet = bits.reduce((all, one) => all | one, 0n);
+  const alwaysSet = bits.reduce((all, one) => all & one);
+  // RFC 9562 section 5.7: below the version come 12 random bits, below the variant 62.
+  const random = (0xfffn << 64n) | ((1n << 62n) - 1n);
+  assert.equal(everSet & random, random);
+  assert.equal(alwaysSet & random, 0n);
+});
