@@ -26,13 +26,15 @@ export interface AgentContextOptions {
   signal?: AbortSignal;
   /** `Deno.build.os`; decides where the token is kept. */
   os?: string;
+  /** About how many messages a sync sends and acknowledges at a time. */
+  roundMessages?: number;
   /** Tries after the first one of each request that may be repeated. */
   retries?: number;
 }
 
 /** Puts the agent together. Nothing is opened or written until a command asks for it. */
 export function createAgentContext(config: AgentConfig, options: AgentContextOptions): AgentServices {
-  const { output, signal, retries = RETRIES, os = Deno.build.os } = options;
+  const { output, signal, roundMessages, retries = RETRIES, os = Deno.build.os } = options;
   const { dataDir, serverUrl } = config;
   const commands = systemCommands();
   return {
@@ -57,5 +59,6 @@ export function createAgentContext(config: AgentConfig, options: AgentContextOpt
     readAddressBook: () => readAddressBook(config.addressBook),
     lock: (work) => lockWork(dataDir, work),
     now: Date.now,
+    roundMessages,
   };
 }

@@ -7,7 +7,8 @@ import { bulkChatDb } from "../tests/support/chat_db_bulk.ts";
 import { createChatDb } from "../tests/support/chat_db_fixture.ts";
 import { VERSION } from "../lib/version.ts";
 
-const BULK_ROWS = 5_000;
+/** Enough for three rounds of a sync. */
+const BULK_ROWS = 20_000;
 const SYNC_PATH = "/api/sync/messages";
 
 /** Resolves when the server gets its n-th batch of messages, which it then holds until `release`. */

@@ -15,23 +15,42 @@ export function peakRssBytes(pid: number): number {
   return readField(`/proc/${pid}/status`, "VmHWM");
 }
 
-function childrenOf(pid: number): number[] {
-  const children: number[] = [];
+/** Every process's parent. */
+function parents(): Map<number, number> {
+  const known = new Map<number, number>();
   for (const { name } of Deno.readDirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     try {
       const stat = Deno.readTextFileSync(`/proc/${name}/stat`);
       // The second field, a program's name in parentheses, may hold anything; the parent is the second one after it.
-      if (Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]) === pid) children.push(Number(name));
+      known.set(Number(name), Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]));
     } catch {
       // The process has ended since the folder was listed.
     }
   }
-  return children;
+  return known;
 }
 
-/** What a process and its children hold together; memory that they share counts once, so PostgreSQL's buffers do too. */
+/** The processes that a process has started, and those that they have started. */
+function descendantsOf(pid: number): number[] {
+  const known = parents();
+  const found = [pid];
+  for (const member of found) {
+    found.push(...[...known].filter(([, parent]) => parent === member).map(([child]) => child));
+  }
+  return found.slice(1);
+}
+
+function sharedOnceBytes(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + readField(`/proc/${pid}/smaps_rollup`, "Pss"), 0);
+}
+
+/** What a process and all it has started hold together; memory that they share counts once, as PostgreSQL's buffers. */
 export function familyBytes(pid: number): number {
-  return [pid, ...childrenOf(pid)]
-    .reduce((sum, member) => sum + readField(`/proc/${member}/smaps_rollup`, "Pss"), 0);
+  return sharedOnceBytes([pid, ...descendantsOf(pid)]);
+}
+
+/** What all that a process has started holds together, without the process itself. */
+export function descendantBytes(pid: number): number {
+  return sharedOnceBytes(descendantsOf(pid));
 }

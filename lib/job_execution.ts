@@ -90,5 +90,6 @@ function logEnd(lease: JobLease, end: { saved: JobRecord | null; durationMs: num
   const fields = { state, attempts, durationMs, code: error?.code };
   if (state === "completed") lease.log.info("Job completed", fields);
   else if (state === "failed") lease.log.error("Job failed", fields);
+  else if (lease.signal.aborted) lease.log.info("Job handed back", fields);
   else lease.log.warn("Job goes back to the queue", { ...fields, reason: waiting?.reason, dueAt });
 }

@@ -33,7 +33,7 @@ async function createKvStore(): Promise<KvStore> {
   const lines: string[] = [];
   const log = createLogger({ level: "debug", pretty: false, write: (line) => lines.push(line) });
   const handles = [kv];
-  const queues: AsyncDisposable[] = [];
+  const stops: (() => Promise<void>)[] = [];
   const children: JobQueueProcess[] = [];
   const jobs = join(directory, "jobs");
 
@@ -42,7 +42,7 @@ async function createKvStore(): Promise<KvStore> {
     options: Partial<JobQueueOptions>,
   ): JobQueue<Tasks> {
     const queue = new KvJobQueue<Tasks>({ kv: on, directory: jobs, name: "suite", log, ...options });
-    queues.push(queue);
+    stops.push(() => queue.stop());
     return queue;
   }
 
@@ -51,7 +51,7 @@ async function createKvStore(): Promise<KvStore> {
     directory: jobs,
     lines,
     async open(options = {}) {
-      if (queues.length === 0) return openOn(kv, options);
+      if (stops.length === 0) return openOn(kv, options);
       const handle = await Deno.openKv(path);
       handles.push(handle);
       return openOn(handle, options);
@@ -69,7 +69,7 @@ async function createKvStore(): Promise<KvStore> {
     },
     async [Symbol.asyncDispose]() {
       for (const child of children) await child[Symbol.asyncDispose]();
-      for (const queue of queues) await soon(queue[Symbol.asyncDispose]());
+      for (const stop of stops) await soon(stop());
       for (const handle of handles) handle.close();
       await Deno.remove(directory, { recursive: true });
     },

@@ -27,4 +27,6 @@ export interface AgentServices {
   lock(work: Work): Promise<Disposable>;
   /** The present, in Unix time. */
   now(): number;
+  /** About how many messages a sync sends and acknowledges at a time; the engine's own choice when absent. */
+  readonly roundMessages?: number;
 }

@@ -72,6 +72,7 @@ async function syncWith(
     state: services.state,
     onProgress: progress.show,
     now: services.now,
+    roundMessages: services.roundMessages,
   });
 }
 

@@ -11,7 +11,7 @@ import { syncCommand } from "./sync_command.ts";
 
 const MAYA = "+15550100001";
 const LEO = "leo@example.com";
-/** Rows of a bulk database that the agent reads in three parts. */
+/** Rows of a bulk database that the agent sends in three rounds. */
 const BULK_ROWS = 5_000;
 
 /** A direct chat and a group, with a few messages in turn. */

@@ -72,13 +72,15 @@ function cut(messages: readonly OutgoingMessage[]): OutgoingMessage[][] {
   return pieces;
 }
 
-/** The batches of each conversation, in order; conversations are independent of one another. */
-export function conversationBatchesOf(messages: readonly ChatMessage[]): ConversationBatch[][] {
-  const byConversation = Map.groupBy(messages, (message) => message.conversation?.id);
-  return [...byConversation.values()].map((own) => {
-    // The newest message knows every participant met so far.
-    const conversation = conversationFieldsOf(own.at(-1)?.conversation ?? null);
-    const outgoing = own.map((message) => ({ rowId: message.rowId, wire: wireMessageOf(message) }));
-    return cut(outgoing).map((piece) => ({ conversation, messages: piece }));
-  });
+/** The messages of each conversation, in order; conversations are independent of one another. */
+export function byConversation(messages: readonly ChatMessage[]): ChatMessage[][] {
+  return [...Map.groupBy(messages, (message) => message.conversation?.id).values()];
+}
+
+/** The batches of one conversation's messages, in their order. */
+export function conversationBatchesOf(own: readonly ChatMessage[]): ConversationBatch[] {
+  // The newest message knows every participant met so far.
+  const conversation = conversationFieldsOf(own.at(-1)?.conversation ?? null);
+  const outgoing = own.map((message) => ({ rowId: message.rowId, wire: wireMessageOf(message) }));
+  return cut(outgoing).map((piece) => ({ conversation, messages: piece }));
 }

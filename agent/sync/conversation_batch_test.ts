@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { MAX_SYNC_BODY_BYTES, MAX_SYNC_MESSAGES, syncMessagesRequestSchema } from "../../contract/sync.ts";
 import type { ChatMessage } from "../chatdb/chat_message.ts";
 import type { Conversation } from "../chatdb/conversation.ts";
-import { type ConversationBatch, conversationBatchesOf } from "./conversation_batch.ts";
+import { byConversation, type ConversationBatch, conversationBatchesOf } from "./conversation_batch.ts";
 
 function conversation(fields: Partial<Conversation> = {}): Conversation {
   return { id: "+15550100001", isGroup: false, displayName: null, participants: ["+15550100001"], ...fields };
@@ -39,17 +39,16 @@ function requestOf({ conversation, messages }: ConversationBatch) {
 Deno.test("messages are grouped by conversation and keep their order within it", () => {
   const [one, two] = [conversation({ id: "one" }), conversation({ id: "two" })];
   const messages = [one, two, one, one, two].map((own, index) => message(index + 1, { conversation: own }));
-  const batches = conversationBatchesOf(messages);
-  assert.deepEqual(
-    batches.map((own) => own.flatMap(({ messages }) => messages.map(({ rowId }) => rowId))),
-    [[1, 3, 4], [2, 5]],
+  const rows = byConversation(messages).map((own) =>
+    conversationBatchesOf(own).flatMap(({ messages }) => messages.map(({ rowId }) => rowId))
   );
+  assert.deepEqual(rows, [[1, 3, 4], [2, 5]]);
 });
 
 Deno.test("a conversation is described as the newest of its messages knows it", () => {
   const early = conversation({ id: "g", isGroup: true, displayName: "Trip", participants: ["a"] });
   const late = conversation({ id: "g", isGroup: true, displayName: "Trip 2", participants: ["a", "b"] });
-  const [[batch] = []] = conversationBatchesOf([
+  const [batch] = conversationBatchesOf([
     message(1, { conversation: early }),
     message(2, { conversation: late }),
   ]);
@@ -62,22 +61,22 @@ Deno.test("a conversation is described as the newest of its messages knows it", 
 });
 
 Deno.test("messages that belong to no chat go to a group of their own, never to a person's conversation", () => {
-  const batches = conversationBatchesOf([message(1), message(2, { conversation: null })]);
-  const orphans = batches[1]?.[0]?.conversation;
+  const [, own = []] = byConversation([message(1), message(2, { conversation: null })]);
+  const orphans = conversationBatchesOf(own)[0]?.conversation;
   assert.equal(orphans?.isGroup, true);
   assert.deepEqual(orphans?.participantIds, []);
 });
 
 Deno.test("a batch holds at most as many messages as the contract allows", () => {
   const messages = Array.from({ length: 2 * MAX_SYNC_MESSAGES + 1 }, (_, index) => message(index + 1));
-  const [batches = []] = conversationBatchesOf(messages);
+  const batches = conversationBatchesOf(messages);
   assert.deepEqual(batches.map(({ messages }) => messages.length), [MAX_SYNC_MESSAGES, MAX_SYNC_MESSAGES, 1]);
 });
 
 Deno.test("long texts make batches of fewer messages, far below what the server takes", () => {
   const text = "\u{1F600}".repeat(50_000);
   const messages = Array.from({ length: 60 }, (_, index) => message(index + 1, { text }));
-  const [batches = []] = conversationBatchesOf(messages);
+  const batches = conversationBatchesOf(messages);
   const sizes = batches.map((batch) => new TextEncoder().encode(JSON.stringify(requestOf(batch))).length);
   assert.ok(Math.max(...sizes) < MAX_SYNC_BODY_BYTES / 4, `sizes: ${sizes}`);
   assert.equal(batches.flatMap(({ messages }) => messages).length, 60);
@@ -95,7 +94,7 @@ Deno.test("the contract takes every conversation, whatever its chat row holds", 
   });
   fc.assert(
     fc.property(anyConversation, (own) => {
-      const [[batch] = []] = conversationBatchesOf([message(1, { conversation: own })]);
+      const [batch] = conversationBatchesOf([message(1, { conversation: own })]);
       assert.ok(batch);
       assert.ok(syncMessagesRequestSchema.safeParse(requestOf(batch)).success);
     }),

@@ -3,12 +3,14 @@ import type { SyncMessagesResponse } from "../../contract/sync.ts";
 import { countRowsAfter } from "../chatdb/backlog.ts";
 import type { ChatDatabase } from "../chatdb/chat_database.ts";
 import { readDatabaseIdentity } from "../chatdb/identity.ts";
-import { type MessageBatch, MessageReader } from "../chatdb/message_reader.ts";
+import type { ChatMessage } from "../chatdb/chat_message.ts";
+import { MessageReader } from "../chatdb/message_reader.ts";
 import type { ServerClient } from "../clients/server_client.ts";
 import type { StateFile } from "../platform/state_file.ts";
 import { concurrently } from "./concurrently.ts";
-import { type ConversationBatch, conversationBatchesOf, type OutgoingMessage } from "./conversation_batch.ts";
+import { byConversation, conversationBatchesOf, type OutgoingMessage } from "./conversation_batch.ts";
 import { deliver, type Refusal } from "./delivery.ts";
+import { type GatheredMessages, gatherMessages } from "./message_gathering.ts";
 import { Refusals } from "./refusals.ts";
 import { type RestartReason, type SyncCursor, syncStart } from "./sync_cursor.ts";
 import { addRefused, loadRecord, type RefusedItem, type SyncRecord } from "./sync_record.ts";
@@ -21,12 +23,12 @@ export interface MessageSyncOptions {
   syncTarget: string;
   cursors: StateFile<SyncCursor>;
   records: StateFile<SyncRecord>;
-  /** Called before the first row is read, and after each acknowledged batch. */
+  /** Called before the first row is read, and after each acknowledged round. */
   onProgress?: (progress: MessageProgress) => void;
   /** The present, in Unix time. */
   now?: () => number;
-  /** Rows read at once. */
-  batchRows?: number;
+  /** About how many messages are sent and acknowledged at a time. */
+  roundMessages?: number;
 }
 
 export interface MessageProgress {
@@ -51,7 +53,6 @@ export interface MessageSyncReport {
 
 type Totals = { -readonly [Key in "inserted" | "updated" | "unchanged" | "skipped" | "undecodable"]: number };
 
-const DEFAULT_BATCH_ROWS = 2_000;
 /** Conversations sent at a time: hides the way to the server without crowding it. */
 const CONVERSATIONS_AT_ONCE = 4;
 
@@ -74,17 +75,16 @@ class MessageSync {
     const rowsTotal = countRowsAfter(database, rowId);
     let rowsDone = 0;
     onProgress?.({ rowsDone, rowsTotal });
-    let batch = this.#read(rowId);
+    let round = this.#gather(rowId);
     while (true) {
-      await this.#send(batch);
-      await this.#acknowledge(batch);
-      rowsDone += batch.messages.length + skippedIn(batch);
+      await this.#send(round.messages);
+      await this.#acknowledge(round);
+      rowsDone += round.rows;
       onProgress?.({ rowsDone, rowsTotal });
-      if (!batch.hasMore) break;
-      batch = this.#read(batch.lastRowId);
+      if (!round.hasMore) break;
+      round = this.#gather(round.lastRowId);
     }
-    const heldBack = batch.heldBackRowId !== null;
-    return { restart, ...this.#totals, refused: this.#refusals.total, heldBack };
+    return { restart, ...this.#totals, refused: this.#refusals.total, heldBack: round.heldBack };
   }
 
   /** What was refused before a restart is tried again. */
@@ -94,20 +94,19 @@ class MessageSync {
     await records.save({ ...await loadRecord(records), refused: [] });
   }
 
-  #read(rowId: number): MessageBatch {
-    const { batchRows = DEFAULT_BATCH_ROWS, now = Date.now } = this.#options;
-    return this.#reader.readAfter(rowId, { limit: batchRows, nowMs: now() });
+  #gather(rowId: number): GatheredMessages {
+    const { roundMessages, now = Date.now } = this.#options;
+    return gatherMessages(this.#reader, rowId, { nowMs: now(), messages: roundMessages });
   }
 
-  async #send(batch: MessageBatch): Promise<void> {
-    const conversations = conversationBatchesOf(batch.messages);
-    await concurrently(conversations, (batches) => this.#sendConversation(batches), {
+  async #send(messages: readonly ChatMessage[]): Promise<void> {
+    await concurrently(byConversation(messages), (own) => this.#sendConversation(own), {
       limit: CONVERSATIONS_AT_ONCE,
     });
   }
 
-  async #sendConversation(batches: readonly ConversationBatch[]): Promise<void> {
-    for (const { conversation, messages } of batches) {
+  async #sendConversation(own: readonly ChatMessage[]): Promise<void> {
+    for (const { conversation, messages } of conversationBatchesOf(own)) {
       await deliver(messages, {
         field: "messages",
         send: async (items) => {
@@ -127,17 +126,13 @@ class MessageSync {
   }
 
   /** Refusals are on the disk before the cursor moves past them, so that none is ever lost unseen. */
-  async #acknowledge(batch: MessageBatch): Promise<void> {
+  async #acknowledge({ lastRowId, skipped, undecodable }: GatheredMessages): Promise<void> {
     const { cursors, database, records, syncTarget } = this.#options;
     await addRefused(records, this.#refusals.take());
-    await cursors.save({ syncTarget, database: readDatabaseIdentity(database, batch.lastRowId) });
-    this.#totals.skipped += skippedIn(batch);
-    this.#totals.undecodable += batch.undecodableCount;
+    await cursors.save({ syncTarget, database: readDatabaseIdentity(database, lastRowId) });
+    this.#totals.skipped += skipped;
+    this.#totals.undecodable += undecodable;
   }
-}
-
-function skippedIn(batch: MessageBatch): number {
-  return Object.values(batch.skipped).reduce((sum, count) => sum + count, 0);
 }
 
 function refusedMessage({ rowId, wire }: OutgoingMessage, { code, path }: Refusal): RefusedItem {
@@ -147,11 +142,11 @@ function refusedMessage({ rowId, wire }: OutgoingMessage, { code, path }: Refusa
 /**
  * Sends every message after the cursor, until none is left.
  *
- * The cursor is stored after each batch of rows that the server has acknowledged whole. Ended at any point, the
- * next sync repeats at most one batch, which the server recognises by its guids.
+ * The cursor is stored after each round that the server has acknowledged whole. Ended at any point, the next sync
+ * repeats at most one round, which the server recognises by its guids.
  *
  * @throws ChatDatabaseError when chat.db cannot be read, and what `ServerClient` throws; the cursor then stands at
- * the last acknowledged batch
+ * the last acknowledged round
  */
 export function syncMessages(options: MessageSyncOptions): Promise<MessageSyncReport> {
   return new MessageSync(options).run();

@@ -31,8 +31,8 @@ export interface SyncRunOptions {
   onProgress?: (progress: MessageProgress) => void;
   /** The present, in Unix time. */
   now?: () => number;
-  /** Rows of chat.db read at once. */
-  batchRows?: number;
+  /** About how many messages are sent and acknowledged at a time. */
+  roundMessages?: number;
 }
 
 /** `problems`: parts of the address book that could not be read; what was sent of them before stays. */
@@ -45,7 +45,7 @@ export interface SyncReport {
 }
 
 async function syncAll(options: SyncRunOptions): Promise<Omit<SyncReport, "durationMs">> {
-  const { server, syncTarget, state, database, addressBook, onProgress, now, batchRows } = options;
+  const { server, syncTarget, state, database, addressBook, onProgress, now, roundMessages } = options;
   // Even with nothing to send, a sync must not succeed when the server is away or the pairing has ended.
   await server.currentDevice();
   const wireContacts = addressBook.contacts.map(wireContactOf);
@@ -59,7 +59,7 @@ async function syncAll(options: SyncRunOptions): Promise<Omit<SyncReport, "durat
     ...state,
     onProgress,
     now,
-    batchRows,
+    roundMessages,
   });
   return { contacts, messages };
 }

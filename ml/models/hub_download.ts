@@ -61,36 +61,45 @@ function checkAnswer(response: Response, haveBytes: number): void {
     : new RefusedError(message);
 }
 
-/** Asks for what is missing and appends it. */
-async function fetchRest(url: string, model: CatalogModel, options: HubDownloadOptions): Promise<void> {
-  const { connectTimeoutMs = CONNECT_TIMEOUT_MS, stallTimeoutMs = STALL_TIMEOUT_MS } = options;
-  const partPath = `${options.path}.part`;
-  const have = await sizeOf(partPath);
-  if (have >= model.sizeBytes) return;
-  using watchdog = new Watchdog();
-  watchdog.expect("the hub did not answer", connectTimeoutMs);
-  const signal = options.signal ? AbortSignal.any([options.signal, watchdog.signal]) : watchdog.signal;
-  const response = await fetch(url, { headers: have > 0 ? { range: `bytes=${have}-` } : {}, signal });
-  try {
-    checkAnswer(response, have);
+/** One try: a request for what is missing and its answer, both watched. */
+class Transfer implements Disposable {
+  readonly #options: HubDownloadOptions;
+  readonly #watchdog = new Watchdog();
+  readonly #have: number;
+
+  constructor(have: number, options: HubDownloadOptions) {
+    this.#have = have;
+    this.#options = options;
+  }
+
+  /** Resolves as soon as the hub answers at all. */
+  async ask(url: string): Promise<Response> {
+    const { signal: own, connectTimeoutMs = CONNECT_TIMEOUT_MS } = this.#options;
+    this.#watchdog.expect("the hub did not answer", connectTimeoutMs);
+    const signal = own ? AbortSignal.any([own, this.#watchdog.signal]) : this.#watchdog.signal;
+    return await fetch(url, { headers: this.#have > 0 ? { range: `bytes=${this.#have}-` } : {}, signal });
+  }
+
+  /** Appends what the hub sends. */
+  async receive(response: Response, partPath: string): Promise<void> {
+    const { progress, stallTimeoutMs = STALL_TIMEOUT_MS } = this.#options;
+    checkAnswer(response, this.#have);
     // A server that knows no ranges sends the whole file again.
-    let done = response.status === 206 ? have : 0;
-    using file = await Deno.open(partPath, {
-      create: true,
-      write: true,
-      append: done > 0,
-      truncate: done === 0,
-    });
-    watchdog.expect("the hub sent nothing more", stallTimeoutMs);
+    let done = response.status === 206 ? this.#have : 0;
+    const mode = done > 0 ? { append: true } : { truncate: true };
+    using file = await Deno.open(partPath, { create: true, write: true, ...mode });
     const writer = file.writable.getWriter();
+    this.#watchdog.expect("the hub sent nothing more", stallTimeoutMs);
     for await (const chunk of response.body ?? []) {
-      watchdog.expect("the hub sent nothing more", stallTimeoutMs);
+      this.#watchdog.expect("the hub sent nothing more", stallTimeoutMs);
       await writer.write(chunk);
-      options.progress.update(done += chunk.length);
+      progress.update(done += chunk.length);
     }
     await writer.close();
-  } finally {
-    await response.body?.cancel().catch(() => {});
+  }
+
+  [Symbol.dispose](): void {
+    this.#watchdog[Symbol.dispose]();
   }
 }
 
@@ -100,9 +109,28 @@ function reasonOf(error: unknown): string {
   return `it cannot be reached: ${error.cause.message.replace(/^.*?for url \([^)]*\): /, "")}`;
 }
 
-/** Whether asking again may help: not when the very first try reached nobody, nor when the hub said no. */
-function isHopeless(error: unknown, state: { reached: boolean }): boolean {
-  return error instanceof RefusedError || !state.reached;
+/** Tries until all bytes are there. What a broken transfer brought is kept. */
+async function fetchAll(model: CatalogModel, partPath: string, options: HubDownloadOptions): Promise<void> {
+  const url = hubFileUrl(model, options.hubUrl);
+  let reached = false;
+  let barren = 0;
+  for (let have = await sizeOf(partPath); have < model.sizeBytes;) {
+    try {
+      using transfer = new Transfer(have, options);
+      const response = await transfer.ask(url);
+      reached = true;
+      await transfer.receive(response, partPath).finally(() => response.body?.cancel().catch(() => {}));
+      if (await sizeOf(partPath) < model.sizeBytes) throw new ModelError("the hub ended its answer early");
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      barren = await sizeOf(partPath) > have ? 0 : barren + 1;
+      if (!reached || error instanceof RefusedError || barren >= MAX_BARREN_TRIES) {
+        throw new ModelError(reasonOf(error), { cause: error });
+      }
+      await delay(backoffMs(barren + 1, options.backoff ?? BACKOFF), { signal: options.signal });
+    }
+    have = await sizeOf(partPath);
+  }
 }
 
 /**
@@ -113,29 +141,8 @@ function isHopeless(error: unknown, state: { reached: boolean }): boolean {
  * @throws ModelError with a sentence that says why; the signal's reason when that aborts
  */
 export async function downloadFromHub(model: CatalogModel, options: HubDownloadOptions): Promise<void> {
-  const url = hubFileUrl(model, options.hubUrl);
-  const partPath = `${options.path}.part`;
-  const firstSize = await sizeOf(partPath);
-  for (let barren = 0;;) {
-    const before = await sizeOf(partPath);
-    try {
-      await fetchRest(url, model, options);
-      if (await sizeOf(partPath) < model.sizeBytes) throw new ModelError("the hub ended its answer early");
-      break;
-    } catch (error) {
-      options.signal?.throwIfAborted();
-      const now = await sizeOf(partPath);
-      barren = now > before ? 0 : barren + 1;
-      if (isHopeless(error, { reached: now !== firstSize }) || barren >= MAX_BARREN_TRIES) {
-        throw new ModelError(reasonOf(error), { cause: error });
-      }
-      await delay(backoffMs(barren + 1, options.backoff ?? BACKOFF), { signal: options.signal });
-    }
-  }
-  await acceptFile(partPath, {
-    path: options.path,
-    sizeBytes: model.sizeBytes,
-    sha256: model.sha256,
-    signal: options.signal,
-  });
+  const { path, signal } = options;
+  const partPath = `${path}.part`;
+  await fetchAll(model, partPath, options);
+  await acceptFile(partPath, { path, sizeBytes: model.sizeBytes, sha256: model.sha256, signal });
 }

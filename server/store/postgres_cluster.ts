@@ -87,19 +87,17 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** The command line of a process; empty for one that has ended. */
+/**
+ * The command line of a process; empty for one that has ended.
+ *
+ * Linux shows it in /proc, which Deno opens to programs with every permission only, so `cat` reads it; `ps` is not
+ * everywhere.
+ */
 async function commandLine(pid: number): Promise<string> {
-  if (Deno.build.os !== "linux") {
-    return await runProgram("/bin/ps", { args: ["-o", "command=", "-p", `${pid}`], owner: undefined }).catch(
-      () => "",
-    );
-  }
-  try {
-    return await Deno.readTextFile(`/proc/${pid}/cmdline`);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  }
+  const [program, ...args] = Deno.build.os === "linux"
+    ? ["/bin/cat", `/proc/${pid}/cmdline`]
+    : ["/bin/ps", "-o", "command=", "-p", `${pid}`];
+  return await runProgram(program, { args, owner: undefined }).catch(() => "");
 }
 
 /**

@@ -5,6 +5,9 @@ import type { Owner } from "./postgres_owner.ts";
 /** The name of the one role of an embedded cluster. */
 export const SUPERUSER = "postgres";
 
+/** How PostgreSQL's programs begin the line that says what went wrong. */
+const FAULT = /^.*?(?:error|FATAL|PANIC):\s*/;
+
 /** Runs as the owner, in a folder anyone may be in, and with nothing of our environment that could change what it does. */
 export function programOptions(owner: Owner | undefined): Deno.CommandOptions {
   if (Deno.build.os === "windows") return {};
@@ -30,7 +33,8 @@ export async function runProgram(
   const decoder = new TextDecoder();
   if (success) return decoder.decode(stdout);
   const lines = decoder.decode(stderr).trim().split("\n");
-  throw new Error(lines.find((line) => /error|fatal/i.test(line)) ?? lines.at(-1));
+  const reason = lines.find((line) => FAULT.test(line)) ?? lines.at(-1) ?? "";
+  throw new Error(reason.replace(FAULT, ""));
 }
 
 /** The major version of the programs in a folder. */

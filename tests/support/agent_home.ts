@@ -32,6 +32,9 @@ export function capturedOutput(isTerminal = false): CapturedOutput {
   };
 }
 
+/** Messages of a round: two reads of 1,000 rows each from a bulk database, whose rows are almost all messages. */
+const ROUND = 1_500;
+
 export interface HomeRunOptions {
   signal?: AbortSignal;
   output?: CapturedOutput;
@@ -70,11 +73,17 @@ export class AgentHome implements AsyncDisposable {
     };
   }
 
-  /** The agent's services as the CLI has them, but for fewer retries. */
+  /** The agent's services as the CLI has them, but for fewer retries and smaller rounds. */
   services(options: HomeRunOptions = {}): AgentServices {
     const output = options.output ?? capturedOutput();
     const config = agentConfigFrom(this.env);
-    return createAgentContext(config, { output, signal: options.signal, retries: 1, os: "linux" });
+    return createAgentContext(config, {
+      output,
+      signal: options.signal,
+      retries: 1,
+      roundMessages: ROUND,
+      os: "linux",
+    });
   }
 
   /** Runs a command line in this process, as `agent/main.ts` does in its own. */

@@ -1,0 +1,61 @@
+/** Owns gathering what one round of a sync sends: enough for few requests, little enough for small memory. */
+import type { ChatMessage } from "../chatdb/chat_message.ts";
+import type { MessageReader } from "../chatdb/message_reader.ts";
+
+/** Messages after a mark, in the order they were written. */
+export interface GatheredMessages {
+  readonly messages: readonly ChatMessage[];
+  /** The mark behind them: every row up to it has been read. */
+  readonly lastRowId: number;
+  /** Rows that were read, and those of them that are no messages. */
+  readonly rows: number;
+  readonly skipped: number;
+  /** Messages without words because their body could not be decoded. */
+  readonly undecodable: number;
+  readonly hasMore: boolean;
+  /** True when reading stopped at a row that Messages may still be writing. */
+  readonly heldBack: boolean;
+}
+
+export interface GatheringOptions {
+  /** The present, in Unix time. */
+  nowMs: number;
+  /** Gathers about so many messages: the more, the more of one conversation go in one request. */
+  messages?: number;
+}
+
+const DEFAULT_MESSAGES = 8_000;
+const ROWS_AT_ONCE = 1_000;
+/** Long texts end a round earlier: 16 MiB as JavaScript keeps them. */
+const MAX_TEXT_UNITS = 8 * 1024 * 1024;
+
+function textUnitsOf(messages: readonly ChatMessage[]): number {
+  return messages.reduce((sum, { text }) => sum + (text?.length ?? 0), 0);
+}
+
+/**
+ * Reads on from a mark.
+ *
+ * @throws ChatDatabaseError when the database cannot be read
+ */
+export function gatherMessages(
+  reader: MessageReader,
+  rowId: number,
+  { nowMs, messages: enough = DEFAULT_MESSAGES }: GatheringOptions,
+): GatheredMessages {
+  const messages: ChatMessage[] = [];
+  const limit = Math.min(ROWS_AT_ONCE, enough);
+  let [lastRowId, skipped, undecodable, textUnits] = [rowId, 0, 0, 0];
+  while (true) {
+    const batch = reader.readAfter(lastRowId, { limit, nowMs });
+    messages.push(...batch.messages);
+    lastRowId = batch.lastRowId;
+    skipped += Object.values(batch.skipped).reduce((sum, count) => sum + count, 0);
+    undecodable += batch.undecodableCount;
+    textUnits += textUnitsOf(batch.messages);
+    if (batch.hasMore && messages.length < enough && textUnits < MAX_TEXT_UNITS) continue;
+    const { hasMore, heldBackRowId } = batch;
+    const rows = messages.length + skipped;
+    return { messages, lastRowId, rows, skipped, undecodable, hasMore, heldBack: heldBackRowId !== null };
+  }
+}

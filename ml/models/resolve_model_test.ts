@@ -1,0 +1,100 @@
+/** Tests which model is taken, by what is on the machine, and what is said when none can be had. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { StartError } from "../../lib/lifecycle.ts";
+import { createLogger } from "../../lib/log.ts";
+import { RECOMMENDED_MODEL, SMALL_MODEL } from "./catalog.ts";
+import { findInModelsFolder, listModelsFolder } from "./models_folder.ts";
+import { resolveModel, type ResolveOptions } from "./resolve_model.ts";
+
+const PLENTY = 64 * 1024 ** 3;
+/** Port 9 of the loopback address: nobody listens there. */
+const NO_HUB = "http://127.0.0.1:9";
+
+async function withFolder(use: (options: ResolveOptions) => Promise<void>): Promise<void> {
+  const modelsDir = await Deno.makeTempDir();
+  const log = createLogger({ write: () => {} });
+  try {
+    await use({ model: "auto", modelsDir, hubUrl: NO_HUB, log, availableBytes: PLENTY });
+  } finally {
+    await Deno.remove(modelsDir, { recursive: true });
+  }
+}
+
+/** A file of this size that takes no space. */
+async function placeFile(path: string, sizeBytes: number): Promise<void> {
+  await Deno.writeFile(path, new Uint8Array());
+  await Deno.truncate(path, sizeBytes);
+}
+
+Deno.test("auto takes the recommended model where it is present and memory allows", async () => {
+  await withFolder(async (options) => {
+    await placeFile(join(options.modelsDir, RECOMMENDED_MODEL.fileName), RECOMMENDED_MODEL.sizeBytes);
+    await placeFile(join(options.modelsDir, SMALL_MODEL.fileName), SMALL_MODEL.sizeBytes);
+    const chosen = await resolveModel(options);
+    assert.equal(chosen.id, RECOMMENDED_MODEL.id);
+    assert.match(chosen.why, /recommended/);
+    const cramped = await resolveModel({ ...options, availableBytes: 1024 ** 3 });
+    assert.equal(cramped.id, SMALL_MODEL.id);
+    assert.match(cramped.why, /needs 3.65 GB of memory and 1.07 GB are available/);
+  });
+});
+
+Deno.test("auto takes the small model where the hub cannot be reached, and says so", async () => {
+  await withFolder(async (options) => {
+    await placeFile(join(options.modelsDir, SMALL_MODEL.fileName), SMALL_MODEL.sizeBytes);
+    const chosen = await resolveModel(options);
+    assert.equal(chosen.id, SMALL_MODEL.id);
+    assert.match(chosen.why, /the model hub does not answer for ministral-3b-instruct/);
+  });
+});
+
+Deno.test("a path is taken as it is, and a missing file is a sentence", async () => {
+  await withFolder(async (options) => {
+    const path = join(options.modelsDir, "mine.gguf");
+    await placeFile(path, 10);
+    assert.deepEqual(await resolveModel({ ...options, model: path }), {
+      id: "mine",
+      path,
+      why: "MODEL names its file",
+    });
+    await assert.rejects(resolveModel({ ...options, model: "/nowhere/x.gguf" }), (error: unknown) => {
+      return error instanceof StartError && /There is no model file at \/nowhere\/x.gguf/.test(error.message);
+    });
+  });
+});
+
+Deno.test("an id is looked up in the folder; an unknown one is answered with what there is", async () => {
+  await withFolder(async (options) => {
+    await placeFile(join(options.modelsDir, "tuned-7b.gguf"), 10);
+    assert.equal((await resolveModel({ ...options, model: "tuned-7b" })).id, "tuned-7b");
+    await assert.rejects(
+      resolveModel({ ...options, model: "nonesuch" }),
+      /the catalog has smollm2-135m-instruct and ministral-3b-instruct/,
+    );
+  });
+});
+
+Deno.test("when every source fails, one sentence names each failure and what to do", async () => {
+  await withFolder(async (options) => {
+    await assert.rejects(resolveModel({ ...options, model: RECOMMENDED_MODEL.id }), (error: unknown) => {
+      assert.ok(error instanceof StartError);
+      assert.match(error.message, /the model hub: .+; its Python package: there is none for this model/);
+      assert.match(error.message, /Put Ministral-3-3B-Instruct-2512-Q4_K_M.gguf into/);
+      return true;
+    });
+  });
+});
+
+Deno.test("the folder lists whole models under safe ids only", async () => {
+  await withFolder(async ({ modelsDir }) => {
+    await placeFile(join(modelsDir, SMALL_MODEL.fileName), SMALL_MODEL.sizeBytes - 1);
+    await placeFile(join(modelsDir, "fine.gguf"), 10);
+    await placeFile(join(modelsDir, "fine.gguf.part"), 10);
+    await placeFile(join(modelsDir, "..my model.gguf"), 10);
+    await Deno.mkdir(join(modelsDir, "folder.gguf"));
+    assert.deepEqual((await listModelsFolder(modelsDir)).map(({ id }) => id), ["fine", "my-model"]);
+    assert.equal(await findInModelsFolder(modelsDir, "../fine"), undefined);
+    assert.deepEqual(await listModelsFolder(join(modelsDir, "absent")), []);
+  });
+});
