@@ -18,7 +18,7 @@ import { recordStore } from "./sync/sync_record.ts";
 const RETRIES = 8;
 const PROBE_TIMEOUT_MS = 5_000;
 /** A full batch on a slow machine takes its time. */
-const SYNC_TIMEOUT_MS = 120_000;
+const SYNC_TIMEOUT_MS = 60_000;
 
 export interface AgentContextOptions {
   output: Output;

@@ -7,8 +7,18 @@ export const MAX_TEXT_LENGTH = 262_144;
 /** A UUID in its canonical form. */
 export const idSchema = z.uuid({ error: "must be a UUID" });
 
-/** A point in time on the wire: ISO 8601 with a zone; services answer in UTC with milliseconds. */
-export const timeSchema = z.iso.datetime({ offset: true, error: "must be an ISO 8601 time with a zone" });
+function isStorableTime(text: string): boolean {
+  const year = new Date(text).getUTCFullYear();
+  return year >= 1 && year <= 9_999;
+}
+
+/**
+ * A point in time on the wire: ISO 8601 with a zone; services answer in UTC with milliseconds.
+ *
+ * The year, in UTC, is 1 to 9999: what PostgreSQL stores and JavaScript writes with four digits.
+ */
+export const timeSchema = z.iso.datetime({ offset: true, error: "must be an ISO 8601 time with a zone" })
+  .refine(isStorableTime, "must lie in the years 0001 to 9999");
 
 /**
  * Text that PostgreSQL and every JSON reader can hold: no NUL, no lone surrogates.

@@ -230,6 +230,18 @@ async function checkOpenApi(services: RunningServices, service: "server" | "ml")
   }
 }
 
+/** The result of the background generation, once it is there. */
+async function checkAsyncResult(services: RunningServices, walk: Walk): Promise<void> {
+  const url = `${services.ml.url}/generate/status/${walk.mlJobId}`;
+  let job: ml.GenerateStatusResponse;
+  do {
+    job = ml.generateStatusResponseSchema.parse(await (await fetch(url)).json());
+  } while (job.status === "queued" || job.status === "running");
+  assert.equal(job.status, "completed");
+  assert.equal(job.result?.model_version, "tiny");
+  assert.ok(job.completed_at !== null);
+}
+
 /** The id of the job that the refused start has left behind. */
 async function learnTrainingJob(services: RunningServices, walk: Walk): Promise<void> {
   const response = await fetch(`${services.server.url}/api/training/jobs`, {
@@ -254,6 +266,7 @@ Deno.test("every endpoint of the API reference answers as documented on running 
     const passed = await t.step(next.example, async () => {
       await takeStep(services, walk, next);
       if (next.example === "start training job") await learnTrainingJob(services, walk);
+      if (next.example === "generate status") await checkAsyncResult(services, walk);
     });
     if (!passed) break;
   }

@@ -25,7 +25,8 @@ export interface GatheringOptions {
 }
 
 const DEFAULT_MESSAGES = 8_000;
-const ROWS_AT_ONCE = 1_000;
+/** Few enough that rows of 100 kB of text each are no burden either. */
+const ROWS_AT_ONCE = 250;
 /** Long texts end a round earlier: 16 MiB as JavaScript keeps them. */
 const MAX_TEXT_UNITS = 8 * 1024 * 1024;
 

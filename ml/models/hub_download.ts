@@ -61,6 +61,11 @@ function checkAnswer(response: Response, haveBytes: number): void {
     : new RefusedError(message);
 }
 
+/** Writes at once: what a stream of the file would hold in memory is lost when the transfer breaks. */
+async function writeWhole(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+}
+
 /** One try: a request for what is missing and its answer, both watched. */
 class Transfer implements Disposable {
   readonly #options: HubDownloadOptions;
@@ -88,14 +93,12 @@ class Transfer implements Disposable {
     let done = response.status === 206 ? this.#have : 0;
     const mode = done > 0 ? { append: true } : { truncate: true };
     using file = await Deno.open(partPath, { create: true, write: true, ...mode });
-    const writer = file.writable.getWriter();
     this.#watchdog.expect("the hub sent nothing more", stallTimeoutMs);
     for await (const chunk of response.body ?? []) {
       this.#watchdog.expect("the hub sent nothing more", stallTimeoutMs);
-      await writer.write(chunk);
+      await writeWhole(file, chunk);
       progress.update(done += chunk.length);
     }
-    await writer.close();
   }
 
   [Symbol.dispose](): void {

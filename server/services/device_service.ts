@@ -17,7 +17,7 @@ export interface DeviceService extends Omit<Pairing, "link"> {
 }
 
 /** A device as the wire shows it. */
-export function deviceOf(row: DeviceRow): Device {
+function deviceOf(row: DeviceRow): Device {
   return {
     id: row.id,
     name: row.name,

@@ -126,6 +126,7 @@ Deno.test("a PostgreSQL that outlived its server is ended, and the new start has
   await server.kill();
   assert.equal(await isAlive(orphan), true);
   await startFinds(mark);
+  await assert.rejects(Deno.stat(server.address.host), Deno.errors.NotFound);
   assert.equal(await isAlive(orphan), false);
 });
 

