@@ -11,8 +11,14 @@ import { VERSION } from "../lib/version.ts";
 const BULK_ROWS = 20_000;
 const SYNC_PATH = "/api/sync/messages";
 
-/** Resolves when the server gets its n-th batch of messages, which it then holds until `release`. */
-function holdBatch(home: AgentHome, nth: number): { reached: Promise<void>; release: () => void } {
+/** The agent is waiting for the answer to a batch that the server holds until `release`. */
+interface HeldSync {
+  agent: Deno.ChildProcess;
+  release: () => void;
+}
+
+/** Starts a sync and resolves once the server holds its n-th batch of messages. */
+async function syncHeldAt(home: AgentHome, nth: number): Promise<HeldSync> {
   const reached = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
   let count = 0;
@@ -23,7 +29,13 @@ function holdBatch(home: AgentHome, nth: number): { reached: Promise<void>; rele
     }
     return null;
   };
-  return { reached: reached.promise, release: released.resolve };
+  const agent = spawnAgent(["sync", "--once"], home);
+  const ended = agent.status.then(({ code }) => {
+    throw new Error(`The agent ended with ${code} before it sent batch ${nth}`);
+  });
+  await Promise.race([reached.promise, ended]);
+  ended.catch(() => {});
+  return { agent, release: released.resolve };
 }
 
 function messageGuids(path: string): string[] {
@@ -36,13 +48,10 @@ Deno.test("an agent killed -9 in the middle of a sync, again and again, ends wit
   await using home = await AgentHome.paired();
   bulkChatDb(home.chatDb, { messages: BULK_ROWS });
   for (const nth of [1, 5, 9, 60, 61]) {
-    const held = holdBatch(home, nth);
-    const agent = spawnAgent(["sync", "--once"], home);
-    const [, { signal }] = await Promise.all([
-      held.reached.then(() => agent.kill("SIGKILL")),
-      agent.output(),
-    ]);
-    held.release();
+    const { agent, release } = await syncHeldAt(home, nth);
+    agent.kill("SIGKILL");
+    const { signal } = await agent.output();
+    release();
     assert.equal(signal, "SIGKILL");
   }
   home.server.interfere = () => null;
@@ -59,25 +68,21 @@ Deno.test("an agent killed -9 in the middle of a sync, again and again, ends wit
 Deno.test("a second agent on the same data folder says that another one is at work, and stops", async () => {
   await using home = await AgentHome.paired();
   bulkChatDb(home.chatDb, { messages: 100 });
-  const held = holdBatch(home, 1);
-  const first = spawnAgent(["sync", "--once"], home);
-  await held.reached;
+  const first = await syncHeldAt(home, 1);
   const second = await runAgent(["sync", "--once"], home);
   assert.equal(second.code, 1);
   assert.match(second.stderr, /^Another agent is at this in .*: wait until it is done, or stop it\n$/);
-  held.release();
-  assert.equal((await first.output()).code, 0);
+  first.release();
+  assert.equal((await first.agent.output()).code, 0);
 });
 
 Deno.test("SIGTERM ends a sync with a sentence and exit code 1, and nothing is lost", async () => {
   await using home = await AgentHome.paired();
   bulkChatDb(home.chatDb, { messages: 100 });
-  const held = holdBatch(home, 1);
-  const agent = spawnAgent(["sync", "--once"], home);
-  await held.reached;
+  const { agent, release } = await syncHeldAt(home, 1);
   agent.kill("SIGTERM");
   const { code, stderr } = await agent.output();
-  held.release();
+  release();
   assert.equal(code, 1);
   assert.match(new TextDecoder().decode(stderr), /^Stopped before the end: nothing is lost.*\n$/);
   assert.equal((await runAgent(["sync", "--once"], home)).code, 0);

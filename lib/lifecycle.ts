@@ -1,4 +1,5 @@
 /** Owns a service's life: ending signals, serving until then, finishing what is in flight by a deadline. */
+import process from "node:process";
 import { writeErrorLine } from "./log.ts";
 import { ConfigError } from "./config.ts";
 
@@ -7,12 +8,17 @@ export class StartError extends Error {
   override readonly name = "StartError";
 }
 
-/** Aborts at SIGTERM or SIGINT. A second signal ends the process at once. */
+/**
+ * Aborts at SIGTERM or SIGINT. A second signal ends the process at once.
+ *
+ * The listeners are Node's: packages that clean up at a signal (node-llama-cpp loads one) send it again when they
+ * find no other listener than their own, and they do not see Deno's.
+ */
 export function shutdownSignal(): AbortSignal {
   const controller = new AbortController();
   const names: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGTERM", "SIGINT"];
   for (const name of names) {
-    Deno.addSignalListener(name, () => {
+    process.on(name, () => {
       if (controller.signal.aborted) Deno.exit(130);
       controller.abort(new DOMException(`Received ${name}`, "AbortError"));
     });

@@ -77,8 +77,8 @@ class MessageSync {
     onProgress?.({ rowsDone, rowsTotal });
     let round = this.#gather(rowId);
     while (true) {
-      await this.#acknowledge(round);
       await this.#send(round.messages);
+      await this.#acknowledge(round);
       rowsDone += round.rows;
       onProgress?.({ rowsDone, rowsTotal });
       if (!round.hasMore) break;

@@ -1,6 +1,7 @@
 /** Owns the cache of generated replies in Deno KV: which requests may share one, for how long, and forgetting. */
 import { createHash } from "node:crypto";
 import type { GenerateRequest, GenerateResult } from "../../contract/ml.ts";
+import { matchesGlob } from "./glob.ts";
 
 /** A reply as it is kept. */
 export type CachedReply =
@@ -61,20 +62,14 @@ export function cacheKeyOf(request: GenerateRequest, modelId: string): string | 
   return createHash("sha256").update(JSON.stringify([modelId, fields])).digest("hex");
 }
 
-function regExpOfGlob(glob: string): RegExp {
-  const source = glob.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
-  return new RegExp(`^${source}$`, "su");
-}
-
 /** Makes a cache on a KV store. */
 export function createResponseCache(options: ResponseCacheOptions): ResponseCache {
   const { kv, ttlMs = DEFAULT_TTL_MS, now = Date.now } = options;
 
   async function keysLike(glob: string): Promise<Deno.KvKey[]> {
-    const pattern = regExpOfGlob(glob);
     const keys: Deno.KvKey[] = [];
     for await (const { key } of kv.list({ prefix: [PREFIX] })) {
-      if (pattern.test(String(key[1]))) keys.push(key);
+      if (matchesGlob(String(key[1]), glob)) keys.push(key);
     }
     return keys;
   }

@@ -1,0 +1,87 @@
+/** Tests the service as a process: its start, its refusal to start, and its end. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { generateResultSchema, healthResponseSchema } from "../contract/ml.ts";
+import { PROJECT_ROOT, taskArguments } from "../tools/service_process.ts";
+import { buildTinyGguf } from "../tests/support/tiny_gguf.ts";
+
+interface Process {
+  child: Deno.ChildProcess;
+  /** Resolves with the URL once the model is loaded too. */
+  ready: Promise<string>;
+}
+
+/** Lines of a stream, as they come. */
+async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+}
+
+/** Reads the log to its end, so that the service never waits for a reader. */
+function readyUrl(child: Deno.ChildProcess): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  (async () => {
+    let readyAt = "";
+    for await (const line of linesOf(child.stdout)) {
+      const { message, url } = JSON.parse(line);
+      if (/is ready at/.test(message)) readyAt = url;
+      if (/^The model is/.test(message)) resolve(readyAt);
+    }
+    reject(new Error("the service ended before its model was loaded"));
+  })();
+  return promise;
+}
+
+function start(env: Record<string, string>): Process {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: taskArguments("ml"),
+    cwd: PROJECT_ROOT,
+    env: { ML_HOST: "127.0.0.1", ML_PORT: "0", GPU: "off", THREADS: "1", ML_TOKEN: "", ...env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  return { child, ready: readyUrl(child) };
+}
+
+async function withDir(use: (dir: string) => Promise<void>): Promise<void> {
+  const dir = await Deno.makeTempDir();
+  try {
+    await use(dir);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+Deno.test("the service says where it is, answers, finishes what is in flight at SIGTERM and exits 0", async () => {
+  await withDir(async (dir) => {
+    const model = await buildTinyGguf({ path: join(dir, "tiny.gguf") });
+    const { child, ready } = start({ DATA_DIR: dir, MODEL: model });
+    const errors = child.stderr.text();
+    const url = await ready;
+    const health = await fetch(`${url}/health`);
+    assert.equal(healthResponseSchema.parse(await health.json()).status, "healthy");
+    const body = JSON.stringify({ prompt: "Them: hi\nMe:", max_tokens: 400, temperature: 0 });
+    const headers = { "content-type": "application/json", accept: "text/event-stream" };
+    const response = await fetch(`${url}/generate`, { method: "POST", body, headers });
+    child.kill("SIGTERM");
+    const last = (await response.text()).trim().split("\n\n").at(-1)?.split("\ndata: ")[1] ?? "";
+    assert.ok(generateResultSchema.parse(JSON.parse(last)).tokens_used > 1, "the reply was finished");
+    assert.deepEqual([(await child.status).code, await errors], [0, ""]);
+  });
+});
+
+Deno.test("a service that others could reach without a token does not start, and says why", async () => {
+  await withDir(async (dir) => {
+    const { child, ready } = start({ DATA_DIR: dir, ML_HOST: "0.0.0.0" });
+    ready.catch(() => {});
+    const errors = await child.stderr.text();
+    assert.equal((await child.status).code, 1);
+    assert.match(errors, /^ML_TOKEN must be set when ML_HOST opens the service to others/);
+    assert.doesNotMatch(errors, / at file:/);
+  });
+});
