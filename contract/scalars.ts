@@ -7,9 +7,10 @@ export const MAX_TEXT_LENGTH = 262_144;
 /** A UUID in its canonical form. */
 export const idSchema = z.uuid({ error: "must be a UUID" });
 
+/** A text that is no time at all has no year and is left to the check of its form. */
 function isStorableTime(text: string): boolean {
   const year = new Date(text).getUTCFullYear();
-  return year >= 1 && year <= 9_999;
+  return !(year < 1 || year > 9_999);
 }
 
 /**
