@@ -5,6 +5,8 @@ import type { OwnerClient } from "../tests/support/owner_client.ts";
 import { bubble, type Colour, duration, heading, line, note, paint, table } from "./print.ts";
 
 const SHOWN_MESSAGES = 5;
+/** A small model rambles at higher temperatures, and nobody texts an essay. */
+const DRAFT_CONTEXT = { temperature: 0.3, maxTokens: 60 };
 const REJECTION_REASON = "Does not sound like me";
 
 export interface StoryOptions {
@@ -89,7 +91,7 @@ async function draftFor(
   heading(titleOf(conversation, options.names));
   for (const message of messages.slice(-SHOWN_MESSAGES)) show(message, options.names);
   const startedAt = performance.now();
-  const answer = await owner.draft(latest.id);
+  const answer = await owner.draft(latest.id, DRAFT_CONTEXT);
   const realReply = options.realReplies.get(keyOfParticipants(conversation.participantIds));
   const draft = {
     conversation,

@@ -15,6 +15,7 @@ import {
 } from "../../contract/devices.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import {
+  type GenerateContext,
   type GeneratedResponse,
   generatedResponseSchema,
   type ResponseActionRequest,
@@ -36,7 +37,7 @@ export interface OwnerClient {
   latestMessages(conversationId: string, count: number): Promise<Message[]>;
   /** Names by handle. */
   names(): Promise<Map<string, string>>;
-  draft(messageId: string): Promise<GeneratedResponse>;
+  draft(messageId: string, context?: Partial<GenerateContext>): Promise<GeneratedResponse>;
   act(responseId: string, action: ResponseActionRequest): Promise<ResponseActionResponse>;
   trainingSamples(): Promise<TrainingSampleList>;
   syncStatus(): Promise<SyncStatusResponse>;
@@ -90,7 +91,8 @@ export async function claimServer(baseUrl: string): Promise<OwnerClient> {
       );
       return new Map(handles.filter((entry): entry is readonly [string, string] => !entry.includes(null)));
     },
-    draft: (messageId) => post(SERVER_PATHS.generateResponse, { messageId }, generatedResponseSchema),
+    draft: (messageId, context) =>
+      post(SERVER_PATHS.generateResponse, { messageId, context }, generatedResponseSchema),
     act: (id, action) =>
       post(pathOf(SERVER_PATHS.responseAction, { id }), action, responseActionResponseSchema),
     syncStatus: () => get(SERVER_PATHS.syncStatus, syncStatusResponseSchema),
