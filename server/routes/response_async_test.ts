@@ -132,5 +132,6 @@ Deno.test("after a crash, drafts that no job carries are failed and the others a
   const record = await read({ server, token, id: orphan.id });
   assert.equal(record.status, "failed");
   assert.match(record.error ?? "", /server ended/);
-  assert.equal((await read(carried)).status, "queued");
+  // Its job tries again every few milliseconds, so it may be under way at this moment.
+  assert.match((await read(carried)).status, /^(queued|generating)$/);
 });
