@@ -11,7 +11,7 @@ import { writeLine } from "../lib/log.ts";
 import { pairAgent, spawnAgent } from "../tests/support/agent_process.ts";
 import { bulkChatDb } from "../tests/support/chat_db_bulk.ts";
 import { claimServer } from "../tests/support/owner_client.ts";
-import { startServices } from "../tests/support/running_services.ts";
+import { agentEnvOf, startServices } from "../tests/support/running_services.ts";
 import { descendantBytes, peakRssBytes } from "./process_memory.ts";
 
 const DEFAULT_MESSAGES = 200_000;
@@ -38,12 +38,7 @@ async function main(messages: number): Promise<void> {
   await using services = await startServices({ env: { PAIRING: "approve" } });
   const chatDb = join(services.dir, "chat.db");
   bulkChatDb(chatDb, { messages });
-  const env = {
-    AGENT_SERVER_URL: services.server.url,
-    AGENT_DATA_DIR: join(services.dir, "agent"),
-    AGENT_CHAT_DB: chatDb,
-    AGENT_ADDRESS_BOOK: join(services.dir, "AddressBook"),
-  };
+  const env = agentEnvOf(services, chatDb);
   const owner = await claimServer(services.server.url);
   await pairAgent((code) => owner.approve(code), { env });
   const startedMs = performance.now();

@@ -1,5 +1,5 @@
 /** Owns the demo's course: model, sample Mac, services, pairing, sync, drafts, actions, samples. */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { defaultDataDir } from "../lib/data_dir.ts";
 import { aborted, StartError } from "../lib/lifecycle.ts";
 import { createLogger } from "../lib/log.ts";
@@ -29,7 +29,7 @@ interface Folders {
 }
 
 async function prepareFolders(): Promise<Folders> {
-  const data = Deno.env.get("DATA_DIR") || defaultDataDir();
+  const data = resolve(Deno.env.get("DATA_DIR") || defaultDataDir());
   const demo = join(data, "demo");
   await Deno.remove(demo, { recursive: true }).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;

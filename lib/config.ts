@@ -1,4 +1,5 @@
 /** Owns configuration: tables of settings, read from an environment all at once, every fault collected. */
+import { LOG_LEVELS, type LogLevel } from "./log.ts";
 
 /** One setting of a service. */
 export interface Setting<Value> {
@@ -92,6 +93,14 @@ export function httpUrl(raw: string): string {
   if (url?.protocol === "http:" || url?.protocol === "https:") return raw.replace(/\/+$/, "");
   throw new Error("a URL that begins with http:// or https://");
 }
+
+/** `LOG_LEVEL`, the same for each service. */
+export const logLevelSetting: Setting<LogLevel> = setting<LogLevel>({
+  env: "LOG_LEVEL",
+  parse: oneOf(...LOG_LEVELS),
+  fallback: "info",
+  description: "Least severe log lines to print",
+});
 
 /** True when a host name binds only this machine. */
 export function isLoopback(host: string): boolean {

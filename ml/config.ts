@@ -6,6 +6,7 @@ import {
   type ConfigOf,
   httpUrl,
   isLoopback,
+  logLevelSetting,
   oneOf,
   port,
   setting,
@@ -14,7 +15,6 @@ import {
   wholeNumber,
 } from "../lib/config.ts";
 import { defaultDataDir } from "../lib/data_dir.ts";
-import { LOG_LEVELS, type LogLevel } from "../lib/log.ts";
 
 export const SETTINGS = {
   host: setting({
@@ -110,12 +110,7 @@ export const SETTINGS = {
     fallback: 64,
     description: "Requests that may wait; further ones are answered with 503",
   }),
-  logLevel: setting<LogLevel>({
-    env: "LOG_LEVEL",
-    parse: oneOf(...LOG_LEVELS),
-    fallback: "info",
-    description: "Least severe log lines to print",
-  }),
+  logLevel: logLevelSetting,
 } satisfies SettingsTable;
 
 export type MlConfig = Omit<ConfigOf<typeof SETTINGS>, "modelsDir"> & { readonly modelsDir: string };

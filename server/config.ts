@@ -5,6 +5,7 @@ import {
   type ConfigOf,
   httpUrl,
   isLoopback,
+  logLevelSetting,
   oneOf,
   port,
   setting,
@@ -12,7 +13,6 @@ import {
   text,
 } from "../lib/config.ts";
 import { defaultDataDir } from "../lib/data_dir.ts";
-import { LOG_LEVELS, type LogLevel } from "../lib/log.ts";
 
 /** HS256 wants a key at least as long as its hash: RFC 7518 section 3.2. */
 const MIN_SECRET_BYTES = 32;
@@ -83,12 +83,7 @@ export const SETTINGS = {
     description: "Token that the ml service asks for",
     secret: true,
   }),
-  logLevel: setting<LogLevel>({
-    env: "LOG_LEVEL",
-    parse: oneOf(...LOG_LEVELS),
-    fallback: "info",
-    description: "Least severe log lines to print",
-  }),
+  logLevel: logLevelSetting,
 } satisfies SettingsTable;
 
 export type ServerConfig = Omit<ConfigOf<typeof SETTINGS>, "pairing"> & { readonly pairing: Pairing };

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pairAgent, runAgent, spawnAgent } from "./support/agent_process.ts";
 import { bulkChatDb } from "./support/chat_db_bulk.ts";
 import { claimServer, type OwnerClient } from "./support/owner_client.ts";
-import { startServices } from "./support/running_services.ts";
+import { agentEnvOf, startServices } from "./support/running_services.ts";
 
 const MESSAGES = 50_000;
 /** The server dies once it has stored this many. */
@@ -37,12 +37,7 @@ Deno.test("a server killed -9 during a sync of 50,000 messages ends with each me
   await using services = await startServices({ env: { PAIRING: "approve" } });
   const chatDb = join(services.dir, "chat.db");
   bulkChatDb(chatDb, { messages: MESSAGES });
-  const env = {
-    AGENT_SERVER_URL: services.server.url,
-    AGENT_DATA_DIR: join(services.dir, "agent"),
-    AGENT_CHAT_DB: chatDb,
-    AGENT_ADDRESS_BOOK: join(services.dir, "AddressBook"),
-  };
+  const env = agentEnvOf(services, chatDb);
   const owner = await claimServer(services.server.url);
   await pairAgent((code) => owner.approve(code), { env });
 

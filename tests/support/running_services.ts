@@ -49,6 +49,16 @@ export async function startServices(options: RunningServicesOptions = {}): Promi
   }
 }
 
+/** The settings of an agent that syncs a chat.db to these services; it has no address book. */
+export function agentEnvOf(services: RunningServices, chatDb: string): Record<string, string> {
+  return {
+    AGENT_SERVER_URL: services.server.url,
+    AGENT_DATA_DIR: join(services.dir, "agent"),
+    AGENT_CHAT_DB: chatDb,
+    AGENT_ADDRESS_BOOK: join(services.dir, "AddressBook"),
+  };
+}
+
 function startMl(
   options: { dir: string; model: string; env: Record<string, string> },
 ): Promise<ServiceProcess> {
