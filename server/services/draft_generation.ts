@@ -3,6 +3,7 @@ import { ApiError } from "../../lib/errors.ts";
 import type { MlClient } from "../clients/ml.ts";
 import type { ResponseStore } from "../store/response_store.ts";
 import type { DraftResponse } from "../store/schema.ts";
+import { groupLabelsOf, stopTextsFor, withoutGroupLabel } from "./group_labels.ts";
 
 /** How the model is to write; the rest of ml's settings keep their defaults. */
 export interface DraftSettings {
@@ -32,8 +33,10 @@ export async function generateDraft(
   { ml, responses }: GenerationParts,
   { draft, settings, signal }: Generation,
 ): Promise<DraftResponse | undefined> {
+  const labels = groupLabelsOf(draft.prompt);
   const result = await ml.generate({
     prompt: draft.prompt,
+    ...(labels.length > 0 ? { stop: stopTextsFor(labels) } : {}),
     max_tokens: settings.maxTokens,
     temperature: settings.temperature,
     conversation_id: draft.conversationId,
@@ -41,7 +44,7 @@ export async function generateDraft(
   return await responses.complete(draft.accountId, {
     responseId: draft.id,
     completion: {
-      response: result.response.trim(),
+      response: withoutGroupLabel(result.response.trim(), labels),
       confidence: result.confidence,
       modelVersion: result.model_version,
       tokensUsed: result.tokens_used,

@@ -1,6 +1,7 @@
 /** Owns the prompt of a draft: which of a conversation's messages the model sees, and what it is told about them. */
 import { formatTranscript, type Turn } from "../../contract/prompt.ts";
 import type { Conversation, Message } from "../store/schema.ts";
+import { GROUP_RULE } from "./group_labels.ts";
 
 /** What stands in a message's text where an attachment was: Unicode's object replacement character. */
 const ATTACHMENT_MARK = /\uFFFC/g;
@@ -67,8 +68,7 @@ function latestThatFit(turns: readonly Turn[]): Turn[] {
 function companyOf({ conversation, messages, names }: PromptSource): string {
   if (conversation.isGroup) {
     const title = nameText(names === null ? "" : conversation.displayName ?? "");
-    const others = "Each message of the others begins with its sender's name; begin yours with no name.";
-    return `in the group chat${title && ` "${title}"`}. ${others}`;
+    return `in the group chat${title && ` "${title}"`}. ${GROUP_RULE}`;
   }
   const sender = messages.findLast(({ direction }) => direction === "incoming")?.senderId ?? "";
   const name = nameText(names === null ? "" : names.get(sender) ?? conversation.displayName ?? "");
