@@ -1,0 +1,99 @@
+/** Owns the adapter's file: a GGUF that llama.cpp loads as a LoRA adapter, with its provenance. */
+import type { CpuBackend } from "./ggml/backend.ts";
+import type { GgufHandle, Tensor } from "./ggml/handles.ts";
+import { type Ggml, quietly } from "./ggml/library.ts";
+import { F32, TensorContext } from "./ggml/tensor_context.ts";
+import { floatsOf } from "./ggml/tensor_memory.ts";
+import { cText } from "./ggml/text.ts";
+import type { AdapterState } from "./model/adapter_state.ts";
+import type { LoraModule } from "./model/lora_layout.ts";
+import { type Provenance, TrainingError } from "./trainer.ts";
+import { writeWholeFile } from "./whole_file.ts";
+
+/** Prefix of the metadata that says where an adapter comes from. */
+export const PROVENANCE_PREFIX = "conversation_assistant.";
+
+/** Longest metadata text that is written; ggml itself sets no limit. */
+const MAX_TEXT_LENGTH = 4_096;
+
+/** The keys that `llama_adapter_lora_init` of llama-adapter.cpp asks for. */
+function writeMetadata(
+  ggml: Ggml,
+  gguf: GgufHandle,
+  options: { architecture: string; alpha: number; provenance: Provenance },
+): void {
+  const text = (key: string, value: string) =>
+    ggml.gguf_set_val_str(gguf, cText(key), cText(value.slice(0, MAX_TEXT_LENGTH).replaceAll("\0", "")));
+  text("general.type", "adapter");
+  text("general.architecture", options.architecture);
+  text("adapter.type", "lora");
+  ggml.gguf_set_val_f32(gguf, cText("adapter.lora.alpha"), options.alpha);
+  for (const [name, value] of Object.entries(options.provenance)) {
+    const key = `${PROVENANCE_PREFIX}${name}`;
+    if (typeof value === "string") text(key, value);
+    else if (typeof value === "number") ggml.gguf_set_val_f64(gguf, cText(key), value);
+    else ggml.gguf_set_val_bool(gguf, cText(key), value);
+  }
+}
+
+/** B as llama.cpp wants it, [rank, outputWidth]; in training it lies the other way round. */
+function transposedB(numbers: Float32Array, module: LoraModule, options: { rank: number }): Float32Array {
+  const { rank } = options;
+  const { offsetB, outputWidth } = module;
+  return Float32Array.from({ length: rank * outputWidth }, (_, index) => {
+    const [output, row] = [Math.floor(index / rank), index % rank];
+    return numbers[offsetB + row * outputWidth + output] ?? 0;
+  });
+}
+
+/** Tensors of a module's matrices, named as the base model's are, and what they will hold. */
+function moduleTensors(
+  context: TensorContext,
+  adapter: AdapterState,
+  options: { module: LoraModule },
+): { tensor: Tensor; numbers: Float32Array }[] {
+  const { module } = options;
+  const { layout: { rank }, parameters } = adapter;
+  const { target, layer, inputWidth, outputWidth, offsetA } = module;
+  const tensor = (suffix: string, shape: readonly [number, number]) =>
+    context.name(context.tensor(F32, shape), `blk.${layer}.${target}.weight.${suffix}`);
+  return [
+    {
+      tensor: tensor("lora_a", [inputWidth, rank]),
+      numbers: parameters.slice(offsetA, offsetA + inputWidth * rank),
+    },
+    { tensor: tensor("lora_b", [rank, outputWidth]), numbers: transposedB(parameters, module, { rank }) },
+  ];
+}
+
+/**
+ * Writes an adapter; the file appears whole or not at all.
+ *
+ * @throws TrainingError `compute_failed` when ggml cannot write the file, as on a full disk
+ */
+export async function writeAdapter(
+  path: string,
+  adapter: AdapterState,
+  options: { backend: CpuBackend; architecture: string; provenance: Provenance },
+): Promise<void> {
+  const { backend, architecture, provenance } = options;
+  const { ggml } = backend;
+  const { modules, alpha } = adapter.layout;
+  using context = new TensorContext(ggml, { tensors: modules.length * 2 });
+  const entries = modules.flatMap((module) => moduleTensors(context, adapter, { module }));
+  using stack = new DisposableStack();
+  stack.adopt(backend.allocate(context.handle), (buffer) => ggml.ggml_backend_buffer_free(buffer));
+  const gguf = stack.adopt(ggml.gguf_init_empty(), (gguf) => ggml.gguf_free(gguf));
+  if (gguf === null) {
+    throw new TrainingError("out_of_memory", "There is not enough memory to write the adapter");
+  }
+  writeMetadata(ggml, gguf, { architecture, alpha, provenance });
+  for (const { tensor, numbers } of entries) {
+    floatsOf(ggml, tensor).set(numbers);
+    ggml.gguf_add_tensor(gguf, tensor);
+  }
+  await writeWholeFile(path, (partPath) => {
+    if (quietly(ggml, () => ggml.gguf_write_to_file(gguf, cText(partPath), false))) return;
+    throw new TrainingError("compute_failed", `The adapter cannot be written to ${path}: is the disk full?`);
+  });
+}

@@ -1,0 +1,80 @@
+/** Owns ggml's opened libraries: located, proven to be the pinned version, CPU backend registered. */
+import { messageOf } from "../../../lib/errors.ts";
+import { TrainingError } from "../trainer.ts";
+import { checkLibrary } from "./checks.ts";
+import { findLibraryFiles, type LibraryFiles } from "./library_files.ts";
+import { BASE_SYMBOLS, REGISTRY_SYMBOLS } from "./symbols.ts";
+import { cText } from "./text.ts";
+
+/** The functions of ggml. Pointers are typed by kind. */
+export type Ggml =
+  & Deno.DynamicLibrary<typeof BASE_SYMBOLS>["symbols"]
+  & Deno.DynamicLibrary<typeof REGISTRY_SYMBOLS>["symbols"];
+
+const LOG_CALLBACK = { parameters: ["i32", "pointer", "pointer"], result: "void" } as const;
+
+/**
+ * Runs native work whose faults are thrown as errors, without ggml writing them to stderr as well.
+ *
+ * @param work must not be computing: other threads may not call back into JavaScript
+ */
+export function quietly<Result>(
+  ggml: Pick<Ggml, "ggml_log_get" | "ggml_log_set">,
+  work: () => Result,
+): Result {
+  using silent = new DisposableStack();
+  const callback = silent.adopt(
+    new Deno.UnsafeCallback(LOG_CALLBACK, () => {}),
+    (callback) => callback.close(),
+  );
+  const [log, userData] = [new BigUint64Array(1), new BigUint64Array(1)];
+  ggml.ggml_log_get(log, userData);
+  ggml.ggml_log_set(callback.pointer, null);
+  silent.defer(() =>
+    ggml.ggml_log_set(Deno.UnsafePointer.create(log[0] ?? 0n), Deno.UnsafePointer.create(userData[0] ?? 0n))
+  );
+  return work();
+}
+
+/** Registers the CPU backends of the folder. */
+function loadBackends(ggml: Ggml, directory: string): void {
+  const cpu = cText("CPU");
+  if (ggml.ggml_backend_reg_by_name(cpu) !== null) return;
+  quietly(ggml, () => ggml.ggml_backend_load_all_from_path(cText(directory)));
+  if (ggml.ggml_backend_reg_by_name(cpu) !== null) return;
+  throw new TrainingError(
+    "library_unusable",
+    `No CPU backend of ggml in ${directory} runs on this processor`,
+  );
+}
+
+function open(files: LibraryFiles): Ggml {
+  try {
+    const base = Deno.dlopen(files.base, BASE_SYMBOLS);
+    checkLibrary(base.symbols);
+    const registry = Deno.dlopen(files.registry, REGISTRY_SYMBOLS);
+    return { ...base.symbols, ...registry.symbols };
+  } catch (error) {
+    if (error instanceof TrainingError) throw error;
+    throw new TrainingError("library_unusable", `ggml's library cannot be opened: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+let opened: Ggml | undefined;
+
+/**
+ * Opens ggml once per process; the library stays loaded, as its worker threads' code must.
+ *
+ * @throws TrainingError `library_unusable` when it is missing, of another version, or unfit for this machine
+ */
+export function openGgml(): Ggml {
+  if (opened === undefined) {
+    const files = findLibraryFiles();
+    const ggml = open(files);
+    loadBackends(ggml, files.directory);
+    opened = ggml;
+  }
+  return opened;
+}

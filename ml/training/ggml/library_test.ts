@@ -1,0 +1,46 @@
+/** Tests that only the pinned ggml is used, and that its constants are those of the library. */
+import assert from "node:assert/strict";
+import { TrainingError } from "../trainer.ts";
+import { CpuBackend } from "./backend.ts";
+import { checkLibrary, type SelfDescription } from "./checks.ts";
+import { openGgml } from "./library.ts";
+import { cText, textAt } from "./text.ts";
+
+function isUnusable(words: RegExp): (error: unknown) => boolean {
+  return (error) =>
+    error instanceof TrainingError && error.code === "library_unusable" && words.test(error.message);
+}
+
+/** The library as it describes itself, but for one answer. */
+function describedWith(changes: Partial<SelfDescription>): SelfDescription {
+  return { ...openGgml(), ...changes };
+}
+
+Deno.test("the installed library is the one that the constants were read from", () => {
+  checkLibrary(openGgml());
+});
+
+Deno.test("another version, type, block, operation or struct size is refused with a sentence", () => {
+  const other = cText("0.99.0");
+  const pointer = Deno.UnsafePointer.of(other);
+  const differences: [Partial<SelfDescription>, RegExp][] = [
+    [{ ggml_version: () => pointer }, /version is 0\.99\.0, not 0\.23\.0/],
+    [{ ggml_commit: () => pointer }, /commit is 0\.99\.0/],
+    [{ ggml_type_name: () => pointer }, /type 0 is 0\.99\.0, not f32/],
+    [{ ggml_op_name: () => pointer }, /operation 2 is 0\.99\.0, not ADD/],
+    [{ ggml_type_size: () => 3n }, /the size of f32 is 3, not 4/],
+    [{ ggml_blck_size: () => 64n }, /a block of f32 is 64, not 1/],
+    [{ ggml_tensor_overhead: () => 400n }, /tensor's description is 400/],
+  ];
+  for (const [change, words] of differences) {
+    assert.throws(() => checkLibrary(describedWith(change)), isUnusable(words));
+  }
+  assert.equal(textAt(pointer), "0.99.0");
+});
+
+Deno.test("a backend computes on the number of threads it is given, time after time", () => {
+  for (const threads of [1, 2, 1]) {
+    using backend = new CpuBackend(threads);
+    assert.ok(backend.handle);
+  }
+});

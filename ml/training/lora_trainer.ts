@@ -1,0 +1,259 @@
+/** Owns the `Trainer` on ggml: one base model, one adapter, steps and evaluations over micro-batches. */
+import { seededRandom } from "../engine/seeded_random.ts";
+import { writeAdapter } from "./adapter_file.ts";
+import { CpuBackend } from "./ggml/backend.ts";
+import { GgufFile } from "./ggml/gguf_file.ts";
+import { GraphMemory } from "./ggml/graph_memory.ts";
+import { AdapterState, OPTIMIZER_DEFAULTS } from "./model/adapter_state.ts";
+import { type Hyperparameters, readHyperparameters } from "./model/hyperparameters.ts";
+import { layOutLora } from "./model/lora_layout.ts";
+import {
+  computedTokens,
+  groupSamples,
+  type IndexedSample,
+  type MicroBatch,
+  packGroup,
+} from "./model/micro_batch.ts";
+import { ModelGraph } from "./model/model_graph.ts";
+import type { FixedFormat } from "./model/weight_plan.ts";
+import { ModelWeights } from "./model/weights.ts";
+import { choosePlan } from "./memory_estimate.ts";
+import { checkSamples } from "./sample_checks.ts";
+import {
+  DEFAULT_MICRO_BATCH_TOKENS,
+  type EvaluateOptions,
+  type ModelSummary,
+  type Provenance,
+  type ReplyLikelihood,
+  type StepOptions,
+  type StepResult,
+  type TokenSample,
+  type Trainer,
+  type TrainerOptions,
+  TrainingError,
+} from "./trainer.ts";
+import { readState, writeState } from "./training_state.ts";
+
+/** Smallest probability that a loss is taken of: below it 32-bit floats end. */
+const LEAST_PROBABILITY = 1e-45;
+
+/** What a trainer is made of; the trainer disposes of it. */
+interface TrainerParts {
+  backend: CpuBackend;
+  hyperparameters: Hyperparameters;
+  format: FixedFormat;
+  weights: ModelWeights;
+  adapter: AdapterState;
+  memory: GraphMemory;
+}
+
+/** See {@linkcode Trainer}. Made by {@linkcode createTrainer}. */
+class LoraTrainer implements Trainer {
+  readonly #parts: TrainerParts;
+  readonly #options: TrainerOptions;
+  readonly #owned: DisposableStack;
+  #busy = false;
+
+  constructor(parts: TrainerParts, options: TrainerOptions & { owned: DisposableStack }) {
+    const { owned, ...settings } = options;
+    this.#parts = parts;
+    this.#options = settings;
+    this.#owned = owned;
+  }
+
+  get model(): ModelSummary {
+    const { hyperparameters, adapter, format: weights } = this.#parts;
+    const { architecture, layers, vocabularySize, contextLength } = hyperparameters;
+    return {
+      architecture,
+      layers,
+      vocabularySize,
+      contextLength,
+      parameters: adapter.layout.length,
+      weights,
+    };
+  }
+
+  get steps(): number {
+    return this.#parts.adapter.steps;
+  }
+
+  step(batch: readonly TokenSample[], options: StepOptions): Promise<StepResult> {
+    return this.#alone(() => this.#step(batch, options));
+  }
+
+  evaluate(samples: readonly TokenSample[], options: EvaluateOptions = {}): Promise<ReplyLikelihood[]> {
+    return this.#alone(() => this.#evaluate(samples, options));
+  }
+
+  async exportAdapter(path: string, provenance: Provenance): Promise<void> {
+    const { backend, hyperparameters: { architecture }, adapter } = this.#parts;
+    await this.#alone(() => writeAdapter(path, adapter, { backend, architecture, provenance }));
+  }
+
+  async saveState(path: string): Promise<void> {
+    await this.#alone(() => writeState(path, this.#parts.adapter, { settings: this.#fingerprint() }));
+  }
+
+  async loadState(path: string): Promise<void> {
+    await this.#alone(() => readState(path, this.#parts.adapter, { settings: this.#fingerprint() }));
+  }
+
+  [Symbol.dispose](): void {
+    // Native threads may be at work in the memory that would be freed.
+    if (this.#busy) throw new Error("The trainer is busy: await its call before disposing of it");
+    this.#owned.dispose();
+  }
+
+  async #step(batch: readonly TokenSample[], options: StepOptions): Promise<StepResult> {
+    const { adapter } = this.#parts;
+    checkSamples(batch, this.#parts.hyperparameters);
+    if (!(options.learningRate >= 0 && Number.isFinite(options.learningRate))) {
+      throw new TrainingError(
+        "bad_settings",
+        `The learning rate must not be below 0: it is ${options.learningRate}`,
+      );
+    }
+    const totalWeight = batch.reduce((sum, { reply, weight = 1 }) => sum + weight * reply.length, 0);
+    const random = seededRandom(this.#options.seed ^ Math.imul(adapter.steps + 1, 0x9e37_79b1));
+    adapter.gradients.fill(0);
+    let loss = 0;
+    for (const group of this.#groups(batch)) {
+      options.signal?.throwIfAborted();
+      const packed = packGroup(group);
+      const shares = Float32Array.from(packed.weights, (weight) => weight / totalWeight);
+      const logs = await this.#run(packed, { train: true, scale: 1, shares, random });
+      loss -= logs.reduce((sum, log, row) => sum + log * (packed.weights[row] ?? 0), 0) / totalWeight;
+    }
+    options.signal?.throwIfAborted();
+    const gradientNorm = adapter.gradientNorm();
+    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+      throw new TrainingError(
+        "diverged",
+        `Training diverged at step ${adapter.steps + 1}: lower the learning rate`,
+      );
+    }
+    await adapter.step(options.learningRate, { gradientNorm });
+    return {
+      loss,
+      gradientNorm,
+      tokens: batch.reduce((sum, sample) => sum + computedTokens(sample), 0),
+      replyTokens: batch.reduce((sum, { reply }) => sum + reply.length, 0),
+    };
+  }
+
+  async #evaluate(samples: readonly TokenSample[], options: EvaluateOptions): Promise<ReplyLikelihood[]> {
+    checkSamples(samples, this.#parts.hyperparameters);
+    const likelihoods = samples.map(({ reply }) => ({ tokens: reply.length, logLikelihood: 0 }));
+    for (const group of this.#groups(samples)) {
+      options.signal?.throwIfAborted();
+      const packed = packGroup(group);
+      const logs = await this.#run(packed, {
+        train: false,
+        scale: options.adapterScale ?? 1,
+        shares: new Float32Array(packed.shape.predictedRows),
+        random: () => 0,
+      });
+      packed.owners.forEach((owner, row) => {
+        const likelihood = likelihoods[owner];
+        if (likelihood !== undefined) likelihood.logLikelihood += logs[row] ?? 0;
+      });
+    }
+    return likelihoods;
+  }
+
+  #groups(samples: readonly TokenSample[]): IndexedSample[][] {
+    return groupSamples(samples, { maxTokens: this.#options.microBatchTokens ?? DEFAULT_MICRO_BATCH_TOKENS });
+  }
+
+  /** Computes a micro-batch. @returns the logarithm of each prediction's probability, filling rows included */
+  async #run(
+    packed: MicroBatch,
+    options: { train: boolean; scale: number; shares: Float32Array<ArrayBuffer>; random: () => number },
+  ): Promise<number[]> {
+    const { backend, hyperparameters, format, weights, adapter, memory } = this.#parts;
+    const { train, scale } = options;
+    using graph = new ModelGraph(backend, {
+      model: hyperparameters,
+      weights,
+      layout: adapter.layout,
+      lora: scale === 0 ? null : adapter.tensors({ scale }),
+      shape: packed.shape,
+      train,
+      exact: format === "f32",
+    });
+    graph.place(memory);
+    graph.load(packed, options);
+    await graph.compute();
+    return Array.from(graph.labelProbabilities(), (p) => Math.log(Math.max(p, LEAST_PROBABILITY)));
+  }
+
+  /** What must be equal for a saved state to go on exactly. */
+  #fingerprint(): Record<string, string | number> {
+    const { layout } = this.#parts.adapter;
+    const { rank, alpha, dropout, targets, firstLayer } = layout;
+    const { seed } = this.#options;
+    return {
+      ...this.model,
+      ...OPTIMIZER_DEFAULTS,
+      ...this.#options.optimizer,
+      rank,
+      alpha,
+      dropout,
+      targets: targets.join(" "),
+      firstLayer,
+      seed,
+    };
+  }
+
+  /** Two calls at a time would share memory and gradients. */
+  async #alone<Result>(work: () => Promise<Result> | Result): Promise<Result> {
+    if (this.#busy) throw new Error("The trainer is busy: await one call before the next");
+    if (this.#owned.disposed) throw new Error("The trainer has been disposed of");
+    this.#busy = true;
+    try {
+      return await work();
+    } finally {
+      this.#busy = false;
+    }
+  }
+}
+
+function checkOptions(
+  { seed, threads, microBatchTokens = DEFAULT_MICRO_BATCH_TOKENS, optimizer = {} }: TrainerOptions,
+): void {
+  const fault = !Number.isInteger(threads) || threads < 1
+    ? `threads must be a whole number above 0: it is ${threads}`
+    : !Number.isInteger(seed)
+    ? `seed must be a whole number: it is ${seed}`
+    : !(microBatchTokens >= 1)
+    ? `microBatchTokens must be above 0: it is ${microBatchTokens}`
+    : Object.entries(optimizer).filter(([, value]) => !(value >= 0)).map(([name, value]) =>
+      `${name} must not be below 0: it is ${value}`
+    )[0];
+  if (fault !== undefined) throw new TrainingError("bad_settings", `The trainer's ${fault}`);
+}
+
+/**
+ * Loads a base model and begins an adapter on it.
+ *
+ * @throws TrainingError `library_unusable`, `model_unreadable`, `model_unsupported`, `bad_settings`, `out_of_memory`
+ */
+export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
+  checkOptions(options);
+  using stack = new DisposableStack();
+  const backend = stack.use(new CpuBackend(options.threads));
+  using file = new GgufFile(backend.ggml, options.modelPath);
+  const hyperparameters = readHyperparameters(file);
+  const layout = layOutLora(options.lora, hyperparameters);
+  const { plan, format } = choosePlan(file, { model: hyperparameters, layout }, {
+    weights: options.weights ?? "auto",
+    microBatchTokens: options.microBatchTokens ?? DEFAULT_MICRO_BATCH_TOKENS,
+  });
+  const weights = stack.use(await ModelWeights.load(backend, file, { plan }));
+  const optimizer = { ...OPTIMIZER_DEFAULTS, ...options.optimizer };
+  const adapter = stack.use(new AdapterState(backend, layout, { seed: options.seed, optimizer }));
+  const memory = stack.use(new GraphMemory(backend));
+  const parts = { backend, hyperparameters, format, weights, adapter, memory };
+  return new LoraTrainer(parts, { ...options, owned: stack.move() });
+}

@@ -1,0 +1,118 @@
+/** Owns what training takes of memory, reckoned before any of it is taken, and the choice of format that follows. */
+import { openGgml } from "./ggml/library.ts";
+import { GgufFile } from "./ggml/gguf_file.ts";
+import { adapterBytes } from "./model/adapter_state.ts";
+import type { BatchShape } from "./model/batch_shape.ts";
+import { LONGEST_KEPT } from "./model/attention.ts";
+import { type Hyperparameters, readHyperparameters } from "./model/hyperparameters.ts";
+import { layOutLora, type LoraLayout } from "./model/lora_layout.ts";
+import { type FixedFormat, planWeights, weightBytes, type WeightPlan } from "./model/weight_plan.ts";
+import {
+  DEFAULT_MICRO_BATCH_TOKENS,
+  type TrainerOptions,
+  type TrainingMemory,
+  type WeightFormat,
+} from "./trainer.ts";
+
+const F32_BYTES = 4;
+
+/** What `auto` tries, best first. */
+const FORMATS: readonly FixedFormat[] = ["mixed", "q8_0", "file"];
+
+/** Share of the free memory that training may take: the rest is for serving and for the system. */
+const USABLE_SHARE = 0.8;
+
+/** Numbers that a trained layer keeps until its backward pass. */
+function keptNumbers(shape: BatchShape, model: Hyperparameters, layout: LoraLayout): number {
+  const { heads, keyValueHeads, headWidth, width, feedForward } = model;
+  const [query, key] = [heads * headWidth, keyValueHeads * headWidth];
+  const probabilities = shape.paddedLength <= LONGEST_KEPT ? heads * shape.paddedLength : 0;
+  // Gate and up are kept in 16 bits.
+  const perPackedRow = 2 * width + query + feedForward + layout.targets.length * layout.rank;
+  const perPaddedRow = query + 2 * key + probabilities;
+  return shape.rows * perPackedRow + shape.paddedLength * shape.samples * perPaddedRow;
+}
+
+/** Numbers that are at hand at one time only: the widest place of the graph. */
+function passingNumbers(shape: BatchShape, model: Hyperparameters): number {
+  const { heads, headWidth, width, feedForward, vocabularySize } = model;
+  const paddedRows = shape.paddedLength * shape.samples;
+  const attention = paddedRows * (3 * heads * shape.paddedLength + 6 * heads * headWidth);
+  const feed = shape.rows * (4 * feedForward + 2 * width);
+  return Math.max(attention, feed, shape.predictedRows * vocabularySize);
+}
+
+/** Bytes of a micro-batch's results in training. */
+export function activationBytes(
+  shape: BatchShape,
+  { model, layout }: { model: Hyperparameters; layout: LoraLayout },
+): number {
+  const trained = model.layers - layout.firstLayer;
+  return (trained * keptNumbers(shape, model, layout) + passingNumbers(shape, model)) * F32_BYTES;
+}
+
+/** Tokens of a sample that nothing is said about: longer than most exchanges of messages. */
+const USUAL_SAMPLE_TOKENS = 256;
+
+/** The largest micro-batch of samples of a length, a half of each predicted. */
+function largestShape(microBatchTokens: number, sampleTokens: number): BatchShape {
+  const samples = Math.max(1, Math.floor(microBatchTokens / sampleTokens));
+  const rows = samples * sampleTokens;
+  return { rows, samples, paddedLength: sampleTokens, predictedRows: Math.ceil(rows / 2) };
+}
+
+export interface EstimateOptions {
+  microBatchTokens: number;
+  /** Tokens of the longest sample. */
+  longestSample?: number;
+}
+
+function estimate(
+  plan: WeightPlan,
+  parts: { model: Hyperparameters; layout: LoraLayout },
+  options: EstimateOptions,
+): TrainingMemory {
+  const shape = largestShape(options.microBatchTokens, options.longestSample ?? USUAL_SAMPLE_TOKENS);
+  const memory = {
+    weightsBytes: weightBytes(plan),
+    adapterBytes: adapterBytes(parts.layout),
+    activationsBytes: activationBytes(shape, parts),
+  };
+  const { weightsBytes, adapterBytes: adapter, activationsBytes } = memory;
+  return { ...memory, totalBytes: weightsBytes + adapter + activationsBytes };
+}
+
+/** Decides how a model's weights are kept: as asked, or with `auto` the best that there is memory for. */
+export function choosePlan(
+  file: GgufFile,
+  parts: { model: Hyperparameters; layout: LoraLayout },
+  options: EstimateOptions & { weights: WeightFormat },
+): { plan: WeightPlan; format: FixedFormat } {
+  const { weights } = options;
+  const usableBytes = Deno.systemMemoryInfo().available * USABLE_SHARE;
+  const planned = (format: FixedFormat) => {
+    const plan = planWeights(file, parts.model, { format, firstTrained: parts.layout.firstLayer });
+    return { plan, format };
+  };
+  if (weights !== "auto") return planned(weights);
+  const candidates = FORMATS.map(planned);
+  const fitting = candidates.find(({ plan }) => estimate(plan, parts, options).totalBytes <= usableBytes);
+  return fitting ?? planned("file");
+}
+
+/**
+ * Bytes that training will take, beside what the process takes anyway. Reads the model's directory only.
+ *
+ * @throws TrainingError as `createTrainer` does
+ */
+export function estimateTrainingMemory(
+  options: TrainerOptions,
+  { longestSample }: { longestSample?: number } = {},
+): TrainingMemory {
+  using file = new GgufFile(openGgml(), options.modelPath);
+  const model = readHyperparameters(file);
+  const parts = { model, layout: layOutLora(options.lora, model) };
+  const sizes = { microBatchTokens: options.microBatchTokens ?? DEFAULT_MICRO_BATCH_TOKENS, longestSample };
+  const { plan } = choosePlan(file, parts, { weights: options.weights ?? "auto", ...sizes });
+  return estimate(plan, parts, sizes);
+}

@@ -1,0 +1,280 @@
+/** Owns one layer in the graph: attention and feed-forward with their adapters, forward and backward. */
+import type { Tensor } from "../ggml/handles.ts";
+import type { TensorContext } from "../ggml/tensor_context.ts";
+import { Attention, type AttentionTrace } from "./attention.ts";
+import type { BatchInputs, BatchShape } from "./batch_shape.ts";
+import type { Hyperparameters } from "./hyperparameters.ts";
+import type { LoraLayer, TargetGroup } from "./lora_layout.ts";
+import { LoraProducts, type LoraTensors, type LoraTrace } from "./lora_products.ts";
+import type { FrozenMatrix } from "./matrix_conversion.ts";
+import type { LayerWeights } from "./weights.ts";
+
+/** What the layers of one graph share. */
+export interface GraphParts {
+  context: TensorContext;
+  model: Hyperparameters;
+  ropeFactors: Tensor | null;
+  inputs: BatchInputs;
+  shape: BatchShape;
+  /** Null when the adapter plays no part. */
+  lora: LoraTensors | null;
+  /** Keeps a result for the backward pass, which gets it back by calling what this returns. */
+  keep: (result: Tensor) => () => Tensor;
+  /** Dropout's factors for an input of a width; null without dropout. */
+  dropoutMask: ((width: number, columns: number) => Tensor) | null;
+}
+
+export interface LayerOptions {
+  weights: LayerWeights;
+  lora: LoraLayer | null;
+  /** The last layer computes only the rows that predict, from its attention on. */
+  isLast: boolean;
+}
+
+type Traces = Record<TargetGroup, LoraTrace | null>;
+
+/** What a layer's backward pass needs of its forward pass. */
+interface LayerTrace {
+  input: Tensor;
+  attention: AttentionTrace;
+  /** Between attention and feed-forward. */
+  middle: Tensor;
+  gate: () => Tensor;
+  up: () => Tensor;
+  lora: Traces;
+}
+
+/** One layer. `forward` comes first, `backward` may follow. */
+export class LayerGraph {
+  readonly #parts: GraphParts;
+  readonly #options: LayerOptions;
+  readonly #attention: Attention;
+  readonly #products: Record<TargetGroup, LoraProducts | null>;
+  #trace: LayerTrace | null = null;
+
+  constructor(parts: GraphParts, options: LayerOptions) {
+    this.#parts = parts;
+    this.#options = options;
+    this.#attention = new Attention(parts.context, {
+      model: parts.model,
+      ropeFactors: parts.ropeFactors,
+      inputs: parts.inputs.attention,
+    });
+    const products = (group: TargetGroup) => {
+      const members = options.lora?.[group];
+      return members && parts.lora ? new LoraProducts(parts.context, parts.lora, { group: members }) : null;
+    };
+    this.#products = {
+      qkv: products("qkv"),
+      attentionOutput: products("attentionOutput"),
+      gateUp: products("gateUp"),
+      down: products("down"),
+    };
+  }
+
+  /** @param input [width, rows] @returns [width, rows], of the last layer [width, predictedRows] */
+  forward(input: Tensor): Tensor {
+    const { context, inputs, shape } = this.#parts;
+    const { weights, isLast } = this.#options;
+    const lora: Traces = { qkv: null, attentionOutput: null, gateUp: null, down: null };
+    const qkv = this.#qkv(() => this.#norm(input, weights.attentionNorm), lora);
+    const rows = isLast ? inputs.predictedFromPadded : inputs.attention.toPacked;
+    const { result, trace: attention } = this.#attention.forward(qkv, { rows });
+    const columns = isLast ? shape.predictedRows : shape.rows;
+    const projected = this.#project(result, {
+      matrix: weights.attentionOutput,
+      group: "attentionOutput",
+      columns,
+      lora,
+      again: () => result,
+    });
+    const residual = isLast ? context.getRows(input, inputs.predicted) : input;
+    const middle = context.add(projected, residual);
+    const { output, gate, up } = this.#feedForward(middle, { columns, lora });
+    this.#trace = { input, attention, middle, gate, up, lora };
+    return output;
+  }
+
+  /**
+   * @param gradient of the forward result
+   * @param options `collect` is called with every result that must be computed; `wantsInput` asks for the
+   * input's gradient
+   */
+  backward(
+    gradient: Tensor,
+    options: { collect: (result: Tensor) => void; wantsInput: boolean },
+  ): Tensor | null {
+    const { context, inputs } = this.#parts;
+    const { weights, isLast } = this.#options;
+    const { collect, wantsInput } = options;
+    const trace = this.#trace;
+    if (trace === null) throw new Error("A layer's backward pass needs its forward pass first");
+    const ofMiddle = this.#feedForwardBack(gradient, trace, collect);
+    const ofAttention = this.#back([ofMiddle], {
+      through: context.mulMat(transposedOf(weights.attentionOutput), ofMiddle),
+      group: "attentionOutput",
+      trace,
+      collect,
+    });
+    const rows = isLast ? inputs.paddedToPredicted : inputs.attention.ownToPadded;
+    const ofQkv = this.#attention.backward(ofAttention, trace.attention, { rows });
+    const ofNormed = this.#qkvBack(ofQkv, trace, options);
+    if (!wantsInput || ofNormed === null) return null;
+    const residual = isLast ? context.getRows(ofMiddle, inputs.toPredicted) : ofMiddle;
+    return context.add(this.#normBack(ofNormed, weights.attentionNorm, { input: trace.input }), residual);
+  }
+
+  #norm(x: Tensor, weight: Tensor): Tensor {
+    const { context, model } = this.#parts;
+    return context.mul(context.rmsNorm(x, model.normEpsilon), weight);
+  }
+
+  #normBack(gradient: Tensor, weight: Tensor, options: { input: Tensor }): Tensor {
+    const { context, model } = this.#parts;
+    return context.rmsNormBack(context.mul(gradient, weight), options.input, { epsilon: model.normEpsilon });
+  }
+
+  #qkv(norm: () => Tensor, lora: Traces): Tensor {
+    const { context, model: { heads, keyValueHeads, headWidth }, shape } = this.#parts;
+    const products = this.#products.qkv;
+    const normed = norm();
+    const qkv = context.mulMat(this.#options.weights.qkv.forward, normed);
+    if (products === null) return qkv;
+    const trace = this.#startLora("qkv", normed, { columns: shape.rows, again: norm });
+    lora.qkv = trace;
+    const rows = (heads + 2 * keyValueHeads) * headWidth;
+    return products.modules.reduce(
+      (joined, module) =>
+        context.addRowsInPlace(joined, products.addition(module, trace), {
+          rows,
+          firstRow: module.outputRow,
+          count: shape.rows,
+        }),
+      qkv,
+    );
+  }
+
+  /** Parts of the joined gradient belong to the modules of query, key and value. */
+  #qkvBack(
+    gradient: Tensor,
+    trace: LayerTrace,
+    options: { collect: (result: Tensor) => void; wantsInput: boolean },
+  ): Tensor | null {
+    const { context, model: { heads, keyValueHeads, headWidth }, shape } = this.#parts;
+    const rowBytes = (heads + 2 * keyValueHeads) * headWidth * 4;
+    const parts = (this.#products.qkv?.modules ?? []).map((module) =>
+      context.view(gradient, {
+        shape: [module.outputWidth, shape.rows],
+        strides: [rowBytes],
+        offset: module.outputRow * 4,
+      })
+    );
+    const through = options.wantsInput
+      ? context.mulMat(transposedOf(this.#options.weights.qkv), gradient)
+      : null;
+    return this.#back(parts, { through, group: "qkv", trace, collect: options.collect });
+  }
+
+  #startLora(group: TargetGroup, x: Tensor, options: { columns: number; again: () => Tensor }): LoraTrace {
+    const products = this.#products[group];
+    if (products === null) throw new Error(`The layer has no adapter at ${group}`);
+    const width = products.modules[0]?.inputWidth ?? 0;
+    const mask = this.#parts.dropoutMask?.(width, options.columns) ?? null;
+    return products.trace(x, { ...options, mask });
+  }
+
+  /** A product with a matrix that is alone in its group, and its adapter. */
+  #project(
+    x: Tensor,
+    options: { matrix: FrozenMatrix; group: TargetGroup; columns: number; lora: Traces; again: () => Tensor },
+  ): Tensor {
+    const { context } = this.#parts;
+    const { matrix, group, columns, lora, again } = options;
+    const product = context.mulMat(matrix.forward, x);
+    const products = this.#products[group];
+    const [module] = products?.modules ?? [];
+    if (products === null || module === undefined) return product;
+    const trace = this.#startLora(group, x, { columns, again });
+    lora[group] = trace;
+    return context.add(product, products.addition(module, trace));
+  }
+
+  #feedForward(
+    middle: Tensor,
+    options: { columns: number; lora: Traces },
+  ): Pick<LayerTrace, "gate" | "up"> & { output: Tensor } {
+    const { context } = this.#parts;
+    const { weights } = this.#options;
+    const norm = () => this.#norm(middle, weights.feedForwardNorm);
+    const normed = norm();
+    let [gate, up] = [
+      context.mulMat(weights.gate.forward, normed),
+      context.mulMat(weights.up.forward, normed),
+    ];
+    const products = this.#products.gateUp;
+    if (products !== null) {
+      const trace = this.#startLora("gateUp", normed, { columns: options.columns, again: norm });
+      options.lora.gateUp = trace;
+      for (const module of products.modules) {
+        const addition = products.addition(module, trace);
+        if (module.target === "ffn_gate") gate = context.add(gate, addition);
+        else up = context.add(up, addition);
+      }
+    }
+    const kept = { gate: this.#parts.keep(gate), up: this.#parts.keep(up) };
+    const down = this.#project(context.swiglu(gate, up), {
+      matrix: weights.down,
+      group: "down",
+      again: () => context.swiglu(kept.gate(), kept.up()),
+      ...options,
+    });
+    return { output: context.add(down, middle), ...kept };
+  }
+
+  #feedForwardBack(gradient: Tensor, trace: LayerTrace, collect: (result: Tensor) => void): Tensor {
+    const { context } = this.#parts;
+    const { weights } = this.#options;
+    const ofProduct = this.#back([gradient], {
+      through: context.mulMat(transposedOf(weights.down), gradient),
+      group: "down",
+      trace,
+      collect,
+    });
+    const gate = trace.gate();
+    const ofUp = context.swiglu(gate, ofProduct);
+    const ofGate = context.siluBack(context.mul(ofProduct, trace.up()), gate);
+    const ofNormed = this.#back(
+      (this.#products.gateUp?.modules ?? []).map(({ target }) => target === "ffn_gate" ? ofGate : ofUp),
+      {
+        through: context.add(
+          context.mulMat(transposedOf(weights.gate), ofGate),
+          context.mulMat(transposedOf(weights.up), ofUp),
+        ),
+        group: "gateUp",
+        trace,
+        collect,
+      },
+    );
+    return context.add(this.#normBack(ofNormed, weights.feedForwardNorm, { input: trace.middle }), gradient);
+  }
+
+  /** Adds what a group's adapter contributes to an input gradient, and collects the adapter's own gradients. */
+  #back<Through extends Tensor | null>(
+    gradients: readonly Tensor[],
+    options: { through: Through; group: TargetGroup; trace: LayerTrace; collect: (result: Tensor) => void },
+  ): Through {
+    const { through, group, trace, collect } = options;
+    const [products, loraTrace] = [this.#products[group], trace.lora[group]];
+    if (products === null || loraTrace === null) return through;
+    const { sums, input } = products.back(gradients, loraTrace, { wantsInput: through !== null });
+    sums.forEach(collect);
+    return (through !== null && input !== null
+      ? this.#parts.context.add(through, input)
+      : through) as Through;
+  }
+}
+
+function transposedOf(matrix: FrozenMatrix): Tensor {
+  if (matrix.backward === null) throw new Error("A frozen matrix has no transposed copy");
+  return matrix.backward;
+}

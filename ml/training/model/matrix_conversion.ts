@@ -1,0 +1,145 @@
+/** Owns the conversion of a file's matrix into the types that training multiplies by, a block of rows at a time. */
+import type { CpuBackend } from "../ggml/backend.ts";
+import { GGML_TYPE, type TypeName } from "../ggml/constants.ts";
+import type { GgufFile, GgufTensorInfo } from "../ggml/gguf_file.ts";
+import type { GraphHandle, Tensor } from "../ggml/handles.ts";
+import { F32, TensorContext } from "../ggml/tensor_context.ts";
+import { memoryOf } from "../ggml/tensor_memory.ts";
+import { matrixBytes, type MatrixPlan } from "./weight_plan.ts";
+
+/** A matrix [columns, rows] for the forward pass, and [rows, columns] for the backward pass. */
+export interface FrozenMatrix {
+  forward: Tensor;
+  backward: Tensor | null;
+}
+
+/** Rows that are converted at a time: bounds the memory that a large vocabulary takes as 32-bit floats. */
+const ROWS_AT_ONCE = 4_096;
+
+/** Rows of one source, as the file has them, turned into both copies. */
+class RowConverter implements Disposable {
+  readonly #backend: CpuBackend;
+  readonly #context: TensorContext;
+  readonly #graph: GraphHandle;
+  readonly #source: Tensor;
+  readonly #forward: Tensor;
+  readonly #backward: Tensor | null;
+  readonly #free: () => void;
+
+  constructor(backend: CpuBackend, plan: MatrixPlan, options: { type: TypeName; rows: number }) {
+    const { columns } = plan;
+    const { type, rows } = options;
+    const context = new TensorContext(backend.ggml, { tensors: 16, graphNodes: 16 });
+    this.#backend = backend;
+    this.#context = context;
+    this.#graph = context.graph(16);
+    this.#source = context.tensor(GGML_TYPE[type], [columns, rows]);
+    const floats = context.copy(this.#source, context.tensor(F32, [columns, rows]));
+    this.#forward = this.#result(floats, context.tensor(GGML_TYPE[plan.forward], [columns, rows]));
+    this.#backward = plan.backward && this.#result(
+      context.contiguous(context.transpose(floats)),
+      context.tensor(GGML_TYPE[plan.backward], [rows, columns]),
+    );
+    const buffer = backend.allocate(context.handle);
+    this.#free = () => backend.ggml.ggml_backend_buffer_free(buffer);
+  }
+
+  #result(from: Tensor, to: Tensor): Tensor {
+    const result = this.#context.copy(from, to);
+    this.#context.expand(this.#graph, result);
+    return result;
+  }
+
+  async convert(
+    read: (into: Uint8Array) => void,
+  ): Promise<{ forward: Uint8Array; backward: Uint8Array | null }> {
+    const { ggml } = this.#backend;
+    read(memoryOf(ggml, this.#source));
+    await this.#backend.compute(this.#graph);
+    return {
+      forward: memoryOf(ggml, this.#forward),
+      backward: this.#backward && memoryOf(ggml, this.#backward),
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.#free();
+    this.#context[Symbol.dispose]();
+  }
+}
+
+/** Writes a transposed block into the columns from `firstRow` on of the whole transposed matrix. */
+function placeColumns(
+  block: Uint8Array,
+  into: Uint8Array,
+  options: { plan: MatrixPlan; type: TypeName; firstRow: number; rows: number },
+): void {
+  const { plan, type, firstRow, rows } = options;
+  const blockRowBytes = matrixBytes(type, rows, { rows: 1 });
+  const rowBytes = matrixBytes(type, plan.rows, { rows: 1 });
+  const start = matrixBytes(type, firstRow, { rows: 1 });
+  for (let column = 0; column < plan.columns; column++) {
+    const from = column * blockRowBytes;
+    into.set(block.subarray(from, from + blockRowBytes), column * rowBytes + start);
+  }
+}
+
+/** A part of a source that is converted at once. */
+interface Piece {
+  source: GgufTensorInfo;
+  rows: number;
+  /** Its first row in the joined matrix. */
+  firstRow: number;
+}
+
+/** Splits the sources into pieces whose columns start at whole blocks of the transposed copy. */
+function piecesOf(plan: MatrixPlan): Piece[] {
+  const pieces: Piece[] = [];
+  let firstRow = 0;
+  for (const source of plan.sources) {
+    const end = firstRow + source.sizeBytes / matrixBytes(source.type, plan.columns, { rows: 1 });
+    while (firstRow < end) {
+      const rows = Math.min(ROWS_AT_ONCE, end - firstRow);
+      pieces.push({ source, rows, firstRow });
+      firstRow += rows;
+    }
+  }
+  return pieces;
+}
+
+/** The part of a source's bytes that a piece is. */
+function bytesOf(
+  { source, rows }: Piece,
+  plan: MatrixPlan,
+  options: { skippedRows: number },
+): GgufTensorInfo {
+  const rowBytes = matrixBytes(source.type, plan.columns, { rows: 1 });
+  return {
+    ...source,
+    offsetBytes: source.offsetBytes + options.skippedRows * rowBytes,
+    sizeBytes: rows * rowBytes,
+  };
+}
+
+/** Reads a matrix from its file into its two copies. */
+export async function fillMatrix(
+  backend: CpuBackend,
+  file: GgufFile,
+  options: { plan: MatrixPlan; matrix: FrozenMatrix },
+): Promise<void> {
+  const { plan, matrix } = options;
+  const forward = memoryOf(backend.ggml, matrix.forward);
+  const backward = matrix.backward && memoryOf(backend.ggml, matrix.backward);
+  let sourceStart = 0;
+  let last: GgufTensorInfo | undefined;
+  for (const piece of piecesOf(plan)) {
+    if (piece.source !== last) [last, sourceStart] = [piece.source, piece.firstRow];
+    const bytes = bytesOf(piece, plan, { skippedRows: piece.firstRow - sourceStart });
+    using converter = new RowConverter(backend, plan, { type: piece.source.type, rows: piece.rows });
+    const converted = await converter.convert((into) => file.readTensor(bytes, into));
+    forward.set(converted.forward, matrixBytes(plan.forward, plan.columns, { rows: piece.firstRow }));
+    if (backward && converted.backward && plan.backward) {
+      placeColumns(converted.backward, backward, { plan, type: plan.backward, ...piece });
+    }
+  }
+}

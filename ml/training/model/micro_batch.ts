@@ -1,0 +1,150 @@
+/** Owns how samples become micro-batches: packed rows without padding, and the indices between packed and padded rows. */
+import type { TokenSample } from "../trainer.ts";
+import type { BatchShape } from "./batch_shape.ts";
+
+/** Products of 32-bit floats are fast along lengths that are multiples of this. */
+const ROW_MULTIPLE = 16;
+
+/** A sample with its place among the samples of a call. */
+export interface IndexedSample {
+  sample: TokenSample;
+  index: number;
+}
+
+/** Numbers for the tensors of `BatchInputs` that have their names. */
+export interface MicroBatch {
+  shape: BatchShape;
+  /** Packed rows that are tokens of samples; those that all samples begin with are there once. */
+  tokenCount: number;
+  tokens: Int32Array<ArrayBuffer>;
+  toPadded: Int32Array<ArrayBuffer>;
+  ownToPadded: Int32Array<ArrayBuffer>;
+  toPacked: Int32Array<ArrayBuffer>;
+  predicted: Int32Array<ArrayBuffer>;
+  predictedFromPadded: Int32Array<ArrayBuffer>;
+  toPredicted: Int32Array<ArrayBuffer>;
+  paddedToPredicted: Int32Array<ArrayBuffer>;
+  /** The token that each prediction should give; 0 for filling rows. */
+  labels: Int32Array<ArrayBuffer>;
+  /** The sample's place for each prediction; -1 for filling rows. */
+  owners: Int32Array<ArrayBuffer>;
+  /** The sample's weight for each prediction; 0 for filling rows. */
+  weights: Float64Array<ArrayBuffer>;
+}
+
+/** Tokens that are computed for a sample: its last token predicts nothing. */
+export function computedTokens({ prompt, reply }: TokenSample): number {
+  return prompt.length + reply.length - 1;
+}
+
+/** Rounds up to a multiple, leaving at least one row free. */
+function roomFor(rows: number): number {
+  return Math.ceil((rows + 1) / ROW_MULTIPLE) * ROW_MULTIPLE;
+}
+
+/**
+ * Groups samples of like length, so that no micro-batch has more than `maxTokens` rows, padding included, unless
+ * a single sample has. The order within a call does not change the sums over it but for rounding.
+ */
+export function groupSamples(
+  samples: readonly TokenSample[],
+  options: { maxTokens: number },
+): IndexedSample[][] {
+  const ordered = samples.map((sample, index) => ({ sample, index }))
+    .sort((a, b) => computedTokens(b.sample) - computedTokens(a.sample) || a.index - b.index);
+  const groups: IndexedSample[][] = [];
+  let paddedLength = 0;
+  for (const entry of ordered) {
+    const group = groups.at(-1);
+    if (group !== undefined && paddedLength * (group.length + 1) <= options.maxTokens) group.push(entry);
+    else {
+      groups.push([entry]);
+      paddedLength = roomFor(computedTokens(entry.sample));
+    }
+  }
+  return groups;
+}
+
+/** How many tokens all samples begin with, as far as they predict nothing: they are computed once for all. */
+function sharedTokens(group: readonly IndexedSample[]): number {
+  const [first, ...others] = group.map(({ sample }) => sample.prompt);
+  if (first === undefined || others.length === 0) return 0;
+  return others.reduce((shared, prompt) => {
+    const end = Math.min(shared, prompt.length - 1);
+    const difference = first.findIndex((token, position) => position >= end || token !== prompt[position]);
+    return difference === -1 ? end : difference;
+  }, first.length - 1);
+}
+
+/** The sizes of a group's graph. */
+function shapeOf(group: readonly IndexedSample[]): BatchShape {
+  const lengths = group.map(({ sample }) => computedTokens(sample));
+  const predictions = group.reduce((sum, { sample }) => sum + sample.reply.length, 0);
+  const repeated = sharedTokens(group) * (group.length - 1);
+  return {
+    rows: roomFor(lengths.reduce((sum, length) => sum + length, 0) - repeated),
+    samples: group.length,
+    paddedLength: roomFor(Math.max(...lengths)),
+    predictedRows: roomFor(predictions),
+  };
+}
+
+/** Arrays of a batch in which every row is a filling row. */
+function emptyBatch(shape: BatchShape): MicroBatch {
+  const { rows, samples, paddedLength, predictedRows } = shape;
+  const paddedRows = paddedLength * samples;
+  return {
+    shape,
+    tokenCount: 0,
+    tokens: new Int32Array(rows),
+    toPadded: new Int32Array(paddedRows).fill(rows - 1),
+    ownToPadded: new Int32Array(paddedRows).fill(rows - 1),
+    toPacked: new Int32Array(rows).fill(paddedLength - 1),
+    predicted: new Int32Array(predictedRows).fill(rows - 1),
+    predictedFromPadded: new Int32Array(predictedRows).fill(paddedLength - 1),
+    toPredicted: new Int32Array(rows).fill(predictedRows - 1),
+    paddedToPredicted: new Int32Array(paddedRows).fill(predictedRows - 1),
+    labels: new Int32Array(predictedRows),
+    owners: new Int32Array(predictedRows).fill(-1),
+    weights: new Float64Array(predictedRows),
+  };
+}
+
+/**
+ * Packs a group.
+ *
+ * Rows of no sample take part in nothing: the last packed row, the last padded row of each sample and the last
+ * prediction are always such, and every index of a row without a counterpart names one of them. Tokens that all
+ * samples begin with are packed once; every sample attends to them.
+ */
+export function packGroup(group: readonly IndexedSample[]): MicroBatch {
+  const batch = emptyBatch(shapeOf(group));
+  const { paddedLength } = batch.shape;
+  const shared = sharedTokens(group);
+  let predictions = 0;
+  group.forEach(({ sample, index }, slot) => {
+    const ids = [...sample.prompt, ...sample.reply];
+    for (let position = 0; position < ids.length - 1; position++) {
+      const padded = slot * paddedLength + position;
+      if (slot > 0 && position < shared) {
+        batch.toPadded[padded] = position;
+        continue;
+      }
+      const packed = batch.tokenCount++;
+      batch.tokens[packed] = ids[position] ?? 0;
+      batch.toPadded[padded] = packed;
+      batch.ownToPadded[padded] = packed;
+      batch.toPacked[packed] = padded;
+      if (position < sample.prompt.length - 1) continue;
+      const prediction = predictions++;
+      batch.predicted[prediction] = packed;
+      batch.predictedFromPadded[prediction] = padded;
+      batch.toPredicted[packed] = prediction;
+      batch.paddedToPredicted[padded] = prediction;
+      batch.labels[prediction] = ids[position + 1] ?? 0;
+      batch.owners[prediction] = index;
+      batch.weights[prediction] = sample.weight ?? 1;
+    }
+  });
+  return batch;
+}

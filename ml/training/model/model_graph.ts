@@ -1,0 +1,230 @@
+/** Owns the graph of a micro-batch: from token ids to the probability of each next token, and back to gradients. */
+import type { CpuBackend } from "../ggml/backend.ts";
+import { GGML_TYPE } from "../ggml/constants.ts";
+import type { GraphMemory } from "../ggml/graph_memory.ts";
+import type { GraphHandle, Tensor } from "../ggml/handles.ts";
+import { F32, TensorContext } from "../ggml/tensor_context.ts";
+import { floatsOf, memoryOf } from "../ggml/tensor_memory.ts";
+import { type BatchInputs, batchInputs, type BatchShape } from "./batch_shape.ts";
+import type { Hyperparameters } from "./hyperparameters.ts";
+import { type GraphParts, LayerGraph } from "./layer_graph.ts";
+import type { LoraLayout } from "./lora_layout.ts";
+import type { LoraTensors } from "./lora_products.ts";
+import type { MicroBatch } from "./micro_batch.ts";
+import type { ModelWeights } from "./weights.ts";
+
+/** More than the nodes of a layer with every target, forward and backward, views counted. */
+const NODES_PER_LAYER = 320;
+const OTHER_NODES = 128;
+
+/** Distance of two masks in the random numbers they are cut from, in floats: no common factor with usual widths. */
+const MASK_STRIDE = 257;
+
+export interface ModelGraphOptions {
+  model: Hyperparameters;
+  weights: ModelWeights;
+  layout: LoraLayout;
+  /** Null asks the base model. */
+  lora: LoraTensors | null;
+  shape: BatchShape;
+  /** With the backward pass, which adds to `lora.gradients`; and with dropout. */
+  train: boolean;
+  /** Keeps results for the backward pass as they are; otherwise the widest are rounded to 16 bits. */
+  exact: boolean;
+  /** Keeps the logits for reading; otherwise their memory is used again. */
+  keepLogits?: boolean;
+}
+
+/** Random factors from which every adapter's dropout mask is a part. */
+interface Dropout {
+  factors: Tensor;
+  length: number;
+}
+
+/** The graph of one micro-batch shape. */
+export class ModelGraph implements Disposable {
+  readonly #backend: CpuBackend;
+  readonly #options: ModelGraphOptions;
+  readonly #context: TensorContext;
+  readonly #graph: GraphHandle;
+  readonly #inputs: BatchInputs;
+  readonly #logits: Tensor;
+  /** [1, predictedRows]: the probability of each label. */
+  readonly #labelProbabilities: Tensor;
+  #dropout: Dropout | null = null;
+
+  constructor(backend: CpuBackend, options: ModelGraphOptions) {
+    const nodes = options.model.layers * NODES_PER_LAYER + OTHER_NODES;
+    this.#backend = backend;
+    this.#options = options;
+    this.#context = new TensorContext(backend.ggml, { tensors: nodes, graphNodes: nodes });
+    this.#graph = this.#context.graph(nodes);
+    this.#inputs = batchInputs(this.#context, options.shape);
+    const layers = this.#layers();
+    const hidden = layers.reduce(
+      (x, layer) => layer.forward(x),
+      this.#context.getRows(options.weights.embedding, this.#inputs.tokens),
+    );
+    this.#logits = this.#output(hidden);
+    const probabilities = this.#probabilities();
+    this.#labelProbabilities = this.#labelsOf(probabilities);
+    if (options.train) this.#backward(hidden, { probabilities, layers });
+  }
+
+  /** Bytes that the graph takes for its results, without giving it any. */
+  measure(memory: GraphMemory): number {
+    return memory.measure(this.#graph);
+  }
+
+  /** @throws TrainingError `out_of_memory` */
+  place(memory: GraphMemory): void {
+    memory.place(this.#graph);
+  }
+
+  /**
+   * Writes a batch of the graph's shape into it.
+   *
+   * @param options `shares` weighs each prediction in the gradient; `random` gives dropout's numbers in [0, 1)
+   */
+  load(batch: MicroBatch, options: { shares: Float32Array<ArrayBuffer>; random: () => number }): void {
+    const { shape: { paddedLength, predictedRows }, model } = this.#options;
+    const { attention, ...inputs } = this.#inputs;
+    const labels = batch.labels.map((label, row) => row * model.vocabularySize + label);
+    this.#write(inputs.tokens, batch.tokens);
+    this.#write(inputs.predictedFromPadded, batch.predictedFromPadded);
+    this.#write(inputs.predicted, batch.predicted);
+    this.#write(inputs.labels, labels.subarray(0, predictedRows));
+    this.#write(attention.toPadded, batch.toPadded);
+    this.#write(attention.ownToPadded, batch.ownToPadded);
+    this.#write(attention.toPacked, batch.toPacked);
+    this.#write(attention.positions, Int32Array.from({ length: paddedLength }, (_, position) => position));
+    this.#write(attention.mask, causalMask(paddedLength));
+    if (!this.#options.train) return;
+    this.#write(inputs.toPredicted, batch.toPredicted);
+    this.#write(inputs.paddedToPredicted, batch.paddedToPredicted);
+    this.#write(inputs.shares, options.shares);
+    if (this.#dropout !== null) this.#fillDropout(this.#dropout, options.random);
+  }
+
+  async compute(): Promise<void> {
+    await this.#backend.compute(this.#graph);
+  }
+
+  /** The probability of each prediction's label, filling rows included. */
+  labelProbabilities(): Float32Array<ArrayBuffer> {
+    return floatsOf(this.#backend.ggml, this.#labelProbabilities).slice();
+  }
+
+  /** [vocabulary, predictedRows] of a graph with `keepLogits`. */
+  logits(): Float32Array<ArrayBuffer> {
+    return floatsOf(this.#backend.ggml, this.#logits).slice();
+  }
+
+  #write(tensor: Tensor, numbers: Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>): void {
+    const bytes = new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+    // Inputs that nothing in this graph reads are given no memory.
+    if (this.#backend.ggml.ggml_get_data(tensor) !== null) memoryOf(this.#backend.ggml, tensor).set(bytes);
+  }
+
+  #layers(): LayerGraph[] {
+    const { model, weights, layout, lora, shape, train } = this.#options;
+    const parts: GraphParts = {
+      context: this.#context,
+      model,
+      ropeFactors: weights.ropeFactors,
+      inputs: this.#inputs,
+      shape,
+      lora,
+      keep: (result) => this.#keep(result),
+      dropoutMask: train && layout.dropout > 0 ? this.#dropoutMasks() : null,
+    };
+    return weights.layers.map((layerWeights, index) =>
+      new LayerGraph(parts, {
+        weights: layerWeights,
+        lora: layout.layers[index] ?? null,
+        isLast: index === model.layers - 1,
+      })
+    );
+  }
+
+  #keep(result: Tensor): () => Tensor {
+    if (this.#options.exact || !this.#options.train) return () => result;
+    const kept = this.#context.cast(result, GGML_TYPE.bf16);
+    // Rounded here and now: left to the backward pass, the whole result would be kept until then.
+    this.#context.expand(this.#graph, kept);
+    return () => this.#context.cast(kept, F32);
+  }
+
+  /** Masks are parts of one run of random factors, each starting somewhere else: as good, and far cheaper. */
+  #dropoutMasks(): (width: number, columns: number) => Tensor {
+    const { model, layout, shape } = this.#options;
+    const width = Math.max(...layout.modules.map(({ inputWidth }) => inputWidth), model.width);
+    const length = width * shape.rows + layout.modules.length * MASK_STRIDE;
+    const factors = this.#context.input(F32, [length]);
+    this.#dropout = { factors, length };
+    let masks = 0;
+    return (width, columns) =>
+      this.#context.view(factors, { shape: [width, columns], offset: masks++ * MASK_STRIDE * 4 });
+  }
+
+  #fillDropout({ factors, length }: Dropout, random: () => number): void {
+    const { dropout } = this.#options.layout;
+    const kept = 1 / (1 - dropout);
+    this.#write(factors, Float32Array.from({ length }, () => random() < dropout ? 0 : kept));
+  }
+
+  #output(hidden: Tensor): Tensor {
+    const { model, weights, keepLogits = false } = this.#options;
+    const normed = this.#context.mul(this.#context.rmsNorm(hidden, model.normEpsilon), weights.outputNorm);
+    const logits = this.#context.mulMat(weights.output.forward, normed);
+    return keepLogits ? this.#context.output(logits) : logits;
+  }
+
+  #probabilities(): Tensor {
+    const probabilities = this.#context.softMax(this.#logits, null, { scale: 1 });
+    this.#context.expand(this.#graph, probabilities);
+    return probabilities;
+  }
+
+  #flat(probabilities: Tensor): Tensor {
+    const { model: { vocabularySize }, shape: { predictedRows } } = this.#options;
+    return this.#context.reshape(probabilities, [1, vocabularySize * predictedRows]);
+  }
+
+  #labelsOf(probabilities: Tensor): Tensor {
+    const labels = this.#context.getRows(this.#flat(probabilities), this.#inputs.labels);
+    const result = this.#context.output(labels);
+    this.#context.expand(this.#graph, result);
+    return result;
+  }
+
+  /** The loss's gradient in the logits is `share * (probability - 1 at the label)`. */
+  #backward(hidden: Tensor, parts: { probabilities: Tensor; layers: LayerGraph[] }): void {
+    const { model, weights, layout, shape } = this.#options;
+    const [context, graph, inputs] = [this.#context, this.#graph, this.#inputs];
+    const lessOne = context.scaleBias(this.#labelProbabilities, { factor: 1, bias: -1 });
+    const changed = context.setRows(this.#flat(parts.probabilities), lessOne, { indices: inputs.labels });
+    const ofLogits = context.reshape(changed, [model.vocabularySize, shape.predictedRows]);
+    if (weights.output.backward === null) throw new Error("The output matrix has no transposed copy");
+    const ofNormed = context.mul(context.mulMat(weights.output.backward, ofLogits), inputs.shares);
+    let gradient: Tensor | null = context.rmsNormBack(context.mul(ofNormed, weights.outputNorm), hidden, {
+      epsilon: model.normEpsilon,
+    });
+    const collect = (result: Tensor) => context.expand(graph, result);
+    for (let index = model.layers - 1; index >= layout.firstLayer && gradient !== null; index--) {
+      const wantsInput = index > layout.firstLayer;
+      gradient = parts.layers[index]?.backward(gradient, { collect, wantsInput }) ?? null;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#context[Symbol.dispose]();
+  }
+}
+
+/** 0 up to the diagonal, -Infinity beyond: a position looks at itself and what came before. */
+function causalMask(length: number): Float32Array<ArrayBuffer> {
+  const mask = new Float32Array(length * length);
+  for (let row = 0; row < length; row++) mask.fill(-Infinity, row * length + row + 1, (row + 1) * length);
+  return mask;
+}

@@ -1,0 +1,155 @@
+/** Owns which matrices of a model are kept in memory, of which type, and how many bytes they take. */
+import { TYPE_BLOCKS, type TypeName } from "../ggml/constants.ts";
+import type { GgufFile, GgufTensorInfo } from "../ggml/gguf_file.ts";
+import { TrainingError, type WeightFormat } from "../trainer.ts";
+import type { Hyperparameters } from "./hyperparameters.ts";
+
+/** A frozen matrix: tensors of the file joined row by row, as the forward pass wants it, and transposed. */
+export interface MatrixPlan {
+  /** The file's tensors whose rows follow one another; all have the same row length. */
+  sources: readonly GgufTensorInfo[];
+  /** Row length and rows of the joined matrix. */
+  columns: number;
+  rows: number;
+  forward: TypeName;
+  /** The type of the transposed copy that the backward pass multiplies by; null where gradients end above it. */
+  backward: TypeName | null;
+}
+
+export interface LayerPlan {
+  attentionNorm: GgufTensorInfo;
+  feedForwardNorm: GgufTensorInfo;
+  /** Query, key and value: one product instead of three. */
+  qkv: MatrixPlan;
+  attentionOutput: MatrixPlan;
+  gate: MatrixPlan;
+  up: MatrixPlan;
+  down: MatrixPlan;
+}
+
+export interface WeightPlan {
+  /** Null when the output matrix is the token embedding too. */
+  embedding: GgufTensorInfo | null;
+  output: MatrixPlan;
+  outputNorm: GgufTensorInfo;
+  ropeFactors: GgufTensorInfo | null;
+  layers: readonly LayerPlan[];
+}
+
+/** Bytes of a matrix of a type. */
+export function matrixBytes(type: TypeName, columns: number, options: { rows: number }): number {
+  const block = TYPE_BLOCKS[type];
+  return columns / block.elements * block.bytes * options.rows;
+}
+
+/** A type whose blocks do not divide a row, or a part of it, cannot hold it; 16-bit floats always can. */
+function fitting(type: TypeName, parts: readonly number[]): TypeName {
+  return parts.every((part) => part % TYPE_BLOCKS[type].elements === 0) ? type : "bf16";
+}
+
+/** A format that has been decided on. */
+export type FixedFormat = Exclude<WeightFormat, "auto">;
+
+/** Types of both copies; `file` keeps the forward one as the file has it. */
+const FORMAT_TYPES: Readonly<Record<FixedFormat, { forward: TypeName | "file"; backward: TypeName }>> = {
+  f32: { forward: "f32", backward: "f32" },
+  bf16: { forward: "bf16", backward: "bf16" },
+  mixed: { forward: "bf16", backward: "q8_0" },
+  q8_0: { forward: "q8_0", backward: "q8_0" },
+  file: { forward: "file", backward: "q8_0" },
+};
+
+/** Joined tensors must be of one type: those of several types become 8-bit. */
+function forwardType(sources: readonly GgufTensorInfo[], format: FixedFormat): TypeName {
+  const { forward } = FORMAT_TYPES[format];
+  if (forward !== "file") return forward;
+  const types = new Set(sources.map((source) => source.type));
+  const [only] = types;
+  return types.size === 1 && only !== undefined ? only : "q8_0";
+}
+
+interface PlanOptions {
+  format: FixedFormat;
+  /** The lowest layer that is trained. */
+  firstTrained: number;
+}
+
+class Planner {
+  readonly #file: GgufFile;
+  readonly #format: FixedFormat;
+
+  constructor(file: GgufFile, format: FixedFormat) {
+    this.#file = file;
+    this.#format = format;
+  }
+
+  tensor(name: string): GgufTensorInfo {
+    const info = this.#file.tensors.get(name);
+    if (info !== undefined) return info;
+    throw new TrainingError("model_unsupported", `The model file has no tensor ${name}`);
+  }
+
+  matrix(names: readonly string[], options: { transposed: boolean }): MatrixPlan {
+    const sources = names.map((name) => this.tensor(name));
+    const columns = sources[0]?.shape[0] ?? 0;
+    const heights = sources.map(({ shape }) => shape[1]);
+    return {
+      sources,
+      columns,
+      rows: heights.reduce((sum, height) => sum + height, 0),
+      forward: fitting(forwardType(sources, this.#format), [columns]),
+      backward: options.transposed ? fitting(FORMAT_TYPES[this.#format].backward, heights) : null,
+    };
+  }
+}
+
+function planLayer(planner: Planner, index: number, options: PlanOptions): LayerPlan {
+  const name = (part: string) => `blk.${index}.${part}.weight`;
+  const isTrained = index >= options.firstTrained;
+  const matrix = (part: string) => planner.matrix([name(part)], { transposed: isTrained });
+  return {
+    attentionNorm: planner.tensor(name("attn_norm")),
+    feedForwardNorm: planner.tensor(name("ffn_norm")),
+    // Nothing below the lowest trained layer wants a gradient.
+    qkv: planner.matrix(["attn_q", "attn_k", "attn_v"].map(name), {
+      transposed: index > options.firstTrained,
+    }),
+    attentionOutput: matrix("attn_output"),
+    gate: matrix("ffn_gate"),
+    up: matrix("ffn_up"),
+    down: matrix("ffn_down"),
+  };
+}
+
+/**
+ * Decides how a model's weights are kept.
+ *
+ * @throws TrainingError `model_unsupported` when the file lacks a tensor of the family
+ */
+export function planWeights(file: GgufFile, model: Hyperparameters, options: PlanOptions): WeightPlan {
+  const planner = new Planner(file, options.format);
+  const isTied = !file.tensors.has("output.weight");
+  return {
+    embedding: isTied ? null : planner.tensor("token_embd.weight"),
+    output: planner.matrix([isTied ? "token_embd.weight" : "output.weight"], { transposed: true }),
+    outputNorm: planner.tensor("output_norm.weight"),
+    ropeFactors: file.tensors.get("rope_freqs.weight") ?? null,
+    layers: Array.from({ length: model.layers }, (_, index) => planLayer(planner, index, options)),
+  };
+}
+
+function planBytes({ columns, rows, forward, backward }: MatrixPlan): number {
+  const transposed = backward === null ? 0 : matrixBytes(backward, rows, { rows: columns });
+  return matrixBytes(forward, columns, { rows }) + transposed;
+}
+
+/** Bytes of all weights in memory; norms, of a few kilobytes, are not counted. */
+export function weightBytes(plan: WeightPlan): number {
+  const layers = plan.layers.map(({ qkv, attentionOutput, gate, up, down }) =>
+    [qkv, attentionOutput, gate, up, down].reduce((sum, matrix) => sum + planBytes(matrix), 0)
+  );
+  return layers.reduce(
+    (sum, bytes) => sum + bytes,
+    planBytes(plan.output) + (plan.embedding?.sizeBytes ?? 0),
+  );
+}
