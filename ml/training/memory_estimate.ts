@@ -16,8 +16,10 @@ import {
 
 const F32_BYTES = 4;
 
-/** What `auto` tries, best first. */
-const FORMATS: readonly FixedFormat[] = ["mixed", "q8_0", "file"];
+/** What `auto` tries, best first: ggml's 16-bit products are fast on x86 only (ggml_vec_dot_bf16 in vec.cpp). */
+export const AUTO_FORMATS: readonly FixedFormat[] = Deno.build.arch === "x86_64"
+  ? ["mixed", "q8_0", "file"]
+  : ["q8_0", "file"];
 
 /** Share of the free memory that training may take: the rest is for serving and for the system. */
 const USABLE_SHARE = 0.8;
@@ -95,7 +97,7 @@ export function choosePlan(
     return { plan, format };
   };
   if (weights !== "auto") return planned(weights);
-  const candidates = FORMATS.map(planned);
+  const candidates = AUTO_FORMATS.map(planned);
   const fitting = candidates.find(({ plan }) => estimate(plan, parts, options).totalBytes <= usableBytes);
   return fitting ?? planned("file");
 }

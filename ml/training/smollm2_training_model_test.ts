@@ -69,9 +69,8 @@ Deno.test("an adapter trained on a few messages does for llama.cpp what it does 
       modelPath: path,
       lora: { rank: 8, alpha: 16 },
       seed: 1,
-      threads: 2,
+      threads: 1,
     });
-    assert.equal(trainer.model.weights, "mixed");
     const losses: number[] = [];
     for (let step = 0; step < 4; step++) {
       losses.push((await trainer.step(samples, { learningRate: 2e-3 })).loss);

@@ -46,7 +46,7 @@ export interface OptimizerOptions {
  * - `bf16` for both; `q8_0` for both: half the memory, and coarser.
  * - `mixed`: `bf16` forward, `q8_0` backward.
  * - `file`: forward as the file has them, backward `q8_0`: the least memory.
- * - `auto`: the first of `mixed`, `q8_0` and `file` for which there is memory.
+ * - `auto`: the first of `mixed` (on x86 only), `q8_0` and `file` for which there is memory.
  */
 export type WeightFormat = "auto" | "f32" | "bf16" | "mixed" | "q8_0" | "file";
 
