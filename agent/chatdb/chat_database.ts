@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { asChatDatabaseError, ChatDatabaseError } from "./chat_database_error.ts";
 import { type FileIdentity, fileIdentityOf, probeDatabaseFile } from "./database_file.ts";
 import { probeSchema, type Schema } from "./schema.ts";
-import type { Query, SqlRow } from "./sql_value.ts";
+import { integerOf, type Query, type SqlRow } from "./sql_value.ts";
 
 export interface ChatDatabaseOptions {
   /** How long a read waits for a lock of another program before it fails with `locked`. */
@@ -27,6 +27,7 @@ export class ChatDatabase implements Disposable {
   readonly schema: Schema;
   readonly #requestedPath: string;
   readonly #sqlite: DatabaseSync;
+  readonly #selectDataVersion: Query;
 
   /** @throws ChatDatabaseError when the file cannot be opened or is no database of Messages */
   constructor(path: string, options: ChatDatabaseOptions = {}) {
@@ -38,6 +39,7 @@ export class ChatDatabase implements Disposable {
       this.#exec(`PRAGMA busy_timeout = ${options.busyTimeoutMs ?? DEFAULT_BUSY_TIMEOUT_MS}`);
       this.schema = this.readTransaction(() => probeSchema((sql) => this.prepare(sql)));
       if (!this.schema.get("message")?.has("guid")) throw new ChatDatabaseError("not_messages", this.path);
+      this.#selectDataVersion = this.prepare("PRAGMA data_version");
     } catch (error) {
       this.#sqlite.close();
       throw error;
@@ -61,6 +63,16 @@ export class ChatDatabase implements Disposable {
       if (this.#sqlite.isTransaction) this.#exec("ROLLBACK");
       throw error;
     }
+  }
+
+  /**
+   * A number that changes with every commit of another program; compare values of one connection only. SQLite reads
+   * it from the index of the `-wal`, so it tells of commits that leave every size as it was.
+   *
+   * @throws ChatDatabaseError when the database cannot be read
+   */
+  dataVersion(): number {
+    return integerOf(this.#selectDataVersion()[0]?.[0]);
   }
 
   /**

@@ -5,7 +5,8 @@ import { normalizeAlias, normalizeHandle } from "./handle.ts";
 import { selectList, type TableName } from "./schema.ts";
 import { integerOf, type Query, type SqlRow, textOf, wordsOf } from "./sql_value.ts";
 
-const CHAT_COLUMNS = [
+/** Columns in the order of `chatRowOf`, then those of the owner's addresses. */
+export const CHAT_COLUMNS = [
   "ROWID",
   "guid",
   "style",
@@ -19,7 +20,7 @@ const CHAT_COLUMNS = [
 
 /** Handles and conversations by ROWID. Loaded when first refreshed, and again when another program has written. */
 export class ChatDirectory {
-  readonly #dataVersion: Query;
+  readonly #database: ChatDatabase;
   readonly #selectHandles: Query;
   readonly #selectChats: Query;
   readonly #selectMembers: Query;
@@ -40,7 +41,7 @@ export class ChatDirectory {
       database.schema.has(table)
         ? database.prepare(`SELECT ${selectList(database.schema, { table, columns })} FROM ${table}`)
         : () => [];
-    this.#dataVersion = database.prepare("PRAGMA data_version");
+    this.#database = database;
     this.#selectHandles = select("handle", ["ROWID", "id"]);
     this.#selectChats = select("chat", CHAT_COLUMNS);
     this.#selectMembers = select("chat_handle_join", ["chat_id", "handle_id"]);
@@ -53,7 +54,7 @@ export class ChatDirectory {
 
   /** Brings the directory to the state of the current read transaction. */
   refresh(): void {
-    const version = integerOf(this.#dataVersion()[0]?.[0]);
+    const version = this.#database.dataVersion();
     if (version === this.#loadedVersion) return;
     this.#handles = new Map(
       this.#selectHandles().map(([rowId, id]) => [integerOf(rowId), normalizeHandle(textOf(id) ?? "")]),
@@ -139,7 +140,8 @@ export class ChatDirectory {
   }
 }
 
-function chatRowOf(row: SqlRow): ChatRow {
+/** Names the values of a row selected with `CHAT_COLUMNS`. */
+export function chatRowOf(row: SqlRow): ChatRow {
   return {
     rowId: integerOf(row[0]),
     guid: textOf(row[1]) ?? "",

@@ -19,6 +19,27 @@ export interface MessageAttachment {
   isSticker: boolean;
 }
 
+export type ReactionKind =
+  | "love"
+  | "like"
+  | "dislike"
+  | "laugh"
+  | "emphasize"
+  | "question"
+  | "emoji"
+  | "sticker";
+
+/** What somebody has attached to a message and not taken back. */
+export interface MessageReaction {
+  kind: ReactionKind;
+  /** Of kind `emoji` only, and there only when the row names it. */
+  emoji: string | null;
+  /** Handle of the person; null for the owner. */
+  sender: string | null;
+  /** Unix time; null when the row has none. */
+  reactedAtMs: number | null;
+}
+
 /** A message to be synced. Its strings hold neither NUL nor lone surrogates, and optional ones are never ''. */
 export interface ChatMessage {
   rowId: number;
@@ -44,9 +65,13 @@ export interface ChatMessage {
   editedAtMs: number | null;
   /** When the whole message was unsent. */
   retractedAtMs: number | null;
+  /** When the row was last edited or unsent, as Messages stamped it; null when it did not. */
+  changedAtMs: number | null;
   /** Guid of the message whose thread this one answers in. */
   replyToGuid: string | null;
   attachments: MessageAttachment[];
+  /** In the order they were made. */
+  reactions: MessageReaction[];
   /** As stored: `iMessage`, `SMS`, `RCS` in either case, `iMessageLite`. */
   service: string | null;
 }

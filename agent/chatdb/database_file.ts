@@ -54,6 +54,30 @@ export function lastWriteMs(path: string): number {
   }
 }
 
+/**
+ * Changes whenever the database's files do: each one's device, inode and size, and the last write of the file and its
+ * `-wal`. The time of the `-shm` is left out, because reading alone may move it. Deno tells times to the millisecond;
+ * commits closer than that are for `ChatDatabase.dataVersion` to tell. (`node:fs` knows nanoseconds, but loading it
+ * takes more memory than all the rest of the agent.)
+ */
+export function fileSignature(path: string): string {
+  return ["", "-wal", "-shm"].map((suffix) => {
+    const stat = statOrAbsent(path + suffix);
+    if (stat === null) return "-";
+    const identity = `${stat.dev}.${stat.ino}.${stat.size}`;
+    return suffix === "-shm" ? identity : `${identity}.${stat.mtime?.getTime()}`;
+  }).join(" ");
+}
+
+/** Null also for a file that may not be looked at. */
+function statOrAbsent(path: string): Deno.FileInfo | null {
+  try {
+    return Deno.statSync(path);
+  } catch {
+    return null;
+  }
+}
+
 function checkHeader(path: string): void {
   const { size, isFile } = Deno.statSync(path);
   if (!isFile) throw new ChatDatabaseError("not_a_database", path);

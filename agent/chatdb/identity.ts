@@ -13,6 +13,9 @@ export interface DatabaseIdentity extends FileIdentity {
   markGuid: string | null;
 }
 
+/** A place in the rows of a database, as far as the row there is known. */
+export type Mark = Pick<DatabaseIdentity, "markRowId" | "markGuid">;
+
 /**
  * Reads the identity of an open database.
  *
@@ -40,6 +43,26 @@ export function isSameDatabase(stored: DatabaseIdentity, current: DatabaseIdenti
   if (stored.markGuid !== null && current.markGuid !== null) return stored.markGuid === current.markGuid;
   return stored.device === current.device && stored.inode === current.inode &&
     current.sequence >= stored.sequence;
+}
+
+/** The rows of a database were numbered anew while they were read, so that a mark among them means nothing. */
+export class RowsRenumberedError extends Error {
+  override name = "RowsRenumberedError";
+
+  constructor() {
+    super("Messages has rebuilt its database while it was being read: try again");
+  }
+}
+
+/**
+ * True when the rows were numbered anew: the row of a mark stands elsewhere, or another has taken its place, for a ROWID
+ * is never given out twice. Where both are gone, `isSameDatabase` tells a deletion from another database.
+ */
+export function isMarkMoved(database: ChatDatabase, { markRowId, markGuid }: Mark): boolean {
+  if (markGuid === null) return false;
+  const [row] = database.prepare("SELECT ROWID FROM message WHERE guid = ?")(markGuid);
+  if (row !== undefined) return integerOf(row[0]) !== markRowId;
+  return database.prepare("SELECT 1 FROM message WHERE ROWID = ?")(markRowId).length > 0;
 }
 
 /** From AUTOINCREMENT's own table; the highest row present where a database lacks it. */

@@ -17,13 +17,14 @@ export const SKIP_REASONS = [
 export type SkipReason = typeof SKIP_REASONS[number];
 
 /** Values of associated_message_type (imessage-exporter message_types/variants.rs). */
-const ASSOCIATED = {
+export const ASSOCIATED = {
   none: 0,
   appUpdate: 2,
   appBreadcrumb: 3,
   sticker: 1000,
   /** 2000 to 2007 add a tapback, 3000 to 3007 take it back. */
   firstTapback: 2000,
+  firstRemoval: 3000,
   lastTapback: 3999,
   pollVote: 4000,
 } as const;
@@ -54,6 +55,18 @@ function associationSkipReason(type: number): SkipReason | null {
 export function isAppMessage(row: MessageRow): boolean {
   return row.associatedType === ASSOCIATED.appUpdate || row.associatedType === ASSOCIATED.appBreadcrumb ||
     (row.balloonBundleId !== null && row.balloonBundleId !== URL_BALLOON);
+}
+
+/** The message that a tapback belongs to; null when the row is no tapback or does not say. */
+export function tapbackTargetOf(row: MessageRow): string | null {
+  const isTapback = row.associatedType >= ASSOCIATED.firstTapback &&
+    row.associatedType <= ASSOCIATED.lastTapback;
+  return isTapback && row.associatedGuid !== null ? targetGuidOf(row.associatedGuid) : null;
+}
+
+/** The guid in `associated_message_guid`: `p:<part>/<guid>`, `bp:<guid>` for a balloon, or the bare guid. */
+export function targetGuidOf(associatedGuid: string): string {
+  return associatedGuid.replace(/^(?:p:\d+\/|bp:)/, "");
 }
 
 /** The kind of a message with these words and files. */

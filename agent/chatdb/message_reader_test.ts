@@ -77,8 +77,10 @@ Deno.test("an incoming message has all its fields", () => {
     sentAtMs: Date.parse(AT),
     editedAtMs: null,
     retractedAtMs: null,
+    changedAtMs: null,
     replyToGuid: null,
     attachments: [],
+    reactions: [],
     service: "iMessage",
   });
 });

@@ -2,7 +2,7 @@
 import { unixMsOf } from "./apple_time.ts";
 import { type BodyRun, decodeBodyRuns } from "./body_runs.ts";
 import type { ChatDirectory } from "./chat_directory.ts";
-import type { ChatMessage, MessageAttachment } from "./chat_message.ts";
+import type { ChatMessage, MessageAttachment, MessageReaction } from "./chat_message.ts";
 import { isAppMessage, messageKindOf } from "./message_class.ts";
 import type { MessageRow } from "./message_row.ts";
 import { isPlaceholderOnly, type MessageText } from "./message_text.ts";
@@ -16,6 +16,7 @@ export interface RowContents {
   /** Unix time of `row.date`. */
   sentAtMs: number | null;
   files: MessageAttachment[];
+  reactions: MessageReaction[];
 }
 
 /** True when a row holds nothing that could be shown, nor tells that there was something. */
@@ -47,8 +48,10 @@ export function messageRecord(contents: RowContents, directory: ChatDirectory): 
     sentAtMs: contents.sentAtMs,
     editedAtMs: retractedAtMs === null ? unixMsOf(row.dateEdited) : null,
     retractedAtMs,
+    changedAtMs: unixMsOf(row.dateEdited),
     replyToGuid: row.threadOriginatorGuid,
     attachments,
+    reactions: contents.reactions,
     service: row.service,
   };
 }

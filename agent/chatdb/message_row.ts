@@ -28,6 +28,7 @@ const COLUMNS = [
   "schedule_type",
   "is_sent",
   "cache_roomnames",
+  "associated_message_guid",
 ];
 
 /** A row of `message`; flags and counts that are absent or NULL are 0, times are as Apple stores them. */
@@ -55,6 +56,7 @@ export interface MessageRow {
   scheduleType: number;
   isSent: boolean;
   roomName: string | null;
+  associatedGuid: string | null;
 }
 
 /** The list of columns to select for `messageRowOf`, from a query over `message`. */
@@ -88,5 +90,6 @@ export function messageRowOf(row: SqlRow): MessageRow {
     scheduleType: integerOf(row[21]),
     isSent: integerOf(row[22]) !== 0,
     roomName: textOf(row[23]),
+    associatedGuid: textOf(row[24]),
   };
 }

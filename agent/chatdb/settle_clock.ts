@@ -10,8 +10,12 @@ export class SettleClock {
   #sightings: { maxRowId: number; atMs: number }[] = [];
   #settledRowId = 0;
 
-  /** Notes that rows up to `maxRowId` existed at `atMs`. */
-  observe(maxRowId: number, atMs: number): void {
+  /**
+   * Notes that rows up to `maxRowId` existed at `atMs`. A sighting that now lies in the future shows that the clock was
+   * set back; it then counts from now, so that no row waits for the old time to come again.
+   */
+  observe(maxRowId: number, { atMs, nowMs }: { atMs: number; nowMs: number }): void {
+    for (const sighting of this.#sightings) sighting.atMs = Math.min(sighting.atMs, nowMs);
     if (maxRowId > Math.max(this.#settledRowId, this.#sightings.at(-1)?.maxRowId ?? 0)) {
       this.#sightings.push({ maxRowId, atMs });
     }
