@@ -4,7 +4,7 @@ import { StartError } from "../../lib/lifecycle.ts";
 import { makePrivateFolder } from "./private_file.ts";
 
 /** Work that one process at a time may do. */
-export type Work = "sync" | "pair";
+export type Work = "sync" | "pair" | "suggest" | "send" | "run" | "menubar";
 
 /**
  * Takes a work of a data folder for this process until the lock is disposed or the process ends, by whatever means.
@@ -17,4 +17,15 @@ export async function lockWork(dataDir: string, work: Work): Promise<Disposable>
   if (await file.tryLock(true)) return file;
   file.close();
   throw new StartError(`Another agent is at this in ${dataDir}: wait until it is done, or stop it`);
+}
+
+/** True while a process does this work on a data folder. Makes no file and no folder. */
+export async function isWorkHeld(dataDir: string, work: Work): Promise<boolean> {
+  try {
+    using file = await Deno.open(join(dataDir, `${work}.lock`));
+    return !await file.tryLock(false);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }

@@ -1,7 +1,8 @@
 /** Tests of the work locks: one holder at a time, none after the holder was killed. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { StartError } from "../../lib/lifecycle.ts";
-import { lockWork } from "./instance_lock.ts";
+import { isWorkHeld, lockWork } from "./instance_lock.ts";
 
 const HOLDER = `
   import { lockWork } from ${JSON.stringify(import.meta.resolve("./instance_lock.ts"))};
@@ -44,4 +45,18 @@ Deno.test("a lock dies with a process that is killed", async () => {
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
+});
+
+Deno.test("whether a work is done somewhere can be seen without taking it, and without leaving a trace", async () => {
+  const dir = await Deno.makeTempDir();
+  assert.equal(await isWorkHeld(join(dir, "absent"), "run"), false);
+  {
+    using _lock = await lockWork(dir, "run");
+    assert.equal(await isWorkHeld(dir, "run"), true);
+    assert.equal(await isWorkHeld(dir, "sync"), false);
+  }
+  assert.equal(await isWorkHeld(dir, "run"), false);
+  using _again = await lockWork(dir, "run");
+  assert.deepEqual(Array.from(Deno.readDirSync(dir), ({ name }) => name), ["run.lock"]);
+  await Deno.remove(dir, { recursive: true });
 });

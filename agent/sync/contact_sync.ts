@@ -24,9 +24,20 @@ export interface ContactSyncReport {
 }
 
 /** What this account has been sent; a ledger that cannot be read means sending all again. */
-async function sentTo({ ledgers, syncTarget }: ContactSyncOptions): Promise<ContactLedger["sent"]> {
+async function sentTo(
+  { ledgers, syncTarget }: Pick<ContactSyncOptions, "ledgers" | "syncTarget">,
+): Promise<ContactLedger["sent"]> {
   const stored = await ledgers.load();
   return stored.kind === "found" && stored.state.syncTarget === syncTarget ? stored.state.sent : {};
+}
+
+/** The contacts that the server does not have as they are. */
+export async function changedContacts(
+  contacts: readonly SyncContact[],
+  options: Pick<ContactSyncOptions, "ledgers" | "syncTarget">,
+): Promise<SyncContact[]> {
+  const sent = await sentTo(options);
+  return contacts.filter((contact) => sent[contactKey(contact)] !== contactDigest(contact));
 }
 
 /**
@@ -42,7 +53,7 @@ export async function syncContacts(
   const { ledgers, records, server, syncTarget } = options;
   const refusals = new Refusals();
   let sent = await sentTo(options);
-  const changed = contacts.filter((contact) => sent[contactKey(contact)] !== contactDigest(contact));
+  const changed = await changedContacts(contacts, options);
   for (let first = 0; first < changed.length; first += MAX_SYNC_CONTACTS) {
     const part = changed.slice(first, first + MAX_SYNC_CONTACTS);
     await deliver(part, {

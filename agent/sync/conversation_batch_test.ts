@@ -25,8 +25,10 @@ function message(rowId: number, fields: Partial<ChatMessage> = {}): ChatMessage 
     sentAtMs: 1,
     editedAtMs: null,
     retractedAtMs: null,
+    changedAtMs: null,
     replyToGuid: null,
     attachments: [],
+    reactions: [],
     service: null,
     ...fields,
   };

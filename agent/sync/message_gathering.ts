@@ -1,15 +1,17 @@
 /** Owns gathering what one round of a sync sends: enough for few requests, little enough for small memory. */
 import type { ChatMessage } from "../chatdb/chat_message.ts";
-import type { MessageReader } from "../chatdb/message_reader.ts";
+import type { MessageReader, PassedRow } from "../chatdb/message_reader.ts";
 
 /** Messages after a mark, in the order they were written. */
 export interface GatheredMessages {
   readonly messages: readonly ChatMessage[];
   /** The mark behind them: every row up to it has been read. */
   readonly lastRowId: number;
-  /** Rows that were read, and those of them that are no messages. */
+  /** Guid of the row at the mark. */
+  readonly lastGuid: string | null;
+  /** How many rows were read, and those of them that are no messages. */
   readonly rows: number;
-  readonly skipped: number;
+  readonly passed: readonly PassedRow[];
   /** Messages without words because their body could not be decoded. */
   readonly undecodable: number;
   readonly hasMore: boolean;
@@ -20,6 +22,8 @@ export interface GatheredMessages {
 export interface GatheringOptions {
   /** The present, in Unix time. */
   nowMs: number;
+  /** See `ReadOptions`. */
+  markGuid?: string | null;
   /** Gathers about so many messages: the more, the more of one conversation go in one request. */
   messages?: number;
 }
@@ -37,26 +41,28 @@ function textUnitsOf(messages: readonly ChatMessage[]): number {
 /**
  * Reads on from a mark.
  *
- * @throws ChatDatabaseError when the database cannot be read
+ * @throws ChatDatabaseError or RowsRenumberedError, as `MessageReader.readAfter`
  */
 export function gatherMessages(
   reader: MessageReader,
   rowId: number,
-  { nowMs, messages: enough = DEFAULT_MESSAGES }: GatheringOptions,
+  { nowMs, markGuid = null, messages: enough = DEFAULT_MESSAGES }: GatheringOptions,
 ): GatheredMessages {
   const messages: ChatMessage[] = [];
+  const passed: PassedRow[] = [];
   const limit = Math.min(ROWS_AT_ONCE, enough);
-  let [lastRowId, skipped, undecodable, textUnits] = [rowId, 0, 0, 0];
+  let [lastRowId, lastGuid, undecodable, textUnits] = [rowId, markGuid, 0, 0];
   while (true) {
-    const batch = reader.readAfter(lastRowId, { limit, nowMs });
+    const batch = reader.readAfter(lastRowId, { limit, nowMs, markGuid: lastGuid });
     messages.push(...batch.messages);
-    lastRowId = batch.lastRowId;
-    skipped += Object.values(batch.skipped).reduce((sum, count) => sum + count, 0);
+    passed.push(...batch.passed);
+    ({ lastRowId, lastGuid } = batch);
     undecodable += batch.undecodableCount;
     textUnits += textUnitsOf(batch.messages);
     if (batch.hasMore && messages.length < enough && textUnits < MAX_TEXT_UNITS) continue;
     const { hasMore, heldBackRowId } = batch;
-    const rows = messages.length + skipped;
-    return { messages, lastRowId, rows, skipped, undecodable, hasMore, heldBack: heldBackRowId !== null };
+    const rows = messages.length + passed.length;
+    const heldBack = heldBackRowId !== null;
+    return { messages, lastRowId, lastGuid, rows, passed, undecodable, hasMore, heldBack };
   }
 }

@@ -60,6 +60,7 @@ Deno.test("rows that are no messages are counted and passed", () =>
     addTapback(db, { to, from: "+15550100001", kind: "love", sentAt: SENT_AT });
   }, (reader) => {
     const [round] = allRounds(reader);
-    assert.deepEqual([round?.rows, round?.skipped, round?.lastRowId], [2, 1, 2]);
+    assert.deepEqual([round?.rows, round?.passed.length, round?.lastRowId], [2, 1, 2]);
+    assert.deepEqual(round?.passed[0]?.targetGuid, round?.messages[0]?.guid);
     assert.equal(round?.heldBack, false);
   }));

@@ -1,7 +1,7 @@
 /** Owns the mapping of a message of chat.db to the contract's message: total, whatever the row holds. */
 import { MAX_TEXT_LENGTH } from "../../contract/scalars.ts";
-import type { Attachment, MessageType, SyncMessagesInput } from "../../contract/sync.ts";
-import type { ChatMessage, MessageAttachment, MessageKind } from "../chatdb/chat_message.ts";
+import type { Attachment, MessageType, Reaction, SyncMessagesInput } from "../../contract/sync.ts";
+import type { ChatMessage, MessageAttachment, MessageKind, MessageReaction } from "../chatdb/chat_message.ts";
 import { fitLabel, fitText } from "./wire_text.ts";
 
 export type WireMessage = SyncMessagesInput["messages"][number];
@@ -11,6 +11,8 @@ const MAX_LABEL = 256;
 const MAX_ADDRESS = 320;
 const MAX_FILE_NAME = 1_024;
 const MAX_ATTACHMENTS = 200;
+const MAX_REACTIONS = 1_000;
+const MAX_EMOJI = 64;
 
 /** Stands where a file does in the text; the files themselves are listed beside it. */
 const OBJECT_REPLACEMENT = "\u{FFFC}";
@@ -57,13 +59,29 @@ function attachmentOf(file: MessageAttachment): Attachment | null {
   };
 }
 
+/** Null for a person whose handle cannot be said: on the wire nobody stands for the owner. */
+function reactionOf({ kind, emoji, sender, reactedAtMs }: MessageReaction): Reaction | null {
+  const senderId = fitLabel(sender, MAX_ADDRESS);
+  if (sender !== null && senderId === null) return null;
+  return {
+    kind,
+    ...(emoji === null ? {} : { emoji: fitText(emoji, MAX_EMOJI) }),
+    senderId,
+    ...(reactedAtMs === null ? {} : { reactedAt: isoTime(reactedAtMs) }),
+  };
+}
+
 function isoTime(unixMs: number): string {
   return new Date(unixMs).toISOString();
 }
 
-/** The message as the server takes it. */
+/**
+ * The message as the server takes it. What is left unsaid stays as the server has it, so whatever may once have been
+ * there is said to be none: reactions always, files once the message was edited or unsent.
+ */
 export function wireMessageOf(message: ChatMessage): WireMessage {
   const attachments = message.attachments.map(attachmentOf).filter((file) => file !== null);
+  const reactions = message.reactions.map(reactionOf).filter((reaction) => reaction !== null);
   const { editedAtMs, retractedAtMs, replyToGuid } = message;
   return {
     imessageGuid: fitLabel(message.guid, MAX_LABEL) ?? `row-${message.rowId}`,
@@ -75,6 +93,9 @@ export function wireMessageOf(message: ChatMessage): WireMessage {
     ...(editedAtMs === null ? {} : { editedAt: isoTime(editedAtMs) }),
     ...(retractedAtMs === null ? {} : { retractedAt: isoTime(retractedAtMs) }),
     ...(replyToGuid === null ? {} : { replyToGuid: fitLabel(replyToGuid, MAX_LABEL) }),
-    ...(attachments.length === 0 ? {} : { attachments: attachments.slice(0, MAX_ATTACHMENTS) }),
+    reactions: reactions.slice(0, MAX_REACTIONS),
+    ...(attachments.length > 0 || message.changedAtMs !== null
+      ? { attachments: attachments.slice(0, MAX_ATTACHMENTS) }
+      : {}),
   };
 }

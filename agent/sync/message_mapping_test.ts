@@ -23,8 +23,10 @@ function message(fields: Partial<ChatMessage> = {}): ChatMessage {
     sentAtMs: SENT_AT,
     editedAtMs: null,
     retractedAtMs: null,
+    changedAtMs: null,
     replyToGuid: null,
     attachments: [],
+    reactions: [],
     service: "iMessage",
     ...fields,
   };
@@ -49,6 +51,7 @@ Deno.test("a plain message carries what it says, who sent it and when", () => {
     messageType: "text",
     text: "Hello!",
     sentAt: "2024-01-01T12:00:00.007Z",
+    reactions: [],
   });
 });
 
@@ -145,6 +148,7 @@ const anyMessage: fc.Arbitrary<ChatMessage> = fc.record({
   sentAtMs: anyTime,
   editedAtMs: anyTime,
   retractedAtMs: anyTime,
+  changedAtMs: anyTime,
   replyToGuid: fc.option(anyText),
   attachments: fc.array(
     fc.record({
@@ -155,6 +159,15 @@ const anyMessage: fc.Arbitrary<ChatMessage> = fc.record({
       isSticker: fc.boolean(),
     }),
     { maxLength: 250 },
+  ),
+  reactions: fc.array(
+    fc.record({
+      kind: fc.constantFrom("love", "emoji", "sticker"),
+      emoji: fc.option(anyText),
+      sender: fc.option(anyText),
+      reactedAtMs: anyTime,
+    }),
+    { maxLength: 50 },
   ),
   service: fc.constant("iMessage"),
 });

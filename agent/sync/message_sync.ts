@@ -1,20 +1,42 @@
 /** Owns the sync of messages: reads on from the cursor, sends, and moves the cursor past what was acknowledged. */
-import type { SyncMessagesResponse } from "../../contract/sync.ts";
+import { StartError } from "../../lib/lifecycle.ts";
 import { countRowsAfter } from "../chatdb/backlog.ts";
 import type { ChatDatabase } from "../chatdb/chat_database.ts";
-import { readDatabaseIdentity } from "../chatdb/identity.ts";
 import type { ChatMessage } from "../chatdb/chat_message.ts";
+import { RowsRenumberedError } from "../chatdb/identity.ts";
 import { MessageReader } from "../chatdb/message_reader.ts";
 import type { ServerClient } from "../clients/server_client.ts";
 import type { StateFile } from "../platform/state_file.ts";
-import { concurrently } from "./concurrently.ts";
-import { byConversation, conversationBatchesOf, type OutgoingMessage } from "./conversation_batch.ts";
-import { deliver, type Refusal } from "./delivery.ts";
+import {
+  changedStamps,
+  type ChangeScan,
+  findAgain,
+  findWatched,
+  type FoundChanges,
+  knownRows,
+} from "./change_finding.ts";
+import {
+  type ChangeLedger,
+  ledgerFields,
+  newestRows,
+  noteEdit,
+  noteOutcome,
+  openLedger,
+  pruneLedger,
+  watchRow,
+} from "./change_ledger.ts";
 import { type GatheredMessages, gatherMessages } from "./message_gathering.ts";
-import { Refusals } from "./refusals.ts";
-import { type RestartReason, type SyncCursor, syncStart } from "./sync_cursor.ts";
-import { addRefused, loadRecord, type RefusedItem, type SyncRecord } from "./sync_record.ts";
-import { digestOf } from "./wire_text.ts";
+import { MessageSender, type SendTotals } from "./message_sender.ts";
+import {
+  type CursorWriter,
+  cursorWriter,
+  isWanted,
+  type RestartReason,
+  type SyncCursor,
+  type SyncStart,
+  syncStart,
+} from "./sync_cursor.ts";
+import { addRefused, loadRecord, type SyncRecord } from "./sync_record.ts";
 
 export interface MessageSyncOptions {
   server: ServerClient;
@@ -23,6 +45,12 @@ export interface MessageSyncOptions {
   syncTarget: string;
   cursors: StateFile<SyncCursor>;
   records: StateFile<SyncRecord>;
+  /** The reader of `database` from the sync before, which knows how long the newest rows have been there. */
+  reader?: MessageReader;
+  /** Which rows from before are looked at for edits; all of them by default. */
+  scan?: ChangeScan;
+  /** Leave out messages from before this Unix time, now and in later syncs. Another value walks all rows again. */
+  sinceMs?: number;
   /** Called before the first row is read, and after each acknowledged round. */
   onProgress?: (progress: MessageProgress) => void;
   /** The present, in Unix time. */
@@ -37,110 +65,153 @@ export interface MessageProgress {
   readonly rowsTotal: number;
 }
 
-export interface MessageSyncReport {
+export interface MessageSyncReport extends Readonly<SendTotals> {
   readonly restart: RestartReason | null;
-  readonly inserted: number;
-  readonly updated: number;
-  readonly unchanged: number;
   readonly refused: number;
+  /** Messages that were sent again because Messages had changed them; `updated` and `unchanged` count them too. */
+  readonly resent: number;
   /** Rows that are no messages of their own, such as tapbacks and notes of the system. */
   readonly skipped: number;
+  /** Messages left out because they are older than `--since`. */
+  readonly leftOut: number;
   /** Messages sent without words because their body could not be decoded. */
   readonly undecodable: number;
   /** True when the last rows were left for the next sync, because Messages may still be writing them. */
   readonly heldBack: boolean;
 }
 
-type Totals = { -readonly [Key in "inserted" | "updated" | "unchanged" | "skipped" | "undecodable"]: number };
-
-/** Conversations sent at a time: hides the way to the server without crowding it. */
-const CONVERSATIONS_AT_ONCE = 4;
+/** Rows may be numbered anew while they are read; more often than this it is another fault. */
+const MAX_RENUMBERINGS = 3;
 
 /** One run from the cursor to the end of the database. */
 class MessageSync {
   readonly #options: MessageSyncOptions;
   readonly #reader: MessageReader;
-  readonly #refusals = new Refusals();
-  readonly #totals: Totals = { inserted: 0, updated: 0, unchanged: 0, skipped: 0, undecodable: 0 };
+  readonly #sender: MessageSender;
+  readonly #start: SyncStart;
+  readonly #ledger: ChangeLedger;
+  readonly #saveCursor: CursorWriter;
+  readonly #now: () => number;
+  readonly #counts = { skipped: 0, undecodable: 0, resent: 0, leftOut: 0 };
 
-  constructor(options: MessageSyncOptions) {
+  constructor(options: MessageSyncOptions & { reader: MessageReader }, start: SyncStart) {
     this.#options = options;
-    this.#reader = new MessageReader(options.database);
+    this.#reader = options.reader;
+    this.#sender = new MessageSender(options.server);
+    this.#start = start;
+    this.#ledger = openLedger(start.cursor?.changes ?? null);
+    this.#saveCursor = cursorWriter(options, start);
+    this.#now = options.now ?? Date.now;
   }
 
   async run(): Promise<MessageSyncReport> {
-    const { cursors, database, onProgress } = this.#options;
-    const { rowId, restart } = await syncStart(cursors, this.#options);
+    const { restart } = this.#start;
     if (restart !== null) await this.#forget(restart);
-    const rowsTotal = countRowsAfter(database, rowId);
-    let rowsDone = 0;
-    onProgress?.({ rowsDone, rowsTotal });
-    let round = this.#gather(rowId);
-    while (true) {
-      await this.#send(round.messages);
-      await this.#acknowledge(round);
-      rowsDone += round.rows;
-      onProgress?.({ rowsDone, rowsTotal });
-      if (!round.hasMore) break;
-      round = this.#gather(round.lastRowId);
-    }
-    return { restart, ...this.#totals, refused: this.#refusals.total, heldBack: round.heldBack };
+    const last = await this.#walk();
+    await this.#sendChanges(last);
+    const { totals, refusals } = this.#sender;
+    return { restart, ...totals, ...this.#counts, refused: refusals.total, heldBack: last.heldBack };
   }
 
   /** What was refused before a restart is tried again. */
   async #forget(restart: RestartReason): Promise<void> {
     const { cursors, records } = this.#options;
+    this.#reader.forgetRows();
     if (restart === "cursor_broken") await cursors.setAside();
     await records.save({ ...await loadRecord(records), refused: [] });
   }
 
-  #gather(rowId: number): GatheredMessages {
-    const { roundMessages, now = Date.now } = this.#options;
-    return gatherMessages(this.#reader, rowId, { nowMs: now(), messages: roundMessages });
-  }
-
-  async #send(messages: readonly ChatMessage[]): Promise<void> {
-    await concurrently(byConversation(messages), (own) => this.#sendConversation(own), {
-      limit: CONVERSATIONS_AT_ONCE,
-    });
-  }
-
-  async #sendConversation(own: readonly ChatMessage[]): Promise<void> {
-    for (const { conversation, messages } of conversationBatchesOf(own)) {
-      await deliver(messages, {
-        field: "messages",
-        send: async (items) => {
-          const wires = items.map(({ wire }) => wire);
-          this.#count(await this.#options.server.syncMessages({ ...conversation, messages: wires }));
-        },
-        refuse: (items, refusal) => this.#refusals.add(items.map((item) => refusedMessage(item, refusal))),
-      });
+  async #walk(): Promise<GatheredMessages> {
+    const { database, onProgress } = this.#options;
+    const rowsTotal = countRowsAfter(database, this.#start.rowId);
+    let rowsDone = 0;
+    onProgress?.({ rowsDone, rowsTotal });
+    let round = this.#gather({ lastRowId: this.#start.rowId, lastGuid: this.#start.guid });
+    while (true) {
+      const sent = await this.#send(round.messages);
+      this.#counts.leftOut += round.messages.length - sent;
+      this.#note(round);
+      await this.#sendReactions(round);
+      await this.#save(round);
+      rowsDone += round.rows;
+      onProgress?.({ rowsDone, rowsTotal });
+      if (!round.hasMore) return round;
+      round = this.#gather(round);
     }
   }
 
-  #count(answer: SyncMessagesResponse): void {
-    this.#refusals.noteAccepted();
-    this.#totals.inserted += answer.inserted;
-    this.#totals.updated += answer.updated;
-    this.#totals.unchanged += answer.unchanged;
+  #gather({ lastRowId, lastGuid }: Mark): GatheredMessages {
+    const { roundMessages: messages } = this.#options;
+    return gatherMessages(this.#reader, lastRowId, { nowMs: this.#now(), markGuid: lastGuid, messages });
   }
 
-  /** Refusals are on the disk before the cursor moves past them, so that none is ever lost unseen. */
-  async #acknowledge({ lastRowId, skipped, undecodable }: GatheredMessages): Promise<void> {
-    const { cursors, database, records, syncTarget } = this.#options;
-    await addRefused(records, this.#refusals.take());
-    await cursors.save({ syncTarget, database: readDatabaseIdentity(database, lastRowId) });
-    this.#totals.skipped += skipped;
-    this.#totals.undecodable += undecodable;
+  /** Returns how many were not too old to be sent. */
+  async #send(messages: readonly ChatMessage[]): Promise<number> {
+    const wanted = messages.filter((message) => isWanted(message, this.#start.sinceMs));
+    await this.#sender.send(wanted);
+    return wanted.length;
+  }
+
+  /** Sends the earlier messages again that this round's tapbacks belong to, but for those that were read with them. */
+  async #sendReactions({ passed, lastRowId }: GatheredMessages): Promise<void> {
+    const isNew = (tapbackRowId: number, targetRowId: number) =>
+      targetRowId <= this.#start.rowId || tapbackRowId > this.#reader.reactionsRowId;
+    const targets = passed.flatMap(({ rowId, targetGuid }) =>
+      knownRows(this.#reader, targetGuid === null ? [] : [targetGuid], { lastRowId })
+        .filter((target) => isNew(rowId, target))
+    );
+    await this.#sendAgain(findAgain(this.#reader, new Set(targets), { lastRowId, nowMs: this.#now() }));
+  }
+
+  /** Looks for changes in the rows up to the mark and sends what has changed. */
+  async #sendChanges(mark: Mark): Promise<void> {
+    const { scan = "full" } = this.#options;
+    const { lastRowId } = mark;
+    for await (const stamps of changedStamps(this.#reader, this.#ledger, { lastRowId, scan })) {
+      const found = findAgain(this.#reader, stamps.keys(), { lastRowId, nowMs: this.#now() });
+      await this.#sendAgain(found, stamps);
+      if (stamps.size > 0) await this.#save(mark);
+    }
+    await this.#sendAgain(findWatched(this.#reader, this.#ledger, { lastRowId, scan, nowMs: this.#now() }));
+    await this.#save(mark);
+  }
+
+  /** Sends messages in their present form; only then is what was seen of their rows known. */
+  async #sendAgain({ messages, outcomes }: FoundChanges, stamps = new Map<number, number>()): Promise<void> {
+    this.#counts.resent += await this.#send(messages);
+    for (const [rowId, outcome] of outcomes) {
+      noteOutcome(this.#ledger, rowId, { outcome, stamps, nowMs: this.#now() });
+    }
+  }
+
+  #note(round: GatheredMessages): void {
+    const nowMs = this.#now();
+    for (const message of round.messages) noteEdit(this.#ledger, message);
+    for (const message of newestRows(round.messages)) {
+      watchRow(this.#ledger, message.rowId, { outcome: { kind: "message", message }, nowMs });
+    }
+    for (const row of round.passed) {
+      watchRow(this.#ledger, row.rowId, { outcome: { kind: "passed", ...row }, nowMs });
+    }
+    this.#counts.skipped += round.passed.length;
+    this.#counts.undecodable += round.undecodable;
+  }
+
+  /**
+   * Moves the cursor, once everything up to it was acknowledged. Refusals are on the disk before that, so that none is
+   * ever lost unseen.
+   */
+  async #save({ lastRowId, lastGuid }: Mark): Promise<void> {
+    await addRefused(this.#options.records, this.#sender.refusals.take());
+    pruneLedger(this.#ledger, this.#now());
+    await this.#saveCursor({ markRowId: lastRowId, markGuid: lastGuid }, ledgerFields(this.#ledger));
   }
 }
 
-function refusedMessage({ rowId, wire }: OutgoingMessage, { code, path }: Refusal): RefusedItem {
-  return { kind: "message", rowId, digest: digestOf(wire.imessageGuid), code, path };
-}
+type Mark = Pick<GatheredMessages, "lastRowId" | "lastGuid">;
 
 /**
- * Sends every message after the cursor, until none is left.
+ * Sends every message after the cursor, until none is left, and those from before that have changed since.
  *
  * The cursor is stored after each round that the server has acknowledged whole. Ended at any point, the next sync
  * repeats at most one round, which the server recognises by its guids.
@@ -148,6 +219,16 @@ function refusedMessage({ rowId, wire }: OutgoingMessage, { code, path }: Refusa
  * @throws ChatDatabaseError when chat.db cannot be read, and what `ServerClient` throws; the cursor then stands at
  * the last acknowledged round
  */
-export function syncMessages(options: MessageSyncOptions): Promise<MessageSyncReport> {
-  return new MessageSync(options).run();
+export async function syncMessages(options: MessageSyncOptions): Promise<MessageSyncReport> {
+  const reader = options.reader ?? new MessageReader(options.database);
+  for (let attempt = 1;; attempt++) {
+    const start = await syncStart(options.cursors, options);
+    try {
+      return await new MessageSync({ ...options, reader }, start).run();
+    } catch (error) {
+      if (!(error instanceof RowsRenumberedError)) throw error;
+      if (attempt === MAX_RENUMBERINGS) throw new StartError(error.message, { cause: error });
+      reader.forgetRows();
+    }
+  }
 }

@@ -22,6 +22,9 @@ export type PairingOutcome =
   | { readonly kind: "paired"; readonly pairing: ActivePairing }
   | { readonly kind: "approval_needed"; readonly pending: PendingPairing };
 
+/** This device has no pairing that could be used; the message says what to do. */
+export class NotPairedError extends StartError {}
+
 /** What the sync needs of a pairing. */
 export interface PairedDevice {
   readonly pairing: ActivePairing;
@@ -146,7 +149,7 @@ export async function continuePairing(dependencies: PairingDependencies): Promis
 /**
  * The pairing and its token.
  *
- * @throws StartError when this device is not paired with the configured server
+ * @throws NotPairedError when this device is not paired with the configured server
  */
 export async function requirePairing(
   dependencies: Pick<PairingDependencies, "serverUrl" | "records" | "tokenStore">,
@@ -154,19 +157,21 @@ export async function requirePairing(
   const { records, serverUrl, tokenStore } = dependencies;
   const stored = await records.load();
   if (stored.kind === "broken") {
-    throw new StartError(`The pairing in ${records.path} cannot be read: run \`agent pair\` to pair again`);
+    throw new NotPairedError(
+      `The pairing in ${records.path} cannot be read: run \`agent pair\` to pair again`,
+    );
   }
   const pairing = stored.kind === "found" ? stored.state.active : null;
   if (stored.kind !== "found" || pairing === null) {
-    throw new StartError("This device is not paired with a server: run `agent pair` first");
+    throw new NotPairedError("This device is not paired with a server: run `agent pair` first");
   }
   if (pairing.serverUrl !== serverUrl) {
-    throw new StartError(
+    throw new NotPairedError(
       `This device is paired with ${pairing.serverUrl}, not with ${serverUrl}: run \`agent pair\`, ` +
         "or set AGENT_SERVER_URL back",
     );
   }
   const token = await tokenStore(stored.state.hardwareId).read();
   if (token !== null) return { pairing, token };
-  throw new StartError("The pairing's token is gone: run `agent pair` to pair again");
+  throw new NotPairedError("The pairing's token is gone: run `agent pair` to pair again");
 }

@@ -1,7 +1,15 @@
 /** Owns how far messages have been synced: the mark in chat.db, valid for one database and one account. */
 import { join } from "node:path";
 import type { ChatDatabase } from "../chatdb/chat_database.ts";
-import { type DatabaseIdentity, isSameDatabase, readDatabaseIdentity } from "../chatdb/identity.ts";
+import type { ChatMessage } from "../chatdb/chat_message.ts";
+import {
+  type DatabaseIdentity,
+  isMarkMoved,
+  isSameDatabase,
+  type Mark,
+  readDatabaseIdentity,
+} from "../chatdb/identity.ts";
+import { type LedgerFields, ledgerFieldsOf } from "./change_ledger.ts";
 import {
   countField,
   numberField,
@@ -14,19 +22,35 @@ import {
 /** Every message up to `database.markRowId` was acknowledged by the server. */
 export interface SyncCursor {
   readonly syncTarget: string;
+  /** Messages from before this Unix time are left out; null for none. */
+  readonly sinceMs: number | null;
   readonly database: DatabaseIdentity;
+  /** What is known of the rows up to the mark; part of the cursor, so that neither is ever ahead of the other. */
+  readonly changes: LedgerFields;
 }
 
 /** Why a sync begins at the first row again. The server keeps each message once, so that costs time only. */
-export type RestartReason = "cursor_broken" | "other_account" | "other_database";
+export type RestartReason = "cursor_broken" | "other_account" | "other_database" | "other_since";
 
 export interface SyncStart {
   readonly rowId: number;
+  /** Guid of the row at the mark; null when it is gone, or at the first row. */
+  readonly guid: string | null;
+  readonly sinceMs: number | null;
   readonly restart: RestartReason | null;
+  /** What the sync before left; null when it begins at the first row. */
+  readonly cursor: SyncCursor | null;
+}
+
+export interface SyncStartOptions {
+  database: ChatDatabase;
+  syncTarget: string;
+  /** Leave out messages from before this Unix time; by default the choice of the sync before stands. */
+  sinceMs?: number;
 }
 
 const FILE = "cursor.json";
-const VERSION = 1;
+const VERSION = 2;
 
 function identityOf(fields: Record<string, unknown>): DatabaseIdentity {
   return {
@@ -41,7 +65,12 @@ function identityOf(fields: Record<string, unknown>): DatabaseIdentity {
 function cursorOf(fields: Record<string, unknown>): SyncCursor {
   const database = objectField(fields, "database");
   if (database === null) throw new TypeError("A cursor must name its database");
-  return { syncTarget: textField(fields, "syncTarget"), database: identityOf(database) };
+  return {
+    syncTarget: textField(fields, "syncTarget"),
+    sinceMs: fields.sinceMs === null ? null : numberField(fields, "sinceMs"),
+    database: identityOf(database),
+    changes: ledgerFieldsOf(objectField(fields, "changes")),
+  };
 }
 
 /** The cursor of a data folder. */
@@ -56,14 +85,47 @@ export function cursorStore(dataDir: string): StateFile<SyncCursor> {
  */
 export async function syncStart(
   cursors: StateFile<SyncCursor>,
-  { database, syncTarget }: { database: ChatDatabase; syncTarget: string },
+  { database, syncTarget, sinceMs }: SyncStartOptions,
 ): Promise<SyncStart> {
   const stored = await cursors.load();
-  if (stored.kind === "missing") return { rowId: 0, restart: null };
-  if (stored.kind === "broken") return { rowId: 0, restart: "cursor_broken" };
-  const { state } = stored;
-  if (state.syncTarget !== syncTarget) return { rowId: 0, restart: "other_account" };
-  const current = readDatabaseIdentity(database, state.database.markRowId);
-  if (!isSameDatabase(state.database, current)) return { rowId: 0, restart: "other_database" };
-  return { rowId: state.database.markRowId, restart: null };
+  const cursor = stored.kind === "found" ? stored.state : null;
+  const first = { rowId: 0, guid: null, sinceMs: sinceMs ?? cursor?.sinceMs ?? null, cursor: null };
+  if (stored.kind === "broken") return { ...first, restart: "cursor_broken" };
+  if (cursor === null) return { ...first, restart: null };
+  if (cursor.syncTarget !== syncTarget) return { ...first, restart: "other_account" };
+  if (!isMarkOf(database, cursor.database)) return { ...first, restart: "other_database" };
+  if (first.sinceMs !== cursor.sinceMs) return { ...first, restart: "other_since" };
+  const { markRowId: rowId, markGuid: guid } = cursor.database;
+  return { ...first, rowId, guid, restart: null, cursor };
+}
+
+function isMarkOf(database: ChatDatabase, stored: DatabaseIdentity): boolean {
+  return !isMarkMoved(database, stored) &&
+    isSameDatabase(stored, readDatabaseIdentity(database, stored.markRowId));
+}
+
+/** True for a message that is not left out for its age; one without a time is not. */
+export function isWanted({ sentAtMs }: Pick<ChatMessage, "sentAtMs">, sinceMs: number | null): boolean {
+  return sinceMs === null || sentAtMs === null || sentAtMs >= sinceMs;
+}
+
+/** Stores the mark and what is known of the rows up to it, unless both are stored already. */
+export type CursorWriter = (mark: Mark, changes: LedgerFields) => Promise<void>;
+
+/**
+ * Makes the writer of one run. The guid at the mark is the one that was read with its row: looked up later, it could
+ * belong to another row of a database that was rebuilt in between.
+ */
+export function cursorWriter(
+  { cursors, database, syncTarget }: SyncStartOptions & { cursors: StateFile<SyncCursor> },
+  { cursor, sinceMs }: SyncStart,
+): CursorWriter {
+  let stored = JSON.stringify(cursor);
+  return async (mark, changes) => {
+    const identity = { ...readDatabaseIdentity(database, mark.markRowId), ...mark };
+    const next: SyncCursor = { syncTarget, sinceMs, database: identity, changes };
+    if (JSON.stringify(next) === stored) return;
+    await cursors.save(next);
+    stored = JSON.stringify(next);
+  };
 }

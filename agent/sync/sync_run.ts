@@ -1,15 +1,13 @@
 /** Owns one whole sync: contacts first, then messages, and the record of what came of it. */
 import { messageOf } from "../../lib/errors.ts";
-import type { ChatDatabase } from "../chatdb/chat_database.ts";
 import type { AddressBook } from "../contacts/address_book.ts";
 import type { AddressBookProblem } from "../contacts/address_book_problem.ts";
-import type { ServerClient } from "../clients/server_client.ts";
 import { serverFault } from "../clients/server_faults.ts";
 import type { StateFile } from "../platform/state_file.ts";
 import type { ContactLedger } from "./contact_ledger.ts";
 import { wireContactOf } from "./contact_mapping.ts";
 import { type ContactSyncReport, syncContacts } from "./contact_sync.ts";
-import { type MessageProgress, type MessageSyncReport, syncMessages } from "./message_sync.ts";
+import { type MessageSyncOptions, type MessageSyncReport, syncMessages } from "./message_sync.ts";
 import type { SyncCursor } from "./sync_cursor.ts";
 import { loadRecord, type SyncRecord, type SyncSummary } from "./sync_record.ts";
 
@@ -20,19 +18,11 @@ export interface SyncState {
   readonly records: StateFile<SyncRecord>;
 }
 
-export interface SyncRunOptions {
-  server: ServerClient;
-  syncTarget: string;
-  database: ChatDatabase;
-  addressBook: AddressBook;
+/** See `MessageSyncOptions` for what is not told here. */
+export interface SyncRunOptions extends Omit<MessageSyncOptions, "cursors" | "records"> {
+  /** Null leaves the contacts as they are; then nothing is asked of the server unless there is something to send. */
+  addressBook: AddressBook | null;
   state: SyncState;
-  /** Called when the contacts are done and the messages begin. */
-  onContacts?: (report: ContactsReport) => void;
-  onProgress?: (progress: MessageProgress) => void;
-  /** The present, in Unix time. */
-  now?: () => number;
-  /** About how many messages are sent and acknowledged at a time. */
-  roundMessages?: number;
 }
 
 /** `problems`: parts of the address book that could not be read; what was sent of them before stays. */
@@ -40,28 +30,25 @@ export type ContactsReport = ContactSyncReport & { readonly problems: readonly A
 
 export interface SyncReport {
   readonly durationMs: number;
-  readonly contacts: ContactsReport;
+  /** Null when they were left as they are. */
+  readonly contacts: ContactsReport | null;
   readonly messages: MessageSyncReport;
 }
 
-async function syncAll(options: SyncRunOptions): Promise<Omit<SyncReport, "durationMs">> {
-  const { server, syncTarget, state, database, addressBook, onProgress, now, roundMessages } = options;
+async function syncAddressBook(
+  { contacts, problems }: AddressBook,
+  { server, syncTarget, state }: SyncRunOptions,
+): Promise<ContactsReport> {
   // Even with nothing to send, a sync must not succeed when the server is away or the pairing has ended.
   await server.currentDevice();
-  const wireContacts = addressBook.contacts.map(wireContactOf);
-  const sentContacts = await syncContacts(wireContacts, { server, syncTarget, ...state });
-  const contacts = { ...sentContacts, problems: addressBook.problems };
-  options.onContacts?.(contacts);
-  const messages = await syncMessages({
-    server,
-    database,
-    syncTarget,
-    ...state,
-    onProgress,
-    now,
-    roundMessages,
-  });
-  return { contacts, messages };
+  const sent = await syncContacts(contacts.map(wireContactOf), { server, syncTarget, ...state });
+  return { ...sent, problems };
+}
+
+async function syncAll(options: SyncRunOptions): Promise<Omit<SyncReport, "durationMs">> {
+  const { addressBook, state, ...rest } = options;
+  const contacts = addressBook === null ? null : await syncAddressBook(addressBook, options);
+  return { contacts, messages: await syncMessages({ ...rest, ...state }) };
 }
 
 function summaryOf(report: SyncReport, endedAtMs: number): SyncSummary {
@@ -69,11 +56,17 @@ function summaryOf(report: SyncReport, endedAtMs: number): SyncSummary {
   return {
     endedAt: new Date(endedAtMs).toISOString(),
     durationMs: report.durationMs,
-    contacts: report.contacts.sent,
+    contacts: report.contacts?.sent ?? 0,
     inserted,
     updated,
     unchanged,
   };
+}
+
+/** A look that found nothing to send asked the server nothing either. */
+function isWorthNoting({ contacts, messages }: Omit<SyncReport, "durationMs">): boolean {
+  const { inserted, updated, unchanged, refused } = messages;
+  return contacts !== null || inserted + updated + unchanged + refused > 0;
 }
 
 /**
@@ -88,8 +81,10 @@ export async function runSync(options: SyncRunOptions): Promise<SyncReport> {
   try {
     const synced = await syncAll(options);
     const report = { durationMs: Math.max(0, now() - startedAtMs), ...synced };
-    const lastSync = summaryOf(report, now());
-    await records.save({ ...await loadRecord(records), lastSync, lastFailure: null });
+    if (isWorthNoting(report)) {
+      const lastSync = summaryOf(report, now());
+      await records.save({ ...await loadRecord(records), lastSync, lastFailure: null });
+    }
     return report;
   } catch (error) {
     const fault = serverFault(error, options.server.baseUrl);

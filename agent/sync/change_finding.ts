@@ -1,0 +1,97 @@
+/** Owns finding what has changed in rows that were read before. Reads only; what it finds is for others to send. */
+import { delay } from "../../lib/backoff.ts";
+import type { ChatMessage } from "../chatdb/chat_message.ts";
+import type { MessageReader } from "../chatdb/message_reader.ts";
+import type { RowOutcome } from "../chatdb/row_reader.ts";
+import { type ChangeLedger, stateOf, tapbackTargetIn } from "./change_ledger.ts";
+
+/** `recent`: the newest rows, at each change of the database. `full`: every row, now and then. */
+export type ChangeScan = "recent" | "full";
+
+export interface FindingOptions {
+  /** Rows up to this one have been read before. */
+  lastRowId: number;
+  nowMs: number;
+}
+
+/** What was found of rows that were read before. */
+export interface FoundChanges {
+  /** To be sent again, each in its present form. */
+  readonly messages: readonly ChatMessage[];
+  /** How each row is seen now that was looked at; null for one that is gone. */
+  readonly outcomes: ReadonlyMap<number, RowOutcome | null>;
+}
+
+/** Edits concern recent messages: the others wait for the next full scan. */
+const RECENT_ROWS = 5_000;
+/** All that are watched for a while, and drafts; a conversation of deleted rows waits for the next full scan. */
+const RECENT_WATCHED_ROWS = 1_000;
+/** So many rows are looked at for stamps in one go: a few milliseconds without a pause. */
+const SLICE_ROWS = 20_000;
+
+/** Rows whose stamp is not the one that is known: the Unix time of each by its ROWID; in slices, the newest last. */
+export async function* changedStamps(
+  reader: MessageReader,
+  ledger: ChangeLedger,
+  { lastRowId, scan }: { lastRowId: number; scan: ChangeScan },
+): AsyncGenerator<Map<number, number>> {
+  const from = scan === "full" ? 1 : Math.max(1, lastRowId - RECENT_ROWS + 1);
+  for (let first = from; first <= lastRowId; first += SLICE_ROWS) {
+    if (first > from) await delay(0);
+    const stamps = reader.findEditedRows(first, Math.min(first + SLICE_ROWS - 1, lastRowId));
+    yield new Map([...stamps].filter(([rowId, atMs]) => ledger.edited.get(rowId) !== atMs));
+  }
+}
+
+/** Looks at rows once more: the messages among them, whatever is known of them. */
+export function findAgain(
+  reader: MessageReader,
+  rowIds: Iterable<number>,
+  { nowMs }: FindingOptions,
+): FoundChanges {
+  const wanted = [...rowIds];
+  const seen = reader.readRows(wanted, { nowMs });
+  const outcomes = new Map(wanted.map((rowId) => [rowId, seen.get(rowId) ?? null]));
+  return { messages: messagesIn(seen.values()), outcomes };
+}
+
+/** Looks at the watched rows: messages that differ from what was sent, and those whose tapbacks came or went. */
+export function findWatched(
+  reader: MessageReader,
+  ledger: ChangeLedger,
+  options: FindingOptions & { scan: ChangeScan },
+): FoundChanges {
+  const watched = [...ledger.watched.keys()].sort((a, b) => b - a)
+    .slice(0, options.scan === "full" ? Infinity : RECENT_WATCHED_ROWS);
+  const { outcomes } = findAgain(reader, watched, options);
+  const targets = new Set<string>();
+  const changed: RowOutcome[] = [];
+  for (const [rowId, outcome] of outcomes) {
+    const before = ledger.watched.get(rowId)?.state ?? "";
+    const after = outcome === null || outcome.kind === "unfinished" ? null : stateOf(outcome);
+    if (after === before || (outcome !== null && after === null)) continue;
+    if (outcome !== null) changed.push(outcome);
+    for (const state of [before, after ?? ""]) targets.add(tapbackTargetIn(state) ?? "");
+  }
+  const reacted = findAgain(reader, knownRows(reader, targets, options), options);
+  const unsent = reacted.messages.filter((message) =>
+    ledger.watched.get(message.rowId)?.state !== stateOf({ kind: "message", message })
+  );
+  const messages = new Map([...messagesIn(changed), ...unsent].map((item) => [item.rowId, item]));
+  return { messages: [...messages.values()], outcomes: new Map([...outcomes, ...reacted.outcomes]) };
+}
+
+/** The rows of messages that were read before. */
+export function knownRows(
+  reader: MessageReader,
+  guids: Iterable<string>,
+  { lastRowId }: Pick<FindingOptions, "lastRowId">,
+): number[] {
+  const rowIds = [...guids].map((guid) => reader.rowIdOf(guid));
+  return rowIds.filter((rowId): rowId is number => rowId !== null && rowId <= lastRowId);
+}
+
+function messagesIn(outcomes: Iterable<RowOutcome>): ChatMessage[] {
+  return [...outcomes].flatMap((outcome) => outcome.kind === "message" ? [outcome.message] : [])
+    .sort((a, b) => a.rowId - b.rowId);
+}

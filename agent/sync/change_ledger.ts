@@ -1,0 +1,153 @@
+/** Owns what is remembered of rows that were read, so that it is seen when Messages changes them afterwards. */
+import type { ChatMessage } from "../chatdb/chat_message.ts";
+import type { SkipReason } from "../chatdb/message_class.ts";
+import type { RowOutcome } from "../chatdb/row_reader.ts";
+import { countField, numberField, objectField, textField } from "../platform/state_file.ts";
+import { wireMessageOf } from "./message_mapping.ts";
+import { digestOf } from "./wire_text.ts";
+
+/** How a row was last seen. */
+export interface WatchedRow {
+  /** The digest of what was sent of a message; else why the row is none. */
+  readonly state: string;
+  /** Unix time after which the row is no longer looked at; null while it still is to become a message. */
+  readonly untilMs: number | null;
+}
+
+/** The ledger in the agent's state, keyed by ROWID. */
+export interface LedgerFields {
+  readonly edited: Readonly<Record<string, number>>;
+  readonly watched: Readonly<Record<string, WatchedRow>>;
+}
+
+export interface ChangeLedger {
+  /**
+   * When each edited row that was sent had been edited, in Unix time. Edits reach a Mac in any order, so no single time
+   * could stand for all that have been seen.
+   */
+  readonly edited: Map<number, number>;
+  /** Rows that may change without a stamp. */
+  readonly watched: Map<number, WatchedRow>;
+}
+
+/** Messages goes on writing a row for minutes: text, files, service, tapbacks that are taken back. */
+const WATCH_MS = 60 * 60 * 1_000;
+/** More rows than a person's Messages gets in an hour; a first sync leaves its newest ones. */
+const WATCHED_ROWS = 500;
+/** Recently deleted rows may be whole conversations. */
+const WAITING_ROWS = 10_000;
+/** Rows that are no messages yet, but become one under the same ROWID: when they are sent, or put back. */
+const WAITING: readonly SkipReason[] = ["scheduled", "recently_deleted"];
+/** Rows that are no messages and may still change: a tapback goes when it is taken back, an empty row gets its text. */
+const UNSTEADY: readonly SkipReason[] = ["tapback", "empty"];
+const TAPBACK_STATE = "tapback:";
+
+function watchedRowOf(fields: Record<string, unknown> | null): WatchedRow {
+  if (fields === null) throw new TypeError("A watched row must be an object");
+  const untilMs = fields.untilMs === null ? null : numberField(fields, "untilMs");
+  return { state: textField(fields, "state"), untilMs };
+}
+
+/** Checks the ledger of a state that was stored. */
+export function ledgerFieldsOf(fields: Record<string, unknown> | null): LedgerFields {
+  const [edited, watched] = [objectField(fields ?? {}, "edited"), objectField(fields ?? {}, "watched")];
+  if (edited === null || watched === null) throw new TypeError("A ledger must list its rows");
+  return {
+    edited: Object.fromEntries(Object.keys(edited).map((rowId) => [rowId, countField(edited, rowId)])),
+    watched: Object.fromEntries(
+      Object.keys(watched).map((rowId) => [rowId, watchedRowOf(objectField(watched, rowId))]),
+    ),
+  };
+}
+
+/** The ledger that was stored, or an empty one. */
+export function openLedger(stored: LedgerFields | null): ChangeLedger {
+  const byRowId = <Value>(fields: Readonly<Record<string, Value>>) =>
+    new Map(Object.entries(fields).map(([rowId, value]) => [Number(rowId), value]));
+  return {
+    edited: byRowId(stored?.edited ?? {}),
+    watched: byRowId(stored?.watched ?? {}),
+  };
+}
+
+/** The ledger as it is stored. */
+export function ledgerFields({ edited, watched }: ChangeLedger): LedgerFields {
+  return { edited: Object.fromEntries(edited), watched: Object.fromEntries(watched) };
+}
+
+/** Stands for all that the server is told of a message. */
+function stateOfMessage(message: ChatMessage): string {
+  const wire = wireMessageOf(message);
+  return digestOf(JSON.stringify([message.conversation?.id ?? null, wire]));
+}
+
+/** A row that Messages has finished, as far as one can tell. */
+export type FinishedRow =
+  | Pick<Extract<RowOutcome, { kind: "message" }>, "kind" | "message">
+  | Extract<RowOutcome, { kind: "passed" }>;
+
+/** How a row is seen now. */
+export function stateOf(outcome: FinishedRow): string {
+  if (outcome.kind === "message") return stateOfMessage(outcome.message);
+  return outcome.targetGuid === null ? outcome.reason : TAPBACK_STATE + outcome.targetGuid;
+}
+
+/** The message whose tapback a row was seen as; null for another row. */
+export function tapbackTargetIn(state: string): string | null {
+  return state.startsWith(TAPBACK_STATE) ? state.slice(TAPBACK_STATE.length) : null;
+}
+
+/** Notes when an edited message had been edited, so that this edit is known. */
+export function noteEdit(ledger: ChangeLedger, { rowId, changedAtMs }: ChatMessage): void {
+  if (changedAtMs !== null) ledger.edited.set(rowId, changedAtMs);
+}
+
+/** Notes how a row was seen, and until when it is to be looked at again. */
+export function watchRow(
+  ledger: ChangeLedger,
+  rowId: number,
+  { outcome, nowMs }: { outcome: FinishedRow; nowMs: number },
+): void {
+  const state = stateOf(outcome);
+  if (ledger.watched.get(rowId)?.state === state) return;
+  const reason = outcome.kind === "message" ? null : outcome.reason;
+  if (reason !== null && WAITING.includes(reason)) ledger.watched.set(rowId, { state, untilMs: null });
+  else if (reason === null || UNSTEADY.includes(reason)) {
+    ledger.watched.set(rowId, { state, untilMs: nowMs + WATCH_MS });
+  } else ledger.watched.delete(rowId);
+}
+
+/**
+ * Notes what came of looking at a row once more; null when it is gone.
+ *
+ * @param options.stamps when the rows had been edited, for those that are no messages
+ */
+export function noteOutcome(
+  ledger: ChangeLedger,
+  rowId: number,
+  options: { outcome: RowOutcome | null; stamps: ReadonlyMap<number, number>; nowMs: number },
+): void {
+  const { outcome, stamps, nowMs } = options;
+  if (outcome === null) {
+    ledger.edited.delete(rowId);
+    ledger.watched.delete(rowId);
+  } else if (outcome.kind !== "unfinished") {
+    const stampMs = outcome.kind === "message" ? outcome.message.changedAtMs : stamps.get(rowId);
+    if (stampMs !== null && stampMs !== undefined) ledger.edited.set(rowId, stampMs);
+    if (ledger.watched.has(rowId)) watchRow(ledger, rowId, { outcome, nowMs });
+  }
+}
+
+/** Lets go of rows that are old enough, and of the oldest when there are too many. */
+export function pruneLedger({ watched }: ChangeLedger, nowMs: number): void {
+  const left = { timed: WATCHED_ROWS, waiting: WAITING_ROWS };
+  for (const [rowId, { untilMs }] of [...watched].sort(([a], [b]) => b - a)) {
+    const isOver = left[untilMs === null ? "waiting" : "timed"]-- <= 0;
+    if (isOver || (untilMs ?? Infinity) <= nowMs) watched.delete(rowId);
+  }
+}
+
+/** The rows at the end of a round that are worth noting: more would only be let go again. */
+export function newestRows<Row>(rows: readonly Row[]): readonly Row[] {
+  return rows.slice(-WATCHED_ROWS);
+}

@@ -1,0 +1,102 @@
+/** Owns the look at what a sync would send. Reads and counts, sends nothing and changes nothing. */
+import { countRowsAfter } from "../chatdb/backlog.ts";
+import type { ChatDatabase } from "../chatdb/chat_database.ts";
+import { MessageReader } from "../chatdb/message_reader.ts";
+import type { AddressBook } from "../contacts/address_book.ts";
+import type { AddressBookProblem } from "../contacts/address_book_problem.ts";
+import { changedStamps, findAgain, findWatched } from "./change_finding.ts";
+import { openLedger } from "./change_ledger.ts";
+import { wireContactOf } from "./contact_mapping.ts";
+import { changedContacts } from "./contact_sync.ts";
+import { gatherMessages } from "./message_gathering.ts";
+import type { MessageProgress } from "./message_sync.ts";
+import { isWanted, type RestartReason, type SyncStart, syncStart } from "./sync_cursor.ts";
+import type { SyncState } from "./sync_run.ts";
+
+export interface DryRunOptions {
+  database: ChatDatabase;
+  addressBook: AddressBook;
+  /** The account behind the pairing; an account that does not exist has been sent nothing. */
+  syncTarget: string;
+  state: Pick<SyncState, "cursors" | "ledgers">;
+  sinceMs?: number;
+  onProgress?: (progress: MessageProgress) => void;
+  /** The present, in Unix time. */
+  now: () => number;
+}
+
+export interface DryRunReport {
+  readonly contacts: {
+    readonly total: number;
+    readonly toSend: number;
+    readonly problems: readonly AddressBookProblem[];
+  };
+  readonly messages: {
+    readonly restart: RestartReason | null;
+    /** New messages, and the conversations that they are in. */
+    readonly toSend: number;
+    readonly conversations: number;
+    /** Messages that were sent before and have changed. */
+    readonly changed: number;
+    readonly skipped: number;
+    readonly leftOut: number;
+    readonly undecodable: number;
+    readonly heldBack: boolean;
+  };
+}
+
+async function countContacts(options: DryRunOptions): Promise<DryRunReport["contacts"]> {
+  const { addressBook, syncTarget, state } = options;
+  const contacts = addressBook.contacts.map(wireContactOf);
+  const changed = await changedContacts(contacts, { ...state, syncTarget });
+  return { total: contacts.length, toSend: changed.length, problems: addressBook.problems };
+}
+
+type NewMessages = Omit<DryRunReport["messages"], "restart" | "changed">;
+
+function countNew(reader: MessageReader, start: SyncStart, options: DryRunOptions): NewMessages {
+  const rowsTotal = countRowsAfter(options.database, start.rowId);
+  const conversations = new Set<string | null>();
+  const counts = { toSend: 0, skipped: 0, leftOut: 0, undecodable: 0, heldBack: false };
+  let mark = { lastRowId: start.rowId, lastGuid: start.guid, hasMore: true };
+  while (mark.hasMore) {
+    const round = gatherMessages(reader, mark.lastRowId, { nowMs: options.now(), markGuid: mark.lastGuid });
+    const wanted = round.messages.filter((message) => isWanted(message, start.sinceMs));
+    for (const { conversation } of wanted) conversations.add(conversation?.id ?? null);
+    counts.toSend += wanted.length;
+    counts.leftOut += round.messages.length - wanted.length;
+    counts.skipped += round.passed.length;
+    counts.undecodable += round.undecodable;
+    counts.heldBack = round.heldBack;
+    options.onProgress?.({ rowsDone: counts.toSend + counts.leftOut + counts.skipped, rowsTotal });
+    mark = round;
+  }
+  return { ...counts, conversations: conversations.size };
+}
+
+/** Counts as the sync does, but for tapbacks on messages that were sent before, which count with their rows. */
+async function countChanged(reader: MessageReader, start: SyncStart, nowMs: number): Promise<number> {
+  const lastRowId = start.rowId;
+  const ledger = openLedger(start.cursor?.changes ?? null);
+  const found = findWatched(reader, ledger, { lastRowId, nowMs, scan: "full" });
+  const changed = new Set(found.messages.map(({ rowId }) => rowId));
+  for await (const stamps of changedStamps(reader, ledger, { lastRowId, scan: "full" })) {
+    const { messages } = findAgain(reader, stamps.keys(), { lastRowId, nowMs });
+    for (const message of messages) if (isWanted(message, start.sinceMs)) changed.add(message.rowId);
+  }
+  return changed.size;
+}
+
+/**
+ * Counts what `runSync` would send.
+ *
+ * @throws ChatDatabaseError or RowsRenumberedError when chat.db cannot be read
+ */
+export async function dryRun(options: DryRunOptions): Promise<DryRunReport> {
+  const { database, state } = options;
+  const contacts = await countContacts(options);
+  const start = await syncStart(state.cursors, options);
+  const reader = new MessageReader(database);
+  const changed = await countChanged(reader, start, options.now());
+  return { contacts, messages: { restart: start.restart, changed, ...countNew(reader, start, options) } };
+}

@@ -1,0 +1,162 @@
+/** Owns the state of a running agent, as the status command, the menubar and the doctor show it. */
+import { join } from "node:path";
+import type { Clock } from "../../lib/job_clock.ts";
+import { countField, objectField, type StateFile, stateFile, textField } from "../platform/state_file.ts";
+
+/**
+ * `watching`: everything was sent, waits for more. `server_away`, `failed`: tries again at `nextTryAt`.
+ * `pairing_ended`: somebody must pair the device again. `database_unreadable`: no permission, no database, or a fault
+ * in it; `lastError.code` tells. The agent stays alive in all of them and looks again by itself.
+ */
+export const AGENT_PHASES = [
+  "starting",
+  "syncing",
+  "watching",
+  "server_away",
+  "pairing_ended",
+  "database_unreadable",
+  "failed",
+  "stopped",
+] as const;
+
+export type AgentPhase = typeof AGENT_PHASES[number];
+
+/** What the agent has sent since it started. */
+export interface AgentCounts {
+  readonly inserted: number;
+  readonly updated: number;
+  readonly unchanged: number;
+  readonly refused: number;
+  readonly contacts: number;
+}
+
+/** Times are ISO 8601; nothing in it names a person or quotes a message. */
+export interface AgentState {
+  readonly phase: AgentPhase;
+  /** When this phase began. */
+  readonly since: string;
+  readonly startedAt: string;
+  /** When the server last acknowledged that it has everything. */
+  readonly lastSyncAt: string | null;
+  /** Rows of chat.db that wait to be sent; null while that cannot be known. */
+  readonly lagRows: number | null;
+  /** Why the phase is none of the good ones; null in those. */
+  readonly lastError: { readonly code: string; readonly message: string; readonly at: string } | null;
+  readonly nextTryAt: string | null;
+  readonly counts: AgentCounts;
+}
+
+const FILE = "state.json";
+const VERSION = 1;
+/** State is for people to look at: more often is of no use to them, and wears the disk. */
+const WRITE_INTERVAL_MS = 1_000;
+
+function nullableText(fields: Record<string, unknown>, name: string): string | null {
+  return fields[name] === null ? null : textField(fields, name);
+}
+
+function errorOf(fields: Record<string, unknown> | null): AgentState["lastError"] {
+  if (fields === null) return null;
+  return {
+    code: textField(fields, "code"),
+    message: textField(fields, "message"),
+    at: textField(fields, "at"),
+  };
+}
+
+function countsOf(fields: Record<string, unknown> | null): AgentCounts {
+  if (fields === null) throw new TypeError("An agent's state must have its counts");
+  return {
+    inserted: countField(fields, "inserted"),
+    updated: countField(fields, "updated"),
+    unchanged: countField(fields, "unchanged"),
+    refused: countField(fields, "refused"),
+    contacts: countField(fields, "contacts"),
+  };
+}
+
+function stateOf(fields: Record<string, unknown>): AgentState {
+  const phase = AGENT_PHASES.find((known) => known === fields.phase);
+  if (phase === undefined) throw new TypeError("The agent's phase is none that is known");
+  return {
+    phase,
+    since: textField(fields, "since"),
+    startedAt: textField(fields, "startedAt"),
+    lastSyncAt: nullableText(fields, "lastSyncAt"),
+    lagRows: fields.lagRows === null ? null : countField(fields, "lagRows"),
+    lastError: errorOf(objectField(fields, "lastError")),
+    nextTryAt: nullableText(fields, "nextTryAt"),
+    counts: countsOf(objectField(fields, "counts")),
+  };
+}
+
+/**
+ * The state of the agent that runs on a data folder, or ran last: an agent that was killed leaves its last state, so
+ * see with `isWorkHeld` whether one runs.
+ */
+export function agentStateStore(dataDir: string): StateFile<AgentState> {
+  return stateFile({ path: join(dataDir, FILE), version: VERSION, parse: stateOf });
+}
+
+export interface StatePublisherOptions {
+  file: StateFile<AgentState>;
+  clock: Clock;
+  /** Called with every change, before it is written. */
+  onState?: (state: AgentState) => void;
+  onWriteFailure: (error: unknown) => void;
+}
+
+/** Keeps the state and writes it to its file, at most once in a while. */
+export class StatePublisher {
+  readonly #options: StatePublisherOptions;
+  #state: AgentState;
+  #writing: Promise<void> = Promise.resolve();
+  #cancelWrite: (() => void) | null = null;
+  #writtenAtMs = -Infinity;
+
+  constructor(options: StatePublisherOptions) {
+    this.#options = options;
+    const now = new Date(options.clock.now()).toISOString();
+    this.#state = {
+      phase: "starting",
+      since: now,
+      startedAt: now,
+      lastSyncAt: null,
+      lagRows: null,
+      lastError: null,
+      nextTryAt: null,
+      counts: { inserted: 0, updated: 0, unchanged: 0, refused: 0, contacts: 0 },
+    };
+    this.update({});
+  }
+
+  get state(): AgentState {
+    return this.#state;
+  }
+
+  update(change: Partial<Omit<AgentState, "since" | "startedAt">>): void {
+    const { clock, onState } = this.#options;
+    const isNewPhase = change.phase !== undefined && change.phase !== this.#state.phase;
+    const since = isNewPhase ? new Date(clock.now()).toISOString() : this.#state.since;
+    this.#state = { ...this.#state, ...change, since };
+    onState?.(this.#state);
+    if (this.#cancelWrite !== null) return;
+    const waitMs = Math.min(WRITE_INTERVAL_MS, this.#writtenAtMs + WRITE_INTERVAL_MS - clock.now());
+    if (waitMs <= 0) this.#write();
+    else this.#cancelWrite = clock.after(waitMs, () => this.#write());
+  }
+
+  /** Writes what is not written yet; resolves when it is on the disk. */
+  async flush(): Promise<void> {
+    if (this.#cancelWrite !== null) this.#write();
+    await this.#writing;
+  }
+
+  #write(): void {
+    this.#cancelWrite?.();
+    this.#cancelWrite = null;
+    this.#writtenAtMs = this.#options.clock.now();
+    const { file, onWriteFailure } = this.#options;
+    this.#writing = this.#writing.then(() => file.save(this.#state)).catch(onWriteFailure);
+  }
+}
