@@ -1,0 +1,74 @@
+/** Owns the check of Messages' database: may it be read at all, and can this version read what is in it. */
+import { dirname } from "node:path";
+import { ChatDatabase } from "../chatdb/chat_database.ts";
+import { ChatDatabaseError } from "../chatdb/chat_database_error.ts";
+import { probeDatabaseFile } from "../chatdb/database_file.ts";
+import { readDatabaseIdentity } from "../chatdb/identity.ts";
+import { MessageReader } from "../chatdb/message_reader.ts";
+import { fault, faultOfSentence, type Finding, ok } from "./finding.ts";
+import { SETTINGS_PANES } from "./settings_pane.ts";
+
+/** So many of the newest rows are read and decoded. */
+const SAMPLE_ROWS = 200;
+
+/** Access first: without it nothing can be said of the content, and one fault is told once. */
+export function checkMessagesDatabase(path: string, nowMs: number): Finding[] {
+  const access = checkAccess(path);
+  return access.status === "ok" ? [access, checkContent(path, nowMs)] : [access];
+}
+
+/** Reads the file's first bytes; a file that macOS hides is told from one that is not there. */
+function checkAccess(path: string): Finding {
+  try {
+    probeDatabaseFile(path);
+  } catch (error) {
+    if (!(error instanceof ChatDatabaseError)) throw error;
+    if (error.code === "permission_denied") return denied(path);
+  }
+  return ok("full_disk_access", `${dirname(path)} may be read`);
+}
+
+function denied(path: string): Finding {
+  return fault("full_disk_access", {
+    status: "failure",
+    message: `The Messages database at ${path} may not be read`,
+    remedy:
+      "allow Full Disk Access for the program that runs the agent (Conversation Assistant, or your terminal), " +
+      "then start that program again; if it is allowed already, switch it off and on",
+    pane: SETTINGS_PANES.fullDiskAccess,
+  });
+}
+
+function checkContent(path: string, nowMs: number): Finding {
+  try {
+    using database = new ChatDatabase(path);
+    return contentFinding(database, nowMs);
+  } catch (error) {
+    if (!(error instanceof ChatDatabaseError)) throw error;
+    return faultOfSentence("messages_database", { status: "failure", sentence: error.message });
+  }
+}
+
+function contentFinding(database: ChatDatabase, nowMs: number): Finding {
+  const { sequence } = readDatabaseIdentity(database, 0);
+  if (sequence === 0) {
+    return fault("messages_database", {
+      status: "warning",
+      message: "The database of Messages holds no messages yet",
+      remedy: "open Messages and sign in",
+    });
+  }
+  const sample = new MessageReader(database).readAfter(Math.max(0, sequence - SAMPLE_ROWS), {
+    limit: SAMPLE_ROWS,
+    nowMs,
+  });
+  const { undecodableCount, messages } = sample;
+  if (undecodableCount > 0) {
+    return fault("messages_database", {
+      status: "warning",
+      message: `${undecodableCount} of the newest ${messages.length} messages cannot be decoded`,
+      remedy: "update the agent; such messages are synced without their text",
+    });
+  }
+  return ok("messages_database", `The newest ${messages.length} messages can be read`);
+}

@@ -1,0 +1,100 @@
+// Tests of talking to launchd, against one that drains, fails and recovers as macOS's does.
+import assert from "node:assert/strict";
+import { StartError } from "../../lib/lifecycle.ts";
+import { FakeLaunchctl } from "../../tests/support/fake_launchctl.ts";
+import { createLaunchd } from "./launchd.ts";
+
+const LABEL = "app.conversation-assistant.agent";
+const JOB = { label: LABEL, plistPath: `/Users/me/Library/LaunchAgents/${LABEL}.plist` };
+
+/** A launchd, what it was asked, and how long its caller has waited. */
+function launchdUnderTest() {
+  const launchctl = new FakeLaunchctl();
+  const waits: number[] = [];
+  const wait = (durationMs: number) => {
+    waits.push(durationMs);
+    return Promise.resolve();
+  };
+  const verbs = () => launchctl.recorded.map(({ command }) => command[1]);
+  return { launchctl, waits, verbs, launchd: createLaunchd({ commands: launchctl, userId: 501, wait }) };
+}
+
+Deno.test("a first load switches the job on and bootstraps it in the session of the user", async () => {
+  const { launchctl, launchd, waits } = launchdUnderTest();
+  launchctl.disabled = true;
+  await launchd.load(JOB);
+  assert.deepEqual(launchctl.lines, [
+    `/bin/launchctl print gui/501/${LABEL}`,
+    `/bin/launchctl enable gui/501/${LABEL}`,
+    `/bin/launchctl bootstrap gui/501 ${JOB.plistPath}`,
+  ]);
+  assert.deepEqual(waits, []);
+  assert.deepEqual(await launchd.job(LABEL), { state: "running", pid: 4321, lastExitCode: null });
+});
+
+Deno.test("a load in place of a running job waits until the old one is gone, not only until it no longer runs", async () => {
+  const { launchctl, launchd, verbs } = launchdUnderTest();
+  launchctl.loaded = true;
+  launchctl.drainLooks = 3;
+  await launchd.load(JOB);
+  assert.deepEqual(verbs(), ["print", "bootout", "print", "print", "print", "print", "enable", "bootstrap"]);
+});
+
+Deno.test("a bootstrap that fails in passing is tried again, and one that goes on failing is told", async () => {
+  const passing = launchdUnderTest();
+  passing.launchctl.transientFailures = 3;
+  await passing.launchd.load(JOB);
+  assert.equal(passing.waits.length, 3);
+
+  const lasting = launchdUnderTest();
+  lasting.launchctl.transientFailures = Infinity;
+  await assert.rejects(
+    lasting.launchd.load(JOB),
+    (error: unknown) =>
+      error instanceof StartError && /status 5 .*: log in at the Mac's own screen/.test(error.message),
+  );
+  assert.equal(lasting.verbs().filter((verb) => verb === "bootstrap").length, 6);
+
+  const refused = launchdUnderTest();
+  refused.launchctl.bootstrapCode = 78;
+  await assert.rejects(refused.launchd.load(JOB), /gave status 78 when asked to start the service/);
+  assert.equal(
+    refused.verbs().filter((verb) => verb === "bootstrap").length,
+    1,
+    "what cannot pass is not repeated",
+  );
+});
+
+Deno.test("an unload waits for the end, is content with a job that is not there, and tells of one that stays", async () => {
+  const { launchctl, launchd, verbs } = launchdUnderTest();
+  await launchd.unload(LABEL);
+  assert.deepEqual(verbs(), ["print"]);
+  launchctl.loaded = true;
+  await launchd.unload(LABEL);
+  assert.equal(await launchd.job(LABEL), null);
+
+  const staying = launchdUnderTest();
+  staying.launchctl.loaded = true;
+  staying.launchctl.drainLooks = Infinity;
+  await assert.rejects(staying.launchd.unload(LABEL), /when asked to stop the service/);
+  assert.ok(
+    staying.waits.reduce((sum, waitMs) => sum + waitMs, 0) > 20_000,
+    "longer than launchd's own patience",
+  );
+});
+
+Deno.test("a job's end and its switch are read, and a nested field is not taken for the job's", async () => {
+  const { launchctl, launchd } = launchdUnderTest();
+  Object.assign(launchctl, { loaded: true, pid: null, lastExitCode: 1 });
+  assert.deepEqual(await launchd.job(LABEL), { state: "spawn scheduled", pid: null, lastExitCode: 1 });
+  assert.equal(await launchd.isDisabled(LABEL), false);
+  launchctl.disabled = true;
+  assert.equal(await launchd.isDisabled(LABEL), true);
+  assert.equal(await launchd.isDisabled("app.conversation-assistant"), false);
+});
+
+Deno.test("a launchctl that does not answer is told as such", async () => {
+  const commands = { run: () => Promise.resolve({ code: null, stdout: "", stderr: "" }) };
+  const launchd = createLaunchd({ commands, userId: 501, wait: () => Promise.resolve() });
+  await assert.rejects(launchd.load(JOB), /launchd did not answer/);
+});

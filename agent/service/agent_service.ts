@@ -1,0 +1,104 @@
+/** Owns the agent as a service of the Mac: installed once, started with each login, found out about at any time. */
+import { join } from "node:path";
+import { StartError } from "../../lib/lifecycle.ts";
+import type { AgentConfig } from "../config.ts";
+import type { Launchd, LaunchdJob } from "../platform/launchd.ts";
+import { makePrivateFolder, readFileIfPresent, removeIfPresent } from "../platform/private_file.ts";
+import { launchAgentPlist, SERVICE_LABEL, type ServiceSpec } from "./launch_agent_plist.ts";
+import { serviceLogPath } from "./log_rotation.ts";
+
+export interface ServiceDependencies {
+  config: AgentConfig;
+  homeDir: string;
+  program: ServiceSpec["program"];
+  launchd: Launchd;
+}
+
+export interface ServiceStatus {
+  readonly plistPath: string;
+  readonly logPath: string;
+  /**
+   * `outdated`: installed with other settings, or for a program at another place, so that it does not run what this
+   * agent would install.
+   */
+  readonly installation: "none" | "current" | "outdated";
+  /** True when the person has switched it off in Login Items. */
+  readonly isDisabled: boolean;
+  /** null when launchd has not loaded it. */
+  readonly job: LaunchdJob | null;
+}
+
+/** launchd reads plists that others may not write; it does not need them to be secret. */
+const PLIST_MODE = 0o644;
+const FOLDER_MODE = 0o755;
+
+function plistPathOf(homeDir: string): string {
+  return join(homeDir, "Library", "LaunchAgents", `${SERVICE_LABEL}.plist`);
+}
+
+/** What the service runs: every setting is written down, for launchd passes on none of the person's environment. */
+export function serviceSpec(
+  { config, program }: Pick<ServiceDependencies, "config" | "program">,
+): ServiceSpec {
+  return {
+    program,
+    environment: {
+      AGENT_SERVER_URL: config.serverUrl,
+      AGENT_DATA_DIR: config.dataDir,
+      AGENT_CHAT_DB: config.chatDb,
+      AGENT_ADDRESS_BOOK: config.addressBook,
+    },
+    logPath: serviceLogPath(config.dataDir),
+  };
+}
+
+async function writePlist(path: string, content: string): Promise<void> {
+  try {
+    await Deno.mkdir(join(path, ".."), { recursive: true, mode: FOLDER_MODE });
+    const draft = `${path}.new`;
+    await Deno.writeTextFile(draft, content, { mode: PLIST_MODE });
+    await Deno.chmod(draft, PLIST_MODE);
+    await Deno.rename(draft, path);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    throw new StartError(`Cannot write ${path} (${error.name}): see that the folder is yours`, {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Installs the service, in place of an earlier installation, and starts it.
+ *
+ * @throws StartError when the file cannot be written or launchd does not take it
+ */
+export async function installService(dependencies: ServiceDependencies): Promise<ServiceStatus> {
+  const spec = serviceSpec(dependencies);
+  const plistPath = plistPathOf(dependencies.homeDir);
+  await makePrivateFolder(join(spec.logPath, ".."));
+  await writePlist(plistPath, launchAgentPlist(spec));
+  await dependencies.launchd.load({ label: SERVICE_LABEL, plistPath });
+  return await serviceStatus(dependencies);
+}
+
+/** Stops the service and takes it away; the agent's own files stay. @throws StartError when it does not stop */
+export async function uninstallService({ homeDir, launchd }: ServiceDependencies): Promise<void> {
+  await launchd.unload(SERVICE_LABEL);
+  await removeIfPresent(plistPathOf(homeDir));
+}
+
+/** Looks at the service. Changes nothing. */
+export async function serviceStatus(dependencies: ServiceDependencies): Promise<ServiceStatus> {
+  const { homeDir, launchd } = dependencies;
+  const plistPath = plistPathOf(homeDir);
+  const spec = serviceSpec(dependencies);
+  const installed = await readFileIfPresent(plistPath);
+  const isCurrent = installed === launchAgentPlist(spec);
+  return {
+    plistPath,
+    logPath: spec.logPath,
+    installation: installed === null ? "none" : isCurrent ? "current" : "outdated",
+    isDisabled: await launchd.isDisabled(SERVICE_LABEL),
+    job: await launchd.job(SERVICE_LABEL),
+  };
+}

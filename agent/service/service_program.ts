@@ -1,0 +1,33 @@
+/** Owns which program the service runs: the compiled agent, the one inside the app, or this checkout's task. */
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Where deno.json lies when the agent runs from a checkout. */
+const CHECKOUT_CONFIG = new URL("../../deno.json", import.meta.url);
+
+export interface ProgramFacts {
+  /** True for the compiled agent. */
+  isStandalone: boolean;
+  /** True for the menubar app, whose program opens windows and runs no commands. */
+  isDesktop: boolean;
+  /** Absolute path of the running program: the agent itself, the app's, or Deno. */
+  execPath: string;
+}
+
+/** The agent's name beside the app's own program, in `Contents/MacOS`. */
+const BUNDLED_AGENT = "agent";
+
+/** Facts of this process. */
+export function programFacts(): ProgramFacts {
+  return { isStandalone: Deno.build.standalone, isDesktop: "Tray" in Deno, execPath: Deno.execPath() };
+}
+
+/**
+ * The program and its arguments. A checkout is run by its task, whose permissions are written in deno.json alone;
+ * `deno task` passes SIGTERM on to the agent.
+ */
+export function serviceProgram({ isStandalone, isDesktop, execPath }: ProgramFacts): [string, ...string[]] {
+  if (isDesktop) return [join(dirname(execPath), BUNDLED_AGENT), "run"];
+  if (isStandalone) return [execPath, "run"];
+  return [execPath, "task", "--quiet", "--config", fileURLToPath(CHECKOUT_CONFIG), "agent", "run"];
+}
