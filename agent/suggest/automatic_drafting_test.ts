@@ -1,0 +1,103 @@
+// Tests of when the running agent drafts by itself, on a clock that a test turns.
+import assert from "node:assert/strict";
+import { createLogger } from "../../lib/log.ts";
+import { FakeClock } from "../../tests/support/fake_clock.ts";
+import { AutomaticDrafting } from "./automatic_drafting.ts";
+import type { AutomaticRound } from "./automatic_suggestions.ts";
+
+/** Lets everything happen that waits for nothing but its turn. */
+async function microtasks(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+}
+
+const NOTHING: AutomaticRound = { made: [], isWaiting: false };
+
+/** A drafting whose rounds a test ends itself. */
+function draftingUnderTest() {
+  const clock = new FakeClock();
+  const rounds: PromiseWithResolvers<AutomaticRound>[] = [];
+  const lines: string[] = [];
+  const drafting = new AutomaticDrafting({
+    clock,
+    log: createLogger({ pretty: false, write: (line) => lines.push(line) }),
+    draft: () => {
+      const round = Promise.withResolvers<AutomaticRound>();
+      rounds.push(round);
+      return round.promise;
+    },
+  });
+  const synced = (count: number) =>
+    drafting.notice({ phase: "watching", lastSyncAt: new Date(count).toISOString() });
+  /** Ends the last round, and lets what follows from it happen. */
+  const end = async (round: AutomaticRound | Error) => {
+    if (round instanceof Error) rounds.at(-1)?.reject(round);
+    else rounds.at(-1)?.resolve(round);
+    await microtasks();
+  };
+  return { clock, rounds, lines, drafting, synced, end };
+}
+
+Deno.test("a round follows a sync after a pause, and further syncs until then lead to the same one", async () => {
+  const { clock, rounds, drafting, synced, end } = draftingUnderTest();
+  drafting.notice({ phase: "syncing", lastSyncAt: null });
+  clock.advance(60_000);
+  assert.equal(rounds.length, 0);
+  synced(1);
+  clock.advance(7_999);
+  synced(2);
+  assert.equal(rounds.length, 0);
+  clock.advance(1);
+  assert.equal(rounds.length, 1);
+  await end(NOTHING);
+  synced(2);
+  clock.advance(600_000);
+  assert.equal(rounds.length, 1, "the same state again is no new sync");
+});
+
+Deno.test("what is synced during a round, and what was still being written, leads to another round", async () => {
+  const { clock, rounds, synced, end } = draftingUnderTest();
+  synced(1);
+  clock.advance(8_000);
+  synced(2);
+  clock.advance(600_000);
+  assert.equal(rounds.length, 1, "one round at a time");
+  await end(NOTHING);
+  clock.advance(8_000);
+  assert.equal(rounds.length, 2);
+  await end({ made: [], isWaiting: true });
+  clock.advance(8_000);
+  assert.equal(rounds.length, 3);
+  await end(NOTHING);
+  clock.advance(600_000);
+  assert.equal(rounds.length, 3);
+});
+
+Deno.test("a round that fails is made again, later each time, and the log says nothing of people's words", async () => {
+  const { clock, rounds, lines, synced, end } = draftingUnderTest();
+  synced(1);
+  clock.advance(8_000);
+  await end(new Error("Dinner on Friday?"));
+  clock.advance(4_999);
+  assert.equal(rounds.length, 1);
+  clock.advance(5_001);
+  assert.equal(rounds.length, 2);
+  await end(new Error("Dinner on Friday?"));
+  clock.advance(9_999);
+  assert.equal(rounds.length, 2);
+  clock.advance(10_001);
+  assert.equal(rounds.length, 3);
+  await end(NOTHING);
+  assert.equal(lines.length, 2);
+  assert.ok(lines.every((line) => !line.includes("Dinner")), lines.join("\n"));
+});
+
+Deno.test("after its end it makes no further round", async () => {
+  const { clock, rounds, drafting, synced, end } = draftingUnderTest();
+  synced(1);
+  clock.advance(8_000);
+  drafting[Symbol.dispose]();
+  await end({ made: [], isWaiting: true });
+  synced(2);
+  clock.advance(600_000);
+  assert.equal(rounds.length, 1);
+});

@@ -1,0 +1,71 @@
+// Tests of drafting by itself, with a real server: only where it is wanted, once for each message, never sending.
+import assert from "node:assert/strict";
+import { ADA, GRACE, SuggestingMac } from "../../tests/support/suggesting_mac.ts";
+import type { DraftClient } from "../clients/draft_client.ts";
+import { draftAutomatically } from "./automatic_suggestions.ts";
+import { findConversation } from "./conversation_choice.ts";
+import { loadPolicies, savePolicy, type SuggestionMode } from "./conversation_policies.ts";
+import type { Suggestion } from "./suggestion.ts";
+
+interface World {
+  mac: SuggestingMac;
+  client: DraftClient;
+}
+
+async function setPolicy({ mac, client }: World, person: string, mode: SuggestionMode): Promise<void> {
+  const { id } = await findConversation(client, person);
+  await savePolicy(mac.services().suggestions.policies, { conversationId: id, mode });
+}
+
+async function draft({ mac, client }: World, nowMs = Date.now()): Promise<Suggestion[]> {
+  const policies = await loadPolicies(mac.services().suggestions.policies);
+  return [...(await draftAutomatically(client, { policies, nowMs })).made];
+}
+
+Deno.test("only automatic conversations are drafted for, once for each message, and several in a row as one", async () => {
+  await using mac = await SuggestingMac.create();
+  mac.receive(ADA, "Dinner?");
+  mac.receive(GRACE, "Lunch?");
+  await mac.sync();
+  const world = { mac, client: await mac.client() };
+  assert.deepEqual(await draft(world), [], "nothing is automatic until the person says so");
+  await setPolicy(world, ADA, "automatic");
+  const [first, ...others] = await draft(world);
+  assert.deepEqual([first?.message.text, others], ["Dinner?", []]);
+  assert.deepEqual(await draft(world), []);
+
+  mac.receive(ADA, "At seven?");
+  mac.receive(ADA, "Or eight?");
+  await mac.sync();
+  assert.deepEqual((await draft(world)).map(({ message }) => message.text), ["Or eight?"]);
+  assert.equal(mac.served.app.ml.generated.length, 2);
+
+  await world.client.act(first?.responseId ?? "", { action: "reject" });
+  assert.deepEqual(await draft(world), [], "a draft that was turned down is not made again by itself");
+  mac.answer(ADA, "Eight");
+  await mac.sync();
+  assert.deepEqual(await draft(world), []);
+});
+
+Deno.test("a draft waits for a pause in the writing, and old messages that arrive late are not drafted for", async () => {
+  await using mac = await SuggestingMac.create();
+  const { sentAt } = mac.receive(ADA, "Dinner?");
+  await mac.sync();
+  const world = { mac, client: await mac.client() };
+  await setPolicy(world, ADA, "automatic");
+  const policies = await loadPolicies(mac.services().suggestions.policies);
+  const early = await draftAutomatically(world.client, { policies, nowMs: sentAt.getTime() + 7_999 });
+  assert.deepEqual(early, { made: [], isWaiting: true });
+  assert.deepEqual(await draft(world, sentAt.getTime() + 25 * 3_600_000), []);
+  assert.equal((await draft(world, sentAt.getTime() + 8_000)).length, 1);
+});
+
+Deno.test("a policy that cannot be read drafts nothing", async () => {
+  await using mac = await SuggestingMac.create();
+  mac.receive(ADA, "Dinner?");
+  await mac.sync();
+  const world = { mac, client: await mac.client() };
+  await setPolicy(world, ADA, "automatic");
+  await Deno.writeTextFile(mac.services().suggestions.policies.path, "{");
+  assert.deepEqual(await draft(world), []);
+});

@@ -1,0 +1,72 @@
+/** Owns finding the conversation that a person means: by id, by address, or the newest one that waits. */
+import type { Conversation } from "../../contract/conversations.ts";
+import { idSchema } from "../../contract/scalars.ts";
+import { RemoteError } from "../../lib/client.ts";
+import { StartError } from "../../lib/lifecycle.ts";
+import { normalizeHandle } from "../chatdb/handle.ts";
+import type { DraftClient } from "../clients/draft_client.ts";
+import type { PolicyBook } from "./conversation_policies.ts";
+import { findUnanswered, type Unanswered } from "./suggestion.ts";
+
+const PAGE_SIZE = 200;
+/** Newest conversations that are looked at for one that waits. */
+const CONVERSATIONS_TO_LOOK_AT = 25;
+
+async function* allConversations(client: DraftClient): AsyncGenerator<Conversation> {
+  let cursor: string | undefined;
+  do {
+    const page = await client.conversations({ pageSize: PAGE_SIZE, cursor });
+    yield* page.conversations;
+    cursor = page.nextCursor ?? undefined;
+  } while (cursor !== undefined);
+}
+
+/**
+ * The conversation of a server id, or of the other person's phone number or e-mail address.
+ *
+ * @throws StartError when there is none
+ */
+export async function findConversation(client: DraftClient, name: string): Promise<Conversation> {
+  const found = idSchema.safeParse(name).success
+    ? await conversationOfId(client, name)
+    : await conversationOfAddress(client, normalizeHandle(name));
+  if (found !== null) return found;
+  throw new StartError(
+    "The server has no such conversation: give its id, or the other person's phone number or e-mail address " +
+      "as Messages shows it",
+  );
+}
+
+async function conversationOfId(client: DraftClient, id: string): Promise<Conversation | null> {
+  try {
+    return await client.conversation(id);
+  } catch (error) {
+    if (error instanceof RemoteError && error.body.code === "not_found") return null;
+    throw error;
+  }
+}
+
+async function conversationOfAddress(client: DraftClient, address: string): Promise<Conversation | null> {
+  for await (const conversation of allConversations(client)) {
+    if (conversation.imessageId === address) return conversation;
+  }
+  return null;
+}
+
+/** The newest conversations, at most so many as one would look through by hand. */
+export async function recentConversations(client: DraftClient): Promise<Conversation[]> {
+  return (await client.conversations({ pageSize: CONVERSATIONS_TO_LOOK_AT })).conversations;
+}
+
+/** The newest conversation that waits for an answer and is not off; null when none does. */
+export async function findNewestUnanswered(
+  client: DraftClient,
+  policies: PolicyBook,
+): Promise<Unanswered | null> {
+  for (const conversation of await recentConversations(client)) {
+    if (policies.modeOf(conversation.id) === "off") continue;
+    const unanswered = await findUnanswered(client, conversation);
+    if (unanswered !== null) return unanswered;
+  }
+  return null;
+}

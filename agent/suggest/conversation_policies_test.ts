@@ -1,0 +1,57 @@
+// Tests of the policies: the default, what is stored, and that whatever cannot be understood means off.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { loadPolicies, policyStore, savePolicy } from "./conversation_policies.ts";
+
+const [FIRST, SECOND] = [crypto.randomUUID(), crypto.randomUUID()];
+
+async function inFolder(use: (dir: string) => Promise<void>): Promise<void> {
+  const dir = await Deno.makeTempDir({ prefix: "policies-" });
+  try {
+    await use(dir);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+Deno.test("a conversation is drafted for on demand until the person says otherwise, each on its own", async () => {
+  await inFolder(async (dir) => {
+    const store = policyStore(dir);
+    assert.equal((await loadPolicies(store)).modeOf(FIRST), "on_demand");
+    await savePolicy(store, { conversationId: FIRST, mode: "automatic" });
+    await savePolicy(store, { conversationId: SECOND, mode: "off" });
+    await savePolicy(store, { conversationId: SECOND, mode: "on_demand" });
+    const policies = await loadPolicies(policyStore(dir));
+    assert.deepEqual([FIRST, SECOND, "toString"].map(policies.modeOf), [
+      "automatic",
+      "on_demand",
+      "on_demand",
+    ]);
+    const { mode } = await Deno.stat(store.path);
+    assert.equal((mode ?? 0) & 0o777, 0o600);
+  });
+});
+
+Deno.test("a mode that this version does not know is off", async () => {
+  await inFolder(async (dir) => {
+    const modes = { [FIRST]: "autosend", [SECOND]: 1, third: null };
+    await Deno.writeTextFile(join(dir, "suggestions.json"), JSON.stringify({ version: 1, modes }));
+    const policies = await loadPolicies(policyStore(dir));
+    assert.deepEqual([FIRST, SECOND, "third"].map(policies.modeOf), ["off", "off", "off"]);
+    assert.equal(policies.modeOf("other"), "on_demand");
+  });
+});
+
+Deno.test("a file that cannot be read means off for every conversation, until the person sets a policy anew", async () => {
+  for (const content of ["", "{", `{"version":2,"modes":{}}`, `{"version":1,"modes":[]}`]) {
+    await inFolder(async (dir) => {
+      const store = policyStore(dir);
+      await Deno.writeTextFile(store.path, content);
+      assert.equal((await loadPolicies(store)).modeOf(FIRST), "off", content);
+      await savePolicy(store, { conversationId: FIRST, mode: "on_demand" });
+      const policies = await loadPolicies(store);
+      assert.deepEqual([policies.modeOf(FIRST), policies.isBroken], ["on_demand", false]);
+      assert.equal(await Deno.readTextFile(`${store.path}.broken`), content);
+    });
+  }
+});

@@ -1,0 +1,67 @@
+/** Owns a suggestion: a draft together with the message it answers, asked for once and shown again until acted on. */
+import type { Conversation, Message } from "../../contract/conversations.ts";
+import type { GeneratedResponse, ResponseRecord } from "../../contract/responses.ts";
+import type { DraftClient } from "../clients/draft_client.ts";
+import { MESSAGES_TO_LOOK_AT, messageToAnswer } from "./message_to_answer.ts";
+
+export interface Suggestion {
+  readonly conversation: Pick<Conversation, "id" | "displayName" | "isGroup" | "participantIds">;
+  /** The message that is answered. */
+  readonly message: Message;
+  readonly responseId: string;
+  /** The drafted words. */
+  readonly text: string;
+  /** Geometric mean probability of the drafted tokens, in [0, 1]; null when the server does not tell. */
+  readonly confidence: number | null;
+}
+
+/** A conversation whose last word is somebody else's. */
+export interface Unanswered {
+  readonly conversation: Conversation;
+  readonly message: Message;
+}
+
+const RECENT_DRAFTS = 5;
+
+/** What waits for an answer in a conversation; null when nothing does. */
+export async function findUnanswered(
+  client: DraftClient,
+  conversation: Conversation,
+): Promise<Unanswered | null> {
+  const { messages } = await client.messages(conversation.id, { pageSize: MESSAGES_TO_LOOK_AT });
+  const message = messageToAnswer(messages);
+  return message && { conversation, message };
+}
+
+/** A draft that can be shown: finished, with words, and not acted on. */
+export function isOpenDraft(draft: ResponseRecord): boolean {
+  return draft.status === "completed" && draft.action === null && (draft.response ?? "").trim() !== "";
+}
+
+/** The suggestion of a finished draft; null when the model had nothing to say. */
+export function suggestionOf(
+  { conversation, message }: Unanswered,
+  draft: Pick<GeneratedResponse, "responseId" | "response" | "confidence">,
+): Suggestion | null {
+  const text = (draft.response ?? "").trim();
+  if (text === "") return null;
+  return { conversation, message, responseId: draft.responseId, text, confidence: draft.confidence };
+}
+
+/** The open draft for this very message, if there is one. */
+export async function findOpenSuggestion(
+  client: DraftClient,
+  unanswered: Unanswered,
+): Promise<Suggestion | null> {
+  const { conversation, message } = unanswered;
+  const { responses } = await client.drafts({ conversationId: conversation.id, pageSize: RECENT_DRAFTS });
+  const open = responses.find((draft) => draft.messageId === message.id && isOpenDraft(draft));
+  return open === undefined ? null : suggestionOf(unanswered, open);
+}
+
+/** The open draft for a message, or a new one. Asking twice costs nothing and shows the same words. */
+export async function suggestReply(client: DraftClient, unanswered: Unanswered): Promise<Suggestion | null> {
+  const open = await findOpenSuggestion(client, unanswered);
+  if (open !== null) return open;
+  return suggestionOf(unanswered, await client.generate(unanswered.message.id));
+}
