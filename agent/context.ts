@@ -2,12 +2,21 @@
 import type { AgentServices } from "./cli/agent_services.ts";
 import type { Output } from "./cli/output.ts";
 import { ChatDatabase } from "./chatdb/chat_database.ts";
+import { createDraftClient } from "./clients/draft_client.ts";
 import { createServerClient } from "./clients/server_client.ts";
 import type { AgentConfig } from "./config.ts";
+import { StartError } from "../lib/lifecycle.ts";
 import { readAddressBook } from "./contacts/address_book.ts";
 import { systemCommands } from "./platform/command_runner.ts";
 import { deviceFacts } from "./platform/device_facts.ts";
 import { lockWork } from "./platform/instance_lock.ts";
+import { thisMachine } from "./platform/machine.ts";
+import { createMessagesApp } from "./platform/messages_app.ts";
+import { createScriptHost } from "./platform/osascript.ts";
+import { policyStore } from "./suggest/conversation_policies.ts";
+import { sendLedgerStore } from "./suggest/send_ledger.ts";
+import type { SendDependencies } from "./suggest/send_reply.ts";
+import { shownStore } from "./suggest/shown_suggestions.ts";
 import { createTokenStore } from "./platform/token_store.ts";
 import { ledgerStore } from "./sync/contact_ledger.ts";
 import { pairingStore } from "./sync/pairing_store.ts";
@@ -16,6 +25,8 @@ import { recordStore } from "./sync/sync_record.ts";
 
 /** Enough tries, with their growing waits, for a server that is being restarted: about 20 seconds. */
 const RETRIES = 8;
+/** Enough for a hiccup; the agent that stays waits by itself, and shows it. */
+const LIVE_RETRIES = 2;
 const PROBE_TIMEOUT_MS = 5_000;
 /** A full batch on a slow machine takes its time. */
 const SYNC_TIMEOUT_MS = 60_000;
@@ -34,9 +45,24 @@ export interface AgentContextOptions {
 
 /** Puts the agent together. Nothing is opened or written until a command asks for it. */
 export function createAgentContext(config: AgentConfig, options: AgentContextOptions): AgentServices {
-  const { output, signal, roundMessages, retries = RETRIES, os = Deno.build.os } = options;
+  const {
+    output,
+    signal = new AbortController().signal,
+    roundMessages,
+    retries = RETRIES,
+    os = Deno.build.os,
+  } = options;
   const { dataDir, serverUrl } = config;
   const commands = systemCommands();
+  const messages = createMessagesApp(createScriptHost(commands));
+  const lock: AgentServices["lock"] = (work) => lockWork(dataDir, work);
+  const openChatDatabase = () => new ChatDatabase(config.chatDb);
+
+  function sending(): SendDependencies {
+    if (os !== "darwin") throw new StartError("Replies are sent by the Messages app: run this on your Mac");
+    return { openChatDatabase, messages, lock, ledger: sendLedgerStore(dataDir), now: Date.now };
+  }
+
   return {
     config,
     output,
@@ -52,12 +78,28 @@ export function createAgentContext(config: AgentConfig, options: AgentContextOpt
       ledgers: ledgerStore(dataDir),
       records: recordStore(dataDir),
     },
+    suggestions: { policies: policyStore(dataDir), shown: shownStore(dataDir) },
+    machine: thisMachine(os),
+    commands,
+    messages,
+    drafts: (token) =>
+      createDraftClient({ baseUrl: serverUrl, token, retries, signal, timeoutMs: SYNC_TIMEOUT_MS }),
+    sending,
+    signal,
+    liveServer: (token) =>
+      createServerClient({
+        baseUrl: serverUrl,
+        token,
+        retries: Math.min(retries, LIVE_RETRIES),
+        signal,
+        timeoutMs: SYNC_TIMEOUT_MS,
+      }),
     probe: (token) =>
       createServerClient({ baseUrl: serverUrl, token, retries: 0, signal, timeoutMs: PROBE_TIMEOUT_MS }),
     describeDevice: async () => ({ name: Deno.hostname(), ...await deviceFacts(os, commands) }),
-    openChatDatabase: () => new ChatDatabase(config.chatDb),
+    openChatDatabase,
     readAddressBook: () => readAddressBook(config.addressBook),
-    lock: (work) => lockWork(dataDir, work),
+    lock,
     now: Date.now,
     roundMessages,
   };

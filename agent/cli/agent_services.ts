@@ -2,9 +2,17 @@
 import type { RegisterDeviceRequest } from "../../contract/devices.ts";
 import type { ChatDatabase } from "../chatdb/chat_database.ts";
 import type { AddressBook } from "../contacts/address_book.ts";
+import type { DraftClient } from "../clients/draft_client.ts";
 import type { ServerClient } from "../clients/server_client.ts";
 import type { AgentConfig } from "../config.ts";
+import type { CommandRunner } from "../platform/command_runner.ts";
 import type { Work } from "../platform/instance_lock.ts";
+import type { Machine } from "../platform/machine.ts";
+import type { MessagesApp } from "../platform/messages_app.ts";
+import type { StateFile } from "../platform/state_file.ts";
+import type { ConversationPolicies } from "../suggest/conversation_policies.ts";
+import type { SendDependencies } from "../suggest/send_reply.ts";
+import type { ShownSuggestions } from "../suggest/shown_suggestions.ts";
 import type { PairingDependencies } from "../sync/pairing.ts";
 import type { SyncState } from "../sync/sync_run.ts";
 import type { Output } from "./output.ts";
@@ -12,13 +20,31 @@ import type { Output } from "./output.ts";
 /** What the agent says of this machine; the name is the person's to choose. */
 export type DeviceDescription = Pick<RegisterDeviceRequest, "name" | "platform" | "osVersion">;
 
+/** What the agent keeps about suggestions on disk. */
+export interface SuggestionState {
+  readonly policies: StateFile<{ modes: ConversationPolicies }>;
+  readonly shown: StateFile<ShownSuggestions>;
+}
+
 export interface AgentServices {
   readonly config: AgentConfig;
   readonly output: Output;
   readonly pairing: PairingDependencies;
   readonly state: SyncState;
+  readonly suggestions: SuggestionState;
+  readonly machine: Machine;
+  readonly commands: CommandRunner;
+  readonly messages: MessagesApp;
+  /** Aborts when the process is told to end. */
+  readonly signal: AbortSignal;
+  /** A client for an agent that stays, and tries again by itself. */
+  liveServer(token: string): ServerClient;
   /** A client that does not insist: it asks once and waits a few seconds. */
   probe(token: string | null): ServerClient;
+  /** The calls around drafts, for which a pairing is needed. */
+  drafts(token: string): DraftClient;
+  /** What sending a reply needs. @throws StartError when this is no Mac */
+  sending(): SendDependencies;
   describeDevice(): Promise<DeviceDescription>;
   /** @throws ChatDatabaseError when chat.db cannot be opened */
   openChatDatabase(): ChatDatabase;

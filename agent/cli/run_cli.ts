@@ -4,9 +4,13 @@ import { StartError } from "../../lib/lifecycle.ts";
 import { VERSION } from "../../lib/version.ts";
 import { ChatDatabaseError } from "../chatdb/chat_database_error.ts";
 import type { AgentServices } from "./agent_services.ts";
+import { doctorCommand } from "./doctor_command.ts";
 import type { Output } from "./output.ts";
 import { pairCommand } from "./pair_command.ts";
+import { runCommand } from "./run_command.ts";
+import { serviceCommand } from "./service_command.ts";
 import { statusCommand } from "./status_command.ts";
+import { suggestCommand } from "./suggest_command.ts";
 import { syncCommand } from "./sync_command.ts";
 import { USAGE, UsageError } from "./usage.ts";
 
@@ -24,8 +28,16 @@ type Options = NonNullable<Parameters<typeof parseArgs>[0]>["options"];
 
 /** Options of a command; anything else on its line is a fault. */
 function parseOptions<const Config extends NonNullable<Options>>(args: string[], options: Config) {
+  return parseLine(args, { options, allowPositionals: false }).values;
+}
+
+/** Options and words of a command. */
+function parseLine<const Config extends NonNullable<Options>>(
+  args: string[],
+  line: { options: Config; allowPositionals: boolean },
+) {
   try {
-    return parseArgs({ args, options, strict: true, allowPositionals: false }).values;
+    return parseArgs({ args, ...line, strict: true });
   } catch (error) {
     if (error instanceof TypeError) throw new UsageError(error.message.split(". ", 1)[0]);
     throw error;
@@ -37,12 +49,35 @@ const COMMANDS: Record<string, Command> = {
     const options = parseOptions(args, { name: { type: "string" }, continue: { type: "boolean" } });
     return pairCommand(options, services());
   },
+  run: (args, services) => {
+    parseOptions(args, {});
+    return runCommand(services());
+  },
   sync: (args, services) => {
-    const options = parseOptions(args, { once: { type: "boolean" }, json: { type: "boolean" } });
+    const options = parseOptions(args, {
+      once: { type: "boolean" },
+      since: { type: "string" },
+      "dry-run": { type: "boolean" },
+      json: { type: "boolean" },
+    });
     return syncCommand(options, services());
   },
   status: (args, services) => {
     return statusCommand(parseOptions(args, { json: { type: "boolean" } }), services());
+  },
+  doctor: (args, services) => {
+    return doctorCommand(parseOptions(args, { json: { type: "boolean" } }), services());
+  },
+  service: ([action, ...args], services) => {
+    const options = parseOptions(args, { json: { type: "boolean" }, print: { type: "boolean" } });
+    return serviceCommand({ action, ...options }, services());
+  },
+  suggest: (args, services) => {
+    const { values, positionals: words } = parseLine(args, {
+      options: { conversation: { type: "string" }, json: { type: "boolean" }, send: { type: "boolean" } },
+      allowPositionals: true,
+    });
+    return suggestCommand({ ...values, words }, services());
   },
 };
 

@@ -1,5 +1,7 @@
 /** Owns `agent status`: the agent's state in a few lines, or as JSON for programs. */
 import { type AgentStatus, agentStatus, type PairingState } from "../sync/agent_status.ts";
+import type { AgentPhase } from "../watch/agent_state.ts";
+import { lookAtAgent, type RunningAgent } from "../watch/running_agent.ts";
 import type { AgentServices } from "./agent_services.ts";
 import { countText, durationText } from "./progress_line.ts";
 import { RESTART_SENTENCES } from "./sync_command.ts";
@@ -12,6 +14,23 @@ const PAIRING_SENTENCES: Record<PairingState, string> = {
   other_server: "paired with another server: run `agent pair`, or set AGENT_SERVER_URL back",
   broken: "cannot be read: run `agent pair` to pair again",
 };
+
+const PHASE_WORDS: Record<AgentPhase, string> = {
+  starting: "is starting",
+  syncing: "is sending what waits",
+  watching: "sends new messages as they come",
+  server_away: "waits for the server",
+  pairing_ended: "waits to be paired again",
+  database_unreadable: "waits until it can read Messages' database",
+  failed: "tries again after a failure",
+  stopped: "is stopping",
+};
+
+function agentText({ running, state }: RunningAgent): string {
+  if (!running || state === null) return "not running: `agent run` sends new messages as they come";
+  const { phase, nextTryAt } = state;
+  return `running, ${PHASE_WORDS[phase]}` + (nextTryAt === null ? "" : ` (next try ${nextTryAt})`);
+}
 
 function pairingText({ pairing: { state, deviceId, expiresAt } }: AgentStatus): string {
   const which = deviceId === null ? "" : ` (device ${deviceId}, until ${expiresAt})`;
@@ -42,13 +61,14 @@ function lastSyncText({ lastSync }: AgentStatus): string {
 }
 
 /** The status as lines for a person. */
-export function statusLines(status: AgentStatus): string[] {
+export function statusLines(status: AgentStatus & { agent: RunningAgent }): string[] {
   const { chatDb, lastFailure, refused } = status;
   const rows: [string, string][] = [
     ["Server", serverText(status)],
     ["Pairing", pairingText(status)],
     ["Database", chatDb.problem ?? `${chatDb.path}: readable`],
     ["Messages", messagesText(status)],
+    ["Agent", agentText(status.agent)],
     ["Last sync", lastSyncText(status)],
   ];
   if (lastFailure !== null) rows.push(["Failed", `${lastFailure.at}: ${lastFailure.message}`]);
@@ -62,7 +82,8 @@ export function statusLines(status: AgentStatus): string[] {
 export async function statusCommand(options: { json?: boolean }, services: AgentServices): Promise<number> {
   const { state, config, output } = services;
   const pairing = { ...services.pairing, server: services.probe };
-  const status = await agentStatus({ pairing, state, chatDb: config.chatDb });
+  const looked = await agentStatus({ pairing, state, chatDb: config.chatDb });
+  const status = { ...looked, agent: await lookAtAgent(config.dataDir) };
   const lines = options.json ? [JSON.stringify(status)] : statusLines(status);
   for (const line of lines) output.line(line);
   return 0;

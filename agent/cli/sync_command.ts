@@ -1,5 +1,6 @@
-/** Owns `agent sync --once`: sends what is new, shows how far it is, and says what was done. */
+/** Owns `agent sync`: sends what is new, shows how far it is, and says what was done or would be. */
 import type { AddressBookProblem } from "../contacts/address_book_problem.ts";
+import { dryRun, type DryRunReport } from "../sync/dry_run.ts";
 import type { MessageSyncReport } from "../sync/message_sync.ts";
 import { type PairedDevice, requirePairing } from "../sync/pairing.ts";
 import type { RestartReason } from "../sync/sync_cursor.ts";
@@ -10,6 +11,10 @@ import { UsageError } from "./usage.ts";
 
 export interface SyncOptions {
   once?: boolean;
+  /** A day, or a moment in ISO 8601: older messages are left out, now and later. */
+  since?: string;
+  /** Count only. */
+  "dry-run"?: boolean;
   json?: boolean;
 }
 
@@ -21,6 +26,7 @@ export const RESTART_SENTENCES: Record<RestartReason, string> = {
     "The file that says how far the sync had come cannot be read, and is kept aside as cursor.json.broken",
   other_account: "This device was paired anew",
   other_database: "Messages' database was replaced or rebuilt",
+  other_since: "Another date was given to --since",
 };
 
 function contactLines({ total, sent, refused, problems }: ContactsReport): string[] {
@@ -33,7 +39,7 @@ function contactLines({ total, sent, refused, problems }: ContactsReport): strin
 }
 
 function messageLines(messages: MessageSyncReport, durationMs: number): string[] {
-  const { inserted, updated, unchanged, refused, undecodable, heldBack, restart } = messages;
+  const { inserted, updated, unchanged, refused, undecodable, heldBack, restart, leftOut } = messages;
   const again = "so all messages were sent again; the server keeps each one once";
   const lines = [
     `Messages: ${countText(inserted)} new, ${countText(updated)} changed, ${
@@ -42,6 +48,7 @@ function messageLines(messages: MessageSyncReport, durationMs: number): string[]
     `in ${durationText(durationMs)}.`,
   ];
   if (restart !== null) lines.push(`  ${RESTART_SENTENCES[restart]}, ${again}.`);
+  if (leftOut > 0) lines.push(`  ${countText(leftOut)} are older than --since and were left out.`);
   if (undecodable > 0) {
     lines.push(`  ${countText(undecodable)} could not be decoded and were sent without text.`);
   }
@@ -58,10 +65,40 @@ function renewalLines({ pairing }: PairedDevice, nowMs: number): string[] {
   return [`The pairing ends ${pairing.expiresAt}: run \`agent pair\` before then to renew it.`];
 }
 
+function dryRunLines({ contacts, messages }: DryRunReport): string[] {
+  const { toSend, conversations, changed, leftOut, undecodable, restart } = messages;
+  const lines = [
+    `Contacts: ${countText(contacts.total)} read, ${countText(contacts.toSend)} to send.`,
+    ...contacts.problems.map((problem) => `  ${problem.message}.`),
+    `Messages: ${countText(toSend)} to send in ${countText(conversations)} ` +
+    `${conversations === 1 ? "conversation" : "conversations"}, ` +
+    `${countText(changed)} to send again because they changed.`,
+  ];
+  if (restart !== null) lines.push(`  ${RESTART_SENTENCES[restart]}, so all messages would be sent again.`);
+  if (leftOut > 0) lines.push(`  ${countText(leftOut)} are older than --since and would be left out.`);
+  if (undecodable > 0) lines.push(`  ${countText(undecodable)} cannot be decoded.`);
+  return [...lines, "Nothing was sent."];
+}
+
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
+
+/** A day begins at midnight where the person is. */
+function sinceMsOf(since: string | undefined): number | undefined {
+  if (since === undefined) return undefined;
+  const atMs = Date.parse(DAY.test(since) ? `${since}T00:00` : since);
+  if (!Number.isNaN(atMs)) return atMs;
+  throw new UsageError(`--since must be a day such as 2024-05-31, not ${JSON.stringify(since)}`);
+}
+
+interface SyncWithOptions {
+  progress: ProgressLine;
+  sinceMs: number | undefined;
+}
+
 async function syncWith(
   { pairing, token }: PairedDevice,
   services: AgentServices,
-  { progress }: { progress: ProgressLine },
+  { progress, sinceMs }: SyncWithOptions,
 ): Promise<SyncReport> {
   using database = services.openChatDatabase();
   return await runSync({
@@ -70,22 +107,48 @@ async function syncWith(
     database,
     addressBook: services.readAddressBook(),
     state: services.state,
+    sinceMs,
     onProgress: progress.show,
     now: services.now,
     roundMessages: services.roundMessages,
   });
 }
 
+/** Needs neither lock nor pairing: it changes nothing, and asks the server nothing. */
+async function dryRunWith(
+  services: AgentServices,
+  { progress, sinceMs }: SyncWithOptions,
+): Promise<DryRunReport> {
+  const stored = await services.pairing.records.load();
+  using database = services.openChatDatabase();
+  return await dryRun({
+    database,
+    addressBook: services.readAddressBook(),
+    syncTarget: stored.kind === "found" ? stored.state.active?.syncTarget ?? "" : "",
+    state: services.state,
+    sinceMs,
+    onProgress: progress.show,
+    now: services.now,
+  });
+}
+
 /** Runs the command. */
 export async function syncCommand(options: SyncOptions, services: AgentServices): Promise<number> {
-  if (!options.once) throw new UsageError("sync needs --once");
-  using _lock = await services.lock("sync");
+  const isDryRun = options["dry-run"] ?? false;
+  const sinceMs = sinceMsOf(options.since);
+  if (!options.once && sinceMs === undefined) throw new UsageError("sync needs --once or --since");
   const { output, now } = services;
   const progress = progressLine(output, { now, silent: options.json });
+  if (isDryRun) {
+    const report = await dryRunWith(services, { progress, sinceMs }).finally(progress.clear);
+    for (const line of options.json ? [JSON.stringify(report)] : dryRunLines(report)) output.line(line);
+    return 0;
+  }
+  using _lock = await services.lock("sync");
   const device = await requirePairing(services.pairing);
-  const report = await syncWith(device, services, { progress }).finally(progress.clear);
+  const report = await syncWith(device, services, { progress, sinceMs }).finally(progress.clear);
   const lines = options.json ? [JSON.stringify(report)] : [
-    ...contactLines(report.contacts),
+    ...(report.contacts === null ? [] : contactLines(report.contacts)),
     ...messageLines(report.messages, report.durationMs),
     ...renewalLines(device, now()),
   ];

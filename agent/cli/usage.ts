@@ -12,11 +12,24 @@ Usage: agent COMMAND
 
   pair [--name NAME]   register this device with the server and pair it
   pair --continue      pair it after its code was approved
+  run                  send everything that is new, then stay and send what comes
   sync --once          send everything that is new, then end
+  sync --since DATE    the same, but leave out what is older, also in later syncs
+  sync ... --dry-run   only count what would be sent
   status               show the pairing, the server, and what waits to be sent
+  doctor               check permissions, database, server, pairing, clock, disk and service
+  service install      run the agent from each login on; --print only shows the service's file
+  service uninstall    end that
+  service status       show whether it runs
+  suggest              draft a reply to the newest unanswered message
+  suggest accept       take the draft shown last; --send also sends it
+  suggest edit TEXT    take your own words instead; --send also sends them
+  suggest reject [WHY] turn the draft down
+  suggest policy MODE  off, on_demand or automatic, for one conversation
   help                 show this text
 
-  --json               with sync and status: one line of JSON for programs
+  --conversation ID    with suggest: a phone number, an e-mail address, or the server's id
+  --json               with sync, status, doctor, service status and suggest: one line of JSON for programs
   --version            show the version
 
 Settings are environment variables: AGENT_SERVER_URL, AGENT_DATA_DIR, AGENT_CHAT_DB, AGENT_ADDRESS_BOOK.

@@ -1,0 +1,71 @@
+/** Owns `agent doctor`: what works, what does not, and how to mend it. */
+import { examine } from "../doctor/examination.ts";
+import type { Finding, FindingId, FindingStatus } from "../doctor/finding.ts";
+import { agentStatus } from "../sync/agent_status.ts";
+import { serviceStatus } from "../service/agent_service.ts";
+import type { AgentServices } from "./agent_services.ts";
+import { serviceDependencies } from "./service_command.ts";
+
+const TITLES: Record<FindingId, string> = {
+  full_disk_access: "Full Disk Access",
+  messages_database: "Messages database",
+  address_book: "Address book",
+  automation: "Automation",
+  server: "Server",
+  pairing: "Pairing",
+  clock: "Clock",
+  disk: "Disk",
+  service: "Service",
+};
+
+const TITLE_WIDTH = Math.max(...Object.values(TITLES).map((title) => title.length));
+const STATUS_WIDTH = "failure".length;
+
+function findingLines({ id, status, message, remedy }: Finding): string[] {
+  const lines = [`${status.padEnd(STATUS_WIDTH)}  ${TITLES[id].padEnd(TITLE_WIDTH)}  ${message}.`];
+  if (remedy === null) return lines;
+  const margin = " ".repeat(STATUS_WIDTH + TITLE_WIDTH + 4);
+  lines.push(`${margin}To mend it, ${remedy.text}.`);
+  if (remedy.pane !== null) {
+    lines.push(`${margin}${remedy.pane.place}`, `${margin}open "${remedy.pane.url}"`);
+  }
+  return lines;
+}
+
+function countOf(findings: readonly Finding[], status: FindingStatus): number {
+  return findings.filter((finding) => finding.status === status).length;
+}
+
+function verdict(findings: readonly Finding[]): string {
+  const [failures, warnings] = [countOf(findings, "failure"), countOf(findings, "warning")];
+  if (failures + warnings === 0) return "All is well.";
+  const counted = (count: number, word: string) => `${count} ${word}${count === 1 ? "" : "s"}`;
+  return `${counted(failures, "failure")}, ${counted(warnings, "warning")}.`;
+}
+
+/** The findings as lines for a person. */
+export function doctorLines(findings: readonly Finding[]): string[] {
+  return [...findings.flatMap(findingLines), "", verdict(findings)];
+}
+
+/** Makes every check on this agent. */
+export function examineAgent(services: AgentServices): Promise<Finding[]> {
+  const { config, state, machine, messages, now, pairing, probe } = services;
+  return examine({
+    config,
+    machine,
+    messages,
+    now,
+    status: () => agentStatus({ pairing: { ...pairing, server: probe }, state, chatDb: config.chatDb }),
+    readAddressBook: services.readAddressBook,
+    serviceStatus: () => serviceStatus(serviceDependencies(services)),
+  });
+}
+
+/** Runs the command; a failure among the findings is exit code 1. */
+export async function doctorCommand(options: { json?: boolean }, services: AgentServices): Promise<number> {
+  const findings = await examineAgent(services);
+  const lines = options.json ? [JSON.stringify({ findings })] : doctorLines(findings);
+  for (const line of lines) services.output.line(line);
+  return countOf(findings, "failure") === 0 ? 0 : 1;
+}

@@ -1,0 +1,322 @@
+// Tests of `agent doctor`: each fault is made for real where a test can, and docs/agent.md shows the very words.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { writeAddressBook } from "../../tests/support/address_book_fixture.ts";
+import { AgentHome, capturedOutput } from "../../tests/support/agent_home.ts";
+import { runBoundByFileModes } from "../../tests/support/bound_process.ts";
+import { createChatDb } from "../../tests/support/chat_db_fixture.ts";
+import { FakeLaunchctl } from "../../tests/support/fake_launchctl.ts";
+import { type RecordedAnswer, RecordedCommands } from "../../tests/support/recorded_commands.ts";
+import type { Finding } from "../doctor/finding.ts";
+import type { CommandRunner } from "../platform/command_runner.ts";
+import { createMessagesApp } from "../platform/messages_app.ts";
+import { createScriptHost, OSASCRIPT } from "../platform/osascript.ts";
+import type { AgentServices } from "./agent_services.ts";
+import { doctorCommand, doctorLines } from "./doctor_command.ts";
+import { serviceCommand } from "./service_command.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const DOCUMENTATION = await Deno.readTextFile(new URL("docs/agent.md", ROOT));
+const FREE_BYTES = 50 * 1024 ** 3;
+
+/** A Mac on which all is well: a chat.db with a message, an address book, a paired agent, a running service. */
+async function healthyMac(): Promise<{ home: AgentHome; mac: Mac }> {
+  const home = await AgentHome.paired();
+  using db = createChatDb(home.chatDb);
+  const chat = db.addChat({ identifier: "+15550100001" });
+  db.addMessage({ chat, from: "+15550100001", text: "hello", sentAt: "2026-01-01T10:00:00Z" });
+  writeAddressBook(home.addressBook, [{ firstName: "Ada", phones: ["+15550100001"] }]);
+  const mac = new Mac(home);
+  await mac.installService();
+  return { home, mac };
+}
+
+/** What only macOS can answer, as a test sets it. */
+class Mac {
+  readonly launchctl = new FakeLaunchctl();
+  freeBytes = FREE_BYTES;
+  automation: RecordedAnswer = { stdout: "allowed\n" };
+
+  constructor(readonly home: AgentHome) {}
+
+  services(output = capturedOutput()): AgentServices {
+    const scripts = new RecordedCommands(() => this.automation);
+    const commands: CommandRunner = {
+      run: (command, request) => (command[0] === OSASCRIPT ? scripts : this.launchctl).run(command, request),
+    };
+    return {
+      ...this.home.services({ output }),
+      commands,
+      messages: createMessagesApp(createScriptHost(commands)),
+      machine: {
+        os: "darwin",
+        homeDir: () => this.home.dir,
+        userId: () => 501,
+        freeBytes: () => Promise.resolve(this.freeBytes),
+      },
+    };
+  }
+
+  async installService(): Promise<void> {
+    assert.equal(await serviceCommand({ action: "install" }, this.services()), 0);
+  }
+
+  async doctor(): Promise<{ code: number; findings: Finding[] }> {
+    const output = capturedOutput();
+    const code = await doctorCommand({ json: true }, this.services(output));
+    return { code, findings: JSON.parse(output.lines[0] ?? "").findings };
+  }
+}
+
+/** The lines of a finding with this Mac's places in place of the test's, as the documentation shows them. */
+function documented(finding: Finding, home: AgentHome): string {
+  const [dir, library] = [home.dir, "/Users/me/Library"];
+  return doctorLines([finding]).slice(0, -2).join("\n")
+    .replaceAll(home.addressBook, `${library}/Application Support/AddressBook`)
+    .replaceAll(home.dataDir, `${library}/Application Support/Conversation Assistant`)
+    .replaceAll(dir, `${library}/Messages`)
+    .replaceAll(home.server.url, "http://127.0.0.1:3100")
+    .replaceAll(/os error \d+/g, "os error 61")
+    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "2026-06-01T12:00:00.000Z");
+}
+
+interface Fault {
+  make: (home: AgentHome, mac: Mac) => unknown;
+  id: Finding["id"];
+  status: "warning" | "failure";
+  /** Other findings that the same fault brings along. */
+  also?: Record<string, string>;
+}
+
+const FAULTS: Record<string, Fault> = {
+  "a server that is down": {
+    make: ({ server }) => server.stop(),
+    id: "server",
+    status: "failure",
+    also: { pairing: "warning" },
+  },
+  "a server that fails": {
+    make: ({ server }) => {
+      server.interfere = () => ({ status: "database_unavailable", retryAfterSeconds: 30 });
+    },
+    id: "server",
+    status: "failure",
+    also: { pairing: "warning" },
+  },
+  "a token that was revoked": {
+    make: ({ server }) => server.deactivateAll(),
+    id: "pairing",
+    status: "failure",
+  },
+  "a token that has expired": {
+    make: ({ server }) => server.forgetTokens(),
+    id: "pairing",
+    status: "failure",
+  },
+  "no pairing": {
+    make: ({ dataDir }) => Deno.remove(join(dataDir, "pairing.json")),
+    id: "pairing",
+    status: "failure",
+  },
+  "a pairing without its token": {
+    make: ({ dataDir }) => Deno.remove(join(dataDir, "token")),
+    id: "pairing",
+    status: "failure",
+  },
+  "a missing chat.db": {
+    make: ({ chatDb }) => removeDatabase(chatDb),
+    id: "messages_database",
+    status: "failure",
+  },
+  "a chat.db that is cut short": {
+    make: async ({ chatDb }) => {
+      await Deno.remove(`${chatDb}-wal`).catch(() => {});
+      await Deno.truncate(chatDb, 40_960);
+    },
+    id: "messages_database",
+    status: "failure",
+  },
+  "a chat.db of another program": {
+    make: async ({ chatDb }) => {
+      await removeDatabase(chatDb);
+      await Deno.writeTextFile(chatDb, "Dear diary, ".repeat(1_000));
+    },
+    id: "messages_database",
+    status: "failure",
+  },
+  "a chat.db without messages": {
+    make: async ({ chatDb }) => {
+      await removeDatabase(chatDb);
+      createChatDb(chatDb).close({ checkpoint: true });
+    },
+    id: "messages_database",
+    status: "warning",
+  },
+  "no address book": {
+    make: ({ addressBook }) => Deno.remove(addressBook, { recursive: true }),
+    id: "address_book",
+    status: "warning",
+  },
+  "a clock that is behind": {
+    make: ({ server }) => server.clockAheadMs = 5 * 60_000,
+    id: "clock",
+    status: "warning",
+  },
+  "a clock that is far ahead": {
+    make: ({ server }) => server.clockAheadMs = -3_600_000,
+    id: "clock",
+    status: "failure",
+  },
+  "a full disk": { make: (_, mac) => mac.freeBytes = 150 * 1024 ** 2, id: "disk", status: "failure" },
+  "a disk that is filling up": {
+    make: (_, mac) => mac.freeBytes = 1.5 * 1024 ** 3,
+    id: "disk",
+    status: "warning",
+  },
+  "Automation denied": {
+    make: (_, mac) => {
+      const stderr = "execution error: Not authorized to send Apple events to Messages. (-1743)\n";
+      mac.automation = { code: 1, stderr };
+    },
+    id: "automation",
+    status: "warning",
+  },
+  "Messages not running": {
+    make: (_, mac) => mac.automation = { stdout: "not running\n" },
+    id: "automation",
+    status: "warning",
+  },
+  "Messages that does not answer": {
+    make: (_, mac) => mac.automation = null,
+    id: "automation",
+    status: "warning",
+  },
+  "no service": {
+    make: async ({ dir }, mac) => {
+      await Deno.remove(join(dir, "Library"), { recursive: true });
+      mac.launchctl.loaded = false;
+    },
+    id: "service",
+    status: "warning",
+  },
+  "a service switched off": {
+    make: (_, mac) => mac.launchctl.disabled = true,
+    id: "service",
+    status: "failure",
+  },
+  "a service that is not loaded": {
+    make: (_, mac) => mac.launchctl.loaded = false,
+    id: "service",
+    status: "failure",
+  },
+  "a service that keeps ending": {
+    make: (_, mac) => Object.assign(mac.launchctl, { pid: null, lastExitCode: 1 }),
+    id: "service",
+    status: "failure",
+  },
+  "a service with other settings": {
+    make: async ({ dir }) => {
+      const path = join(dir, "Library/LaunchAgents/app.conversation-assistant.agent.plist");
+      await Deno.writeTextFile(path, (await Deno.readTextFile(path)).replace("AGENT_CHAT_DB", "AGENT_OLD"));
+    },
+    id: "service",
+    status: "warning",
+  },
+};
+
+async function removeDatabase(path: string): Promise<void> {
+  for (const suffix of ["", "-wal", "-shm"]) await Deno.remove(path + suffix).catch(() => {});
+}
+
+Deno.test("on a Mac where all is well every check says so, and the exit code is 0", async () => {
+  const { home, mac } = await healthyMac();
+  await using _home = home;
+  const { code, findings } = await mac.doctor();
+  assert.deepEqual(findings.filter(({ status }) => status !== "ok"), []);
+  assert.equal(code, 0);
+  const ids = ["full_disk_access", "messages_database", "address_book", "server", "pairing", "clock", "disk"];
+  assert.deepEqual(findings.map(({ id }) => id), [...ids, "automation", "service"]);
+  assert.equal(doctorLines(findings).at(-1), "All is well.");
+});
+
+for (const [name, { make, id, status, also = {} }] of Object.entries(FAULTS)) {
+  Deno.test(`${name} is found, is the only fault, and is documented`, async () => {
+    const { home, mac } = await healthyMac();
+    await using _home = home;
+    await make(home, mac);
+    const { code, findings } = await mac.doctor();
+    const faults = findings.filter((finding) => finding.status !== "ok");
+    assert.deepEqual(Object.fromEntries(faults.map((found) => [found.id, found.status])), {
+      [id]: status,
+      ...also,
+    });
+    assert.equal(code, status === "failure" ? 1 : 0);
+    for (const found of faults) {
+      assert.ok(found.remedy);
+      const shown = documented(found, home);
+      assert.ok(DOCUMENTATION.includes(shown), `docs/agent.md does not show:\n${shown}`);
+    }
+  });
+}
+
+/** Runs the doctor as a user whom file modes bind, and returns what it prints as JSON. */
+async function doctorBoundByFileModes(home: AgentHome): Promise<Finding[]> {
+  const module = (path: string) => JSON.stringify(new URL(path, ROOT).href);
+  const stdout = await runBoundByFileModes(`
+    import { agentConfigFrom } from ${module("agent/config.ts")};
+    import { createAgentContext } from ${module("agent/context.ts")};
+    import { processOutput } from ${module("agent/cli/output.ts")};
+    import { doctorCommand } from ${module("agent/cli/doctor_command.ts")};
+    const config = agentConfigFrom({ HOME: "/", ...${JSON.stringify(home.env)} }, "linux");
+    await doctorCommand({ json: true }, createAgentContext(config, { output: processOutput(), os: "linux" }));
+  `);
+  return JSON.parse(stdout).findings;
+}
+
+const DENIED: Record<string, { path: (home: AgentHome) => string; id: Finding["id"] }> = {
+  "a chat.db that may not be opened": { path: ({ chatDb }) => chatDb, id: "full_disk_access" },
+  "an address book that may not be listed": { path: ({ addressBook }) => addressBook, id: "address_book" },
+  "a data folder that may not be written": { path: ({ dataDir }) => dataDir, id: "disk" },
+};
+
+for (const [name, { path, id }] of Object.entries(DENIED)) {
+  Deno.test(`${name} is found, is the only failure, and is documented`, async () => {
+    const { home } = await healthyMac();
+    await using _home = home;
+    const mode = id === "disk" ? 0o555 : 0;
+    await Deno.chmod(path(home), mode);
+    const findings = await doctorBoundByFileModes(home).finally(() => Deno.chmod(path(home), 0o755));
+    const [failure, ...others] = findings.filter(({ status }) => status === "failure");
+    assert.deepEqual([failure?.id, others], [id, []]);
+    assert.ok(failure);
+    const shown = documented(failure, home);
+    assert.ok(DOCUMENTATION.includes(shown), `docs/agent.md does not show:\n${shown}`);
+    assert.ok(id === "disk" || failure.remedy?.pane?.url.endsWith("?Privacy_AllFiles"));
+  });
+}
+
+Deno.test("a check that fails itself is told as one, and the others are made all the same", async () => {
+  const { home, mac } = await healthyMac();
+  await using _home = home;
+  const output = capturedOutput();
+  const services = {
+    ...mac.services(output),
+    readAddressBook: () => assert.fail("a fault with words in it"),
+  };
+  assert.equal(await doctorCommand({}, services), 1);
+  const shown = output.lines.join("\n");
+  assert.match(shown, /^failure {2}Address book +This could not be checked \(AssertionError\)\.$/m);
+  assert.match(shown, /^ok {7}Server /m);
+  assert.match(shown, /\n1 failure, 0 warnings\.$/);
+  assert.ok(!shown.includes("a fault with words in it"));
+});
+
+Deno.test("the command line runs the doctor, and on Linux it leaves out what only a Mac has", async () => {
+  const { home } = await healthyMac();
+  await using _home = home;
+  const run = await home.run("doctor");
+  assert.equal(run.code, 0, run.stdout);
+  assert.doesNotMatch(run.stdout, /Automation|Service/);
+  await home.server.stop();
+  assert.equal((await home.run("doctor")).code, 1);
+});

@@ -1,0 +1,41 @@
+/** Owns `agent run`: the agent that stays, as the login service starts it. */
+import { systemClock } from "../../lib/job_clock.ts";
+import { createLogger } from "../../lib/log.ts";
+import { addressBookSignature } from "../contacts/address_book_signature.ts";
+import { agentStateStore } from "../watch/agent_state.ts";
+import { watchFolder } from "../watch/folder_events.ts";
+import { LiveAgent, type LiveAgentOptions } from "../watch/live_agent.ts";
+import type { AgentServices } from "./agent_services.ts";
+import { runCompanions } from "./run_companions.ts";
+
+/** What a test or a measurement may put in the place of the real thing. */
+export type RunOverrides = Partial<Pick<LiveAgentOptions, "clock" | "watchFolder" | "onState">>;
+
+/** Puts the agent together that `agent run` runs. */
+export function liveAgentOf(services: AgentServices, overrides: RunOverrides = {}): LiveAgent {
+  const { config, output, pairing, state, roundMessages } = services;
+  return new LiveAgent({
+    pairing,
+    server: services.liveServer,
+    chatDb: config.chatDb,
+    openChatDatabase: services.openChatDatabase,
+    readAddressBook: services.readAddressBook,
+    addressBookSignature: () => addressBookSignature(config.addressBook),
+    state,
+    stateFile: agentStateStore(config.dataDir),
+    log: createLogger({ write: output.line, pretty: output.isTerminal }),
+    clock: systemClock,
+    watchFolder,
+    roundMessages,
+    ...overrides,
+  });
+}
+
+/** Runs the command until the process is told to end. Its lines are a log: counts and durations. */
+export async function runCommand(services: AgentServices): Promise<number> {
+  using _running = await services.lock("run");
+  using _syncing = await services.lock("sync");
+  using companions = runCompanions(services);
+  await liveAgentOf(services, { onState: companions.onState }).run(services.signal);
+  return 0;
+}

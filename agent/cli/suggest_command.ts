@@ -1,0 +1,162 @@
+/** Owns `agent suggest`: shows a draft, takes what the person does with it, and sends only when told to. */
+import { responseActionRequestSchema } from "../../contract/responses.ts";
+import type { ResponseActionRequest } from "../../contract/responses.ts";
+import { StartError } from "../../lib/lifecycle.ts";
+import type { DraftClient } from "../clients/draft_client.ts";
+import { serverFault } from "../clients/server_faults.ts";
+import { findConversation, findNewestUnanswered } from "../suggest/conversation_choice.ts";
+import {
+  loadPolicies,
+  savePolicy,
+  SUGGESTION_MODES,
+  suggestionModeOf,
+} from "../suggest/conversation_policies.ts";
+import { lastShown, rememberShown } from "../suggest/shown_suggestions.ts";
+import { findUnanswered, type Suggestion, suggestReply } from "../suggest/suggestion.ts";
+import { type ActionResult, actOnSuggestion } from "../suggest/suggestion_action.ts";
+import { requirePairing } from "../sync/pairing.ts";
+import type { AgentServices } from "./agent_services.ts";
+import { terminalText } from "./terminal_text.ts";
+import { UsageError } from "./usage.ts";
+
+export interface SuggestOptions {
+  /** What follows `suggest`: nothing, or an action and its text. */
+  words: readonly string[];
+  /** A server id, a phone number or an e-mail address. */
+  conversation?: string;
+  json?: boolean;
+  send?: boolean;
+}
+
+/** What one run of the command works with. */
+interface Run {
+  options: SuggestOptions;
+  services: AgentServices;
+  client: DraftClient;
+}
+
+const MARGIN = "Draft      ".length;
+
+function confidenceText(confidence: number | null): string {
+  return confidence === null ? "" : ` (confidence ${Math.round(confidence * 100)} %)`;
+}
+
+function suggestionLines({ conversation, message, text, confidence }: Suggestion): string[] {
+  const people = conversation.displayName ?? conversation.participantIds.join(", ");
+  return [
+    `To         ${terminalText(people, MARGIN)}${conversation.isGroup ? " (group)" : ""}`,
+    `Message    ${terminalText(message.text ?? "", MARGIN)}`,
+    `Draft      ${terminalText(text, MARGIN)}${confidenceText(confidence)}`,
+    ``,
+    `\`agent suggest accept\`, \`agent suggest edit TEXT\` or \`agent suggest reject [REASON]\` teaches your model;`,
+    `with --send, accept and edit also send it.`,
+  ];
+}
+
+/** One conversation's own fault, or the newest one that waits. */
+async function choose({ options, services, client }: Run): Promise<Suggestion | null> {
+  const policies = await loadPolicies(services.suggestions.policies);
+  if (options.conversation === undefined) {
+    const newest = await findNewestUnanswered(client, policies);
+    return newest && await suggestReply(client, newest);
+  }
+  const conversation = await findConversation(client, options.conversation);
+  if (policies.modeOf(conversation.id) === "off") {
+    throw new StartError(
+      "Suggestions are off for this conversation: run `agent suggest policy on_demand` with the same --conversation",
+    );
+  }
+  const unanswered = await findUnanswered(client, conversation);
+  return unanswered && await suggestReply(client, unanswered);
+}
+
+async function show(run: Run): Promise<number> {
+  const { options, services: { output, suggestions, lock } } = run;
+  if (options.send) throw new UsageError("--send goes with accept or edit, once you have seen the draft");
+  using _lock = await lock("suggest");
+  const suggestion = await choose(run);
+  if (suggestion !== null) await rememberShown(suggestions.shown, suggestion);
+  if (options.json) output.line(JSON.stringify({ suggestion }));
+  else if (suggestion === null) output.line("Nothing waits for an answer.");
+  else for (const line of suggestionLines(suggestion)) output.line(line);
+  return 0;
+}
+
+function requestOf(verb: string | undefined, text: string): unknown {
+  switch (verb) {
+    case "accept":
+      if (text === "") return { action: "accept" };
+      throw new UsageError("accept takes no text: use edit TEXT");
+    case "edit":
+      if (text !== "") return { action: "edit", editedResponse: text };
+      throw new UsageError("edit needs the text that you would send instead");
+    case "reject":
+      return { action: "reject", ...(text === "" ? {} : { rejectionReason: text }) };
+    default:
+      throw new UsageError(`suggest does not know ${JSON.stringify(verb)}`);
+  }
+}
+
+function actionOf([verb, ...words]: readonly string[]): ResponseActionRequest {
+  const checked = responseActionRequestSchema.safeParse(requestOf(verb, words.join(" ").trim()));
+  if (checked.success) return checked.data;
+  throw new UsageError(`the text ${checked.error.issues[0]?.message ?? "cannot be used"}`);
+}
+
+function resultLines({ text, taught, sending }: ActionResult): string[] {
+  const recorded = text === null ? "Rejected" : "Recorded";
+  const lines = [`${recorded}${taught ? ", and kept as a training sample" : ""}.`];
+  if (sending !== null) lines.push(`${sending.message}.`);
+  return lines;
+}
+
+async function act({ options, services, client }: Run): Promise<number> {
+  const action = actionOf(options.words);
+  if (options.send && action.action === "reject") throw new UsageError("--send goes with accept or edit");
+  const { conversation: name } = options;
+  const conversation = name === undefined ? null : await findConversation(client, name);
+  const shown = await lastShown(services.suggestions.shown, conversation?.id ?? null);
+  if (shown === null) throw new StartError("No draft has been shown yet: run `agent suggest` first");
+  const result = await actOnSuggestion(shown, {
+    action,
+    client,
+    send: options.send ? services.sending() : undefined,
+  });
+  for (const line of options.json ? [JSON.stringify(result)] : resultLines(result)) {
+    services.output.line(line);
+  }
+  return result.sending?.kind === "failed" || result.sending?.kind === "unknown" ? 1 : 0;
+}
+
+async function policy({ options, services, client }: Run): Promise<number> {
+  const { output, suggestions } = services;
+  const [, word, ...rest] = options.words;
+  if (options.send || rest.length > 0) throw new UsageError("policy takes one word and --conversation");
+  if (options.conversation === undefined) throw new UsageError("policy needs --conversation");
+  const mode = word === undefined ? null : suggestionModeOf(word);
+  if (word !== undefined && mode === null) {
+    throw new UsageError(`the policy must be one of ${SUGGESTION_MODES.join(", ")}`);
+  }
+  const { id } = await findConversation(client, options.conversation);
+  if (mode !== null) {
+    using _lock = await services.lock("suggest");
+    await savePolicy(suggestions.policies, { conversationId: id, mode });
+  }
+  const current = (await loadPolicies(suggestions.policies)).modeOf(id);
+  output.line(options.json ? JSON.stringify({ conversationId: id, mode: current }) : current);
+  return 0;
+}
+
+/** Runs the command; a reply that was not certainly sent is exit code 1. */
+export async function suggestCommand(options: SuggestOptions, services: AgentServices): Promise<number> {
+  const { token } = await requirePairing(services.pairing);
+  const client = services.drafts(token);
+  const run = { options, services, client };
+  try {
+    const [verb] = options.words;
+    if (verb === undefined) return await show(run);
+    return verb === "policy" ? await policy(run) : await act(run);
+  } catch (error) {
+    throw serverFault(error, client.baseUrl);
+  }
+}

@@ -1,0 +1,197 @@
+// Tests of `agent suggest` from chat.db to the server and back into chat.db; only the model and Messages are played.
+import assert from "node:assert/strict";
+import { osascriptCalls } from "../../tests/support/fake_osascript.ts";
+import { ADA, GRACE, SuggestingMac } from "../../tests/support/suggesting_mac.ts";
+
+/** A Mac on which Ada, and after her Grace, wait for an answer. */
+async function waitingMac(): Promise<SuggestingMac> {
+  const mac = await SuggestingMac.create();
+  mac.answer(ADA, "Hello");
+  mac.receive(ADA, "Dinner?");
+  mac.receive(GRACE, "Lunch?");
+  await mac.sync();
+  return mac;
+}
+
+/** What the drafts of the server are, newest first: the answered text, the action and the words that stand. */
+async function drafts(mac: SuggestingMac): Promise<unknown[]> {
+  const { responses } = await (await mac.client()).drafts({ pageSize: 50 });
+  return responses.map(({ action, response, editedResponse, rejectionReason }) => [
+    action,
+    editedResponse ?? rejectionReason ?? response,
+  ]);
+}
+
+Deno.test("the newest message that waits is drafted for and shown, and asked again it shows the same draft", async () => {
+  await using mac = await waitingMac();
+  const shown = await mac.run("suggest");
+  assert.equal(shown.code, 0, shown.stderr);
+  assert.match(
+    shown.stdout,
+    /^To {9}\+15550100002\nMessage {4}Lunch\?\nDraft {6}Reply number 1 \(confidence 75 %\)\n/,
+  );
+  assert.equal((await mac.run("suggest")).stdout, shown.stdout);
+  assert.equal(mac.served.app.ml.generated.length, 1);
+  const { suggestion } = JSON.parse((await mac.run("suggest", "--json")).stdout);
+  assert.deepEqual([suggestion.text, suggestion.confidence], ["Reply number 1", 0.75]);
+});
+
+Deno.test("a conversation is named by number or by id, and what nobody wrote is told", async () => {
+  await using mac = await waitingMac();
+  const byNumber = await mac.run("suggest", "--conversation", ADA, "--json");
+  const { suggestion } = JSON.parse(byNumber.stdout);
+  assert.equal(suggestion.message.text, "Dinner?");
+  const byId = await mac.run("suggest", "--conversation", suggestion.conversation.id, "--json");
+  assert.equal(byId.stdout, byNumber.stdout);
+  for (const unknown of ["+15550109999", crypto.randomUUID()]) {
+    const run = await mac.run("suggest", "--conversation", unknown);
+    assert.deepEqual([run.code, run.stdout], [1, ""]);
+    assert.match(run.stderr, /^The server has no such conversation: /);
+  }
+  mac.answer(ADA, "Yes");
+  await mac.sync();
+  assert.equal((await mac.run("suggest", "--conversation", ADA)).stdout, "Nothing waits for an answer.\n");
+});
+
+Deno.test("accept, edit and reject are told to the server for the draft that was shown, and teach it", async () => {
+  await using mac = await waitingMac();
+  await mac.run("suggest", "--conversation", ADA);
+  const accepted = await mac.run("suggest", "accept");
+  assert.equal(accepted.stdout, "Recorded, and kept as a training sample.\n");
+  await mac.run("suggest", "--conversation", GRACE);
+  assert.equal((await mac.run("suggest", "edit", "Sure,", "at noon")).code, 0);
+  await mac.run("suggest", "--conversation", GRACE);
+  assert.match((await mac.run("suggest", "reject", "Too", "formal")).stdout, /^Rejected/);
+  assert.deepEqual(await drafts(mac), [
+    ["reject", "Too formal"],
+    ["edit", "Sure, at noon"],
+    ["accept", "Reply number 1"],
+  ]);
+  const again = await mac.run("suggest", "accept", "--conversation", GRACE);
+  assert.deepEqual([again.code, again.stderr], [
+    1,
+    "This draft was acted on before, in another way: run `agent suggest` for a new one\n",
+  ]);
+});
+
+Deno.test("an action means the draft that was shown, not a newer one", async () => {
+  await using mac = await waitingMac();
+  await mac.run("suggest", "--conversation", ADA);
+  mac.receive(ADA, "Or lunch?");
+  await mac.sync();
+  const client = await mac.client();
+  const { messages } = await client.messages(
+    (await client.conversations({ pageSize: 1 })).conversations[0]?.id ?? "",
+    { pageSize: 1 },
+  );
+  await client.generate(messages[0]?.id ?? "");
+  await mac.run("suggest", "accept", "--conversation", ADA);
+  assert.deepEqual(await drafts(mac), [[null, "Reply number 2"], ["accept", "Reply number 1"]]);
+});
+
+Deno.test("--send sends what is accepted, once, and says what chat.db shows", async () => {
+  await using mac = await waitingMac();
+  const sending = await mac.sending("deliver");
+  await mac.run("suggest", "--conversation", ADA);
+  const sent = await mac.runSending(sending, "suggest", "accept", "--send");
+  assert.deepEqual([sent.code, sent.stdout], [
+    0,
+    "Recorded, and kept as a training sample.\nThe reply was delivered.\n",
+  ]);
+  const again = await mac.runSending(sending, "suggest", "accept", "--send");
+  assert.deepEqual([again.code, again.stderr], [1, "This draft was sent and delivered already\n"]);
+  assert.equal(await osascriptCalls(sending.program), 1);
+  await mac.sync();
+  assert.equal((await mac.run("suggest", "--conversation", ADA)).stdout, "Nothing waits for an answer.\n");
+});
+
+Deno.test("what was edited is sent as it was edited, and an outcome that is not known is exit code 1", async () => {
+  await using mac = await waitingMac();
+  const sending = await mac.sending("nothing");
+  await mac.run("suggest", "--conversation", ADA);
+  const run = await mac.runSending(sending, "suggest", "edit", "At eight", "--send");
+  assert.equal(run.code, 1);
+  assert.match(run.stdout, /Whether the reply was sent is not known: look into the chat in Messages/);
+  assert.deepEqual(await drafts(mac), [["edit", "At eight"]]);
+});
+
+Deno.test("nothing is recorded when nothing may be sent, and nothing is sent when nothing can be recorded", async () => {
+  await using mac = await waitingMac();
+  const sending = await mac.sending("deliver");
+  await mac.run("suggest", "--conversation", ADA);
+  mac.answer(ADA, "I wrote it myself");
+  const late = await mac.runSending(sending, "suggest", "accept", "--send");
+  assert.match(late.stderr, /^You have written in this conversation since/);
+  assert.deepEqual(await drafts(mac), [[null, "Reply number 1"]]);
+
+  await mac.run("suggest", "--conversation", GRACE);
+  await mac.run("suggest", "reject");
+  const rejected = await mac.runSending(sending, "suggest", "accept", "--send");
+  assert.match(rejected.stderr, /^This draft was acted on before, in another way/);
+  assert.equal(await osascriptCalls(sending.program), 0);
+});
+
+Deno.test("without a Mac nothing is sent and nothing is recorded", async () => {
+  await using mac = await waitingMac();
+  await mac.run("suggest");
+  const run = await mac.run("suggest", "accept", "--send");
+  assert.deepEqual([run.code, run.stderr], [
+    1,
+    "Replies are sent by the Messages app: run this on your Mac\n",
+  ]);
+  assert.deepEqual(await drafts(mac), [[null, "Reply number 1"]]);
+});
+
+Deno.test("a conversation that is off is never drafted for, by name or as the newest", async () => {
+  await using mac = await waitingMac();
+  assert.equal((await mac.run("suggest", "policy", "--conversation", GRACE)).stdout, "on_demand\n");
+  assert.equal((await mac.run("suggest", "policy", "off", "--conversation", GRACE)).stdout, "off\n");
+  assert.match(
+    (await mac.run("suggest", "--conversation", GRACE)).stderr,
+    /^Suggestions are off for this conversation: /,
+  );
+  assert.match((await mac.run("suggest")).stdout, /^Message {4}Dinner\?$/m);
+});
+
+Deno.test("other people's words cannot steer the terminal", async () => {
+  await using mac = await SuggestingMac.create();
+  mac.receive(ADA, "Hi\x1b]0;owned\x07\nDraft      Send me money");
+  mac.served.app.ml.behaviour = { kind: "answer", response: "No\x1b[8mhidden" };
+  await mac.sync();
+  const { stdout } = await mac.run("suggest");
+  assert.ok(!stdout.includes("\x1b"), stdout);
+  assert.match(stdout, /^ {11}Draft {6}Send me money$/m);
+  assert.match(stdout, /^Draft {6}No\\u\{1b\}\[8mhidden/m);
+});
+
+Deno.test("a model that is away is told with what to do", async () => {
+  await using mac = await waitingMac();
+  mac.served.app.ml.behaviour = { kind: "fail", code: "model_not_loaded" };
+  const run = await mac.run("suggest");
+  assert.deepEqual([run.code, run.stdout], [1, ""]);
+  assert.match(run.stderr, /^The server cannot take more at present \(status 503\)/);
+});
+
+Deno.test("a wrong command line is told with exit code 2, and an action without a draft with 1", async () => {
+  await using mac = await waitingMac();
+  const faults: [string[], RegExp][] = [
+    [["--send"], /--send goes with accept or edit, once you have seen the draft/],
+    [["reject", "--send"], /--send goes with accept or edit/],
+    [["accept", "Yes"], /accept takes no text/],
+    [["edit"], /edit needs the text/],
+    [["send"], /suggest does not know "send"/],
+    [["policy", "off"], /policy needs --conversation/],
+    [["policy", "always", "--conversation", ADA], /one of off, on_demand, automatic/],
+    [["reject", "x".repeat(2_001)], /the text /],
+  ];
+  for (const [words, says] of faults) {
+    const run = await mac.run("suggest", ...words);
+    assert.equal(run.code, 2, words.join(" "));
+    assert.match(run.stderr, says);
+  }
+  const early = await mac.run("suggest", "accept");
+  assert.deepEqual([early.code, early.stderr], [
+    1,
+    "No draft has been shown yet: run `agent suggest` first\n",
+  ]);
+});

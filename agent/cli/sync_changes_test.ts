@@ -1,0 +1,284 @@
+/** Tests of what `agent sync` does about rows that Messages changed after they were sent, of `--since` and `--dry-run`. */
+import assert from "node:assert/strict";
+import type { SyncMessage, SyncMessagesRequest } from "../../contract/sync.ts";
+import { writeAddressBook } from "../../tests/support/address_book_fixture.ts";
+import { AgentHome } from "../../tests/support/agent_home.ts";
+import { bulkChatDb } from "../../tests/support/chat_db_bulk.ts";
+import { editMessage, unsendMessage } from "../../tests/support/chat_db_edits.ts";
+import { type Chat, type ChatDb, createChatDb, type Message } from "../../tests/support/chat_db_fixture.ts";
+import { addAttachmentMessage, addSendLater, addTapback } from "../../tests/support/chat_db_rows.ts";
+import { syncCommand } from "./sync_command.ts";
+
+const MAYA = "+15550100001";
+const AT = "2026-01-01T10:00:00.000Z";
+const EDITED_AT = "2026-01-01T10:05:00.000Z";
+const HOUR_MS = 60 * 60 * 1_000;
+
+interface World {
+  home: AgentHome;
+  db: ChatDb;
+  chat: Chat;
+  /** Texts of 1, 2 and 3, sent before the test begins. */
+  messages: Message[];
+}
+
+async function withSyncedMessages(use: (world: World) => Promise<void>): Promise<void> {
+  await using home = await AgentHome.paired();
+  using db = createChatDb(home.chatDb);
+  const chat = db.addChat({ identifier: MAYA });
+  const messages = ["1", "2", "3"].map((text) => db.addMessage({ chat, from: MAYA, text, sentAt: AT }));
+  await synced(home);
+  await use({ home, db, chat, messages });
+}
+
+/** Syncs once more; returns the messages that were sent. */
+async function synced(home: AgentHome, commandLine = "sync --once"): Promise<SyncMessage[]> {
+  const before = home.server.syncRequests.length;
+  const run = await home.run(commandLine);
+  assert.equal(run.code, 0, run.stderr);
+  return home.server.syncRequests.slice(before)
+    .flatMap(({ body }) => (body as Partial<SyncMessagesRequest>).messages ?? []);
+}
+
+function stored(home: AgentHome, guid: string): SyncMessage {
+  return home.server.account.messages.get(guid)?.message ?? assert.fail(`the server has no ${guid}`);
+}
+
+function first(messages: Message[]): Message {
+  return messages[0] ?? assert.fail();
+}
+
+Deno.test("an edited message is sent again with its new text and time, once", () =>
+  withSyncedMessages(async ({ home, db, messages }) => {
+    editMessage(db, { message: first(messages), text: "one", at: EDITED_AT });
+    const sent = await synced(home);
+    assert.deepEqual(sent.map(({ text, editedAt }) => [text, editedAt]), [["one", EDITED_AT]]);
+    assert.deepEqual(await synced(home), []);
+  }));
+
+Deno.test("edits are found in whatever order they reach the Mac, and several of the same moment", () =>
+  withSyncedMessages(async ({ home, db, messages }) => {
+    const [one, two, three] = messages;
+    assert.ok(one && two && three);
+    editMessage(db, { message: one, text: "new", at: "2026-01-03T10:00:00Z" });
+    assert.equal((await synced(home)).length, 1);
+    editMessage(db, { message: two, text: "older edit, later here", at: "2026-01-02T10:00:00Z" });
+    editMessage(db, { message: three, text: "same moment", at: "2026-01-03T10:00:00Z" });
+    const texts = (await synced(home)).map(({ text }) => text);
+    assert.deepEqual(texts.sort(), ["older edit, later here", "same moment"]);
+    assert.deepEqual(await synced(home), []);
+  }));
+
+Deno.test("an edit that Messages did not stamp is found while the message is young", () =>
+  withSyncedMessages(async ({ home, db, messages }) => {
+    editMessage(db, { message: first(messages), text: "unstamped", at: EDITED_AT, stampDateEdited: false });
+    assert.deepEqual((await synced(home)).map(({ text }) => text), ["unstamped"]);
+    assert.deepEqual(await synced(home), []);
+  }));
+
+Deno.test("an hour after a message was sent it is no longer compared, and its row no longer kept in mind", () =>
+  withSyncedMessages(async ({ home, db, messages }) => {
+    const later = { ...home.services(), now: () => Date.now() + 2 * HOUR_MS };
+    await syncCommand({ once: true }, later);
+    const cursor = JSON.parse(await home.dataFile("cursor.json") ?? "");
+    assert.deepEqual(cursor.changes.watched, {});
+    editMessage(db, { message: first(messages), text: "unstamped", at: EDITED_AT, stampDateEdited: false });
+    assert.deepEqual(await synced(home), []);
+  }));
+
+Deno.test("an unsent message is sent again without words, files and edit time", () =>
+  withSyncedMessages(async ({ home, db, chat, messages }) => {
+    const files = [{ name: "IMG.HEIC", mimeType: "image/heic" }];
+    const photo = addAttachmentMessage(db, { chat, from: MAYA, sentAt: AT, files });
+    await synced(home);
+    unsendMessage(db, { message: first(messages), at: EDITED_AT });
+    unsendMessage(db, { message: photo, at: EDITED_AT });
+    assert.equal((await synced(home)).length, 2);
+    for (const { guid } of [first(messages), photo]) {
+      const { text, editedAt, retractedAt, attachments } = stored(home, guid);
+      assert.deepEqual([text, editedAt, retractedAt, attachments], [null, undefined, EDITED_AT, []]);
+    }
+  }));
+
+Deno.test("a tapback becomes a reaction of its message, and goes when it is taken back", () =>
+  withSyncedMessages(async ({ home, db, messages }) => {
+    const to = first(messages);
+    const love = addTapback(db, { to, from: MAYA, kind: "love", sentAt: AT });
+    const mine = addTapback(db, { to, from: "me", kind: "emoji", emoji: "🦀", sentAt: EDITED_AT });
+    const [sent, ...others] = await synced(home);
+    assert.deepEqual(others, []);
+    assert.deepEqual(sent?.reactions, [
+      { kind: "love", senderId: MAYA, reactedAt: AT },
+      { kind: "emoji", emoji: "🦀", senderId: null, reactedAt: EDITED_AT },
+    ]);
+    addTapback(db, { to, from: MAYA, kind: "love", sentAt: EDITED_AT, removes: love });
+    assert.deepEqual((await synced(home)).at(-1)?.reactions?.map(({ kind }) => kind), ["emoji"]);
+    db.deleteMessage(mine);
+    assert.deepEqual((await synced(home)).map(({ reactions }) => reactions), [[]]);
+    assert.deepEqual(await synced(home), []);
+  }));
+
+Deno.test("a first sync sends each message once, with the reactions it has by then", async () => {
+  await using home = await AgentHome.paired();
+  const { tapbacks } = bulkChatDb(home.chatDb, { messages: 4_000 });
+  assert.ok(tapbacks > 50);
+  const run = await home.run("sync --once --json");
+  const { messages } = JSON.parse(run.stdout);
+  assert.deepEqual([messages.updated, messages.unchanged, messages.resent], [0, 0, 0]);
+  const reactions = [...home.server.account.messages.values()].flatMap(({ message }) =>
+    message.reactions ?? []
+  );
+  assert.ok(reactions.length > 0 && reactions.length <= tapbacks);
+  assert.deepEqual(await synced(home), []);
+});
+
+Deno.test("a draft for later is sent under its old ROWID once Messages has sent it", () =>
+  withSyncedMessages(async ({ home, db, chat }) => {
+    const draft = addSendLater(db, { chat, sentAt: "2100-01-01T00:00:00Z", text: "later" });
+    db.addMessage({ chat, from: MAYA, text: "between", sentAt: AT });
+    assert.deepEqual((await synced(home)).map(({ text }) => text), ["between"]);
+    db.store.update("message", {
+      rowId: draft.rowId,
+      set: { is_sent: 1, date: db.store.appleDate(new Date(AT)) },
+    });
+    assert.deepEqual((await synced(home)).map(({ text, sentAt }) => [text, sentAt]), [["later", AT]]);
+    assert.deepEqual(await synced(home), []);
+  }));
+
+Deno.test("a message that is brought back from Recently Deleted is sent, also when it never was", () =>
+  withSyncedMessages(async ({ home, db, chat }) => {
+    const message = db.addMessage({ chat, from: MAYA, text: "put away", sentAt: AT });
+    db.moveToRecentlyDeleted(message, AT);
+    assert.deepEqual(await synced(home), []);
+    db.recoverMessage(message, EDITED_AT);
+    assert.deepEqual((await synced(home)).map(({ text }) => text), ["put away"]);
+  }));
+
+Deno.test("a message whose chat comes after it was taken for an orphan moves to its conversation", () =>
+  withSyncedMessages(async ({ home, db, chat }) => {
+    const late = db.addMessage({ chat, from: MAYA, text: "late", sentAt: AT, joinLater: true });
+    await syncCommand({ once: true }, { ...home.services(), now: () => Date.now() + HOUR_MS / 2 });
+    assert.notEqual(home.server.account.messages.get(late.guid)?.conversation, MAYA);
+    db.joinMessage(late, chat);
+    await synced(home);
+    assert.equal(home.server.account.messages.get(late.guid)?.conversation, MAYA);
+  }));
+
+Deno.test("a change that the server did not acknowledge is sent by the next sync", () =>
+  withSyncedMessages(async ({ home, db, messages }) => {
+    const to = first(messages);
+    editMessage(db, { message: to, text: "edited", at: EDITED_AT });
+    addTapback(db, { to, from: MAYA, kind: "like", sentAt: EDITED_AT });
+    home.server.interfere = ({ path }) =>
+      path.endsWith("/messages") ? { status: "database_unavailable", retryAfterSeconds: 300 } : null;
+    assert.equal((await home.run("sync --once")).code, 1);
+    home.server.interfere = () => null;
+    await synced(home);
+    const { text, reactions } = stored(home, to.guid);
+    assert.deepEqual([text, reactions?.map(({ kind }) => kind)], ["edited", ["like"]]);
+  }));
+
+Deno.test("rows that are numbered anew in the middle of a sync are walked again, and every message arrives", async () => {
+  await using home = await AgentHome.paired();
+  using db = createChatDb(home.chatDb);
+  const chat = db.addChat({ identifier: MAYA });
+  db.store.atomically(() => {
+    for (let index = 0; index < 5_000; index++) {
+      db.addMessage({ chat, from: MAYA, text: `${index}`, sentAt: AT });
+    }
+  });
+  db.store.sqlite.exec("PRAGMA foreign_keys = OFF");
+  let isRenumbered = false;
+  home.server.interfere = () => {
+    if (isRenumbered || home.server.account.inserted < 2_000) return null;
+    isRenumbered = true;
+    // The last row becomes the first: a mark alone would pass over it.
+    db.store.atomically(() => {
+      for (const [table, column] of [["message", "ROWID"], ["chat_message_join", "message_id"]]) {
+        db.store.run(`UPDATE ${table} SET ${column} = -(5001 - ${column})`);
+        db.store.run(`UPDATE ${table} SET ${column} = -${column}`);
+      }
+    });
+    return null;
+  };
+  const run = await home.run("sync --once");
+  assert.equal(run.code, 0, run.stderr);
+  assert.ok(isRenumbered);
+  assert.equal(home.server.account.messages.size, 5_000);
+  assert.match(run.stdout, /Messages' database was replaced or rebuilt/);
+});
+
+/** Two old messages and two new ones, on either side of a day. */
+function writeTwoYears(home: AgentHome): { db: ChatDb; old: Message } {
+  const db = createChatDb(home.chatDb);
+  const chat = db.addChat({ identifier: MAYA });
+  const add = (text: string, sentAt: string) => db.addMessage({ chat, from: MAYA, text, sentAt });
+  const old = add("old", "2024-05-01T10:00:00Z");
+  add("old too", "2024-05-02T10:00:00Z");
+  add("new", "2025-05-01T10:00:00Z");
+  add("new too", "2025-05-02T10:00:00Z");
+  return { db, old };
+}
+
+Deno.test("--since leaves out what is older, in later syncs as well, until another date is given", async () => {
+  await using home = await AgentHome.paired();
+  const { db, old } = writeTwoYears(home);
+  using _db = db;
+  const run = await home.run("sync --since 2025-01-01");
+  assert.equal(run.code, 0, run.stderr);
+  assert.match(run.stdout, /2 are older than --since and were left out/);
+  const texts = () => [...home.server.account.messages.values()].map(({ message }) => message.text).sort();
+  assert.deepEqual(texts(), ["new", "new too"]);
+
+  editMessage(db, { message: old, text: "old edited", at: EDITED_AT });
+  db.addMessage({ chat: old.chat, from: MAYA, text: "backfilled", sentAt: "2023-01-01T00:00:00Z" });
+  assert.deepEqual(await synced(home), []);
+  assert.deepEqual(await synced(home, "sync --since 2025-01-01"), []);
+
+  const again = await home.run("sync --since 2024-01-01");
+  assert.match(again.stdout, /Another date was given to --since, so all messages were sent again/);
+  assert.deepEqual(texts(), ["new", "new too", "old edited", "old too"]);
+});
+
+Deno.test("--since takes a moment as well as a day, and says what it cannot take", async () => {
+  await using home = await AgentHome.paired();
+  using _db = writeTwoYears(home).db;
+  await synced(home, "sync --since 2025-05-02T09:00:00Z");
+  assert.equal(home.server.account.messages.size, 1);
+  const run = await home.run("sync --since yesterday");
+  assert.equal(run.code, 2);
+  assert.match(run.stderr, /--since must be a day such as 2024-05-31, not "yesterday"/);
+  assert.equal((await home.run("sync --dry-run")).code, 2);
+});
+
+Deno.test("a dry run counts what would be sent, sends nothing and leaves no trace", async () => {
+  await using home = await AgentHome.create();
+  using db = writeTwoYears(home).db;
+  writeAddressBook(home.addressBook, [{ firstName: "Maya", phones: [MAYA] }]);
+  const unpaired = await home.run("sync --once --dry-run");
+  assert.equal(unpaired.code, 0, unpaired.stderr);
+  assert.match(unpaired.stdout, /^Contacts: 1 read, 1 to send\.$/m);
+  assert.match(unpaired.stdout, /^Messages: 4 to send in 1 conversation, 0 to send again/m);
+  assert.match(unpaired.stdout, /^Nothing was sent\.$/m);
+  assert.deepEqual([home.server.requests.length, await home.dataFile("cursor.json")], [0, null]);
+
+  await home.run("pair");
+  await synced(home);
+  const [before, cursor] = [home.server.requests.length, await home.dataFile("cursor.json")];
+  const chat = db.addChat({ identifier: "+15550100002" });
+  const added = db.addMessage({ chat, from: "me", text: "to send", sentAt: AT });
+  addTapback(db, { to: added, from: "me", kind: "love", sentAt: AT });
+  editMessage(db, { message: { ...added, rowId: 1 }, text: "edited", at: EDITED_AT });
+  const { contacts, messages } = JSON.parse((await home.run("sync --once --dry-run --json")).stdout);
+  assert.deepEqual([contacts.total, contacts.toSend], [1, 0]);
+  assert.deepEqual([messages.toSend, messages.conversations, messages.changed, messages.skipped], [
+    1,
+    1,
+    1,
+    1,
+  ]);
+  assert.deepEqual([home.server.requests.length, await home.dataFile("cursor.json")], [before, cursor]);
+  const since = await home.run("sync --once --dry-run --since 2025-01-01");
+  assert.match(since.stdout, /Messages: 3 to send in 2 conversations/);
+  assert.match(since.stdout, /2 are older than --since and would be left out/);
+});

@@ -1,0 +1,28 @@
+/// <reference lib="deno.desktop" />
+/** The menubar app, made by `deno desktop`: an icon, a menu and a panel for the agent that runs as a service. */
+import { runMain } from "../lib/lifecycle.ts";
+import { menubarWorld } from "./cli/menubar_world.ts";
+import { processOutput } from "./cli/output.ts";
+import { agentConfig } from "./config.ts";
+import { createAgentContext } from "./context.ts";
+import { MenubarApp } from "./menubar/menubar_app.ts";
+import { panelHandler, panelPath } from "./menubar/panel_server.ts";
+import { desktopOfProcess, openTray } from "./menubar/tray.ts";
+import { TRAY_ICON } from "./menubar/tray_icon.ts";
+
+await runMain(async (signal) => {
+  const desktop = desktopOfProcess();
+  const quitting = new AbortController();
+  const services = createAgentContext(agentConfig(), { output: processOutput(), signal });
+  using _only = await services.lock("menubar");
+  const copy = (text: string) => navigator.clipboard.writeText(text);
+  const app = new MenubarApp(menubarWorld({ services, copy, quit: () => quitting.abort() }));
+  const key = crypto.randomUUID();
+  const handler = panelHandler({ key, panel: () => app.view.panel, act: (request) => app.act(request) });
+  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, handler);
+  const panelUrl = `http://127.0.0.1:${server.addr.port}${panelPath(key)}`;
+  const onAction = (action: Parameters<MenubarApp["perform"]>[0]) => void app.perform(action);
+  using tray = openTray({ desktop, icon: TRAY_ICON, panelUrl, onAction });
+  app.attach(tray);
+  await app.run(AbortSignal.any([signal, quitting.signal]));
+});

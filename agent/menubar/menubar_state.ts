@@ -1,0 +1,82 @@
+/** Owns the one state that the menubar is in, and its words. */
+import type { MenubarInput } from "./menubar_input.ts";
+
+/** `fault`: something else is wrong, which the agent's own sentence tells. `stopped`: nobody has started the agent. */
+export type MenubarState =
+  | "synced"
+  | "suggestion_waiting"
+  | "syncing"
+  | "lagging"
+  | "offline"
+  | "permission_missing"
+  | "not_paired"
+  | "paused"
+  | "stopped"
+  | "fault";
+
+type Facts = Pick<MenubarInput, "agent" | "isRunning" | "service" | "suggestions" | "nowMs">;
+
+/** Rows that wait longer than this are a lag; before, the agent is simply at it. */
+const LAG_MS = 60_000;
+
+function isLagging({ agent, nowMs }: Facts): boolean {
+  if (agent === null || agent.lastSyncAt === null || (agent.lagRows ?? 0) === 0) return false;
+  return nowMs - Date.parse(agent.lastSyncAt) > LAG_MS;
+}
+
+/** A state that needs the person outranks one that passes, and a suggestion shows only when all else is well. */
+export function menubarStateOf(facts: Facts): MenubarState {
+  const { agent, isRunning, service, suggestions } = facts;
+  if (!isRunning) return service === "paused" ? "paused" : "stopped";
+  switch (agent?.phase ?? "starting") {
+    case "pairing_ended":
+      return "not_paired";
+    case "database_unreadable":
+      return agent?.lastError?.code === "permission_denied" ? "permission_missing" : "fault";
+    case "failed":
+      return "fault";
+    case "server_away":
+      return "offline";
+    case "starting":
+    case "stopped":
+      return "syncing";
+    case "syncing":
+      return isLagging(facts) ? "lagging" : "syncing";
+    case "watching":
+      if (isLagging(facts)) return "lagging";
+      return suggestions.length > 0 ? "suggestion_waiting" : "synced";
+  }
+}
+
+function rowsText(count: number): string {
+  return `${count.toLocaleString("en-US")} ${count === 1 ? "row" : "rows"}`;
+}
+
+/** The state in a few words. */
+export function headlineOf(state: MenubarState, { agent, suggestions }: Facts): string {
+  const rows = agent?.lagRows ?? 0;
+  switch (state) {
+    case "synced":
+      return "Everything is synced";
+    case "suggestion_waiting":
+      return suggestions.length === 1 ? "A suggestion waits" : `${suggestions.length} suggestions wait`;
+    case "syncing":
+      return rows === 0 ? "Syncing" : `Syncing, ${rowsText(rows)} to go`;
+    case "lagging":
+      return `Behind by ${rowsText(rows)}`;
+    case "offline":
+      return rows === 0
+        ? "The server cannot be reached"
+        : `The server cannot be reached; ${rowsText(rows)} wait`;
+    case "permission_missing":
+      return "Full Disk Access is missing";
+    case "not_paired":
+      return "Not paired with a server";
+    case "paused":
+      return "Paused until you resume or log in again";
+    case "stopped":
+      return "The agent is not running";
+    case "fault":
+      return "Something is wrong";
+  }
+}

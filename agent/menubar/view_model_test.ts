@@ -1,0 +1,132 @@
+// Tests of the menubar's view: each state as a person sees it, also in the manual, and what outranks what.
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  menuLines,
+  NOW_MS,
+  STATE_INPUTS,
+  suggestionWith,
+  WATCHING,
+  WELL,
+} from "../../tests/support/menubar_inputs.ts";
+import { AGENT_PHASES } from "../watch/agent_state.ts";
+import { agoText } from "./ago_text.ts";
+import type { MenubarInput } from "./menubar_input.ts";
+import { MENUBAR_ACTIONS, type MenubarView, menubarView } from "./view_model.ts";
+
+const DOCUMENTATION = await Deno.readTextFile(new URL("../../docs/agent.md", import.meta.url));
+const MINUTE_MS = 60_000;
+
+function actionsOf({ menu }: MenubarView): (string | undefined)[] {
+  return menu.flatMap((entry) => entry !== "separator" && entry.item.enabled ? [entry.item.id] : []);
+}
+
+for (const [state, input] of Object.entries(STATE_INPUTS)) {
+  Deno.test(`the menubar shows "${state}" as the manual does`, () => {
+    const view = menubarView(input);
+    assert.equal(view.state, state);
+    const shown = menuLines(view).join("\n");
+    assert.ok(DOCUMENTATION.includes(shown), `docs/agent.md does not show:\n${shown}`);
+  });
+}
+
+Deno.test("what cannot be chosen has no id, and everything else has one of the known actions", () => {
+  for (const input of Object.values(STATE_INPUTS)) {
+    for (const entry of menubarView(input).menu) {
+      if (entry === "separator") continue;
+      const { id, enabled } = entry.item;
+      assert.equal(id !== undefined, enabled);
+      assert.ok(id === undefined || MENUBAR_ACTIONS.includes(id));
+    }
+  }
+});
+
+Deno.test("each state offers what it needs, and every state the way out", () => {
+  const offered = Object.fromEntries(
+    Object.entries(STATE_INPUTS).map(([state, input]) => [state, actionsOf(menubarView(input))]),
+  );
+  assert.ok(offered.not_paired?.includes("pair"));
+  assert.ok(offered.permission_missing?.includes("open_full_disk_access"));
+  assert.ok(offered.paused?.includes("resume") && !offered.paused.includes("pause"));
+  assert.ok(offered.stopped?.includes("start"));
+  assert.ok(offered.suggestion_waiting?.includes("show_suggestions"));
+  assert.ok(offered.synced?.includes("pause") && !offered.synced.includes("resume"));
+  for (const actions of Object.values(offered)) {
+    for (const always of ["open_dashboard", "doctor", "quit"]) assert.ok(actions.includes(always));
+  }
+});
+
+Deno.test("rows that wait are a lag only after a minute, and never during the first sync", () => {
+  const stateAt = (ageMs: number | null, phase: "watching" | "syncing" = "watching") => {
+    const lastSyncAt = ageMs === null ? null : new Date(NOW_MS - ageMs).toISOString();
+    return menubarView({ ...WELL, agent: { ...WATCHING, phase, lagRows: 5, lastSyncAt } }).state;
+  };
+  assert.deepEqual([stateAt(MINUTE_MS), stateAt(MINUTE_MS + 1)], ["synced", "lagging"]);
+  assert.deepEqual([stateAt(MINUTE_MS + 1, "syncing"), stateAt(null, "syncing")], ["lagging", "syncing"]);
+});
+
+Deno.test("an agent that has ended shows as paused or stopped, whatever it wrote down last", () => {
+  for (const phase of AGENT_PHASES) {
+    const agent = { ...WATCHING, phase };
+    assert.equal(menubarView({ ...WELL, agent, isRunning: false, service: "paused" }).state, "paused");
+    assert.equal(menubarView({ ...WELL, agent, isRunning: false, service: "none" }).state, "stopped");
+    assert.equal(menubarView({ ...WELL, agent, isRunning: false, service: "loaded" }).state, "stopped");
+  }
+});
+
+Deno.test("for any facts there is a state with a headline, and a suggestion never hides a trouble", () => {
+  const inputs = fc.record({
+    phase: fc.constantFrom(...AGENT_PHASES),
+    isRunning: fc.boolean(),
+    lagRows: fc.option(fc.nat({ max: 1_000_000 })),
+    suggestions: fc.nat({ max: 8 }),
+    code: fc.option(fc.constantFrom("permission_denied", "locked", "server_unreachable")),
+  });
+  fc.assert(fc.property(inputs, ({ phase, isRunning, lagRows, suggestions, code }) => {
+    const lastError = code === null ? null : { code, message: "It is so: do this", at: WATCHING.since };
+    const input: MenubarInput = {
+      ...WELL,
+      isRunning,
+      agent: { ...WATCHING, phase, lagRows, lastError },
+      suggestions: Array.from({ length: suggestions }, () => suggestionWith()),
+    };
+    const view = menubarView(input);
+    assert.ok(view.panel.headline.length > 0 && view.tooltip.endsWith(view.panel.headline));
+    assert.equal(
+      view.state === "suggestion_waiting",
+      isRunning && phase === "watching" && suggestions > 0 && !lagRows,
+    );
+    assert.ok(view.panel.cards.length <= 5);
+    assert.equal(actionsOf(view).includes("show_suggestions"), suggestions > 0);
+  }));
+});
+
+Deno.test("neither the menu nor the tooltip shows what people write, nor their names; the panel does", () => {
+  const suggestion = suggestionWith({ to: "Grace", message: "the secret", text: "my answer" });
+  const view = menubarView({ ...WELL, suggestions: [suggestion] });
+  const shown = JSON.stringify([view.menu, view.tooltip]);
+  for (const word of ["Grace", "secret", "answer"]) assert.ok(!shown.includes(word));
+  const { to, message, draft, confidence } = view.panel.cards[0] ?? {};
+  assert.deepEqual([to, message, draft, confidence], ["Grace", "the secret", "my answer", "75 %"]);
+});
+
+Deno.test("a span of time is told in the unit that fits it", () => {
+  const spans = [
+    -5,
+    59_999,
+    MINUTE_MS,
+    59 * MINUTE_MS,
+    60 * MINUTE_MS,
+    47 * 60 * MINUTE_MS,
+    72 * 60 * MINUTE_MS,
+  ];
+  assert.deepEqual(spans.map(agoText), [
+    "just now",
+    "just now",
+    "1 minute ago",
+    "59 minutes ago",
+    "1 hour ago",
+    "1 day ago",
+    "3 days ago",
+  ]);
+});
