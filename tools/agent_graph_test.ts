@@ -24,11 +24,13 @@ async function graphOf(entry: string): Promise<string[]> {
   );
 }
 
-Deno.test("the agent loads neither Hono nor the database nor the model", async () => {
-  const graph = await graphOf("agent/main.ts");
-  assert.ok(graph.includes("agent/main.ts") && graph.includes("zod"), graph.join("\n"));
-  assert.deepEqual(graph.filter((module) => FORBIDDEN.test(module)), []);
-});
+for (const entry of ["agent/main.ts", "agent/desktop.ts"]) {
+  Deno.test(`${entry} loads neither Hono nor the database nor the model`, async () => {
+    const graph = await graphOf(entry);
+    assert.ok(graph.includes(entry) && graph.includes("zod"), graph.join("\n"));
+    assert.deepEqual(graph.filter((module) => FORBIDDEN.test(module)), []);
+  });
+}
 
 Deno.test("the walk of the graph sees what the other programs load", async () => {
   const loaded = [...await graphOf("server/main.ts"), ...await graphOf("ml/main.ts")];

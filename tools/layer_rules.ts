@@ -58,8 +58,13 @@ const PART_LAYERS: Readonly<Record<"server" | "ml" | "agent", Readonly<Record<st
     "platform": "capability",
     "clients": "capability",
     "sync": "service",
+    "watch": "service",
+    "doctor": "service",
+    "service": "service",
+    "suggest": "service",
     "cli": "app",
     "menubar": "route",
+    "desktop.ts": "main",
   },
 };
 

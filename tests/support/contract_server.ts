@@ -218,7 +218,8 @@ export class ContractServer implements AsyncDisposable {
   }
 
   #send(response: ServerResponse, { status, body }: Answer): void {
-    response.writeHead(status, { "content-type": "application/json" });
+    const date = new Date(Date.now() + this.clockAheadMs).toUTCString();
+    response.writeHead(status, { "content-type": "application/json", date });
     response.end(JSON.stringify(body));
   }
 

@@ -1,0 +1,148 @@
+/**
+ * Measures how long a new row of chat.db takes until the server has it, with file events and with the poll alone, and
+ * what an agent with nothing to do costs.
+ *
+ * `deno run -A bench/live_latency_bench.ts [rows]`: a writer in this process, `agent run` as its own process with its
+ * task's permissions, and a server that answers at once. CPU and memory are the kernel's own (/proc), so this runs on
+ * Linux.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { agentConfig } from "../agent/config.ts";
+import { createAgentContext } from "../agent/context.ts";
+import { processOutput } from "../agent/cli/output.ts";
+import { liveAgentOf } from "../agent/cli/run_command.ts";
+import { shutdownSignal } from "../lib/lifecycle.ts";
+import { writeLine } from "../lib/log.ts";
+import { formatBytes } from "../lib/progress.ts";
+import type { SyncMessagesRequest } from "../contract/sync.ts";
+import { AgentHome } from "../tests/support/agent_home.ts";
+import { spawnAgent } from "../tests/support/agent_process.ts";
+import { createChatDb } from "../tests/support/chat_db_fixture.ts";
+import { PROJECT_ROOT } from "../tools/service_process.ts";
+
+/** Rows that are there before; then so many are added one by one. */
+const DEFAULT_ROWS = 20_000;
+const ADDED_ROWS = 40;
+/** Between two rows: long enough that each is an event of its own, and at every place between two polls. */
+const PAUSE_MS = { least: 700, most: 1_900 };
+const IDLE_MS = 30_000;
+const POLL_MS = 20;
+/** Ticks of the CPU times in /proc/PID/stat (USER_HZ on Linux). */
+const TICKS_PER_SECOND = 100;
+const PERSON = "+15550100001";
+/** The argument by which this file runs an agent that no file event reaches. */
+const POLL_ONLY = "poll-only";
+
+interface Load {
+  cpuShare: number;
+  rssBytes: number;
+}
+
+interface Outcome {
+  latenciesMs: number[];
+  idle: Load;
+}
+
+type StartAgent = (env: Record<string, string>) => Deno.ChildProcess;
+
+function startPollOnly(env: Record<string, string>): Deno.ChildProcess {
+  const args = ["run", "--v8-flags=--max-semi-space-size=4", "-A", "bench/live_latency_bench.ts", POLL_ONLY];
+  return new Deno.Command(Deno.execPath(), { args, cwd: PROJECT_ROOT, env, stdin: "null", stdout: "null" })
+    .spawn();
+}
+
+/** An agent as `agent run` has it, but deaf to file events. */
+async function runPollOnly(): Promise<void> {
+  const signal = shutdownSignal();
+  const services = createAgentContext(agentConfig(), { output: processOutput(), signal });
+  const deaf = () => ({ [Symbol.dispose]() {} });
+  await liveAgentOf(services, { watchFolder: deaf }).run(signal);
+}
+
+function cpuSeconds(pid: number): number {
+  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  // The second field, the program's name in parentheses, may hold anything; utime and stime are fields 14 and 15.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+function rssBytes(pid: number): number {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1_024;
+}
+
+async function idleLoad(pid: number): Promise<Load> {
+  const [beforeSeconds, startedMs] = [cpuSeconds(pid), performance.now()];
+  await sleep(IDLE_MS);
+  const elapsedSeconds = (performance.now() - startedMs) / 1_000;
+  return { cpuShare: (cpuSeconds(pid) - beforeSeconds) / elapsedSeconds, rssBytes: rssBytes(pid) };
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await sleep(POLL_MS);
+}
+
+/** The rows of one measurement, in a database of their own. */
+async function measure(rows: number, start: StartAgent): Promise<Outcome> {
+  await using home = await AgentHome.paired();
+  using db = createChatDb(home.chatDb);
+  const chat = db.addChat({ identifier: PERSON });
+  const add = (text: string) => db.addMessage({ chat, from: PERSON, text, sentAt: new Date() });
+  db.store.atomically(() => {
+    for (let index = 0; index < rows; index++) add(`message ${index}`);
+  });
+  const arrivedAtMs = new Map<string, number>();
+  home.server.interfere = ({ body }) => {
+    for (const { imessageGuid } of (body as Partial<SyncMessagesRequest> | undefined)?.messages ?? []) {
+      if (!arrivedAtMs.has(imessageGuid)) arrivedAtMs.set(imessageGuid, performance.now());
+    }
+    return null;
+  };
+  const agent = start(home.env);
+  await until(() => home.server.account.messages.size === rows);
+  const latenciesMs: number[] = [];
+  for (let index = 0; index < ADDED_ROWS; index++) {
+    await sleep(PAUSE_MS.least + Math.random() * (PAUSE_MS.most - PAUSE_MS.least));
+    const writtenMs = performance.now();
+    const { guid } = add(`new ${index}`);
+    until(() => arrivedAtMs.has(guid)).then(() => latenciesMs.push((arrivedAtMs.get(guid) ?? 0) - writtenMs));
+  }
+  await until(() => latenciesMs.length === ADDED_ROWS);
+  const idle = await idleLoad(agent.pid);
+  agent.kill("SIGTERM");
+  await agent.status;
+  return { latenciesMs, idle };
+}
+
+function startWithEvents(env: Record<string, string>): Deno.ChildProcess {
+  const agent = spawnAgent(["run"], { env });
+  for (const stream of [agent.stdout, agent.stderr]) stream.pipeTo(new WritableStream());
+  return agent;
+}
+
+function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+}
+
+function print(name: string, { latenciesMs, idle }: Outcome): void {
+  const times = [percentile(latenciesMs, 0.5), percentile(latenciesMs, 0.95), Math.max(...latenciesMs)]
+    .map((ms) => `${Math.round(ms)} ms`.padStart(10)).join("");
+  const load = [`${(idle.cpuShare * 100).toFixed(2)} %`, formatBytes(idle.rssBytes)].map((cell) =>
+    cell.padStart(12)
+  );
+  writeLine(name.padEnd(16) + times + load.join(""));
+}
+
+async function main(rows: number): Promise<void> {
+  writeLine(
+    `${rows} rows before, then ${ADDED_ROWS} one by one: from the row's commit to the server's receipt; then idle`,
+  );
+  const heads = ["p50", "p95", "max"].map((head) => head.padStart(10)).join("");
+  writeLine("".padEnd(16) + heads + ["idle CPU", "idle RSS"].map((head) => head.padStart(12)).join(""));
+  print("file events", await measure(rows, startWithEvents));
+  print("poll alone", await measure(rows, startPollOnly));
+}
+
+if (Deno.args[0] === POLL_ONLY) await runPollOnly();
+else await main(Number(Deno.args[0] ?? DEFAULT_ROWS));
