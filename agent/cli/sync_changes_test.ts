@@ -154,6 +154,22 @@ Deno.test("a message that is brought back from Recently Deleted is sent, also wh
     assert.deepEqual((await synced(home)).map(({ text }) => text), ["put away"]);
   }));
 
+Deno.test("what changes on an old message while it lies in Recently Deleted is sent when it is brought back", () =>
+  withSyncedMessages(async ({ home, db, messages }) => {
+    const [reacted, edited] = messages;
+    assert.ok(reacted && edited);
+    await syncCommand({ once: true }, { ...home.services(), now: () => Date.now() + 2 * HOUR_MS });
+    addTapback(db, { to: reacted, from: MAYA, kind: "love", sentAt: EDITED_AT });
+    editMessage(db, { message: edited, text: "edited", at: EDITED_AT });
+    for (const message of [reacted, edited]) db.moveToRecentlyDeleted(message, EDITED_AT);
+    await synced(home);
+    for (const message of [reacted, edited]) db.recoverMessage(message, EDITED_AT);
+    await synced(home);
+    assert.deepEqual(stored(home, reacted.guid).reactions?.map(({ kind }) => kind), ["love"]);
+    assert.equal(stored(home, edited.guid).text, "edited");
+    assert.deepEqual(await synced(home), []);
+  }));
+
 Deno.test("a message whose chat comes after it was taken for an orphan moves to its conversation", () =>
   withSyncedMessages(async ({ home, db, chat }) => {
     const late = db.addMessage({ chat, from: MAYA, text: "late", sentAt: AT, joinLater: true });

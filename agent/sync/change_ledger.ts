@@ -41,6 +41,7 @@ const WAITING: readonly SkipReason[] = ["scheduled", "recently_deleted"];
 /** Rows that are no messages and may still change: a tapback goes when it is taken back, an empty row gets its text. */
 const UNSTEADY: readonly SkipReason[] = ["tapback", "empty"];
 const TAPBACK_STATE = "tapback:";
+const UNFINISHED_STATE = "unfinished";
 
 function watchedRowOf(fields: Record<string, unknown> | null): WatchedRow {
   if (fields === null) throw new TypeError("A watched row must be an object");
@@ -118,7 +119,8 @@ export function watchRow(
 }
 
 /**
- * Notes what came of looking at a row once more; null when it is gone.
+ * Notes what came of looking at a row once more; null when it is gone. A row that is no message for the moment is
+ * watched from then on, however old it is: whatever changed on it is sent when it is one again.
  *
  * @param options.stamps when the rows had been edited, for those that are no messages
  */
@@ -131,10 +133,15 @@ export function noteOutcome(
   if (outcome === null) {
     ledger.edited.delete(rowId);
     ledger.watched.delete(rowId);
-  } else if (outcome.kind !== "unfinished") {
+  } else if (outcome.kind === "unfinished") {
+    if (!ledger.watched.has(rowId)) {
+      ledger.watched.set(rowId, { state: UNFINISHED_STATE, untilMs: nowMs + WATCH_MS });
+    }
+  } else {
     const stampMs = outcome.kind === "message" ? outcome.message.changedAtMs : stamps.get(rowId);
     if (stampMs !== null && stampMs !== undefined) ledger.edited.set(rowId, stampMs);
-    if (ledger.watched.has(rowId)) watchRow(ledger, rowId, { outcome, nowMs });
+    const isWaiting = outcome.kind === "passed" && WAITING.includes(outcome.reason);
+    if (isWaiting || ledger.watched.has(rowId)) watchRow(ledger, rowId, { outcome, nowMs });
   }
 }
 
