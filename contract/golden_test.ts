@@ -6,6 +6,7 @@ import * as conversations from "./conversations.ts";
 import { errorBodySchema } from "./errors.ts";
 import { GOLDEN_ERROR, GOLDEN_EXAMPLES, type GoldenExample } from "./golden.ts";
 import * as ml from "./ml.ts";
+import * as mlTraining from "./ml_training.ts";
 import * as responses from "./responses.ts";
 import * as sync from "./sync.ts";
 import * as training from "./training.ts";
@@ -40,7 +41,7 @@ const SCHEMAS: Record<string, ExampleSchemas> = {
   "generate": { request: ml.generateRequestSchema, response: ml.generateResultSchema },
   "generate async": { request: ml.generateRequestSchema, response: ml.generateAsyncResponseSchema },
   "generate status": { response: ml.generateStatusResponseSchema },
-  "ml start training": { request: ml.mlStartTrainingRequestSchema },
+  "ml start training": { request: mlTraining.mlStartTrainingRequestSchema },
   "clear cache": { response: ml.clearCacheResponseSchema },
 };
 

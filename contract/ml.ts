@@ -1,4 +1,4 @@
-/** Owns the wire of the ml service: health, generation, models, cache, evaluation and training. */
+/** Owns the wire of the ml service: health, generation, models and adapters, cache, evaluation. */
 import { z } from "zod";
 import { idSchema, labelSchema, textSchema, timeSchema } from "./scalars.ts";
 
@@ -85,33 +85,6 @@ export const generateStatusResponseSchema = z.object({
 }).meta({ id: "GenerateStatus" });
 export type GenerateStatusResponse = z.infer<typeof generateStatusResponseSchema>;
 
-/** A training job's name as its caller chose it. */
-export const trainingJobIdSchema = z.string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, "must be 1 to 128 letters, digits, dots, dashes, underscores");
-
-export const mlTrainingSampleSchema = z.object({
-  input: textSchema(MAX_PROMPT_LENGTH),
-  output: textSchema(50_000),
-  quality: z.number().min(0).max(1).default(1),
-}).meta({ id: "MlTrainingSample" });
-
-export const mlStartTrainingRequestSchema = z.object({
-  job_id: trainingJobIdSchema,
-  base_model: modelIdSchema,
-  samples: z.array(mlTrainingSampleSchema).min(1).max(100_000),
-  epochs: z.int().min(1).max(100).default(3),
-  learning_rate: z.number().positive().max(1).default(0.0001),
-}).meta({ id: "MlStartTrainingRequest" });
-export type MlStartTrainingRequest = z.infer<typeof mlStartTrainingRequestSchema>;
-
-export const mlTrainingStatusSchema = z.object({
-  job_id: trainingJobIdSchema,
-  status: z.enum(["queued", "training", "completed", "failed", "cancelled"]),
-  progress: z.number().min(0).max(100),
-  error: z.string().nullable(),
-}).meta({ id: "MlTrainingStatus" });
-export type MlTrainingStatus = z.infer<typeof mlTrainingStatusSchema>;
-
 export const reloadQuerySchema = z.object({ model_id: modelIdSchema.optional() });
 export const reloadResponseSchema = z.object({
   model_loaded: z.boolean(),
@@ -133,7 +106,24 @@ export const modelInfoSchema = z.object({
   size_bytes: z.int().min(0).nullable(),
   licence: z.string().nullable(),
 }).meta({ id: "ModelInfo" });
-export const modelListSchema = z.object({ models: z.array(modelInfoSchema) }).meta({ id: "ModelList" });
+
+export const adapterInfoSchema = z.object({
+  id: z.string(),
+  base_model: z.string().describe("The model that it was trained on, and serves with alone"),
+  job_id: z.string().describe("The training job that made it"),
+  state: z.enum(["ready", "tainted"]).describe("A tainted one is served no more, for good"),
+  created_at: timeSchema,
+  base_loss: z.number().nullable().describe("Loss per token of the base model on the held-out replies"),
+  adapter_loss: z.number().nullable().describe("Loss per token with the adapter on the same replies"),
+  offered: z.boolean().describe("It did better than the base model"),
+  size_bytes: z.int().min(0),
+}).meta({ id: "AdapterInfo" });
+export type AdapterInfo = z.infer<typeof adapterInfoSchema>;
+
+export const modelListSchema = z.object({
+  models: z.array(modelInfoSchema),
+  adapters: z.array(adapterInfoSchema).default([]),
+}).meta({ id: "ModelList" });
 export type ModelList = z.infer<typeof modelListSchema>;
 
 export const evaluateRequestSchema = z.object({

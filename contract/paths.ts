@@ -39,9 +39,12 @@ export const ML_PATHS = {
   cancelGenerate: "/generate/cancel/:job_id",
   startTraining: "/training/start",
   trainingStatus: "/training/status/:job_id",
+  trainingEvents: "/training/events/:job_id",
   cancelTraining: "/training/cancel/:job_id",
   reloadModel: "/model/reload",
   models: "/models",
+  adapter: "/models/adapters/:id",
+  taintAdapter: "/models/adapters/:id/taint",
   cache: "/cache",
   evaluate: "/evaluate",
 } as const;

@@ -3,7 +3,7 @@ import {
   mlStartTrainingRequestSchema,
   mlTrainingStatusSchema,
   trainingJobIdSchema,
-} from "../../contract/ml.ts";
+} from "../../contract/ml_training.ts";
 import { ML_PATHS } from "../../contract/paths.ts";
 import { createRoute, z } from "../../deps.ts";
 import { ApiError } from "../../lib/errors.ts";

@@ -92,7 +92,10 @@ export function createModelService({ engine, source, model, log }: ModelServiceO
 
     async list() {
       const models = await source.list();
-      return { models: models.map((entry) => ({ ...entry, loaded: entry.id === engine.modelId })) };
+      return {
+        models: models.map((entry) => ({ ...entry, loaded: entry.id === engine.modelId })),
+        adapters: [],
+      };
     },
   };
 }

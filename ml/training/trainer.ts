@@ -1,16 +1,7 @@
 /** Owns the `Trainer` interface: what fine-tuning asks of the training core, and the shapes that cross it. */
+import { LORA_TARGETS, type LoraTarget } from "../../contract/ml_training.ts";
 
-/** Weight matrices of a layer that an adapter can change, by their names in a GGUF file. */
-export const LORA_TARGETS = [
-  "attn_q",
-  "attn_k",
-  "attn_v",
-  "attn_output",
-  "ffn_gate",
-  "ffn_up",
-  "ffn_down",
-] as const;
-export type LoraTarget = typeof LORA_TARGETS[number];
+export { LORA_TARGETS, type LoraTarget };
 
 /** Which matrices get a low-rank correction `B·A·alpha/rank`, and of what rank. */
 export interface LoraOptions {

@@ -6,10 +6,12 @@ import {
   generateResultSchema,
   type HealthResponse,
   healthResponseSchema,
+} from "../../contract/ml.ts";
+import {
   type MlStartTrainingRequest,
   type MlTrainingStatus,
   mlTrainingStatusSchema,
-} from "../../contract/ml.ts";
+} from "../../contract/ml_training.ts";
 import { ML_PATHS, pathOf } from "../../contract/paths.ts";
 import { createClient, RemoteError, UnreachableError } from "../../lib/client.ts";
 import { ApiError } from "../../lib/errors.ts";

@@ -1,5 +1,5 @@
 /** Owns keeping the rows of training jobs in step with ml, where the jobs run. */
-import type { MlStartTrainingRequest, MlTrainingStatus } from "../../contract/ml.ts";
+import type { MlStartTrainingRequest, MlTrainingStatus } from "../../contract/ml_training.ts";
 import { ApiError, logFieldsOfError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { MlClient } from "../clients/ml.ts";

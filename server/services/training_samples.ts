@@ -1,5 +1,5 @@
 /** Owns choosing what a training job learns from, and showing samples. */
-import type { MlStartTrainingRequest } from "../../contract/ml.ts";
+import { MAX_REPLY_LENGTH, type MlStartTrainingRequest } from "../../contract/ml_training.ts";
 import type { PageQuery } from "../../contract/paging.ts";
 import {
   MAX_TRAINING_SAMPLES,
@@ -58,8 +58,13 @@ async function findNamed(
   return found;
 }
 
+/** Those of quality 0 teach nothing, and ml takes no reply that is longer than any model's context. */
+function isTrainable({ quality, output }: SampleRow): boolean {
+  return quality > 0 && output !== "" && output.length <= MAX_REPLY_LENGTH;
+}
+
 /**
- * The samples that a job is to learn from: the named ones, or all; those of quality 0 teach nothing and are left out.
+ * The samples that a job is to learn from: the named ones, or all, less those that cannot be learned from.
  *
  * @throws ApiError `validation_failed` naming each id that is no sample of the account, or when nothing is left
  */
@@ -70,7 +75,7 @@ export async function chooseSamples(
   const chosen = sampleIds === undefined
     ? await samples.listTrainable(accountId, MAX_TRAINING_SAMPLES)
     : await findNamed(samples, { accountId, sampleIds });
-  const trainable = chosen.filter(({ quality, output }) => quality > 0 && output !== "");
+  const trainable = chosen.filter(isTrainable);
   if (trainable.length > 0) return trainable;
   const message = "There is nothing to learn from: accept or edit some drafts first";
   throw new ApiError("validation_failed", message, { details: [{ path: "sampleIds", message }] });

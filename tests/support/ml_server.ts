@@ -5,10 +5,12 @@ import {
   generateRequestSchema,
   type GenerateResult,
   type HealthResponse,
+} from "../../contract/ml.ts";
+import {
   type MlStartTrainingRequest,
   mlStartTrainingRequestSchema,
   type MlTrainingStatus,
-} from "../../contract/ml.ts";
+} from "../../contract/ml_training.ts";
 import { ML_PATHS } from "../../contract/paths.ts";
 import { createApiApp, createRoutes } from "../../lib/http.ts";
 import { ApiError } from "../../lib/errors.ts";

@@ -1,0 +1,95 @@
+/** Owns the wire of the ml service's `/training`: what a job is started with, and what is told of it. */
+import { z } from "zod";
+import { MAX_PROMPT_LENGTH, modelIdSchema } from "./ml.ts";
+import { labelSchema, textSchema, timeSchema } from "./scalars.ts";
+
+/** Longest reply that a sample may have, in UTF-16 units: a message of a person is far shorter. */
+export const MAX_REPLY_LENGTH = 20_000;
+
+/** A training job's name as its caller chose it. */
+export const trainingJobIdSchema = z.string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, "must be 1 to 128 letters, digits, dots, dashes, underscores");
+
+/** `sft` learns what was replied; `dpo` learns to prefer it to the draft that was not wanted. */
+export const TRAINING_METHODS = ["sft", "dpo"] as const;
+
+/** Weight matrices of a layer that an adapter can change, by their names in a GGUF file. */
+export const LORA_TARGETS = [
+  "attn_q",
+  "attn_k",
+  "attn_v",
+  "attn_output",
+  "ffn_gate",
+  "ffn_up",
+  "ffn_down",
+] as const;
+export type LoraTarget = typeof LORA_TARGETS[number];
+
+const replySchema = textSchema(MAX_REPLY_LENGTH, { minLength: 1 });
+
+export const mlTrainingSampleSchema = z.object({
+  id: labelSchema().optional().describe("The caller's name for it"),
+  input: textSchema(MAX_PROMPT_LENGTH),
+  output: replySchema.describe("What was replied"),
+  rejected: replySchema.optional().describe("A draft that was not wanted; `dpo` needs it"),
+  quality: z.number().min(0).max(1).default(1).describe("Its weight; 0 is left out"),
+}).meta({ id: "MlTrainingSample" });
+export type MlTrainingSample = z.infer<typeof mlTrainingSampleSchema>;
+
+export const loraSettingsSchema = z.object({
+  rank: z.int().min(1).max(256).optional().describe("Default 8"),
+  alpha: z.number().positive().max(1_024).optional().describe("Default: twice the rank"),
+  dropout: z.number().min(0).lt(1).optional().describe("Default 0"),
+  targets: z.array(z.enum(LORA_TARGETS)).min(1).max(LORA_TARGETS.length).optional()
+    .describe("Default: the four matrices of attention"),
+  layers: z.int().min(1).max(1_000).optional().describe("So many upper layers are trained; default all"),
+}).meta({ id: "LoraSettings" });
+
+export const mlStartTrainingRequestSchema = z.object({
+  job_id: trainingJobIdSchema,
+  base_model: modelIdSchema,
+  samples: z.array(mlTrainingSampleSchema).min(1).max(100_000),
+  epochs: z.int().min(1).max(100).default(3),
+  learning_rate: z.number().positive().max(1).default(0.0001),
+  method: z.enum(TRAINING_METHODS).optional().describe("Default sft"),
+  seed: z.int().min(0).max(0xffff_ffff).optional(),
+  batch_size: z.int().min(1).max(1_024).optional().describe("Samples in a step"),
+  lora: loraSettingsSchema.optional(),
+}).meta({ id: "MlStartTrainingRequest" });
+export type MlStartTrainingRequest = z.infer<typeof mlStartTrainingRequestSchema>;
+
+/** What a finished job achieved. Losses are per token of the held-out replies, natural logarithm. */
+export const trainingResultSchema = z.object({
+  adapter_id: z.string(),
+  offered: z.boolean().describe("It did better than the base model"),
+  base_loss: z.number().nullable(),
+  examples_loss: z.number().nullable().describe("The base model with some replies as examples in its prompt"),
+  adapter_loss: z.number().nullable(),
+  held_out_samples: z.int().min(0),
+  train_samples: z.int().min(0),
+}).meta({ id: "TrainingResult" });
+export type TrainingResult = z.infer<typeof trainingResultSchema>;
+
+export const mlTrainingStatusSchema = z.object({
+  job_id: trainingJobIdSchema,
+  status: z.enum(["queued", "training", "completed", "failed", "cancelled"]),
+  progress: z.number().min(0).max(100).describe("Percent"),
+  error: z.string().nullable(),
+  phase: z.string().nullable().optional().describe("What it is at, such as `training`"),
+  step: z.int().min(0).nullable().optional(),
+  steps: z.int().min(0).nullable().optional(),
+  epoch: z.int().min(0).nullable().optional(),
+  loss: z.number().nullable().optional().describe("Of the latest step, per token"),
+  held_out_loss: z.number().nullable().optional().describe("Of the latest evaluation, per token"),
+  learning_rate: z.number().nullable().optional(),
+  tokens_per_second: z.number().min(0).nullable().optional(),
+  eta_ms: z.number().min(0).nullable().optional(),
+  excluded: z.record(z.string(), z.int().min(0)).nullable().optional()
+    .describe("Samples that were left out, by reason"),
+  result: trainingResultSchema.nullable().optional(),
+  position: z.int().min(0).nullable().optional().describe("Jobs ahead of this one while it is queued"),
+  created_at: timeSchema.optional(),
+  started_at: timeSchema.nullable().optional(),
+  finished_at: timeSchema.nullable().optional(),
+}).meta({ id: "MlTrainingStatus" });
+export type MlTrainingStatus = z.infer<typeof mlTrainingStatusSchema>;
