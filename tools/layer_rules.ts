@@ -86,7 +86,7 @@ export const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "swagger-ui-dist": ["lib/"],
   "jose": ["deps.ts"],
   "libphonenumber-js": ["agent/contacts/"],
-  "zod": ["deps.ts", "contract/", "lib/"],
+  "zod": ["deps.ts", "contract/", "lib/", "ml/training/run/"],
   "fast-check": [],
 };
 
