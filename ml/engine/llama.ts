@@ -1,7 +1,6 @@
 /** Owns the engine on llama.cpp through node-llama-cpp: one model, several sequences evaluated in one batch. */
-import { getLlama, type Llama, LlamaLogLevel } from "node-llama-cpp";
-import { ApiError, messageOf } from "../../lib/errors.ts";
-import { withDeadline } from "../../lib/lifecycle.ts";
+import type { Llama } from "node-llama-cpp";
+import { ApiError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import { Admission } from "./admission.ts";
 import type {
@@ -18,6 +17,7 @@ import type {
 } from "./engine.ts";
 import { evaluateSamples, sampleTokens } from "./llama_evaluation.ts";
 import { generateReply } from "./llama_generation.ts";
+import { closeLlama, openLlama } from "./llama_library.ts";
 import { type LoadedModel, loadModel } from "./llama_model.ts";
 
 export interface LlamaEngineOptions {
@@ -33,40 +33,9 @@ export interface LlamaEngineOptions {
   log: Logger;
 }
 
-/**
- * How long the library may take to close. A model that failed to load is not released before the collector finds
- * it, and the library waits for it: see `LlamaModel._create` of node-llama-cpp 3.21.1.
- */
-const LIBRARY_CLOSE_MS = 1_000;
-
-/** llama.cpp's own lines, for debugging only: they name files and tensors. */
-function logTo(log: Logger): (level: LlamaLogLevel, message: string) => void {
-  return (level, message) => {
-    const isFault = level === LlamaLogLevel.error || level === LlamaLogLevel.fatal;
-    (isFault ? log.warn : log.debug)("llama.cpp", { line: message.trim() });
-  };
-}
-
 /** llama.cpp's threads wait for one another spinning: one core is left to everything else. */
 function defaultThreads(llama: Llama): number {
   return Math.max(1, llama.cpuMathCores - 1);
-}
-
-/** Opens llama.cpp's prebuilt library; nothing is compiled or downloaded. */
-async function openLlama(options: LlamaEngineOptions): Promise<Llama> {
-  try {
-    return await getLlama({
-      gpu: options.gpu === "off" ? false : "auto",
-      build: "never",
-      skipDownload: true,
-      logger: logTo(options.log),
-      progressLogs: false,
-    });
-  } catch (error) {
-    throw new Error(`llama.cpp's library cannot be opened on this machine: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
 }
 
 /** See {@linkcode Engine}. Made by {@linkcode createLlamaEngine}. */
@@ -137,7 +106,7 @@ class LlamaEngine implements Engine {
     const loaded = this.#loaded;
     this.#loaded = null;
     await loaded?.[Symbol.asyncDispose]();
-    await withDeadline(this.#llama.dispose(), LIBRARY_CLOSE_MS);
+    await closeLlama(this.#llama);
   }
 
   async #swapIn(file: ModelFile): Promise<void> {

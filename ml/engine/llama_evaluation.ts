@@ -24,8 +24,10 @@ export interface SampleTokens {
  *
  * @throws ApiError `validation_failed` when the reply alone does not fit the context
  */
-export function sampleTokens(sample: Sample, loaded: LoadedModel): SampleTokens {
-  const { model, template, contextSize } = loaded;
+export function sampleTokens(
+  sample: Sample,
+  { model, template, contextSize }: Pick<LoadedModel, "model" | "template" | "contextSize">,
+): SampleTokens {
   const form = promptFormOf(promptOfSampleInput(sample.input), { template });
   const reply = replyTokens(sample.output, { form, model });
   const maxTokens = contextSize - reply.length - 1;

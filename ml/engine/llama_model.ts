@@ -58,7 +58,8 @@ export class LoadedModel implements AsyncDisposable {
   }
 }
 
-function templateOf(model: LlamaModel, log: Logger): JinjaTemplateChatWrapper | null {
+/** The model's own chat template; null when it has none, or none that can be used. */
+export function templateOf(model: LlamaModel, log: Logger): JinjaTemplateChatWrapper | null {
   const template = model.fileInfo.metadata.tokenizer?.chat_template;
   if (!template?.trim()) return null;
   try {

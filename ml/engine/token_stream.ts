@@ -1,5 +1,6 @@
 /** Owns the tokens of one generation: evaluates a prompt on a sequence and chooses one token after the other. */
-import type { LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
+import type { LlamaContextSequence, Token } from "node-llama-cpp";
+import { endsReply } from "./end_mark.ts";
 import { PROBABILITY_FLOOR, type SampledToken, sampleToken, type SamplingOptions } from "./sampling.ts";
 
 /** A long prompt is evaluated in pieces of this many tokens, and an abort is noticed between them. */
@@ -38,11 +39,6 @@ export async function evaluatePrompt(
   }
   options.signal?.throwIfAborted();
   return { rest, cachedTokens };
-}
-
-/** A control token stands for a turn's border even where the model file does not list it as an end mark. */
-function endsReply(token: Token, model: LlamaModel): boolean {
-  return model.isEogToken(token) || model.getTokenAttributes(token).control;
 }
 
 /** Chosen tokens one after the other, until the model ends its reply or the caller stops asking. */
