@@ -1,0 +1,30 @@
+/** Owns the order of an epoch: a shuffle of its own that seed and epoch decide, cut into batches. */
+import { seededRandom } from "../../engine/seeded_random.ts";
+
+/** Spreads neighbouring epochs over all seeds (2^32 divided by the golden ratio). */
+const EPOCH_STRIDE = 0x9e37_79b9;
+
+/** Fisher and Yates's shuffle. */
+function shuffled<Item>(items: readonly Item[], random: () => number): Item[] {
+  const order = [...items];
+  for (let last = order.length - 1; last > 0; last--) {
+    const other = Math.floor(random() * (last + 1));
+    const [a, b] = [order[last], order[other]];
+    if (a === undefined || b === undefined) continue;
+    [order[last], order[other]] = [b, a];
+  }
+  return order;
+}
+
+/** The batches of an epoch, counted from 1; the last one may be smaller. */
+export function epochBatches<Item>(
+  items: readonly Item[],
+  options: { seed: number; epoch: number; batchSize: number },
+): Item[][] {
+  const { seed, epoch, batchSize } = options;
+  const order = shuffled(items, seededRandom(seed ^ Math.imul(epoch, EPOCH_STRIDE)));
+  return Array.from(
+    { length: Math.ceil(order.length / batchSize) },
+    (_, index) => order.slice(index * batchSize, (index + 1) * batchSize),
+  );
+}

@@ -1,0 +1,119 @@
+/** Owns the epochs of a job: steps, metrics, held-out measures, checkpoints, and going on from one of them. */
+import type { HeldOutSample, PreparedSample } from "../data/prepare_samples.ts";
+import type { StepResult, Trainer } from "../trainer.ts";
+import { type CheckpointFacts, type Checkpoints, stateFileOf } from "./checkpoints.ts";
+import { epochBatches } from "./epoch_batches.ts";
+import { heldOutLoss } from "./held_out_loss.ts";
+import { learningRateAt } from "./learning_rate.ts";
+import type { MetricsFile } from "./metrics_file.ts";
+import type { StepClock } from "./step_clock.ts";
+import type { EpochEvent, StepEvent, TrainingEvent } from "./training_event.ts";
+import type { TrainingRequest } from "./training_request.ts";
+
+/** A job under way: its checkpoint-to-be. */
+export type LoopState = CheckpointFacts;
+
+export interface LoopOptions {
+  trainer: Trainer;
+  request: TrainingRequest;
+  train: readonly PreparedSample[];
+  heldOut: readonly HeldOutSample[];
+  warmupSteps: number;
+  checkpoints: Checkpoints;
+  metrics: MetricsFile;
+  clock: StepClock;
+  emit: (event: TrainingEvent) => void;
+  signal: AbortSignal;
+  takeStep: (
+    batch: readonly PreparedSample[],
+    options: { learningRate: number; signal: AbortSignal },
+  ) => Promise<StepResult>;
+}
+
+export function stepsPerEpoch(samples: number, batchSize: number): number {
+  return Math.ceil(samples / batchSize);
+}
+
+/** Whether the last epochs brought nothing: as many of them as the job has patience for. */
+export function hasStoppedImproving(
+  epochs: readonly { epoch: number }[],
+  options: { bestEpoch: number | undefined; patienceEpochs: number },
+): boolean {
+  const { bestEpoch = 0, patienceEpochs } = options;
+  return (epochs.at(-1)?.epoch ?? 0) - bestEpoch >= patienceEpochs;
+}
+
+async function record(options: LoopOptions, metric: StepEvent | EpochEvent): Promise<void> {
+  await options.metrics.append(metric);
+  options.emit(metric);
+}
+
+async function save(state: LoopState, { trainer, checkpoints, metrics, clock }: LoopOptions): Promise<void> {
+  await metrics.sync();
+  state.metricsBytes = metrics.sizeBytes;
+  await checkpoints.save(trainer, state);
+  clock.saved();
+}
+
+async function step(
+  state: LoopState,
+  options: LoopOptions & { batch: readonly PreparedSample[]; epoch: number },
+) {
+  const { request, warmupSteps, signal, clock, batch, epoch } = options;
+  const steps = stepsPerEpoch(options.train.length, request.batchSize) * request.epochs;
+  const learningRate = learningRateAt(state.steps, { peak: request.learningRate, warmupSteps, steps });
+  const { loss, tokens } = await clock.time(() => options.takeStep(batch, { learningRate, signal }));
+  state.steps++;
+  clock.stepped(tokens);
+  await record(options, {
+    type: "step",
+    step: state.steps,
+    steps,
+    epoch,
+    loss,
+    learningRate,
+    tokensPerSecond: clock.tokensPerSecond,
+    etaMs: clock.etaMs(steps - state.steps),
+  });
+}
+
+async function measureEpoch(state: LoopState, options: LoopOptions & { epoch: number }): Promise<void> {
+  const { trainer, heldOut, epoch, signal, emit } = options;
+  emit({ type: "evaluating", what: "heldOut" });
+  const { loss } = await heldOutLoss(trainer, heldOut.map(({ plain }) => plain), { adapterScale: 1, signal });
+  const measure = { epoch, step: state.steps, heldOutLoss: loss, heldOutPerplexity: Math.exp(loss) };
+  state.epochs.push(measure);
+  if (state.best === null || loss < state.best.heldOutLoss) {
+    state.best = { epoch, heldOutLoss: loss, stateFile: stateFileOf(state.steps) };
+  }
+  await record(options, { type: "epoch", ...measure });
+}
+
+async function runEpoch(state: LoopState, options: LoopOptions & { epoch: number }): Promise<void> {
+  const { request: { seed, batchSize, checkpointSteps }, train, clock, epoch } = options;
+  const batches = epochBatches(train, { seed, epoch, batchSize });
+  const done = state.steps - (epoch - 1) * batches.length;
+  for (const [index, batch] of batches.slice(done).entries()) {
+    await step(state, { ...options, batch });
+    const isLast = done + index + 1 === batches.length;
+    // The last step of an epoch is saved with the epoch's measure.
+    if (!isLast && (state.steps % checkpointSteps === 0 || clock.isSaveDue)) await save(state, options);
+  }
+  await measureEpoch(state, options);
+  await save(state, options);
+}
+
+/**
+ * Trains until all epochs are done or the held-out loss stops falling. `state` follows.
+ *
+ * @returns whether it stopped early
+ * @throws the signal's reason; what trainer and files throw
+ */
+export async function runEpochs(state: LoopState, options: LoopOptions): Promise<boolean> {
+  const { request: { epochs, patienceEpochs } } = options;
+  while (state.epochs.length < epochs) {
+    if (hasStoppedImproving(state.epochs, { bestEpoch: state.best?.epoch, patienceEpochs })) return true;
+    await runEpoch(state, { ...options, epoch: state.epochs.length + 1 });
+  }
+  return false;
+}

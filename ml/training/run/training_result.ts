@@ -1,0 +1,104 @@
+/** Owns a job's end: the adapter's file with where it comes from, and the result that is told of it. */
+import { join } from "node:path";
+import type { Provenance, Trainer } from "../trainer.ts";
+import { writeWholeFile } from "../whole_file.ts";
+import type { CheckpointFacts } from "./checkpoints.ts";
+import { fileHash } from "./file_hash.ts";
+import { readMetrics } from "./metrics_file.ts";
+import type { TrainingResult } from "./training_event.ts";
+import type { TrainingJob } from "./training_job.ts";
+
+export const RESULT_FILE = "result.json";
+export const ADAPTER_FILE = "adapter.gguf";
+
+/** The result of a job that has completed before and whose adapter is still what it was; otherwise undefined. */
+export async function readResult(folder: string): Promise<TrainingResult | undefined> {
+  try {
+    const result: TrainingResult = JSON.parse(await Deno.readTextFile(join(folder, RESULT_FILE)));
+    return await fileHash(join(folder, ADAPTER_FILE)) === result.adapterHash ? result : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function provenanceOf(job: TrainingJob, result: Omit<TrainingResult, "adapterHash">): Provenance {
+  const { request: { learningRate, epochs, batchSize, seed, lora, provenance }, samples } = job;
+  const { modelId, modelHash, jobId, method, steps, bestEpoch, train, heldOut } = result;
+  return {
+    ...provenance,
+    job_id: jobId,
+    base_model: modelId,
+    base_model_sha256: modelHash,
+    samples_sha256: samples.samplesHash,
+    samples: train,
+    method,
+    epochs,
+    best_epoch: bestEpoch,
+    steps,
+    batch_size: batchSize,
+    learning_rate: learningRate,
+    seed,
+    lora_rank: lora.rank,
+    held_out_samples: heldOut.samples,
+    held_out_tokens: heldOut.tokens,
+    base_loss: heldOut.baseLoss,
+    examples_loss: heldOut.examplesLoss,
+    adapter_loss: heldOut.adapterLoss,
+  };
+}
+
+async function curveOf(folder: string): Promise<TrainingResult["curve"]> {
+  const metrics = await readMetrics(folder);
+  return {
+    steps: metrics.flatMap((metric) =>
+      metric.type === "step"
+        ? [{ step: metric.step, epoch: metric.epoch, loss: metric.loss, learningRate: metric.learningRate }]
+        : []
+    ),
+    epochs: metrics.flatMap((metric) => {
+      if (metric.type !== "epoch") return [];
+      const { type: _, ...epoch } = metric;
+      return [epoch];
+    }),
+  };
+}
+
+/** Exports the trainer's adapter, which is the best epoch's, and writes the job's result. */
+export async function finishTraining(
+  trainer: Trainer,
+  job: TrainingJob,
+  options: { state: CheckpointFacts; stoppedEarly: boolean },
+): Promise<TrainingResult> {
+  const { folder, request: { jobId, modelId, method }, modelHash, samples } = job;
+  const { state, stoppedEarly } = options;
+  const { baseLoss, examplesLoss, best } = state;
+  if (best === null) throw new Error("A training that has no epoch has no adapter to export");
+  const adapterPath = join(folder, ADAPTER_FILE);
+  const told = {
+    jobId,
+    modelId,
+    adapterPath,
+    modelHash,
+    method,
+    steps: state.steps,
+    epochsRun: state.epochs.length,
+    bestEpoch: best.epoch,
+    stoppedEarly,
+    train: samples.train.length,
+    excluded: samples.excluded,
+    heldOut: {
+      samples: samples.heldOut.length,
+      tokens: samples.heldOut.reduce((sum, { plain }) => sum + plain.reply.length, 0),
+      baseLoss,
+      examplesLoss,
+      adapterLoss: best.heldOutLoss,
+    },
+    offered: best.heldOutLoss < baseLoss,
+    curve: await curveOf(folder),
+  };
+  await trainer.exportAdapter(adapterPath, provenanceOf(job, told));
+  const result = { ...told, adapterHash: await fileHash(adapterPath) };
+  await writeWholeFile(join(folder, RESULT_FILE), (path) => Deno.writeTextFile(path, JSON.stringify(result)));
+  return result;
+}
