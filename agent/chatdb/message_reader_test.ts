@@ -1,10 +1,7 @@
 // Checks which records come out of a chat.db: text, kinds, people, conversations, and what is passed over.
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { GENERATIONS, isAtLeast } from "../../tests/support/chat_db_ddl.ts";
 import { editMessage, unsendMessage } from "../../tests/support/chat_db_edits.ts";
-import { type ChatDb, type ChatDbOptions, createChatDb } from "../../tests/support/chat_db_fixture.ts";
+import type { ChatDb } from "../../tests/support/chat_db_fixture.ts";
 import {
   addAppMessage,
   addAttachmentMessage,
@@ -12,51 +9,13 @@ import {
   addSystemRow,
   addTapback,
 } from "../../tests/support/chat_db_rows.ts";
-import { ChatDatabase } from "./chat_database.ts";
-import type { ChatMessage } from "./chat_message.ts";
-import { type MessageBatch, MessageReader } from "./message_reader.ts";
+import { readAll, readOne, skippedOf, textsOf } from "../../tests/support/read_chat_db.ts";
 
 const AT = "2024-06-01T12:00:00.250Z";
 const LATER = "2024-06-01T12:05:00.000Z";
 const ANA = "+15550100001";
 const BO = "bo@example.com";
 const ME = "+15550100000";
-
-/** Reads all that `write` leaves in a chat.db which its writer still holds open. */
-function readAll(write: (db: ChatDb) => void, options: ChatDbOptions = {}): MessageBatch {
-  const folder = Deno.makeTempDirSync();
-  try {
-    using db = createChatDb(join(folder, "chat.db"), options);
-    write(db);
-    using database = new ChatDatabase(db.store.path);
-    return new MessageReader(database).readAfter(0, { nowMs: minutesFromNow(1) });
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
-}
-
-/** Some minutes on, every row written so far is settled. */
-function minutesFromNow(minutes: number): number {
-  return Date.now() + minutes * 60_000;
-}
-
-/** The one message that `write` leaves. */
-function readOne(write: (db: ChatDb) => void, options: ChatDbOptions = {}): ChatMessage {
-  const { messages } = readAll(write, options);
-  const [message] = messages;
-  assert.equal(messages.length, 1);
-  assert.ok(message);
-  return message;
-}
-
-function textsOf(batch: MessageBatch): (string | null)[] {
-  return batch.messages.map(({ text }) => text);
-}
-
-/** The counts that are not 0. */
-function skippedOf(batch: MessageBatch): Record<string, number> {
-  return Object.fromEntries(Object.entries(batch.skipped).filter(([, count]) => count > 0));
-}
 
 Deno.test("an incoming message has all its fields", () => {
   const message = readOne((db) => {
@@ -84,50 +43,6 @@ Deno.test("an incoming message has all its fields", () => {
     service: "iMessage",
   });
 });
-
-for (const generation of GENERATIONS) {
-  Deno.test(`a database of ${generation} gives the same records as any other`, () => {
-    const { messages } = readAll((db) => {
-      const direct = db.addChat({ identifier: ANA });
-      const group = db.addChat({
-        identifier: "chat42",
-        groupId: "GROUP",
-        displayName: "Trip",
-        participants: [ANA, BO],
-      });
-      db.addMessage({ chat: direct, from: ANA, sentAt: AT, text: "from Ana" });
-      db.addMessage({ chat: direct, from: "me", sentAt: AT, text: "from me" });
-      db.addMessage({ chat: group, from: BO, sentAt: AT, text: "from Bo" });
-      addAttachmentMessage(db, {
-        chat: group,
-        from: "me",
-        sentAt: AT,
-        files: [{ name: "map.png", mimeType: "image/png", sizeBytes: 12 }],
-      });
-    }, { generation });
-    const sentAtMs = isAtLeast(generation, "high_sierra")
-      ? Date.parse(AT)
-      : Date.parse("2024-06-01T12:00:00Z");
-    assert.deepEqual(
-      messages.map(({ conversation, direction, sender, kind, text, attachments, ...rest }) => ({
-        in: conversation?.id,
-        isGroup: conversation?.isGroup,
-        direction,
-        sender,
-        kind,
-        text,
-        files: attachments.map(({ name }) => name),
-        isDated: rest.sentAtMs === sentAtMs,
-      })),
-      [
-        { in: ANA, isGroup: false, direction: "incoming", sender: ANA, kind: "text", text: "from Ana" },
-        { in: ANA, isGroup: false, direction: "outgoing", sender: ME, kind: "text", text: "from me" },
-        { in: "GROUP", isGroup: true, direction: "incoming", sender: BO, kind: "text", text: "from Bo" },
-        { in: "GROUP", isGroup: true, direction: "outgoing", sender: ME, kind: "attachment", text: null },
-      ].map((record, index) => ({ ...record, files: index === 3 ? ["map.png"] : [], isDated: true })),
-    );
-  });
-}
 
 Deno.test("seconds and nanoseconds are told apart row by row, and a date of 0 is none", () => {
   const { messages } = readAll((db) => {
@@ -494,28 +409,4 @@ Deno.test("of the twins of a note to oneself one is read, and the same note twic
   });
   assert.deepEqual(textsOf(batch), ["milk", "milk", "bread", "only sent", "only sent", "echo", "echo"]);
   assert.deepEqual(skippedOf(batch), { self_chat_twin: 3 });
-});
-
-Deno.test("a database of messages and handles alone is read, with no more columns than it has", () => {
-  const folder = Deno.makeTempDirSync();
-  try {
-    const path = join(folder, "sms.db");
-    const writer = new DatabaseSync(path);
-    writer.exec(`
-      CREATE TABLE handle (ROWID INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT);
-      CREATE TABLE message (ROWID INTEGER PRIMARY KEY AUTOINCREMENT, guid TEXT, text TEXT, handle_id INTEGER,
-        date INTEGER, is_from_me INTEGER);
-      INSERT INTO handle (id) VALUES ('${ANA}');
-      INSERT INTO message (guid, text, handle_id, date, is_from_me) VALUES ('A', 'hello', 1, 700000000, 0);
-      INSERT INTO message (guid, text, handle_id, date, is_from_me) VALUES ('B', 'hi', 1, 700000001, 1)`);
-    writer.close();
-    using database = new ChatDatabase(path);
-    const { messages } = new MessageReader(database).readAfter(0, { nowMs: minutesFromNow(1) });
-    assert.deepEqual(messages.map(({ text, sender, conversation }) => [text, sender, conversation]), [
-      ["hello", ANA, null],
-      ["hi", null, null],
-    ]);
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
 });

@@ -241,25 +241,24 @@ const TABLES: Record<string, TableSpec> = {
   },
 };
 
-/** The CREATE TABLE statements of one generation. */
-export function tableStatements(generation: Generation): string[] {
-  return Object.entries(TABLES)
-    .filter(([, table]) => isAtLeast(generation, table.since))
-    .map(([name, table]) => {
-      const parts = [
-        ...columnDefinitions(table, generation),
-        ...(table.constraints ? [table.constraints] : []),
-      ];
-      return `CREATE TABLE ${name} (${parts.join(", ")})`;
-    });
-}
-
-/** The columns each table has in one generation, by table name. */
-export function tableColumns(generation: Generation): Map<string, ReadonlySet<string>> {
+/** The CREATE TABLE statements of one generation, by table name. */
+export function tableStatements(generation: Generation): Map<string, string> {
   const tables = Object.entries(TABLES).filter(([, table]) => isAtLeast(generation, table.since));
   return new Map(tables.map(([name, table]) => {
-    const names = columnDefinitions(table, generation).map((definition) => definition.split(" ", 1)[0] ?? "");
-    return [name, new Set(names)];
+    const parts = [
+      ...columnDefinitions(table, generation),
+      ...(table.constraints ? [table.constraints] : []),
+    ];
+    return [name, `CREATE TABLE ${name} (${parts.join(", ")})`];
+  }));
+}
+
+/** The columns each table has in one generation: definition by column name, by table name. */
+export function tableColumns(generation: Generation): Map<string, ReadonlyMap<string, string>> {
+  const tables = Object.entries(TABLES).filter(([, table]) => isAtLeast(generation, table.since));
+  return new Map(tables.map(([name, table]) => {
+    const definitions = columnDefinitions(table, generation);
+    return [name, new Map(definitions.map((definition) => [definition.split(" ", 1)[0] ?? "", definition]))];
   }));
 }
 

@@ -2,6 +2,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { type Generation, isAtLeast, tableColumns, tableStatements } from "./chat_db_ddl.ts";
 import { APP_FUNCTIONS, indexStatements, triggerStatements } from "./chat_db_indexes.ts";
+import { upgradeStatements } from "./chat_db_upgrade.ts";
 import { closeKeepingWal } from "./sqlite_wal.ts";
 
 export type SqlValue = null | number | bigint | string | Uint8Array;
@@ -13,6 +14,10 @@ const APPLE_EPOCH_MS = 978_307_200_000;
 export interface StoreOptions {
   /** Schema generation; the default is `tahoe`, macOS 26. */
   generation?: Generation;
+  /** The older generation that the database was made with; by default it was made fresh. */
+  upgradedFrom?: Generation;
+  /** `messages`: no table but `message` and `handle`, and no index, as in some backups of an iPhone. */
+  tables?: "all" | "messages";
   /** Seed of the guids, so that a fixture is the same in every run. */
   seed?: number;
   /** Makes room for hundreds of thousands of rows: one transaction, no journal, indexes at the end (`endBulk`). */
@@ -24,7 +29,8 @@ export class ChatDbStore implements Disposable {
   readonly path: string;
   readonly generation: Generation;
   readonly sqlite: DatabaseSync;
-  readonly #columns: Map<string, ReadonlySet<string>>;
+  readonly #columns: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  readonly #upgradedFrom: Generation | undefined;
   readonly #statements = new Map<string, StatementSync>();
   readonly #seed: number;
   #guidCount = 0;
@@ -35,7 +41,11 @@ export class ChatDbStore implements Disposable {
   constructor(path: string, options: StoreOptions = {}) {
     this.path = path;
     this.generation = options.generation ?? "tahoe";
-    this.#columns = tableColumns(this.generation);
+    const columns = [...tableColumns(this.generation)];
+    this.#columns = new Map(
+      options.tables === "messages" ? columns.filter(([table]) => BACKUP_TABLES.includes(table)) : columns,
+    );
+    this.#upgradedFrom = options.upgradedFrom;
     this.#seed = options.seed ?? 1;
     this.#bulk = options.bulk ?? false;
     this.sqlite = new DatabaseSync(path);
@@ -162,17 +172,22 @@ export class ChatDbStore implements Disposable {
     if (this.#bulk) this.sqlite.exec("PRAGMA journal_mode = OFF; PRAGMA cache_size = -200000; BEGIN");
     else this.#enableWal();
     this.#inTransaction = this.#bulk;
-    for (const sql of tableStatements(this.generation)) this.sqlite.exec(sql);
-    this.insert("_SqliteDatabaseProperties", {
-      key: "_ClientVersion",
-      value: CLIENT_VERSION[this.generation],
-    });
+    const created = tableStatements(this.generation);
+    const statements = this.#upgradedFrom
+      ? upgradeStatements(this.#upgradedFrom, this.generation)
+      : [...this.#columns.keys()].map((table) => created.get(table) ?? "");
+    for (const sql of statements) this.sqlite.exec(sql);
+    if (this.has("_SqliteDatabaseProperties", "key")) {
+      const value = CLIENT_VERSION[this.generation];
+      this.insert("_SqliteDatabaseProperties", { key: "_ClientVersion", value });
+    }
     if (this.#bulk) return;
     this.#createIndexesAndTriggers();
     this.checkpoint();
   }
 
   #createIndexesAndTriggers(): void {
+    if (!this.has("chat", "guid")) return;
     for (const sql of [...indexStatements(this.generation), ...triggerStatements(this.generation)]) {
       this.sqlite.exec(sql);
     }
@@ -196,6 +211,8 @@ export class ChatDbStore implements Disposable {
     return statement;
   }
 }
+
+const BACKUP_TABLES = ["message", "handle"];
 
 /** `_ClientVersion` by generation. El Capitan's is measured; the others only keep its order. */
 const CLIENT_VERSION: Record<Generation, string> = {
