@@ -2,7 +2,7 @@
 import type { SqlValue } from "./sql_value.ts";
 
 /** Unix time of 2001-01-01T00:00:00Z, where Apple's clocks begin. */
-const APPLE_EPOCH_MS = 978_307_200_000;
+export const APPLE_EPOCH_MS = 978_307_200_000;
 /** Seconds up to macOS 10.12, nanoseconds since, both in one upgraded database (imessage-exporter dates.rs). */
 const FIRST_NANOSECONDS = 1_000_000_000_000n;
 const NANOSECONDS_PER_MS = 1_000_000n;

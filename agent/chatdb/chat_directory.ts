@@ -5,7 +5,7 @@ import { normalizeAlias, normalizeHandle } from "./handle.ts";
 import { selectList, type TableName } from "./schema.ts";
 import { integerOf, type Query, type SqlRow, textOf, wordsOf } from "./sql_value.ts";
 
-/** Columns in the order of `chatRowOf`, then those of the owner's addresses. */
+/** Columns in the order of `chatRowOf`, then those of the owner's addresses, then those that hide a chat. */
 export const CHAT_COLUMNS = [
   "ROWID",
   "guid",
@@ -16,7 +16,14 @@ export const CHAT_COLUMNS = [
   "original_group_id",
   "last_addressed_handle",
   "account_login",
+  "is_filtered",
+  "is_blackholed",
 ];
+/**
+ * Values of is_filtered from here on keep a chat out of Messages' list: spam, promotions, transactions. 1 is an unknown
+ * sender, who may become a friend.
+ */
+const FIRST_FILTERED = 2;
 
 /** Handles and conversations by ROWID. Loaded when first refreshed, and again when another program has written. */
 export class ChatDirectory {
@@ -30,6 +37,7 @@ export class ChatDirectory {
   /** Conversation of each `chat_identifier`, which is what `message.cache_roomnames` holds. */
   #rooms = new Map<string, Conversation>();
   readonly #addressedAliases = new Map<number, string | null>();
+  #hiddenChats = new Set<number>();
   /** Normalised alias of each spelling met so far. */
   readonly #aliases = new Map<string, string | null>();
   readonly #ownAliases = new Set<string>();
@@ -71,6 +79,11 @@ export class ChatDirectory {
   /** The conversation of a chat; null for no chat. */
   conversation(chatRowId: number | null): Conversation | null {
     return (chatRowId === null ? undefined : this.#conversations.get(chatRowId)) ?? null;
+  }
+
+  /** True for a chat that Messages keeps out of its list, because it is spam or was filtered or blocked. */
+  isHidden(chatRowId: number | null): boolean {
+    return chatRowId !== null && this.#hiddenChats.has(chatRowId);
   }
 
   /** The group of a room name; null when no chat has it. */
@@ -116,6 +129,7 @@ export class ChatDirectory {
       const conversation = this.#conversations.get(rowId);
       if (conversation?.isGroup && identifier !== null) this.#rooms.set(identifier, conversation);
     }
+    this.#hiddenChats = new Set(rows.filter(isHiddenChat).map(([rowId]) => integerOf(rowId)));
     for (const row of rows) {
       const login = this.ownAlias(textOf(row[8]));
       this.#addressedAliases.set(integerOf(row[0]), this.ownAlias(textOf(row[7])) ?? login);
@@ -138,6 +152,10 @@ export class ChatDirectory {
     }
     return members;
   }
+}
+
+function isHiddenChat(row: SqlRow): boolean {
+  return integerOf(row[9]) >= FIRST_FILTERED || integerOf(row[10]) !== 0;
 }
 
 /** Names the values of a row selected with `CHAT_COLUMNS`. */

@@ -2,7 +2,10 @@
 import type { MessageKind } from "./chat_message.ts";
 import type { MessageRow } from "./message_row.ts";
 
-/** Why a row gives no message. Tapbacks and votes belong to another message; `unknown_association` may. */
+/**
+ * Why a row gives no message. Tapbacks and votes belong to another message; `unknown_association` may. `junk` is what
+ * Messages keeps out of the list of conversations: spam, and the promotions and notices that its filters sort out.
+ */
 export const SKIP_REASONS = [
   "tapback",
   "poll_vote",
@@ -10,7 +13,9 @@ export const SKIP_REASONS = [
   "system",
   "scheduled",
   "recently_deleted",
+  "junk",
   "self_chat_twin",
+  "link_preview",
   "empty",
 ] as const;
 
@@ -30,6 +35,8 @@ export const ASSOCIATED = {
 } as const;
 
 const URL_BALLOON = "com.apple.messages.URLBalloonProvider";
+/** Values of filter_action from here on: junk, promotion, transaction; below are unfiltered and allowed ones. */
+const FIRST_FILTERED = 2;
 
 /** Why the row's columns alone rule it out as a message, or null. `nowMs` tells a draft for later from a sent one. */
 export function skipReasonOf(
@@ -51,10 +58,25 @@ function associationSkipReason(type: number): SkipReason | null {
   return isMessage ? null : "unknown_association";
 }
 
+/** True for a row that a filter has sorted out; a whole chat may be so too. */
+export function isFilteredRow({ isSpam, filterAction }: MessageRow): boolean {
+  return isSpam || filterAction >= FIRST_FILTERED;
+}
+
+/** True for a row that shows a link with its preview. */
+export function isLinkPreview(row: MessageRow): boolean {
+  return row.balloonBundleId === URL_BALLOON;
+}
+
+/** True for the note that an app leaves in a conversation, such as "closed all three rings". */
+export function isBreadcrumb(row: MessageRow): boolean {
+  return row.associatedType === ASSOCIATED.appBreadcrumb;
+}
+
 /** True for a row that an app draws; the rich preview of a link is not an app's. */
 export function isAppMessage(row: MessageRow): boolean {
-  return row.associatedType === ASSOCIATED.appUpdate || row.associatedType === ASSOCIATED.appBreadcrumb ||
-    (row.balloonBundleId !== null && row.balloonBundleId !== URL_BALLOON);
+  return row.associatedType === ASSOCIATED.appUpdate || isBreadcrumb(row) ||
+    (row.balloonBundleId !== null && !isLinkPreview(row));
 }
 
 /** The message that a tapback belongs to; null when the row is no tapback or does not say. */

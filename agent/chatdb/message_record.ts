@@ -1,9 +1,11 @@
 /** Owns the making of one message record from its row, its files and the directory. */
 import { unixMsOf } from "./apple_time.ts";
 import { type BodyRun, decodeBodyRuns } from "./body_runs.ts";
+import { breadcrumbText } from "./breadcrumb_text.ts";
 import type { ChatDirectory } from "./chat_directory.ts";
 import type { ChatMessage, MessageAttachment, MessageReaction } from "./chat_message.ts";
-import { isAppMessage, messageKindOf } from "./message_class.ts";
+import type { EditHistory } from "./edit_history.ts";
+import { isAppMessage, isBreadcrumb, messageKindOf } from "./message_class.ts";
 import type { MessageRow } from "./message_row.ts";
 import { isPlaceholderOnly, type MessageText } from "./message_text.ts";
 
@@ -17,12 +19,15 @@ export interface RowContents {
   sentAtMs: number | null;
   files: MessageAttachment[];
   reactions: MessageReaction[];
+  /** Null for a row that was not edited, or does not tell of it. */
+  history: EditHistory | null;
 }
 
 /** True when a row holds nothing that could be shown, nor tells that there was something. */
-export function isEmptyMessage({ row, body, files }: RowContents): boolean {
+export function isEmptyMessage(contents: RowContents): boolean {
+  const { row, body, files } = contents;
   return body.text === "" && !body.isUndecodable && files.length === 0 && row.subject === null &&
-    !isAppMessage(row) && retractedAtMsOf(row, body) === null;
+    !isAppMessage(row) && retractedAtMsOf(contents) === null;
 }
 
 /** True when a row's text marks the place of a file that is not there: Messages joins files after the message. */
@@ -32,21 +37,23 @@ export function lacksFiles({ row, body, files }: RowContents): boolean {
 
 /** The record of a row that is a message. */
 export function messageRecord(contents: RowContents, directory: ChatDirectory): ChatMessage {
-  const { row, body } = contents;
-  const retractedAtMs = retractedAtMsOf(row, body);
-  const text = body.text === "" || isPlaceholderOnly(body.text) ? null : body.text;
+  const { row, body, history } = contents;
+  const retractedAtMs = retractedAtMsOf(contents);
+  const parties = partiesOf(contents, directory);
+  const words = isBreadcrumb(row) ? breadcrumbText(body.text, readersOf(parties)) : body.text;
+  const text = words === "" || isPlaceholderOnly(words) ? null : words;
   const runs = needsRuns(contents) ? decodeBodyRuns(row.attributedBody ?? new Uint8Array()) : [];
-  const attachments = retractedAtMs === null ? inTextOrder(contents.files, runs) : [];
+  const attachments = retractedAtMs === null ? filesLeft(contents, runs) : [];
   return {
     rowId: row.rowId,
     guid: row.guid,
-    ...partiesOf(contents, directory),
+    ...parties,
     kind: messageKindOf(row, { text, attachments }),
     text,
     subject: row.subject,
     transcript: runs.find((run) => run.transcript)?.transcript ?? null,
     sentAtMs: contents.sentAtMs,
-    editedAtMs: retractedAtMs === null ? unixMsOf(row.dateEdited) : null,
+    editedAtMs: retractedAtMs === null ? unixMsOf(row.dateEdited) ?? history?.editedAtMs ?? null : null,
     retractedAtMs,
     changedAtMs: unixMsOf(row.dateEdited),
     replyToGuid: row.threadOriginatorGuid,
@@ -73,25 +80,40 @@ function partiesOf({ row, chatId }: RowContents, directory: ChatDirectory): Part
   return { conversation, direction: "incoming", sender, ownAlias };
 }
 
+/** Who wrote a message and who was meant; null for a group, and for one that is not known. */
+function readersOf(parties: Parties): { sender: string | null; receiver: string | null } {
+  const { conversation, direction, sender, ownAlias } = parties;
+  if (direction === "incoming") return { sender, receiver: ownAlias };
+  return { sender, receiver: conversation?.isGroup === false ? conversation.participants[0] ?? null : null };
+}
+
 /**
  * When the whole message was unsent. Messages stamps `date_edited` for that and leaves `date_retracted` at 0; no part
  * remains, and the body is gone. An unsend of some parts is an edit: the rest of the text stands.
  */
-function retractedAtMsOf(row: MessageRow, body: MessageText): number | null {
+function retractedAtMsOf({ row, body, history }: RowContents): number | null {
   const retractedAtMs = unixMsOf(row.dateRetracted);
   if (retractedAtMs !== null) return retractedAtMs;
-  const isGone = body.text === "" && !body.isUndecodable && row.partCount === 0;
+  const isGone = body.text === "" && !body.isUndecodable &&
+    (row.partCount === 0 || history?.isWhollyRetracted === true);
   return isGone ? unixMsOf(row.dateEdited) : null;
 }
 
 /** Runs cost more than the text, so they are decoded only where the record shows something of them. */
-function needsRuns({ row, files }: RowContents): boolean {
-  return row.attributedBody !== null && (row.isAudio || files.length > 1);
+function needsRuns({ row, files, history }: RowContents): boolean {
+  return row.attributedBody !== null &&
+    (row.isAudio || files.length > 1 || (files.length > 0 && history?.hasRetractedParts === true));
 }
 
-/** Files in the order of their places in the text; those without a place come last. */
-function inTextOrder(files: MessageAttachment[], runs: readonly BodyRun[]): MessageAttachment[] {
-  if (files.length < 2) return files;
+/**
+ * Files in the order of their places in the text; those without a place come last. Once parts were unsent, what has
+ * no place has gone with them, although Messages may keep its row.
+ */
+function filesLeft({ files, history }: RowContents, runs: readonly BodyRun[]): MessageAttachment[] {
   const placeOf = new Map(runs.map((run) => [run.attachmentGuid, run.start]));
-  return files.toSorted((a, b) => (placeOf.get(a.guid) ?? Infinity) - (placeOf.get(b.guid) ?? Infinity) || 0);
+  const left = history?.hasRetractedParts && runs.length > 0
+    ? files.filter(({ guid }) => placeOf.has(guid))
+    : files;
+  if (left.length < 2) return left;
+  return left.toSorted((a, b) => (placeOf.get(a.guid) ?? Infinity) - (placeOf.get(b.guid) ?? Infinity) || 0);
 }

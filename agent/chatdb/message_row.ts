@@ -1,6 +1,7 @@
 /** Owns the row of `message` that the reader works on: the columns it needs, the same for every schema. */
+import { editSummaryColumn } from "./edit_history.ts";
 import { type Schema, selectList } from "./schema.ts";
-import { integerOf, type SqlRow, type SqlValue, textOf, wordsOf } from "./sql_value.ts";
+import { addressOf, bytesOf, integerOf, type SqlRow, type SqlValue, textOf, wordsOf } from "./sql_value.ts";
 
 /** Columns in the order of `messageRowOf`. */
 const COLUMNS = [
@@ -29,7 +30,10 @@ const COLUMNS = [
   "is_sent",
   "cache_roomnames",
   "associated_message_guid",
+  "is_spam",
+  "filter_action",
 ];
+const EDIT_SUMMARY = "message_summary_info";
 
 /** A row of `message`; flags and counts that are absent or NULL are 0, times are as Apple stores them. */
 export interface MessageRow {
@@ -57,11 +61,17 @@ export interface MessageRow {
   isSent: boolean;
   roomName: string | null;
   associatedGuid: string | null;
+  isSpam: boolean;
+  filterAction: number;
+  /** `message_summary_info` where it tells of an edit or an unsend. */
+  editSummary: Uint8Array | null;
 }
 
 /** The list of columns to select for `messageRowOf`, from a query over `message`. */
 export function messageRowColumns(schema: Schema): string {
-  return selectList(schema, { table: "message", columns: COLUMNS });
+  const columns = selectList(schema, { table: "message", columns: COLUMNS });
+  const hasSummary = schema.get("message")?.has(EDIT_SUMMARY) ?? false;
+  return `${columns}, ${hasSummary ? editSummaryColumn(`message.${EDIT_SUMMARY}`) : "NULL"}`;
 }
 
 /** Names the values of a row selected with `messageRowColumns`. */
@@ -70,13 +80,13 @@ export function messageRowOf(row: SqlRow): MessageRow {
     rowId: integerOf(row[0]),
     guid: textOf(row[1]) ?? "",
     text: wordsOf(row[2]),
-    attributedBody: row[3] instanceof Uint8Array ? row[3] : null,
+    attributedBody: bytesOf(row[3]),
     handleId: integerOf(row[4]),
     isFromMe: integerOf(row[5]) !== 0,
     date: row[6] ?? null,
     service: textOf(row[7]),
     account: textOf(row[8]),
-    destinationCallerId: textOf(row[9]),
+    destinationCallerId: addressOf(row[9]),
     subject: wordsOf(row[10]),
     itemType: integerOf(row[11]),
     isSystem: integerOf(row[12]) !== 0 || integerOf(row[13]) !== 0,
@@ -91,5 +101,8 @@ export function messageRowOf(row: SqlRow): MessageRow {
     isSent: integerOf(row[22]) !== 0,
     roomName: textOf(row[23]),
     associatedGuid: textOf(row[24]),
+    isSpam: integerOf(row[25]) !== 0,
+    filterAction: integerOf(row[26]),
+    editSummary: bytesOf(row[27]),
   };
 }

@@ -2,7 +2,7 @@
 import type { ChatDatabase } from "./chat_database.ts";
 import { messageTextOf } from "./message_text.ts";
 import { selectList } from "./schema.ts";
-import { integerOf, textOf, wordsOf } from "./sql_value.ts";
+import { bytesOf, integerOf, textOf, wordsOf } from "./sql_value.ts";
 
 /** A message of the owner as Messages keeps book of it. */
 export interface OwnMessage {
@@ -45,10 +45,7 @@ export function readOwnMessages(
     ORDER BY message.ROWID`);
   return select(afterRowId, ...chatIds).map((row) => ({
     rowId: integerOf(row[0]),
-    text: messageTextOf({
-      text: wordsOf(row[1]),
-      attributedBody: row[2] instanceof Uint8Array ? row[2] : null,
-    }).text,
+    text: messageTextOf({ text: wordsOf(row[1]), attributedBody: bytesOf(row[2]) }).text,
     service: textOf(row[3]),
     isSent: integerOf(row[4]) !== 0,
     isDelivered: integerOf(row[5]) !== 0 || integerOf(row[6]) !== 0,

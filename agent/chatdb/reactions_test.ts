@@ -116,6 +116,16 @@ Deno.test("a tapback of nobody known is left out: nobody may be taken for the ow
     assert.deepEqual(reactions(), []);
   }));
 
+Deno.test("a tapback outlives its message, and is then nobody's", () =>
+  withTarget(({ db, reader, target }) => {
+    addTapback(db, { to: target, from: BO, kind: "love", sentAt: LATER });
+    db.deleteMessage(target);
+    const { messages, passed } = reader.readAfter(0, { nowMs: Date.now() });
+    assert.deepEqual(messages, []);
+    assert.deepEqual(passed, [{ rowId: 2, reason: "tapback", targetGuid: target.guid }]);
+    assert.equal(reader.rowIdOf(target.guid), null);
+  }));
+
 Deno.test("a message that comes after its tapbacks carries them", () =>
   withTarget(({ db, reader, target }) => {
     const future = { ...target, guid: "COMES-LATER" };

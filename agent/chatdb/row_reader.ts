@@ -3,14 +3,18 @@ import { unixMsOf } from "./apple_time.ts";
 import type { ChatDatabase } from "./chat_database.ts";
 import type { ChatDirectory } from "./chat_directory.ts";
 import type { ChatMessage, MessageAttachment } from "./chat_message.ts";
+import type { Conversation } from "./conversation.ts";
+import { EarlierRows } from "./earlier_rows.ts";
+import { editHistoryOf } from "./edit_history.ts";
+import { isRepeatedLink } from "./link_preview.ts";
 import { type AttachmentFinder, attachmentFinder } from "./message_attachments.ts";
 import { type ChatFinder, chatFinder } from "./message_chats.ts";
-import { type SkipReason, skipReasonOf, tapbackTargetOf } from "./message_class.ts";
+import { isFilteredRow, type SkipReason, skipReasonOf, tapbackTargetOf } from "./message_class.ts";
 import { isEmptyMessage, lacksFiles, messageRecord } from "./message_record.ts";
 import type { MessageRow } from "./message_row.ts";
 import { messageTextOf } from "./message_text.ts";
 import { ReactionFinder } from "./reactions.ts";
-import { TwinFinder } from "./self_chat.ts";
+import { isSecondTwin } from "./self_chat.ts";
 import type { Query } from "./sql_value.ts";
 
 /**
@@ -43,12 +47,12 @@ export class RowReader {
   readonly #selectRecentlyDeleted: Query;
   readonly #findChats: ChatFinder;
   readonly #findAttachments: AttachmentFinder;
-  readonly #twins: TwinFinder;
+  readonly #earlier: EarlierRows;
 
   constructor(database: ChatDatabase, directory: ChatDirectory) {
     this.#directory = directory;
     this.reactions = new ReactionFinder(database, directory);
-    this.#twins = new TwinFinder(database, directory);
+    this.#earlier = new EarlierRows(database, directory);
     this.#findChats = chatFinder(database);
     this.#findAttachments = attachmentFinder(database);
     this.#selectRecentlyDeleted = database.schema.has("chat_recoverable_message_join")
@@ -83,17 +87,24 @@ export class RowReader {
       if (this.#selectRecentlyDeleted(row.rowId).length > 0) return passed("recently_deleted");
       if (!isSettled) return { kind: "unfinished" };
     }
+    if (isFilteredRow(row) || this.#directory.isHidden(chatId)) return passed("junk");
     const reactions = this.reactions.reactionsTo(row.guid);
-    const contents = { row, chatId, body: messageTextOf(row), sentAtMs, files, reactions };
+    const history = editHistoryOf(row.editSummary);
+    const contents = { row, chatId, body: messageTextOf(row), sentAtMs, files, reactions, history };
     const isEmpty = isEmptyMessage(contents);
     if (!isSettled && (isEmpty || lacksFiles(contents))) return { kind: "unfinished" };
     if (isEmpty) return passed("empty");
     const message = messageRecord(contents, this.#directory);
-    const { conversation } = message;
-    if (conversation !== null && this.#directory.isSelfChat(conversation)) {
-      if (this.#twins.isSecondTwin(row, conversation)) return passed("self_chat_twin");
-    }
+    const repeat = message.conversation === null ? null : this.#repeatReason(row, message.conversation);
+    if (repeat !== null) return passed(repeat);
     return { kind: "message", message, isUndecodable: contents.body.isUndecodable };
+  }
+
+  /** Why a row says again what an earlier one has said; null when it does not. */
+  #repeatReason(row: MessageRow, conversation: Conversation): SkipReason | null {
+    const context = { conversation, earlier: this.#earlier };
+    if (this.#directory.isSelfChat(conversation) && isSecondTwin(row, context)) return "self_chat_twin";
+    return isRepeatedLink(row, context) ? "link_preview" : null;
   }
 
   #pass(row: MessageRow, reason: SkipReason): RowOutcome {

@@ -16,6 +16,16 @@ export function textOf(value: SqlValue | undefined): string | null {
   return typeof value === "string" && value !== "" ? value : null;
 }
 
+/** Bytes; NULL and other types are null. */
+export function bytesOf(value: SqlValue | undefined): Uint8Array | null {
+  return value instanceof Uint8Array ? value : null;
+}
+
+/** An address. A column that came by an upgrade may hold a phone number as an integer, its plus sign lost. */
+export function addressOf(value: SqlValue | undefined): string | null {
+  return typeof value === "bigint" && value > 0n ? `+${value}` : textOf(value);
+}
+
 /** Words that a person wrote, fit for the server's storage, which holds neither NUL nor lone surrogates. */
 export function wordsOf(value: SqlValue | undefined): string | null {
   return typeof value === "string" ? cleanText(value) || null : null;

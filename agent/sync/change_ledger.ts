@@ -36,8 +36,8 @@ const WATCH_MS = 60 * 60 * 1_000;
 const WATCHED_ROWS = 500;
 /** Recently deleted rows may be whole conversations. */
 const WAITING_ROWS = 10_000;
-/** Rows that are no messages yet, but become one under the same ROWID: when they are sent, or put back. */
-const WAITING: readonly SkipReason[] = ["scheduled", "recently_deleted"];
+/** Rows that are no messages yet, but become one under the same ROWID: when they are sent, put back, or no longer junk. */
+const WAITING: readonly SkipReason[] = ["scheduled", "recently_deleted", "junk"];
 /** Rows that are no messages and may still change: a tapback goes when it is taken back, an empty row gets its text. */
 const UNSTEADY: readonly SkipReason[] = ["tapback", "empty"];
 const TAPBACK_STATE = "tapback:";
