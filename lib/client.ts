@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { type ErrorBody, errorBodySchema } from "../contract/errors.ts";
 import { backoffMs, delay } from "./backoff.ts";
 import { messageOf } from "./errors.ts";
+import { gzip, LEAST_GZIP_BYTES } from "./gzip.ts";
 
 /** The other side answered with an error body. */
 export class RemoteError extends Error {
@@ -40,6 +41,8 @@ export interface RequestOptions<Schema extends z.ZodType> {
   /** May be sent twice without harm. Default: true for GET and DELETE. */
   repeatable?: boolean;
   headers?: Record<string, string>;
+  /** Packs a body that is worth it; the other side must take gzip. */
+  gzip?: boolean;
 }
 
 export interface Client {
@@ -62,6 +65,20 @@ const RETRY_BACKOFF = { baseMs: 250, capMs: 5_000 };
 const PASSING_STATUSES = new Set([429, 502, 503, 504]);
 /** A server that asks for a longer wait than this is left to the caller's own schedule. */
 const LONGEST_WAIT_MS = 10_000;
+
+interface RequestBody {
+  headers: Record<string, string>;
+  body?: Uint8Array<ArrayBuffer> | string;
+}
+
+async function bodyOf({ body, gzip: packs }: { body?: unknown; gzip?: boolean }): Promise<RequestBody> {
+  if (body === undefined) return { headers: {} };
+  const headers = { "content-type": "application/json" };
+  const json = JSON.stringify(body);
+  if (!packs || json.length < LEAST_GZIP_BYTES) return { headers, body: json };
+  const packed = await gzip(new TextEncoder().encode(json));
+  return { headers: { ...headers, "content-encoding": "gzip" }, body: packed };
+}
 
 function retryAfterMsOf(response: Response): number | null {
   const seconds = Number(response.headers.get("retry-after") ?? NaN);
@@ -95,15 +112,16 @@ export function createClient(options: ClientOptions): Client {
   ): Promise<z.output<Schema>> {
     const timeout = AbortSignal.timeout(request.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
     const token = options.token?.();
+    const { headers, body } = await bodyOf(request);
     const response = await send(options.baseUrl + path, {
       method,
       headers: {
         accept: "application/json",
-        ...(request.body === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
         ...(token ? { authorization: `Bearer ${token}` } : {}),
         ...request.headers,
       },
-      body: request.body === undefined ? undefined : JSON.stringify(request.body),
+      body,
       signal: request.signal ? AbortSignal.any([request.signal, timeout]) : timeout,
     }).catch((error) => {
       request.signal?.throwIfAborted();

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { z } from "zod";
 import { createClient, RemoteError, UnreachableError } from "./client.ts";
 import { ApiError, errorBodyOf } from "./errors.ts";
+import { gunzip } from "./gzip.ts";
 
 type Answer = (request: Request) => Response | Promise<Response>;
 
@@ -43,6 +44,27 @@ Deno.test("a request carries its token and body, and its answer is typed", async
     const answer = await client.request("POST", "/x", { schema: ANSWER_SCHEMA, body: { a: 1 } });
     assert.deepEqual(answer, { ok: true });
     assert.deepEqual(received, ["Bearer t", { a: 1 }]);
+  });
+});
+
+Deno.test("a large body is packed where that is asked for, and a small one never", async () => {
+  const received: [encoding: string | null, body: unknown][] = [];
+  const take: Answer = async (request) => {
+    const encoding = request.headers.get("content-encoding");
+    const packed = request.body ?? assert.fail();
+    const plain = encoding === null ? await request.bytes() : await gunzip(packed, { maxBytes: 1e6 });
+    received.push([encoding, JSON.parse(new TextDecoder().decode(plain ?? assert.fail()))]);
+    return Response.json({ ok: true });
+  };
+  await withServer([take], async (baseUrl) => {
+    const client = createClient({ baseUrl });
+    const [large, small] = [{ text: "é".repeat(5_000) }, { text: "é" }];
+    const send = (body: unknown, packs: boolean) =>
+      client.request("POST", "/x", { schema: ANSWER_SCHEMA, body, gzip: packs });
+    await send(large, true);
+    await send(small, true);
+    await send(large, false);
+    assert.deepEqual(received, [["gzip", large], [null, small], [null, large]]);
   });
 });
 

@@ -14,6 +14,7 @@ import {
 import { errorBodySchema, type Fault } from "../contract/errors.ts";
 import { ApiError, errorBodyOf, logFieldsOfError, phraseOfStatus } from "./errors.ts";
 import type { Logger } from "./log.ts";
+import { unpackBodies } from "./packed_bodies.ts";
 
 /** What every request's context carries. */
 export type ApiEnv = { Variables: RequestIdVariables };
@@ -117,7 +118,7 @@ function answerError(c: Context<ApiEnv>, error: unknown, options: ApiAppOptions)
 
 export interface ApiAppOptions {
   log: Logger;
-  /** Larger bodies are answered with 413. */
+  /** Larger bodies, packed or unpacked, are answered with 413. */
   maxBodyBytes: number;
   /** Limits of their own, by path. */
   maxBodyBytesOf?: Readonly<Record<string, number>>;
@@ -135,6 +136,10 @@ function limitBody(maxSize: number): MiddlewareHandler {
   });
 }
 
+function maxBytesOf(options: ApiAppOptions): (path: string) => number {
+  return (path) => options.maxBodyBytesOf?.[path] ?? options.maxBodyBytes;
+}
+
 function limitBodies(options: ApiAppOptions): MiddlewareHandler {
   const general = limitBody(options.maxBodyBytes);
   const own = new Map(
@@ -149,6 +154,7 @@ export function createApiApp<Env extends ApiEnv = ApiEnv>(options: ApiAppOptions
   app.use(requestId());
   app.use(secureHeaders());
   app.use(limitBodies(options));
+  app.use(unpackBodies(maxBytesOf(options)));
   app.notFound((c) => {
     const error = new ApiError("not_found", "There is nothing at this path with this method");
     return answerError(c as unknown as Context<ApiEnv>, error, options);

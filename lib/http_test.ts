@@ -4,6 +4,7 @@ import { createRoute, z } from "../deps.ts";
 import { type ErrorBody, errorBodySchema } from "../contract/errors.ts";
 import { ApiError } from "./errors.ts";
 import { mountDocs } from "./api_docs.ts";
+import { gzip } from "./gzip.ts";
 import { createApiApp, createRoutes, jsonBody, jsonResponse } from "./http.ts";
 import { createLogger } from "./log.ts";
 
@@ -78,6 +79,33 @@ Deno.test("a body over the limit is answered with 413, with and without a declar
     const response = await testApp().app.request("/echo", { method: "POST", headers: JSON_TYPE, body });
     assert.equal((await errorOf(response)).code, "payload_too_large");
   }
+});
+
+function postPacked(body: Uint8Array<ArrayBuffer>, encoding = "gzip"): Promise<Response> {
+  const headers = { ...JSON_TYPE, "content-encoding": encoding };
+  return Promise.resolve(testApp().app.request("/echo", { method: "POST", headers, body }));
+}
+
+Deno.test("a body packed as gzip is read as if it were plain", async () => {
+  const body = { items: [{ size: 1 }, { size: 2 }] };
+  const response = await postPacked(await gzip(new TextEncoder().encode(JSON.stringify(body))));
+  assert.deepEqual(await response.json(), { count: 2 });
+});
+
+Deno.test("a small body that unpacks to more than the limit is answered with 413, and not held in memory", async () => {
+  const bomb = await gzip(new Uint8Array(500_000));
+  assert.ok(bomb.length < 1_024);
+  assert.equal((await errorOf(await postPacked(bomb))).code, "payload_too_large");
+});
+
+Deno.test("a body that is not what its encoding says, or is cut short, is answered with 400", async () => {
+  const packed = await gzip(new TextEncoder().encode('{"items":[]}'));
+  for (const body of [new TextEncoder().encode("{}"), packed.slice(0, -6)]) {
+    const error = await errorOf(await postPacked(body));
+    assert.deepEqual([error.statusCode, error.code], [400, "malformed_json"]);
+  }
+  const unknown = await errorOf(await postPacked(packed, "br"));
+  assert.deepEqual([unknown.statusCode, unknown.code], [400, "unsupported_media_type"]);
 });
 
 Deno.test("an unknown path is answered with 404", async () => {
