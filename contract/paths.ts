@@ -12,6 +12,8 @@ export const SERVER_PATHS = {
   deactivateDevice: "/api/devices/:id/deactivate",
   syncMessages: "/api/sync/messages",
   syncContacts: "/api/sync/contacts",
+  syncDeletions: "/api/sync/deletions",
+  syncHeartbeat: "/api/sync/heartbeat",
   syncStatus: "/api/sync/status",
   conversations: "/api/conversations",
   conversation: "/api/conversations/:id",

@@ -4,6 +4,7 @@ import { idSchema, labelSchema, MAX_TEXT_LENGTH, textSchema, timeSchema } from "
 
 export const MAX_SYNC_MESSAGES = 1_000;
 export const MAX_SYNC_CONTACTS = 1_000;
+export const MAX_SYNC_DELETIONS = 1_000;
 export const MAX_PARTICIPANTS = 1_000;
 /** A batch larger than this is refused with 413, so the agent also cuts its batches by size. */
 export const MAX_SYNC_BODY_BYTES = 8 * 1024 * 1024;
@@ -67,12 +68,15 @@ export const syncMessageSchema = z.object({
 }).meta({ id: "SyncMessage" });
 export type SyncMessage = z.infer<typeof syncMessageSchema>;
 
+const lagSchema = z.int().min(0).describe("Rows of chat.db that still wait on the device");
+
 export const syncMessagesRequestSchema = z.object({
   conversationImessageId: labelSchema(512),
   conversationDisplayName: textSchema(512).nullable().optional(),
   isGroup: z.boolean(),
   participantIds: z.array(labelSchema(320)).max(MAX_PARTICIPANTS),
   messages: z.array(syncMessageSchema).max(MAX_SYNC_MESSAGES),
+  lagRows: lagSchema.optional(),
 }).meta({ id: "SyncMessagesRequest" });
 /** A parsed batch: defaults are filled in. */
 export type SyncMessagesRequest = z.infer<typeof syncMessagesRequestSchema>;
@@ -108,11 +112,41 @@ export type SyncContactsRequest = z.infer<typeof syncContactsRequestSchema>;
 export const syncContactsResponseSchema = z.object(syncCounts).meta({ id: "SyncContactsResponse" });
 export type SyncContactsResponse = z.infer<typeof syncContactsResponseSchema>;
 
+export const syncDeletionsRequestSchema = z.object({
+  imessageGuids: z.array(labelSchema()).max(MAX_SYNC_DELETIONS),
+}).meta({ id: "SyncDeletionsRequest" });
+export type SyncDeletionsRequest = z.infer<typeof syncDeletionsRequestSchema>;
+
+export const syncDeletionsResponseSchema = z.object({
+  deleted: z.int().min(0),
+  unknown: z.int().min(0).describe("Not stored, or deleted before; a repeated request is all unknown"),
+}).meta({ id: "SyncDeletionsResponse" });
+export type SyncDeletionsResponse = z.infer<typeof syncDeletionsResponseSchema>;
+
+export const syncHeartbeatRequestSchema = z.object({ lagRows: lagSchema })
+  .meta({ id: "SyncHeartbeatRequest" });
+export type SyncHeartbeatRequest = z.infer<typeof syncHeartbeatRequestSchema>;
+
+export const syncHeartbeatResponseSchema = z.object({ receivedAt: timeSchema })
+  .meta({ id: "SyncHeartbeatResponse" });
+export type SyncHeartbeatResponse = z.infer<typeof syncHeartbeatResponseSchema>;
+
+export const syncDeviceSchema = z.object({
+  deviceId: idSchema,
+  ...syncCounts,
+  deleted: z.int().min(0),
+  lastBatchAt: timeSchema.nullable(),
+  lastHeartbeatAt: timeSchema.nullable().describe("An agent with nothing to send says so every five minutes"),
+  lagRows: lagSchema.nullable().describe("As the device told last; null when it never did"),
+}).meta({ id: "SyncDevice" });
+export type SyncDevice = z.infer<typeof syncDeviceSchema>;
+
 export const syncStatusResponseSchema = z.object({
   messages: z.int().min(0),
   conversations: z.int().min(0),
   contacts: z.int().min(0),
   lastMessageAt: timeSchema.nullable(),
   lastSyncedAt: timeSchema.nullable().describe("When this account last stored a batch"),
+  devices: z.array(syncDeviceSchema).optional().describe("The device that was heard of last comes first"),
 }).meta({ id: "SyncStatus" });
 export type SyncStatusResponse = z.infer<typeof syncStatusResponseSchema>;

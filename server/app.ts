@@ -68,7 +68,7 @@ function createServices(options: ServerAppOptions, tokens: ReturnType<typeof cre
   const { store, jobs, ml, metrics, log, now } = options;
   return {
     devices: createDeviceService({ ...options, devices: store.devices, tokens }),
-    sync: createSyncService({ ingest: store.ingest, contacts: store.contacts, metrics }),
+    sync: createSyncService({ ingest: store.ingest, contacts: store.contacts, metrics, now }),
     conversations: createConversationService(store),
     drafting: createDrafting({ ...store, ml, jobs, log }),
     responses: createResponseService(store),

@@ -14,6 +14,8 @@ const OPEN_PATHS: ReadonlySet<string> = new Set([SERVER_PATHS.registerDevice, SE
 const SYNC_PATHS: ReadonlySet<string> = new Set([
   SERVER_PATHS.syncMessages,
   SERVER_PATHS.syncContacts,
+  SERVER_PATHS.syncDeletions,
+  SERVER_PATHS.syncHeartbeat,
   SERVER_PATHS.syncStatus,
   SERVER_PATHS.currentDevice,
 ]);

@@ -4,6 +4,10 @@ import { SERVER_PATHS } from "../../contract/paths.ts";
 import {
   syncContactsRequestSchema,
   syncContactsResponseSchema,
+  syncDeletionsRequestSchema,
+  syncDeletionsResponseSchema,
+  syncHeartbeatRequestSchema,
+  syncHeartbeatResponseSchema,
   syncMessagesRequestSchema,
   syncMessagesResponseSchema,
   syncStatusResponseSchema,
@@ -37,13 +41,37 @@ const syncContacts = createRoute({
   },
 });
 
+const syncDeletions = createRoute({
+  ...withToken,
+  method: "post",
+  path: SERVER_PATHS.syncDeletions,
+  summary: "Deletes messages that were deleted in Messages, with their drafts and training samples",
+  request: { body: jsonBody(syncDeletionsRequestSchema) },
+  responses: {
+    200: jsonResponse(syncDeletionsResponseSchema, "What was deleted"),
+    ...errorResponses(400, 401, 403, 413, 503),
+  },
+});
+
+const heartbeat = createRoute({
+  ...withToken,
+  method: "post",
+  path: SERVER_PATHS.syncHeartbeat,
+  summary: "Notes that the device is there, and how many rows wait on it",
+  request: { body: jsonBody(syncHeartbeatRequestSchema) },
+  responses: {
+    200: jsonResponse(syncHeartbeatResponseSchema, "When it was received"),
+    ...errorResponses(400, 401, 403, 503),
+  },
+});
+
 const status = createRoute({
   ...withToken,
   method: "get",
   path: SERVER_PATHS.syncStatus,
   summary: "Tells what the account has stored",
   responses: {
-    200: jsonResponse(syncStatusResponseSchema, "Totals and the latest times"),
+    200: jsonResponse(syncStatusResponseSchema, "Totals, the latest times, and what each device has sent"),
     ...errorResponses(401, 403, 503),
   },
 });
@@ -58,6 +86,14 @@ export function syncRoutes({ sync }: { sync: SyncService }) {
     .openapi(
       syncContacts,
       async (c) => c.json(await sync.syncContacts(c.var.caller, c.req.valid("json")), 200),
+    )
+    .openapi(
+      syncDeletions,
+      async (c) => c.json(await sync.syncDeletions(c.var.caller, c.req.valid("json")), 200),
+    )
+    .openapi(
+      heartbeat,
+      async (c) => c.json(await sync.heartbeat(c.var.caller, c.req.valid("json")), 200),
     )
     .openapi(status, async (c) => c.json(await sync.status(c.var.caller), 200));
 }

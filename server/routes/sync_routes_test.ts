@@ -12,6 +12,8 @@ import {
   MAX_SYNC_BODY_BYTES,
   MAX_SYNC_MESSAGES,
   syncContactsResponseSchema,
+  syncDeletionsResponseSchema,
+  syncHeartbeatResponseSchema,
   syncStatusResponseSchema,
 } from "../../contract/sync.ts";
 import { type ServerAppUnderTest, startServerApp } from "../../tests/support/server_app.ts";
@@ -255,13 +257,16 @@ Deno.test("the status tells what the account has stored and when", async () => {
     contacts: 0,
     lastMessageAt: null,
     lastSyncedAt: null,
+    devices: [],
   });
   await sendBatch(
     { server, token },
     syncBatch([syncMessage(), syncMessage({ sentAt: "2024-03-01T12:00:00+02:00" })]),
   );
   const status = await server.expect(SERVER_PATHS.syncStatus, { token, schema: syncStatusResponseSchema });
-  assert.deepEqual({ ...status, lastSyncedAt: null }, {
+  const { devices: [device] = [], ...totals } = status;
+  assert.deepEqual([device?.inserted, device?.lagRows, device?.lastHeartbeatAt], [2, null, null]);
+  assert.deepEqual({ ...totals, lastSyncedAt: null }, {
     messages: 2,
     conversations: 1,
     contacts: 0,
@@ -269,4 +274,51 @@ Deno.test("the status tells what the account has stored and when", async () => {
     lastSyncedAt: null,
   });
   assert.notEqual(status.lastSyncedAt, null);
+});
+
+Deno.test("messages that were deleted in Messages are deleted, whether or not they were ever stored", async () => {
+  await using server = await startServerApp();
+  const { token } = await server.pair();
+  const kept = syncMessage();
+  const gone = syncMessage();
+  await sendBatch({ server, token }, syncBatch([kept, gone]));
+  const body = { imessageGuids: [gone.imessageGuid, "never there"] };
+  const remove = () =>
+    server.expect(SERVER_PATHS.syncDeletions, { token, body, schema: syncDeletionsResponseSchema });
+  assert.deepEqual(await remove(), { deleted: 1, unknown: 1 });
+  assert.deepEqual(await remove(), { deleted: 0, unknown: 2 });
+  assert.equal(await storedMessages(server, token), 1);
+  const { details } = await server.refuse(SERVER_PATHS.syncDeletions, {
+    token,
+    body: { imessageGuids: ["", ...body.imessageGuids] },
+    status: 400,
+    code: "validation_failed",
+  });
+  assert.equal(details?.[0]?.path, "imessageGuids.0");
+});
+
+Deno.test("a device says how many rows wait on it, and the status shows when it was heard of and what it said", async () => {
+  await using server = await startServerApp();
+  const { token } = await server.pair();
+  const { receivedAt } = await server.expect(SERVER_PATHS.syncHeartbeat, {
+    token,
+    body: { lagRows: 41 },
+    schema: syncHeartbeatResponseSchema,
+  });
+  assert.ok(Date.parse(receivedAt) > 0);
+  await sendBatch({ server, token }, syncBatch([syncMessage()], { lagRows: 40 }));
+  const { devices } = await server.expect(SERVER_PATHS.syncStatus, {
+    token,
+    schema: syncStatusResponseSchema,
+  });
+  assert.deepEqual(devices?.map(({ lagRows, inserted, deleted }) => [lagRows, inserted, deleted]), [
+    [40, 1, 0],
+  ]);
+  assert.ok(devices?.[0]?.lastHeartbeatAt);
+  await server.refuse(SERVER_PATHS.syncHeartbeat, {
+    token,
+    body: { lagRows: -1 },
+    status: 400,
+    code: "validation_failed",
+  });
 });

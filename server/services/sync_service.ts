@@ -2,6 +2,11 @@
 import type {
   SyncContactsRequest,
   SyncContactsResponse,
+  SyncDeletionsRequest,
+  SyncDeletionsResponse,
+  SyncDevice,
+  SyncHeartbeatRequest,
+  SyncHeartbeatResponse,
   SyncMessagesRequest,
   SyncMessagesResponse,
   SyncStatusResponse,
@@ -9,18 +14,23 @@ import type {
 import type { Counter, Metrics } from "../../lib/metrics.ts";
 import type { Caller } from "../auth/caller.ts";
 import type { ContactStore } from "../store/contact_store.ts";
-import type { MessageIngest } from "../store/message_ingest.ts";
+import type { MessageIngest, SyncTotals } from "../store/message_ingest.ts";
 
 export interface SyncServiceOptions {
   ingest: MessageIngest;
   contacts: ContactStore;
   metrics: Metrics;
+  now: () => Date;
 }
 
 export interface SyncService {
   /** Stores a batch whole or not at all; a repeated batch changes nothing. */
   syncMessages(caller: Caller, batch: SyncMessagesRequest): Promise<SyncMessagesResponse>;
   syncContacts(caller: Caller, batch: SyncContactsRequest): Promise<SyncContactsResponse>;
+  /** Deletes messages that were deleted in Messages; those that are not stored are counted and no fault. */
+  syncDeletions(caller: Caller, request: SyncDeletionsRequest): Promise<SyncDeletionsResponse>;
+  /** Notes that the caller's device is there and how much waits on it. */
+  heartbeat(caller: Caller, request: SyncHeartbeatRequest): Promise<SyncHeartbeatResponse>;
   status(caller: Caller): Promise<SyncStatusResponse>;
 }
 
@@ -30,8 +40,34 @@ function count(counter: Counter, counts: Record<typeof OUTCOMES[number], number>
   for (const outcome of OUTCOMES) counter.add({ outcome }, counts[outcome]);
 }
 
+function deviceOf(device: SyncTotals["devices"][number]): SyncDevice {
+  const { deviceId, inserted, updated, unchanged, deleted, lagRows } = device;
+  return {
+    deviceId,
+    inserted,
+    updated,
+    unchanged,
+    deleted,
+    lagRows,
+    lastBatchAt: device.lastBatchAt?.toISOString() ?? null,
+    lastHeartbeatAt: device.heartbeatAt?.toISOString() ?? null,
+  };
+}
+
+function statusOf(totals: SyncTotals): SyncStatusResponse {
+  const { messages, conversations, contacts, lastMessageAt, lastSyncedAt, devices } = totals;
+  return {
+    messages,
+    conversations,
+    contacts,
+    lastMessageAt: lastMessageAt?.toISOString() ?? null,
+    lastSyncedAt: lastSyncedAt?.toISOString() ?? null,
+    devices: devices.map(deviceOf),
+  };
+}
+
 /** Makes the sync service. */
-export function createSyncService({ ingest, contacts, metrics }: SyncServiceOptions): SyncService {
+export function createSyncService({ ingest, contacts, metrics, now }: SyncServiceOptions): SyncService {
   const syncedMessages = metrics.counter("sync_messages_total", "Synced messages by what they changed");
   const syncedContacts = metrics.counter("sync_contacts_total", "Synced contacts by what they changed");
   return {
@@ -45,17 +81,15 @@ export function createSyncService({ ingest, contacts, metrics }: SyncServiceOpti
       count(syncedContacts, result);
       return result;
     },
-    async status(caller) {
-      const { messages, conversations, contacts, lastMessageAt, lastSyncedAt } = await ingest.status(
-        caller.accountId,
-      );
-      return {
-        messages,
-        conversations,
-        contacts,
-        lastMessageAt: lastMessageAt?.toISOString() ?? null,
-        lastSyncedAt: lastSyncedAt?.toISOString() ?? null,
-      };
+    async syncDeletions(caller, { imessageGuids }) {
+      const result = await ingest.deleteMessages(caller, imessageGuids);
+      syncedMessages.add({ outcome: "deleted" }, result.deleted);
+      return result;
     },
+    async heartbeat(caller, { lagRows }) {
+      await ingest.noteHeartbeat(caller, lagRows);
+      return { receivedAt: now().toISOString() };
+    },
+    status: async ({ accountId }) => statusOf(await ingest.status(accountId)),
   };
 }

@@ -1,6 +1,6 @@
 /** Owns the SQL of the message ingest: one statement a table, each lean enough to run a thousand rows at once. */
 import type { TransactionSql } from "postgres";
-import type { SyncMessage, SyncMessagesRequest, SyncMessagesResponse } from "../../contract/sync.ts";
+import type { SyncMessage, SyncMessagesRequest } from "../../contract/sync.ts";
 import { newId } from "./new_id.ts";
 
 /** The device that sends a batch, and its account. */
@@ -148,26 +148,15 @@ export async function followMovedMessages(
 ): Promise<void> {
   await tx`update responses set conversation_id = ${conversationId} where message_id = any(${moved}::uuid[])`;
   await tx`update training_samples set conversation_id = ${conversationId} where message_id = any(${moved}::uuid[])`;
+  await recountConversations(tx, sources);
+}
+
+/** Brings conversations up to date that messages have left, and drops those that none is left in. */
+export async function recountConversations(tx: TransactionSql, ids: readonly string[]): Promise<void> {
   await tx`
     update conversations c set
       message_count = (select count(*) from messages where conversation_id = c.id),
       last_message_at = (select max(sent_at) from messages where conversation_id = c.id)
-    where c.id = any(${sources}::uuid[])`;
-  await tx`delete from conversations where id = any(${sources}::uuid[]) and message_count = 0`;
-}
-
-/** Notes in the device's ledger what its batch did. */
-export function countBatch(
-  tx: TransactionSql,
-  { origin, counts }: { origin: BatchOrigin; counts: SyncMessagesResponse },
-): Promise<unknown> {
-  return tx`
-    insert into device_syncs as d (device_id, account_id, last_batch_at, batches, inserted, updated, unchanged)
-    values (${origin.deviceId}, ${origin.accountId}, now(), 1, ${counts.inserted}, ${counts.updated}, ${counts.unchanged})
-    on conflict (device_id) do update set
-      last_batch_at = excluded.last_batch_at,
-      batches = d.batches + 1,
-      inserted = d.inserted + excluded.inserted,
-      updated = d.updated + excluded.updated,
-      unchanged = d.unchanged + excluded.unchanged`.execute();
+    where c.id = any(${[...ids]}::uuid[])`;
+  await tx`delete from conversations where id = any(${[...ids]}::uuid[]) and message_count = 0`;
 }

@@ -1,13 +1,18 @@
 /** Owns the ingest of synced messages: one batch of one conversation, idempotent and exact under concurrency. */
-import { count, desc, eq, max, sum } from "drizzle-orm";
-import type { SyncMessagesRequest, SyncMessagesResponse } from "../../contract/sync.ts";
+import { count, desc, eq, max, sql as fragment, sum } from "drizzle-orm";
+import type {
+  SyncDeletionsResponse,
+  SyncMessagesRequest,
+  SyncMessagesResponse,
+} from "../../contract/sync.ts";
 import type { Database } from "./database.ts";
+import { countBatch, noteHeartbeat } from "./device_sync_statements.ts";
 import {
   addConversation,
   type BatchOrigin,
-  countBatch,
   followMovedMessages,
   lockAccount,
+  recountConversations,
   refreshConversation,
   storeMessages,
 } from "./ingest_statements.ts";
@@ -21,7 +26,7 @@ export interface SyncTotals {
   readonly lastMessageAt: Date | null;
   /** When the account last stored a batch. */
   readonly lastSyncedAt: Date | null;
-  /** The device that sent last comes first. */
+  /** The device that was heard of last comes first. */
   readonly devices: readonly DeviceSync[];
 }
 
@@ -32,6 +37,13 @@ export interface MessageIngest {
    * twins in one batch wins, and a message that moved follows its latest conversation.
    */
   ingestMessages(origin: BatchOrigin, batch: SyncMessagesRequest): Promise<SyncMessagesResponse>;
+  /**
+   * Deletes messages with all that hangs on them: drafts, training samples, and conversations that none is left in.
+   * A message that is sent again later is stored as a new one.
+   */
+  deleteMessages(origin: BatchOrigin, guids: readonly string[]): Promise<SyncDeletionsResponse>;
+  /** Notes that a device is there, and how many rows wait on it. */
+  noteHeartbeat(origin: BatchOrigin, lagRows: number): Promise<void>;
   status(accountId: string): Promise<SyncTotals>;
 }
 
@@ -55,8 +67,31 @@ function ingestMessages(
       unchanged: batch.messages.length - inserted - updated,
     };
     if (stored.moved.length > 0) await followMovedMessages(tx, stored);
-    await Promise.all([refreshConversation(tx, { stored, batch }), countBatch(tx, { origin, counts })]);
+    await Promise.all([
+      refreshConversation(tx, { stored, batch }),
+      countBatch(tx, { origin, counts: { ...counts, deleted: 0 }, lagRows: batch.lagRows }),
+    ]);
     return counts;
+  });
+}
+
+function deleteMessages(
+  { sql }: Database,
+  { origin, guids }: { origin: BatchOrigin; guids: readonly string[] },
+): Promise<SyncDeletionsResponse> {
+  return sql.begin(async (tx) => {
+    await lockAccount(tx, origin.accountId);
+    const gone = await tx<{ conversationId: string }[]>`
+      delete from messages where account_id = ${origin.accountId} and imessage_guid = any(${[
+      ...guids,
+    ]}::text[])
+      returning conversation_id as "conversationId"`;
+    const deleted = gone.length;
+    if (deleted > 0) {
+      await recountConversations(tx, [...new Set(gone.map(({ conversationId }) => conversationId))]);
+      await countBatch(tx, { origin, counts: { inserted: 0, updated: 0, unchanged: 0, deleted } });
+    }
+    return { deleted, unknown: new Set(guids).size - deleted };
   });
 }
 
@@ -69,7 +104,7 @@ async function status({ db }: Database, accountId: string): Promise<SyncTotals> 
     }).from(conversations).where(eq(conversations.accountId, accountId)),
     db.select({ contacts: count() }).from(contacts).where(eq(contacts.accountId, accountId)),
     db.select().from(deviceSyncs).where(eq(deviceSyncs.accountId, accountId)).orderBy(
-      desc(deviceSyncs.lastBatchAt),
+      desc(fragment`greatest(${deviceSyncs.lastBatchAt}, ${deviceSyncs.heartbeatAt})`),
     ),
   ]);
   return {
@@ -77,14 +112,21 @@ async function status({ db }: Database, accountId: string): Promise<SyncTotals> 
     conversations: totals?.conversations ?? 0,
     contacts: known?.contacts ?? 0,
     lastMessageAt: totals?.lastMessageAt ?? null,
-    lastSyncedAt: devices[0]?.lastBatchAt ?? null,
+    lastSyncedAt: latest(devices.map(({ lastBatchAt }) => lastBatchAt)),
     devices,
   };
+}
+
+function latest(times: readonly (Date | null)[]): Date | null {
+  const known = times.filter((time) => time !== null);
+  return known.length === 0 ? null : new Date(Math.max(...known.map(Number)));
 }
 
 export function createMessageIngest(database: Database): MessageIngest {
   return {
     ingestMessages: (origin, batch) => ingestMessages(database, { origin, batch }),
+    deleteMessages: (origin, guids) => deleteMessages(database, { origin, guids }),
+    noteHeartbeat: (origin, lagRows) => noteHeartbeat(database.sql, { origin, lagRows }),
     status: (accountId) => status(database, accountId),
   };
 }

@@ -63,11 +63,14 @@ export const verifyAttempts = pgTable("verify_attempts", {
 export const deviceSyncs = pgTable("device_syncs", {
   deviceId: uuid("device_id").primaryKey(),
   accountId: uuid("account_id").notNull(),
-  lastBatchAt: time("last_batch_at").notNull(),
+  lastBatchAt: time("last_batch_at"),
   batches: count("batches"),
   inserted: count("inserted"),
   updated: count("updated"),
   unchanged: count("unchanged"),
+  deleted: count("deleted").default(0),
+  heartbeatAt: time("heartbeat_at"),
+  lagRows: bigint("lag_rows", { mode: "number" }),
 });
 
 /** One handle-level contact; `identity` is the handle it is known by. */

@@ -8,6 +8,7 @@ import {
 import { contactTests } from "./contact_suite.ts";
 import { conversationTests } from "./conversation_suite.ts";
 import { claimTests, linkingTests } from "./device_linking_suite.ts";
+import { deletionTests } from "./deletion_suite.ts";
 import { deviceTests } from "./device_suite.ts";
 import { ingestModelTests, ingestTests } from "./ingest_suite.ts";
 import { responseTests } from "./response_suite.ts";
@@ -18,6 +19,7 @@ const SHARING: StoreTests = {
   ...deviceTests,
   ...linkingTests,
   ...ingestTests,
+  ...deletionTests,
   ...contactTests,
   ...conversationTests,
   ...responseTests,
