@@ -130,14 +130,13 @@ function toldToServer(conversation: string, message: SyncMessage): Told {
   };
 }
 
-/** What each side holds, by guid; messages that were deleted for good may be there or not. */
+/** What each side holds, by guid. */
 function bothSides(account: StoredAccount, written: WriterAccount): [server: object, writer: object] {
-  const deleted = new Set(written.deleted);
-  const stored = [...account.messages].filter(([guid]) => !deleted.has(guid));
   return [
     Object.fromEntries(
-      stored.map(([guid, { conversation, message }]) => [guid, toldToServer(conversation, message)] as const)
-        .sort(byGuid),
+      [...account.messages].map(([guid, { conversation, message }]) =>
+        [guid, toldToServer(conversation, message)] as const
+      ).sort(byGuid),
     ),
     Object.fromEntries(
       written.messages.map((message) => [message.guid, toldByWriter(message)] as const).sort(byGuid),

@@ -53,11 +53,11 @@ function messagesText({ messages }: AgentStatus): string {
 
 function lastSyncText({ lastSync }: AgentStatus): string {
   if (lastSync === null) return "never";
-  const { endedAt, durationMs, inserted, updated, unchanged, contacts } = lastSync;
+  const { endedAt, durationMs, inserted, updated, unchanged, deleted, contacts } = lastSync;
   return `${endedAt}, in ${durationText(durationMs)}: ${countText(inserted)} new, ${
     countText(updated)
   } changed, ` +
-    `${countText(unchanged)} known already; ${countText(contacts)} contacts`;
+    `${countText(unchanged)} known already, ${countText(deleted)} deleted; ${countText(contacts)} contacts`;
 }
 
 /** The status as lines for a person. */

@@ -47,7 +47,10 @@ Deno.test("a paired agent shows its device, how far it has come and what waits",
   assert.match(stdout, /^Server +http:\S+: reachable$/m);
   assert.match(stdout, /^Pairing +paired \(device [0-9a-f-]{36}, until \d{4}-\S+\)$/m);
   assert.match(stdout, /^Messages +synced up to row 3, 1 row waits$/m);
-  assert.match(stdout, /^Last sync +\d{4}-\S+, in [\d.]+ s: 3 new, 0 changed, 0 known already; 0 contacts$/m);
+  assert.match(
+    stdout,
+    /^Last sync +\d{4}-\S+, in [\d.]+ s: 3 new, 0 changed, 0 known already, 0 deleted; 0 contacts$/m,
+  );
 });
 
 Deno.test("the state of the pairing is told apart: pending, ended, of another server, broken", async () => {

@@ -170,6 +170,60 @@ Deno.test("what changes on an old message while it lies in Recently Deleted is s
     assert.deepEqual(await synced(home), []);
   }));
 
+Deno.test("a message that was deleted for good is deleted on the server, and its guid is told once", () =>
+  withSyncedMessages(async ({ home, db, messages }) => {
+    const [one, two, three] = messages;
+    assert.ok(one && two && three);
+    db.deleteMessage(two);
+    const { stdout } = await home.run("sync --once");
+    assert.match(stdout, /^ {2}1 were deleted in Messages, and now on the server\.$/m);
+    assert.deepEqual([...home.server.account.messages.keys()], [one.guid, three.guid]);
+    assert.match((await home.run("status")).stdout, /known already, 1 deleted;/);
+    const before = home.server.syncRequests.length;
+    await synced(home);
+    assert.equal(home.server.syncRequests.length, before);
+  }));
+
+Deno.test("a deletion that the server did not acknowledge is told by the next sync", () =>
+  withSyncedMessages(async ({ home, db, messages }) => {
+    db.deleteMessage(first(messages));
+    home.server.interfere = () => ({ status: "database_unavailable", retryAfterSeconds: 300 });
+    assert.equal((await home.run("sync --once")).code, 1);
+    home.server.interfere = () => null;
+    await synced(home);
+    assert.equal(home.server.account.messages.size, 2);
+  }));
+
+Deno.test("a message in Recently Deleted is deleted on the server, and stored again when it is brought back", () =>
+  withSyncedMessages(async ({ home, db, messages }) => {
+    const message = first(messages);
+    await syncCommand({ once: true }, { ...home.services(), now: () => Date.now() + 2 * HOUR_MS });
+    db.moveToRecentlyDeleted(message, EDITED_AT);
+    assert.deepEqual(await synced(home), []);
+    assert.equal(home.server.account.messages.has(message.guid), false);
+    const before = home.server.syncRequests.length;
+    await synced(home);
+    assert.equal(home.server.syncRequests.length, before, "it is told once");
+    db.recoverMessage(message, EDITED_AT);
+    assert.deepEqual((await synced(home)).map(({ text }) => text), ["1"]);
+    assert.equal(stored(home, message.guid).text, "1");
+  }));
+
+Deno.test("what was deleted before the first sync is not told, and before a sync that begins again all of it is", async () => {
+  await using home = await AgentHome.paired();
+  using db = createChatDb(home.chatDb);
+  const chat = db.addChat({ identifier: MAYA });
+  const [gone, kept] = ["gone", "kept"].map((text) => db.addMessage({ chat, from: MAYA, text, sentAt: AT }));
+  assert.ok(gone && kept);
+  db.deleteMessage(gone);
+  const deletions = () => home.server.syncRequests.filter(({ path }) => path.endsWith("/deletions"));
+  await synced(home);
+  assert.deepEqual(deletions(), []);
+  await Deno.writeTextFile(`${home.dataDir}/cursor.json`, "broken");
+  await synced(home);
+  assert.deepEqual(deletions().map(({ body }) => body), [{ imessageGuids: [gone.guid] }]);
+});
+
 Deno.test("a message whose chat comes after it was taken for an orphan moves to its conversation", () =>
   withSyncedMessages(async ({ home, db, chat }) => {
     const late = db.addMessage({ chat, from: MAYA, text: "late", sentAt: AT, joinLater: true });
@@ -294,7 +348,10 @@ Deno.test("a dry run counts what would be sent, sends nothing and leaves no trac
     1,
   ]);
   assert.deepEqual([home.server.requests.length, await home.dataFile("cursor.json")], [before, cursor]);
+  db.deleteMessage({ ...added, rowId: 2 });
+  const counted = await home.run("sync --once --dry-run");
+  assert.match(counted.stdout, /^ {2}1 were deleted in Messages and would be deleted on the server\.$/m);
   const since = await home.run("sync --once --dry-run --since 2025-01-01");
   assert.match(since.stdout, /Messages: 3 to send in 2 conversations/);
-  assert.match(since.stdout, /2 are older than --since and would be left out/);
+  assert.match(since.stdout, /1 are older than --since and would be left out/);
 });

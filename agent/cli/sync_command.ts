@@ -39,7 +39,8 @@ function contactLines({ total, sent, refused, problems }: ContactsReport): strin
 }
 
 function messageLines(messages: MessageSyncReport, durationMs: number): string[] {
-  const { inserted, updated, unchanged, refused, undecodable, heldBack, restart, leftOut } = messages;
+  const { inserted, updated, unchanged, deleted, refused, undecodable, heldBack, restart, leftOut } =
+    messages;
   const again = "so all messages were sent again; the server keeps each one once";
   const lines = [
     `Messages: ${countText(inserted)} new, ${countText(updated)} changed, ${
@@ -48,6 +49,7 @@ function messageLines(messages: MessageSyncReport, durationMs: number): string[]
     `in ${durationText(durationMs)}.`,
   ];
   if (restart !== null) lines.push(`  ${RESTART_SENTENCES[restart]}, ${again}.`);
+  if (deleted > 0) lines.push(`  ${countText(deleted)} were deleted in Messages, and now on the server.`);
   if (leftOut > 0) lines.push(`  ${countText(leftOut)} are older than --since and were left out.`);
   if (undecodable > 0) {
     lines.push(`  ${countText(undecodable)} could not be decoded and were sent without text.`);
@@ -66,7 +68,7 @@ function renewalLines({ pairing }: PairedDevice, nowMs: number): string[] {
 }
 
 function dryRunLines({ contacts, messages }: DryRunReport): string[] {
-  const { toSend, conversations, changed, leftOut, undecodable, restart } = messages;
+  const { toSend, conversations, changed, deleted, leftOut, undecodable, restart } = messages;
   const lines = [
     `Contacts: ${countText(contacts.total)} read, ${countText(contacts.toSend)} to send.`,
     ...contacts.problems.map((problem) => `  ${problem.message}.`),
@@ -75,6 +77,9 @@ function dryRunLines({ contacts, messages }: DryRunReport): string[] {
     `${countText(changed)} to send again because they changed.`,
   ];
   if (restart !== null) lines.push(`  ${RESTART_SENTENCES[restart]}, so all messages would be sent again.`);
+  if (deleted > 0) {
+    lines.push(`  ${countText(deleted)} were deleted in Messages and would be deleted on the server.`);
+  }
   if (leftOut > 0) lines.push(`  ${countText(leftOut)} are older than --since and would be left out.`);
   if (undecodable > 0) lines.push(`  ${countText(undecodable)} cannot be decoded.`);
   return [...lines, "Nothing was sent."];

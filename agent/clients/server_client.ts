@@ -14,11 +14,15 @@ import {
   type SyncContact,
   type SyncContactsResponse,
   syncContactsResponseSchema,
+  type SyncDeletionsResponse,
+  syncDeletionsResponseSchema,
+  type SyncHeartbeatResponse,
+  syncHeartbeatResponseSchema,
   type SyncMessagesInput,
   type SyncMessagesResponse,
   syncMessagesResponseSchema,
 } from "../../contract/sync.ts";
-import { createClient } from "../../lib/client.ts";
+import { type Client, createClient } from "../../lib/client.ts";
 
 /** Calls throw RemoteError for an answered error and UnreachableError when no usable answer came. */
 export interface ServerClient {
@@ -32,6 +36,10 @@ export interface ServerClient {
   currentDevice(): Promise<Device>;
   syncMessages(batch: SyncMessagesInput): Promise<SyncMessagesResponse>;
   syncContacts(contacts: readonly SyncContact[]): Promise<SyncContactsResponse>;
+  /** Tells of messages that were deleted in Messages. */
+  syncDeletions(imessageGuids: readonly string[]): Promise<SyncDeletionsResponse>;
+  /** Says that this device is there, and how many rows wait on it. */
+  heartbeat(lagRows: number): Promise<SyncHeartbeatResponse>;
 }
 
 export interface ServerClientOptions {
@@ -42,6 +50,30 @@ export interface ServerClientOptions {
   retries: number;
   timeoutMs?: number;
   signal?: AbortSignal;
+}
+
+type SyncCalls = Pick<ServerClient, "syncMessages" | "syncContacts" | "syncDeletions" | "heartbeat">;
+
+/** Sending any of these twice does no harm. */
+function syncCalls(client: Client, signal: AbortSignal | undefined): SyncCalls {
+  const { syncMessages, syncContacts, syncDeletions, syncHeartbeat } = SERVER_PATHS;
+  const options = { signal, repeatable: true, gzip: true };
+  return {
+    syncMessages: (body) =>
+      client.request("POST", syncMessages, { ...options, body, schema: syncMessagesResponseSchema }),
+    syncContacts: (contacts) => {
+      const body = { contacts };
+      return client.request("POST", syncContacts, { ...options, body, schema: syncContactsResponseSchema });
+    },
+    syncDeletions: (imessageGuids) => {
+      const body = { imessageGuids };
+      return client.request("POST", syncDeletions, { ...options, body, schema: syncDeletionsResponseSchema });
+    },
+    heartbeat: (lagRows) => {
+      const body = { lagRows };
+      return client.request("POST", syncHeartbeat, { ...options, body, schema: syncHeartbeatResponseSchema });
+    },
+  };
 }
 
 /** Makes the client of one server. */
@@ -75,19 +107,6 @@ export function createServerClient(options: ServerClientOptions): ServerClient {
       const { currentDevice } = SERVER_PATHS;
       return (await client.request("GET", currentDevice, { signal, schema: deviceResponseSchema })).device;
     },
-    syncMessages: (body) =>
-      client.request("POST", SERVER_PATHS.syncMessages, {
-        body,
-        signal,
-        repeatable: true,
-        schema: syncMessagesResponseSchema,
-      }),
-    syncContacts: (contacts) =>
-      client.request("POST", SERVER_PATHS.syncContacts, {
-        body: { contacts },
-        signal,
-        repeatable: true,
-        schema: syncContactsResponseSchema,
-      }),
+    ...syncCalls(client, signal),
   };
 }

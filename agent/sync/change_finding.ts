@@ -24,7 +24,7 @@ export interface FoundChanges {
 
 /** Edits concern recent messages: the others wait for the next full scan. */
 const RECENT_ROWS = 5_000;
-/** All that are watched for a while, and drafts; a conversation of deleted rows waits for the next full scan. */
+/** All that are watched for a while, and more drafts than anybody keeps. */
 const RECENT_WATCHED_ROWS = 1_000;
 /** So many rows are looked at for stamps in one go: a few milliseconds without a pause. */
 const SLICE_ROWS = 20_000;

@@ -18,6 +18,8 @@ export interface WatchedRow {
 export interface LedgerFields {
   readonly edited: Readonly<Record<string, number>>;
   readonly watched: Readonly<Record<string, WatchedRow>>;
+  readonly putAway: readonly number[];
+  readonly deletedId: number;
 }
 
 export interface ChangeLedger {
@@ -28,13 +30,17 @@ export interface ChangeLedger {
   readonly edited: Map<number, number>;
   /** Rows that may change without a stamp. */
   readonly watched: Map<number, WatchedRow>;
+  /** Rows in Recently Deleted that the server was told of. */
+  putAway: ReadonlySet<number>;
+  /** The server was told of all deletions up to this one; see `DeletionFinder`. */
+  deletedId: number;
 }
 
 /** Messages goes on writing a row for minutes: text, files, service, tapbacks that are taken back. */
 const WATCH_MS = 60 * 60 * 1_000;
 /** More rows than a person's Messages gets in an hour; a first sync leaves its newest ones. */
 const WATCHED_ROWS = 500;
-/** Recently deleted rows may be whole conversations. */
+/** Far more drafts than anybody keeps; rows in Recently Deleted are here only until the server was told of them. */
 const WAITING_ROWS = 10_000;
 /** Rows that are no messages yet, but become one under the same ROWID: when they are sent, put back, or no longer junk. */
 const WAITING: readonly SkipReason[] = ["scheduled", "recently_deleted", "junk"];
@@ -49,11 +55,20 @@ function watchedRowOf(fields: Record<string, unknown> | null): WatchedRow {
   return { state: textField(fields, "state"), untilMs };
 }
 
+function isRowIds(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((rowId) => Number.isSafeInteger(rowId));
+}
+
 /** Checks the ledger of a state that was stored. */
 export function ledgerFieldsOf(fields: Record<string, unknown> | null): LedgerFields {
   const [edited, watched] = [objectField(fields ?? {}, "edited"), objectField(fields ?? {}, "watched")];
-  if (edited === null || watched === null) throw new TypeError("A ledger must list its rows");
+  const putAway: unknown = fields?.putAway;
+  if (fields === null || edited === null || watched === null || !isRowIds(putAway)) {
+    throw new TypeError("A ledger must list its rows");
+  }
   return {
+    putAway,
+    deletedId: countField(fields, "deletedId"),
     edited: Object.fromEntries(Object.keys(edited).map((rowId) => [rowId, countField(edited, rowId)])),
     watched: Object.fromEntries(
       Object.keys(watched).map((rowId) => [rowId, watchedRowOf(objectField(watched, rowId))]),
@@ -61,19 +76,30 @@ export function ledgerFieldsOf(fields: Record<string, unknown> | null): LedgerFi
   };
 }
 
-/** The ledger that was stored, or an empty one. */
-export function openLedger(stored: LedgerFields | null): ChangeLedger {
+/**
+ * The ledger that was stored, or an empty one.
+ *
+ * @param deletedId the mark of an empty one
+ */
+export function openLedger(stored: LedgerFields | null, deletedId: number): ChangeLedger {
   const byRowId = <Value>(fields: Readonly<Record<string, Value>>) =>
     new Map(Object.entries(fields).map(([rowId, value]) => [Number(rowId), value]));
   return {
     edited: byRowId(stored?.edited ?? {}),
     watched: byRowId(stored?.watched ?? {}),
+    putAway: new Set(stored?.putAway),
+    deletedId: stored?.deletedId ?? deletedId,
   };
 }
 
 /** The ledger as it is stored. */
-export function ledgerFields({ edited, watched }: ChangeLedger): LedgerFields {
-  return { edited: Object.fromEntries(edited), watched: Object.fromEntries(watched) };
+export function ledgerFields({ edited, watched, putAway, deletedId }: ChangeLedger): LedgerFields {
+  return {
+    edited: Object.fromEntries(edited),
+    watched: Object.fromEntries(watched),
+    putAway: [...putAway],
+    deletedId,
+  };
 }
 
 /** Stands for all that the server is told of a message. */
@@ -143,6 +169,12 @@ export function noteOutcome(
     const isWaiting = outcome.kind === "passed" && WAITING.includes(outcome.reason);
     if (isWaiting || ledger.watched.has(rowId)) watchRow(ledger, rowId, { outcome, nowMs });
   }
+}
+
+/** Notes which rows the server knows to be in Recently Deleted; they are no longer looked at one by one. */
+export function notePutAway(ledger: ChangeLedger, rowIds: Iterable<number>): void {
+  ledger.putAway = new Set(rowIds);
+  for (const rowId of ledger.putAway) ledger.watched.delete(rowId);
 }
 
 /** Lets go of rows that are old enough, and of the oldest when there are too many. */

@@ -4,6 +4,7 @@ import type { ChatDatabase } from "../chatdb/chat_database.ts";
 import { MessageReader } from "../chatdb/message_reader.ts";
 import type { AddressBook } from "../contacts/address_book.ts";
 import type { AddressBookProblem } from "../contacts/address_book_problem.ts";
+import { DeletionFinder } from "../chatdb/deleted_messages.ts";
 import { changedStamps, findAgain, findWatched } from "./change_finding.ts";
 import { openLedger } from "./change_ledger.ts";
 import { wireContactOf } from "./contact_mapping.ts";
@@ -38,6 +39,8 @@ export interface DryRunReport {
     readonly conversations: number;
     /** Messages that were sent before and have changed. */
     readonly changed: number;
+    /** Rows that were deleted since, for good or into Recently Deleted. */
+    readonly deleted: number;
     readonly skipped: number;
     readonly leftOut: number;
     readonly undecodable: number;
@@ -52,7 +55,7 @@ async function countContacts(options: DryRunOptions): Promise<DryRunReport["cont
   return { total: contacts.length, toSend: changed.length, problems: addressBook.problems };
 }
 
-type NewMessages = Omit<DryRunReport["messages"], "restart" | "changed">;
+type NewMessages = Omit<DryRunReport["messages"], "restart" | "changed" | "deleted">;
 
 function countNew(reader: MessageReader, start: SyncStart, options: DryRunOptions): NewMessages {
   const rowsTotal = countRowsAfter(options.database, start.rowId);
@@ -77,7 +80,7 @@ function countNew(reader: MessageReader, start: SyncStart, options: DryRunOption
 /** Counts as the sync does, but for tapbacks on messages that were sent before, which count with their rows. */
 async function countChanged(reader: MessageReader, start: SyncStart, nowMs: number): Promise<number> {
   const lastRowId = start.rowId;
-  const ledger = openLedger(start.cursor?.changes ?? null);
+  const ledger = openLedger(start.cursor?.changes ?? null, 0);
   const found = findWatched(reader, ledger, { lastRowId, nowMs, scan: "full" });
   const changed = new Set(found.messages.map(({ rowId }) => rowId));
   for await (const stamps of changedStamps(reader, ledger, { lastRowId, scan: "full" })) {
@@ -85,6 +88,15 @@ async function countChanged(reader: MessageReader, start: SyncStart, nowMs: numb
     for (const message of messages) if (isWanted(message, start.sinceMs)) changed.add(message.rowId);
   }
   return changed.size;
+}
+
+function countDeleted(database: ChatDatabase, { rowId, cursor }: SyncStart): number {
+  if (cursor === null) return 0;
+  const finder = new DeletionFinder(database);
+  const { deletedId, putAway } = cursor.changes;
+  const known = new Set(putAway);
+  const gone = finder.deletedAfter(deletedId, { limit: Number.MAX_SAFE_INTEGER }).guids.length;
+  return gone + [...finder.putAway(rowId).keys()].filter((id) => !known.has(id)).length;
 }
 
 /**
@@ -98,5 +110,7 @@ export async function dryRun(options: DryRunOptions): Promise<DryRunReport> {
   const start = await syncStart(state.cursors, options);
   const reader = new MessageReader(database);
   const changed = await countChanged(reader, start, options.now());
-  return { contacts, messages: { restart: start.restart, changed, ...countNew(reader, start, options) } };
+  const deleted = countDeleted(database, start);
+  const { restart } = start;
+  return { contacts, messages: { restart, changed, deleted, ...countNew(reader, start, options) } };
 }

@@ -75,6 +75,11 @@ function isoTime(unixMs: number): string {
   return new Date(unixMs).toISOString();
 }
 
+/** The guid of a row as the server knows it; null for a row without one. */
+export function wireGuidOf(guid: string): string | null {
+  return fitLabel(guid, MAX_LABEL);
+}
+
 /**
  * The message as the server takes it. What is left unsaid stays as the server has it, so whatever may once have been
  * there is said to be none: reactions always, files once the message was edited or unsent.
@@ -84,7 +89,7 @@ export function wireMessageOf(message: ChatMessage): WireMessage {
   const reactions = message.reactions.map(reactionOf).filter((reaction) => reaction !== null);
   const { editedAtMs, retractedAtMs, replyToGuid } = message;
   return {
-    imessageGuid: fitLabel(message.guid, MAX_LABEL) ?? `row-${message.rowId}`,
+    imessageGuid: wireGuidOf(message.guid) ?? `row-${message.rowId}`,
     senderId: fitLabel(message.sender, MAX_ADDRESS),
     direction: message.direction,
     messageType: messageTypeOf(message),

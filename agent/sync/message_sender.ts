@@ -1,10 +1,11 @@
 /** Owns the sending of messages, a few conversations at a time, and the counts of what the server answered. */
-import type { SyncMessagesResponse } from "../../contract/sync.ts";
+import { MAX_SYNC_DELETIONS, type SyncMessagesResponse } from "../../contract/sync.ts";
 import type { ChatMessage } from "../chatdb/chat_message.ts";
 import type { ServerClient } from "../clients/server_client.ts";
 import { concurrently } from "./concurrently.ts";
 import { byConversation, conversationBatchesOf, type OutgoingMessage } from "./conversation_batch.ts";
 import { deliver, type Refusal } from "./delivery.ts";
+import { wireGuidOf } from "./message_mapping.ts";
 import { Refusals } from "./refusals.ts";
 import type { RefusedItem } from "./sync_record.ts";
 import { digestOf } from "./wire_text.ts";
@@ -13,6 +14,8 @@ export interface SendTotals {
   inserted: number;
   updated: number;
   unchanged: number;
+  /** Messages that the server had and has deleted. */
+  deleted: number;
 }
 
 /** Conversations sent at a time: hides the way to the server without crowding it. */
@@ -21,7 +24,9 @@ const CONVERSATIONS_AT_ONCE = 4;
 /** Sends to one server and counts. */
 export class MessageSender {
   readonly refusals = new Refusals();
-  readonly totals: SendTotals = { inserted: 0, updated: 0, unchanged: 0 };
+  readonly totals: SendTotals = { inserted: 0, updated: 0, unchanged: 0, deleted: 0 };
+  /** How many rows wait behind what is sent next; told along with it, unless null. */
+  lagRows: number | null = null;
   readonly #server: ServerClient;
 
   constructor(server: ServerClient) {
@@ -40,13 +45,27 @@ export class MessageSender {
     });
   }
 
+  /**
+   * Tells of messages that were deleted. They are deleted, or were never there, when this returns.
+   *
+   * @throws what `ServerClient` throws; any part may then have arrived
+   */
+  async delete(guids: readonly string[]): Promise<void> {
+    const wires = guids.map(wireGuidOf).filter((guid) => guid !== null);
+    for (let first = 0; first < wires.length; first += MAX_SYNC_DELETIONS) {
+      const { deleted } = await this.#server.syncDeletions(wires.slice(first, first + MAX_SYNC_DELETIONS));
+      this.totals.deleted += deleted;
+    }
+  }
+
   async #sendConversation(own: readonly ChatMessage[]): Promise<void> {
     for (const { conversation, messages } of conversationBatchesOf(own)) {
       await deliver(messages, {
         field: "messages",
         send: async (items) => {
           const wires = items.map(({ wire }) => wire);
-          this.#count(await this.#server.syncMessages({ ...conversation, messages: wires }));
+          const lag = this.lagRows === null ? {} : { lagRows: this.lagRows };
+          this.#count(await this.#server.syncMessages({ ...conversation, messages: wires, ...lag }));
         },
         refuse: (items, refusal) => this.refusals.add(items.map((item) => refusedMessage(item, refusal))),
       });

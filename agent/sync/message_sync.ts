@@ -1,8 +1,10 @@
 /** Owns the sync of messages: reads on from the cursor, sends, and moves the cursor past what was acknowledged. */
 import { StartError } from "../../lib/lifecycle.ts";
+import { MAX_SYNC_DELETIONS } from "../../contract/sync.ts";
 import { countRowsAfter } from "../chatdb/backlog.ts";
 import type { ChatDatabase } from "../chatdb/chat_database.ts";
 import type { ChatMessage } from "../chatdb/chat_message.ts";
+import { DeletionFinder } from "../chatdb/deleted_messages.ts";
 import { RowsRenumberedError } from "../chatdb/identity.ts";
 import { MessageReader } from "../chatdb/message_reader.ts";
 import type { ServerClient } from "../clients/server_client.ts";
@@ -21,6 +23,7 @@ import {
   newestRows,
   noteEdit,
   noteOutcome,
+  notePutAway,
   openLedger,
   pruneLedger,
   watchRow,
@@ -88,6 +91,7 @@ class MessageSync {
   readonly #options: MessageSyncOptions;
   readonly #reader: MessageReader;
   readonly #sender: MessageSender;
+  readonly #deletions: DeletionFinder;
   readonly #start: SyncStart;
   readonly #ledger: ChangeLedger;
   readonly #saveCursor: CursorWriter;
@@ -99,7 +103,10 @@ class MessageSync {
     this.#reader = options.reader;
     this.#sender = new MessageSender(options.server);
     this.#start = start;
-    this.#ledger = openLedger(start.cursor?.changes ?? null);
+    this.#deletions = new DeletionFinder(options.database);
+    // Of what was deleted before the first sync no server can have anything; before another one it may.
+    const deletedId = start.restart === null ? this.#deletions.lastId() : 0;
+    this.#ledger = openLedger(start.cursor?.changes ?? null, deletedId);
     this.#saveCursor = cursorWriter(options, start);
     this.#now = options.now ?? Date.now;
   }
@@ -109,6 +116,8 @@ class MessageSync {
     if (restart !== null) await this.#forget(restart);
     const last = await this.#walk();
     await this.#sendChanges(last);
+    await this.#sendDeletions(last);
+    await this.#sendPutAway(last);
     const { totals, refusals } = this.#sender;
     return { restart, ...totals, ...this.#counts, refused: refusals.total, heldBack: last.heldBack };
   }
@@ -128,6 +137,7 @@ class MessageSync {
     onProgress?.({ rowsDone, rowsTotal });
     let round = this.#gather({ lastRowId: this.#start.rowId, lastGuid: this.#start.guid });
     while (true) {
+      this.#sender.lagRows = Math.max(0, rowsTotal - rowsDone - round.rows);
       const sent = await this.#send(round.messages);
       this.#counts.leftOut += round.messages.length - sent;
       this.#note(round);
@@ -173,6 +183,35 @@ class MessageSync {
       if (stamps.size > 0) await this.#save(mark);
     }
     await this.#sendAgain(findWatched(this.#reader, this.#ledger, { lastRowId, scan, nowMs: this.#now() }));
+    await this.#save(mark);
+  }
+
+  /**
+   * Tells of what was deleted for good since the last time. It comes after everything else: what was still there when
+   * it was read and sent is deleted then.
+   */
+  async #sendDeletions(mark: Mark): Promise<void> {
+    while (true) {
+      const limit = MAX_SYNC_DELETIONS;
+      const { guids, lastId } = this.#deletions.deletedAfter(this.#ledger.deletedId, { limit });
+      if (lastId === this.#ledger.deletedId) return;
+      await this.#sender.delete(guids);
+      this.#ledger.deletedId = lastId;
+      await this.#save(mark);
+    }
+  }
+
+  /** Tells of what was put into Recently Deleted, and sends what was brought back from there. */
+  async #sendPutAway(mark: Mark): Promise<void> {
+    const { lastRowId } = mark;
+    const before = this.#ledger.putAway;
+    const putAway = this.#deletions.putAway(lastRowId);
+    await this.#sender.delete([...putAway].flatMap(([rowId, guid]) => before.has(rowId) ? [] : [guid]));
+    const left = [...before].filter((rowId) => !putAway.has(rowId));
+    const found = findAgain(this.#reader, left, { lastRowId, nowMs: this.#now() });
+    await this.#sendAgain(found);
+    const unfinished = left.filter((rowId) => found.outcomes.get(rowId)?.kind === "unfinished");
+    notePutAway(this.#ledger, [...putAway.keys(), ...unfinished]);
     await this.#save(mark);
   }
 

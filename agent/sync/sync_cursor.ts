@@ -50,7 +50,7 @@ export interface SyncStartOptions {
 }
 
 const FILE = "cursor.json";
-const VERSION = 2;
+const VERSION = 3;
 
 function identityOf(fields: Record<string, unknown>): DatabaseIdentity {
   return {

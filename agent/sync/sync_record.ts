@@ -23,6 +23,7 @@ export interface SyncSummary {
   readonly inserted: number;
   readonly updated: number;
   readonly unchanged: number;
+  readonly deleted: number;
 }
 
 export interface SyncRecord {
@@ -35,7 +36,7 @@ export interface SyncRecord {
 export const NO_RECORD: SyncRecord = { lastSync: null, lastFailure: null, refused: [] };
 
 const FILE = "sync.json";
-const VERSION = 1;
+const VERSION = 2;
 
 function summaryOf(fields: Record<string, unknown>): SyncSummary {
   return {
@@ -45,6 +46,7 @@ function summaryOf(fields: Record<string, unknown>): SyncSummary {
     inserted: countField(fields, "inserted"),
     updated: countField(fields, "updated"),
     unchanged: countField(fields, "unchanged"),
+    deleted: countField(fields, "deleted"),
   };
 }
 

@@ -52,7 +52,7 @@ async function syncAll(options: SyncRunOptions): Promise<Omit<SyncReport, "durat
 }
 
 function summaryOf(report: SyncReport, endedAtMs: number): SyncSummary {
-  const { inserted, updated, unchanged } = report.messages;
+  const { inserted, updated, unchanged, deleted } = report.messages;
   return {
     endedAt: new Date(endedAtMs).toISOString(),
     durationMs: report.durationMs,
@@ -60,13 +60,14 @@ function summaryOf(report: SyncReport, endedAtMs: number): SyncSummary {
     inserted,
     updated,
     unchanged,
+    deleted,
   };
 }
 
 /** A look that found nothing to send asked the server nothing either. */
 function isWorthNoting({ contacts, messages }: Omit<SyncReport, "durationMs">): boolean {
-  const { inserted, updated, unchanged, refused } = messages;
-  return contacts !== null || inserted + updated + unchanged + refused > 0;
+  const { inserted, updated, unchanged, deleted, refused } = messages;
+  return contacts !== null || inserted + updated + unchanged + deleted + refused > 0;
 }
 
 /**

@@ -65,7 +65,7 @@ const PAIRING_PROBE_MS = 5 * 60_000;
 const DATABASE_PROBE_MS = 30_000;
 /** Rows that Messages is still writing: looked at again after this, and when it has written more. */
 const HELD_BACK_MS = 1_000;
-/** Contacts and all rows are looked at so often, whether or not a change was noticed. */
+/** Contacts and all rows are looked at so often, whether or not a change was noticed, and after each sleep. */
 const REVIEW_MS = 60 * 60_000;
 /** Says to the server that the agent is there, and learns whether the pairing holds. */
 const GREETING_MS = 5 * 60_000;
@@ -106,6 +106,7 @@ export class LiveAgent {
       look: () => this.#look(),
       onChange: ({ woke }) => {
         this.#woke ||= woke;
+        if (woke) this.#reviewAtMs = 0;
         this.#bell.ring();
       },
       clock,
@@ -169,7 +170,10 @@ export class LiveAgent {
     const addressBook = this.#addressBook();
     const isReview = nowMs >= this.#reviewAtMs;
     const sendsContacts = isReview || addressBook !== this.#sentAddressBook;
-    if (!sendsContacts && nowMs >= this.#greetAtMs) await server.currentDevice();
+    if (nowMs >= this.#greetAtMs) {
+      await server.heartbeat(await this.#lagRows() ?? 0);
+      this.#greetAtMs = nowMs + GREETING_MS;
+    }
     const report = await runSync({
       server,
       syncTarget: pairing.syncTarget,
@@ -184,7 +188,6 @@ export class LiveAgent {
     });
     this.#sentAddressBook = addressBook;
     if (isReview) this.#reviewAtMs = nowMs + REVIEW_MS;
-    if (nowMs >= this.#greetAtMs) this.#greetAtMs = nowMs + GREETING_MS;
     return report;
   }
 
@@ -223,10 +226,11 @@ export class LiveAgent {
 
   async #settle(report: SyncReport): Promise<Pause> {
     const sent = countsOf(report);
-    const { resent, restart, heldBack } = report.messages;
-    if (Object.values(sent).some((count) => count > 0)) {
+    const { resent, deleted, restart, heldBack } = report.messages;
+    if (deleted > 0 || Object.values(sent).some((count) => count > 0)) {
       const { durationMs } = report;
-      this.#options.log.info("Synced", { ...sent, resent, restart: restart ?? undefined, durationMs });
+      const fields = { ...sent, deleted, resent, restart: restart ?? undefined, durationMs };
+      this.#options.log.info("Synced", fields);
     }
     const nowMs = this.#clock.now();
     this.#publisher.update({

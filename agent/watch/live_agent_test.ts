@@ -290,6 +290,42 @@ Deno.test("an agent with nothing to do asks the server every five minutes, and l
     assert.equal(home.server.requests.length, length + 1);
   }));
 
+Deno.test("the server is told how many rows wait: before a long sync, with its batches, and every five minutes", () =>
+  withChat(async ({ home, db, say }) => {
+    db.store.atomically(() => {
+      for (let index = 0; index < 4_000; index++) say(`${index}`);
+    });
+    const told: (number | null)[] = [];
+    home.server.interfere = () => {
+      told.push(home.server.account.lagRows);
+      return null;
+    };
+    await using agent = new RunningLiveAgent(home);
+    await agent.untilPhase("watching");
+    const lags = [...new Set([...told, home.server.account.lagRows])];
+    assert.deepEqual([lags[0], lags[1], lags.at(-1)], [null, 4_000, 0]);
+    assert.deepEqual(lags.slice(1), lags.slice(1).sort((a, b) => (b ?? 0) - (a ?? 0)));
+    home.server.account.lagRows = null;
+    await agent.andThenWatches(() => agent.clock.advance(5 * MINUTE_MS));
+    assert.equal(home.server.account.lagRows, 0);
+  }));
+
+Deno.test("after a sleep every row is looked at, for edits of any age may have come in the meantime", () =>
+  withChat(async ({ home, db, say }) => {
+    const old = say("old");
+    db.store.atomically(() => {
+      for (let index = 0; index < 6_000; index++) say(`${index}`);
+    });
+    await using agent = new RunningLiveAgent(home);
+    await agent.untilPhase("watching");
+    await agent.andThenWatches(() => {
+      editMessage(db, { message: old, text: "edited", at: AT });
+      agent.sleptMs = MINUTE_MS;
+      agent.clock.advance(POLL_MS);
+    });
+    assert.ok(textsAt(home).includes("edited"));
+  }));
+
 Deno.test("after a sleep the agent does not wait for the time that it had set", () =>
   withChat(async ({ home, say }) => {
     home.server.interfere = () => ({ status: "database_unavailable", retryAfterSeconds: 600 });

@@ -14,11 +14,14 @@ import {
   MAX_SYNC_BODY_BYTES,
   type SyncContact,
   syncContactsRequestSchema,
+  syncDeletionsRequestSchema,
+  syncHeartbeatRequestSchema,
   type SyncMessage,
   type SyncMessagesRequest,
   syncMessagesRequestSchema,
 } from "../../contract/sync.ts";
 import { ApiError, errorBodyOf } from "../../lib/errors.ts";
+import { gunzip } from "../../lib/gzip.ts";
 
 /** A request as the server saw it. */
 export interface SeenRequest {
@@ -64,6 +67,9 @@ export interface StoredAccount {
   inserted: number;
   updated: number;
   unchanged: number;
+  deleted: number;
+  /** What the last heartbeat or batch said that waits; null before the first. */
+  lagRows: number | null;
 }
 
 interface DeviceEntry {
@@ -97,6 +103,13 @@ interface Issue {
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
+  const whole = await rawBodyOf(request);
+  if (request.headers["content-encoding"] !== "gzip") return whole;
+  const plain = await gunzip(new Blob([whole]).stream(), { maxBytes: Infinity });
+  return plain ?? whole;
+}
+
+async function rawBodyOf(request: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of request) chunks.push(chunk);
   const whole = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.length, 0));
@@ -255,6 +268,11 @@ export class ContractServer implements AsyncDisposable {
         return storeMessages(account, parsed(syncMessagesRequestSchema, body));
       case `POST ${SERVER_PATHS.syncContacts}`:
         return storeContacts(account, parsed(syncContactsRequestSchema, body).contacts);
+      case `POST ${SERVER_PATHS.syncDeletions}`:
+        return deleteMessages(account, parsed(syncDeletionsRequestSchema, body).imessageGuids);
+      case `POST ${SERVER_PATHS.syncHeartbeat}`:
+        account.lagRows = parsed(syncHeartbeatRequestSchema, body).lagRows;
+        return { receivedAt: this.#timeIn(0) };
     }
     const deactivated = /^\/api\/devices\/([^/]+)\/deactivate$/.exec(path)?.[1];
     const other = deactivated === undefined ? undefined : this.#devices.get(deactivated);
@@ -326,6 +344,8 @@ export class ContractServer implements AsyncDisposable {
       inserted: 0,
       updated: 0,
       unchanged: 0,
+      deleted: 0,
+      lagRows: null,
     };
     this.accounts.set(id, account);
     return account;
@@ -348,6 +368,7 @@ function storeMessages(account: StoredAccount, batch: SyncMessagesRequest): unkn
     participantIds: batch.participantIds,
     guids,
   });
+  account.lagRows = batch.lagRows ?? account.lagRows;
   const counts = { inserted: 0, updated: 0, unchanged: 0 };
   for (const message of batch.messages) {
     const change = changeOf(account.messages.get(message.imessageGuid)?.message, message);
@@ -357,6 +378,19 @@ function storeMessages(account: StoredAccount, batch: SyncMessagesRequest): unkn
     account.messages.set(message.imessageGuid, { conversation: id, message });
   }
   return { conversationId: crypto.randomUUID(), ...counts };
+}
+
+function deleteMessages(account: StoredAccount, guids: readonly string[]): unknown {
+  let deleted = 0;
+  for (const guid of new Set(guids)) {
+    if (!account.messages.delete(guid)) continue;
+    for (const { guids: own } of account.conversations.values()) {
+      if (own.includes(guid)) own.splice(own.indexOf(guid), 1);
+    }
+    deleted++;
+  }
+  account.deleted += deleted;
+  return { deleted, unknown: new Set(guids).size - deleted };
 }
 
 function storeContacts(account: StoredAccount, contacts: readonly SyncContact[]): unknown {
