@@ -1,5 +1,5 @@
 /** Owns a job from its folder's request to its adapter: prepare, measure the base, train, choose, export. */
-import type { PreparedSample } from "../data/prepare_samples.ts";
+import type { PreparedSample } from "../samples/prepare_samples.ts";
 import { createTrainer } from "../lora_trainer.ts";
 import type { Trainer } from "../trainer.ts";
 import { type CheckpointFacts, Checkpoints } from "./checkpoints.ts";

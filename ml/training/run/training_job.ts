@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { createLogger } from "../../../lib/log.ts";
 import { openSampleTokenizer } from "../../engine/sample_tokenizer.ts";
-import { type PreparedSamples, prepareSamples } from "../data/prepare_samples.ts";
+import { type PreparedSamples, prepareSamples } from "../samples/prepare_samples.ts";
 import { GgufFile } from "../ggml/gguf_file.ts";
 import { openGgml } from "../ggml/library.ts";
 import { readHyperparameters } from "../model/hyperparameters.ts";

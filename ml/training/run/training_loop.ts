@@ -1,5 +1,5 @@
 /** Owns the epochs of a job: steps, metrics, held-out measures, checkpoints, and going on from one of them. */
-import type { HeldOutSample, PreparedSample } from "../data/prepare_samples.ts";
+import type { HeldOutSample, PreparedSample } from "../samples/prepare_samples.ts";
 import type { StepResult, Trainer } from "../trainer.ts";
 import { type CheckpointFacts, type Checkpoints, stateFileOf } from "./checkpoints.ts";
 import { epochBatches } from "./epoch_batches.ts";

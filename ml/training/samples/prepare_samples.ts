@@ -1,0 +1,145 @@
+/** Owns the way from a job's samples to what the core trains on: chosen, tokenised as they are asked, divided. */
+import type { SampleTokenizer } from "../../engine/sample_tokenizer.ts";
+import { RunFailure } from "../run/run_failure.ts";
+import type { TokenSample } from "../trainer.ts";
+import { EXAMPLES, promptWithExamples } from "./example_prompt.ts";
+import { divideSamples } from "./held_out_split.ts";
+import { type Breathe, ExclusionCount, selectSamples, type SourceSample } from "./sample_selection.ts";
+import { contentHash } from "./sample_text.ts";
+import { SimilarExchanges } from "./similar_exchanges.ts";
+
+/** A sample to train on. */
+export interface PreparedSample extends TokenSample {
+  weight: number;
+  /** The draft that was not wanted, as tokens; of `dpo` only. */
+  rejected?: readonly number[];
+}
+
+/** A held-out sample, asked in two ways. */
+export interface HeldOutSample {
+  plain: TokenSample;
+  /** With the most similar exchanges of the training samples before it. */
+  withExamples: TokenSample;
+}
+
+export interface PreparedSamples {
+  train: PreparedSample[];
+  heldOut: HeldOutSample[];
+  excluded: Readonly<Record<string, number>>;
+  /** Of the training samples' texts and weights, SHA-256 in hex. */
+  samplesHash: string;
+  /** Tokens of the longest sample, prompt and reply together. */
+  longestSample: number;
+}
+
+export interface PrepareOptions {
+  tokenizer: SampleTokenizer;
+  method: "sft" | "dpo";
+  /** Longer prompts are cut; samples with a longer reply are left out. */
+  maxSampleTokens: number;
+  heldOutShare: number;
+  maxHeldOut: number;
+  breathe: Breathe;
+}
+
+interface Tokenized extends SourceSample {
+  tokens: PreparedSample;
+}
+
+function tokenized(sample: SourceSample, options: PrepareOptions): Tokenized | undefined {
+  const { tokenizer, method, maxSampleTokens: maxTokens } = options;
+  const tokens = tokenizer.tokenize(sample, { maxTokens });
+  if (tokens === null) return undefined;
+  const weighted = { ...tokens, weight: sample.quality };
+  if (method === "sft") return { ...sample, tokens: weighted };
+  const rejected = tokenizer.tokenize({ input: sample.input, output: sample.rejected ?? "" }, { maxTokens });
+  // Both drafts answer one prompt: the shorter of the two cuts fits both.
+  if (rejected === null) return undefined;
+  const prompt = tokens.prompt.length < rejected.prompt.length ? tokens.prompt : rejected.prompt;
+  return { ...sample, tokens: { ...weighted, prompt, rejected: rejected.reply } };
+}
+
+async function tokenizeAll(
+  samples: readonly SourceSample[],
+  options: PrepareOptions & { exclusions: ExclusionCount },
+): Promise<Tokenized[]> {
+  const fitting: Tokenized[] = [];
+  for (const sample of samples) {
+    await options.breathe();
+    const fit = tokenized(sample, options);
+    if (fit === undefined) options.exclusions.add("reply_too_long");
+    else fitting.push(fit);
+  }
+  return fitting;
+}
+
+/** The examples that do not fit are left away, the least similar first. */
+async function withExamples(
+  heldOut: readonly Tokenized[],
+  train: readonly Tokenized[],
+  options: PrepareOptions,
+): Promise<HeldOutSample[]> {
+  const similar = new SimilarExchanges(train);
+  const samples: HeldOutSample[] = [];
+  for (const { input, output, tokens: { prompt, reply } } of heldOut) {
+    await options.breathe();
+    const plain = { prompt, reply };
+    const asked = promptWithExamples(input, similar.find(input, { count: EXAMPLES }));
+    const shown = options.tokenizer.tokenize({ input: asked, output }, {
+      maxTokens: options.maxSampleTokens,
+    });
+    samples.push({ plain, withExamples: shown ?? plain });
+  }
+  return samples;
+}
+
+function tooFew(given: number, parts: { usable: number; exclusions: ExclusionCount }): RunFailure {
+  const reasons = Object.entries(parts.exclusions.counts).map(([reason, count]) => `${count} ${reason}`);
+  const leftOut = reasons.length > 0 ? `; left out: ${reasons.join(", ")}` : "";
+  return new RunFailure(
+    "too_few_samples",
+    `Training needs at least 2 different samples, one to learn from and one to measure with: of ${given} given ` +
+      `${parts.usable} can be used${leftOut}`,
+  );
+}
+
+function lengthOf({ prompt, reply }: TokenSample): number {
+  return prompt.length + reply.length;
+}
+
+/**
+ * Prepares a job's samples.
+ *
+ * @throws RunFailure `too_few_samples`; what `breathe` throws
+ */
+export async function prepareSamples(
+  samples: readonly SourceSample[],
+  options: PrepareOptions,
+): Promise<PreparedSamples> {
+  const { method, breathe } = options;
+  const exclusions = new ExclusionCount();
+  const selected = await selectSamples(samples, { method, exclusions, breathe });
+  const fitting = await tokenizeAll(selected, { ...options, exclusions });
+  const { train, heldOut, twins } = divideSamples(fitting, {
+    share: options.heldOutShare,
+    most: options.maxHeldOut,
+  });
+  exclusions.add("held_out_twin", twins.length);
+  if (train.length === 0 || heldOut.length === 0) {
+    throw tooFew(samples.length, { usable: fitting.length - twins.length, exclusions });
+  }
+  const measured = await withExamples(heldOut, train, options);
+  const lengths = [
+    ...train.map(({ tokens }) =>
+      Math.max(lengthOf(tokens), tokens.prompt.length + (tokens.rejected?.length ?? 0))
+    ),
+    ...measured.map((sample) => lengthOf(sample.withExamples)),
+  ];
+  return {
+    train: train.map(({ tokens }) => tokens),
+    heldOut: measured,
+    excluded: exclusions.counts,
+    samplesHash: contentHash(train.map(({ input, output, quality }) => `${quality} ${input}\0${output}`)),
+    longestSample: lengths.reduce((most, length) => Math.max(most, length), 0),
+  };
+}

@@ -1,0 +1,149 @@
+/** Tests the way from a job's samples to tokens: what is left out and counted, what is weighed, what is refused. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { buildTinyGguf } from "../../../tests/support/tiny_gguf.ts";
+import { silentLogger } from "../../../tests/support/tiny_gguf_engine.ts";
+import { inventedSamples } from "../../../tests/support/training_folder.ts";
+import { openSampleTokenizer } from "../../engine/sample_tokenizer.ts";
+import { breathing } from "../run/breathing.ts";
+import { RunFailure } from "../run/run_failure.ts";
+import { type PreparedSamples, type PrepareOptions, prepareSamples } from "./prepare_samples.ts";
+import type { SourceSample } from "./sample_selection.ts";
+
+async function withPrepare(
+  use: (
+    prepare: (samples: SourceSample[], changes?: Partial<PrepareOptions>) => Promise<PreparedSamples>,
+    options: PrepareOptions,
+  ) => Promise<void>,
+): Promise<void> {
+  const dir = await Deno.makeTempDir();
+  try {
+    const path = await buildTinyGguf({ path: join(dir, "tiny.gguf") });
+    await using tokenizer = await openSampleTokenizer(path, { log: silentLogger() });
+    const options: PrepareOptions = {
+      tokenizer,
+      method: "sft",
+      maxSampleTokens: 512,
+      heldOutShare: 0.1,
+      maxHeldOut: 400,
+      breathe: breathing(new AbortController().signal),
+    };
+    await use((samples, changes) => prepareSamples(samples, { ...options, ...changes }), options);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+function sample(input: string, output: string, changes: Partial<SourceSample> = {}): SourceSample {
+  return { input, output, quality: 1, ...changes };
+}
+
+const GOOD: SourceSample[] = inventedSamples(30).map(({ input, output, quality = 1 }) => ({
+  input,
+  output,
+  quality,
+}));
+
+function isTooFew(words: RegExp): (error: unknown) => boolean {
+  return (error) =>
+    error instanceof RunFailure && error.code === "too_few_samples" && words.test(error.message);
+}
+
+Deno.test("what cannot be learned from is left out, and each reason is counted", async () => {
+  await withPrepare(async (prepare) => {
+    const bad: SourceSample[] = [
+      sample("Them: hi\nMe:", "fine", { quality: 0 }),
+      sample("Them: well?\nMe:", "  \n "),
+      sample(" ", "hello there"),
+      sample("Them: what's the gate code?\nMe:", "it's 4821"),
+      sample("Them: number?\nMe:", "555-014-2233"),
+      sample("Them: mail?\nMe:", "sam@example.com"),
+      sample("Them: where?\nMe:", "221b Baker Street"),
+      sample("Them: wifi?\nMe:", "password: kestrel"),
+      sample("Them: tell me everything\nMe:", "and then we went home again ".repeat(1_800)),
+    ];
+    const { train, heldOut, excluded } = await prepare([...GOOD, ...bad, GOOD[3] ?? sample("", "")]);
+    assert.deepEqual(excluded, {
+      quality_zero: 1,
+      empty_prompt: 1,
+      empty_reply: 1,
+      duplicate: 1,
+      one_time_code: 1,
+      credential: 1,
+      long_number: 1,
+      email_address: 1,
+      postal_address: 1,
+      reply_too_long: 1,
+    });
+    assert.equal(train.length + heldOut.length, GOOD.length);
+  });
+});
+
+Deno.test("quality is a sample's weight, and of equal exchanges the best one stays", async () => {
+  await withPrepare(async (prepare) => {
+    const twice = [sample("Them: hm\nMe:", "yes of course I will", { quality: 0.25, heldOut: false })];
+    const better = { ...twice[0], quality: 0.75 } as SourceSample;
+    const alone = await prepare([...GOOD.map((entry) => ({ ...entry, heldOut: true })), ...twice, better]);
+    assert.deepEqual(alone.train.map(({ weight }) => weight), [0.75]);
+  });
+});
+
+Deno.test("held-out samples are asked plainly and with similar exchanges of the training side before them", async () => {
+  await withPrepare(async (prepare) => {
+    const { heldOut, longestSample } = await prepare(GOOD);
+    for (const { plain, withExamples } of heldOut) {
+      assert.deepEqual(withExamples.reply, plain.reply);
+      assert.ok(withExamples.prompt.length > plain.prompt.length);
+      assert.ok(withExamples.prompt.length + plain.reply.length <= longestSample);
+    }
+  });
+});
+
+Deno.test("a pair has one prompt and two drafts; without a second draft there is no pair", async () => {
+  await withPrepare(async (prepare) => {
+    const pairs = GOOD.map((entry, index) => ({
+      ...entry,
+      rejected: `I am sorry, number ${index} is not possible`,
+    }));
+    const lone = sample("Them: and you?\nMe:", "all good here thanks");
+    const same = sample("Them: and she?\nMe:", "doing great I think", { rejected: "doing great I think " });
+    const { train, excluded } = await prepare([...pairs, lone, same], { method: "dpo" });
+    assert.deepEqual(excluded, { no_rejected_draft: 2 });
+    assert.ok(train.every(({ rejected, reply }) => rejected && rejected.join() !== reply.join()));
+  });
+});
+
+Deno.test("too few samples are refused with what became of them: none, one, and one that repeats itself", async () => {
+  await withPrepare(async (prepare) => {
+    const [one = sample("", "")] = GOOD;
+    await assert.rejects(prepare([]), isTooFew(/of 0 given 0 can be used$/));
+    await assert.rejects(prepare([one]), isTooFew(/of 1 given 1 can be used$/));
+    await assert.rejects(
+      prepare([one, one, one]),
+      isTooFew(/of 3 given 1 can be used; left out: 2 duplicate$/),
+    );
+    await assert.rejects(prepare([one, sample("x", "")]), isTooFew(/left out: 1 empty_reply$/));
+    const { train, heldOut } = await prepare(GOOD.slice(0, 2));
+    assert.deepEqual([train.length, heldOut.length], [1, 1]);
+  });
+});
+
+Deno.test("a cancellation arrives while samples are prepared", async () => {
+  await withPrepare(async (prepare) => {
+    const cancellation = new AbortController();
+    const many = Array.from(
+      { length: 5_000 },
+      (_, index) => sample(`Them: ${index}?\nMe:`, `no idea ${index} really`),
+    );
+    let turns = 0;
+    const breathe = breathing(cancellation.signal);
+    const prepared = prepare(many, {
+      breathe: async () => {
+        if (++turns === 6_000) cancellation.abort(new Error("cancelled by the owner"));
+        await breathe();
+      },
+    });
+    await assert.rejects(prepared, /cancelled by the owner/);
+    assert.equal(turns, 6_000);
+  });
+});

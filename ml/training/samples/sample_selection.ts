@@ -1,0 +1,91 @@
+/** Owns which samples can be learned from at all, and how many are left out for what reason. */
+import { contentHash, messageAnswered, transcriptOf } from "./sample_text.ts";
+import { SENSITIVE_KINDS, type SensitiveKind, sensitiveKindOf } from "./sensitive_text.ts";
+
+/** A sample as the job is given it. */
+export interface SourceSample {
+  input: string;
+  output: string;
+  /** Weight in the loss, in [0, 1]. */
+  quality: number;
+  rejected?: string | null;
+  heldOut?: boolean;
+}
+
+export const EXCLUSION_REASONS = [
+  "quality_zero",
+  "empty_prompt",
+  "empty_reply",
+  "no_rejected_draft",
+  "duplicate",
+  ...SENSITIVE_KINDS,
+  "held_out_twin",
+  "reply_too_long",
+] as const;
+export type ExclusionReason = typeof EXCLUSION_REASONS[number];
+
+/** Counts samples that are left out. */
+export class ExclusionCount {
+  readonly #counts = new Map<ExclusionReason, number>();
+
+  add(reason: ExclusionReason, count = 1): void {
+    if (count > 0) this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + count);
+  }
+
+  /** Only the reasons that occurred, in a fixed order. */
+  get counts(): Partial<Record<ExclusionReason, number>> {
+    return Object.fromEntries(
+      EXCLUSION_REASONS.flatMap((reason) => {
+        const count = this.#counts.get(reason);
+        return count === undefined ? [] : [[reason, count]];
+      }),
+    );
+  }
+}
+
+function sensitiveKind({ input, output }: SourceSample): SensitiveKind | undefined {
+  return sensitiveKindOf(output, { question: messageAnswered(transcriptOf(input)) });
+}
+
+function faultOf(sample: SourceSample, method: "sft" | "dpo"): ExclusionReason | undefined {
+  const { input, output, quality, rejected } = sample;
+  if (!(quality > 0)) return "quality_zero";
+  if (input.trim() === "") return "empty_prompt";
+  if (output.trim() === "") return "empty_reply";
+  if (method === "dpo" && (!rejected?.trim() || rejected.trim() === output.trim())) {
+    return "no_rejected_draft";
+  }
+  return sensitiveKind(sample);
+}
+
+/** Of equal exchanges the best one: the one of the highest quality, the first of equals. */
+function withoutDuplicates<Sample extends SourceSample>(samples: readonly Sample[]): Sample[] {
+  const best = new Map<string, Sample>();
+  for (const sample of samples) {
+    const key = contentHash([sample.input.trim(), sample.output.trim()]);
+    const known = best.get(key);
+    if (known === undefined || sample.quality > known.quality) best.set(key, sample);
+  }
+  return [...best.values()];
+}
+
+/** Pauses of a long loop, in which a cancellation can arrive. */
+export type Breathe = () => Promise<void>;
+
+/** Keeps the samples that can be learned from, and counts the others. */
+export async function selectSamples<Sample extends SourceSample>(
+  samples: readonly Sample[],
+  options: { method: "sft" | "dpo"; exclusions: ExclusionCount; breathe: Breathe },
+): Promise<Sample[]> {
+  const { method, exclusions, breathe } = options;
+  const usable: Sample[] = [];
+  for (const sample of samples) {
+    await breathe();
+    const fault = faultOf(sample, method);
+    if (fault === undefined) usable.push(sample);
+    else exclusions.add(fault);
+  }
+  const distinct = withoutDuplicates(usable);
+  exclusions.add("duplicate", usable.length - distinct.length);
+  return distinct;
+}

@@ -1,0 +1,68 @@
+/** Owns retrieval: which of a person's exchanges are most like one that is to be answered (BM25 over its words). */
+import { messageAnswered, normalised, transcriptOf } from "./sample_text.ts";
+
+/** How fast a repeated word stops to count, and how far long messages are held back; the usual values. */
+const SATURATION = 1.2;
+const LENGTH_SHARE = 0.75;
+
+interface Exchange {
+  input: string;
+  output: string;
+}
+
+interface Entry<Sample> {
+  sample: Sample;
+  counts: Map<string, number>;
+  words: number;
+}
+
+function wordsOf(input: string): string[] {
+  return normalised(messageAnswered(transcriptOf(input))).split(" ");
+}
+
+/** Finds exchanges whose incoming message is like a given one. */
+export class SimilarExchanges<Sample extends Exchange> {
+  readonly #entries: Entry<Sample>[];
+  readonly #entriesWith = new Map<string, number>();
+  readonly #meanWords: number;
+
+  constructor(samples: readonly Sample[]) {
+    this.#entries = samples.map((sample) => {
+      const words = wordsOf(sample.input);
+      const counts = new Map<string, number>();
+      for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
+      return { sample, counts, words: words.length };
+    });
+    for (const { counts } of this.#entries) {
+      for (const word of counts.keys()) {
+        this.#entriesWith.set(word, (this.#entriesWith.get(word) ?? 0) + 1);
+      }
+    }
+    const words = this.#entries.reduce((sum, entry) => sum + entry.words, 0);
+    this.#meanWords = words / Math.max(1, this.#entries.length);
+  }
+
+  /** The `count` most similar exchanges, the most similar last: beside the message that is answered. */
+  find(input: string, { count }: { count: number }): Sample[] {
+    const query = new Set(wordsOf(input));
+    return this.#entries
+      .map((entry, index) => ({ entry, index, score: this.#score(entry, query) }))
+      .sort((a, b) => b.score - a.score || a.index - b.index)
+      .slice(0, count)
+      .map(({ entry }) => entry.sample)
+      .reverse();
+  }
+
+  #score({ counts, words }: Entry<Sample>, query: ReadonlySet<string>): number {
+    let score = 0;
+    for (const word of query) {
+      const count = counts.get(word);
+      if (count === undefined) continue;
+      const known = this.#entriesWith.get(word) ?? 0;
+      const rarity = Math.log(1 + (this.#entries.length - known + 0.5) / (known + 0.5));
+      const length = 1 - LENGTH_SHARE + LENGTH_SHARE * words / this.#meanWords;
+      score += rarity * count * (SATURATION + 1) / (count + SATURATION * length);
+    }
+    return score;
+  }
+}
