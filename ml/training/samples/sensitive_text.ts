@@ -20,7 +20,11 @@ const CODE_WORDS =
 
 /** Words near which any word is a secret: `the wifi password is …`. */
 const CREDENTIAL =
-  /\b(?:pass(?:word|wort|phrase|code)?|pwd|passwd|login|wi-?fi|contraseña|mot de passe|kennwort|secret|api[- ]?key|token|seed phrase)\b\s*(?:is|are|was|:|=|->|'s|ist|es|est)\s*\S+/iu;
+  /\b(?:pass(?:word|wort|phrase|code)?|pwd|passwd|login|wi-?fi|contraseña|mot de passe|kennwort|secret|api[- ]?key|token|(?:seed|recovery|backup) phrase)\b\s*(?:is|are|was|:|=|->|'s|ist|es|est)\s*\S+/iu;
+
+/** Who is asked for one of these answers with it, or says nothing that is worth learning. */
+const CREDENTIAL_QUESTION =
+  /\b(?:pass(?:word|wort|phrase|code)|pwd|passwd|contraseña|mot de passe|kennwort|api[- ]?key|(?:seed|recovery|backup) phrase)\b/iu;
 
 /** Letters and digits mixed as no word is: keys, tokens, booking references. */
 const MIXED_STRING =
@@ -104,8 +108,10 @@ export function sensitiveKindOf(
   if (EMAIL.test(text)) return "email_address";
   if (POSTAL.some((pattern) => pattern.test(text))) return "postal_address";
   if (hasLongNumber(undated) || SPELLED_NUMBER.test(text)) return "long_number";
-  if (CREDENTIAL.test(text) || (text.match(MIXED_STRING) ?? []).some(isMixedSecret)) return "credential";
-  const isAsked = CODE_WORDS.test(text) || CODE_WORDS.test(plain(options.question ?? ""));
+  const question = plain(options.question ?? "");
+  if (CREDENTIAL.test(text) || CREDENTIAL_QUESTION.test(question)) return "credential";
+  if ((text.match(MIXED_STRING) ?? []).some(isMixedSecret)) return "credential";
+  const isAsked = CODE_WORDS.test(text) || CODE_WORDS.test(question);
   const isCode = new RegExp(`\\d{${CODE_DIGITS},}`, "u").test(undated) || TWO_GROUPS.test(text) ||
     (BARE_CODE.test(text) && digitsOf(undated) >= 4) || (isAsked && SHORT_NUMBER.test(undated));
   return isCode ? "one_time_code" : undefined;

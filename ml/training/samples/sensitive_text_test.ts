@@ -19,6 +19,7 @@ const SENSITIVE: Record<SensitiveKind, string[]> = {
     "the wifi password is kestrelbridge",
     "password: hunter2",
     "pwd = tulip",
+    "our recovery phrase is velvet otter lantern",
     "login is sam.b",
     "try sk-proj4f9a8b7c6d5e4f3a2b1c",
     "ref 7f3a9c2e1b44",
@@ -103,4 +104,13 @@ Deno.test("very long messages are judged without backtracking over them", () => 
   const hostile = ["a-".repeat(repeats), "a".repeat(repeats), "1 ".repeat(repeats), "12 a ".repeat(repeats)];
   const kinds = hostile.map((message) => sensitiveKindOf(message));
   assert.deepEqual(kinds, [undefined, undefined, "long_number", undefined]);
+});
+
+Deno.test("whatever answers a question for a password may be one", () => {
+  assert.equal(
+    sensitiveKindOf("velvet otter lantern", { question: "whats the wifi password?" }),
+    "credential",
+  );
+  assert.equal(sensitiveKindOf("soleil", { question: "c'est quoi le mot de passe" }), "credential");
+  assert.equal(sensitiveKindOf("velvet otter lantern", { question: "what's on the poster?" }), undefined);
 });
