@@ -4,7 +4,7 @@ import { messageOf } from "../lib/errors.ts";
 import { StartError } from "../lib/lifecycle.ts";
 import { createLogger } from "../lib/log.ts";
 import { fetchFromPythonPackage } from "../ml/models/python_package.ts";
-import { chooseFromCorpus, CORPUS_FILE, corpusSchema } from "./corpus.ts";
+import { chooseFromCorpus, type Corpus, CORPUS_FILE, corpusSchema } from "./corpus.ts";
 import type { SampleContent } from "./sample_mac.ts";
 
 async function fetchCorpus(path: string): Promise<void> {
@@ -14,18 +14,23 @@ async function fetchCorpus(path: string): Promise<void> {
     const { name, version } = CORPUS_FILE.python;
     throw new StartError(
       `The real conversations could not be fetched: ${messageOf(error)}. ` +
-        `They come from the Python package ${name} ${version}; without --corpus the demo needs none`,
+        `They come from the Python package ${name} ${version}; the demo without --corpus needs none`,
       { cause: error },
     );
   }
 }
 
-/** The chosen conversations of the corpus, fetched into `<dataDir>/corpus` the first time. */
-export async function corpusContent(dataDir: string): Promise<SampleContent> {
+/** The whole corpus, fetched into `<dataDir>/corpus` the first time. */
+export async function readCorpus(dataDir: string): Promise<Corpus> {
   const dir = join(dataDir, "corpus");
   const path = join(dir, "chitchat.json");
   await Deno.mkdir(dir, { recursive: true });
   const present = await Deno.stat(path).then((info) => info.size === CORPUS_FILE.sizeBytes, () => false);
   if (!present) await fetchCorpus(path);
-  return chooseFromCorpus(corpusSchema.parse(JSON.parse(await Deno.readTextFile(path))));
+  return corpusSchema.parse(JSON.parse(await Deno.readTextFile(path)));
+}
+
+/** The chosen conversations of the corpus. */
+export async function corpusContent(dataDir: string): Promise<SampleContent> {
+  return chooseFromCorpus(await readCorpus(dataDir));
 }

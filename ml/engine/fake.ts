@@ -87,8 +87,7 @@ export function createFakeEngine(options: FakeEngineOptions): Engine {
         return { tokens, logLikelihood: -tokens };
       })),
     tokenize: ({ input, output }) => ({ prompt: [input.length], reply: [output.length] }),
-    probeAdapter: () => Promise.resolve(),
-    retireAdapter: () => Promise.resolve(),
+    adapters: () => [],
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }

@@ -22,7 +22,6 @@ async function withLoadedModel(
       contextSize: 512,
       sequences: 2,
       threads: 1,
-      adapterContexts: 1,
       log: silentLogger(),
     });
     await use(loaded);
