@@ -7,8 +7,10 @@ export interface CommandRequest {
 }
 
 export interface CommandResult {
-  /** The exit code; null when the command does not exist or did not end in time. */
+  /** The exit code; null when the command could not be started or did not end in time. */
   code: number | null;
+  /** False for a command that could not be started, and so did nothing. */
+  started: boolean;
   stdout: string;
   stderr: string;
 }
@@ -41,6 +43,7 @@ async function runToEnd(
     const decoder = new TextDecoder();
     return {
       code: timeout.signal.aborted ? null : output.code,
+      started: true,
       stdout: decoder.decode(output.stdout),
       stderr: decoder.decode(output.stderr),
     };
@@ -53,6 +56,6 @@ async function runToEnd(
 export function systemCommands(): CommandRunner {
   return {
     run: (command, request = {}) =>
-      runToEnd(command, request).catch(() => ({ code: null, stdout: "", stderr: "" })),
+      runToEnd(command, request).catch(() => ({ code: null, started: false, stdout: "", stderr: "" })),
   };
 }

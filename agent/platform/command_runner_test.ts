@@ -9,14 +9,16 @@ Deno.test("a command's input, output and exit code pass through", async () => {
   const script = "const text = await new Response(Deno.stdin.readable).text();" +
     "console.log(text.toUpperCase()); console.error('oh'); Deno.exit(3)";
   const result = await systemCommands().run([deno, "eval", script], { stdin: "hello" });
-  assert.deepEqual(result, { code: 3, stdout: "HELLO\n", stderr: "oh\n" });
+  assert.deepEqual(result, { code: 3, started: true, stdout: "HELLO\n", stderr: "oh\n" });
 });
 
-Deno.test("a command that does not exist, and one that does not end, give a null code", async () => {
+Deno.test("a command that cannot be started, and one that does not end, give a null code and are told apart", async () => {
   const commands = systemCommands();
-  assert.equal((await commands.run(["/nonexistent/command"])).code, null);
+  const absent = await commands.run(["/nonexistent/command"]);
+  assert.deepEqual([absent.code, absent.started], [null, false]);
   const forever = "setInterval(() => {}, 1000)";
-  assert.equal((await commands.run([deno, "eval", forever], { timeoutMs: 300 })).code, null);
+  const hanging = await commands.run([deno, "eval", forever], { timeoutMs: 300 });
+  assert.deepEqual([hanging.code, hanging.started], [null, true]);
 });
 
 Deno.test("input that a command does not read harms nothing", async () => {
@@ -29,7 +31,7 @@ Deno.test("a Mac tells its product version, not its kernel's, and any system tel
   const answering = (code: number | null, stdout: string): CommandRunner => ({
     run(command) {
       recorded.push(command);
-      return Promise.resolve({ code, stdout, stderr: "" });
+      return Promise.resolve({ code, started: true, stdout, stderr: "" });
     },
   });
   assert.deepEqual(await deviceFacts("darwin", answering(0, "26.6.2\n")), {

@@ -1,41 +1,33 @@
 /** Tests of the Keychain store against a recorder that answers as `/usr/bin/security` does. */
 import assert from "node:assert/strict";
 import { StartError } from "../../lib/lifecycle.ts";
-import type { CommandResult, CommandRunner } from "./command_runner.ts";
+import { type RecordedAnswer, RecordedCommands } from "../../tests/support/recorded_commands.ts";
 import { createKeychainStore } from "./keychain_store.ts";
 
 const ACCOUNT = "6f1c2a9e-0000-4000-8000-000000000001";
 const TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJkIn0.c2lnbmF0dXJl";
 
-interface RecordedCommand {
-  command: readonly string[];
-  stdin: string | undefined;
-}
-
 /** A keychain with one item, and a record of every command that reached it. */
-class RecordedKeychain implements CommandRunner {
-  readonly recorded: RecordedCommand[] = [];
+class RecordedKeychain extends RecordedCommands {
   item: string | null = null;
   /** Exit code of every command while the keychain is locked. */
   lockedCode: number | null | undefined;
 
-  run(command: readonly [string, ...string[]], request: { stdin?: string } = {}): Promise<CommandResult> {
-    this.recorded.push({ command, stdin: request.stdin });
-    return Promise.resolve(this.#answer(command, request.stdin ?? ""));
+  constructor() {
+    super((command, request) => this.#reply(command, request.stdin ?? ""));
   }
 
-  #answer([, verb]: readonly string[], stdin: string): CommandResult {
-    if (this.lockedCode !== undefined) return { code: this.lockedCode, stdout: "", stderr: "locked" };
+  #reply([, verb]: readonly string[], stdin: string): RecordedAnswer {
+    if (this.lockedCode !== undefined) return { code: this.lockedCode, stderr: "locked" };
     if (verb === "-i") {
       const hex = /^add-generic-password -U -a "[^"]+" -s "[^"]+" -X ([0-9a-f]+)\n$/.exec(stdin)?.[1] ?? "";
-      const bytes = hex.match(/../g)?.map((pair) => parseInt(pair, 16)) ?? [];
-      this.item = new TextDecoder().decode(Uint8Array.from(bytes));
-      return { code: 0, stdout: "", stderr: "" };
+      this.item = new TextDecoder().decode(Uint8Array.fromHex(hex));
+      return 0;
     }
-    if (this.item === null) return { code: 44, stdout: "", stderr: "could not be found" };
-    if (verb === "find-generic-password") return { code: 0, stdout: `${this.item}\n`, stderr: "" };
+    if (this.item === null) return { code: 44, stderr: "could not be found" };
+    if (verb === "find-generic-password") return { stdout: `${this.item}\n` };
     this.item = null;
-    return { code: 0, stdout: "", stderr: "" };
+    return 0;
   }
 }
 
@@ -81,9 +73,7 @@ Deno.test("a locked keychain, and one that does not answer, are told with what t
 });
 
 Deno.test("a write that the keychain only pretends to have done is noticed", async () => {
-  const commands: CommandRunner = {
-    run: ([, verb]) => Promise.resolve({ code: verb === "-i" ? 0 : 44, stdout: "", stderr: "" }),
-  };
+  const commands = new RecordedCommands(([, verb]) => verb === "-i" ? 0 : 44);
   await assert.rejects(createKeychainStore({ account: ACCOUNT, commands }).write(TOKEN), StartError);
 });
 

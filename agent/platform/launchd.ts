@@ -41,6 +41,8 @@ const LAUNCHCTL = "/bin/launchctl";
  * `Operation already in progress` is the same from another side (macOS 27).
  */
 const PASSING_FAILURES: readonly (number | null)[] = [5, 36, 37];
+/** `Domain does not support specified action`: nobody is logged in at the screen (duh17/oppi#31). */
+const NO_SESSION = 125;
 const LOAD_TRIES = 6;
 const RETRY_MS = 2_000;
 /** launchd kills a job that does not end within 20 s of its SIGTERM (`ExitTimeOut` in launchd.plist(5)). */
@@ -66,7 +68,7 @@ function jobOf(printed: string): LaunchdJob {
 
 function launchdError(action: string, { code }: CommandResult): StartError {
   const status = code === null ? "did not answer" : `gave status ${code}`;
-  const advice = PASSING_FAILURES.includes(code)
+  const advice = code === NO_SESSION || PASSING_FAILURES.includes(code)
     ? "log in at the Mac's own screen, since a session over SSH alone has no place for it, and try again"
     : "see that `launchctl print gui/$(id -u)` works, and try again";
   return new StartError(`launchd ${status} when asked to ${action} the service: ${advice}`);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { StartError } from "../../lib/lifecycle.ts";
 import { FakeLaunchctl } from "../../tests/support/fake_launchctl.ts";
+import { RecordedCommands } from "../../tests/support/recorded_commands.ts";
 import { createLaunchd } from "./launchd.ts";
 
 const LABEL = "app.conversation-assistant.agent";
@@ -55,6 +56,11 @@ Deno.test("a bootstrap that fails in passing is tried again, and one that goes o
   );
   assert.equal(lasting.verbs().filter((verb) => verb === "bootstrap").length, 6);
 
+  const remote = launchdUnderTest();
+  remote.launchctl.bootstrapCode = 125;
+  await assert.rejects(remote.launchd.load(JOB), /status 125 .*: log in at the Mac's own screen/);
+  assert.deepEqual(remote.waits, [], "a session over SSH does not become one at the screen by waiting");
+
   const refused = launchdUnderTest();
   refused.launchctl.bootstrapCode = 78;
   await assert.rejects(refused.launchd.load(JOB), /gave status 78 when asked to start the service/);
@@ -94,7 +100,7 @@ Deno.test("a job's end and its switch are read, and a nested field is not taken 
 });
 
 Deno.test("a launchctl that does not answer is told as such", async () => {
-  const commands = { run: () => Promise.resolve({ code: null, stdout: "", stderr: "" }) };
+  const commands = new RecordedCommands(() => null);
   const launchd = createLaunchd({ commands, userId: 501, wait: () => Promise.resolve() });
   await assert.rejects(launchd.load(JOB), /launchd did not answer/);
 });

@@ -10,7 +10,12 @@ export type Handover =
   | { readonly kind: "refused"; readonly reason: HandoverRefusal }
   | { readonly kind: "unclear" };
 
-export type HandoverRefusal = "not_authorized" | "no_such_chat" | "not_running" | "not_understood";
+export type HandoverRefusal =
+  | "not_authorized"
+  | "no_such_chat"
+  | "not_running"
+  | "not_understood"
+  | "not_started";
 
 /** `not_running` tells nothing about the permission: asking would start Messages. */
 export type AutomationAccess = "allowed" | "denied" | "not_running" | "unclear";
@@ -72,6 +77,7 @@ export function createMessagesApp(
         timeoutMs: sendTimeoutMs,
       });
       if (result.kind === "done") return { kind: "taken" };
+      if (result.kind === "not_started") return { kind: "refused", reason: "not_started" };
       const reason = result.kind === "error" ? REFUSALS.get(result.number) : undefined;
       return reason === undefined ? { kind: "unclear" } : { kind: "refused", reason };
     },

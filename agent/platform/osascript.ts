@@ -1,11 +1,14 @@
 /** Owns running an AppleScript: the script on stdin, its arguments beside it, never inside it. */
 import type { CommandRunner } from "./command_runner.ts";
 
-/** `silent`: osascript did not start, or did not end in time; what it did until then is not known. */
+/**
+ * `silent`: osascript did not end in time; what it did until then is not known. `not_started`: it did nothing, for
+ * there is no osascript, or it does not take arguments as long as these.
+ */
 export type ScriptResult =
   | { readonly kind: "done"; readonly output: string }
   | { readonly kind: "error"; readonly number: number | null }
-  | { readonly kind: "silent" };
+  | { readonly kind: "silent" | "not_started" };
 
 export interface ScriptRequest {
   script: string;
@@ -38,11 +41,11 @@ const ERROR_NUMBER = /\((-?\d+)\)\s*$/;
 export function createScriptHost(commands: CommandRunner, program: string = OSASCRIPT): ScriptHost {
   return {
     async run({ script, args = [], timeoutMs }) {
-      const { code, stdout, stderr } = await commands.run([program, "-", ...args], {
+      const { code, started, stdout, stderr } = await commands.run([program, "-", ...args], {
         stdin: script,
         timeoutMs,
       });
-      if (code === null) return { kind: "silent" };
+      if (code === null) return { kind: started ? "silent" : "not_started" };
       if (code === 0) return { kind: "done", output: stdout.trimEnd() };
       const number = ERROR_NUMBER.exec(stderr)?.[1];
       return { kind: "error", number: number === undefined ? null : Number(number) };

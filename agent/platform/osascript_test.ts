@@ -33,8 +33,11 @@ async function withProgram(
   }
 }
 
+/** Quotes, line breaks, what looks like options and scripts, other scripts' letters and emoji; 100 kB of them. */
+const HOSTILE = `-e "quit" & do shell script "rm -rf ~" \\ \r\n\t'$HOME' \u{1f469}\u200d\u{1f467} שלום — `;
+
 Deno.test("a text reaches osascript as an argument, whatever is in it, and never as a part of the script", async () => {
-  const text = `-e "quit" & do shell script "rm -rf ~" \\ \n'$HOME' \u{1f44d}`;
+  const text = HOSTILE.repeat(Math.ceil(100_000 / new TextEncoder().encode(HOSTILE).length));
   await withProgram("exit 0", async (dir, program) => {
     const messages = createMessagesApp(createScriptHost(systemCommands(), program));
     assert.deepEqual(await messages.send({ text, chatGuid: GUID }), { kind: "taken" });
@@ -63,14 +66,22 @@ Deno.test("osascript's error numbers say whether a text was refused, in every la
   }
 });
 
-Deno.test("an osascript that does not end is stopped, and one that does not exist is no answer either", async () => {
+Deno.test("an osascript that does not end is stopped, and nobody knows what it did; one that does not start did nothing", async () => {
   await withProgram(`exec "${Deno.execPath()}" eval "setInterval(() => {}, 1000)"`, async (_, program) => {
     const scripts = createScriptHost(systemCommands(), program);
     const hanging = createMessagesApp(scripts, { sendTimeoutMs: 300 });
     assert.deepEqual(await hanging.send({ text: "hi", chatGuid: GUID }), { kind: "unclear" });
   });
+  const notStarted = { kind: "refused", reason: "not_started" };
   const absent = createMessagesApp(createScriptHost(systemCommands(), "/nonexistent/osascript"));
-  assert.deepEqual(await absent.send({ text: "hi", chatGuid: GUID }), { kind: "unclear" });
+  assert.deepEqual(await absent.send({ text: "hi", chatGuid: GUID }), notStarted);
+  assert.equal(await absent.probeAccess(), "unclear");
+  await withProgram("exit 0", async (_, program) => {
+    const messages = createMessagesApp(createScriptHost(systemCommands(), program));
+    for (const text of ["x".repeat(4_000_000), "a\0b"]) {
+      assert.deepEqual(await messages.send({ text, chatGuid: GUID }), notStarted);
+    }
+  });
 });
 
 Deno.test("the probe of the permission sends Messages nothing while it is not running, and tells denied from unclear", async () => {

@@ -24,7 +24,8 @@ export async function makePrivateFolder(path: string): Promise<void> {
 }
 
 async function writeWhole(path: string, content: string): Promise<void> {
-  using file = await Deno.open(path, { write: true, create: true, truncate: true, mode: PRIVATE_FILE });
+  // A new file has this mode from its first byte on; one that is there would keep its own.
+  using file = await Deno.open(path, { write: true, createNew: true, mode: PRIVATE_FILE });
   const bytes = new TextEncoder().encode(content);
   for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
   await file.sync();

@@ -14,6 +14,9 @@ const REFUSALS: Record<HandoverRefusal, string> = {
     "The agent may not control Messages: allow it in System Settings > Privacy & Security > Automation",
   no_such_chat: "Messages does not have this chat in its list: open the chat in Messages and send it again",
   not_running: "Messages could not be started: open it and send the reply again",
+  not_started:
+    "The system's osascript could not be started, which a text of this length may be the reason for: send the " +
+    "reply in Messages itself",
   not_understood: "Messages did not understand what it was asked to send: send the reply in Messages itself",
 };
 

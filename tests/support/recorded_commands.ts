@@ -5,7 +5,7 @@ export interface RecordedCommand extends CommandRequest {
   readonly command: readonly [string, ...string[]];
 }
 
-/** What a command answers: an exit code alone stands for one without output. */
+/** What a command answers: an exit code alone stands for one without output, null for one that does not end. */
 export type RecordedAnswer = number | null | Partial<CommandResult>;
 
 export class RecordedCommands implements CommandRunner {
@@ -25,6 +25,6 @@ export class RecordedCommands implements CommandRunner {
     this.recorded.push({ command, ...request });
     const answer = this.#answer(command, request);
     const given = typeof answer === "object" && answer !== null ? answer : { code: answer };
-    return Promise.resolve({ code: 0, stdout: "", stderr: "", ...given });
+    return Promise.resolve({ code: 0, started: true, stdout: "", stderr: "", ...given });
   }
 }
