@@ -13,11 +13,12 @@ import { installService, type ServiceStatus, serviceStatus } from "../service/ag
 import { SERVICE_LABEL } from "../service/launch_agent_plist.ts";
 import { openSuggestions } from "../suggest/open_suggestions.ts";
 import { actOnSuggestion } from "../suggest/suggestion_action.ts";
-import { continuePairing, pair, requirePairing } from "../sync/pairing.ts";
+import { continuePairing, pair } from "../sync/pairing.ts";
 import type { PendingPairing } from "../sync/pairing_store.ts";
 import { agentStateStore } from "../watch/agent_state.ts";
 import type { AgentServices } from "./agent_services.ts";
 import { examineAgent } from "./doctor_command.ts";
+import { pairedDrafts } from "./paired_drafts.ts";
 import { serviceDependencies } from "./service_command.ts";
 
 export interface MenubarWorldOptions {
@@ -62,19 +63,6 @@ async function pairOrContinue(services: AgentServices): Promise<string> {
   return `Approve the code ${outcome.pending.code} on a linked device or on the server, then choose Pair again.`;
 }
 
-/** One client for each pairing: the Keychain is no place to ask every few seconds. */
-function cachedClient(services: AgentServices): () => Promise<DraftClient> {
-  let known: { deviceId: string; client: DraftClient } | null = null;
-  return async () => {
-    const stored = await services.pairing.records.load();
-    const deviceId = stored.kind === "found" ? stored.state.active?.deviceId : undefined;
-    if (known !== null && known.deviceId === deviceId) return known.client;
-    const { pairing, token } = await requirePairing(services.pairing);
-    known = { deviceId: pairing.deviceId, client: services.drafts(token) };
-    return known.client;
-  };
-}
-
 function actionOf({ action, text }: CardRequest, { draft }: SuggestionCard): ResponseActionRequest {
   if (action === "dismiss") return { action: "reject" };
   if (text === "") {
@@ -110,7 +98,7 @@ async function openTarget(services: AgentServices, target: "dashboard" | "full_d
 /** Makes the menubar's world. */
 export function menubarWorld(options: MenubarWorldOptions): MenubarWorld {
   const { services, quit } = options;
-  const client = cachedClient(services);
+  const client = pairedDrafts(services);
   return {
     look: () => look(services),
     suggestions: async () => await openSuggestions(await client()),

@@ -139,7 +139,7 @@ async function policy({ options, services, client }: Run): Promise<number> {
   }
   const { id } = await findConversation(client, options.conversation);
   if (mode !== null) {
-    using _lock = await services.lock("suggest");
+    using _lock = await services.lock("policy");
     await savePolicy(suggestions.policies, { conversationId: id, mode });
   }
   const current = (await loadPolicies(suggestions.policies)).modeOf(id);

@@ -4,7 +4,7 @@ import { StartError } from "../../lib/lifecycle.ts";
 import { makePrivateFolder } from "./private_file.ts";
 
 /** Work that one process at a time may do. */
-export type Work = "sync" | "pair" | "suggest" | "send" | "run" | "menubar";
+export type Work = "sync" | "pair" | "suggest" | "policy" | "send" | "run" | "menubar";
 
 /**
  * Takes a work of a data folder for this process until the lock is disposed or the process ends, by whatever means.

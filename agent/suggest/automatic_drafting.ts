@@ -22,7 +22,10 @@ export class AutomaticDrafting implements Disposable {
   #cancel: (() => void) | null = null;
   #isDrafting = false;
   #isDisposed = false;
+  /** Rounds in a row that have failed, in one conversation or as a whole. */
   #failures = 0;
+  /** True while no conversation could be drafted for: then a sync is no reason to ask sooner. */
+  #isBackingOff = false;
 
   constructor(options: AutomaticDraftingOptions) {
     this.#options = options;
@@ -32,36 +35,50 @@ export class AutomaticDrafting implements Disposable {
   notice({ phase, lastSyncAt }: Pick<AgentState, "phase" | "lastSyncAt">): void {
     if (phase !== "watching" || lastSyncAt === this.#seenSyncAt) return;
     this.#seenSyncAt = lastSyncAt;
+    if (this.#failures > 0 && !this.#isBackingOff) this.#unschedule();
     this.#schedule(QUIET_MS);
   }
 
   [Symbol.dispose](): void {
     this.#isDisposed = true;
-    this.#cancel?.();
+    this.#unschedule();
   }
 
-  /** A round that is due soon, or under way, sees what is new as well. */
+  /** A round that is due, or under way, sees what is new as well. */
   #schedule(delayMs: number): void {
     if (this.#cancel !== null || this.#isDrafting || this.#isDisposed) return;
     this.#cancel = this.#options.clock.after(delayMs, () => void this.#draft());
   }
 
+  #unschedule(): void {
+    this.#cancel?.();
+    this.#cancel = null;
+  }
+
   async #draft(): Promise<void> {
-    const { draft, log } = this.#options;
     const seenSyncAt = this.#seenSyncAt;
     this.#cancel = null;
     this.#isDrafting = true;
-    let nextMs: number | null = null;
-    try {
-      const { made, isWaiting } = await draft();
-      this.#failures = 0;
-      if (made.length > 0) log.info("Drafted", { count: made.length });
-      if (isWaiting || this.#seenSyncAt !== seenSyncAt) nextMs = QUIET_MS;
-    } catch (error) {
-      nextMs = backoffMs(++this.#failures, RETRY_BACKOFF);
-      log.warn("Nothing could be drafted", { retryInMs: nextMs, ...logFieldsOfError(error) });
-    }
+    const { made, isWaiting, failure } = await this.#round();
     this.#isDrafting = false;
+    this.#failures = failure === null ? 0 : this.#failures + 1;
+    const retryInMs = failure === null ? null : backoffMs(this.#failures, RETRY_BACKOFF);
+    const hasNews = isWaiting || this.#seenSyncAt !== seenSyncAt;
+    const nextMs = hasNews && !this.#isBackingOff ? QUIET_MS : retryInMs;
     if (nextMs !== null) this.#schedule(nextMs);
+    const { log } = this.#options;
+    if (made.length > 0) log.info("Drafted", { count: made.length });
+    if (failure !== null) log.warn("Nothing could be drafted", { retryInMs, ...logFieldsOfError(failure) });
+  }
+
+  async #round(): Promise<AutomaticRound> {
+    try {
+      const round = await this.#options.draft();
+      this.#isBackingOff = false;
+      return round;
+    } catch (failure) {
+      this.#isBackingOff = true;
+      return { made: [], isWaiting: false, failure };
+    }
   }
 }

@@ -10,7 +10,7 @@ async function microtasks(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await Promise.resolve();
 }
 
-const NOTHING: AutomaticRound = { made: [], isWaiting: false };
+const NOTHING: AutomaticRound = { made: [], isWaiting: false, failure: null };
 
 /** A drafting whose rounds a test ends itself. */
 function draftingUnderTest() {
@@ -64,7 +64,7 @@ Deno.test("what is synced during a round, and what was still being written, lead
   await end(NOTHING);
   clock.advance(8_000);
   assert.equal(rounds.length, 2);
-  await end({ made: [], isWaiting: true });
+  await end({ ...NOTHING, isWaiting: true });
   clock.advance(8_000);
   assert.equal(rounds.length, 3);
   await end(NOTHING);
@@ -91,12 +91,41 @@ Deno.test("a round that fails is made again, later each time, and the log says n
   assert.ok(lines.every((line) => !line.includes("Dinner")), lines.join("\n"));
 });
 
+Deno.test("one conversation that fails delays no other: the next sync leads to a round, and without one it is tried again later", async () => {
+  const { clock, rounds, lines, synced, end } = draftingUnderTest();
+  const partly = { ...NOTHING, failure: new Error("Dinner on Friday?") };
+  for (const count of [1, 2, 3, 4, 5, 6, 7]) {
+    synced(count);
+    clock.advance(8_000);
+    assert.equal(rounds.length, count);
+    await end(partly);
+  }
+  clock.advance(10 * 60_000);
+  assert.equal(rounds.length, 8);
+  assert.ok(lines.every((line) => line.includes("Nothing could be drafted") && !line.includes("Dinner")));
+});
+
+Deno.test("while nothing can be drafted at all, a sync is no reason to ask sooner", async () => {
+  const { clock, rounds, synced, end } = draftingUnderTest();
+  synced(1);
+  clock.advance(8_000);
+  for (let failures = 1; failures < 8; failures++) {
+    await end(new Error("away"));
+    clock.advance(10 * 60_000);
+  }
+  assert.equal(rounds.length, 8);
+  await end(new Error("away"));
+  synced(2);
+  clock.advance(60_000);
+  assert.equal(rounds.length, 8);
+});
+
 Deno.test("after its end it makes no further round", async () => {
   const { clock, rounds, drafting, synced, end } = draftingUnderTest();
   synced(1);
   clock.advance(8_000);
   drafting[Symbol.dispose]();
-  await end({ made: [], isWaiting: true });
+  await end({ ...NOTHING, isWaiting: true });
   synced(2);
   clock.advance(600_000);
   assert.equal(rounds.length, 1);

@@ -1,8 +1,10 @@
 /** Owns drafting by itself, for the conversations that the person has set to automatic. It drafts and never sends. */
+import { RemoteError } from "../../lib/client.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
 import { recentConversations } from "./conversation_choice.ts";
 import type { PolicyBook } from "./conversation_policies.ts";
-import { findUnanswered, type Suggestion, suggestReply } from "./suggestion.ts";
+import { findUnanswered, type Suggestion, suggestReply, type Unanswered } from "./suggestion.ts";
+import type { Conversation } from "../../contract/conversations.ts";
 
 export interface AutomaticOptions {
   policies: PolicyBook;
@@ -14,17 +16,50 @@ export interface AutomaticOptions {
 export const QUIET_MS = 8_000;
 /** What has waited longer than this is history that was just synced, not somebody waiting. */
 const FRESH_MS = 24 * 60 * 60 * 1_000;
+/** A message from further ahead was dated by another clock than this one, so its age tells nothing. */
+const CLOCK_TOLERANCE_MS = 60 * 1_000;
+/** The pairing has ended, or the server takes nothing at present. */
+const GENERAL_STATUSES: readonly number[] = [401, 403, 429, 503];
 
 /** What one round did. */
 export interface AutomaticRound {
   readonly made: readonly Suggestion[];
   /** True when a conversation was left alone because somebody may still be writing in it. */
   readonly isWaiting: boolean;
+  /** Why a conversation that should have its draft has none; null when there is no such conversation. */
+  readonly failure: unknown;
+}
+
+/** `written`: somebody may still be writing. `waits`: it is time for a draft. `old`: nobody expects one. */
+function momentOf({ message }: Unanswered, nowMs: number): "written" | "waits" | "old" {
+  const ageMs = nowMs - Date.parse(message.sentAt);
+  if (ageMs > FRESH_MS) return "old";
+  return ageMs >= QUIET_MS || ageMs < -CLOCK_TOLERANCE_MS ? "waits" : "written";
+}
+
+/**
+ * True for a fault that the next conversation would meet as well: nobody answers, or nothing is taken at present. The
+ * server says `ml_unavailable` also when the model fails at one conversation alone.
+ */
+function concernsAll(error: unknown): boolean {
+  if (!(error instanceof RemoteError)) return true;
+  return GENERAL_STATUSES.includes(error.statusCode) && error.body.code !== "ml_unavailable";
+}
+
+async function draftFor(client: DraftClient, unanswered: Unanswered): Promise<Suggestion | null> {
+  return await wasDraftedFor(client, unanswered) ? null : await suggestReply(client, unanswered);
+}
+
+async function automaticConversations(client: DraftClient, policies: PolicyBook): Promise<Conversation[]> {
+  if (!Object.values(policies.modes).includes("automatic")) return [];
+  const recent = await recentConversations(client);
+  return recent.filter(({ id }) => policies.modeOf(id) === "automatic");
 }
 
 /**
  * Drafts a reply in each automatic conversation that waits for one. Run after a sync; one run at a time. A message
- * that has its open draft is not drafted for again, nor one whose draft the person has acted on.
+ * that has its open draft is not drafted for again, nor one whose draft the person has acted on. A conversation for
+ * which no draft can be made keeps no other one from its own.
  *
  * @returns the suggestions that are new, and whether to come back soon
  */
@@ -34,25 +69,25 @@ export async function draftAutomatically(
 ): Promise<AutomaticRound> {
   const made: Suggestion[] = [];
   let isWaiting = false;
-  if (!Object.values(policies.modes).includes("automatic")) return { made, isWaiting };
-  for (const conversation of await recentConversations(client)) {
-    if (policies.modeOf(conversation.id) !== "automatic") continue;
-    const unanswered = await findUnanswered(client, conversation);
-    const ageMs = nowMs - Date.parse(unanswered?.message.sentAt ?? "");
-    isWaiting ||= ageMs < QUIET_MS;
-    if (unanswered === null || ageMs < QUIET_MS || ageMs > FRESH_MS) continue;
-    if (await wasDraftedFor(client, unanswered)) continue;
-    const suggestion = await suggestReply(client, unanswered);
-    if (suggestion !== null) made.push(suggestion);
+  let failure: unknown = null;
+  for (const conversation of await automaticConversations(client, policies)) {
+    try {
+      const unanswered = await findUnanswered(client, conversation);
+      const moment = unanswered === null ? "old" : momentOf(unanswered, nowMs);
+      isWaiting ||= moment === "written";
+      if (unanswered === null || moment !== "waits") continue;
+      const suggestion = await draftFor(client, unanswered);
+      if (suggestion !== null) made.push(suggestion);
+    } catch (error) {
+      if (concernsAll(error)) throw error;
+      failure ??= error;
+    }
   }
-  return { made, isWaiting };
+  return { made, isWaiting, failure };
 }
 
 /** A draft that failed is none. */
-async function wasDraftedFor(
-  client: DraftClient,
-  { conversation, message }: { conversation: { id: string }; message: { id: string } },
-): Promise<boolean> {
+async function wasDraftedFor(client: DraftClient, { conversation, message }: Unanswered): Promise<boolean> {
   const { responses } = await client.drafts({ conversationId: conversation.id, pageSize: 1 });
   const [newest] = responses;
   return newest?.messageId === message.id && newest.status !== "failed" && newest.status !== "cancelled";

@@ -1,5 +1,6 @@
 // Tests of drafting by itself, with a real server: only where it is wanted, once for each message, never sending.
 import assert from "node:assert/strict";
+import { RemoteError } from "../../lib/client.ts";
 import { ADA, GRACE, SuggestingMac } from "../../tests/support/suggesting_mac.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
 import { draftAutomatically } from "./automatic_suggestions.ts";
@@ -55,9 +56,49 @@ Deno.test("a draft waits for a pause in the writing, and old messages that arriv
   await setPolicy(world, ADA, "automatic");
   const policies = await loadPolicies(mac.services().suggestions.policies);
   const early = await draftAutomatically(world.client, { policies, nowMs: sentAt.getTime() + 7_999 });
-  assert.deepEqual(early, { made: [], isWaiting: true });
+  assert.deepEqual(early, { made: [], isWaiting: true, failure: null });
   assert.deepEqual(await draft(world, sentAt.getTime() + 25 * 3_600_000), []);
   assert.equal((await draft(world, sentAt.getTime() + 8_000)).length, 1);
+});
+
+Deno.test("a message that another clock has dated ahead is drafted for, and not waited for until its time has come", async () => {
+  await using mac = await SuggestingMac.create();
+  const { sentAt } = mac.receive(ADA, "Dinner?");
+  await mac.sync();
+  const world = { mac, client: await mac.client() };
+  await setPolicy(world, ADA, "automatic");
+  const policies = await loadPolicies(mac.services().suggestions.policies);
+  const ahead = { policies, nowMs: sentAt.getTime() - 10 * 60_000 };
+  const { made, isWaiting } = await draftAutomatically(world.client, ahead);
+  assert.deepEqual([made.length, isWaiting], [1, false]);
+});
+
+Deno.test("a conversation for which no draft can be made keeps no other one from its own; a server that is away ends the round", async () => {
+  await using mac = await SuggestingMac.create();
+  mac.receive(ADA, "Dinner?");
+  mac.receive(GRACE, "Lunch?");
+  await mac.sync();
+  const world = { mac, client: await mac.client() };
+  await setPolicy(world, ADA, "automatic");
+  await setPolicy(world, GRACE, "automatic");
+  const policies = await loadPolicies(mac.services().suggestions.policies);
+  const { ml } = mac.served.app;
+  let asked = 0;
+  const failing: DraftClient = {
+    ...world.client,
+    generate(messageId) {
+      ml.behaviour = asked++ === 0 ? { kind: "fail", code: "internal" } : { kind: "answer" };
+      return world.client.generate(messageId);
+    },
+  };
+  const round = await draftAutomatically(failing, { policies, nowMs: Date.now() });
+  assert.deepEqual([asked, round.made.map(({ message }) => message.text)], [2, ["Dinner?"]]);
+  assert.ok(round.failure instanceof RemoteError);
+  ml.behaviour = { kind: "fail", code: "model_not_loaded" };
+  mac.receive(ADA, "Or breakfast?");
+  await mac.sync();
+  asked = 1;
+  await assert.rejects(draftAutomatically(world.client, { policies, nowMs: Date.now() }), RemoteError);
 });
 
 Deno.test("a policy that cannot be read drafts nothing", async () => {
