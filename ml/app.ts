@@ -17,6 +17,7 @@ import { healthRoutes } from "./routes/health_routes.ts";
 import { modelRoutes } from "./routes/model_routes.ts";
 import { requireToken } from "./routes/require_token.ts";
 import { trainingRoutes } from "./routes/training_routes.ts";
+import type { AdapterService } from "./services/adapter_service.ts";
 import { createEvaluationService } from "./services/evaluation_service.ts";
 import { createGenerationJobs, type MlTasks } from "./services/generation_jobs.ts";
 import type { GenerationService } from "./services/generation_service.ts";
@@ -33,6 +34,7 @@ export interface MlAppOptions {
   engine: Engine;
   generation: GenerationService;
   models: ModelService;
+  adapters: AdapterService;
   cache: ResponseCache;
   jobs: JobQueue<MlTasks>;
   /** Rejects unless the store of jobs and cache answers. */
@@ -45,7 +47,7 @@ export interface MlAppOptions {
 
 /** Makes the service's app; `app.fetch` serves it and `app.request` tests it. */
 export function createMlApp(options: MlAppOptions) {
-  const { engine, generation, models, cache, jobs, pingKv, token, metrics, log } = options;
+  const { engine, generation, models, adapters, cache, jobs, pingKv, token, metrics, log } = options;
   const app = createApiApp({
     log,
     maxBodyBytes: MAX_BODY_BYTES,
@@ -60,9 +62,9 @@ export function createMlApp(options: MlAppOptions) {
   app.route("/", healthRoutes({ health }));
   app.route("/", generationRoutes({ generation, log }));
   app.route("/", generationJobRoutes({ generationJobs: createGenerationJobs(jobs) }));
-  app.route("/", modelRoutes({ models }));
+  app.route("/", modelRoutes({ models, adapters }));
   app.route("/", cacheRoutes({ cache }));
-  app.route("/", evaluationRoutes({ evaluation: createEvaluationService(engine) }));
+  app.route("/", evaluationRoutes({ evaluation: createEvaluationService({ engine, adapters }) }));
   app.route("/", trainingRoutes());
   mountMetrics(app, { path: ML_PATHS.metrics, metrics });
   mountDocs(app, {

@@ -15,84 +15,36 @@ import {
   reloadResponseSchema,
 } from "../contract/ml.ts";
 import { GOLDEN_EXAMPLES } from "../contract/golden.ts";
-import { KvJobQueue } from "../lib/job_queue_kv.ts";
-import { createMetrics } from "../lib/metrics.ts";
 import { buildTinyGguf } from "../tests/support/tiny_gguf.ts";
+import {
+  assertError,
+  eventsOf,
+  type MlService,
+  type MlServiceOptions,
+  withMlService,
+} from "../tests/support/ml_service.ts";
 import { silentLogger, withTinyEngine } from "../tests/support/tiny_gguf_engine.ts";
-import { createMlApp } from "./app.ts";
-import { createResponseCache } from "./cache/response_cache.ts";
 import type { Engine } from "./engine/engine.ts";
 import { createFakeEngine } from "./engine/fake.ts";
-import { createGenerateHandler, type MlTasks } from "./services/generation_jobs.ts";
-import { createGenerationService } from "./services/generation_service.ts";
-import { createModelService, type ModelService } from "./services/model_service.ts";
-import { fileModelSource } from "./services/model_sources.ts";
 
 const PROMPT = "Them: are you coming tonight?\nMe:";
-
-interface Service {
-  engine: Engine;
-  models: ModelService;
-  jobs: KvJobQueue<MlTasks>;
-  dir: string;
-  request: (path: string, init?: RequestInit) => Promise<Response>;
-  post: (path: string, body: unknown, init?: RequestInit) => Promise<Response>;
-}
-
-interface ServiceOptions {
-  token?: string;
-  /** The setting MODEL. */
-  model?: string;
-}
-
-/** Runs a test on the app around an engine; its models folder is `dir`. */
-async function withService(
-  engine: Engine,
-  options: ServiceOptions & { dir: string },
-  use: (service: Service) => Promise<void>,
-): Promise<void> {
-  const { dir, token = null, model = "tiny" } = options;
-  const log = silentLogger();
-  await using stack = new AsyncDisposableStack();
-  const kv = stack.adopt(await Deno.openKv(":memory:"), (kv) => kv.close());
-  const jobs = new KvJobQueue<MlTasks>({ name: "ml", kv, directory: dir, log });
-  stack.defer(() => jobs.stop());
-  const metrics = createMetrics();
-  const cache = createResponseCache({ kv });
-  const generation = createGenerationService({ engine, cache, metrics, log });
-  // Port 9 of the loopback address: no hub answers there.
-  const source = fileModelSource({ modelsDir: dir, hubUrl: "http://127.0.0.1:9", log });
-  const models = createModelService({ engine, source, model, log });
-  const pingKv = () => kv.get(["health"]);
-  const app = createMlApp({ engine, generation, models, cache, jobs, pingKv, token, metrics, log });
-  jobs.listen({ generate: createGenerateHandler(generation) }, { concurrency: 2 });
-  const request = async (path: string, init?: RequestInit) => await app.request(path, init);
-  const post: Service["post"] = (path, body, init = {}) =>
-    request(path, {
-      method: "POST",
-      body: JSON.stringify(body),
-      ...init,
-      headers: { "content-type": "application/json", ...init.headers },
-    });
-  await use({ engine, models, jobs, dir, request, post });
-}
 
 /** A test of the app on llama.cpp with the tiny model loaded. */
 function serviceTest(
   name: string,
-  use: (service: Service) => Promise<void>,
-  options: ServiceOptions = {},
+  use: (service: MlService) => Promise<void>,
+  options: Pick<MlServiceOptions, "token" | "model"> = {},
 ): void {
   Deno.test(name, () =>
     withTinyEngine({ engine: { queueLimit: 1 } }, ({ engine, dir }) => {
-      return withService(engine, { ...options, dir }, use);
+      return withMlService({ ...options, engine, dir }, use);
     }));
 }
 
 /** A test of the app on an engine that stops after the first word until the test lets go. */
 function heldTest(
   name: string,
-  use: (service: Service, held: PromiseWithResolvers<void>) => Promise<void>,
+  use: (service: MlService, held: PromiseWithResolvers<void>) => Promise<void>,
 ): void {
   Deno.test(name, async () => {
     const dir = await Deno.makeTempDir();
@@ -101,7 +53,7 @@ function heldTest(
     const engine = createFakeEngine({ forTests: true, queueLimit: 1, beforeWord });
     await engine.load({ id: "fake", path: "" });
     try {
-      await withService(engine, { dir }, (service) => use(service, held));
+      await withMlService({ engine, dir }, (service) => use(service, held));
     } finally {
       held.resolve();
       await Deno.remove(dir, { recursive: true });
@@ -109,20 +61,7 @@ function heldTest(
   });
 }
 
-async function assertError(response: Response, status: number, code: string): Promise<void> {
-  const body = errorBodySchema.parse(await response.json());
-  assert.deepEqual([response.status, body.statusCode, body.code], [status, status, code], body.message);
-}
-
-/** The events of a stream of server-sent events. */
-function eventsOf(text: string): { event: string; data: Record<string, unknown> }[] {
-  return text.trim().split("\n\n").map((block) => {
-    const [event = "", data = ""] = block.split("\n").map((line) => line.replace(/^\w+: /, ""));
-    return { event, data: JSON.parse(data) };
-  });
-}
-
-async function finished(service: Service, jobId: string): Promise<GenerateStatusResponse> {
+async function finished(service: MlService, jobId: string): Promise<GenerateStatusResponse> {
   await service.jobs.waitFor(jobId);
   const response = await service.request(`/generate/status/${jobId}`);
   return generateStatusResponseSchema.parse(await response.json());
@@ -179,7 +118,7 @@ serviceTest("a reply streams as events whose pieces are the reply", async ({ pos
 serviceTest("a stream that cannot begin is an ordinary error", async ({ post }) => {
   const headers = { accept: "text/event-stream" };
   const body = { prompt: "word ".repeat(5_000), raw: true };
-  await assertError(await post("/generate", body, { headers }), 400, "validation_failed");
+  await assertError(await post("/generate", body, { headers }), "400 validation_failed");
 });
 
 serviceTest("a background generation is queued, runs and can be looked up", async (service) => {
@@ -215,9 +154,9 @@ heldTest("a running background generation can be cancelled", async (service, hel
 
 serviceTest("unknown and malformed job ids are told apart", async ({ request, post }) => {
   const unknown = crypto.randomUUID();
-  await assertError(await request(`/generate/status/${unknown}`), 404, "not_found");
-  await assertError(await post(`/generate/cancel/${unknown}`, {}), 404, "not_found");
-  await assertError(await request("/generate/status/not-a-uuid"), 400, "validation_failed");
+  await assertError(await request(`/generate/status/${unknown}`), "404 not_found");
+  await assertError(await post(`/generate/cancel/${unknown}`, {}), "404 not_found");
+  await assertError(await request("/generate/status/not-a-uuid"), "400 validation_failed");
 });
 
 heldTest("a full queue is a 503 that says when to come again", async ({ post }, held) => {
@@ -226,7 +165,7 @@ heldTest("a full queue is a 503 that says when to come again", async ({ post }, 
   let refused: Response;
   do refused = await Promise.race([ask(), ...admitted]); while (refused.status === 200);
   assert.ok(Number(refused.headers.get("retry-after")) >= 1);
-  await assertError(refused, 503, "queue_full");
+  await assertError(refused, "503 queue_full");
   held.resolve();
   for (const response of await Promise.all(admitted)) assert.equal(response.status, 200);
 });
@@ -236,7 +175,7 @@ heldTest("a client that goes away frees its place", async ({ post, engine }, hel
   const asked = post("/generate", { prompt: PROMPT }, { signal: leaving.signal });
   leaving.abort();
   held.resolve();
-  await assertError(await asked, 499, "cancelled");
+  await assertError(await asked, "499 cancelled");
   assert.equal(engine.occupancy.running, 0);
   assert.equal((await post("/generate", { prompt: PROMPT })).status, 200);
 });
@@ -261,10 +200,10 @@ serviceTest("models are listed, and another one is loaded by its id only", async
   const response = await post("/model/reload?model_id=second", {});
   const reloaded = reloadResponseSchema.parse(await response.json());
   assert.deepEqual(reloaded, { model_loaded: true, model_version: "second" });
-  await assertError(await post("/model/reload?model_id=new-model-id", {}), 404, "not_found");
+  await assertError(await post("/model/reload?model_id=new-model-id", {}), "404 not_found");
   for (const id of ["../tiny", "/etc/passwd", "https://host/x.gguf", "a..b", "%2e%2e"]) {
     const refused = await post(`/model/reload?model_id=${encodeURIComponent(id)}`, {});
-    await assertError(refused, 400, "validation_failed");
+    await assertError(refused, "400 validation_failed");
   }
 });
 
@@ -272,11 +211,10 @@ serviceTest(
   "a model that cannot be loaded or fetched leaves the one that is served",
   async ({ request, post, dir }) => {
     await Deno.writeTextFile(`${dir}/broken.gguf`, "no model");
-    await assertError(await post("/model/reload?model_id=broken", {}), 503, "model_not_loaded");
+    await assertError(await post("/model/reload?model_id=broken", {}), "503 model_not_loaded");
     await assertError(
       await post("/model/reload?model_id=ministral-3b-instruct", {}),
-      503,
-      "model_not_loaded",
+      "503 model_not_loaded",
     );
     const health = healthResponseSchema.parse(await (await request("/health")).json());
     assert.deepEqual([health.model_loaded, health.model_version], [true, "tiny"]);
@@ -302,7 +240,7 @@ for (const [what, content] of [["missing", null], ["cut short", new Uint8Array(5
       });
       const model = `${dir}/wanted.gguf`;
       if (content) await Deno.writeFile(model, content);
-      await withService(engine, { dir, model }, async ({ models, request, post }) => {
+      await withMlService({ engine, dir, model }, async ({ models, request, post }) => {
         await models.start();
         const health = healthResponseSchema.parse(await (await request("/health")).json());
         assert.deepEqual([health.status, health.model_loaded, health.model_version], [
@@ -313,7 +251,7 @@ for (const [what, content] of [["missing", null], ["cut short", new Uint8Array(5
         assert.match(health.reason ?? "", /wanted\.gguf/);
         const refused = await post("/generate", { prompt: PROMPT });
         assert.ok(Number(refused.headers.get("retry-after")) >= 1);
-        await assertError(refused, 503, "model_not_loaded");
+        await assertError(refused, "503 model_not_loaded");
         await buildTinyGguf({ path: model });
         assert.equal((await post("/model/reload", {})).status, 200, "mended by putting the file there");
         assert.equal((await post("/generate", { prompt: PROMPT, max_tokens: 4 })).status, 200);
@@ -332,7 +270,7 @@ Deno.test("while a model is being loaded, health says so", async () => {
     },
   });
   await Deno.writeTextFile(`${dir}/tiny.gguf`, "");
-  await withService(slow, { dir }, async ({ models, request }) => {
+  await withMlService({ engine: slow, dir }, async ({ models, request }) => {
     const health = async () => healthResponseSchema.parse(await (await request("/health")).json());
     const started = models.start();
     const before = await health();
@@ -354,18 +292,18 @@ serviceTest("samples are evaluated one by one and together", async ({ post }) =>
   const sum = evaluated.samples.reduce((total, sample) => total + sample.log_likelihood, 0);
   assert.ok(Math.abs(evaluated.log_likelihood - sum) < 1e-9 && sum < 0);
   assert.ok(Math.abs(evaluated.loss + sum / evaluated.tokens) < 1e-9);
-  await assertError(await post("/evaluate", { samples, adapter_id: "mine" }), 404, "not_found");
-  await assertError(await post("/evaluate", { samples: [] }), 400, "validation_failed");
+  await assertError(await post("/evaluate", { samples, adapter_id: "mine" }), "404 not_found");
+  await assertError(await post("/evaluate", { samples: [] }), "400 validation_failed");
 });
 
 serviceTest(
   "training is checked, and then answered that it cannot be done here",
   async ({ post, request }) => {
     const example = GOLDEN_EXAMPLES.find(({ name }) => name === "ml start training");
-    await assertError(await post("/training/start", example?.request), 501, "not_implemented");
-    await assertError(await post("/training/start", { job_id: "x" }), 400, "validation_failed");
-    await assertError(await request("/training/status/custom-job-id"), 404, "not_found");
-    await assertError(await post("/training/cancel/custom-job-id", {}), 404, "not_found");
+    await assertError(await post("/training/start", example?.request), "501 not_implemented");
+    await assertError(await post("/training/start", { job_id: "x" }), "400 validation_failed");
+    await assertError(await request("/training/status/custom-job-id"), "404 not_found");
+    await assertError(await post("/training/cancel/custom-job-id", {}), "404 not_found");
   },
 );
 
@@ -397,24 +335,24 @@ serviceTest("faulty requests are told what is wrong and where", async ({ request
     const json = { "content-type": "application/json" };
     const raw = (body: string | null, headers: HeadersInit) =>
       request(path, { method: "POST", body, headers });
-    await assertError(await raw("{ nope", json), 400, "malformed_json");
-    await assertError(await raw(null, json), 400, "malformed_json");
-    await assertError(await raw("{}", { "content-type": "text/plain" }), 400, "unsupported_media_type");
-    await assertError(await raw(" ".repeat(5 * 1024 * 1024), json), 413, "payload_too_large");
+    await assertError(await raw("{ nope", json), "400 malformed_json");
+    await assertError(await raw(null, json), "400 malformed_json");
+    await assertError(await raw("{}", { "content-type": "text/plain" }), "400 unsupported_media_type");
+    await assertError(await raw(" ".repeat(5 * 1024 * 1024), json), "413 payload_too_large");
   }
-  await assertError(await request("/nothing/here"), 404, "not_found");
+  await assertError(await request("/nothing/here"), "404 not_found");
 });
 
 serviceTest("with a token, everything but health needs it", async ({ request, post }) => {
   assert.equal((await request("/health")).status, 200);
   const paths = ["/models", "/metrics", "/openapi.json", "/docs", `/generate/status/${crypto.randomUUID()}`];
-  for (const path of paths) await assertError(await request(path), 401, "unauthorized");
+  for (const path of paths) await assertError(await request(path), "401 unauthorized");
   for (const path of ["/generate", "/generate/async", "/evaluate", "/model/reload", "/training/start"]) {
-    await assertError(await post(path, { prompt: PROMPT }), 401, "unauthorized");
+    await assertError(await post(path, { prompt: PROMPT }), "401 unauthorized");
   }
-  await assertError(await request("/cache", { method: "DELETE" }), 401, "unauthorized");
+  await assertError(await request("/cache", { method: "DELETE" }), "401 unauthorized");
   for (const wrong of ["Bearer wrong", "Bearer s3cret-and-more", "Basic s3cret", "s3cret"]) {
-    await assertError(await request("/models", { headers: { authorization: wrong } }), 401, "unauthorized");
+    await assertError(await request("/models", { headers: { authorization: wrong } }), "401 unauthorized");
   }
   assert.equal((await request("/models", { headers: { authorization: "Bearer s3cret" } })).status, 200);
 }, { token: "s3cret" });

@@ -37,7 +37,7 @@ export const SETTINGS = {
     parse: text,
     fallback: defaultDataDir(),
     fallbackText: "./data (root: /var/lib/conversation-assistant)",
-    description: "Folder of the job ledger and the response cache",
+    description: "Folder of the job ledger, the response cache, training jobs and adapters",
   }),
   modelsDir: setting<string | null>({
     env: "MODELS_DIR",
@@ -103,6 +103,13 @@ export const SETTINGS = {
     parse: wholeNumber({ min: 256, max: 1_048_576 }),
     fallback: 2_048,
     description: "Tokens of prompt and reply together",
+  }),
+  adaptersLimitMb: setting({
+    env: "ADAPTERS_LIMIT_MB",
+    parse: wholeNumber({ min: 1, max: 1_000_000 }),
+    fallback: 2_048,
+    description:
+      "Disk space that trained adapters may take before no more are trained; none is deleted for it",
   }),
   queueLimit: setting({
     env: "QUEUE_LIMIT",

@@ -9,7 +9,9 @@ import { createMlApp } from "./app.ts";
 import { createResponseCache } from "./cache/response_cache.ts";
 import type { MlConfig } from "./config.ts";
 import type { Engine } from "./engine/engine.ts";
+import { openAdapterRegistry } from "./models/adapter_registry.ts";
 import { DEFAULT_HUB_URL } from "./models/catalog.ts";
+import { createAdapterService } from "./services/adapter_service.ts";
 import { createGenerateHandler, type MlTasks } from "./services/generation_jobs.ts";
 import { createGenerationService } from "./services/generation_service.ts";
 import { createModelService, type ModelService, type ModelSource } from "./services/model_service.ts";
@@ -19,6 +21,8 @@ import { fileModelSource, remoteModelSource } from "./services/model_sources.ts"
 const JOB_GRACE_MS = 3_000;
 /** Results of background generations hold replies: they are kept for a day. */
 const JOB_RETENTION_MS = 24 * 3_600_000;
+
+const BYTES_OF_MB = 1_000_000;
 
 /** A service that is ready to serve, with no model loaded yet. Disposing it closes everything. */
 export interface MlContext extends AsyncDisposable {
@@ -78,12 +82,20 @@ export async function openContext(config: MlConfig, options: { signal: AbortSign
   stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
   const metrics = createMetrics();
   const cache = createResponseCache({ kv });
-  const generation = createGenerationService({ engine, cache, metrics, log });
   const models = createModelService({ engine, source, model: config.model, log });
+  const adapters = createAdapterService({
+    registry: await openAdapterRegistry({ directory: join(config.dataDir, "adapters"), log }),
+    engine,
+    cache,
+    models,
+    limitBytes: config.adaptersLimitMb * BYTES_OF_MB,
+  });
+  const generation = createGenerationService({ engine, adapters, cache, metrics, log });
   const app = createMlApp({
     engine,
     generation,
     models,
+    adapters,
     cache,
     jobs,
     pingKv: () => kv.get(["health"]),

@@ -23,6 +23,8 @@ export interface ResponseCache {
   set(key: string, entry: CacheScope & { reply: CachedReply }): Promise<void>;
   /** Forgets every reply whose key matches a glob (`*` any text, `?` one character); returns how many. */
   invalidate(glob: string): Promise<number>;
+  /** Forgets every reply that an adapter wrote. */
+  forgetAdapter(adapterId: string): Promise<void>;
 }
 
 export interface ResponseCacheOptions {
@@ -66,12 +68,20 @@ export function cacheKeyOf(request: GenerateRequest, modelId: string): string | 
 export function createResponseCache(options: ResponseCacheOptions): ResponseCache {
   const { kv, ttlMs = DEFAULT_TTL_MS, now = Date.now } = options;
 
-  async function keysLike(glob: string): Promise<Deno.KvKey[]> {
+  async function keysWhere(isMeant: (entry: Deno.KvEntry<Entry>) => boolean): Promise<Deno.KvKey[]> {
     const keys: Deno.KvKey[] = [];
-    for await (const { key } of kv.list({ prefix: [PREFIX] })) {
-      if (matchesGlob(String(key[1]), glob)) keys.push(key);
+    for await (const entry of kv.list<Entry>({ prefix: [PREFIX] })) {
+      if (isMeant(entry)) keys.push(entry.key);
     }
     return keys;
+  }
+
+  async function forget(keys: readonly Deno.KvKey[]): Promise<void> {
+    for (let from = 0; from < keys.length; from += MAX_MUTATIONS) {
+      const commit = kv.atomic();
+      for (const key of keys.slice(from, from + MAX_MUTATIONS)) commit.delete(key);
+      await commit.commit();
+    }
   }
 
   return {
@@ -88,13 +98,13 @@ export function createResponseCache(options: ResponseCacheOptions): ResponseCach
     },
 
     async invalidate(glob) {
-      const keys = await keysLike(glob);
-      for (let from = 0; from < keys.length; from += MAX_MUTATIONS) {
-        const commit = kv.atomic();
-        for (const key of keys.slice(from, from + MAX_MUTATIONS)) commit.delete(key);
-        await commit.commit();
-      }
+      const keys = await keysWhere(({ key }) => matchesGlob(String(key[1]), glob));
+      await forget(keys);
       return keys.length;
+    },
+
+    async forgetAdapter(adapterId) {
+      await forget(await keysWhere(({ value }) => value.adapterId === adapterId));
     },
   };
 }

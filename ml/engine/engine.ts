@@ -9,6 +9,14 @@ export interface ModelFile {
   path: string;
 }
 
+/** What changes a model's answers: LoRA matrices in a GGUF file. */
+export interface AdapterFile {
+  id: string;
+  path: string;
+  /** The model that it was trained on, and the only one that it is applied to. */
+  baseModelId: string;
+}
+
 export interface GenerationRequest {
   /** A transcript that ends in `Me:`, or any text. */
   prompt: string;
@@ -28,7 +36,7 @@ export interface GenerationRequest {
   /** Equal seeds and prompts give equal replies. Absent: random. */
   seed?: number;
   conversationId?: string;
-  adapterId?: string;
+  adapter?: AdapterFile;
   /** Gives the prompt to the model as it is, without a template. */
   raw?: boolean;
 }
@@ -43,6 +51,8 @@ export interface GenerationOptions {
 export interface Generation {
   /** The model that wrote it. */
   modelId: string;
+  /** The adapter that it wrote with. */
+  adapterId?: string;
   text: string;
   /** Geometric mean probability of the reply's tokens before sampling changes, in [0, 1]; 0 when unknown. */
   confidence: number;
@@ -81,14 +91,15 @@ export interface EngineOccupancy {
 
 export interface EvaluationRequest {
   samples: readonly Sample[];
-  adapterId?: string;
+  adapter?: AdapterFile;
 }
 
 /**
  * Runs a language model. Requests beyond its capacity wait in a bounded queue.
  *
- * Errors are `ApiError`s: `model_not_loaded` before `load` has succeeded, `queue_full`, `not_found` for an
- * unknown adapter, `validation_failed` for a raw prompt longer than the context, `not_implemented`.
+ * Errors are `ApiError`s: `model_not_loaded` before `load` has succeeded and for an adapter that cannot be loaded,
+ * `queue_full`, `conflict` for an adapter of another model, `validation_failed` for a raw prompt longer than the
+ * context, `not_implemented`.
  */
 export interface Engine extends AsyncDisposable {
   /** The loaded model's id, or null. */
@@ -101,6 +112,8 @@ export interface Engine extends AsyncDisposable {
   evaluate(request: EvaluationRequest, options?: { signal?: AbortSignal }): Promise<Likelihood[]>;
   /** A sample as `generate` and `evaluate` see it: what is trained is what is asked. */
   tokenize(sample: Sample): TokenizedSample;
-  /** Ids of the adapters that a request may name. */
-  adapters(): string[];
+  /** Proves that an adapter can be served on the loaded model. Rejects with an Error whose message is a sentence. */
+  probeAdapter(adapter: AdapterFile): Promise<void>;
+  /** Lets go of an adapter that is served no more; requests in flight end on it. */
+  retireAdapter(adapterId: string): Promise<void>;
 }

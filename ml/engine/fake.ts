@@ -87,7 +87,8 @@ export function createFakeEngine(options: FakeEngineOptions): Engine {
         return { tokens, logLikelihood: -tokens };
       })),
     tokenize: ({ input, output }) => ({ prompt: [input.length], reply: [output.length] }),
-    adapters: () => [],
+    probeAdapter: () => Promise.resolve(),
+    retireAdapter: () => Promise.resolve(),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }

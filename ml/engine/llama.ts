@@ -1,9 +1,10 @@
 /** Owns the engine on llama.cpp through node-llama-cpp: one model, several sequences evaluated in one batch. */
 import type { Llama } from "node-llama-cpp";
-import { ApiError } from "../../lib/errors.ts";
+import { ApiError, messageOf } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import { Admission } from "./admission.ts";
 import type {
+  AdapterFile,
   Engine,
   EngineOccupancy,
   EvaluationRequest,
@@ -16,6 +17,7 @@ import type {
   TokenizedSample,
 } from "./engine.ts";
 import { evaluateSamples, sampleTokens } from "./llama_evaluation.ts";
+import { probeAdapter } from "./llama_adapter.ts";
 import { generateReply } from "./llama_generation.ts";
 import { closeLlama, openLlama } from "./llama_library.ts";
 import { type LoadedModel, loadModel } from "./llama_model.ts";
@@ -30,8 +32,13 @@ export interface LlamaEngineOptions {
   contextSize: number;
   /** How many requests may wait. */
   queueLimit: number;
+  /** How many adapters are kept ready at a time; each takes the memory of a context. Default {@linkcode ADAPTER_CONTEXTS}. */
+  adapterContexts?: number;
   log: Logger;
 }
+
+/** A home has one or two people; each further context takes as much memory as the model's own. */
+const ADAPTER_CONTEXTS = 2;
 
 /** llama.cpp's threads wait for one another spinning: one core is left to everything else. */
 function defaultThreads(llama: Llama): number {
@@ -71,33 +78,40 @@ class LlamaEngine implements Engine {
   }
 
   async generate(request: GenerationRequest, options: GenerationOptions = {}): Promise<Generation> {
-    this.#checkAdapter(request.adapterId);
     const signal = this.#untilClosing(options.signal);
     const arrivedAt = performance.now();
     using _place = await this.#admission.enter(signal);
     const queueMs = Math.round((performance.now() - arrivedAt) * 10) / 10;
     const loaded = this.#model();
     using _use = loaded.use();
-    const details = await generateReply(loaded, request, { ...options, signal });
+    using lease = await serving(loaded, request.adapter, { signal });
+    const details = await generateReply(lease.served, request, { ...options, signal });
     const { promptTokens: _, replyTokens: __, ...generation } = details;
     return { ...generation, timings: { ...generation.timings, queue_ms: queueMs } };
   }
 
   async evaluate(request: EvaluationRequest, options: { signal?: AbortSignal } = {}): Promise<Likelihood[]> {
-    this.#checkAdapter(request.adapterId);
     const signal = this.#untilClosing(options.signal);
     using _place = await this.#admission.enter(signal);
     const loaded = this.#model();
     using _use = loaded.use();
-    return await evaluateSamples(loaded, request.samples, { signal });
+    using lease = await serving(loaded, request.adapter, { signal });
+    return await evaluateSamples(lease.served, request.samples, { signal });
   }
 
   tokenize(sample: Sample): TokenizedSample {
     return sampleTokens(sample, this.#model());
   }
 
-  adapters(): string[] {
-    return [];
+  async probeAdapter(adapter: AdapterFile): Promise<void> {
+    const loaded = this.#model();
+    using _use = loaded.use();
+    checkBase(adapter, loaded);
+    await probeAdapter(loaded.model, adapter);
+  }
+
+  async retireAdapter(adapterId: string): Promise<void> {
+    await this.#loaded?.retireAdapter(adapterId);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -111,8 +125,9 @@ class LlamaEngine implements Engine {
 
   async #swapIn(file: ModelFile): Promise<void> {
     this.#closing.signal.throwIfAborted();
-    const { threads = defaultThreads(this.#llama), ...options } = this.#options;
-    const next = await loadModel(this.#llama, file, { ...options, threads });
+    const { threads = defaultThreads(this.#llama), adapterContexts = ADAPTER_CONTEXTS, ...options } =
+      this.#options;
+    const next = await loadModel(this.#llama, file, { ...options, threads, adapterContexts });
     const previous = this.#loaded;
     this.#loaded = next;
     await previous?.[Symbol.asyncDispose]();
@@ -126,11 +141,26 @@ class LlamaEngine implements Engine {
     if (this.#loaded) return this.#loaded;
     throw notLoaded("No model is loaded; /health says why");
   }
+}
 
-  #checkAdapter(id: string | undefined): void {
-    if (id === undefined || this.adapters().includes(id)) return;
-    throw new ApiError("not_found", `There is no adapter ${id}`);
-  }
+/** Weights of another model would be changed at random. */
+function checkBase(adapter: AdapterFile, loaded: LoadedModel): void {
+  if (adapter.baseModelId === loaded.id) return;
+  const message = `The adapter ${adapter.id} is for ${adapter.baseModelId}, and ${loaded.id} is served`;
+  throw new ApiError("conflict", message);
+}
+
+/** The model as a request wants it. */
+async function serving(
+  loaded: LoadedModel,
+  adapter: AdapterFile | undefined,
+  options: { signal: AbortSignal },
+): ReturnType<LoadedModel["serve"]> {
+  if (adapter !== undefined) checkBase(adapter, loaded);
+  return await loaded.serve(adapter, options).catch((error) => {
+    options.signal.throwIfAborted();
+    throw new ApiError("model_not_loaded", messageOf(error), { retryAfterSeconds: 5, cause: error });
+  });
 }
 
 function notLoaded(message: string): ApiError {

@@ -5,7 +5,7 @@ import { ApiError } from "../../lib/errors.ts";
 import { promptFormOf, replyTokens } from "./chat_prompt.ts";
 import type { Likelihood, Sample } from "./engine.ts";
 import { fitPrompt } from "./fit_prompt.ts";
-import type { LoadedModel } from "./llama_model.ts";
+import type { ServedModel } from "./llama_model.ts";
 import { evaluatePrompt } from "./token_stream.ts";
 
 /** All probabilities of a large vocabulary take megabytes for each token: so many tokens are looked at at once. */
@@ -26,7 +26,7 @@ export interface SampleTokens {
  */
 export function sampleTokens(
   sample: Sample,
-  { model, template, contextSize }: Pick<LoadedModel, "model" | "template" | "contextSize">,
+  { model, template, contextSize }: Pick<ServedModel, "model" | "template" | "contextSize">,
 ): SampleTokens {
   const form = promptFormOf(promptOfSampleInput(sample.input), { template });
   const reply = replyTokens(sample.output, { form, model });
@@ -68,7 +68,7 @@ export async function logProbabilities(
 
 /** How probable the model finds each sample's reply. */
 export async function evaluateSamples(
-  loaded: LoadedModel,
+  loaded: ServedModel,
   samples: readonly Sample[],
   options: { signal?: AbortSignal },
 ): Promise<Likelihood[]> {

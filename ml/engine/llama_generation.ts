@@ -5,7 +5,7 @@ import { promptFormOf, replyCleaner } from "./chat_prompt.ts";
 import type { Generation, GenerationOptions, GenerationRequest } from "./engine.ts";
 import { fitPrompt } from "./fit_prompt.ts";
 import { GrowingReply } from "./growing_reply.ts";
-import type { LoadedModel } from "./llama_model.ts";
+import type { ServedModel } from "./llama_model.ts";
 import { DEFAULT_MIN_P, DEFAULT_TOP_K, type SampledToken, type SamplingOptions } from "./sampling.ts";
 import { randomSeed, seededRandom } from "./seeded_random.ts";
 import { chooseTokens, evaluatePrompt } from "./token_stream.ts";
@@ -66,7 +66,7 @@ async function generateOn(
   sequence: LlamaContextSequence,
   tokens: Token[],
   options: GenerationOptions & { request: GenerationRequest; reply: GrowingReply<Token> },
-): Promise<Omit<DetailedGeneration, "modelId" | "promptTokens">> {
+): Promise<Omit<DetailedGeneration, "modelId" | "adapterId" | "promptTokens">> {
   const { signal, request, reply } = options;
   const startedAt = performance.now();
   let promptedAt = 0;
@@ -103,7 +103,7 @@ async function generateOn(
  * @throws ApiError `validation_failed` for a plain text longer than the context; the signal's reason
  */
 export async function generateReply(
-  loaded: LoadedModel,
+  loaded: ServedModel,
   request: GenerationRequest,
   options: GenerationOptions,
 ): Promise<DetailedGeneration> {
@@ -121,7 +121,7 @@ export async function generateReply(
   await using lease = loaded.pool.take(promptTokens, { conversationId: request.conversationId });
   try {
     const generation = await generateOn(lease.sequence, promptTokens, { ...options, request, reply });
-    return { ...generation, modelId: loaded.id, promptTokens };
+    return { ...generation, modelId: loaded.id, adapterId: loaded.adapterId, promptTokens };
   } catch (error) {
     if (!options.signal?.aborted) lease.spoil();
     throw error;

@@ -22,6 +22,7 @@ async function withLoadedModel(
       contextSize: 512,
       sequences: 2,
       threads: 1,
+      adapterContexts: 1,
       log: silentLogger(),
     });
     await use(loaded);

@@ -2,27 +2,37 @@
 import { JinjaTemplateChatWrapper, type Llama, type LlamaContext, type LlamaModel } from "node-llama-cpp";
 import { messageOf } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
-import type { ModelFile } from "./engine.ts";
+import { AdapterContexts } from "./adapter_contexts.ts";
+import type { AdapterFile, ModelFile } from "./engine.ts";
+import { type AdapterContext, type ContextSizes, openAdapterContext } from "./llama_adapter.ts";
 import { SequencePool } from "./sequence_pool.ts";
 
-export interface LlamaOptions {
-  /** Tokens one sequence can hold, prompt and reply together. */
-  contextSize: number;
-  /** How many replies are generated at a time. */
-  sequences: number;
-  threads: number;
+export interface LlamaOptions extends ContextSizes {
+  /** How many adapters have a context of their own at a time, beside the model's. */
+  adapterContexts: number;
   log: Logger;
 }
 
-/** A loaded model. `dispose` waits until nobody uses it. */
-export class LoadedModel implements AsyncDisposable {
+/** What a request is answered with: the model as it is, or with an adapter. */
+export interface ServedModel {
   readonly id: string;
+  readonly adapterId?: string;
   readonly model: LlamaModel;
   readonly pool: SequencePool;
   /** The model's own chat template; null for a base model. */
   readonly template: JinjaTemplateChatWrapper | null;
   readonly contextSize: number;
+}
+
+/** A loaded model. `dispose` waits until nobody uses it. */
+export class LoadedModel implements ServedModel, AsyncDisposable {
+  readonly id: string;
+  readonly model: LlamaModel;
+  readonly pool: SequencePool;
+  readonly template: JinjaTemplateChatWrapper | null;
+  readonly contextSize: number;
   readonly #context: LlamaContext;
+  readonly #adapters: AdapterContexts<AdapterFile, AdapterContext>;
   #users = 0;
   #idle = Promise.withResolvers<void>();
 
@@ -31,13 +41,20 @@ export class LoadedModel implements AsyncDisposable {
     model: LlamaModel;
     context: LlamaContext;
     template: JinjaTemplateChatWrapper | null;
+    options: LlamaOptions;
   }) {
+    const { model, options: { sequences, threads, adapterContexts } } = parts;
     this.id = parts.id;
-    this.model = parts.model;
+    this.model = model;
     this.template = parts.template;
     this.contextSize = parts.context.contextSize;
     this.#context = parts.context;
     this.pool = new SequencePool(parts.context);
+    const sizes = { contextSize: this.contextSize, sequences, threads };
+    this.#adapters = new AdapterContexts({
+      limit: adapterContexts,
+      open: (adapter) => openAdapterContext(model, { adapter, ...sizes }),
+    });
     this.#idle.resolve();
   }
 
@@ -51,8 +68,30 @@ export class LoadedModel implements AsyncDisposable {
     };
   }
 
+  /**
+   * The model with an adapter, or without one, for one run; disposing gives it back.
+   *
+   * @throws Error when the adapter cannot be loaded; the signal's reason when that aborts first
+   */
+  async serve(
+    adapter: AdapterFile | undefined,
+    options: { signal?: AbortSignal },
+  ): Promise<{ served: ServedModel } & Disposable> {
+    if (adapter === undefined) return { served: this, [Symbol.dispose]: () => {} };
+    const lease = await this.#adapters.take(adapter, options);
+    const { id, model, template, contextSize } = this;
+    const served = { id, adapterId: adapter.id, model, template, contextSize, pool: lease.context.pool };
+    return { served, [Symbol.dispose]: () => lease[Symbol.dispose]() };
+  }
+
+  /** Closes an adapter's context once nobody uses it. */
+  retireAdapter(adapterId: string): Promise<void> {
+    return this.#adapters.retire(adapterId);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#idle.promise;
+    await this.#adapters[Symbol.asyncDispose]();
     await this.#context.dispose();
     await this.model.dispose();
   }
@@ -93,7 +132,8 @@ export async function loadModel(llama: Llama, file: ModelFile, options: LlamaOpt
       sequences: options.sequences,
       threads: options.threads,
     });
-    return new LoadedModel({ id: file.id, model, context, template: templateOf(model, options.log) });
+    const template = templateOf(model, options.log);
+    return new LoadedModel({ id: file.id, model, context, template, options });
   } catch (error) {
     await model.dispose();
     throw new Error(`There is not enough memory for the model ${file.id}: ${messageOf(error)}`, {

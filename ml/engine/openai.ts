@@ -34,7 +34,8 @@ type Send = (path: string, init: RequestInit) => Promise<Response>;
 
 const RETRY_AFTER_SECONDS = 10;
 const LIST_TIMEOUT_MS = 10_000;
-const LLAMA_ONLY = "A remote engine cannot evaluate or tokenise samples; set ENGINE=llama for that";
+const LLAMA_ONLY =
+  "A remote engine cannot evaluate or tokenise samples, nor serve adapters; set ENGINE=llama for that";
 
 function unavailable(message: string, cause?: unknown): ApiError {
   return new ApiError("ml_unavailable", message, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
@@ -114,8 +115,7 @@ class OpenAiEngine implements RemoteEngine {
   }
 
   async generate(request: GenerationRequest, options: GenerationOptions = {}): Promise<Generation> {
-    const { adapterId } = request;
-    if (adapterId !== undefined) throw new ApiError("not_found", `There is no adapter ${adapterId}`);
+    if (request.adapter !== undefined) throw new ApiError("not_implemented", LLAMA_ONLY);
     const closing = this.#closing.signal;
     const signal = options.signal ? AbortSignal.any([options.signal, closing]) : closing;
     const arrivedAt = performance.now();
@@ -136,8 +136,12 @@ class OpenAiEngine implements RemoteEngine {
     throw new ApiError("not_implemented", LLAMA_ONLY);
   }
 
-  adapters(): string[] {
-    return [];
+  probeAdapter(): Promise<void> {
+    return Promise.reject(new ApiError("not_implemented", LLAMA_ONLY));
+  }
+
+  retireAdapter(): Promise<void> {
+    return Promise.resolve();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

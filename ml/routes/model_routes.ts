@@ -1,8 +1,15 @@
-/** Owns `POST /model/reload` and `GET /models`. */
-import { modelListSchema, reloadQuerySchema, reloadResponseSchema } from "../../contract/ml.ts";
+/** Owns `POST /model/reload`, `GET /models`, and what is done with adapters. */
+import {
+  adapterInfoSchema,
+  modelIdSchema,
+  modelListSchema,
+  reloadQuerySchema,
+  reloadResponseSchema,
+} from "../../contract/ml.ts";
 import { ML_PATHS } from "../../contract/paths.ts";
-import { createRoute } from "../../deps.ts";
-import { createRoutes, errorResponses, jsonResponse } from "../../lib/http.ts";
+import { createRoute, z } from "../../deps.ts";
+import { createRoutes, documentedPath, errorResponses, jsonResponse } from "../../lib/http.ts";
+import type { AdapterService } from "../services/adapter_service.ts";
 import type { ModelService } from "../services/model_service.ts";
 
 const reload = createRoute({
@@ -21,13 +28,39 @@ const reload = createRoute({
 const list = createRoute({
   method: "get",
   path: ML_PATHS.models,
-  summary: "Lists the models that can be loaded",
-  responses: { 200: jsonResponse(modelListSchema, "The models"), ...errorResponses(401) },
+  summary: "Lists the models that can be loaded, and the adapters that were trained",
+  responses: { 200: jsonResponse(modelListSchema, "Models and adapters"), ...errorResponses(401) },
 });
 
-/** The routes of models. */
-export function modelRoutes({ models }: { models: ModelService }) {
+const adapterParams = z.object({ id: modelIdSchema });
+
+const remove = createRoute({
+  method: "delete",
+  path: documentedPath(ML_PATHS.adapter),
+  summary: "Deletes an adapter",
+  request: { params: adapterParams },
+  responses: {
+    200: jsonResponse(adapterInfoSchema, "The adapter that is gone"),
+    ...errorResponses(400, 401, 404),
+  },
+});
+
+const taint = createRoute({
+  method: "post",
+  path: documentedPath(ML_PATHS.taintAdapter),
+  summary: "Takes an adapter out of service for good: something it learned from was deleted",
+  request: { params: adapterParams },
+  responses: {
+    200: jsonResponse(adapterInfoSchema, "The tainted adapter"),
+    ...errorResponses(400, 401, 404),
+  },
+});
+
+/** The routes of models and adapters. */
+export function modelRoutes({ models, adapters }: { models: ModelService; adapters: AdapterService }) {
   return createRoutes()
     .openapi(reload, async (c) => c.json(await models.reload(c.req.valid("query").model_id), 200))
-    .openapi(list, async (c) => c.json(await models.list(), 200));
+    .openapi(list, async (c) => c.json({ models: await models.list(), adapters: adapters.list() }, 200))
+    .openapi(remove, async (c) => c.json(await adapters.remove(c.req.valid("param").id), 200))
+    .openapi(taint, async (c) => c.json(await adapters.taint(c.req.valid("param").id), 200));
 }

@@ -9,25 +9,33 @@ import {
   type CacheScope,
   type ResponseCache,
 } from "../cache/response_cache.ts";
-import type { Engine, Generation, GenerationOptions, GenerationRequest } from "../engine/engine.ts";
+import type {
+  AdapterFile,
+  Engine,
+  Generation,
+  GenerationOptions,
+  GenerationRequest,
+} from "../engine/engine.ts";
+import type { AdapterService } from "./adapter_service.ts";
 
 export interface GenerationService {
   /**
    * Generates a reply, or answers a repeated request from the cache.
    *
-   * @throws ApiError as {@linkcode Engine} does; the signal's reason when it aborts
+   * @throws ApiError as {@linkcode Engine} and {@linkcode AdapterService} do; the signal's reason when it aborts
    */
   generate(request: GenerateRequest, options?: GenerationOptions): Promise<GenerateResult>;
 }
 
 export interface GenerationServiceOptions {
   engine: Engine;
+  adapters: Pick<AdapterService, "require">;
   cache: ResponseCache;
   metrics: Metrics;
   log: Logger;
 }
 
-function engineRequestOf(request: GenerateRequest): GenerationRequest {
+function engineRequestOf(request: GenerateRequest, adapter: AdapterFile | undefined): GenerationRequest {
   return {
     prompt: request.prompt,
     maxTokens: request.max_tokens,
@@ -39,16 +47,21 @@ function engineRequestOf(request: GenerateRequest): GenerationRequest {
     stop: request.stop,
     seed: request.seed,
     conversationId: request.conversation_id,
-    adapterId: request.adapter_id,
+    adapter,
     raw: request.raw,
   };
+}
+
+/** What `model_version` says: which model wrote, and with which adapter. */
+function versionOf({ modelId, adapterId }: CacheScope): string {
+  return adapterId === undefined ? modelId : `${modelId}+${adapterId}`;
 }
 
 function resultOf(generation: Generation): GenerateResult {
   return {
     response: generation.text,
     confidence: generation.confidence,
-    model_version: generation.modelId,
+    model_version: versionOf(generation),
     tokens_used: generation.tokensUsed,
     cached: false,
     finish_reason: generation.finishReason,
@@ -67,10 +80,10 @@ function keptReplyOf({ text, confidence, tokensUsed, finishReason, timings }: Ge
 }
 
 /** A kept reply as an answer: nothing was computed for it. */
-function cachedResultOf({ prompt_tokens, ...reply }: CachedReply, { modelId }: CacheScope): GenerateResult {
+function cachedResultOf({ prompt_tokens, ...reply }: CachedReply, scope: CacheScope): GenerateResult {
   return {
     ...reply,
-    model_version: modelId,
+    model_version: versionOf(scope),
     cached: true,
     timings: {
       queue_ms: 0,
@@ -102,7 +115,7 @@ function registerMetrics({ engine, metrics }: GenerationServiceOptions) {
 
 /** Makes the service. */
 export function createGenerationService(options: GenerationServiceOptions): GenerationService {
-  const { engine, cache, log } = options;
+  const { engine, adapters, cache, log } = options;
   const { replies, tokens } = registerMetrics(options);
 
   function measure({ timings, tokensUsed }: Generation): void {
@@ -122,9 +135,16 @@ export function createGenerationService(options: GenerationServiceOptions): Gene
     }
   }
 
+  async function isServed(adapterId: string | undefined): Promise<boolean> {
+    return adapterId === undefined || await adapters.require(adapterId).then(() => true, () => false);
+  }
+
   return {
     async generate(request, generationOptions = {}) {
-      const scope = { modelId: engine.modelId ?? "", adapterId: request.adapter_id };
+      const { adapter_id: adapterId } = request;
+      // Before the cache is asked: what a tainted adapter wrote is not answered either.
+      const adapter = adapterId === undefined ? undefined : await adapters.require(adapterId);
+      const scope = { modelId: engine.modelId ?? "", adapterId };
       const key = cacheKeyOf(request, scope.modelId);
       const kept = key === null ? null : await tolerating(cache.get(key, scope));
       if (kept) {
@@ -132,10 +152,10 @@ export function createGenerationService(options: GenerationServiceOptions): Gene
         generationOptions.onToken?.(kept.response);
         return cachedResultOf(kept, scope);
       }
-      const generation = await engine.generate(engineRequestOf(request), generationOptions);
+      const generation = await engine.generate(engineRequestOf(request, adapter), generationOptions);
       measure(generation);
-      // A model that was swapped in meanwhile has another key.
-      if (key !== null && generation.modelId === scope.modelId) {
+      // A model that was swapped in meanwhile has another key, and an adapter may have been withdrawn.
+      if (key !== null && generation.modelId === scope.modelId && await isServed(adapterId)) {
         await tolerating(cache.set(key, { ...scope, reply: keptReplyOf(generation) }));
       }
       return resultOf(generation);

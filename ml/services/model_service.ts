@@ -12,6 +12,16 @@ export interface ModelSource {
   /** Whether a client may ask for a model of this id. */
   knows(id: string): Promise<boolean>;
   list(): Promise<Omit<ModelList["models"][number], "loaded">[]>;
+  /** The SHA-256 of a resolved model's file, in hex; null where another machine has the file. */
+  sha256Of(path: string): Promise<string> | null;
+}
+
+/** The file that is served: adapters belong to it and to no other. */
+export interface ServedModelFile {
+  id: string;
+  path: string;
+  /** In hex. */
+  sha256: string;
 }
 
 export interface ModelServiceOptions {
@@ -21,6 +31,9 @@ export interface ModelServiceOptions {
   model: string;
   log: Logger;
 }
+
+/** When to ask again while no model is there. */
+const RETRY_AFTER_SECONDS = 5;
 
 /** What `/health` says of the model. */
 export interface ModelState {
@@ -41,11 +54,38 @@ export interface ModelService {
    */
   reload(id?: string): Promise<ReloadResponse>;
   /** Every model of the catalog and of the models folder. */
-  list(): Promise<ModelList>;
+  list(): Promise<ModelList["models"]>;
+  /** What is served now. Throws ApiError `model_not_loaded`, and `not_implemented` where another server has it. */
+  servedFile(): Promise<ServedModelFile>;
+}
+
+function notLoaded(message: string, cause?: unknown): ApiError {
+  return new ApiError("model_not_loaded", message, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
+}
+
+/** The file of the loaded model, its hash being computed. */
+interface LoadedFile {
+  id: string;
+  path: string;
+  sha256: Promise<string> | null;
+}
+
+async function fileOf(loaded: LoadedFile | null): Promise<ServedModelFile> {
+  if (loaded === null) throw notLoaded("No model is loaded; /health says why");
+  const { id, path, sha256 } = loaded;
+  if (sha256 === null) {
+    throw new ApiError("not_implemented", "Another server holds the model: no adapters there");
+  }
+  try {
+    return { id, path, sha256: await sha256 };
+  } catch (error) {
+    throw notLoaded("The file of the model that is served cannot be read any more", error);
+  }
 }
 
 /** Makes the service; nothing is loaded before `start`. */
 export function createModelService({ engine, source, model, log }: ModelServiceOptions): ModelService {
+  let served: LoadedFile | null = null;
   let loading = false;
   let reason = "No model has been loaded yet";
 
@@ -55,6 +95,10 @@ export function createModelService({ engine, source, model, log }: ModelServiceO
       const { id, path, why } = await source.resolve(wanted);
       const startedAt = performance.now();
       await engine.load({ id, path });
+      const sha256 = source.sha256Of(path);
+      // Whoever asks for it learns what went wrong.
+      sha256?.catch(() => {});
+      served = { id, path, sha256 };
       log.info(`The model is ${id}: ${why}`, {
         model: id,
         loadMs: Math.round(performance.now() - startedAt),
@@ -92,10 +136,9 @@ export function createModelService({ engine, source, model, log }: ModelServiceO
 
     async list() {
       const models = await source.list();
-      return {
-        models: models.map((entry) => ({ ...entry, loaded: entry.id === engine.modelId })),
-        adapters: [],
-      };
+      return models.map((entry) => ({ ...entry, loaded: entry.id === engine.modelId }));
     },
+
+    servedFile: () => fileOf(served),
   };
 }

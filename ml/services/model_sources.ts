@@ -1,5 +1,6 @@
 /** Owns the two places a model can come from: files on this machine and the hub, or another server. */
 import { CATALOG, catalogModel } from "../models/catalog.ts";
+import { sha256OfFile } from "../models/file_check.ts";
 import { listModelsFolder } from "../models/models_folder.ts";
 import { resolveModel, type ResolveOptions } from "../models/resolve_model.ts";
 import type { ModelSource } from "./model_service.ts";
@@ -9,6 +10,7 @@ export function fileModelSource(options: Omit<ResolveOptions, "model">): ModelSo
   const { modelsDir } = options;
   return {
     resolve: (model) => resolveModel({ ...options, model }),
+    sha256Of: (path) => sha256OfFile(path),
     async knows(id) {
       return catalogModel(id) !== undefined ||
         (await listModelsFolder(modelsDir)).some((file) => file.id === id);
@@ -34,6 +36,7 @@ export function fileModelSource(options: Omit<ResolveOptions, "model">): ModelSo
 export function remoteModelSource(listIds: () => Promise<string[]>): ModelSource {
   return {
     resolve: (model) => Promise.resolve({ id: model, path: "", why: "MODEL names it" }),
+    sha256Of: () => null,
     knows: async (id) => (await listIds()).includes(id),
     async list() {
       return (await listIds()).map((id) => ({ id, present: true, size_bytes: null, licence: null }));

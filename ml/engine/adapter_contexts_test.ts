@@ -1,0 +1,125 @@
+/** Tests which contexts are open: shared while in use, few at a time, the least recently used one closed first. */
+import assert from "node:assert/strict";
+import { AdapterContexts } from "./adapter_contexts.ts";
+
+class Context implements AsyncDisposable {
+  closed = false;
+  constructor(readonly id: string, readonly log: string[]) {
+    log.push(`open ${id}`);
+  }
+  [Symbol.asyncDispose](): Promise<void> {
+    assert.equal(this.closed, false, `${this.id} is closed twice`);
+    this.closed = true;
+    this.log.push(`close ${this.id}`);
+    return Promise.resolve();
+  }
+}
+
+interface Opened {
+  contexts: AdapterContexts<{ id: string }, Context>;
+  /** What was opened and closed, in order. */
+  log: string[];
+  /** Ids whose opening fails. */
+  broken: Set<string>;
+}
+
+function open(limit: number, hold?: Promise<void>): Opened {
+  const log: string[] = [];
+  const broken = new Set<string>();
+  const contexts = new AdapterContexts<{ id: string }, Context>({
+    limit,
+    open: async ({ id }) => {
+      await hold;
+      if (broken.has(id)) throw new Error(`${id} is broken`);
+      return new Context(id, log);
+    },
+  });
+  return { contexts, log, broken };
+}
+
+Deno.test("a context is opened once, however many ask for it at the same time, and stays open", async () => {
+  const { contexts, log } = open(2);
+  const leases = await Promise.all([1, 2, 3].map(() => contexts.take({ id: "a" })));
+  for (const lease of leases) lease[Symbol.dispose]();
+  using again = await contexts.take({ id: "a" });
+  assert.equal(again.context, leases[0]?.context);
+  assert.deepEqual(log, ["open a"]);
+});
+
+Deno.test("the least recently used idle context makes room for another", async () => {
+  const { contexts, log } = open(2);
+  for (const id of ["a", "b", "a", "c"]) (await contexts.take({ id }))[Symbol.dispose]();
+  assert.deepEqual(log, ["open a", "open b", "close b", "open c"]);
+  using held = await contexts.take({ id: "a" });
+  (await contexts.take({ id: "d" }))[Symbol.dispose]();
+  assert.equal(held.context.closed, false);
+  assert.deepEqual(log.slice(4), ["close c", "open d"]);
+});
+
+Deno.test("whoever asks while all are in use waits for one that is given back", async () => {
+  const { contexts, log } = open(1);
+  const first = await contexts.take({ id: "a" });
+  const waiting = ["b", "c"].map((id) => contexts.take({ id }));
+  first[Symbol.dispose]();
+  first[Symbol.dispose]();
+  const second = await Promise.race(waiting);
+  assert.equal(log.length, 3, "the third waits for the second");
+  second[Symbol.dispose]();
+  for (const lease of await Promise.all(waiting)) lease[Symbol.dispose]();
+  assert.deepEqual(log, ["open a", "close a", "open b", "close b", "open c"]);
+});
+
+Deno.test("waiting ends with the signal, and what was waited for is not disturbed", async () => {
+  const { contexts, log } = open(1);
+  using held = await contexts.take({ id: "a" });
+  const leaving = new AbortController();
+  const waiting = contexts.take({ id: "b" }, { signal: leaving.signal });
+  leaving.abort(new Error("gone"));
+  await assert.rejects(waiting, /gone/);
+  assert.equal(held.context.closed, false);
+  assert.deepEqual(log, ["open a"]);
+});
+
+Deno.test("what cannot be opened fails for everyone who asks, and takes no place", async () => {
+  const { contexts, broken } = open(1);
+  broken.add("a");
+  const asked = await Promise.allSettled([1, 2].map(() => contexts.take({ id: "a" })));
+  assert.deepEqual(asked.map(({ status }) => status), ["rejected", "rejected"]);
+  broken.clear();
+  (await contexts.take({ id: "a" }))[Symbol.dispose]();
+  (await contexts.take({ id: "b" }))[Symbol.dispose]();
+});
+
+Deno.test("a retired context is closed by whoever uses it last, and is open to nobody else", async () => {
+  const { contexts, log } = open(2);
+  const [first, second] = [await contexts.take({ id: "a" }), await contexts.take({ id: "a" })];
+  await contexts.retire("a");
+  await contexts.retire("unknown");
+  first[Symbol.dispose]();
+  assert.equal(second.context.closed, false);
+  second[Symbol.dispose]();
+  assert.equal(second.context.closed, true);
+  (await contexts.take({ id: "b" }))[Symbol.dispose]();
+  await contexts.retire("b");
+  assert.deepEqual(log, ["open a", "close a", "open b", "close b"]);
+});
+
+Deno.test("an adapter that is retired while it is being opened serves the one request that asked", async () => {
+  const hold = Promise.withResolvers<void>();
+  const { contexts, log } = open(1, hold.promise);
+  const taking = contexts.take({ id: "a" });
+  const retiring = contexts.retire("a");
+  hold.resolve();
+  const lease = await taking;
+  await retiring;
+  assert.equal(lease.context.closed, false);
+  lease[Symbol.dispose]();
+  assert.deepEqual(log, ["open a", "close a"]);
+});
+
+Deno.test("disposing closes every context", async () => {
+  const { contexts, log } = open(3);
+  for (const id of ["a", "b"]) (await contexts.take({ id }))[Symbol.dispose]();
+  await contexts[Symbol.asyncDispose]();
+  assert.deepEqual(log, ["open a", "open b", "close a", "close b"]);
+});

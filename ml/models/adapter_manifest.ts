@@ -1,0 +1,51 @@
+/** Owns what is noted beside an adapter's file: where it comes from, how good it is, and whether it may be served. */
+import { join } from "node:path";
+import { z } from "../../deps.ts";
+import { writeWholeFile } from "../training/whole_file.ts";
+
+export const ADAPTER_FILE = "adapter.gguf";
+const MANIFEST_FILE = "adapter.json";
+
+const adapterManifestSchema = z.object({
+  version: z.literal(1),
+  id: z.string(),
+  jobId: z.string(),
+  /** Id of the model that it was trained on. */
+  baseModel: z.string(),
+  /** SHA-256 of that model's file, in hex. */
+  baseSha256: z.string(),
+  /** SHA-256 of the adapter's own file, in hex. */
+  sha256: z.string(),
+  sizeBytes: z.int().min(0),
+  /** ISO 8601. */
+  createdAt: z.string(),
+  /** Loss per token of the held-out replies; null where none were held out. */
+  baseLoss: z.number().nullable(),
+  adapterLoss: z.number().nullable(),
+  /** Whether it did better than the base model. */
+  offered: z.boolean(),
+  /** Something it has learned from is gone: it is served no more. */
+  tainted: z.boolean(),
+});
+export type AdapterManifest = z.infer<typeof adapterManifestSchema>;
+
+/** Writes the manifest into an adapter's folder; it appears whole or the old one stays. */
+export async function writeManifest(folder: string, manifest: AdapterManifest): Promise<void> {
+  await writeWholeFile(
+    join(folder, MANIFEST_FILE),
+    (path) => Deno.writeTextFile(path, JSON.stringify(manifest, null, 2), { mode: 0o600 }),
+  );
+}
+
+/** The manifest in an adapter's folder; null when the folder does not hold a whole adapter. */
+export async function readManifest(folder: string): Promise<AdapterManifest | null> {
+  try {
+    const text = await Deno.readTextFile(join(folder, MANIFEST_FILE));
+    const manifest = adapterManifestSchema.parse(JSON.parse(text));
+    const { size } = await Deno.stat(join(folder, ADAPTER_FILE));
+    return size === manifest.sizeBytes ? manifest : null;
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) throw error;
+    return null;
+  }
+}

@@ -1,0 +1,133 @@
+/** Owns which adapter a request may name: it exists, is not tainted, and belongs to the model that is served. */
+import type { AdapterInfo } from "../../contract/ml.ts";
+import { ApiError } from "../../lib/errors.ts";
+import { formatBytes } from "../../lib/progress.ts";
+import type { ResponseCache } from "../cache/response_cache.ts";
+import type { AdapterFile, Engine } from "../engine/engine.ts";
+import type { AdapterManifest } from "../models/adapter_manifest.ts";
+import type { AdapterDraft, AdapterRegistry } from "../models/adapter_registry.ts";
+import type { ServedModelFile } from "./model_service.ts";
+
+export interface AdapterServiceOptions {
+  registry: AdapterRegistry;
+  engine: Pick<Engine, "probeAdapter" | "retireAdapter">;
+  cache: Pick<ResponseCache, "forgetAdapter">;
+  models: { servedFile(): Promise<ServedModelFile> };
+  /** Disk space that adapters may take before no more are trained. */
+  limitBytes: number;
+}
+
+export interface AdapterService {
+  /** The latest first. */
+  list(): AdapterInfo[];
+  /** The adapter that a job made; undefined before. */
+  findByJob(jobId: string): AdapterInfo | undefined;
+  /**
+   * The adapter of an id, if it may be served now.
+   *
+   * @throws ApiError `not_found`; `conflict` when it is tainted or of another model; `model_not_loaded`
+   */
+  require(id: string): Promise<AdapterFile>;
+  /**
+   * Makes a trained file an adapter that can be named, once it is proven that it can be served.
+   *
+   * @throws ApiError `conflict` when the model it was trained on is not the one that is served; Error with a sentence
+   */
+  publish(draft: AdapterDraft, options: { sourcePath: string }): Promise<AdapterInfo>;
+  /** Takes an adapter out of service for good. Throws ApiError `not_found`. */
+  taint(id: string): Promise<AdapterInfo>;
+  /** Deletes an adapter. Throws ApiError `not_found`. */
+  remove(id: string): Promise<AdapterInfo>;
+  /** Throws ApiError `conflict` when adapters take all the disk space that they may. */
+  checkRoom(): void;
+}
+
+function infoOf(manifest: AdapterManifest): AdapterInfo {
+  return {
+    id: manifest.id,
+    base_model: manifest.baseModel,
+    job_id: manifest.jobId,
+    state: manifest.tainted ? "tainted" : "ready",
+    created_at: manifest.createdAt,
+    base_loss: manifest.baseLoss,
+    adapter_loss: manifest.adapterLoss,
+    offered: manifest.offered,
+    size_bytes: manifest.sizeBytes,
+  };
+}
+
+function notFound(id: string): ApiError {
+  return new ApiError("not_found", `There is no adapter ${id}; GET /models lists those there are`);
+}
+
+/** Weights learned beside one file mean nothing beside another, even one of the same name. */
+function checkBase(
+  adapter: Pick<AdapterManifest, "baseModel" | "baseSha256">,
+  served: ServedModelFile,
+): void {
+  const { baseModel, baseSha256 } = adapter;
+  if (baseSha256 === served.sha256) return;
+  const message = baseModel === served.id
+    ? `The adapter was trained on another file of ${baseModel} than the one that is served: train it anew`
+    : `The adapter is for the model ${baseModel}, and ${served.id} is served: load ${baseModel}, or train it anew`;
+  throw new ApiError("conflict", message);
+}
+
+/** Makes the service. */
+export function createAdapterService(options: AdapterServiceOptions): AdapterService {
+  const { registry, engine, cache, models, limitBytes } = options;
+
+  /** Nothing of it is kept ready, nor answered from the cache. */
+  async function withdraw(id: string): Promise<void> {
+    await Promise.all([engine.retireAdapter(id), cache.forgetAdapter(id)]);
+  }
+
+  return {
+    list: () => registry.list().map(infoOf),
+
+    findByJob(jobId) {
+      const found = registry.list().find((manifest) => manifest.jobId === jobId);
+      return found && infoOf(found);
+    },
+
+    async require(id) {
+      const manifest = registry.get(id);
+      if (manifest === undefined) throw notFound(id);
+      if (manifest.tainted) {
+        throw new ApiError("conflict", `The adapter ${id} is tainted: something it learned from was deleted`);
+      }
+      checkBase(manifest, await models.servedFile());
+      return { id, path: registry.pathOf(id), baseModelId: manifest.baseModel };
+    },
+
+    async publish(draft, { sourcePath }) {
+      checkBase(draft, await models.servedFile());
+      const check = (adapter: { id: string; path: string }) =>
+        engine.probeAdapter({ ...adapter, baseModelId: draft.baseModel });
+      return infoOf(await registry.publish(draft, { sourcePath, check }));
+    },
+
+    async taint(id) {
+      const manifest = await registry.taint(id);
+      if (manifest === undefined) throw notFound(id);
+      await withdraw(id);
+      return infoOf(manifest);
+    },
+
+    async remove(id) {
+      const manifest = await registry.remove(id);
+      if (manifest === undefined) throw notFound(id);
+      await withdraw(id);
+      return infoOf(manifest);
+    },
+
+    checkRoom() {
+      if (registry.sizeBytes < limitBytes) return;
+      const [taken, limit] = [registry.sizeBytes, limitBytes].map(formatBytes);
+      throw new ApiError(
+        "conflict",
+        `Adapters take ${taken} of disk space, and ADAPTERS_LIMIT_MB allows ${limit}: delete some first`,
+      );
+    },
+  };
+}
