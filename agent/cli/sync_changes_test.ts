@@ -76,6 +76,20 @@ Deno.test("an edit that Messages did not stamp is found while the message is you
     assert.deepEqual(await synced(home), []);
   }));
 
+Deno.test("a change without a stamp is found also when very many rows came after it", () =>
+  withSyncedMessages(async ({ home, db, chat, messages }) => {
+    editMessage(db, { message: first(messages), text: "unstamped", at: EDITED_AT, stampDateEdited: false });
+    db.store.atomically(() => {
+      for (let index = 0; index < 3_000; index++) {
+        db.addMessage({ chat, from: MAYA, text: `${index}`, sentAt: AT });
+      }
+    });
+    await synced(home);
+    assert.equal(stored(home, first(messages).guid).text, "unstamped");
+    const { changes } = JSON.parse(await home.dataFile("cursor.json") ?? "");
+    assert.equal(Object.keys(changes.watched).length, 500, "only the newest are kept in mind");
+  }));
+
 Deno.test("an hour after a message was sent it is no longer compared, and its row no longer kept in mind", () =>
   withSyncedMessages(async ({ home, db, messages }) => {
     const later = { ...home.services(), now: () => Date.now() + 2 * HOUR_MS };

@@ -177,10 +177,17 @@ export function notePutAway(ledger: ChangeLedger, rowIds: Iterable<number>): voi
   for (const rowId of ledger.putAway) ledger.watched.delete(rowId);
 }
 
-/** Lets go of rows that are old enough, and of the oldest when there are too many. */
-export function pruneLedger({ watched }: ChangeLedger, nowMs: number): void {
+/**
+ * Lets go of rows that are old enough, and of the oldest when there are too many. Rows up to `heldRowId` stay: they are
+ * still to be looked at, however many came after them.
+ */
+export function pruneLedger(
+  { watched }: ChangeLedger,
+  { nowMs, heldRowId }: { nowMs: number; heldRowId: number },
+): void {
   const left = { timed: WATCHED_ROWS, waiting: WAITING_ROWS };
   for (const [rowId, { untilMs }] of [...watched].sort(([a], [b]) => b - a)) {
+    if (rowId <= heldRowId) return;
     const isOver = left[untilMs === null ? "waiting" : "timed"]-- <= 0;
     if (isOver || (untilMs ?? Infinity) <= nowMs) watched.delete(rowId);
   }

@@ -96,6 +96,8 @@ class MessageSync {
   readonly #ledger: ChangeLedger;
   readonly #saveCursor: CursorWriter;
   readonly #now: () => number;
+  /** Watched rows up to this one were not looked at yet in this run. */
+  #heldRowId: number;
   readonly #counts = { skipped: 0, undecodable: 0, resent: 0, leftOut: 0 };
 
   constructor(options: MessageSyncOptions & { reader: MessageReader }, start: SyncStart) {
@@ -103,6 +105,7 @@ class MessageSync {
     this.#reader = options.reader;
     this.#sender = new MessageSender(options.server);
     this.#start = start;
+    this.#heldRowId = start.rowId;
     this.#deletions = new DeletionFinder(options.database);
     // Of what was deleted before the first sync no server can have anything; before another one it may.
     const deletedId = start.restart === null ? this.#deletions.lastId() : 0;
@@ -183,6 +186,7 @@ class MessageSync {
       if (stamps.size > 0) await this.#save(mark);
     }
     await this.#sendAgain(findWatched(this.#reader, this.#ledger, { lastRowId, scan, nowMs: this.#now() }));
+    this.#heldRowId = 0;
     await this.#save(mark);
   }
 
@@ -242,7 +246,7 @@ class MessageSync {
    */
   async #save({ lastRowId, lastGuid }: Mark): Promise<void> {
     await addRefused(this.#options.records, this.#sender.refusals.take());
-    pruneLedger(this.#ledger, this.#now());
+    pruneLedger(this.#ledger, { nowMs: this.#now(), heldRowId: this.#heldRowId });
     await this.#saveCursor({ markRowId: lastRowId, markGuid: lastGuid }, ledgerFields(this.#ledger));
   }
 }
