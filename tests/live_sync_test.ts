@@ -1,12 +1,12 @@
 /** Tests that `agent run` loses and doubles nothing while Messages writes in every way it does and the agent is killed. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import type { SyncMessage } from "../contract/sync.ts";
 import { AgentHome } from "./support/agent_home.ts";
 import { spawnAgent } from "./support/agent_process.ts";
 import type { StoredAccount } from "./support/contract_server.ts";
-import type { WriterAccount, WrittenMessage } from "./support/messages_writer.ts";
+import type { WriterAccount } from "./support/messages_writer.ts";
+import { byGuid, toldByServer, toldByWriter } from "./support/told_message.ts";
+import { WriterProcess } from "./support/writer_process.ts";
 
 /** How often the agent is killed while the other process writes. */
 const KILLS = 10;
@@ -19,133 +19,16 @@ const POLL_MS = 100;
 /** A guard, not a measure: an agent that needs longer has lost something. */
 const PATIENCE_MS = 60_000;
 
-const WRITER = fileURLToPath(new URL("./support/messages_writer.ts", import.meta.url));
-
-interface WriterOptions {
-  seed: number;
-  /** Leaves the file and its row numbers alone, so that no reader has to begin again. */
-  isCalm?: boolean;
-}
-
-/** Another process that writes the database until `stop`, which gives its account. */
-class WriterProcess implements AsyncDisposable {
-  readonly #process: Deno.ChildProcess;
-  readonly #lines: AsyncIterator<string>;
-
-  private constructor(path: string, { seed, isCalm = false }: WriterOptions) {
-    const args = [
-      "run",
-      "--allow-all",
-      "--no-check",
-      WRITER,
-      path,
-      String(seed),
-      ...(isCalm ? ["calm"] : []),
-    ];
-    const piped = { stdin: "piped", stdout: "piped" } as const;
-    this.#process = new Deno.Command(Deno.execPath(), { args, ...piped }).spawn();
-    this.#lines = linesOf(this.#process.stdout);
-  }
-
-  /** Resolves once the first rows can be read. */
-  static async start(path: string, options: WriterOptions): Promise<WriterProcess> {
-    const writer = new WriterProcess(path, options);
-    assert.equal((await writer.#lines.next()).value, "ready");
-    return writer;
-  }
-
-  async stop(): Promise<WriterAccount> {
-    await this.#process.stdin.close();
-    const { value } = await this.#lines.next();
-    await this.#process.status;
-    return JSON.parse(value);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#process.kill("SIGKILL");
-    } catch {
-      // It has ended.
-    }
-    await this.#process.status;
-  }
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
-}
-
-/** A message in one form for both sides. */
-interface Told {
-  conversation: string;
-  sender: string | null;
-  direction: string;
-  text: string | null;
-  sentAt: string;
-  editedAt: string | null;
-  retractedAt: string | null;
-  attachments: string[];
-  reactions: string[];
-}
-
-function isoTime(unixMs: number | null): string | null {
-  return unixMs === null ? null : new Date(unixMs).toISOString();
-}
-
-function toldByWriter(message: WrittenMessage): Told {
-  return {
-    conversation: message.conversation,
-    sender: message.sender,
-    direction: message.sender === null ? "outgoing" : "incoming",
-    text: message.text,
-    sentAt: isoTime(message.sentAtMs) ?? "",
-    editedAt: isoTime(message.editedAtMs),
-    retractedAt: isoTime(message.retractedAtMs),
-    attachments: message.attachments,
-    reactions: message.reactions.map(({ kind, emoji, sender, reactedAtMs }) =>
-      JSON.stringify([kind, emoji, sender, isoTime(reactedAtMs)])
-    ).sort(),
-  };
-}
-
-function toldToServer(conversation: string, message: SyncMessage): Told {
-  return {
-    conversation,
-    sender: message.direction === "outgoing" ? null : message.senderId ?? null,
-    direction: message.direction,
-    text: message.text ?? null,
-    sentAt: message.sentAt,
-    editedAt: message.editedAt ?? null,
-    retractedAt: message.retractedAt ?? null,
-    attachments: message.attachments?.map(({ guid }) => guid) ?? [],
-    reactions:
-      message.reactions?.map(({ kind, emoji, senderId, reactedAt }) =>
-        JSON.stringify([kind, emoji ?? null, senderId, reactedAt])
-      ).sort() ?? [],
-  };
-}
-
 /** What each side holds, by guid. */
 function bothSides(account: StoredAccount, written: WriterAccount): [server: object, writer: object] {
   return [
-    Object.fromEntries(
+    byGuid(
       [...account.messages].map(([guid, { conversation, message }]) =>
-        [guid, toldToServer(conversation, message)] as const
-      ).sort(byGuid),
+        [guid, toldByServer(conversation, message)] as const
+      ),
     ),
-    Object.fromEntries(
-      written.messages.map((message) => [message.guid, toldByWriter(message)] as const).sort(byGuid),
-    ),
+    byGuid(written.messages.map((message) => [message.guid, toldByWriter(message)] as const)),
   ];
-}
-
-function byGuid([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
-  return a < b ? -1 : 1;
 }
 
 async function untilEqual(account: StoredAccount, written: WriterAccount): Promise<void> {
@@ -199,7 +82,7 @@ Deno.test(`an agent killed -9 ${KILLS} times while Messages writes ends with exa
 Deno.test("an agent that stays sees every change without starting anew, while the server comes and goes", async () => {
   await using home = await AgentHome.paired();
   const seed = Math.floor(Math.random() * 2 ** 31);
-  await using writer = await WriterProcess.start(home.chatDb, { seed, isCalm: true });
+  await using writer = await WriterProcess.start(home.chatDb, { seed, upheavalShare: 0 });
   const agent = spawnAgent(["run"], home);
   for (let outage = 0; outage < OUTAGES; outage++) {
     await sleep(UPTIME_MS);

@@ -3,8 +3,8 @@
  * drafts, deletions, checkpoints, replaced files, rows numbered anew. It keeps its own account of what a reader must end
  * up with.
  *
- * `deno run -A tests/support/messages_writer.ts PATH SEED [calm]`: writes until its stdin ends, then prints a
- * `WriterAccount`. A calm one neither replaces the file nor numbers rows anew, which make a reader begin again.
+ * `deno run -A tests/support/messages_writer.ts PATH OPTIONS`, the latter as JSON: prints `ready`, writes until its
+ * stdin ends and `leastDeeds` are done, then prints a `WriterAccount`.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { writeLine } from "../../lib/log.ts";
@@ -35,9 +35,19 @@ export interface WrittenReaction {
   reactedAtMs: number;
 }
 
+export interface WriterOptions {
+  seed: number;
+  /** The share of deeds that replace the file or number its rows anew, which make a reader begin again. */
+  upheavalShare?: number;
+  /** Between two deeds, or so many as are done at once. */
+  pauseMs?: number;
+  deedsAtOnce?: number;
+  leastDeeds?: number;
+}
+
 export interface WriterAccount {
   messages: WrittenMessage[];
-  /** Guids of messages that were deleted for good: a reader may have seen them before. */
+  /** Guids of messages that were deleted, for good or into Recently Deleted: a reader may have seen them before. */
   deleted: string[];
   /** How often each thing was done. */
   done: Record<string, number>;
@@ -60,13 +70,17 @@ const KINDS = ["love", "like", "dislike", "laugh", "emphasize", "question", "emo
 const LATE_JOIN_MS = 3_000;
 /** Changes without a stamp concern rows that a reader still looks at again. */
 const RECENT_ROWS = 60;
-const PAUSE_MS = 8;
-/** Deeds above this are not for a calm writer. */
-const CALM_DICE = 0.99;
+const DEFAULT_PAUSE_MS = 8;
+const DEFAULT_UPHEAVAL_SHARE = 0.01;
+/** Of what is put into Recently Deleted, so much stays there. */
+const STAYS_PUT_AWAY = 0.3;
+
+/** Numbers below the first one are the first deed, and so on. */
+type Deeds = [limit: number, name: string, run: () => unknown][];
 
 class Writer {
   readonly #path: string;
-  readonly #isCalm: boolean;
+  readonly #upheavalShare: number;
   readonly #random: () => number;
   readonly #rows: Row[] = [];
   readonly #deleted: string[] = [];
@@ -76,9 +90,9 @@ class Writer {
   #lastMs = 0;
   #count = 0;
 
-  constructor(path: string, { seed, isCalm }: { seed: number; isCalm: boolean }) {
+  constructor(path: string, { seed, upheavalShare = DEFAULT_UPHEAVAL_SHARE }: WriterOptions) {
     this.#path = path;
-    this.#isCalm = isCalm;
+    this.#upheavalShare = upheavalShare;
     this.#random = seededRandom(seed);
     createPeople(path);
     this.#db = openForWriting(path);
@@ -87,8 +101,14 @@ class Writer {
   /** Does one thing, by chance. */
   act(): void {
     this.#runLater(Date.now());
-    const dice = this.#random() * (this.#isCalm ? CALM_DICE : 1);
-    const deeds: [number, string, () => unknown][] = [
+    const deeds = this.#random() < this.#upheavalShare ? this.#upheavals() : this.#ordinaryDeeds();
+    const dice = this.#random();
+    const [, name, run] = deeds.find(([limit]) => dice < limit) ?? [0, "nothing", () => {}];
+    if (run() !== false) this.#done[name] = (this.#done[name] ?? 0) + 1;
+  }
+
+  #ordinaryDeeds(): Deeds {
+    return [
       [0.50, "message", () => this.#addMessage({})],
       [0.56, "late join", () => this.#addMessage({ joinAfterMs: this.#random() * 300 })],
       [0.561, "3 s late join", () => this.#addMessage({ joinAfterMs: LATE_JOIN_MS })],
@@ -102,18 +122,21 @@ class Writer {
       [0.92, "tapback deleted", () => this.#takeBack(this.#anyOf(this.#recent()), { leavesRow: false })],
       [0.94, "deletion", () => this.#delete(this.#anyOf(this.#rows))],
       [0.96, "draft", () => this.#addDraft()],
-      [0.975, "put away", () => this.#putAway(this.#anyOf(this.#rows))],
+      [0.98, "put away", () => this.#putAway(this.#anyOf(this.#rows))],
       [
-        0.990,
+        1,
         "checkpoint",
         () => this.#db.exec(`PRAGMA wal_checkpoint(${this.#random() < 0.5 ? "TRUNCATE" : "PASSIVE"})`),
       ],
-      [0.993, "replacement", () => this.#replaceFile(false)],
-      [0.9965, "rows numbered anew", () => this.#renumber()],
+    ];
+  }
+
+  #upheavals(): Deeds {
+    return [
+      [1 / 3, "replacement", () => this.#replaceFile(false)],
+      [2 / 3, "rows numbered anew", () => this.#renumber()],
       [1, "replacement with rows numbered anew", () => this.#replaceFile(true)],
     ];
-    const [, name, run] = deeds.find(([limit]) => dice < limit) ?? [0, "nothing", () => {}];
-    if (run() !== false) this.#done[name] = (this.#done[name] ?? 0) + 1;
   }
 
   /** Finishes what was begun, and tells. */
@@ -278,6 +301,10 @@ class Writer {
     if (row === undefined) return false;
     this.#run("DELETE FROM message_attachment_join WHERE message_id = ?", row.rowId);
     this.#run("DELETE FROM chat_message_join WHERE message_id = ?", row.rowId);
+    this.#forget(row);
+  }
+
+  #forget(row: Row): void {
     this.#rows.splice(this.#rows.indexOf(row), 1);
     this.#deleted.push(row.guid);
   }
@@ -297,7 +324,7 @@ class Writer {
     });
   }
 
-  /** To Recently Deleted, and back after a while. */
+  /** To Recently Deleted, and mostly back after a while. */
   #putAway(row: Row | undefined): false | void {
     if (row === undefined) return false;
     row.isSettled = false;
@@ -308,6 +335,7 @@ class Writer {
         this.#run(`DELETE FROM ${from} WHERE message_id = ?`, row.rowId);
       });
     move("chat_message_join", "chat_recoverable_message_join", "delete_date");
+    if (this.#random() < STAYS_PUT_AWAY) return this.#forget(row);
     this.#later.push({
       atMs: Date.now() + this.#random() * 2_000,
       run: () => {
@@ -445,14 +473,16 @@ function seededRandom(seed: number): () => number {
   };
 }
 
-async function main([path = "", seed = "1", calm]: string[]): Promise<void> {
-  const writer = new Writer(path, { seed: Number(seed), isCalm: calm !== undefined });
+async function main([path = "", json = "{}"]: string[]): Promise<void> {
+  const options: WriterOptions = { seed: 1, ...JSON.parse(json) };
+  const { pauseMs = DEFAULT_PAUSE_MS, deedsAtOnce = 1, leastDeeds = 0 } = options;
+  const writer = new Writer(path, options);
   let goesOn = true;
   Deno.stdin.readable.pipeTo(new WritableStream()).finally(() => goesOn = false);
   writeLine("ready");
-  while (goesOn) {
-    writer.act();
-    await sleep(PAUSE_MS);
+  for (let deeds = 0; goesOn || deeds < leastDeeds; deeds += deedsAtOnce) {
+    for (let deed = 0; deed < deedsAtOnce; deed++) writer.act();
+    await sleep(pauseMs);
   }
   writeLine(JSON.stringify(writer.end()));
 }

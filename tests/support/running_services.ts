@@ -26,27 +26,47 @@ export async function startServices(options: RunningServicesOptions = {}): Promi
     const model = join(dir, "tiny.gguf");
     await buildTinyGguf({ path: model });
     const ml = stack.use(await startMl({ dir, model, env: options.env ?? {} }));
-    const serverPort = choosePort(3100);
-    const startServer = () => startOnPort({ dir, port: serverPort, mlUrl: ml.url, env: options.env ?? {} });
-    let server = await startServer();
-    stack.defer(() => server[Symbol.asyncDispose]());
+    const running = stack.use(await startServer({ dir, mlUrl: ml.url, env: options.env }));
     const owned = stack.move();
     return {
       ml,
       dir,
       get server() {
-        return server;
+        return running.server;
       },
-      async restartServer() {
-        await server.ended;
-        server = await startServer();
-      },
+      restartServer: () => running.restart(),
       [Symbol.asyncDispose]: () => owned.disposeAsync(),
     };
   } catch (error) {
     await stack.disposeAsync();
     throw error;
   }
+}
+
+/** A server that may be killed and started again on the same port and data. */
+export interface RunningServer extends AsyncDisposable {
+  readonly server: ServiceProcess;
+  /** Starts it again after its process has ended. */
+  restart(): Promise<void>;
+}
+
+/** Starts the server alone, on embedded storage in `dir`. */
+export async function startServer(
+  { dir, mlUrl, env = {} }: { dir: string; mlUrl: string } & RunningServicesOptions,
+): Promise<RunningServer> {
+  const port = choosePort(3100);
+  const start = () => startOnPort({ dir, port, mlUrl, env });
+  let server = await start();
+  return {
+    get server() {
+      return server;
+    },
+    async restart() {
+      await server.ended;
+      server = await start();
+    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
 }
 
 /** The settings of an agent that syncs a chat.db to these services; it has no address book. */

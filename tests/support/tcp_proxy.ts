@@ -1,15 +1,15 @@
-/** Owns a TCP port in front of a Unix socket, which a test takes down and brings back as a network would. */
+/** Owns a TCP port in front of a Unix socket or another port, which a test takes down and brings back as a network would. */
 
 /** A proxy that listens from the start. */
 export class TcpProxy implements AsyncDisposable {
   readonly port: number;
-  readonly #target: string;
+  readonly #target: string | number;
   readonly #open = new Set<Deno.Conn>();
   #listener: Deno.TcpListener | null;
   #accepting: Promise<void>;
 
-  /** @param target path of the Unix socket */
-  constructor(target: string) {
+  /** @param target path of the Unix socket, or the port on this machine */
+  constructor(target: string | number) {
     this.#target = target;
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     this.port = listener.addr.port;
@@ -47,7 +47,8 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   async #forward(client: Deno.Conn): Promise<void> {
-    const server = await Deno.connect({ transport: "unix", path: this.#target });
+    const server = await this.#connect();
+    if (server === null) return client.close();
     this.#open.add(client).add(server);
     // A connection that breaks on either side ends both ways, as goDown does on purpose.
     await Promise.allSettled([
@@ -56,5 +57,19 @@ export class TcpProxy implements AsyncDisposable {
     ]);
     this.#open.delete(client);
     this.#open.delete(server);
+  }
+
+  /** Null when nobody listens there: the network is up, and passes that on. */
+  async #connect(): Promise<Deno.Conn | null> {
+    try {
+      return typeof this.#target === "string"
+        ? await Deno.connect({ transport: "unix", path: this.#target })
+        : await Deno.connect({ hostname: "127.0.0.1", port: this.#target });
+    } catch (error) {
+      if (error instanceof Deno.errors.ConnectionRefused || error instanceof Deno.errors.NotFound) {
+        return null;
+      }
+      throw error;
+    }
   }
 }
