@@ -4,6 +4,7 @@ import { type ErrorBody, errorBodySchema } from "../contract/errors.ts";
 import { backoffMs, delay } from "./backoff.ts";
 import { messageOf } from "./errors.ts";
 import { gzip, LEAST_GZIP_BYTES } from "./gzip.ts";
+import { textLinesOf } from "./text_lines.ts";
 
 /** The other side answered with an error body. */
 export class RemoteError extends Error {
@@ -57,6 +58,16 @@ export interface Client {
     path: string,
     options: RequestOptions<Schema>,
   ): Promise<z.output<Schema>>;
+  /**
+   * Reads a stream of server-sent events until the other side ends it: the data of each, where it fits the schema. The
+   * timeout is for the answer's beginning; after that the stream may be silent for as long as it likes.
+   *
+   * @throws as `request`; an UnreachableError too when the stream breaks
+   */
+  events<Schema extends z.ZodType>(
+    path: string,
+    options: Pick<RequestOptions<Schema>, "schema" | "signal" | "timeoutMs">,
+  ): AsyncGenerator<z.output<Schema>>;
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -101,34 +112,75 @@ function waitBeforeRetryMs(error: unknown, attempt: number): number | null {
   return waitMs <= LONGEST_WAIT_MS ? waitMs : null;
 }
 
+/** Sends one request, and resolves with the answer's beginning once that has a status of success. */
+async function open(
+  options: ClientOptions,
+  request: Omit<RequestOptions<z.ZodType>, "schema"> & { method: string; path: string; timeout: AbortSignal },
+): Promise<Response> {
+  const { method, path, signal, timeout } = request;
+  const token = options.token?.();
+  const { headers, body } = await bodyOf(request);
+  const response = await (options.fetch ?? fetch)(options.baseUrl + path, {
+    method,
+    headers: {
+      accept: "application/json",
+      ...headers,
+      ...(token ? { authorization: `Bearer ${token}` } : {}),
+      ...request.headers,
+    },
+    body,
+    signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+  }).catch((error) => {
+    signal?.throwIfAborted();
+    const why = timeout.aborted ? "it did not answer in time" : messageOf(error);
+    throw new UnreachableError(`Cannot reach ${options.baseUrl}: ${why}`, { cause: error });
+  });
+  if (!response.ok) throw await remoteErrorOf(response);
+  return response;
+}
+
+/** A timeout that {@linkcode AbortSignal.timeout} cannot be: it can be called off. */
+function revocableTimeout(timeoutMs: number): { signal: AbortSignal } & Disposable {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), timeoutMs);
+  return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
+async function* readEvents<Schema extends z.ZodType>(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  { schema, signal }: Pick<RequestOptions<Schema>, "schema" | "signal">,
+): AsyncGenerator<z.output<Schema>> {
+  try {
+    for await (const line of textLinesOf(body)) {
+      const data = /^data:\s?(.*)$/.exec(line)?.[1];
+      const event = data === undefined ? undefined : schema.safeParse(parseJson(data));
+      if (event?.success) yield event.data;
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new UnreachableError(`The stream broke: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Makes a client of one service. */
 export function createClient(options: ClientOptions): Client {
-  const send = options.fetch ?? fetch;
+  const timeoutMsOf = (timeoutMs?: number) => timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
 
   async function requestOnce<Schema extends z.ZodType>(
     method: string,
     path: string,
     request: RequestOptions<Schema>,
   ): Promise<z.output<Schema>> {
-    const timeout = AbortSignal.timeout(request.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
-    const token = options.token?.();
-    const { headers, body } = await bodyOf(request);
-    const response = await send(options.baseUrl + path, {
-      method,
-      headers: {
-        accept: "application/json",
-        ...headers,
-        ...(token ? { authorization: `Bearer ${token}` } : {}),
-        ...request.headers,
-      },
-      body,
-      signal: request.signal ? AbortSignal.any([request.signal, timeout]) : timeout,
-    }).catch((error) => {
-      request.signal?.throwIfAborted();
-      const why = timeout.aborted ? "it did not answer in time" : messageOf(error);
-      throw new UnreachableError(`Cannot reach ${options.baseUrl}: ${why}`, { cause: error });
-    });
-    if (!response.ok) throw await remoteErrorOf(response);
+    const timeout = AbortSignal.timeout(timeoutMsOf(request.timeoutMs));
+    const response = await open(options, { ...request, method, path, timeout });
     const answer = request.schema.safeParse(await response.json().catch(() => undefined));
     if (answer.success) return answer.data;
     throw new UnreachableError(
@@ -151,6 +203,15 @@ export function createClient(options: ClientOptions): Client {
           await delay(waitMs, { signal: request.signal });
         }
       }
+    },
+    async *events(path, { schema, signal, timeoutMs }) {
+      let response: Response;
+      {
+        using timeout = revocableTimeout(timeoutMsOf(timeoutMs));
+        const headers = { accept: "text/event-stream" };
+        response = await open(options, { method: "GET", path, headers, signal, timeout: timeout.signal });
+      }
+      if (response.body !== null) yield* readEvents(response.body, { schema, signal });
     },
   };
 }

@@ -123,3 +123,77 @@ Deno.test("the caller's own abort is not taken for a failure of the server", asy
   const request = client.request("GET", "/x", { schema: ANSWER_SCHEMA, signal: AbortSignal.abort(reason) });
   await assert.rejects(request, reason);
 });
+
+/** A stream of events that the test writes; `fail` breaks it off. */
+function eventStream(): { answer: Answer; write: (text: string) => void; end: () => void; fail: () => void } {
+  let stream: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => {
+      stream = controller;
+    },
+  });
+  return {
+    answer: () => new Response(body, { headers: { "content-type": "text/event-stream" } }),
+    write: (text) => stream?.enqueue(new TextEncoder().encode(text)),
+    end: () => stream?.close(),
+    fail: () => stream?.error(new Error("cut off")),
+  };
+}
+
+Deno.test("a stream's events come as they are sent, those of another shape and comments left out", async () => {
+  const { answer, write, end } = eventStream();
+  write(': hello\n\nevent: a\ndata: {"ok":tr');
+  await withServer([answer], async (baseUrl) => {
+    const events = createClient({ baseUrl }).events("/x", { schema: ANSWER_SCHEMA });
+    const first = events.next();
+    write('ue}\n\ndata: {"ok":"maybe"}\n\ndata: nonsense\n\n');
+    assert.deepEqual((await first).value, { ok: true });
+    write('data: {"ok":false}\r\n\r\n');
+    assert.deepEqual((await events.next()).value, { ok: false });
+    end();
+    assert.equal((await events.next()).done, true);
+  });
+});
+
+Deno.test("a stream may be silent for longer than the timeout, which is for its beginning", async () => {
+  const { answer, write, end } = eventStream();
+  write(": begun\n\n");
+  const never: Answer = ({ signal }) =>
+    new Promise((resolve) => signal.addEventListener("abort", () => resolve(new Response())));
+  await withServer([answer, never], async (baseUrl) => {
+    const client = createClient({ baseUrl, timeoutMs: 300 });
+    const events = client.events("/x", { schema: ANSWER_SCHEMA });
+    const first = events.next();
+    // Any other request on this client runs out of time meanwhile.
+    const slow = client.request("GET", "/y", { schema: ANSWER_SCHEMA, repeatable: false });
+    await assert.rejects(slow, UnreachableError);
+    write('data: {"ok":true}\n\n');
+    end();
+    assert.deepEqual((await first).value, { ok: true });
+  });
+});
+
+Deno.test("a stream that is refused, breaks or is left ends with the error that says so", async () => {
+  const schema = ANSWER_SCHEMA;
+  await withServer([() => failure("not_found")], async (baseUrl) => {
+    await assert.rejects(createClient({ baseUrl }).events("/x", { schema }).next(), RemoteError);
+  });
+  const broken = eventStream();
+  await withServer([broken.answer], async (baseUrl) => {
+    const events = createClient({ baseUrl }).events("/x", { schema });
+    broken.write('data: {"ok":true}\n\n');
+    await events.next();
+    broken.fail();
+    await assert.rejects(events.next(), UnreachableError);
+  });
+  const left = eventStream();
+  await withServer([left.answer], async (baseUrl) => {
+    const leaving = new AbortController();
+    const events = createClient({ baseUrl }).events("/x", { schema, signal: leaving.signal });
+    left.write('data: {"ok":true}\n\n');
+    await events.next();
+    leaving.abort(new Error("enough"));
+    await assert.rejects(events.next(), /enough/);
+    left.end();
+  });
+});

@@ -1,6 +1,7 @@
 /** Owns the OpenAI wire format as far as the engine speaks it: requests, streamed answers, the list of models. */
 import { parseTranscript, type Transcript } from "../../contract/prompt.ts";
 import { z } from "../../deps.ts";
+import { textLinesOf } from "../../lib/text_lines.ts";
 import { mergeNeighbours } from "./chat_prompt.ts";
 import type { GenerationRequest } from "./engine.ts";
 
@@ -97,22 +98,11 @@ function pieceOf(data: string): RemotePiece {
   };
 }
 
-/** The lines of a stream of bytes. */
-async function* linesOf(body: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of body.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split(/\r?\n/);
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
-  if (rest !== "") yield rest;
-}
-
 /** The pieces of a streamed answer, until the server says it is done. */
 export async function* readRemotePieces(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): AsyncGenerator<RemotePiece> {
-  for await (const line of linesOf(body)) {
+  for await (const line of textLinesOf(body)) {
     const data = /^data:\s?(.*)$/.exec(line)?.[1];
     if (data === "[DONE]") return;
     if (data) yield pieceOf(data);
