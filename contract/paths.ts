@@ -25,10 +25,17 @@ export const SERVER_PATHS = {
   responseAction: "/api/responses/:id/action",
   cancelResponse: "/api/responses/:id/cancel",
   trainingSamples: "/api/training/samples",
+  importTrainingSamples: "/api/training/samples/import",
+  exportTrainingSamples: "/api/training/samples/export",
+  trainingSample: "/api/training/samples/:id",
   startTraining: "/api/training/start",
   trainingJobs: "/api/training/jobs",
   trainingJob: "/api/training/jobs/:id",
   cancelTrainingJob: "/api/training/jobs/:id/cancel",
+  trainingJobEvents: "/api/training/jobs/:id/events",
+  accountModels: "/api/models",
+  promoteAdapter: "/api/models/:adapterId/promote",
+  rollBackAdapter: "/api/models/rollback",
 } as const;
 
 /** Paths of the ml service, port 8100. */

@@ -1,6 +1,7 @@
 /** Owns the wire of the server's `/api/training`: samples and training jobs. */
 import { z } from "zod";
 import { modelIdSchema } from "./ml.ts";
+import { loraSettingsSchema, mlStartTrainingRequestSchema, TRAINING_METHODS } from "./ml_training.ts";
 import { pageFields } from "./paging.ts";
 import { idSchema, timeSchema } from "./scalars.ts";
 
@@ -28,8 +29,50 @@ export const trainingSampleListSchema = z.object({ samples: z.array(trainingSamp
   .meta({ id: "TrainingSampleList" });
 export type TrainingSampleList = z.infer<typeof trainingSampleListSchema>;
 
+/** Most samples that one import makes. */
+export const MAX_IMPORTED_SAMPLES = 5_000;
+
+export const importSamplesRequestSchema = z.object({
+  conversationIds: z.array(idSchema).min(1).max(100).optional()
+    .describe("Absent: all direct conversations; groups are left out always"),
+  limit: z.int().min(1).max(MAX_IMPORTED_SAMPLES).default(1_000)
+    .describe("Most samples to make; the latest replies come first"),
+}).meta({ id: "ImportSamplesRequest" });
+export type ImportSamplesRequest = z.infer<typeof importSamplesRequestSchema>;
+
+/** Why a sent message made no sample, and how many each. */
+export const skippedRepliesSchema = z.object({
+  repeated: z.int().min(0).describe("It, or the draft it was sent from, is a sample already"),
+  unprompted: z.int().min(0).describe(
+    "It answers no message: the conversation's first, or one after a pause",
+  ),
+  late: z.int().min(0).describe("Too long after what it follows to answer it"),
+  automated: z.int().min(0).describe("To a sender that is no person, such as a short code"),
+  unsuitable: z.int().min(0).describe("It is nothing but a link or a number, or too long"),
+}).meta({ id: "SkippedReplies" });
+export type SkippedReplies = z.infer<typeof skippedRepliesSchema>;
+
+export const importSamplesResponseSchema = z.object({
+  imported: z.int().min(0),
+  examined: z.int().min(0).describe("Replies looked at, latest first, until the limit was reached"),
+  skipped: skippedRepliesSchema,
+}).meta({ id: "ImportSamplesResponse" });
+export type ImportSamplesResponse = z.infer<typeof importSamplesResponseSchema>;
+
 export const epochsSchema = z.int().min(1).max(100);
 export const learningRateSchema = z.number().positive().max(1);
+
+export const trainingMethodSchema = z.enum(TRAINING_METHODS).meta({ id: "TrainingMethod" });
+export type TrainingMethod = z.infer<typeof trainingMethodSchema>;
+
+/** What a job may be told beside the documented fields; ml has a default for each. */
+const settingsFields = {
+  seed: mlStartTrainingRequestSchema.shape.seed,
+  batchSize: mlStartTrainingRequestSchema.shape.batch_size,
+  lora: loraSettingsSchema.optional(),
+};
+const trainingSettingsSchema = z.object(settingsFields);
+export type TrainingSettings = z.infer<typeof trainingSettingsSchema>;
 
 export const startTrainingRequestSchema = z.object({
   baseModel: modelIdSchema,
@@ -37,8 +80,40 @@ export const startTrainingRequestSchema = z.object({
   learningRate: learningRateSchema.default(0.0001),
   sampleIds: z.array(idSchema).min(1).max(MAX_TRAINING_SAMPLES).optional()
     .describe("Absent: all samples of the account with a quality above 0"),
+  method: trainingMethodSchema.default("sft").describe(
+    "`sft` learns what was sent; `dpo` learns to prefer an edited text to its draft, from edits alone",
+  ),
+  ...settingsFields,
 }).meta({ id: "StartTrainingRequest" });
 export type StartTrainingRequest = z.infer<typeof startTrainingRequestSchema>;
+
+/** What a finished job achieved. Losses are per token of replies kept out of training, natural logarithm. */
+export const trainingOutcomeSchema = z.object({
+  adapterId: z.string(),
+  offered: z.boolean().describe("It did better than the base model, so it may be promoted"),
+  baseLoss: z.number().nullable(),
+  examplesLoss: z.number().nullable().describe("The base model with some replies as examples in its prompt"),
+  adapterLoss: z.number().nullable(),
+  heldOutSamples: z.int().min(0),
+  trainSamples: z.int().min(0),
+}).meta({ id: "TrainingOutcome" });
+export type TrainingOutcome = z.infer<typeof trainingOutcomeSchema>;
+
+export const trainingMetricsSchema = z.object({
+  phase: z.string().nullable().describe("What the job is at, such as `training`"),
+  step: z.int().min(0).nullable(),
+  steps: z.int().min(0).nullable(),
+  epoch: z.int().min(0).nullable(),
+  loss: z.number().nullable().describe("Of the latest step, per token"),
+  heldOutLoss: z.number().nullable().describe("Of the latest evaluation, per token"),
+  learningRate: z.number().nullable(),
+  tokensPerSecond: z.number().min(0).nullable(),
+  etaMs: z.number().min(0).nullable(),
+  excluded: z.record(z.string(), z.int().min(0)).nullable()
+    .describe("Samples that were left out, by reason"),
+  result: trainingOutcomeSchema.nullable(),
+}).meta({ id: "TrainingMetrics" });
+export type TrainingMetrics = z.infer<typeof trainingMetricsSchema>;
 
 export const trainingJobSchema = z.object({
   id: idSchema,
@@ -48,7 +123,9 @@ export const trainingJobSchema = z.object({
   baseModel: z.string(),
   epochs: z.int(),
   learningRate: z.number(),
+  method: trainingMethodSchema,
   sampleCount: z.int().min(0),
+  metrics: trainingMetricsSchema.nullable().describe("Its course, as far as ml has told it"),
   createdAt: timeSchema,
   startedAt: timeSchema.nullable(),
   finishedAt: timeSchema.nullable(),

@@ -16,7 +16,9 @@ import type { MlClient } from "./clients/ml.ts";
 import { conversationRoutes } from "./routes/conversation_routes.ts";
 import { deviceRoutes } from "./routes/device_routes.ts";
 import { healthRoutes } from "./routes/health_routes.ts";
+import { modelRoutes } from "./routes/model_routes.ts";
 import { responseRoutes } from "./routes/response_routes.ts";
+import { sampleRoutes } from "./routes/sample_routes.ts";
 import { syncRoutes } from "./routes/sync_routes.ts";
 import { trainingRoutes } from "./routes/training_routes.ts";
 import { createConversationService } from "./services/conversation_service.ts";
@@ -24,8 +26,10 @@ import { createDeviceService } from "./services/device_service.ts";
 import type { ServerJobs } from "./services/draft_jobs.ts";
 import { createDrafting } from "./services/drafting.ts";
 import { createHealthService } from "./services/health_service.ts";
+import { createModelsService } from "./services/models_service.ts";
 import { createResponseService } from "./services/response_service.ts";
 import { createSyncService } from "./services/sync_service.ts";
+import type { JobFollower } from "./services/training_follower.ts";
 import { createTrainingService } from "./services/training_service.ts";
 import { isDatabaseUnavailable } from "./store/database_errors.ts";
 import type { Store, Stores } from "./store/store.ts";
@@ -41,6 +45,10 @@ export interface ServerAppOptions {
   /** Rejects unless the job ledger answers. */
   pingKv: () => Promise<unknown>;
   ml: MlClient;
+  /** Shared with the sweeper, so that neither takes a job for lost that the other is just starting. */
+  follower: JobFollower;
+  /** Called after a change that ml has to hear of. */
+  onOutbox: () => void;
   /** Signs tokens and keys the hashes of pairing codes. */
   secret: Uint8Array;
   pairing: "open" | "approve";
@@ -65,14 +73,15 @@ function countJobs({ metrics, jobs }: ServerAppOptions): void {
 }
 
 function createServices(options: ServerAppOptions, tokens: ReturnType<typeof createTokens>) {
-  const { store, jobs, ml, metrics, log, now } = options;
+  const { store, jobs, ml, follower, onOutbox, metrics, log, now } = options;
   return {
     devices: createDeviceService({ ...options, devices: store.devices, tokens }),
     sync: createSyncService({ ingest: store.ingest, contacts: store.contacts, metrics, now }),
     conversations: createConversationService(store),
     drafting: createDrafting({ ...store, ml, jobs, log }),
     responses: createResponseService(store),
-    training: createTrainingService({ samples: store.samples, jobs: store.trainingJobs, ml, log }),
+    training: createTrainingService({ ...store, follower, ml, log, onOutbox }),
+    models: createModelsService({ adapters: store.adapters, ml, onOutbox }),
     health: createHealthService({ pingDatabase: store.ping, pingKv: options.pingKv, ml, now }),
   };
 }
@@ -100,7 +109,9 @@ export function createServerApp(options: ServerAppOptions) {
   app.route("/", syncRoutes(services));
   app.route("/", conversationRoutes(services));
   app.route("/", responseRoutes(services));
-  app.route("/", trainingRoutes(services));
+  app.route("/", sampleRoutes(services));
+  app.route("/", trainingRoutes({ ...services, log }));
+  app.route("/", modelRoutes(services));
   mountMetrics(app, { path: SERVER_PATHS.metrics, metrics });
   mountDocs(app, {
     title: "Conversation Assistant",

@@ -9,6 +9,8 @@ import { loadSecret } from "./auth/secret.ts";
 import { createMlClient } from "./clients/ml.ts";
 import type { ServerConfig } from "./config.ts";
 import { createDraftHandler, recoverDrafts, type ServerTasks } from "./services/draft_jobs.ts";
+import { MlSweeper } from "./services/ml_sweeper.ts";
+import { createJobFollower } from "./services/training_follower.ts";
 import { openStore } from "./store/store.ts";
 
 /** Drafts asked of ml at once; ml queues what it cannot do yet. */
@@ -39,11 +41,15 @@ export async function openContext(config: ServerConfig): Promise<ServerContext> 
   const jobs = new KvJobQueue<ServerTasks>({ name: "server", kv, directory: join(dataDir, "jobs"), log });
   stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
   const ml = createMlClient({ baseUrl: config.mlUrl, token: config.mlToken });
+  const follower = createJobFollower({ jobs: store.trainingJobs, ml, log });
+  const sweeper = stack.use(new MlSweeper({ ...store, follower, ml, log }));
   const app = createServerApp({
     store,
     jobs,
     pingKv: () => kv.get(["health"]),
     ml,
+    follower,
+    onOutbox: () => sweeper.nudge(),
     secret,
     pairing,
     clientAddressOf: connectionAddressOf,
@@ -52,9 +58,8 @@ export async function openContext(config: ServerConfig): Promise<ServerContext> 
     now: () => new Date(),
   });
   await recoverDrafts({ responses: store.responses, jobs });
-  jobs.listen({ draft: createDraftHandler({ ml, responses: store.responses }) }, {
-    concurrency: DRAFT_CONCURRENCY,
-  });
+  jobs.listen({ draft: createDraftHandler({ ...store, ml, log }) }, { concurrency: DRAFT_CONCURRENCY });
+  sweeper.start();
   log.info("storage is open", {
     postgres: store.postgres.version,
     embedded: store.postgres.embedded,

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { pathOf, SERVER_PATHS } from "../contract/paths.ts";
 import { generatedResponseSchema, responseActionResponseSchema } from "../contract/responses.ts";
-import { trainingJobResponseSchema } from "../contract/training.ts";
 import { type PairedDevice, type ServerAppUnderTest, startServerApp } from "../tests/support/server_app.ts";
 import { JOHN, sendConversation } from "../tests/support/sync_batches.ts";
+import { promote, readModels, startJob, trainAdapter } from "../tests/support/trainee.ts";
 
 /** Everything that has an id in one account. */
 interface World {
@@ -13,7 +13,10 @@ interface World {
   messageId: string;
   responseId: string;
   sampleId: string;
+  /** A job that is not finished. */
   jobId: string;
+  /** Of a job that is. */
+  adapterId: string;
 }
 
 async function fill(server: ServerAppUnderTest): Promise<World> {
@@ -35,12 +38,9 @@ async function fill(server: ServerAppUnderTest): Promise<World> {
     body: { action: "accept" },
     schema: responseActionResponseSchema,
   });
-  const { job } = await server.expect(SERVER_PATHS.startTraining, {
-    token,
-    body: { baseModel: "m" },
-    status: 202,
-    schema: trainingJobResponseSchema,
-  });
+  const adapterId = await trainAdapter({ server, token });
+  await promote({ server, token }, adapterId);
+  const job = await startJob({ server, token });
   return {
     device,
     conversationId: message.conversationId,
@@ -48,6 +48,7 @@ async function fill(server: ServerAppUnderTest): Promise<World> {
     responseId,
     sampleId: trainingSampleId ?? "",
     jobId: job.id,
+    adapterId,
   };
 }
 
@@ -67,11 +68,15 @@ Deno.test("every endpoint that takes an id answers a stranger as if there were n
     [SERVER_PATHS.responseAction, world.responseId, { body: { action: "accept" } }],
     [SERVER_PATHS.cancelResponse, world.responseId, POST],
     [SERVER_PATHS.trainingJob, world.jobId, {}],
+    [SERVER_PATHS.trainingJobEvents, world.jobId, {}],
     [SERVER_PATHS.cancelTrainingJob, world.jobId, POST],
+    [SERVER_PATHS.trainingSample, world.sampleId, { method: "DELETE" }],
+    [SERVER_PATHS.promoteAdapter, world.adapterId, POST],
   ];
   for (const [path, id, request] of requests) {
     await t.step(path, async () => {
-      await server.refuse(pathOf(path, { id }), { ...request, token, status: 404, code: "not_found" });
+      const full = pathOf(path, { id, adapterId: id });
+      await server.refuse(full, { ...request, token, status: 404, code: "not_found" });
     });
   }
   await t.step("training on another account's sample", async () => {
@@ -86,6 +91,8 @@ Deno.test("every endpoint that takes an id answers a stranger as if there were n
   assert.equal((await server.request(SERVER_PATHS.currentDevice, owner)).status, 200, "still active");
   const job = await server.request(pathOf(SERVER_PATHS.trainingJob, { id: world.jobId }), owner);
   assert.equal((await job.json()).job.status, "queued", "still live");
+  const mine = await readModels({ server, token: world.device.token });
+  assert.equal(mine.promotedAdapterId, world.adapterId, "still in use");
 });
 
 Deno.test("lists show a stranger nothing", async () => {
@@ -107,6 +114,8 @@ Deno.test("lists show a stranger nothing", async () => {
   }
   const { devices, total } = await (await server.request(SERVER_PATHS.devices, { token })).json();
   assert.deepEqual([total, devices[0].id], [1, deviceId]);
+  assert.deepEqual((await readModels({ server, token })).adapters, []);
+  assert.equal(await (await server.request(SERVER_PATHS.exportTrainingSamples, { token })).text(), "");
   const status = await (await server.request(SERVER_PATHS.syncStatus, { token })).json();
   assert.deepEqual([status.messages, status.conversations, status.contacts], [0, 0, 0]);
 });

@@ -3,16 +3,22 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { registerDeviceResponseSchema, verifyDeviceResponseSchema } from "../contract/devices.ts";
 import { SERVER_PATHS } from "../contract/paths.ts";
+import { trainingJobResponseSchema } from "../contract/training.ts";
+import { z } from "../deps.ts";
 import { generatedResponseSchema } from "../contract/responses.ts";
 import { type Client, createClient, RemoteError } from "../lib/client.ts";
 import { choosePort, PROJECT_ROOT, ServiceProcess, taskArguments } from "../tools/service_process.ts";
 import { MlServer } from "../tests/support/ml_server.ts";
 import { createTestDatabase, urlOf } from "../tests/support/postgres.ts";
 import { REGISTRATION } from "../tests/support/server_app.ts";
+import { completedStatus } from "../tests/support/trainee.ts";
 import { syncBatch, syncMessage } from "../tests/support/sync_batches.ts";
 import { syncMessagesResponseSchema } from "../contract/sync.ts";
 import { messageListSchema } from "../contract/conversations.ts";
 import { pathOf } from "../contract/paths.ts";
+
+/** When a reply follows the message of {@linkcode syncMessage}. */
+const AFTER = "2024-01-01T12:01:00Z";
 
 async function tempDir(): Promise<{ dir: string } & AsyncDisposable> {
   const dir = await Deno.makeTempDir({ prefix: "server-main-" });
@@ -96,6 +102,45 @@ Deno.test("at SIGTERM the server finishes what is in flight, then ends with 0", 
   ml.release();
   assert.equal((await draft).status, "completed");
   assert.equal((await server.ended).code, 0);
+});
+
+Deno.test("an adapter is there once when ml finished while the server was killed, however often that happens", async () => {
+  await using temp = await tempDir();
+  await using home = await createTestDatabase("embedded", { migrated: false });
+  await using ml = new MlServer();
+  const env = { DATABASE_URL: urlOf(home.address), DATA_DIR: temp.dir, ML_URL: ml.url };
+  const log = join(temp.dir, "log");
+  const { trainingJobs, adapters } = home.stores;
+  let jobId: string;
+  {
+    await using server = await start(env, log);
+    const anonymous = createClient({ baseUrl: server.url });
+    const token = await verify(anonymous, await register(anonymous));
+    const client = createClient({ baseUrl: server.url, token: () => token });
+    await client.request("POST", SERVER_PATHS.syncMessages, {
+      body: syncBatch([syncMessage(), syncMessage({ direction: "outgoing", text: "hi", sentAt: AFTER })]),
+      schema: z.unknown(),
+    });
+    await client.request("POST", SERVER_PATHS.importTrainingSamples, { body: {}, schema: z.unknown() });
+    const body = { baseModel: "test-model" };
+    const schema = trainingJobResponseSchema;
+    jobId = (await client.request("POST", SERVER_PATHS.startTraining, { body, schema })).job.id;
+    server.kill();
+    await server.ended;
+  }
+  const [live] = await trainingJobs.listLive();
+  assert.equal(live?.status, "queued");
+  ml.tellTraining(completedStatus(jobId));
+  for (const _ of ["first start", "second start"]) {
+    await using server = await start(env, log);
+    // Nobody asks the server for anything: it finds out by itself.
+    while ((await adapters.list(live.accountId)).length === 0);
+    const found = await adapters.list(live.accountId);
+    assert.deepEqual(found.map(({ id, state }) => [id, state]), [[`adapter-${jobId}`, "staged"]]);
+    assert.equal((await trainingJobs.find(live.accountId, jobId))?.status, "completed");
+    server.kill();
+    await server.ended;
+  }
 });
 
 Deno.test("a server that cannot start says why in one sentence and ends with 1", async (t) => {

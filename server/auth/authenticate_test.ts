@@ -73,7 +73,11 @@ Deno.test("every endpoint but those of pairing and of health refuses a request w
   for (const [what, token] of bad) {
     await t.step(what, async () => {
       for (const template of PROTECTED) {
-        await assertRefused(server, { path: pathOf(template, { id }), token, code: "unauthorized" });
+        await assertRefused(server, {
+          path: pathOf(template, { id, adapterId: id }),
+          token,
+          code: "unauthorized",
+        });
       }
     });
   }
@@ -85,7 +89,11 @@ Deno.test("every endpoint but those of pairing and of health refuses a request w
     server.clock.now = new Date(server.clock.now.getTime() + TOKEN_VALIDITY_MS);
     const { token } = device;
     for (const template of PROTECTED) {
-      await assertRefused(server, { path: pathOf(template, { id }), token, code: "token_expired" });
+      await assertRefused(server, {
+        path: pathOf(template, { id, adapterId: id }),
+        token,
+        code: "token_expired",
+      });
     }
   });
 });

@@ -13,6 +13,7 @@ import {
   mlTrainingStatusSchema,
 } from "../../contract/ml_training.ts";
 import { ML_PATHS, pathOf } from "../../contract/paths.ts";
+import { z } from "../../deps.ts";
 import { createClient, RemoteError, UnreachableError } from "../../lib/client.ts";
 import { ApiError } from "../../lib/errors.ts";
 
@@ -42,6 +43,14 @@ export interface MlClient {
   startTraining(request: MlStartTrainingRequest): Promise<MlTrainingStatus>;
   trainingStatus(jobId: string): Promise<MlTrainingStatus>;
   cancelTraining(jobId: string): Promise<MlTrainingStatus>;
+  /** The states of a job as they change, until it or the connection ends. */
+  trainingEvents(jobId: string, options: { signal?: AbortSignal }): AsyncGenerator<MlTrainingStatus>;
+  /** From then on ml serves the adapter no more. @throws ApiError `not_found` when ml has no such adapter */
+  taintAdapter(adapterId: string): Promise<void>;
+  /** @throws ApiError `not_found` when ml has no such adapter */
+  deleteAdapter(adapterId: string): Promise<void>;
+  /** Forgets cached replies by a glob over their keys. */
+  clearCache(pattern: string): Promise<void>;
 }
 
 export interface MlClientOptions {
@@ -86,6 +95,9 @@ export function createMlClient(options: MlClientOptions): MlClient {
     client.request(method, path, call).catch((error) => {
       throw apiErrorOfMl(error);
     });
+  const order = async (method: "POST" | "DELETE", path: string) => {
+    await request(method, path, { schema: z.unknown(), timeoutMs: STATUS_TIMEOUT_MS });
+  };
   const training = { schema: mlTrainingStatusSchema, timeoutMs: STATUS_TIMEOUT_MS };
 
   return {
@@ -106,5 +118,15 @@ export function createMlClient(options: MlClientOptions): MlClient {
       }),
     trainingStatus: (jobId) => request("GET", pathOf(ML_PATHS.trainingStatus, { job_id: jobId }), training),
     cancelTraining: (jobId) => request("POST", pathOf(ML_PATHS.cancelTraining, { job_id: jobId }), training),
+    async *trainingEvents(jobId, { signal }) {
+      try {
+        yield* client.events(pathOf(ML_PATHS.trainingEvents, { job_id: jobId }), { ...training, signal });
+      } catch (error) {
+        throw apiErrorOfMl(error);
+      }
+    },
+    taintAdapter: (id) => order("POST", pathOf(ML_PATHS.taintAdapter, { id })),
+    deleteAdapter: (id) => order("DELETE", pathOf(ML_PATHS.adapter, { id })),
+    clearCache: (pattern) => order("DELETE", `${ML_PATHS.cache}?${new URLSearchParams({ pattern })}`),
   };
 }

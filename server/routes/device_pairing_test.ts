@@ -6,7 +6,7 @@ import {
   registerDeviceResponseSchema,
   verifyDeviceResponseSchema,
 } from "../../contract/devices.ts";
-import { SERVER_PATHS } from "../../contract/paths.ts";
+import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import { syncMessagesResponseSchema } from "../../contract/sync.ts";
 import { hashPairingCode } from "../auth/pairing_code.ts";
 import {
@@ -150,13 +150,25 @@ Deno.test("a device of scope sync may send and ask for its own state, and nothin
       SERVER_PATHS.contacts,
       SERVER_PATHS.responses,
       SERVER_PATHS.trainingSamples,
+      SERVER_PATHS.exportTrainingSamples,
       SERVER_PATHS.trainingJobs,
+      pathOf(SERVER_PATHS.trainingJobEvents, { id: crypto.randomUUID() }),
+      SERVER_PATHS.accountModels,
       `${SERVER_PATHS.conversations}/${crypto.randomUUID()}`,
     ]
   ) await server.refuse(path, refused);
-  for (const path of [SERVER_PATHS.linkDevice, SERVER_PATHS.generateResponse, SERVER_PATHS.startTraining]) {
-    await server.refuse(path, { ...refused, body: {} });
-  }
+  for (
+    const path of [
+      SERVER_PATHS.linkDevice,
+      SERVER_PATHS.generateResponse,
+      SERVER_PATHS.startTraining,
+      SERVER_PATHS.importTrainingSamples,
+      SERVER_PATHS.rollBackAdapter,
+      pathOf(SERVER_PATHS.promoteAdapter, { adapterId: "some-adapter" }),
+    ]
+  ) await server.refuse(path, { ...refused, body: {} });
+  const sample = pathOf(SERVER_PATHS.trainingSample, { id: crypto.randomUUID() });
+  await server.refuse(sample, { ...refused, method: "DELETE" });
 });
 
 Deno.test("the sixth attempt on a device within 15 minutes is refused, whoever makes it, restarts included", async () => {

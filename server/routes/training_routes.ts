@@ -1,28 +1,17 @@
-/** Owns the routes of `/api/training`. */
+/** Owns the routes of training jobs: `/api/training/start` and `/api/training/jobs`. */
 import { createRoute } from "../../deps.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import {
   startTrainingRequestSchema,
   trainingJobListSchema,
   trainingJobResponseSchema,
-  trainingSampleListSchema,
 } from "../../contract/training.ts";
 import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http.ts";
+import type { Logger } from "../../lib/log.ts";
 import type { ServerEnv } from "../auth/caller.ts";
 import type { TrainingService } from "../services/training_service.ts";
+import { streamJobEvents } from "./job_event_stream.ts";
 import { idParams, pageQuery, withToken } from "./parameters.ts";
-
-const samples = createRoute({
-  ...withToken,
-  method: "get",
-  path: SERVER_PATHS.trainingSamples,
-  summary: "Lists training samples, newest first",
-  request: { query: pageQuery },
-  responses: {
-    200: jsonResponse(trainingSampleListSchema, "A page of samples"),
-    ...errorResponses(400, 401, 403, 503),
-  },
-});
 
 const start = createRoute({
   ...withToken,
@@ -72,10 +61,25 @@ const cancel = createRoute({
   },
 });
 
-/** The routes of training. */
-export function trainingRoutes({ training }: { training: TrainingService }) {
+const events = createRoute({
+  ...withToken,
+  method: "get",
+  path: documentedPath(SERVER_PATHS.trainingJobEvents),
+  summary:
+    "Follows a training job: server-sent events `training:progress`, each with the job, until it has ended",
+  request: { params: idParams },
+  responses: {
+    200: {
+      description: "The job now and after each change",
+      content: { "text/event-stream": { schema: trainingJobResponseSchema } },
+    },
+    ...errorResponses(400, 401, 403, 404, 503),
+  },
+});
+
+/** The routes of training jobs. */
+export function trainingRoutes({ training, log }: { training: TrainingService; log: Logger }) {
   return createRoutes<ServerEnv>()
-    .openapi(samples, async (c) => c.json(await training.samples(c.var.caller, c.req.valid("query")), 200))
     .openapi(
       start,
       async (c) => c.json({ job: await training.start(c.var.caller, c.req.valid("json")) }, 202),
@@ -88,5 +92,11 @@ export function trainingRoutes({ training }: { training: TrainingService }) {
     .openapi(
       cancel,
       async (c) => c.json({ job: await training.cancel(c.var.caller, c.req.valid("param").id) }, 200),
-    );
+    )
+    .openapi(events, async (c) => {
+      const leaving = new AbortController();
+      const signal = AbortSignal.any([c.req.raw.signal, leaving.signal]);
+      const jobs = await training.watch(c.var.caller, { jobId: c.req.valid("param").id, signal });
+      return streamJobEvents(c, { jobs, leave: () => leaving.abort(), log });
+    });
 }

@@ -1,67 +1,21 @@
 // Training: which samples ml is given, how a job is followed there, and how it ends.
 import assert from "node:assert/strict";
-import type { z } from "zod";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
-import { generatedResponseSchema, responseActionResponseSchema } from "../../contract/responses.ts";
 import {
   trainingJobListSchema,
   trainingJobResponseSchema,
   trainingSampleListSchema,
 } from "../../contract/training.ts";
-import { type ServerAppUnderTest, startServerApp } from "../../tests/support/server_app.ts";
-import { JOHN, sendConversation } from "../../tests/support/sync_batches.ts";
-
-const START = { baseModel: "ministral-3b-instruct", epochs: 3, learningRate: 0.0001 };
-
-interface Trainee {
-  server: ServerAppUnderTest;
-  token: string;
-  /** Samples of an accepted, an edited and a rejected draft. */
-  sampleIds: [string, string, string];
-}
-
-/** A device whose owner accepted one draft, edited one and rejected one. */
-async function startWithSamples(): Promise<Trainee> {
-  const server = await startServerApp();
-  const { token } = await server.pair();
-  const messages = await sendConversation({ server, token }, {
-    lines: [[JOHN, "Dinner?"], [JOHN, "Lunch?"], [JOHN, "Tea?"]],
-  });
-  const actions = [{ action: "accept" }, { action: "edit", editedResponse: "Sure" }, { action: "reject" }];
-  const ids: string[] = [];
-  for (const [index, action] of actions.entries()) {
-    const { responseId } = await server.expect(SERVER_PATHS.generateResponse, {
-      token,
-      body: { messageId: messages[index]?.id },
-      schema: generatedResponseSchema,
-    });
-    const acted = await server.expect(pathOf(SERVER_PATHS.responseAction, { id: responseId }), {
-      token,
-      body: action,
-      schema: responseActionResponseSchema,
-    });
-    ids.push(acted.trainingSampleId ?? "");
-  }
-  const [accepted = "", edited = "", rejected = ""] = ids;
-  return { server, token, sampleIds: [accepted, edited, rejected] };
-}
-
-type Job = z.infer<typeof trainingJobResponseSchema>["job"];
-
-async function start({ server, token }: Trainee, change: Record<string, unknown> = {}): Promise<Job> {
-  const { job } = await server.expect(SERVER_PATHS.startTraining, {
-    token,
-    body: { ...START, ...change },
-    status: 202,
-    schema: trainingJobResponseSchema,
-  });
-  return job;
-}
-
-async function read({ server, token }: Trainee, id: string): Promise<Job> {
-  const path = pathOf(SERVER_PATHS.trainingJob, { id });
-  return (await server.expect(path, { token, schema: trainingJobResponseSchema })).job;
-}
+import { startServerApp } from "../../tests/support/server_app.ts";
+import {
+  completedStatus,
+  readJob,
+  readModels,
+  runningStatus,
+  START,
+  startJob,
+  startWithSamples,
+} from "../../tests/support/trainee.ts";
 
 Deno.test("samples are listed newest first", async () => {
   const { server, token, sampleIds } = await startWithSamples();
@@ -78,7 +32,7 @@ Deno.test("a job hands the named samples to ml, each once and without rejected o
   const trainee = await startWithSamples();
   await using server = trainee.server;
   const [accepted, edited, rejected] = trainee.sampleIds;
-  const job = await start(trainee, { sampleIds: [edited, accepted.toUpperCase(), edited, rejected] });
+  const job = await startJob(trainee, { sampleIds: [edited, accepted.toUpperCase(), edited, rejected] });
   assert.deepEqual(
     {
       status: job.status,
@@ -97,7 +51,12 @@ Deno.test("a job hands the named samples to ml, each once and without rejected o
     base_model: START.baseModel,
     epochs: START.epochs,
     learning_rate: START.learningRate,
+    method: "sft",
   });
+  assert.deepEqual(samples.map(({ id, rejected }) => [id, rejected]), [[edited, undefined], [
+    accepted,
+    undefined,
+  ]]);
   assert.deepEqual(samples.map(({ output, quality }) => [output, quality]), [["Sure", 1], [
     "Reply number 1",
     1,
@@ -108,7 +67,7 @@ Deno.test("a job hands the named samples to ml, each once and without rejected o
 Deno.test("without named samples a job learns from all that were not rejected", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
-  assert.equal((await start(trainee)).sampleCount, 2);
+  assert.equal((await startJob(trainee)).sampleCount, 2);
   assert.equal(server.ml.started[0]?.samples.length, 2);
 });
 
@@ -143,6 +102,11 @@ const BAD_STARTS: [Record<string, unknown>, string][] = [
   [{ learningRate: 0 }, "learningRate"],
   [{ sampleIds: [] }, "sampleIds"],
   [{ sampleIds: ["x"] }, "sampleIds.0"],
+  [{ method: "rlhf" }, "method"],
+  [{ seed: -1 }, "seed"],
+  [{ batchSize: 0 }, "batchSize"],
+  [{ lora: { rank: 0 } }, "lora.rank"],
+  [{ lora: { targets: ["token_embd"] } }, "lora.targets.0"],
 ];
 
 Deno.test("a faulty start is refused with the path of its fault", async () => {
@@ -162,13 +126,13 @@ Deno.test("a faulty start is refused with the path of its fault", async () => {
 Deno.test("a job's status is ml's, and the last known one while ml is away", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
-  const { id } = await start(trainee);
+  const { id } = await startJob(trainee);
   server.ml.trainingJobs.set(id, { job_id: id, status: "training", progress: 45, error: null });
-  const training = await read(trainee, id);
+  const training = await readJob(trainee, id);
   assert.deepEqual([training.status, training.progress], ["training", 45]);
   assert.notEqual(training.startedAt, null);
   await server.ml.goDown();
-  assert.deepEqual(await read(trainee, id), training);
+  assert.deepEqual(await readJob(trainee, id), training);
   server.ml.comeBack();
   server.ml.trainingJobs.set(id, { job_id: id, status: "completed", progress: 100, error: null });
   const { jobs } = await server.expect(SERVER_PATHS.trainingJobs, {
@@ -177,15 +141,15 @@ Deno.test("a job's status is ml's, and the last known one while ml is away", asy
   });
   assert.deepEqual(jobs.map(({ status, progress }) => [status, progress]), [["completed", 100]]);
   server.ml.trainingJobs.clear();
-  assert.equal((await read(trainee, id)).status, "completed", "an ended job is not asked for again");
+  assert.equal((await readJob(trainee, id)).status, "completed", "an ended job is not asked for again");
 });
 
 Deno.test("a job that ml has lost has failed", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
-  const { id } = await start(trainee);
+  const { id } = await startJob(trainee);
   server.ml.trainingJobs.clear();
-  const job = await read(trainee, id);
+  const job = await readJob(trainee, id);
   assert.equal(job.status, "failed");
   assert.match(job.error ?? "", /does not know/);
 });
@@ -193,7 +157,7 @@ Deno.test("a job that ml has lost has failed", async () => {
 Deno.test("a device trains once at a time, and again once ml has finished", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
-  const { id } = await start(trainee);
+  const { id } = await startJob(trainee);
   await server.refuse(SERVER_PATHS.startTraining, {
     token: trainee.token,
     body: START,
@@ -201,7 +165,7 @@ Deno.test("a device trains once at a time, and again once ml has finished", asyn
     code: "conflict",
   });
   server.ml.trainingJobs.set(id, { job_id: id, status: "completed", progress: 100, error: null });
-  assert.notEqual((await start(trainee)).id, id);
+  assert.notEqual((await startJob(trainee)).id, id);
 });
 
 Deno.test("what ml answers to a start is answered, and the job has failed with its reason", async () => {
@@ -231,13 +195,13 @@ Deno.test("what ml answers to a start is answered, and the job has failed with i
   });
   server.ml.comeBack();
   server.ml.behaviour = { kind: "answer" };
-  assert.equal((await start(trainee)).status, "queued");
+  assert.equal((await startJob(trainee)).status, "queued");
 });
 
 Deno.test("a job is cancelled on ml, once; one that has ended cannot be", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
-  const { id } = await start(trainee);
+  const { id } = await startJob(trainee);
   const path = pathOf(SERVER_PATHS.cancelTrainingJob, { id });
   const cancel = { method: "POST", token: trainee.token };
   for (const _ of ["first", "repeated"]) {
@@ -245,17 +209,99 @@ Deno.test("a job is cancelled on ml, once; one that has ended cannot be", async 
     assert.equal(job.status, "cancelled");
   }
   assert.equal(server.ml.trainingJobs.get(id)?.status, "cancelled");
-  const second = await start(trainee);
+  const second = await startJob(trainee);
   server.ml.trainingJobs.set(second.id, {
     job_id: second.id,
     status: "completed",
     progress: 100,
     error: null,
   });
-  assert.equal((await read(trainee, second.id)).status, "completed");
+  assert.equal((await readJob(trainee, second.id)).status, "completed");
   await server.refuse(pathOf(SERVER_PATHS.cancelTrainingJob, { id: second.id }), {
     ...cancel,
     status: 409,
     code: "conflict",
   });
+});
+
+Deno.test("a job takes seed, batch and LoRA settings, and hands them to ml", async () => {
+  const trainee = await startWithSamples();
+  await using server = trainee.server;
+  const lora = { rank: 4, alpha: 8, targets: ["attn_q", "attn_v"], layers: 6 };
+  await startJob(trainee, { seed: 7, batchSize: 4, lora });
+  const [request] = server.ml.started;
+  assert.deepEqual([request?.seed, request?.batch_size, request?.lora], [7, 4, lora]);
+});
+
+Deno.test("with dpo a job learns from edits alone: the edit is chosen, its draft rejected", async () => {
+  const trainee = await startWithSamples();
+  await using server = trainee.server;
+  const [accepted, edited] = trainee.sampleIds;
+  const job = await startJob(trainee, { method: "dpo" });
+  assert.deepEqual([job.method, job.sampleCount], ["dpo", 1]);
+  const [request] = server.ml.started;
+  assert.equal(request?.method, "dpo");
+  assert.deepEqual(
+    request?.samples.map(({ id, output, rejected }) => [id, output, rejected]),
+    [[edited, "Sure", "Reply number 2"]],
+  );
+  const refusal = await server.refuse(SERVER_PATHS.startTraining, {
+    token: trainee.token,
+    body: { ...START, method: "dpo", sampleIds: [accepted] },
+    status: 400,
+    code: "validation_failed",
+  });
+  assert.match(refusal.message, /edited/);
+});
+
+Deno.test("a job shows its course as ml tells it, and keeps it when it has ended", async () => {
+  const trainee = await startWithSamples();
+  await using server = trainee.server;
+  const { id, metrics } = await startJob(trainee);
+  assert.equal(metrics, null);
+  server.ml.tellTraining(runningStatus(id));
+  const course = {
+    phase: "training",
+    step: 9,
+    steps: 20,
+    epoch: 1,
+    loss: 2.75,
+    heldOutLoss: 3.5,
+    learningRate: 0.0001,
+    tokensPerSecond: 250,
+    etaMs: 60_000,
+    excluded: { duplicate: 1 },
+    result: null,
+  };
+  assert.deepEqual((await readJob(trainee, id)).metrics, course);
+  server.ml.tellTraining(completedStatus(id));
+  const ended = await readJob(trainee, id);
+  assert.deepEqual([ended.status, ended.metrics?.result], ["completed", {
+    adapterId: `adapter-${id}`,
+    offered: true,
+    baseLoss: 3.5,
+    examplesLoss: 3.375,
+    adapterLoss: 3.25,
+    heldOutSamples: 1,
+    trainSamples: 1,
+  }]);
+  server.ml.trainingJobs.clear();
+  assert.deepEqual(await readJob(trainee, id), ended);
+});
+
+Deno.test("a job that ends while nobody asks has its adapter after the next pass, and only one", async () => {
+  const trainee = await startWithSamples();
+  await using server = trainee.server;
+  const { id } = await startJob(trainee);
+  server.ml.tellTraining(completedStatus(id));
+  assert.deepEqual((await readModels(trainee)).adapters, []);
+  await server.sweeper.sweep();
+  await server.sweeper.sweep();
+  await readJob(trainee, id);
+  const { adapters } = await readModels(trainee);
+  assert.deepEqual(adapters.map(({ jobId, state, baseModel }) => [jobId, state, baseModel]), [[
+    id,
+    "staged",
+    START.baseModel,
+  ]]);
 });

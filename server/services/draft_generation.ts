@@ -1,6 +1,10 @@
-/** Owns one attempt at a draft: asking ml for the text and recording how that ended. */
+/** Owns one attempt at a draft: asking ml for the text, with the account's adapter, and recording how that ended. */
+import type { GenerateInput, GenerateResult } from "../../contract/ml.ts";
+import type { AdapterFault } from "../../contract/models.ts";
 import { ApiError } from "../../lib/errors.ts";
+import type { Logger } from "../../lib/log.ts";
 import type { MlClient } from "../clients/ml.ts";
+import type { AdapterStore } from "../store/adapter_store.ts";
 import type { ResponseStore } from "../store/response_store.ts";
 import type { DraftResponse } from "../store/schema.ts";
 import { groupLabelsOf, stopTextsFor, withoutGroupLabel } from "./group_labels.ts";
@@ -14,6 +18,8 @@ export interface DraftSettings {
 export interface GenerationParts {
   ml: Pick<MlClient, "generate">;
   responses: ResponseStore;
+  adapters: Pick<AdapterStore, "promoted" | "noteFault">;
+  log: Logger;
 }
 
 /** One draft whose row is `generating`. */
@@ -23,6 +29,40 @@ export interface Generation {
   signal: AbortSignal;
 }
 
+/** Why ml does not draft with an adapter; undefined for a failure that has nothing to do with it. */
+function adapterFaultOf(error: unknown): AdapterFault | undefined {
+  if (!(error instanceof ApiError)) return undefined;
+  if (error.code === "not_found") return "unknown";
+  return error.code === "conflict" ? "refused" : undefined;
+}
+
+/** Asks ml with the adapter that the account has promoted, and once more without it when ml does not serve that one. */
+async function askModel(
+  { ml, adapters, log }: GenerationParts,
+  { draft, request, signal }: { draft: DraftResponse; request: GenerateInput; signal: AbortSignal },
+): Promise<GenerateResult> {
+  const { accountId, id: responseId } = draft;
+  const adapter = await adapters.promoted(accountId);
+  if (adapter === undefined) return await ml.generate(request, { signal });
+  const note = (fault: AdapterFault | null) =>
+    adapters.noteFault(accountId, { adapterId: adapter.id, fault });
+  try {
+    const result = await ml.generate({ ...request, adapter_id: adapter.id }, { signal });
+    if (adapter.fault !== null) await note(null);
+    return result;
+  } catch (error) {
+    const fault = adapterFaultOf(error);
+    if (fault === undefined) throw error;
+    log.warn("ml does not serve the promoted adapter: the base model drafts instead", {
+      responseId,
+      adapterId: adapter.id,
+      fault,
+    });
+    if (adapter.fault !== fault) await note(fault);
+    return await ml.generate(request, { signal });
+  }
+}
+
 /**
  * Asks ml for the text of a draft and records it.
  *
@@ -30,18 +70,19 @@ export interface Generation {
  * @throws ApiError when ml fails, or the signal's reason
  */
 export async function generateDraft(
-  { ml, responses }: GenerationParts,
+  parts: GenerationParts,
   { draft, settings, signal }: Generation,
 ): Promise<DraftResponse | undefined> {
   const labels = groupLabelsOf(draft.prompt);
-  const result = await ml.generate({
+  const request = {
     prompt: draft.prompt,
     ...(labels.length > 0 ? { stop: stopTextsFor(labels) } : {}),
     max_tokens: settings.maxTokens,
     temperature: settings.temperature,
     conversation_id: draft.conversationId,
-  }, { signal });
-  return await responses.complete(draft.accountId, {
+  };
+  const result = await askModel(parts, { draft, request, signal });
+  return await parts.responses.complete(draft.accountId, {
     responseId: draft.id,
     completion: {
       response: withoutGroupLabel(result.response.trim(), labels),

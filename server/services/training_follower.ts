@@ -1,10 +1,14 @@
 /** Owns keeping the rows of training jobs in step with ml, where the jobs run. */
-import type { MlStartTrainingRequest, MlTrainingStatus } from "../../contract/ml_training.ts";
+import type { MlStartTrainingRequest, MlTrainingStatus, TrainingResult } from "../../contract/ml_training.ts";
+import type { TrainingMetrics, TrainingOutcome } from "../../contract/training.ts";
 import { ApiError, logFieldsOfError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { MlClient } from "../clients/ml.ts";
 import type { TrainingJob as JobRow } from "../store/schema.ts";
-import type { TrainingJobStore } from "../store/training_job_store.ts";
+import type { TrainingJobStore, TrainingJobUpdate } from "../store/training_job_store.ts";
+
+/** A job's state as ml tells it. */
+export type JobStatus = Omit<MlTrainingStatus, "job_id">;
 
 export interface JobFollowerOptions {
   jobs: TrainingJobStore;
@@ -18,7 +22,7 @@ export interface JobFollower {
   /** The job as ml has it now; as it was last known while ml cannot be asked. */
   refresh(row: JobRow): Promise<JobRow>;
   /** Notes what ml says of a job; a job that has ended stays as it is. */
-  record(row: JobRow, status: Omit<MlTrainingStatus, "job_id">): Promise<JobRow>;
+  record(row: JobRow, status: JobStatus): Promise<JobRow>;
 }
 
 /** True while a job may still change. */
@@ -31,10 +35,66 @@ export function isUnknownToMl(error: unknown): boolean {
   return error instanceof ApiError && error.code === "not_found";
 }
 
+function outcomeOf(result: TrainingResult): TrainingOutcome {
+  return {
+    adapterId: result.adapter_id,
+    offered: result.offered,
+    baseLoss: result.base_loss,
+    examplesLoss: result.examples_loss,
+    adapterLoss: result.adapter_loss,
+    heldOutSamples: result.held_out_samples,
+    trainSamples: result.train_samples,
+  };
+}
+
+/** What ml tells of a job's course; undefined for an ml that tells nothing of it. */
+function metricsOf(status: JobStatus): TrainingMetrics | undefined {
+  if (status.phase === undefined && status.step === undefined && status.result === undefined) {
+    return undefined;
+  }
+  return {
+    phase: status.phase ?? null,
+    step: status.step ?? null,
+    steps: status.steps ?? null,
+    epoch: status.epoch ?? null,
+    loss: status.loss ?? null,
+    heldOutLoss: status.held_out_loss ?? null,
+    learningRate: status.learning_rate ?? null,
+    tokensPerSecond: status.tokens_per_second ?? null,
+    etaMs: status.eta_ms ?? null,
+    excluded: status.excluded ?? null,
+    result: status.result ? outcomeOf(status.result) : null,
+  };
+}
+
+/** What a state of ml's changes of a job's row. */
+export function changeOf(status: JobStatus): Omit<TrainingJobUpdate, "jobId"> {
+  const { status: name, progress, error } = status;
+  const metrics = metricsOf(status);
+  return metrics === undefined
+    ? { status: name, progress, error }
+    : { status: name, progress, error, metrics };
+}
+
 function recording(jobs: TrainingJobStore): JobFollower["record"] {
-  return async (row, { status, progress, error }) => {
-    const updated = await jobs.update(row.accountId, { jobId: row.id, status, progress, error });
+  return async (row, status) => {
+    const updated = await jobs.update(row.accountId, { jobId: row.id, ...changeOf(status) });
     return updated ?? await jobs.find(row.accountId, row.id) ?? row;
+  };
+}
+
+function startRequestOf(row: JobRow, samples: MlStartTrainingRequest["samples"]): MlStartTrainingRequest {
+  const { seed, batchSize, lora } = row.settings;
+  return {
+    job_id: row.id,
+    base_model: row.baseModel,
+    samples,
+    epochs: row.epochs,
+    learning_rate: row.learningRate,
+    method: row.method,
+    seed,
+    batch_size: batchSize,
+    lora,
   };
 }
 
@@ -49,16 +109,14 @@ export function createJobFollower({ jobs, ml, log }: JobFollowerOptions): JobFol
   return {
     record,
     async start(row, samples) {
-      const { id, baseModel, epochs, learningRate } = row;
-      starting.add(id);
+      starting.add(row.id);
       try {
-        const request = { job_id: id, base_model: baseModel, samples, epochs, learning_rate: learningRate };
-        return await record(row, await ml.startTraining(request));
+        return await record(row, await ml.startTraining(startRequestOf(row, samples)));
       } catch (error) {
         await fail(row, error instanceof ApiError ? error.message : "Something went wrong on the server");
         throw error;
       } finally {
-        starting.delete(id);
+        starting.delete(row.id);
       }
     },
     async refresh(row) {

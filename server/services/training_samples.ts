@@ -3,6 +3,7 @@ import { MAX_REPLY_LENGTH, type MlStartTrainingRequest } from "../../contract/ml
 import type { PageQuery } from "../../contract/paging.ts";
 import {
   MAX_TRAINING_SAMPLES,
+  type TrainingMethod,
   type TrainingSample,
   type TrainingSampleList,
 } from "../../contract/training.ts";
@@ -58,30 +59,61 @@ async function findNamed(
   return found;
 }
 
+/** A draft and what the person made of it, different from one another. */
+function isPair({ source, output, rejectedOutput }: SampleRow): boolean {
+  const rejected = rejectedOutput ?? "";
+  return source === "edit" && rejected !== "" && rejected !== output && rejected.length <= MAX_REPLY_LENGTH;
+}
+
 /** Those of quality 0 teach nothing, and ml takes no reply that is longer than any model's context. */
 function isTrainable({ quality, output }: SampleRow): boolean {
   return quality > 0 && output !== "" && output.length <= MAX_REPLY_LENGTH;
 }
 
+const NOTHING = {
+  sft: "There is nothing to learn from: accept or edit some drafts first",
+  dpo: "There is nothing to prefer: `dpo` learns from drafts that were edited, and there are none",
+};
+
 /**
- * The samples that a job is to learn from: the named ones, or all, less those that cannot be learned from.
+ * The samples that a job is to learn from: the named ones, or all, less those that cannot be learned from by its method.
  *
  * @throws ApiError `validation_failed` naming each id that is no sample of the account, or when nothing is left
  */
 export async function chooseSamples(
   samples: SampleStore,
-  { accountId, sampleIds }: { accountId: string; sampleIds?: readonly string[] },
+  { accountId, sampleIds, method }: {
+    accountId: string;
+    sampleIds?: readonly string[];
+    method: TrainingMethod;
+  },
 ): Promise<readonly SampleRow[]> {
   const chosen = sampleIds === undefined
     ? await samples.listTrainable(accountId, MAX_TRAINING_SAMPLES)
     : await findNamed(samples, { accountId, sampleIds });
-  const trainable = chosen.filter(isTrainable);
+  const trainable = chosen.filter((row) => isTrainable(row) && (method === "sft" || isPair(row)));
   if (trainable.length > 0) return trainable;
-  const message = "There is nothing to learn from: accept or edit some drafts first";
+  const message = NOTHING[method];
   throw new ApiError("validation_failed", message, { details: [{ path: "sampleIds", message }] });
 }
 
-/** Samples as ml takes them. */
-export function mlSamplesOf(rows: readonly SampleRow[]): MlStartTrainingRequest["samples"] {
-  return rows.map(({ input, output, quality }) => ({ input, output, quality }));
+/** Samples as ml takes them; with `dpo` the draft that an edit replaced is the losing side. */
+export function mlSamplesOf(
+  rows: readonly SampleRow[],
+  method: TrainingMethod,
+): MlStartTrainingRequest["samples"] {
+  return rows.map(({ id, input, output, rejectedOutput, quality }) => ({
+    id,
+    input,
+    output,
+    quality,
+    ...(method === "dpo" && rejectedOutput ? { rejected: rejectedOutput } : {}),
+  }));
+}
+
+/** All samples of an account as lines of JSON. */
+export async function* exportLines(samples: SampleStore, accountId: string): AsyncGenerator<string> {
+  for await (const rows of samples.each(accountId)) {
+    yield rows.map((row) => `${JSON.stringify(sampleOf(row))}\n`).join("");
+  }
 }

@@ -1,6 +1,9 @@
-/** Owns training jobs: starting them on ml, following them there, cancelling them. */
+/** Owns training: samples made, shown and deleted; jobs started on ml, followed there, cancelled. */
+import type { Deletion } from "../../contract/deletion.ts";
 import type { PageQuery } from "../../contract/paging.ts";
 import type {
+  ImportSamplesRequest,
+  ImportSamplesResponse,
   StartTrainingRequest,
   TrainingJob,
   TrainingJobList,
@@ -14,23 +17,40 @@ import type { SampleStore } from "../store/sample_store.ts";
 import type { TrainingJob as JobRow } from "../store/schema.ts";
 import type { TrainingJobStore } from "../store/training_job_store.ts";
 import { pageFieldsOf, pageRequestOf } from "./paging.ts";
-import { createJobFollower, isLive, isUnknownToMl, type JobFollower } from "./training_follower.ts";
-import { chooseSamples, listSamples, mlSamplesOf } from "./training_samples.ts";
+import type { PromptStores } from "./draft_prompt.ts";
+import { importSamples } from "./sample_import.ts";
+import { watchJob } from "./training_events.ts";
+import { isLive, isUnknownToMl, type JobFollower } from "./training_follower.ts";
+import { chooseSamples, exportLines, listSamples, mlSamplesOf } from "./training_samples.ts";
 
-export interface TrainingServiceOptions {
+export interface TrainingServiceOptions extends PromptStores {
   samples: SampleStore;
-  jobs: TrainingJobStore;
-  ml: Pick<MlClient, "startTraining" | "trainingStatus" | "cancelTraining">;
+  trainingJobs: TrainingJobStore;
+  follower: JobFollower;
+  ml: Pick<MlClient, "cancelTraining" | "trainingEvents">;
   log: Logger;
+  /** Called when ml may have something to hear: adapters that were tainted. */
+  onOutbox: () => void;
 }
 
 export interface TrainingService {
   samples(caller: Caller, query: PageQuery): Promise<TrainingSampleList>;
+  /** Makes samples of replies that the person sent. @throws ApiError `validation_failed` for unknown conversations */
+  importSamples(caller: Caller, request: ImportSamplesRequest): Promise<ImportSamplesResponse>;
+  /** All samples as lines of JSON, newest first, read as they are asked for. */
+  exportSamples(caller: Caller): AsyncGenerator<string>;
+  /** @throws ApiError `not_found` */
+  deleteSample(caller: Caller, sampleId: string): Promise<Deletion>;
   /** @throws ApiError `validation_failed`, `conflict` while the device has a live job, or what ml fails with */
   start(caller: Caller, request: StartTrainingRequest): Promise<TrainingJob>;
   list(caller: Caller, query: PageQuery): Promise<TrainingJobList>;
   /** @throws ApiError `not_found` */
   get(caller: Caller, jobId: string): Promise<TrainingJob>;
+  /** The job now and after each change, until it has ended or the signal aborts. @throws ApiError `not_found` */
+  watch(
+    caller: Caller,
+    request: { jobId: string; signal: AbortSignal },
+  ): Promise<AsyncGenerator<TrainingJob>>;
   /** @throws ApiError `not_found`, `conflict` when the job has ended, or `ml_unavailable` */
   cancel(caller: Caller, jobId: string): Promise<TrainingJob>;
 }
@@ -44,17 +64,21 @@ function jobOf(row: JobRow): TrainingJob {
     baseModel: row.baseModel,
     epochs: row.epochs,
     learningRate: row.learningRate,
+    method: row.method,
     sampleCount: row.sampleCount,
+    metrics: row.metrics,
     createdAt: row.createdAt.toISOString(),
     startedAt: row.startedAt?.toISOString() ?? null,
     finishedAt: row.finishedAt?.toISOString() ?? null,
   };
 }
 
-function starting(options: TrainingServiceOptions, follower: JobFollower): TrainingService["start"] {
-  const { samples, jobs } = options;
-  return async ({ accountId, deviceId }, { baseModel, epochs, learningRate, sampleIds }) => {
-    const chosen = await chooseSamples(samples, { accountId, sampleIds });
+function starting(
+  { samples, trainingJobs: jobs, follower }: TrainingServiceOptions,
+): TrainingService["start"] {
+  return async ({ accountId, deviceId }, request) => {
+    const { baseModel, epochs, learningRate, sampleIds, method, ...settings } = request;
+    const chosen = await chooseSamples(samples, { accountId, sampleIds, method });
     const before = await jobs.liveJob(accountId, deviceId);
     // ml may have ended it since it was last looked at, and then nothing is in the way.
     if (before !== undefined) await follower.refresh(before);
@@ -64,19 +88,29 @@ function starting(options: TrainingServiceOptions, follower: JobFollower): Train
       baseModel,
       epochs,
       learningRate,
+      method,
+      settings,
       sampleIds: chosen.map(({ id }) => id),
     });
     if (outcome === "busy") {
       throw new ApiError("conflict", `This device trains already: wait for job ${job.id}, or cancel it`);
     }
-    return jobOf(await follower.start(job, mlSamplesOf(chosen)));
+    return jobOf(await follower.start(job, mlSamplesOf(chosen, method)));
   };
 }
 
-function cancelling(options: TrainingServiceOptions, follower: JobFollower): TrainingService["cancel"] {
+async function findJob(
+  { trainingJobs }: TrainingServiceOptions,
+  { accountId, jobId }: { accountId: string; jobId: string },
+): Promise<JobRow> {
+  const row = await trainingJobs.find(accountId, jobId);
+  if (row === undefined) throw new ApiError("not_found", "There is no training job with this id");
+  return row;
+}
+
+function cancelling(options: TrainingServiceOptions): TrainingService["cancel"] {
   return async ({ accountId }, jobId) => {
-    const row = await options.jobs.find(accountId, jobId);
-    if (row === undefined) throw noJob();
+    const row = await findJob(options, { accountId, jobId });
     if (row.status === "cancelled") return jobOf(row);
     if (!isLive(row)) {
       throw new ApiError("conflict", `The training job has ended already: it is ${row.status}`);
@@ -86,31 +120,41 @@ function cancelling(options: TrainingServiceOptions, follower: JobFollower): Tra
       if (isUnknownToMl(error)) return gone;
       throw error;
     });
-    return jobOf(await follower.record(row, status));
+    return jobOf(await options.follower.record(row, status));
   };
 }
 
-function noJob(): ApiError {
-  return new ApiError("not_found", "There is no training job with this id");
+function deleting({ samples, onOutbox }: TrainingServiceOptions): TrainingService["deleteSample"] {
+  return async ({ accountId }, sampleId) => {
+    const deletion = await samples.delete(accountId, sampleId);
+    if (deletion === undefined) throw new ApiError("not_found", "There is no training sample with this id");
+    onOutbox();
+    return { messages: 0, responses: 0, samples: 1, ...deletion };
+  };
+}
+
+async function* jobsOf(rows: AsyncGenerator<JobRow>): AsyncGenerator<TrainingJob> {
+  for await (const row of rows) yield jobOf(row);
 }
 
 /** Makes the training service. */
 export function createTrainingService(options: TrainingServiceOptions): TrainingService {
-  const { jobs } = options;
-  const follower = createJobFollower(options);
+  const { trainingJobs, follower } = options;
   return {
     samples: ({ accountId }, query) => listSamples(options.samples, { accountId, query }),
-    start: starting(options, follower),
+    importSamples: ({ accountId }, request) => importSamples(options, { accountId, request }),
+    exportSamples: ({ accountId }) => exportLines(options.samples, accountId),
+    deleteSample: deleting(options),
+    start: starting(options),
     async list({ accountId }, query) {
-      const page = await jobs.list(accountId, pageRequestOf(query));
+      const page = await trainingJobs.list(accountId, pageRequestOf(query));
       const rows = await Promise.all(page.rows.map((row) => follower.refresh(row)));
       return { jobs: rows.map(jobOf), ...pageFieldsOf(page, query) };
     },
-    async get({ accountId }, jobId) {
-      const row = await jobs.find(accountId, jobId);
-      if (row === undefined) throw noJob();
-      return jobOf(await follower.refresh(row));
-    },
-    cancel: cancelling(options, follower),
+    get: async ({ accountId }, jobId) =>
+      jobOf(await follower.refresh(await findJob(options, { accountId, jobId }))),
+    watch: async ({ accountId }, { jobId, signal }) =>
+      jobsOf(watchJob(options, { row: await findJob(options, { accountId, jobId }), signal })),
+    cancel: cancelling(options),
   };
 }

@@ -1,9 +1,11 @@
 /** Owns training samples: what the person's actions and own replies teach the model. */
 import { and, eq, gt, type SQL, sql as drizzleSql } from "drizzle-orm";
+import { untaintedAdapters } from "./adapter_promotion.ts";
 import type { Database } from "./database.ts";
 import { newId } from "./new_id.ts";
-import { behind, newestFirst, type Page, type PageRequest, readPage } from "./paging.ts";
+import { behind, newestFirst, type Page, type PageRequest, type Position, readPage } from "./paging.ts";
 import { type TrainingSample, trainingSamples } from "./schema.ts";
+import { sentReplies, type SentReply, type SentReplyRequest } from "./sent_replies.ts";
 
 /** A sample made of a reply that the person sent. */
 export interface ImportedSample {
@@ -24,10 +26,15 @@ export interface SampleStore {
   findMany(accountId: string, ids: readonly string[]): Promise<readonly TrainingSample[]>;
   /** Adds samples of the account's own messages; returns how many were new. */
   import(accountId: string, samples: readonly ImportedSample[]): Promise<number>;
-  /** True when the account had this sample. */
-  delete(accountId: string, sampleId: string): Promise<boolean>;
+  /** All samples, newest first, some at a time, without a connection held between. */
+  each(accountId: string): AsyncGenerator<readonly TrainingSample[]>;
+  /** What the person sent, to make samples of. */
+  sentReplies(request: SentReplyRequest): Promise<readonly SentReply[]>;
+  /** Deletes a sample and taints the adapters that learned from it; undefined when the account has no such sample. */
+  delete(accountId: string, sampleId: string): Promise<{ taintedAdapterIds: string[] } | undefined>;
 }
 
+const EXPORTED_AT_ONCE = 500;
 const NEWEST = { time: trainingSamples.createdAt, id: trainingSamples.id };
 
 function ofAccount(accountId: string): SQL {
@@ -82,13 +89,32 @@ async function importSamples(
   return result.count;
 }
 
-async function deleteSample(
+async function* each({ db }: Database, accountId: string): AsyncGenerator<readonly TrainingSample[]> {
+  let after: Position | undefined;
+  while (true) {
+    const rows = await db.select().from(trainingSamples)
+      .where(and(ofAccount(accountId), behind(after, NEWEST)))
+      .orderBy(...newestFirst(NEWEST)).limit(EXPORTED_AT_ONCE);
+    if (rows.length > 0) yield rows;
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < EXPORTED_AT_ONCE) return;
+    after = { at: last.createdAt, id: last.id };
+  }
+}
+
+function deleteSample(
   { db }: Database,
   { accountId, sampleId }: { accountId: string; sampleId: string },
-): Promise<boolean> {
-  const gone = await db.delete(trainingSamples)
-    .where(and(ofAccount(accountId), eq(trainingSamples.id, sampleId))).returning({ id: trainingSamples.id });
-  return gone.length > 0;
+): Promise<{ taintedAdapterIds: string[] } | undefined> {
+  return db.transaction(async (tx) => {
+    const before = await untaintedAdapters(tx, accountId);
+    const gone = await tx.delete(trainingSamples)
+      .where(and(ofAccount(accountId), eq(trainingSamples.id, sampleId)))
+      .returning({ id: trainingSamples.id });
+    if (gone.length === 0) return undefined;
+    const after = new Set(await untaintedAdapters(tx, accountId));
+    return { taintedAdapterIds: before.filter((id) => !after.has(id)) };
+  });
 }
 
 export function createSampleStore(database: Database): SampleStore {
@@ -96,6 +122,8 @@ export function createSampleStore(database: Database): SampleStore {
     list: (accountId, page) => list(database, { accountId, page }),
     listTrainable: (accountId, limit) => listTrainable(database, { accountId, limit }),
     findMany: (accountId, ids) => findMany(database, { accountId, ids }),
+    each: (accountId) => each(database, accountId),
+    sentReplies: (request) => sentReplies(database, request),
     import: (accountId, samples) => importSamples(database, { accountId, samples }),
     delete: (accountId, sampleId) => deleteSample(database, { accountId, sampleId }),
   };

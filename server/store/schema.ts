@@ -1,11 +1,29 @@
 /** Owns the tables of the server as drizzle sees them; the SQL in migrations/ creates them with their indexes. */
 import { sql } from "drizzle-orm";
-import { bigint, boolean, integer, jsonb, pgTable, real, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import {
+  bigint,
+  boolean,
+  doublePrecision,
+  integer,
+  jsonb,
+  pgTable,
+  real,
+  text,
+  timestamp,
+  uuid,
+} from "drizzle-orm/pg-core";
 import type { DEVICE_STATUSES, DeviceScope } from "../../contract/devices.ts";
 import type { Timings } from "../../contract/ml.ts";
+import type { AdapterFault, AdapterState } from "../../contract/models.ts";
 import type { RESPONSE_ACTIONS, ResponseStatus } from "../../contract/responses.ts";
 import type { Attachment, MessageDirection, MessageType, Reaction } from "../../contract/sync.ts";
-import type { SAMPLE_SOURCES, TrainingStatus } from "../../contract/training.ts";
+import type {
+  SAMPLE_SOURCES,
+  TrainingMethod,
+  TrainingMetrics,
+  TrainingSettings,
+  TrainingStatus,
+} from "../../contract/training.ts";
 
 /** States of a device: registered, holding a valid token, or shut out. */
 export type DeviceStatus = typeof DEVICE_STATUSES[number];
@@ -156,7 +174,7 @@ export const trainingSamples = pgTable("training_samples", {
   createdAt: createdAt(),
 });
 
-/** One fine-tuning run asked for by a device. */
+/** One fine-tuning run asked for by a device; `metrics` is what ml last said of its course. */
 export const trainingJobs = pgTable("training_jobs", {
   id: uuid("id").primaryKey(),
   accountId: uuid("account_id").notNull(),
@@ -167,11 +185,40 @@ export const trainingJobs = pgTable("training_jobs", {
   baseModel: text("base_model").notNull(),
   epochs: integer("epochs").notNull(),
   learningRate: real("learning_rate").notNull(),
+  method: text("method").$type<TrainingMethod>().notNull().default("sft"),
+  settings: jsonb("settings").$type<TrainingSettings>().notNull().default({}),
+  metrics: jsonb("metrics").$type<TrainingMetrics>(),
   sampleIds: jsonb("sample_ids").$type<readonly string[]>().notNull(),
   sampleCount: integer("sample_count").notNull(),
   createdAt: createdAt(),
   startedAt: time("started_at"),
   finishedAt: time("finished_at"),
+});
+
+/** What a finished job made, under ml's name for it; at most one of an account is `promoted`. */
+export const adapters = pgTable("adapters", {
+  id: text("id").primaryKey(),
+  accountId: uuid("account_id").notNull(),
+  jobId: uuid("job_id").notNull(),
+  baseModel: text("base_model").notNull(),
+  state: text("state").$type<AdapterState>().notNull(),
+  offered: boolean("offered").notNull(),
+  baseLoss: doublePrecision("base_loss"),
+  examplesLoss: doublePrecision("examples_loss"),
+  adapterLoss: doublePrecision("adapter_loss"),
+  heldOutSamples: integer("held_out_samples").notNull(),
+  trainSamples: integer("train_samples").notNull(),
+  fault: text("fault").$type<AdapterFault>(),
+  createdAt: createdAt(),
+  promotedAt: timestamp("promoted_at", { withTimezone: true, precision: 6, mode: "date" }),
+});
+
+/** What ml has yet to hear; a row goes once it has. */
+export const mlOutbox = pgTable("ml_outbox", {
+  id: bigint("id", { mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
+  kind: text("kind").$type<"taint_adapter" | "delete_adapter" | "clear_cache">().notNull(),
+  target: text("target").notNull(),
+  createdAt: createdAt(),
 });
 
 /** Rows as the stores return them; times are `Date`s with millisecond precision. */
@@ -184,3 +231,5 @@ export type DraftResponse = typeof responses.$inferSelect;
 export type TrainingSample = typeof trainingSamples.$inferSelect;
 /** Without its sample ids, of which there may be many; see `sampleIds` of the store. */
 export type TrainingJob = Omit<typeof trainingJobs.$inferSelect, "sampleIds">;
+export type Adapter = typeof adapters.$inferSelect;
+export type MlMessage = typeof mlOutbox.$inferSelect;

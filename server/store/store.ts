@@ -1,6 +1,7 @@
 /** Owns the opening of storage: finds or starts PostgreSQL, migrates it, and makes the stores. */
 import { messageOf } from "../../lib/errors.ts";
 import { StartError, withDeadline } from "../../lib/lifecycle.ts";
+import { type AdapterStore, createAdapterStore } from "./adapter_store.ts";
 import { type ContactStore, createContactStore } from "./contact_store.ts";
 import { type ConversationStore, createConversationStore } from "./conversation_store.ts";
 import { type Database, openDatabase, type PostgresAddress } from "./database.ts";
@@ -9,6 +10,7 @@ import { createDeviceStore, type DeviceStore } from "./device_store.ts";
 import { findRunningPostgres, startEmbeddedPostgres } from "./embedded_postgres.ts";
 import { createMessageIngest, type MessageIngest } from "./message_ingest.ts";
 import { migrate } from "./migrate.ts";
+import { createMlOutboxStore, type MlOutboxStore } from "./ml_outbox_store.ts";
 import { createResponseStore, type ResponseStore } from "./response_store.ts";
 import { createSampleStore, type SampleStore } from "./sample_store.ts";
 import { createTrainingJobStore, type TrainingJobStore } from "./training_job_store.ts";
@@ -30,6 +32,8 @@ export interface Stores {
   readonly responses: ResponseStore;
   readonly samples: SampleStore;
   readonly trainingJobs: TrainingJobStore;
+  readonly adapters: AdapterStore;
+  readonly mlOutbox: MlOutboxStore;
 }
 
 /** The open storage; disposing it closes the pool, and then stops the embedded PostgreSQL. */
@@ -52,6 +56,8 @@ export function createStores(database: Database): Stores {
     responses: createResponseStore(database),
     samples: createSampleStore(database),
     trainingJobs: createTrainingJobStore(database),
+    adapters: createAdapterStore(database),
+    mlOutbox: createMlOutboxStore(database),
   };
 }
 

@@ -5,6 +5,7 @@ import {
   type StoreTests,
   type TestDatabase,
 } from "../../tests/support/postgres.ts";
+import { adapterTests } from "./adapter_suite.ts";
 import { contactTests } from "./contact_suite.ts";
 import { conversationTests } from "./conversation_suite.ts";
 import { claimTests, linkingTests } from "./device_linking_suite.ts";
@@ -24,6 +25,7 @@ const SHARING: StoreTests = {
   ...conversationTests,
   ...responseTests,
   ...trainingTests,
+  ...adapterTests,
 };
 const ALONE: StoreTests = { ...claimTests, ...ingestModelTests };
 

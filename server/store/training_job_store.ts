@@ -1,7 +1,13 @@
-/** Owns training jobs: at most one live job a device. */
-import { and, eq, getTableColumns, inArray, type SQL, sql } from "drizzle-orm";
-import type { TrainingStatus } from "../../contract/training.ts";
-import type { Database } from "./database.ts";
+/** Owns training jobs: at most one live job a device; one that ends with a result makes its adapter. */
+import { and, asc, eq, getTableColumns, inArray, type SQL, sql } from "drizzle-orm";
+import type {
+  TrainingMethod,
+  TrainingMetrics,
+  TrainingSettings,
+  TrainingStatus,
+} from "../../contract/training.ts";
+import { addAdapter, lockAdapters } from "./adapter_promotion.ts";
+import type { Database, Queries } from "./database.ts";
 import { newId } from "./new_id.ts";
 import { behind, newestFirst, type Page, type PageRequest, readPage } from "./paging.ts";
 import { type TrainingJob, trainingJobs } from "./schema.ts";
@@ -12,6 +18,8 @@ export interface NewTrainingJob {
   readonly baseModel: string;
   readonly epochs: number;
   readonly learningRate: number;
+  readonly method?: TrainingMethod;
+  readonly settings?: TrainingSettings;
   readonly sampleIds: readonly string[];
 }
 
@@ -24,6 +32,8 @@ export interface TrainingJobUpdate {
   readonly status?: TrainingStatus;
   readonly progress?: number;
   readonly error?: string | null;
+  /** Absent: they stay as they are. */
+  readonly metrics?: TrainingMetrics;
 }
 
 export interface TrainingJobStore {
@@ -31,12 +41,17 @@ export interface TrainingJobStore {
   find(accountId: string, jobId: string): Promise<TrainingJob | undefined>;
   /** Jobs of the account, newest first. */
   list(accountId: string, page: PageRequest): Promise<Page<TrainingJob>>;
-  /** Changes a live job and notes when it started or finished; undefined when it has ended already. */
+  /**
+   * Changes a live job and notes when it started or finished; undefined when it has ended already. A job that completes
+   * with a result makes its adapter in the same transaction, so exactly once.
+   */
   update(accountId: string, update: TrainingJobUpdate): Promise<TrainingJob | undefined>;
   /** The samples a job was started with; empty when the account has no such job. */
   sampleIds(accountId: string, jobId: string): Promise<readonly string[]>;
   /** The queued or training job of a device, if any. */
   liveJob(accountId: string, deviceId: string): Promise<TrainingJob | undefined>;
+  /** The queued and training jobs of all accounts, oldest first. */
+  listLive(): Promise<readonly TrainingJob[]>;
 }
 
 /** The states in which a job is live; the index `training_jobs_live` has the same. */
@@ -83,20 +98,36 @@ function list(
   });
 }
 
-async function update(
-  { db }: Database,
+async function changeLive(
+  db: Queries,
   { accountId, change }: { accountId: string; change: TrainingJobUpdate },
 ): Promise<TrainingJob | undefined> {
-  const { jobId, status, progress, error } = change;
+  const { jobId, status, progress, error, metrics } = change;
   const ended = status !== undefined && !LIVE.some((live) => live === status);
   const [job] = await db.update(trainingJobs).set({
     status,
     progress,
     error,
+    metrics,
     startedAt: status === "training" ? sql`coalesce(${trainingJobs.startedAt}, now())` : undefined,
     finishedAt: ended ? sql`now()` : undefined,
   }).where(and(isJob({ accountId, jobId }), inArray(trainingJobs.status, LIVE))).returning(JOB_COLUMNS);
   return job;
+}
+
+async function update(
+  { db }: Database,
+  request: { accountId: string; change: TrainingJobUpdate },
+): Promise<TrainingJob | undefined> {
+  const { status, metrics } = request.change;
+  const result = status === "completed" ? metrics?.result : undefined;
+  if (!result) return await changeLive(db, request);
+  return await db.transaction(async (tx) => {
+    await lockAdapters(tx, request.accountId);
+    const job = await changeLive(tx, request);
+    if (job !== undefined) await addAdapter(tx, { job, result });
+    return job;
+  });
 }
 
 async function sampleIds({ db }: Database, key: JobKey): Promise<readonly string[]> {
@@ -124,5 +155,8 @@ export function createTrainingJobStore(database: Database): TrainingJobStore {
     update: (accountId, change) => update(database, { accountId, change }),
     sampleIds: (accountId, jobId) => sampleIds(database, { accountId, jobId }),
     liveJob: (accountId, deviceId) => liveJob(database, { accountId, deviceId }),
+    listLive: async () =>
+      await database.db.select(JOB_COLUMNS).from(trainingJobs).where(inArray(trainingJobs.status, LIVE))
+        .orderBy(asc(trainingJobs.id)),
   };
 }

@@ -1,25 +1,10 @@
 /** Owns the tests of training samples and training jobs. */
 import assert from "node:assert/strict";
 import type { StoreTests } from "../../tests/support/postgres.ts";
-import type { BatchOrigin } from "./ingest_statements.ts";
-import { batch, completedDraft, message, paired } from "../../tests/support/store_rows.ts";
-import type { TrainingSample } from "./schema.ts";
-import type { Stores } from "./store.ts";
+import { acceptedSample, batch, message, paired } from "../../tests/support/store_rows.ts";
 
 const PAGE = { page: 1, pageSize: 50 };
 const JOB = { baseModel: "ministral-3b-instruct", epochs: 3, learningRate: 0.0001, sampleIds: ["a", "b"] };
-
-async function sampleOf(stores: Stores, origin: BatchOrigin, quality = 1): Promise<TrainingSample> {
-  const { id: responseId } = await completedDraft(stores, origin);
-  const sample = { input: "Them: Hello!\nMe:", output: "Hi!", quality };
-  const result = await stores.responses.recordAction(origin.accountId, {
-    responseId,
-    action: "accept",
-    sample,
-  });
-  assert(result.outcome === "recorded" && result.sample);
-  return result.sample;
-}
 
 export const trainingTests: StoreTests = {
   "samples are listed newest first, those of no quality kept out of training": async (
@@ -27,9 +12,9 @@ export const trainingTests: StoreTests = {
   ) => {
     const origin = await paired(stores);
     const [first, useless, last] = [
-      await sampleOf(stores, origin),
-      await sampleOf(stores, origin, 0),
-      await sampleOf(stores, origin),
+      await acceptedSample(stores, origin),
+      await acceptedSample(stores, origin, { quality: 0 }),
+      await acceptedSample(stores, origin),
     ];
     assert.deepEqual((await samples.list(origin.accountId, PAGE)).rows, [last, useless, first]);
     assert.deepEqual(await samples.listTrainable(origin.accountId, 10), [last, first]);
@@ -41,9 +26,9 @@ export const trainingTests: StoreTests = {
   ) => {
     const [mine, other] = [await paired(stores), await paired(stores)];
     const [a, b, foreign] = [
-      await sampleOf(stores, mine),
-      await sampleOf(stores, mine),
-      await sampleOf(stores, other),
+      await acceptedSample(stores, mine),
+      await acceptedSample(stores, mine),
+      await acceptedSample(stores, other),
     ];
     const unknown = Array.from({ length: 70_000 }, () => crypto.randomUUID());
     const ids = [b.id, foreign.id, ...unknown, a.id.toUpperCase(), b.id];
@@ -53,10 +38,10 @@ export const trainingTests: StoreTests = {
 
   "a sample is deleted once, by its own account": async ({ stores }) => {
     const [mine, other] = [await paired(stores), await paired(stores)];
-    const { id } = await sampleOf(stores, mine);
-    assert.equal(await stores.samples.delete(other.accountId, id), false);
-    assert.equal(await stores.samples.delete(mine.accountId, id), true);
-    assert.equal(await stores.samples.delete(mine.accountId, id), false);
+    const { id } = await acceptedSample(stores, mine);
+    assert.equal(await stores.samples.delete(other.accountId, id), undefined);
+    assert.deepEqual(await stores.samples.delete(mine.accountId, id), { taintedAdapterIds: [] });
+    assert.equal(await stores.samples.delete(mine.accountId, id), undefined);
   },
 
   "sent replies are imported once, and only the account's own": async ({ stores }) => {

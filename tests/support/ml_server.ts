@@ -12,6 +12,7 @@ import {
   type MlTrainingStatus,
 } from "../../contract/ml_training.ts";
 import { ML_PATHS } from "../../contract/paths.ts";
+import { type Context, streamSSE } from "../../deps.ts";
 import { createApiApp, createRoutes } from "../../lib/http.ts";
 import { ApiError } from "../../lib/errors.ts";
 import { createLogger } from "../../lib/log.ts";
@@ -60,8 +61,17 @@ export class MlServer implements AsyncDisposable {
   readonly started: MlStartTrainingRequest[] = [];
   /** What `/training/status` answers, by job id. */
   readonly trainingJobs = new Map<string, MlTrainingStatus>();
+  /** The adapters that it has, and whether they serve. */
+  readonly adapters = new Map<string, "ready" | "tainted">();
+  /** What it was told of adapters and its cache, in order: method and path. */
+  readonly orders: string[] = [];
+  /** Open streams of training events. */
+  readonly #watchers = new Map<string, Set<(status: MlTrainingStatus) => void>>();
   /** The `Authorization` header of each request. */
   readonly authorizations: (string | undefined)[] = [];
+  /** Ends the open streams, which would keep the server from closing. */
+  readonly #ending: (() => void)[] = [];
+  #left = signal();
   #arrived = signal();
   #aborted = signal();
   #released = signal();
@@ -90,8 +100,26 @@ export class MlServer implements AsyncDisposable {
     this.#released.resolve();
   }
 
+  /** A job goes on: watchers are told. One that completes has its adapter. */
+  tellTraining(status: MlTrainingStatus): void {
+    this.trainingJobs.set(status.job_id, status);
+    if (status.result) this.adapters.set(status.result.adapter_id, "ready");
+    for (const watcher of this.#watchers.get(status.job_id) ?? []) watcher(status);
+  }
+
+  /** How many streams of a job's events are open. */
+  watchersOf(jobId: string): number {
+    return this.#watchers.get(jobId)?.size ?? 0;
+  }
+
+  /** Resolves once nobody reads a job's events any more. */
+  async unwatched(jobId: string): Promise<void> {
+    while (this.watchersOf(jobId) > 0) await this.#left.promise;
+  }
+
   /** Stops listening, as a machine that sleeps does. */
   async goDown(): Promise<void> {
+    for (const end of this.#ending.splice(0)) end();
     await this.#server.shutdown();
   }
 
@@ -102,6 +130,7 @@ export class MlServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.release();
+    for (const end of this.#ending.splice(0)) end();
     await this.#server.shutdown();
   }
 
@@ -118,10 +147,12 @@ export class MlServer implements AsyncDisposable {
     const routes = createRoutes();
     routes.get(ML_PATHS.health, (c) => c.json(this.health));
     routes.post(ML_PATHS.generate, async (c) => {
-      this.generated.push(generateRequestSchema.parse(await c.req.json()));
+      const request = generateRequestSchema.parse(await c.req.json());
+      this.generated.push(request);
+      if (request.adapter_id !== undefined) this.#checkAdapter(request.adapter_id);
       await this.#behave(c.req.raw.signal);
       if (this.behaviour.kind === "garbage") return c.json({ hello: "world" });
-      return c.json(this.#result());
+      return c.json(this.#result(request.adapter_id));
     });
     routes.post(ML_PATHS.startTraining, async (c) => {
       const request = mlStartTrainingRequestSchema.parse(await c.req.json());
@@ -137,7 +168,60 @@ export class MlServer implements AsyncDisposable {
       this.trainingJobs.set(job.job_id, job);
       return c.json(job);
     });
+    routes.get(ML_PATHS.trainingEvents, (c) => this.#streamEvents(c, c.req.param("job_id")));
+    routes.post(ML_PATHS.taintAdapter, (c) => {
+      this.#takeOrder(c);
+      this.#requireAdapter(c.req.param("id"));
+      this.adapters.set(c.req.param("id"), "tainted");
+      return c.json({});
+    });
+    routes.delete(ML_PATHS.adapter, (c) => {
+      this.#takeOrder(c);
+      this.#requireAdapter(c.req.param("id"));
+      this.adapters.delete(c.req.param("id"));
+      return c.json({});
+    });
+    routes.delete(ML_PATHS.cache, (c) => {
+      this.#takeOrder(c);
+      return c.json({ invalidated: 0 });
+    });
     return app.route("/", routes);
+  }
+
+  #takeOrder({ req }: Context): void {
+    const { pathname, searchParams } = new URL(req.url);
+    this.orders.push(`${req.method} ${pathname}${searchParams.get("pattern") ?? ""}`);
+    if (this.behaviour.kind === "fail") throw new ApiError(this.behaviour.code, "ml refuses");
+  }
+
+  #requireAdapter(id: string): "ready" | "tainted" {
+    const state = this.adapters.get(id);
+    if (state === undefined) throw new ApiError("not_found", "There is no adapter with this id");
+    return state;
+  }
+
+  #checkAdapter(id: string): void {
+    if (this.#requireAdapter(id) === "tainted") throw new ApiError("conflict", "The adapter is tainted");
+  }
+
+  #streamEvents(c: Context, jobId: string): Response {
+    const first = this.#jobOf(jobId);
+    return streamSSE(c, async (stream) => {
+      const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+      const tell = async (status: MlTrainingStatus) => {
+        await stream.writeSSE({ event: "status", data: JSON.stringify(status) });
+        if (status.status !== "queued" && status.status !== "training") end();
+      };
+      const watchers = this.#watchers.get(jobId) ?? new Set();
+      this.#watchers.set(jobId, watchers.add(tell));
+      stream.onAbort(end);
+      this.#ending.push(end);
+      await tell(first);
+      await ended;
+      watchers.delete(tell);
+      this.#left.resolve();
+      this.#left = signal();
+    });
   }
 
   #jobOf(id: string): MlTrainingStatus {
@@ -146,13 +230,13 @@ export class MlServer implements AsyncDisposable {
     return job;
   }
 
-  #result(): GenerateResult {
+  #result(adapterId?: string): GenerateResult {
     const count = this.generated.length;
     const text = this.behaviour.kind === "answer" ? this.behaviour.response : undefined;
     return {
       response: text ?? ` Reply number ${count} `,
       confidence: 0.75,
-      model_version: "test-model",
+      model_version: adapterId === undefined ? "test-model" : `test-model+${adapterId}`,
       tokens_used: 4,
       cached: false,
       finish_reason: "stop",

@@ -10,6 +10,8 @@ import { createMetrics } from "../../lib/metrics.ts";
 import { createServerApp, type ServerAppOptions } from "../../server/app.ts";
 import { createMlClient } from "../../server/clients/ml.ts";
 import { createDraftHandler, type ServerJobs, type ServerTasks } from "../../server/services/draft_jobs.ts";
+import { MlSweeper } from "../../server/services/ml_sweeper.ts";
+import { createJobFollower } from "../../server/services/training_follower.ts";
 import { MlServer } from "./ml_server.ts";
 import { openTestStore } from "./server_store.ts";
 
@@ -44,6 +46,8 @@ export interface ServerAppUnderTest extends AsyncDisposable {
   readonly store: ServerAppOptions["store"];
   readonly jobs: ServerJobs;
   readonly ml: MlServer;
+  /** It is not started: a test calls `sweep` when it wants a pass. */
+  readonly sweeper: MlSweeper;
   /** What the server takes for the present; a test may turn it. */
   readonly clock: { now: Date };
   /** Lines of the server's log. */
@@ -100,11 +104,15 @@ export async function startServerApp(options: ServerAppUnderTestOptions = {}): P
   const mlClient = createMlClient({ baseUrl: ml.url, token: options.mlToken ?? null });
   const clock = { now: new Date() };
   const { pairing = "open" } = options;
+  const follower = createJobFollower({ jobs: store.trainingJobs, ml: mlClient, log });
+  const sweeper = stack.use(new MlSweeper({ ...store, follower, ml: mlClient, log }));
   const app = createServerApp({
     store,
     jobs,
     pingKv: () => kv.get(["health"]),
     ml: mlClient,
+    follower,
+    onOutbox: () => sweeper.nudge(),
     secret: TEST_SECRET,
     pairing,
     clientAddressOf: (c) => c.req.header("x-test-address") ?? "192.0.2.1",
@@ -112,9 +120,7 @@ export async function startServerApp(options: ServerAppUnderTestOptions = {}): P
     log,
     now: () => clock.now,
   });
-  jobs.listen({ draft: createDraftHandler({ ml: mlClient, responses: store.responses }) }, {
-    concurrency: 2,
-  });
+  jobs.listen({ draft: createDraftHandler({ ...store, ml: mlClient, log }) }, { concurrency: 2 });
   let clients = 0;
 
   const request: ServerAppUnderTest["request"] = async (path, { address, ...init } = {}) => {
@@ -139,6 +145,7 @@ export async function startServerApp(options: ServerAppUnderTestOptions = {}): P
     store,
     jobs,
     ml,
+    sweeper,
     clock,
     logLines,
     request,

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { SyncMessage, SyncMessagesRequest } from "../../contract/sync.ts";
 import type { BatchOrigin } from "../../server/store/ingest_statements.ts";
 import type { DeviceRegistration } from "../../server/store/device_registration.ts";
-import type { Device, DraftResponse } from "../../server/store/schema.ts";
+import type { Device, DraftResponse, TrainingSample } from "../../server/store/schema.ts";
 import type { Stores } from "../../server/store/store.ts";
 
 /** The time that device tests begin at; they move on by passing later ones. */
@@ -116,4 +116,20 @@ export async function completedDraft(stores: Stores, origin: BatchOrigin): Promi
   const completed = await stores.responses.complete(accountId, { responseId: draft.id, completion });
   assert(completed);
   return completed;
+}
+
+/** The sample of an accepted draft, in a conversation of its own. */
+export async function acceptedSample(
+  stores: Stores,
+  origin: BatchOrigin,
+  { quality = 1 }: { quality?: number } = {},
+): Promise<TrainingSample> {
+  const { id: responseId } = await completedDraft(stores, origin);
+  const result = await stores.responses.recordAction(origin.accountId, {
+    responseId,
+    action: "accept",
+    sample: { input: "Them: Hello!\nMe:", output: "Hi!", quality },
+  });
+  assert(result.outcome === "recorded" && result.sample);
+  return result.sample;
 }

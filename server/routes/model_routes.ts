@@ -1,0 +1,53 @@
+/** Owns the routes of `/api/models`. */
+import { createRoute, z } from "../../deps.ts";
+import { adapterIdSchema, modelsResponseSchema } from "../../contract/models.ts";
+import { SERVER_PATHS } from "../../contract/paths.ts";
+import { createRoutes, documentedPath, errorResponses, jsonResponse } from "../../lib/http.ts";
+import type { ServerEnv } from "../auth/caller.ts";
+import type { ModelsService } from "../services/models_service.ts";
+import { withToken } from "./parameters.ts";
+
+const get = createRoute({
+  ...withToken,
+  method: "get",
+  path: SERVER_PATHS.accountModels,
+  summary: "Shows the model, the account's adapters, and which one its drafts are made with",
+  responses: {
+    200: jsonResponse(modelsResponseSchema, "The model and the adapters"),
+    ...errorResponses(401, 403, 503),
+  },
+});
+
+const promote = createRoute({
+  ...withToken,
+  method: "post",
+  path: documentedPath(SERVER_PATHS.promoteAdapter),
+  summary: "Makes an adapter the one that drafts are made with",
+  request: { params: z.object({ adapterId: adapterIdSchema }) },
+  responses: {
+    200: jsonResponse(modelsResponseSchema, "The adapters with the promoted one"),
+    ...errorResponses(400, 401, 403, 404, 409, 503),
+  },
+});
+
+const rollBack = createRoute({
+  ...withToken,
+  method: "post",
+  path: SERVER_PATHS.rollBackAdapter,
+  summary: "Goes back to the adapter in use before, or to the base model",
+  responses: {
+    200: jsonResponse(modelsResponseSchema, "The adapters after that"),
+    ...errorResponses(401, 403, 409, 503),
+  },
+});
+
+/** The routes of models. */
+export function modelRoutes({ models }: { models: ModelsService }) {
+  return createRoutes<ServerEnv>()
+    .openapi(get, async (c) => c.json(await models.get(c.var.caller), 200))
+    .openapi(
+      promote,
+      async (c) => c.json(await models.promote(c.var.caller, c.req.valid("param").adapterId), 200),
+    )
+    .openapi(rollBack, async (c) => c.json(await models.rollBack(c.var.caller), 200));
+}

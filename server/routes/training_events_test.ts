@@ -1,0 +1,117 @@
+// The events of a training job: ml's, passed on to the account's own devices until the job has ended.
+import assert from "node:assert/strict";
+import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
+import { trainingJobResponseSchema } from "../../contract/training.ts";
+import { textLinesOf } from "../../lib/text_lines.ts";
+import {
+  completedStatus,
+  type Job,
+  readModels,
+  runningStatus,
+  startJob,
+  startWithSamples,
+  type Trainee,
+} from "../../tests/support/trainee.ts";
+
+interface Events extends AsyncDisposable {
+  /** The next job that is told, or null once the stream has ended. */
+  next(): Promise<Job | null>;
+}
+
+async function open({ server, token }: Trainee, jobId: string): Promise<Events> {
+  const path = pathOf(SERVER_PATHS.trainingJobEvents, { id: jobId });
+  const response = await server.request(path, { token });
+  assert.equal(response.status, 200);
+  assert.match(response.headers.get("content-type") ?? "", /^text\/event-stream/);
+  assert.ok(response.body);
+  const lines = textLinesOf(response.body);
+  return {
+    async next() {
+      for (let line = await lines.next(); !line.done; line = await lines.next()) {
+        const data = /^data: (.*)$/.exec(line.value)?.[1];
+        if (data !== undefined) return trainingJobResponseSchema.parse(JSON.parse(data)).job;
+      }
+      return null;
+    },
+    [Symbol.asyncDispose]: async () => void await lines.return(undefined),
+  };
+}
+
+Deno.test("events tell the job now, each change, and its end, after which the adapter is there", async () => {
+  const trainee = await startWithSamples();
+  await using server = trainee.server;
+  const { id } = await startJob(trainee);
+  await using events = await open(trainee, id);
+  assert.equal((await events.next())?.status, "queued");
+  assert.equal((await events.next())?.status, "queued", "ml's own first event");
+  for (const step of [9, 10, 11]) {
+    server.ml.tellTraining(runningStatus(id, { step, progress: step * 5 }));
+    const job = await events.next();
+    assert.deepEqual([job?.status, job?.progress, job?.metrics?.step], ["training", step * 5, step]);
+    assert.notEqual(job?.startedAt, null);
+  }
+  server.ml.tellTraining(completedStatus(id));
+  const ended = await events.next();
+  assert.deepEqual([ended?.status, ended?.metrics?.result?.adapterId], ["completed", `adapter-${id}`]);
+  assert.equal((await readModels(trainee)).adapters[0]?.id, `adapter-${id}`);
+  assert.equal(await events.next(), null);
+});
+
+Deno.test("the events of a job that has ended are its end alone", async () => {
+  const trainee = await startWithSamples();
+  await using server = trainee.server;
+  const { id } = await startJob(trainee);
+  server.ml.tellTraining(completedStatus(id));
+  await using events = await open(trainee, id);
+  assert.equal((await events.next())?.status, "completed");
+  assert.equal(await events.next(), null);
+});
+
+Deno.test("events go on when ml comes back, and end with a job that it has lost", async () => {
+  const trainee = await startWithSamples();
+  await using server = trainee.server;
+  const { id } = await startJob(trainee);
+  await using events = await open(trainee, id);
+  await events.next();
+  await events.next();
+  await server.ml.goDown();
+  server.ml.trainingJobs.set(id, runningStatus(id, { step: 12 }));
+  server.ml.comeBack();
+  assert.equal((await events.next())?.metrics?.step, 12);
+  await server.ml.goDown();
+  server.ml.trainingJobs.clear();
+  server.ml.comeBack();
+  const ended = await events.next();
+  assert.deepEqual([ended?.status, ended?.error], [
+    "failed",
+    "The ml service does not know this job any more",
+  ]);
+  assert.equal(await events.next(), null);
+});
+
+Deno.test("when the reader goes, ml is not listened to any longer", async () => {
+  const trainee = await startWithSamples();
+  await using server = trainee.server;
+  const { id } = await startJob(trainee);
+  {
+    await using events = await open(trainee, id);
+    await events.next();
+    await events.next();
+    assert.equal(server.ml.watchersOf(id), 1);
+  }
+  await server.ml.unwatched(id);
+  assert.equal(server.ml.watchersOf(id), 0);
+});
+
+Deno.test("nobody hears of another account's job", async () => {
+  const trainee = await startWithSamples();
+  await using server = trainee.server;
+  const { id } = await startJob(trainee);
+  const { token } = await server.pair();
+  await server.refuse(pathOf(SERVER_PATHS.trainingJobEvents, { id }), {
+    token,
+    status: 404,
+    code: "not_found",
+  });
+  assert.equal(server.ml.watchersOf(id), 0);
+});
