@@ -1,0 +1,69 @@
+/** Owns the measurement of real people: what is trained for each of them, and the tables of what came out. */
+import { join } from "node:path";
+import { writeLine } from "../../lib/log.ts";
+import { readCorpus } from "../../demo/corpus_content.ts";
+import type { TrainingRequestInput } from "../../ml/training/run/training_request.ts";
+import type { TrainingResult } from "../../ml/training/run/training_event.ts";
+import { choosePeople, type PersonReplies } from "./corpus_people.ts";
+import { DATA_DIR, kept, keptFolder, keptTraining, styleRequest, THREADS } from "./kept_run.ts";
+import { isPeftInstalled, trainWithPeft } from "./peft_side.ts";
+import { draftForPerson } from "./person_drafts.ts";
+import { epochTable, lossTable, type PersonOutcome, styleTable } from "./person_report.ts";
+
+export const PEOPLE = { people: 3, train: 200, heldOut: 60 };
+/** PEFT's type for the comparison of losses; its speed is another bench's. */
+const PEFT_DTYPE = "bfloat16";
+
+function print(title: string, lines: readonly string[]): void {
+  writeLine(`\n${title}\n`);
+  for (const line of lines) writeLine(line);
+}
+
+async function requestOf(person: PersonReplies): Promise<TrainingRequestInput> {
+  return await styleRequest(`person-${person.id}`, {
+    samples: [
+      ...person.train.map((sample) => ({ ...sample, heldOut: false })),
+      ...person.heldOut.map((sample) => ({ ...sample, heldOut: true })),
+    ],
+  });
+}
+
+/** The result of a person's training; it is run where it has not been. */
+export async function trainPerson(person: PersonReplies): Promise<TrainingResult> {
+  return await keptTraining(await requestOf(person));
+}
+
+async function measurePerson(person: PersonReplies): Promise<PersonOutcome> {
+  writeLine(
+    `  ${person.id}: ${person.train.length} replies to learn from, ${person.heldOut.length} held out`,
+  );
+  const request = await requestOf(person);
+  const folder = await keptFolder(request.jobId);
+  const result = await trainPerson(person);
+  const { adapterPath } = result;
+  const { modelPath } = request;
+  const withPeft = () => trainWithPeft(request, { folder, dtype: PEFT_DTYPE, threads: THREADS });
+  const draft = () => draftForPerson(person, { modelPath, adapterPath, threads: THREADS });
+  return {
+    person,
+    result,
+    peftLosses: await isPeftInstalled() ? await kept(join(folder, "peft.json"), withPeft) : null,
+    drafts: await kept(join(folder, "drafts.json"), draft),
+  };
+}
+
+/** Trains on each person's earlier replies and prints what it does to the later ones. */
+export async function measurePeople(): Promise<void> {
+  const outcomes: PersonOutcome[] = [];
+  for (const person of choosePeople(await readCorpus(DATA_DIR), PEOPLE)) {
+    outcomes.push(await measurePerson(person));
+  }
+  print("Held-out loss per token", lossTable(outcomes));
+  print("Held-out loss by epoch", epochTable(outcomes));
+  for (const outcome of outcomes) {
+    print(
+      `${outcome.person.id}: how drafts look, and how well a classifier tells them from held-out replies`,
+      styleTable(outcome),
+    );
+  }
+}
