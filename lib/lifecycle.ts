@@ -32,6 +32,19 @@ export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
+/** Waits for a promise to settle, whichever way, or for the signal. */
+export async function unlessAborted(
+  settled: Promise<unknown>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (signal?.aborted) return;
+  const aborted = Promise.withResolvers<void>();
+  const onAbort = () => aborted.resolve();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  await Promise.race([settled.catch(() => {}), aborted.promise]);
+  signal?.removeEventListener("abort", onAbort);
+}
+
 /** Waits for work, but not past a deadline. Returns whether the work ended in time. */
 export async function withDeadline(work: Promise<unknown>, deadlineMs: number): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -23,6 +23,7 @@ import { createGenerationJobs, type MlTasks } from "./services/generation_jobs.t
 import type { GenerationService } from "./services/generation_service.ts";
 import { createHealthService } from "./services/health_service.ts";
 import type { ModelService } from "./services/model_service.ts";
+import type { TrainingJobs } from "./services/training_jobs.ts";
 
 const MEBIBYTE = 1024 * 1024;
 /** Largest request body; a prompt has at most a million characters. */
@@ -37,6 +38,7 @@ export interface MlAppOptions {
   adapters: AdapterService;
   cache: ResponseCache;
   jobs: JobQueue<MlTasks>;
+  trainingJobs: TrainingJobs;
   /** Rejects unless the store of jobs and cache answers. */
   pingKv: () => Promise<unknown>;
   /** Required of every request but `/health`; null on a loopback address. */
@@ -47,7 +49,8 @@ export interface MlAppOptions {
 
 /** Makes the service's app; `app.fetch` serves it and `app.request` tests it. */
 export function createMlApp(options: MlAppOptions) {
-  const { engine, generation, models, adapters, cache, jobs, pingKv, token, metrics, log } = options;
+  const { engine, generation, models, adapters, cache, jobs, trainingJobs, pingKv, token, metrics, log } =
+    options;
   const app = createApiApp({
     log,
     maxBodyBytes: MAX_BODY_BYTES,
@@ -65,12 +68,13 @@ export function createMlApp(options: MlAppOptions) {
   app.route("/", modelRoutes({ models, adapters }));
   app.route("/", cacheRoutes({ cache }));
   app.route("/", evaluationRoutes({ evaluation: createEvaluationService({ engine, adapters }) }));
-  app.route("/", trainingRoutes());
+  app.route("/", trainingRoutes({ trainingJobs }));
   mountMetrics(app, { path: ML_PATHS.metrics, metrics });
   mountDocs(app, {
     title: "Conversation Assistant: ml",
     version: VERSION,
-    description: "Runs the language model: generates replies and says how probable it finds them.",
+    description:
+      "Runs the language model: generates replies, says how probable it finds them, and learns a person's.",
   });
   return app;
 }

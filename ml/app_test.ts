@@ -296,17 +296,6 @@ serviceTest("samples are evaluated one by one and together", async ({ post }) =>
   await assertError(await post("/evaluate", { samples: [] }), "400 validation_failed");
 });
 
-serviceTest(
-  "training is checked, and then answered that it cannot be done here",
-  async ({ post, request }) => {
-    const example = GOLDEN_EXAMPLES.find(({ name }) => name === "ml start training");
-    await assertError(await post("/training/start", example?.request), "501 not_implemented");
-    await assertError(await post("/training/start", { job_id: "x" }), "400 validation_failed");
-    await assertError(await request("/training/status/custom-job-id"), "404 not_found");
-    await assertError(await post("/training/cancel/custom-job-id", {}), "404 not_found");
-  },
-);
-
 serviceTest("faulty requests are told what is wrong and where", async ({ request, post }) => {
   const faulty: [unknown, string][] = [
     [{}, "prompt"],

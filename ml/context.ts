@@ -15,6 +15,7 @@ import { createAdapterService } from "./services/adapter_service.ts";
 import { createGenerateHandler, type MlTasks } from "./services/generation_jobs.ts";
 import { createGenerationService } from "./services/generation_service.ts";
 import { createModelService, type ModelService, type ModelSource } from "./services/model_service.ts";
+import { openTraining } from "./services/training.ts";
 import { fileModelSource, remoteModelSource } from "./services/model_sources.ts";
 
 /** How long background generations may go on once the service stops; the rest are handed back to the queue. */
@@ -90,6 +91,15 @@ export async function openContext(config: MlConfig, options: { signal: AbortSign
     models,
     limitBytes: config.adaptersLimitMb * BYTES_OF_MB,
   });
+  const trainingJobs = await openTraining(stack, {
+    kv,
+    adapters,
+    models,
+    dataDir: config.dataDir,
+    threads: config.threads,
+    stopping: options.signal,
+    log,
+  });
   const generation = createGenerationService({ engine, adapters, cache, metrics, log });
   const app = createMlApp({
     engine,
@@ -98,6 +108,7 @@ export async function openContext(config: MlConfig, options: { signal: AbortSign
     adapters,
     cache,
     jobs,
+    trainingJobs,
     pingKv: () => kv.get(["health"]),
     token: config.token,
     metrics,

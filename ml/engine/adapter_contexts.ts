@@ -1,4 +1,5 @@
 /** Owns the contexts that serve adapters: few at a time, the least recently used idle one closed for another. */
+import { unlessAborted } from "../../lib/lifecycle.ts";
 
 export interface AdapterContextsOptions<Adapter extends { id: string }, Context extends AsyncDisposable> {
   /** How many may be open at a time; at least 1. */
@@ -138,13 +139,4 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
     this.#change.resolve();
     this.#change = Promise.withResolvers();
   }
-}
-
-/** Waits for a promise to settle, whichever way, or for the signal. */
-async function unlessAborted(settled: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
-  const aborted = Promise.withResolvers<void>();
-  const onAbort = () => aborted.resolve();
-  signal?.addEventListener("abort", onAbort, { once: true });
-  await Promise.race([settled.catch(() => {}), aborted.promise]);
-  signal?.removeEventListener("abort", onAbort);
 }

@@ -112,7 +112,7 @@ export interface Engine extends AsyncDisposable {
   evaluate(request: EvaluationRequest, options?: { signal?: AbortSignal }): Promise<Likelihood[]>;
   /** A sample as `generate` and `evaluate` see it: what is trained is what is asked. */
   tokenize(sample: Sample): TokenizedSample;
-  /** Proves that an adapter can be served on the loaded model. Rejects with an Error whose message is a sentence. */
+  /** Proves that an adapter can be served on the loaded model. Rejects with a ModelError that says why not. */
   probeAdapter(adapter: AdapterFile): Promise<void>;
   /** Lets go of an adapter that is served no more; requests in flight end on it. */
   retireAdapter(adapterId: string): Promise<void>;

@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import type { LlamaContext, LlamaModel, Token } from "node-llama-cpp";
 import { messageOf } from "../../lib/errors.ts";
+import { ModelError } from "../models/model_error.ts";
 import type { AdapterFile } from "./engine.ts";
 import { SequencePool } from "./sequence_pool.ts";
 
@@ -46,7 +47,7 @@ async function createContext(
   { adapter, ...sizes }: ContextSizes & { adapter: AdapterFile },
 ): Promise<LlamaContext> {
   await Deno.stat(adapter.path).catch(() => {
-    throw new Error(`The file of the adapter ${adapter.id} is gone`);
+    throw new ModelError(`The file of the adapter ${adapter.id} is gone`);
   });
   return await model.createContext({
     ...sizes,
@@ -54,7 +55,7 @@ async function createContext(
     // It would try smaller contexts, whatever went wrong.
     failedCreationRemedy: false,
   }).catch((error) => {
-    throw new Error(`The adapter ${adapter.id} cannot be loaded on this model: ${messageOf(error)}`, {
+    throw new ModelError(`The adapter ${adapter.id} cannot be loaded on this model: ${messageOf(error)}`, {
       cause: error,
     });
   });
@@ -63,7 +64,7 @@ async function createContext(
 /**
  * Opens a context that answers with an adapter; the model's own context answers without it as before.
  *
- * @throws Error with a sentence that says what is wrong
+ * @throws ModelError with a sentence that says what is wrong
  */
 export async function openAdapterContext(
   model: LlamaModel,
@@ -82,7 +83,7 @@ export async function openAdapterContext(
 /**
  * Proves that an adapter can be served: llama.cpp loads it, and the model with it answers with numbers.
  *
- * @throws Error with a sentence that says what is wrong
+ * @throws ModelError with a sentence that says what is wrong
  */
 export async function probeAdapter(model: LlamaModel, adapter: AdapterFile): Promise<void> {
   const context = await createContext(model, { adapter, ...PROBE_SIZES });
@@ -90,7 +91,7 @@ export async function probeAdapter(model: LlamaModel, adapter: AdapterFile): Pro
     const [output] = await context.getSequence().controlledEvaluate([[PROBED_TOKEN, ALL_PROBABILITIES]]);
     const probabilities = [...output?.next.probabilities?.values() ?? []];
     if (probabilities.length === 0 || !probabilities.every(Number.isFinite)) {
-      throw new Error(`The model does not answer with numbers once the adapter ${adapter.id} is on it`);
+      throw new ModelError(`The model does not answer with numbers once the adapter ${adapter.id} is on it`);
     }
   } finally {
     await context.dispose();

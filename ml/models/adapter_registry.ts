@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Logger } from "../../lib/log.ts";
 import { ADAPTER_FILE, type AdapterManifest, readManifest, writeManifest } from "./adapter_manifest.ts";
 import { sha256OfFile } from "./file_check.ts";
+import { ModelError } from "./model_error.ts";
 
 /** Folders that a crash may leave: not yet an adapter, and one no more. */
 const STAGED = "staged-";
@@ -30,7 +31,7 @@ export interface AdapterRegistry {
   /**
    * Copies, checks and only then offers an adapter. What fails on the way leaves nothing behind.
    *
-   * @throws Error when the file is not the one that was trained; what `check` throws; `Deno.errors`
+   * @throws ModelError when the file is not the one that was trained; what `check` throws; `Deno.errors`
    */
   publish(draft: AdapterDraft, options: PublishOptions): Promise<AdapterManifest>;
   /** Marks an adapter for good; undefined when there is none with this id. */
@@ -74,7 +75,7 @@ async function stage(
   using file = await Deno.open(path, { read: true, write: true });
   await file.sync();
   if (await sha256OfFile(path) !== sha256) {
-    throw new Error("The adapter's file is not the one that was trained: its SHA-256 differs");
+    throw new ModelError("The adapter's file is not the one that was trained: its SHA-256 differs");
   }
   return { path, sizeBytes: (await file.stat()).size };
 }

@@ -1,4 +1,4 @@
-/** Owns `/training`: requests are checked and answered that this service cannot train. */
+/** Owns `/training`: starting a job, showing and following it, ending it. */
 import {
   mlStartTrainingRequestSchema,
   mlTrainingStatusSchema,
@@ -6,19 +6,20 @@ import {
 } from "../../contract/ml_training.ts";
 import { ML_PATHS } from "../../contract/paths.ts";
 import { createRoute, z } from "../../deps.ts";
-import { ApiError } from "../../lib/errors.ts";
 import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http.ts";
+import type { TrainingJobs } from "../services/training_jobs.ts";
+import { streamTraining } from "./training_stream.ts";
 
 const jobParams = z.object({ job_id: trainingJobIdSchema });
 
 const start = createRoute({
   method: "post",
   path: ML_PATHS.startTraining,
-  summary: "Starts fine-tuning",
+  summary: "Queues fine-tuning on the model that is served; jobs run one at a time",
   request: { body: jsonBody(mlStartTrainingRequestSchema) },
   responses: {
-    202: jsonResponse(mlTrainingStatusSchema, "The started job"),
-    ...errorResponses(400, 401, 413, 501),
+    202: jsonResponse(mlTrainingStatusSchema, "The queued job"),
+    ...errorResponses(400, 401, 409, 413, 501, 503),
   },
 });
 
@@ -30,28 +31,45 @@ const status = createRoute({
   responses: { 200: jsonResponse(mlTrainingStatusSchema, "The job"), ...errorResponses(400, 401, 404) },
 });
 
+const events = createRoute({
+  method: "get",
+  path: documentedPath(ML_PATHS.trainingEvents),
+  summary: "Follows a training job",
+  description:
+    "Server-sent events called `status`, each with a status of the job: all that were told so far, or " +
+    "those after the header `Last-Event-ID`, then each further one. The stream ends with the job.",
+  request: {
+    params: jobParams,
+    headers: z.object({
+      "last-event-id": z.string().regex(/^\d{1,15}$/, "must be the id of an event").optional(),
+    }),
+  },
+  responses: {
+    200: {
+      description: "The job's statuses",
+      content: { "text/event-stream": { schema: mlTrainingStatusSchema } },
+    },
+    ...errorResponses(400, 401, 404),
+  },
+});
+
 const cancel = createRoute({
   method: "post",
   path: documentedPath(ML_PATHS.cancelTraining),
-  summary: "Ends a training job",
+  summary: "Ends a training job that has not ended",
   request: { params: jobParams },
-  responses: { 200: jsonResponse(mlTrainingStatusSchema, "The job"), ...errorResponses(400, 401, 404) },
+  responses: { 200: jsonResponse(mlTrainingStatusSchema, "The job"), ...errorResponses(400, 401, 404, 409) },
 });
 
-function noSuchJob(jobId: string): ApiError {
-  return new ApiError("not_found", `There is no training job ${jobId}`);
-}
-
 /** The routes of training. */
-export function trainingRoutes() {
+export function trainingRoutes({ trainingJobs }: { trainingJobs: TrainingJobs }) {
   return createRoutes()
-    .openapi(start, () => {
-      throw new ApiError("not_implemented", "This ml service cannot train models; nothing was started");
+    .openapi(start, async (c) => c.json(await trainingJobs.start(c.req.valid("json")), 202))
+    .openapi(status, async (c) => c.json(await trainingJobs.status(c.req.valid("param").job_id), 200))
+    .openapi(events, async (c) => {
+      const after = Number(c.req.valid("header")["last-event-id"] ?? 0);
+      // The typed route knows JSON answers only.
+      return await streamTraining(c, { jobId: c.req.valid("param").job_id, after, trainingJobs }) as never;
     })
-    .openapi(status, (c) => {
-      throw noSuchJob(c.req.valid("param").job_id);
-    })
-    .openapi(cancel, (c) => {
-      throw noSuchJob(c.req.valid("param").job_id);
-    });
+    .openapi(cancel, async (c) => c.json(await trainingJobs.cancel(c.req.valid("param").job_id), 200));
 }

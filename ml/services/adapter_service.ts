@@ -31,7 +31,7 @@ export interface AdapterService {
   /**
    * Makes a trained file an adapter that can be named, once it is proven that it can be served.
    *
-   * @throws ApiError `conflict` when the model it was trained on is not the one that is served; Error with a sentence
+   * @throws ApiError `conflict` when the model it was trained on is not the one that is served; ModelError
    */
   publish(draft: AdapterDraft, options: { sourcePath: string }): Promise<AdapterInfo>;
   /** Takes an adapter out of service for good. Throws ApiError `not_found`. */

@@ -13,6 +13,7 @@ import { createGenerateHandler, type MlTasks } from "../../ml/services/generatio
 import { createGenerationService } from "../../ml/services/generation_service.ts";
 import { createModelService, type ModelService } from "../../ml/services/model_service.ts";
 import { fileModelSource } from "../../ml/services/model_sources.ts";
+import { openTraining } from "../../ml/services/training.ts";
 import { silentLogger } from "./tiny_gguf_engine.ts";
 
 export interface MlService {
@@ -55,8 +56,31 @@ export async function withMlService(
   const registry = await openAdapterRegistry({ directory: join(dir, "adapters"), log });
   const adapters = createAdapterService({ registry, engine, cache, models, limitBytes });
   const generation = createGenerationService({ engine, adapters, cache, metrics, log });
+  const stopping = new AbortController();
+  stack.defer(() => stopping.abort());
+  const trainingJobs = await openTraining(stack, {
+    kv,
+    adapters,
+    models,
+    dataDir: dir,
+    threads: 1,
+    stopping: stopping.signal,
+    log,
+  });
   const pingKv = () => kv.get(["health"]);
-  const app = createMlApp({ engine, generation, models, adapters, cache, jobs, pingKv, token, metrics, log });
+  const app = createMlApp({
+    engine,
+    generation,
+    models,
+    adapters,
+    cache,
+    jobs,
+    trainingJobs,
+    pingKv,
+    token,
+    metrics,
+    log,
+  });
   jobs.listen({ generate: createGenerateHandler(generation) }, { concurrency: 2 });
   const request = async (path: string, init?: RequestInit) => await app.request(path, init);
   const post: MlService["post"] = (path, body, init = {}) =>
@@ -82,10 +106,17 @@ export async function assertError(response: Response, expected: string): Promise
   return body.message;
 }
 
+export interface ServerSentEvent {
+  event?: string;
+  id?: string;
+  data: Record<string, unknown>;
+}
+
 /** The events of a stream of server-sent events. */
-export function eventsOf(text: string): { event: string; data: Record<string, unknown> }[] {
+export function eventsOf(text: string): ServerSentEvent[] {
   return text.trim().split("\n\n").map((block) => {
-    const [event = "", data = ""] = block.split("\n").map((line) => line.replace(/^\w+: /, ""));
-    return { event, data: JSON.parse(data) };
+    const fields = block.split("\n").map((line) => /^(\w+): (.*)$/.exec(line)?.slice(1) ?? []);
+    const { data, ...event } = Object.fromEntries(fields);
+    return { ...event, data: JSON.parse(data) };
   });
 }

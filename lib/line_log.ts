@@ -1,0 +1,98 @@
+/** Owns an append-only file of JSON lines that readers can follow while it grows. */
+import { unlessAborted } from "./lifecycle.ts";
+
+const NEWLINE = 10;
+const READ_BYTES = 64 * 1024;
+
+/** A line and its place in the file, counted from 1. */
+export interface NumberedLine<Value> {
+  number: number;
+  value: Value;
+}
+
+async function readFrom(path: string, offset: number): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    using file = await Deno.open(path);
+    await file.seek(offset, Deno.SeekMode.Start);
+    return await new Response(file.readable).bytes();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return new Uint8Array();
+    throw error;
+  }
+}
+
+/** Takes away the line that a killed process has not written to its end. */
+async function cutTornLine(file: Deno.FsFile): Promise<void> {
+  const { size } = await file.stat();
+  const buffer = new Uint8Array(READ_BYTES);
+  for (let end = size; end > 0;) {
+    const start = Math.max(0, end - READ_BYTES);
+    await file.seek(start, Deno.SeekMode.Start);
+    const read = await file.read(buffer.subarray(0, end - start)) ?? 0;
+    const last = buffer.subarray(0, read).lastIndexOf(NEWLINE);
+    if (last >= 0) return await file.truncate(start + last + 1);
+    end = start;
+  }
+  await file.truncate(0);
+}
+
+/** One file; its writer and those who follow it share the object. Values must survive JSON. */
+export class LineLog<Value> {
+  readonly #path: string;
+  /** Appends follow one another. */
+  #writing: Promise<void> = Promise.resolve();
+  #mayBeTorn = true;
+  #closed = false;
+  #change = Promise.withResolvers<void>();
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Adds a line. Rejects when the disk refuses it; the file then has no half of it for its readers. */
+  append(value: Value): Promise<void> {
+    const bytes = new TextEncoder().encode(`${JSON.stringify(value)}\n`);
+    const written = this.#writing.then(() => this.#write(bytes));
+    this.#writing = written.catch(() => {});
+    return written;
+  }
+
+  /** Says that nothing will be added any more: readers end at the last line. */
+  close(): void {
+    this.#closed = true;
+    this.#ring();
+  }
+
+  /** Yields every line, then each that is added, until the log is closed or the signal aborts. */
+  async *read({ signal }: { signal?: AbortSignal } = {}): AsyncGenerator<NumberedLine<Value>> {
+    let [number, offset] = [0, 0];
+    while (!signal?.aborted) {
+      // Both before the file is read: what comes while it is read is not missed.
+      const [change, closed] = [this.#change.promise, this.#closed];
+      const bytes = await readFrom(this.#path, offset);
+      const end = bytes.lastIndexOf(NEWLINE) + 1;
+      offset += end;
+      for (const line of new TextDecoder().decode(bytes.subarray(0, end)).split("\n").slice(0, -1)) {
+        yield { number: ++number, value: JSON.parse(line) };
+      }
+      if (closed) return;
+      await unlessAborted(change, signal);
+    }
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    const options = { create: true, read: true, write: true, mode: 0o600 };
+    using file = await Deno.open(this.#path, options);
+    if (this.#mayBeTorn) await cutTornLine(file);
+    this.#mayBeTorn = true;
+    await file.seek(0, Deno.SeekMode.End);
+    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+    this.#mayBeTorn = false;
+    this.#ring();
+  }
+
+  #ring(): void {
+    this.#change.resolve();
+    this.#change = Promise.withResolvers();
+  }
+}

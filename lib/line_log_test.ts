@@ -1,0 +1,86 @@
+/** Tests the log of lines: followed while it grows, whole after a crash. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { LineLog, type NumberedLine } from "./line_log.ts";
+
+async function withPath(use: (path: string) => Promise<void>): Promise<void> {
+  const dir = await Deno.makeTempDir();
+  try {
+    await use(join(dir, "log.jsonl"));
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+async function linesOf(log: LineLog<string>): Promise<NumberedLine<string>[]> {
+  return await Array.fromAsync(log.read());
+}
+
+function numbered(...values: string[]): NumberedLine<string>[] {
+  return values.map((value, index) => ({ number: index + 1, value }));
+}
+
+Deno.test("a closed log is read to its end, by its owner alone", async () => {
+  await withPath(async (path) => {
+    const log = new LineLog<string>(path);
+    for (const value of ["a", "b\nc", "ü"]) await log.append(value);
+    log.close();
+    assert.deepEqual(await linesOf(log), numbered("a", "b\nc", "ü"));
+    assert.equal(((await Deno.stat(path)).mode ?? 0) & 0o777, 0o600);
+  });
+});
+
+Deno.test("a log that was never written to has no lines", async () => {
+  await withPath(async (path) => {
+    const log = new LineLog<string>(path);
+    log.close();
+    assert.deepEqual(await linesOf(log), []);
+  });
+});
+
+Deno.test("every reader gets every line, whether it was there before or comes while it follows", async () => {
+  await withPath(async (path) => {
+    const log = new LineLog<string>(path);
+    const values = Array.from({ length: 300 }, (_, index) => `line ${index}`);
+    const early = linesOf(log);
+    await Promise.all(values.slice(0, 150).map((value) => log.append(value)));
+    const late = linesOf(log);
+    await Promise.all(values.slice(150).map((value) => log.append(value)));
+    log.close();
+    assert.deepEqual(await early, numbered(...values));
+    assert.deepEqual(await late, numbered(...values));
+  });
+});
+
+Deno.test("a reader that leaves ends at once", async () => {
+  await withPath(async (path) => {
+    const log = new LineLog<string>(path);
+    await log.append("a");
+    const leaving = new AbortController();
+    const seen: string[] = [];
+    for await (const { value } of log.read({ signal: leaving.signal })) {
+      seen.push(value);
+      queueMicrotask(() => leaving.abort());
+    }
+    assert.deepEqual(seen, ["a"]);
+  });
+});
+
+Deno.test("half a line that a killed process left is no line, and the next one takes its place", async () => {
+  await withPath(async (path) => {
+    const long = "x".repeat(200_000);
+    for (const torn of ['"tor', JSON.stringify(long).slice(0, -5)]) {
+      await Deno.writeTextFile(path, `"a"\n"b"\n${torn}`);
+      const log = new LineLog<string>(path);
+      const reading = linesOf(log);
+      await log.append("c");
+      log.close();
+      assert.deepEqual(await reading, numbered("a", "b", "c"));
+    }
+    await Deno.writeTextFile(path, "torn from the start");
+    const log = new LineLog<string>(path);
+    await log.append("a");
+    log.close();
+    assert.deepEqual(await linesOf(log), numbered("a"));
+  });
+});

@@ -1,0 +1,57 @@
+/** Owns the parts of training put together: folders, logs, queue and work, opened in order and closed in reverse. */
+import { join } from "node:path";
+import { KvJobQueue } from "../../lib/job_queue_kv.ts";
+import type { Logger } from "../../lib/log.ts";
+import { JobFolders } from "../training/job_folders.ts";
+import type { AdapterService } from "./adapter_service.ts";
+import type { ModelService } from "./model_service.ts";
+import { createTrainingJobs, type TrainingJobs } from "./training_jobs.ts";
+import { StatusLogs } from "./training_status.ts";
+import type { TrainingTasks } from "./training_progress.ts";
+import { createTrainingWork } from "./training_work.ts";
+
+/** After a crash of the service its job goes on once its lease has run out: sooner than other jobs'. */
+const LEASE_MS = 9_000;
+const SWEEP_MS = 3_000;
+/** How long a training process may take to end once the service stops; what it has saved stays. */
+const STOP_DEADLINE_MS = 5_000;
+
+export interface TrainingOptions {
+  kv: Deno.Kv;
+  adapters: AdapterService;
+  models: ModelService;
+  dataDir: string;
+  /** What a training process computes with. Default: one less than the cores. */
+  threads?: number;
+  /** Aborts when the service begins to stop. */
+  stopping: AbortSignal;
+  log: Logger;
+}
+
+/** Opens training and takes over what the last process left; `stack` closes it. */
+export async function openTraining(
+  stack: AsyncDisposableStack,
+  options: TrainingOptions,
+): Promise<TrainingJobs> {
+  const { kv, adapters, models, dataDir, threads, stopping, log } = options;
+  const folders = new JobFolders(join(dataDir, "training"));
+  const logs = new StatusLogs({ folders, log });
+  const work = createTrainingWork({ folders, adapters, logs });
+  const queue = new KvJobQueue<TrainingTasks>({
+    name: "training",
+    kv,
+    directory: join(dataDir, "jobs"),
+    log,
+    leaseMs: LEASE_MS,
+    sweepMs: SWEEP_MS,
+    // An id is never used twice: jobs are few and their records small.
+    retentionMs: Infinity,
+  });
+  const jobs = stack.use(
+    createTrainingJobs({ queue, work, folders, logs, adapters, models, threads, stopping, log }),
+  );
+  stack.defer(() => queue.stop({ deadlineMs: STOP_DEADLINE_MS }));
+  await jobs.recover();
+  queue.listen({ train: work.run }, { concurrency: 1 });
+  return jobs;
+}

@@ -1,0 +1,208 @@
+/** Owns training jobs: started once, queued, shown, followed, cancelled, and tidied when they end. */
+import type { MlStartTrainingRequest, MlTrainingStatus } from "../../contract/ml_training.ts";
+import { ApiError, logFieldsOfError } from "../../lib/errors.ts";
+import type { JobQueue } from "../../lib/job_queue.ts";
+import type { NumberedLine } from "../../lib/line_log.ts";
+import type { Logger } from "../../lib/log.ts";
+import type { JobFolders } from "../training/job_folders.ts";
+import { failureOf } from "../training/run/run_failure.ts";
+import { writeTrainingRequest } from "../training/run/training_request.ts";
+import type { AdapterService } from "./adapter_service.ts";
+import type { ModelService } from "./model_service.ts";
+import { checkTrainingRequest, processRequestOf } from "./training_request.ts";
+import { hasEnded, queueIdOf, type StatusLogs, statusOf } from "./training_status.ts";
+import type { TrainingTasks } from "./training_progress.ts";
+import type { TrainingWork } from "./training_work.ts";
+
+/** Each waiting job keeps its samples on disk. */
+const MAX_QUEUED_JOBS = 100;
+const RETRY_AFTER_SECONDS = 600;
+/** How often a job may be begun anew because the service itself ended; a crash of its own process ends it. */
+const MAX_ATTEMPTS = 5;
+
+export interface TrainingJobsOptions {
+  queue: JobQueue<TrainingTasks>;
+  work: Pick<TrainingWork, "settled">;
+  folders: JobFolders;
+  logs: StatusLogs;
+  adapters: Pick<AdapterService, "checkRoom" | "findByJob" | "remove">;
+  models: Pick<ModelService, "list" | "servedFile">;
+  /** What a training process computes with. Default: one less than the cores. */
+  threads?: number;
+  /** Aborts when the service begins to stop: streams of events end then. */
+  stopping: AbortSignal;
+  log: Logger;
+}
+
+/** Training jobs by the ids that their callers chose. */
+export interface TrainingJobs extends AsyncDisposable {
+  /**
+   * Queues a job; it is durable once this resolves.
+   *
+   * @throws ApiError `job_exists` for an id that was ever used; `validation_failed` for what cannot be trained;
+   * `conflict` when adapters take all their disk space; `queue_full`, `model_not_loaded`, `not_implemented`
+   */
+  start(request: MlStartTrainingRequest): Promise<MlTrainingStatus>;
+  /** Throws ApiError `not_found`. */
+  status(jobId: string): Promise<MlTrainingStatus>;
+  /** Ends a job; its process ends within a step. Throws ApiError `not_found`, and `conflict` when it has ended. */
+  cancel(jobId: string): Promise<MlTrainingStatus>;
+  /**
+   * What was told of a job after a number, then what is told until it ends; the last one is its end.
+   *
+   * @throws ApiError `not_found`
+   */
+  events(
+    jobId: string,
+    options: { after: number; signal: AbortSignal },
+  ): Promise<AsyncGenerator<NumberedLine<MlTrainingStatus>>>;
+  /** Takes over what the last process left; to be called before the queue's work begins. */
+  recover(): Promise<void>;
+}
+
+function noSuchJob(jobId: string): ApiError {
+  return new ApiError("not_found", `There is no training job ${jobId}`);
+}
+
+function endedAlready(status: string): ApiError {
+  return new ApiError("conflict", `The training job has ended already: it is ${status}`);
+}
+
+/** See {@linkcode TrainingJobs}. Made by {@linkcode createTrainingJobs}. */
+class QueuedTrainingJobs implements TrainingJobs {
+  readonly #options: TrainingJobsOptions;
+  readonly #closing = new AbortController();
+  /** Jobs whose end is waited for. */
+  readonly #followed = new Set<Promise<void>>();
+
+  constructor(options: TrainingJobsOptions) {
+    this.#options = options;
+  }
+
+  async start(request: MlStartTrainingRequest): Promise<MlTrainingStatus> {
+    const { folders, adapters, models, queue, logs, threads } = this.#options;
+    const { job_id: jobId } = request;
+    adapters.checkRoom();
+    await this.#checkQueue();
+    const { path: modelPath } = await checkTrainingRequest(request, models);
+    if (!await folders.claim(jobId)) {
+      throw new ApiError("job_exists", `The job id ${jobId} has been used already: choose another one`);
+    }
+    try {
+      const processRequest = processRequestOf(request, { modelPath, threads });
+      await writeTrainingRequest(folders.pathOf(jobId), processRequest);
+      const options = { id: queueIdOf(jobId), maxAttempts: MAX_ATTEMPTS };
+      await queue.enqueue("train", { jobId }, options);
+    } catch (error) {
+      await folders.remove(jobId);
+      throw startFault(error);
+    }
+    const status = await this.status(jobId);
+    await logs.tell(jobId, status);
+    this.#follow(jobId);
+    return status;
+  }
+
+  async status(jobId: string): Promise<MlTrainingStatus> {
+    const status = await this.#find(jobId);
+    if (status === undefined) throw noSuchJob(jobId);
+    return status;
+  }
+
+  async cancel(jobId: string): Promise<MlTrainingStatus> {
+    const before = await this.status(jobId);
+    if (hasEnded(before.status)) throw endedAlready(before.status);
+    await this.#options.queue.cancel(queueIdOf(jobId));
+    const after = await this.status(jobId);
+    if (after.status !== "cancelled") throw endedAlready(after.status);
+    return after;
+  }
+
+  async events(
+    jobId: string,
+    options: { after: number; signal: AbortSignal },
+  ): Promise<AsyncGenerator<NumberedLine<MlTrainingStatus>>> {
+    await this.status(jobId);
+    return this.#read(jobId, options);
+  }
+
+  async recover(): Promise<void> {
+    const { folders } = this.#options;
+    for (const jobId of await folders.list()) {
+      if (await this.#find(jobId) !== undefined) {
+        if (!await folders.isTidy(jobId)) this.#follow(jobId);
+        continue;
+      }
+      // Either it was never queued, or the store of jobs is gone: then its messages go, and its figures stay.
+      if (await folders.wasTold(jobId)) await folders.tidy(jobId);
+      else await folders.remove(jobId);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    await Promise.all(this.#followed);
+  }
+
+  async #checkQueue(): Promise<void> {
+    if (await this.#options.queue.queueLength() < MAX_QUEUED_JOBS) return;
+    const message = `${MAX_QUEUED_JOBS} training jobs wait already`;
+    throw new ApiError("queue_full", message, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+  }
+
+  async #find(jobId: string): Promise<MlTrainingStatus | undefined> {
+    const { queue } = this.#options;
+    const id = queueIdOf(jobId);
+    const job = await queue.get(id);
+    return job === null ? undefined : statusOf(job, { jobId, position: await queue.position(id) });
+  }
+
+  async *#read(
+    jobId: string,
+    options: { after: number; signal: AbortSignal },
+  ): AsyncGenerator<NumberedLine<MlTrainingStatus>> {
+    const signal = AbortSignal.any([options.signal, this.#options.stopping]);
+    let last: NumberedLine<MlTrainingStatus> | undefined;
+    for await (last of this.#options.logs.any(jobId).read({ signal })) {
+      if (last.number > options.after) yield last;
+    }
+    if (signal.aborted || (last !== undefined && hasEnded(last.value.status))) return;
+    // A full disk or a crash may have kept the end out of the log.
+    yield { number: (last?.number ?? 0) + 1, value: await this.status(jobId) };
+  }
+
+  #follow(jobId: string): void {
+    const { log } = this.#options;
+    const done = this.#tidyAtEnd(jobId).catch((error) => {
+      if (this.#closing.signal.aborted) return;
+      log.error("a training job's folder was not tidied; the next start does it", logFieldsOfError(error));
+    }).finally(() => this.#followed.delete(done));
+    this.#followed.add(done);
+  }
+
+  /** Waits for a job's end, whoever brings it about: its work, a cancellation, or a sweep of the queue. */
+  async #tidyAtEnd(jobId: string): Promise<void> {
+    const { queue, work, folders, logs, adapters } = this.#options;
+    await queue.waitFor(queueIdOf(jobId), this.#closing);
+    await work.settled(jobId);
+    const status = await this.#find(jobId);
+    // One that was cancelled in its last moment may have brought its adapter about.
+    const adapter = status?.status === "completed" ? undefined : adapters.findByJob(jobId);
+    if (adapter !== undefined) await adapters.remove(adapter.id);
+    await folders.tidy(jobId);
+    // Whoever has read of the end finds all done.
+    if (status !== undefined) await logs.tell(jobId, status);
+    logs.close(jobId);
+  }
+}
+
+/** A full disk is told; of anything else the log tells. */
+function startFault(error: unknown): unknown {
+  const failure = failureOf(error);
+  return failure.code === "disk_full" ? new ApiError("internal", failure.message, { cause: error }) : error;
+}
+
+/** Makes the service; `recover` comes before the queue listens. */
+export function createTrainingJobs(options: TrainingJobsOptions): TrainingJobs {
+  return new QueuedTrainingJobs(options);
+}

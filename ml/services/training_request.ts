@@ -1,0 +1,87 @@
+/** Owns what a training job can be started with: requests that no training could use are refused with their path. */
+import type { Fault } from "../../contract/errors.ts";
+import type { MlStartTrainingRequest } from "../../contract/ml_training.ts";
+import { ApiError } from "../../lib/errors.ts";
+import { estimateTrainingMemory } from "../training/memory_estimate.ts";
+import type { TrainingRequestInput } from "../training/run/training_request.ts";
+import { TrainingError } from "../training/trainer.ts";
+import type { ModelService, ServedModelFile } from "./model_service.ts";
+
+const DEFAULT_RANK = 8;
+
+function refusal(path: string, message: string): ApiError {
+  const details: Fault[] = [{ path, message }];
+  return new ApiError("validation_failed", `The request is not valid at ${path}: ${message}`, { details });
+}
+
+async function checkBaseModel(
+  baseModel: string,
+  { served, models }: { served: ServedModelFile; models: Pick<ModelService, "list"> },
+): Promise<void> {
+  if (baseModel === served.id) return;
+  const isKnown = (await models.list()).some(({ id }) => id === baseModel);
+  throw refusal(
+    "base_model",
+    isKnown
+      ? `must be the model that is served, which is ${served.id}: load ${baseModel} first`
+      : `must be a model that there is: GET /models lists them, and ${served.id} is served`,
+  );
+}
+
+function checkSamples({ samples, method = "sft" }: MlStartTrainingRequest): void {
+  if (!samples.some(({ quality }) => quality > 0)) {
+    throw refusal("samples", "must hold a sample with a quality above 0");
+  }
+  if (method === "dpo" && !samples.some(({ quality, rejected }) => quality > 0 && rejected !== undefined)) {
+    throw refusal("samples", "must hold a sample with a rejected draft for dpo");
+  }
+}
+
+/** Reads the model's own description: its architecture, its parts and the types of its weights. */
+function checkTrainable(modelPath: string, { lora }: Pick<MlStartTrainingRequest, "lora">): void {
+  try {
+    estimateTrainingMemory({ modelPath, lora: { rank: DEFAULT_RANK, ...lora }, seed: 0, threads: 1 });
+  } catch (error) {
+    if (!(error instanceof TrainingError)) throw error;
+    if (error.code === "library_unusable") {
+      throw new ApiError("not_implemented", error.message, { cause: error });
+    }
+    throw refusal(error.code === "bad_settings" ? "lora" : "base_model", error.message);
+  }
+}
+
+/**
+ * Checks what the schema cannot.
+ *
+ * @throws ApiError `validation_failed` with the path; `model_not_loaded`; `not_implemented` where nothing can be trained
+ */
+export async function checkTrainingRequest(
+  request: MlStartTrainingRequest,
+  models: Pick<ModelService, "list" | "servedFile">,
+): Promise<ServedModelFile> {
+  const served = await models.servedFile();
+  await checkBaseModel(request.base_model, { served, models });
+  checkSamples(request);
+  checkTrainable(served.path, request);
+  return served;
+}
+
+/** The request as the training process reads it. */
+export function processRequestOf(
+  request: MlStartTrainingRequest,
+  options: { modelPath: string; threads?: number },
+): TrainingRequestInput {
+  const { job_id, base_model, samples, method, epochs, learning_rate, seed, batch_size, lora } = request;
+  return {
+    ...options,
+    jobId: job_id,
+    modelId: base_model,
+    samples: samples.map(({ input, output, quality, rejected }) => ({ input, output, quality, rejected })),
+    method,
+    epochs,
+    learningRate: learning_rate,
+    seed,
+    batchSize: batch_size,
+    lora,
+  };
+}
