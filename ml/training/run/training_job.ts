@@ -1,5 +1,6 @@
 /** Owns a job with all that its request stands on: hashes, samples as tokens, and the settings of its trainer. */
 import { createHash } from "node:crypto";
+import { messageOf } from "../../../lib/errors.ts";
 import { createLogger } from "../../../lib/log.ts";
 import { openSampleTokenizer } from "../../engine/sample_tokenizer.ts";
 import { type PreparedSamples, prepareSamples } from "../samples/prepare_samples.ts";
@@ -33,7 +34,9 @@ async function samplesOf(request: TrainingRequest, signal: AbortSignal): Promise
   const maxSampleTokens = Math.min(request.maxSampleTokens, contextLengthOf(modelPath));
   // The library's lines are about files and tensors: nobody reads them here.
   const log = createLogger({ write: () => {} });
-  await using tokenizer = await openSampleTokenizer(modelPath, { log });
+  await using tokenizer = await openSampleTokenizer(modelPath, { log }).catch((cause) => {
+    throw new RunFailure("model_unreadable", messageOf(cause), { cause });
+  });
   return await prepareSamples(request.samples, {
     tokenizer,
     method,

@@ -1,4 +1,5 @@
 /** Owns the process of a training job: events as lines on its output, a cancellation or its parent's end on its input. */
+import process from "node:process";
 import { failureOf } from "./run_failure.ts";
 import { runTraining } from "./run_training.ts";
 import type { TrainingEvent } from "./training_event.ts";
@@ -19,7 +20,17 @@ async function followParent(cancellation: AbortController): Promise<void> {
   Deno.kill(Deno.pid, "SIGKILL");
 }
 
+/**
+ * Makes a file beyond the process's limit a fault of its write, as a full disk is: a sentence, no death by a signal.
+ *
+ * The listener is Node's, since packages that clean up at signals send them again when they find no other.
+ */
+function outliveFileLimit(): void {
+  if (Deno.build.os !== "windows") process.on("SIGXFSZ", () => {});
+}
+
 async function main(folder: string): Promise<void> {
+  outliveFileLimit();
   const cancellation = new AbortController();
   void followParent(cancellation);
   const { signal } = cancellation;

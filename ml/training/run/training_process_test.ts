@@ -1,7 +1,12 @@
 /** Tests training jobs in their own process: a whole run, kills, cancellations, crashes, and what is left behind. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { makeTrainingFolder, type TrainingFolder } from "../../../tests/support/training_folder.ts";
+import { fileURLToPath } from "node:url";
+import {
+  inventedSamples,
+  makeTrainingFolder,
+  type TrainingFolder,
+} from "../../../tests/support/training_folder.ts";
 import { GgufFile } from "../ggml/gguf_file.ts";
 import { openGgml } from "../ggml/library.ts";
 import { readMetrics } from "./metrics_file.ts";
@@ -112,5 +117,229 @@ Deno.test("a job killed at any steps and started again gives the same curve and 
     completed(end);
     assert.ok(events.some((event) => event.type === "note" && event.code === "resumed"));
     assert.deepEqual(await traceOf(killed), await traceOf(undisturbed));
+  });
+});
+
+const PHASES: { name: string; at: (event: TrainingEvent) => boolean }[] = [
+  { name: "evaluating the base", at: (event) => event.type === "evaluating" && event.what === "base" },
+  { name: "evaluating examples", at: (event) => event.type === "evaluating" && event.what === "examples" },
+  { name: "stepping", at: (event) => stepOf(event) === 7 },
+  { name: "measuring an epoch", at: (event) => event.type === "evaluating" && event.what === "heldOut" },
+];
+
+for (const { name, at } of PHASES) {
+  Deno.test(`a job cancelled while ${name} ends as cancelled, and goes on later to the same adapter`, async () => {
+    await withFolder(async (training) => {
+      const whole = await training.job({ jobId: "same" });
+      completed((await follow(startTrainingProcess(whole))).end);
+      const folder = await training.job({ jobId: "same" });
+      const process = startTrainingProcess(folder);
+      const { events, end } = await follow(process, (event) => at(event) && process.cancel());
+      assert.deepEqual(end, { status: "cancelled" });
+      const steps = events.flatMap((event) => stepOf(event) ?? []);
+      assert.ok(steps.length < 18, `steps went on: ${steps}`);
+      completed((await follow(startTrainingProcess(folder))).end);
+      assert.deepEqual(await traceOf(folder), await traceOf(whole));
+    });
+  });
+}
+
+Deno.test("a job cancelled before it has said a word ends as cancelled", async () => {
+  await withFolder(async (training) => {
+    const folder = await training.job({ samples: inventedSamples(5_000) });
+    const process = startTrainingProcess(folder);
+    process.cancel();
+    process.cancel();
+    assert.deepEqual((await follow(process)).end, { status: "cancelled" });
+    process.cancel();
+  });
+});
+
+Deno.test("a job cancelled while it exports ends whole or cancelled, never with half an adapter", async () => {
+  await withFolder(async (training) => {
+    const folder = await training.job({ epochs: 1 });
+    const process = startTrainingProcess(folder);
+    const { end } = await follow(process, (event) => event.type === "exporting" && process.cancel());
+    const names = Array.from(Deno.readDirSync(folder), ({ name }) => name);
+    assert.ok(!names.some((name) => name.includes(".part-")), names.join());
+    if (end.status === "completed") {
+      assert.ok(names.includes("adapter.gguf") && names.includes("result.json"));
+    } else assert.deepEqual(end, { status: "cancelled" });
+  });
+});
+
+Deno.test("a process that does not end when it is cancelled is killed, and that is a cancellation", async () => {
+  await withFolder(async (training) => {
+    const process = startTrainingProcess(await training.job(), { cancelGraceMs: 1 });
+    const { end } = await follow(process, (event) => {
+      if (event.type !== "evaluating") return;
+      Deno.kill(process.pid, "SIGSTOP");
+      process.cancel();
+    });
+    assert.deepEqual(end, { status: "cancelled" });
+  });
+});
+
+for (const signal of ["SIGSEGV", "SIGABRT"] as const) {
+  Deno.test(`a job whose process dies of ${signal} has crashed with that reason and goes on when it is started again`, async () => {
+    await withFolder(async (training) => {
+      const folder = await training.job();
+      const process = startTrainingProcess(folder);
+      const { end } = await follow(process, (event) => {
+        // V8 takes the first SIGSEGV for its own and goes on when it finds nothing wrong.
+        if ((stepOf(event) ?? 0) >= 5) Deno.kill(process.pid, signal);
+      });
+      assert.equal(end.status, "crashed");
+      assert.match(end.reason, new RegExp(`^The training process ended by ${signal}`));
+      const { events, end: later } = await follow(startTrainingProcess(folder));
+      completed(later);
+      assert.ok(
+        events.every((event) => (stepOf(event) ?? Infinity) > 3),
+        "it goes on from the checkpoint of step 3",
+      );
+    });
+  });
+}
+
+Deno.test("the last line of a native library is a crash's reason, and what else was written is not", async () => {
+  await withFolder(async (training) => {
+    const script =
+      "echo private words >&2; echo 'ggml.c:12: GGML_ASSERT(ne == 1) failed' >&2; exec kill -9 $$";
+    const process = startTrainingProcess(await training.job(), { through: ["sh", "-c", script] });
+    const { end } = await follow(process);
+    assert.deepEqual(end, {
+      status: "crashed",
+      reason: "The training process ended by SIGKILL: ggml.c:12: GGML_ASSERT(ne == 1) failed",
+    });
+  });
+});
+
+/** Files may have so many kibibytes: a write beyond that fails as on a full disk. The shell counts half kibibytes. */
+function withFileLimit(kibibytes: number): string[] {
+  return ["sh", "-c", `ulimit -f ${kibibytes * 2}; exec "$@"`, "sh"];
+}
+
+Deno.test("a disk that is full at a checkpoint fails the job with a sentence and keeps the last good one", async () => {
+  await withFolder(async (training) => {
+    const folder = await training.job({ lora: { rank: 64, targets: ["ffn_gate", "ffn_up", "ffn_down"] } });
+    const first = startTrainingProcess(folder);
+    await follow(first, (event) => stepOf(event) === 5 && Deno.kill(first.pid, "SIGKILL"));
+    const before = Array.from(Deno.readDirSync(join(folder, "checkpoint")), ({ name }) => name).sort();
+    assert.deepEqual(before, ["step-00000003.json", "step-00000003.state"]);
+    const { end } = await follow(startTrainingProcess(folder, { through: withFileLimit(512) }));
+    assert.deepEqual(end, {
+      status: "failed",
+      code: "disk_full",
+      message: "The disk is full: free some space, then start the training again",
+    });
+    const after = Array.from(Deno.readDirSync(join(folder, "checkpoint")), ({ name }) => name).sort();
+    assert.deepEqual(after, before);
+    const { events, end: later } = await follow(startTrainingProcess(folder));
+    completed(later);
+    assert.ok(events.some((event) => event.type === "note" && event.code === "resumed"));
+  });
+});
+
+async function overwrite(path: string, change: (bytes: Uint8Array) => Uint8Array): Promise<void> {
+  await Deno.writeFile(path, change(await Deno.readFile(path)));
+}
+
+const flipped = (bytes: Uint8Array) =>
+  bytes.map((byte, index) => index === bytes.length >> 1 ? byte ^ 1 : byte);
+
+const DAMAGES: {
+  name: string;
+  files: string[];
+  change: (bytes: Uint8Array) => Uint8Array;
+  notes: string[];
+}[] = [
+  {
+    name: "the newest state has a flipped bit",
+    files: ["step-00000006.state"],
+    change: flipped,
+    notes: ["checkpoint_damaged", "resumed"],
+  },
+  {
+    name: "the newest facts are cut short",
+    files: ["step-00000006.json"],
+    change: (bytes) => bytes.subarray(0, bytes.length >> 1),
+    notes: ["checkpoint_damaged", "resumed"],
+  },
+  {
+    name: "both states are empty",
+    files: ["step-00000006.state", "step-00000003.state"],
+    change: () => new Uint8Array(),
+    notes: ["checkpoint_damaged", "checkpoint_damaged", "started_over"],
+  },
+];
+
+for (const { name, files, change, notes } of DAMAGES) {
+  Deno.test(`a damaged checkpoint is told and passed over, and the adapter is the same: ${name}`, async () => {
+    await withFolder(async (training) => {
+      const whole = await training.job({ jobId: "same", epochs: 1 });
+      completed((await follow(startTrainingProcess(whole))).end);
+      const folder = await training.job({ jobId: "same", epochs: 1 });
+      const process = startTrainingProcess(folder);
+      await follow(process, (event) => stepOf(event) === 8 && Deno.kill(process.pid, "SIGKILL"));
+      for (const file of files) await overwrite(join(folder, "checkpoint", file), change);
+      const { events, end } = await follow(startTrainingProcess(folder));
+      completed(end);
+      assert.deepEqual(events.flatMap((event) => event.type === "note" ? [event.code] : []), notes);
+      assert.deepEqual(await traceOf(folder), await traceOf(whole));
+    });
+  });
+}
+
+Deno.test("a base model that is replaced during training fails the job, and there is no adapter", async () => {
+  await withFolder(async (training) => {
+    const folder = await training.job({ epochs: 1 });
+    const process = startTrainingProcess(folder);
+    const { end } = await follow(process, (event) => {
+      if (stepOf(event) === 4) Deno.writeFileSync(training.modelPath, new Uint8Array([0]), { append: true });
+    });
+    assert.ok(end.status === "failed" && end.code === "model_changed", JSON.stringify(end));
+    assert.match(end.message, /replaced during training/);
+    const again = await follow(startTrainingProcess(folder));
+    assert.ok(again.end.status === "failed" && again.end.code === "model_changed", JSON.stringify(again.end));
+    assert.ok(!Array.from(Deno.readDirSync(folder), ({ name }) => name).includes("adapter.gguf"));
+  });
+});
+
+Deno.test("a training process ends with its parent, however that ends", async () => {
+  await withFolder(async (training) => {
+    const folder = await training.job({ epochs: 100, patienceEpochs: 100 });
+    const watcher = Deno.watchFs(training.dir, { recursive: false });
+    const script = fileURLToPath(new URL("../../../tests/support/training_parent.ts", import.meta.url));
+    const parent = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "--allow-all", script, folder, join(training.dir, "ended")],
+      stdout: "piped",
+    }).spawn();
+    const reader = parent.stdout.getReader();
+    assert.equal((await reader.read()).done, false, "the job takes steps");
+    parent.kill("SIGKILL");
+    await parent.status;
+    for await (const { paths } of watcher) {
+      if (paths.some((path) => path.endsWith("/ended"))) break;
+    }
+    await reader.cancel();
+  });
+});
+
+Deno.test("a training process has the lowest priority, all of its threads", async () => {
+  await withFolder(async (training) => {
+    const process = startTrainingProcess(await training.job({ epochs: 1 }));
+    const priorities = new Set<string>();
+    const { end } = await follow(process, (event) => {
+      if (stepOf(event) !== 3) return;
+      for (const { name } of Deno.readDirSync(`/proc/${process.pid}/task`)) {
+        // Field 19 is the nice value; the name in brackets before may hold spaces (proc(5)).
+        const fields = Deno.readTextFileSync(`/proc/${process.pid}/task/${name}/stat`).split(") ")[1]?.split(
+          " ",
+        );
+        priorities.add(fields?.[16] ?? "");
+      }
+    });
+    completed(end);
+    assert.deepEqual([...priorities], ["19"]);
   });
 });
