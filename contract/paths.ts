@@ -18,6 +18,7 @@ export const SERVER_PATHS = {
   conversations: "/api/conversations",
   conversation: "/api/conversations/:id",
   conversationMessages: "/api/conversations/:id/messages",
+  message: "/api/messages/:id",
   contacts: "/api/contacts",
   generateResponse: "/api/responses/generate",
   responses: "/api/responses",

@@ -77,7 +77,7 @@ function createServices(options: ServerAppOptions, tokens: ReturnType<typeof cre
   return {
     devices: createDeviceService({ ...options, devices: store.devices, tokens }),
     sync: createSyncService({ ingest: store.ingest, contacts: store.contacts, metrics, now }),
-    conversations: createConversationService(store),
+    conversations: createConversationService({ ...store, onOutbox }),
     drafting: createDrafting({ ...store, ml, jobs, log }),
     responses: createResponseService(store),
     training: createTrainingService({ ...store, follower, ml, log, onOutbox }),

@@ -62,6 +62,8 @@ Deno.test("every endpoint that takes an id answers a stranger as if there were n
     [SERVER_PATHS.deactivateDevice, world.device.deviceId, POST],
     [SERVER_PATHS.conversation, world.conversationId, {}],
     [SERVER_PATHS.conversationMessages, world.conversationId, {}],
+    [SERVER_PATHS.conversation, world.conversationId, { method: "DELETE" }],
+    [SERVER_PATHS.message, world.messageId, { method: "DELETE" }],
     [SERVER_PATHS.generateResponse, "", { body: { messageId: world.messageId } }],
     [SERVER_PATHS.generateResponse, "", { body: { messageId: world.messageId, async: true } }],
     [SERVER_PATHS.response, world.responseId, {}],

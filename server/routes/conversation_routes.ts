@@ -1,4 +1,4 @@
-/** Owns the routes of `/api/conversations` and `/api/contacts`. */
+/** Owns the routes of `/api/conversations`, `/api/messages` and `/api/contacts`. */
 import { createRoute } from "../../deps.ts";
 import {
   contactListSchema,
@@ -6,6 +6,7 @@ import {
   conversationResponseSchema,
   messageListSchema,
 } from "../../contract/conversations.ts";
+import { deletionSchema } from "../../contract/deletion.ts";
 import { pageQuerySchema } from "../../contract/paging.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import { createRoutes, documentedPath, errorResponses, jsonResponse } from "../../lib/http.ts";
@@ -51,6 +52,31 @@ const messages = createRoute({
   },
 });
 
+const remove = createRoute({
+  ...withToken,
+  method: "delete",
+  path: documentedPath(SERVER_PATHS.conversation),
+  summary:
+    "Deletes a conversation with its drafts and samples, for good: its messages do not come back with a sync",
+  request: { params: idParams },
+  responses: {
+    200: jsonResponse(deletionSchema, "What went"),
+    ...errorResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const removeMessage = createRoute({
+  ...withToken,
+  method: "delete",
+  path: documentedPath(SERVER_PATHS.message),
+  summary: "Deletes a message for good, with every draft and sample whose prompt has it",
+  request: { params: idParams },
+  responses: {
+    200: jsonResponse(deletionSchema, "What went"),
+    ...errorResponses(400, 401, 403, 404, 503),
+  },
+});
+
 const contacts = createRoute({
   ...withToken,
   method: "get",
@@ -75,6 +101,14 @@ export function conversationRoutes({ conversations }: { conversations: Conversat
       const request = { conversationId: c.req.valid("param").id, query: c.req.valid("query") };
       return c.json(await conversations.messages(c.var.caller, request), 200);
     })
+    .openapi(
+      remove,
+      async (c) => c.json(await conversations.delete(c.var.caller, c.req.valid("param").id), 200),
+    )
+    .openapi(
+      removeMessage,
+      async (c) => c.json(await conversations.deleteMessage(c.var.caller, c.req.valid("param").id), 200),
+    )
     .openapi(
       contacts,
       async (c) => c.json(await conversations.contacts(c.var.caller, c.req.valid("query")), 200),

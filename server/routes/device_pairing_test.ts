@@ -167,8 +167,9 @@ Deno.test("a device of scope sync may send and ask for its own state, and nothin
       pathOf(SERVER_PATHS.promoteAdapter, { adapterId: "some-adapter" }),
     ]
   ) await server.refuse(path, { ...refused, body: {} });
-  const sample = pathOf(SERVER_PATHS.trainingSample, { id: crypto.randomUUID() });
-  await server.refuse(sample, { ...refused, method: "DELETE" });
+  for (const path of [SERVER_PATHS.trainingSample, SERVER_PATHS.conversation, SERVER_PATHS.message]) {
+    await server.refuse(pathOf(path, { id: crypto.randomUUID() }), { ...refused, method: "DELETE" });
+  }
 });
 
 Deno.test("the sixth attempt on a device within 15 minutes is refused, whoever makes it, restarts included", async () => {

@@ -121,6 +121,7 @@ Deno.test("after a crash, drafts that no job carries are failed and the others a
   const { accountId } = devices.rows.find(({ id }) => id === me.device.id) ?? {};
   assert.ok(accountId);
   const orphan = await store.responses.create({
+    sourceMessageIds: [],
     accountId,
     deviceId: me.device.id,
     messageId,

@@ -1,4 +1,4 @@
-/** Owns reading back what was synced: conversations, their messages, and contacts. */
+/** Owns reading back what was synced, and deleting it for good: conversations, their messages, and contacts. */
 import type {
   Contact,
   ContactList,
@@ -7,11 +7,13 @@ import type {
   Message,
   MessageList,
 } from "../../contract/conversations.ts";
+import type { Deletion } from "../../contract/deletion.ts";
 import type { PageQuery } from "../../contract/paging.ts";
 import { ApiError } from "../../lib/errors.ts";
 import type { Caller } from "../auth/caller.ts";
 import type { ContactStore } from "../store/contact_store.ts";
 import type { ConversationStore } from "../store/conversation_store.ts";
+import type { Forgetting } from "../store/forgetting.ts";
 import type {
   Contact as ContactRow,
   Conversation as ConversationRow,
@@ -22,6 +24,9 @@ import { pageFieldsOf, pageRequestOf } from "./paging.ts";
 export interface ConversationServiceOptions {
   conversations: ConversationStore;
   contacts: ContactStore;
+  forgetting: Forgetting;
+  /** Called when ml has something to hear: cached drafts to forget, tainted adapters. */
+  onOutbox: () => void;
 }
 
 export interface ConversationService {
@@ -31,6 +36,10 @@ export interface ConversationService {
   /** Newest first. @throws ApiError `not_found` */
   messages(caller: Caller, request: { conversationId: string; query: PageQuery }): Promise<MessageList>;
   contacts(caller: Caller, query: PageQuery): Promise<ContactList>;
+  /** Deletes a conversation with all that was made from it. @throws ApiError `not_found` */
+  delete(caller: Caller, conversationId: string): Promise<Deletion>;
+  /** Deletes a message, and each draft and sample whose prompt has it. @throws ApiError `not_found` */
+  deleteMessage(caller: Caller, messageId: string): Promise<Deletion>;
 }
 
 function conversationOf(row: ConversationRow): Conversation {
@@ -74,7 +83,7 @@ function noConversation(): ApiError {
 
 /** Makes the conversation service. */
 export function createConversationService(options: ConversationServiceOptions): ConversationService {
-  const { conversations, contacts } = options;
+  const { conversations, contacts, forgetting, onOutbox } = options;
   return {
     async list(caller, query) {
       const page = await conversations.list(caller.accountId, pageRequestOf(query));
@@ -96,6 +105,18 @@ export function createConversationService(options: ConversationServiceOptions): 
     async contacts(caller, query) {
       const page = await contacts.list(caller.accountId, pageRequestOf(query));
       return { contacts: page.rows.map(contactOf), ...pageFieldsOf(page, query) };
+    },
+    async delete({ accountId }, conversationId) {
+      const deletion = await forgetting.conversation(accountId, conversationId);
+      if (deletion === undefined) throw noConversation();
+      onOutbox();
+      return deletion;
+    },
+    async deleteMessage({ accountId }, messageId) {
+      const deletion = await forgetting.message(accountId, messageId);
+      if (deletion === undefined) throw new ApiError("not_found", "There is no message with this id");
+      onOutbox();
+      return deletion;
     },
   };
 }

@@ -1,10 +1,12 @@
 /** Owns one attempt at a draft: asking ml for the text, with the account's adapter, and recording how that ended. */
+import { createHash } from "node:crypto";
 import type { GenerateInput, GenerateResult } from "../../contract/ml.ts";
 import type { AdapterFault } from "../../contract/models.ts";
-import { ApiError } from "../../lib/errors.ts";
+import { ApiError, logFieldsOfError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { MlClient } from "../clients/ml.ts";
 import type { AdapterStore } from "../store/adapter_store.ts";
+import { draftCachePrefix } from "../store/forgetting.ts";
 import type { ResponseStore } from "../store/response_store.ts";
 import type { DraftResponse } from "../store/schema.ts";
 import { groupLabelsOf, stopTextsFor, withoutGroupLabel } from "./group_labels.ts";
@@ -16,7 +18,7 @@ export interface DraftSettings {
 }
 
 export interface GenerationParts {
-  ml: Pick<MlClient, "generate">;
+  ml: Pick<MlClient, "generate" | "clearCache">;
   responses: ResponseStore;
   adapters: Pick<AdapterStore, "promoted" | "noteFault">;
   log: Logger;
@@ -64,6 +66,14 @@ async function askModel(
 }
 
 /**
+ * The key under which ml keeps the reply to a request that always has the same one. It begins with the account's own
+ * prefix, so that a deletion can have them forgotten; ml keeps models and adapters apart by itself.
+ */
+function cacheKeyOf(accountId: string, request: GenerateInput): string {
+  return draftCachePrefix(accountId) + createHash("sha256").update(JSON.stringify(request)).digest("hex");
+}
+
+/**
  * Asks ml for the text of a draft and records it.
  *
  * @returns undefined when the draft ended otherwise meanwhile: it was cancelled
@@ -74,15 +84,16 @@ export async function generateDraft(
   { draft, settings, signal }: Generation,
 ): Promise<DraftResponse | undefined> {
   const labels = groupLabelsOf(draft.prompt);
-  const request = {
+  const request: GenerateInput = {
     prompt: draft.prompt,
     ...(labels.length > 0 ? { stop: stopTextsFor(labels) } : {}),
     max_tokens: settings.maxTokens,
     temperature: settings.temperature,
     conversation_id: draft.conversationId,
   };
+  if (settings.temperature === 0) request.cache_key = cacheKeyOf(draft.accountId, request);
   const result = await askModel(parts, { draft, request, signal });
-  return await parts.responses.complete(draft.accountId, {
+  const completed = await parts.responses.complete(draft.accountId, {
     responseId: draft.id,
     completion: {
       response: withoutGroupLabel(result.response.trim(), labels),
@@ -91,6 +102,16 @@ export async function generateDraft(
       tokensUsed: result.tokens_used,
       timings: result.timings,
     },
+  });
+  if (completed === undefined) await forgetReply(parts, request);
+  return completed;
+}
+
+/** Nobody waits for the reply any more. Where its messages were deleted, that was before ml had kept it. */
+async function forgetReply({ ml, log }: GenerationParts, { cache_key }: GenerateInput): Promise<void> {
+  if (cache_key === undefined) return;
+  await ml.clearCache(cache_key).catch((error) => {
+    log.warn("a reply that nobody waits for may still be cached", logFieldsOfError(error));
   });
 }
 

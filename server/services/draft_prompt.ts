@@ -62,13 +62,19 @@ async function conversationOf(stores: PromptStores, message: Message): Promise<C
   return conversation;
 }
 
+/** A prompt, and the messages that it was made from. */
+export interface Prompt {
+  text: string;
+  sourceMessageIds: string[];
+}
+
 /**
  * The prompt that drafts a reply to a message.
  *
  * @throws ApiError `not_found` for a message the account does not have, `validation_failed` for one that cannot be
  * answered: sent by the owner, unsent, or without text
  */
-export async function promptFor(stores: PromptStores, request: PromptRequest): Promise<string> {
+export async function promptFor(stores: PromptStores, request: PromptRequest): Promise<Prompt> {
   const message = await findAnswerable(stores, request);
   const { accountId, messageId, context } = request;
   const [conversation, messages] = await Promise.all([
@@ -76,5 +82,6 @@ export async function promptFor(stores: PromptStores, request: PromptRequest): P
     stores.conversations.history(accountId, { messageId, limit: context.maxHistory }),
   ]);
   const names = context.includeContactInfo ? await namesOf(stores, { accountId, messages }) : null;
-  return buildPrompt({ conversation, messages, names });
+  const text = buildPrompt({ conversation, messages, names });
+  return { text, sourceMessageIds: messages.map(({ id }) => id) };
 }

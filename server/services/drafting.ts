@@ -59,10 +59,19 @@ async function createDraft(
 ): Promise<DraftResponse> {
   const { accountId, deviceId } = caller;
   const { messageId, context, status } = request;
-  const prompt = await promptFor(options, { accountId, messageId, context });
-  const draft = await options.responses.create({ accountId, deviceId, messageId, prompt, status });
-  if (draft === undefined) throw new ApiError("not_found", "There is no message with this id");
-  return draft;
+  while (true) {
+    const { text: prompt, sourceMessageIds } = await promptFor(options, { accountId, messageId, context });
+    const draft = await options.responses.create({
+      accountId,
+      deviceId,
+      messageId,
+      prompt,
+      sourceMessageIds,
+      status,
+    });
+    // None: a message of the prompt was deleted meanwhile, so there is another prompt, or a 404 from making it.
+    if (draft !== undefined) return draft;
+  }
 }
 
 async function recordFailure(

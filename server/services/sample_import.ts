@@ -60,8 +60,14 @@ async function sampleOf(
   const context = generateContextSchema.parse({});
   const { messageId, before } = reply;
   try {
-    const input = await promptFor(options, { accountId, messageId: before?.messageId ?? "", context });
-    return { messageId, input, output: replyTextOf(reply), quality: IMPORTED_QUALITY };
+    const prompt = await promptFor(options, { accountId, messageId: before?.messageId ?? "", context });
+    return {
+      messageId,
+      input: prompt.text,
+      output: replyTextOf(reply),
+      quality: IMPORTED_QUALITY,
+      sourceMessageIds: [...prompt.sourceMessageIds, ...reply.bubbleIds],
+    };
   } catch (error) {
     if (error instanceof ApiError) return undefined;
     throw error;

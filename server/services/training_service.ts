@@ -129,7 +129,7 @@ function deleting({ samples, onOutbox }: TrainingServiceOptions): TrainingServic
     const deletion = await samples.delete(accountId, sampleId);
     if (deletion === undefined) throw new ApiError("not_found", "There is no training sample with this id");
     onOutbox();
-    return { messages: 0, responses: 0, samples: 1, ...deletion };
+    return deletion;
   };
 }
 

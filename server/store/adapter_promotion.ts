@@ -1,5 +1,5 @@
 /** Owns the changes of an account's adapters, one at a time for each account: made, promoted, rolled back, pruned. */
-import { and, desc, eq, ne, sql } from "drizzle-orm";
+import { and, desc, eq, sql } from "drizzle-orm";
 import type { TrainingOutcome } from "../../contract/training.ts";
 import { lockUntilCommit } from "./advisory_lock.ts";
 import type { Database, Queries } from "./database.ts";
@@ -18,9 +18,14 @@ export type Rollback =
   | { readonly outcome: "rolled_back"; readonly adapter: Adapter | undefined }
   | { readonly outcome: "nothing" };
 
-/** The trigger `taint_adapters` takes the same lock, so that no adapter comes into use while its samples go. */
+/** The trigger `taint_adapters` takes this lock too, so that no adapter comes into use while its samples go. */
+export function adaptersLockOf(accountId: string): string {
+  return `adapters:${accountId}`;
+}
+
+/** Changes of an account's adapters take turns. */
 export function lockAdapters(tx: Queries, accountId: string): Promise<void> {
-  return lockUntilCommit(tx, `adapters:${accountId}`);
+  return lockUntilCommit(tx, adaptersLockOf(accountId));
 }
 
 /** Deletes what is beyond the bound: never the promoted adapter, nor the one that a rollback goes to. */
@@ -60,13 +65,6 @@ export async function addAdapter(
     await tx.execute(sql`insert into ml_outbox (kind, target) values ('taint_adapter', ${id})`);
   }
   await prune(tx, accountId);
-}
-
-/** The adapters that may serve; the difference before and after a deletion is what it tainted. */
-export async function untaintedAdapters(tx: Queries, accountId: string): Promise<string[]> {
-  const rows = await tx.select({ id: adapters.id }).from(adapters)
-    .where(and(eq(adapters.accountId, accountId), ne(adapters.state, "tainted")));
-  return rows.map(({ id }) => id);
 }
 
 async function retirePromoted(tx: Queries, accountId: string): Promise<void> {

@@ -6,3 +6,8 @@ import type { Queries } from "./database.ts";
 export async function lockUntilCommit(tx: Queries, name: string): Promise<void> {
   await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`);
 }
+
+/** As {@linkcode lockUntilCommit}, but beside others that do so: it waits only for those who hold the lock alone. */
+export async function shareLockUntilCommit(tx: Queries, name: string): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock_shared(hashtextextended(${name}, 0))`);
+}

@@ -42,9 +42,14 @@ function rowsOf(messages: readonly SyncMessage[]): string {
   return JSON.stringify(Array.from(byGuid.values(), rowOf));
 }
 
+/** The lock of {@linkcode lockAccount}; who makes something of messages shares it, so that they stay meanwhile. */
+export function messagesLockOf(accountId: string): string {
+  return `ingest:${accountId}`;
+}
+
 /** Batches of one account take turns: counts stay exact, and no two batches can wait for each other's rows. */
 export function lockAccount(tx: TransactionSql, accountId: string): Promise<unknown> {
-  return tx`select pg_advisory_xact_lock(hashtextextended('ingest:' || ${accountId}, 0))`.execute();
+  return tx`select pg_advisory_xact_lock(hashtextextended(${messagesLockOf(accountId)}, 0))`.execute();
 }
 
 /** Makes sure that the batch's conversation exists. */
@@ -63,7 +68,7 @@ export function addConversation(
 
 /**
  * Stores all messages of a batch. A row is written only where something differs, and never by an older copy: one that
- * does not know of an edit or an unsend that is stored.
+ * does not know of an edit or an unsend that is stored. What the person deleted here stays away.
  */
 export async function storeMessages(
   tx: TransactionSql,
@@ -83,6 +88,11 @@ export async function storeMessages(
       from target, json_to_recordset(${rowsOf(batch.messages)}::text::json) as r(
         id uuid, guid text, sender text, direction text, type text, text text, sent float8,
         edited float8, retracted float8, reply text, reactions jsonb, attachments jsonb)
+      where not exists (
+          select from deleted_messages d where d.account_id = ${accountId} and d.imessage_guid = r.guid)
+        and not exists (
+          select from deleted_conversations d where d.account_id = ${accountId}
+            and d.imessage_id = ${batch.conversationImessageId} and d.sent_until >= to_timestamp(r.sent / 1000))
       on conflict (account_id, imessage_guid) do update set
         conversation_id = excluded.conversation_id,
         sender_id = excluded.sender_id,
@@ -139,6 +149,11 @@ export function refreshConversation(
       and (c.display_name, c.is_group, c.participant_ids, c.message_count, c.last_message_at)
         is distinct from (n.display_name, n.is_group, n.participant_ids, n.message_count, n.last_message_at)`
     .execute();
+}
+
+/** Drops the conversation of a batch whose messages were all deleted before, so that it does not come back empty. */
+export function dropEmptyConversation(tx: TransactionSql, conversationId: string): Promise<unknown> {
+  return tx`delete from conversations where id = ${conversationId} and message_count = 0`.execute();
 }
 
 /** Moves what hangs on moved messages along with them, and drops conversations that were merged away whole. */

@@ -10,12 +10,13 @@ import { countBatch, noteHeartbeat } from "./device_sync_statements.ts";
 import {
   addConversation,
   type BatchOrigin,
+  dropEmptyConversation,
   followMovedMessages,
   lockAccount,
-  recountConversations,
   refreshConversation,
   storeMessages,
 } from "./ingest_statements.ts";
+import { forgetMessages } from "./forgetting.ts";
 import { contacts, conversations, type DeviceSync, deviceSyncs } from "./schema.ts";
 
 /** What an account has stored, and what each of its devices has sent. */
@@ -71,6 +72,7 @@ function ingestMessages(
       refreshConversation(tx, { stored, batch }),
       countBatch(tx, { origin, counts: { ...counts, deleted: 0 }, lagRows: batch.lagRows }),
     ]);
+    if (counts.unchanged > 0) await dropEmptyConversation(tx, conversationId);
     return counts;
   });
 }
@@ -81,14 +83,12 @@ function deleteMessages(
 ): Promise<SyncDeletionsResponse> {
   return sql.begin(async (tx) => {
     await lockAccount(tx, origin.accountId);
-    const gone = await tx<{ conversationId: string }[]>`
-      delete from messages where account_id = ${origin.accountId} and imessage_guid = any(${[
-      ...guids,
-    ]}::text[])
-      returning conversation_id as "conversationId"`;
-    const deleted = gone.length;
+    const found = await tx<{ id: string }[]>`
+      select id from messages where account_id = ${origin.accountId}
+        and imessage_guid = any(${[...guids]}::text[])`;
+    const deleted = found.length;
     if (deleted > 0) {
-      await recountConversations(tx, [...new Set(gone.map(({ conversationId }) => conversationId))]);
+      await forgetMessages(tx, { accountId: origin.accountId, messageIds: found.map(({ id }) => id) });
       await countBatch(tx, { origin, counts: { inserted: 0, updated: 0, unchanged: 0, deleted } });
     }
     return { deleted, unknown: new Set(guids).size - deleted };

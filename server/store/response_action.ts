@@ -56,13 +56,14 @@ async function addSample(
   { response, request }: { response: DraftResponse; request: ActionRequest },
 ): Promise<TrainingSample | undefined> {
   if (!request.sample) return undefined;
-  const { id: responseId, accountId, conversationId, messageId } = response;
+  const { id: responseId, accountId, conversationId, messageId, sourceMessageIds } = response;
   const [sample] = await tx.insert(trainingSamples).values({
     id: newId(),
     accountId,
     responseId,
     conversationId,
     messageId,
+    sourceMessageIds,
     source: request.action,
     ...request.sample,
   }).returning();

@@ -1,7 +1,9 @@
 /** Owns drafted replies: their life from queued to completed, and the person's one action on them. */
 import { and, eq, inArray, type SQL } from "drizzle-orm";
 import type { Timings } from "../../contract/ml.ts";
+import { shareLockUntilCommit } from "./advisory_lock.ts";
 import type { Database } from "./database.ts";
+import { messagesLockOf } from "./ingest_statements.ts";
 import { newId } from "./new_id.ts";
 import { behind, newestFirst, type Page, type PageRequest, readPage } from "./paging.ts";
 import { type ActionRequest, type ActionResult, recordAction } from "./response_action.ts";
@@ -13,6 +15,8 @@ export interface NewResponse {
   readonly messageId: string;
   readonly deviceId: string;
   readonly prompt: string;
+  /** All messages whose text is in the prompt. */
+  readonly sourceMessageIds: readonly string[];
   readonly status: "queued" | "generating";
 }
 
@@ -31,7 +35,7 @@ export interface ResponsePageRequest extends PageRequest {
 }
 
 export interface ResponseStore {
-  /** Undefined when the account has no such message. */
+  /** Undefined when the account has no such message, or not all that the prompt was made from. */
   create(response: NewResponse): Promise<DraftResponse | undefined>;
   /** queued -> generating; undefined when the draft is not queued. */
   begin(accountId: string, responseId: string): Promise<DraftResponse | undefined>;
@@ -73,14 +77,19 @@ function storableText(text: string): string {
   return text.replaceAll("\0", "\uFFFD").toWellFormed();
 }
 
-function create({ db }: Database, { messageId, ...draft }: NewResponse): Promise<DraftResponse | undefined> {
+function create({ db }: Database, response: NewResponse): Promise<DraftResponse | undefined> {
+  const { messageId, sourceMessageIds, ...draft } = response;
+  const needed = [...new Set([messageId, ...sourceMessageIds])];
   return db.transaction(async (tx) => {
-    // The lock keeps the message in its conversation until the draft is there to be moved along.
-    const [message] = await tx.select({ conversationId: messages.conversationId }).from(messages)
-      .where(and(eq(messages.accountId, draft.accountId), eq(messages.id, messageId))).for("share");
-    if (!message) return undefined;
-    const [created] = await tx.insert(responses).values({ id: newId(), messageId, ...message, ...draft })
-      .returning();
+    // It keeps the messages, in their conversation, until the draft is there to be moved or deleted along.
+    await shareLockUntilCommit(tx, messagesLockOf(draft.accountId));
+    const found = await tx.select({ id: messages.id, conversationId: messages.conversationId }).from(messages)
+      .where(and(eq(messages.accountId, draft.accountId), inArray(messages.id, needed)));
+    const message = found.find(({ id }) => id === messageId);
+    if (message === undefined || found.length < needed.length) return undefined;
+    const { conversationId } = message;
+    const sources = { messageId, conversationId, sourceMessageIds: [...sourceMessageIds] };
+    const [created] = await tx.insert(responses).values({ id: newId(), ...sources, ...draft }).returning();
     return created;
   });
 }

@@ -13,7 +13,13 @@ const SAMPLE = { input: "Them: Hello!\nMe:", output: "Hi!", quality: 1 };
 async function queued(stores: Stores) {
   const origin = await paired(stores);
   const { messageId } = await completedDraft(stores, origin);
-  const draft = await stores.responses.create({ ...origin, messageId, prompt: "a prompt", status: "queued" });
+  const draft = await stores.responses.create({
+    ...origin,
+    messageId,
+    sourceMessageIds: [messageId],
+    prompt: "a prompt",
+    status: "queued",
+  });
   assert(draft);
   return { ...origin, draft, responseId: draft.id };
 }
@@ -72,7 +78,8 @@ export const responseTests: StoreTests = {
     const { draft, responseId } = await queued(stores);
     const other = await paired(stores);
     const { messageId } = draft;
-    assert.equal(await responses.create({ ...other, messageId, prompt: "", status: "queued" }), undefined);
+    const foreign = { ...other, messageId, sourceMessageIds: [], prompt: "", status: "queued" } as const;
+    assert.equal(await responses.create(foreign), undefined);
     assert.equal(await responses.find(other.accountId, responseId), undefined);
     assert.equal(await responses.begin(other.accountId, responseId), undefined);
     assert.equal(await responses.cancel(other.accountId, responseId), undefined);

@@ -1,7 +1,9 @@
 /** Owns training samples: what the person's actions and own replies teach the model. */
 import { and, eq, gt, type SQL, sql as drizzleSql } from "drizzle-orm";
-import { untaintedAdapters } from "./adapter_promotion.ts";
+import type { Deletion } from "../../contract/deletion.ts";
 import type { Database } from "./database.ts";
+import { forgetSample } from "./forgetting.ts";
+import { messagesLockOf } from "./ingest_statements.ts";
 import { newId } from "./new_id.ts";
 import { behind, newestFirst, type Page, type PageRequest, type Position, readPage } from "./paging.ts";
 import { type TrainingSample, trainingSamples } from "./schema.ts";
@@ -15,6 +17,8 @@ export interface ImportedSample {
   readonly output: string;
   /** In [0, 1]. */
   readonly quality: number;
+  /** All messages whose text is in the input or the output. */
+  readonly sourceMessageIds: readonly string[];
 }
 
 export interface SampleStore {
@@ -30,8 +34,8 @@ export interface SampleStore {
   each(accountId: string): AsyncGenerator<readonly TrainingSample[]>;
   /** What the person sent, to make samples of. */
   sentReplies(request: SentReplyRequest): Promise<readonly SentReply[]>;
-  /** Deletes a sample and taints the adapters that learned from it; undefined when the account has no such sample. */
-  delete(accountId: string, sampleId: string): Promise<{ taintedAdapterIds: string[] } | undefined>;
+  /** Deletes a sample; the adapters that learned from it are tainted. Undefined when the account has no such sample. */
+  delete(accountId: string, sampleId: string): Promise<Deletion | undefined>;
 }
 
 const EXPORTED_AT_ONCE = 500;
@@ -74,19 +78,27 @@ async function findMany(
   return [...new Set(ids.map((id) => id.toLowerCase()))].flatMap((id) => byId.get(id) ?? []);
 }
 
-async function importSamples(
+function importSamples(
   { sql }: Database,
   { accountId, samples }: { accountId: string; samples: readonly ImportedSample[] },
 ): Promise<number> {
   const rows = JSON.stringify(samples.map((sample) => ({ id: newId(), ...sample })));
-  const result = await sql`
-    insert into training_samples (id, account_id, conversation_id, message_id, input, output, quality, source)
-    select r.id, ${accountId}, m.conversation_id, m.id, r.input, r.output, r.quality, 'import'
-    from json_to_recordset(${rows}::text::json) as r(
-      id uuid, "messageId" uuid, input text, output text, quality real)
-    join messages m on m.id = r."messageId" and m.account_id = ${accountId}
-    on conflict (account_id, message_id) where source = 'import' do nothing`;
-  return result.count;
+  return sql.begin(async (tx) => {
+    // A message that is being deleted is either there until the sample is, and takes it along, or is missed here.
+    await tx`select pg_advisory_xact_lock_shared(hashtextextended(${messagesLockOf(accountId)}, 0))`;
+    const result = await tx`
+      insert into training_samples (
+        id, account_id, conversation_id, message_id, source_message_ids, input, output, quality, source)
+      select r.id, ${accountId}, m.conversation_id, m.id, r."sourceMessageIds", r.input, r.output, r.quality, 'import'
+      from json_to_recordset(${rows}::text::json) as r(
+        id uuid, "messageId" uuid, "sourceMessageIds" uuid[], input text, output text, quality real)
+      join messages m on m.id = r."messageId" and m.account_id = ${accountId}
+      where not exists (
+        select from unnest(r."sourceMessageIds") as source(id)
+        where not exists (select from messages s where s.id = source.id and s.account_id = ${accountId}))
+      on conflict (account_id, message_id) where source = 'import' do nothing`;
+    return result.count;
+  });
 }
 
 async function* each({ db }: Database, accountId: string): AsyncGenerator<readonly TrainingSample[]> {
@@ -102,21 +114,6 @@ async function* each({ db }: Database, accountId: string): AsyncGenerator<readon
   }
 }
 
-function deleteSample(
-  { db }: Database,
-  { accountId, sampleId }: { accountId: string; sampleId: string },
-): Promise<{ taintedAdapterIds: string[] } | undefined> {
-  return db.transaction(async (tx) => {
-    const before = await untaintedAdapters(tx, accountId);
-    const gone = await tx.delete(trainingSamples)
-      .where(and(ofAccount(accountId), eq(trainingSamples.id, sampleId)))
-      .returning({ id: trainingSamples.id });
-    if (gone.length === 0) return undefined;
-    const after = new Set(await untaintedAdapters(tx, accountId));
-    return { taintedAdapterIds: before.filter((id) => !after.has(id)) };
-  });
-}
-
 export function createSampleStore(database: Database): SampleStore {
   return {
     list: (accountId, page) => list(database, { accountId, page }),
@@ -125,6 +122,6 @@ export function createSampleStore(database: Database): SampleStore {
     each: (accountId) => each(database, accountId),
     sentReplies: (request) => sentReplies(database, request),
     import: (accountId, samples) => importSamples(database, { accountId, samples }),
-    delete: (accountId, sampleId) => deleteSample(database, { accountId, sampleId }),
+    delete: (accountId, sampleId) => forgetSample(database, { accountId, sampleId }),
   };
 }

@@ -136,7 +136,7 @@ export const messages = pgTable("messages", {
   createdAt: createdAt(),
 });
 
-/** A drafted reply and what became of it. */
+/** A drafted reply and what became of it; `sourceMessageIds` are the messages in its prompt. */
 export const responses = pgTable("responses", {
   id: uuid("id").primaryKey(),
   accountId: uuid("account_id").notNull(),
@@ -145,6 +145,7 @@ export const responses = pgTable("responses", {
   deviceId: uuid("device_id").notNull(),
   status: text("status").$type<ResponseStatus>().notNull(),
   prompt: text("prompt").notNull(),
+  sourceMessageIds: uuid("source_message_ids").array(),
   response: text("response"),
   confidence: real("confidence"),
   modelVersion: text("model_version"),
@@ -166,6 +167,7 @@ export const trainingSamples = pgTable("training_samples", {
   responseId: uuid("response_id"),
   conversationId: uuid("conversation_id"),
   messageId: uuid("message_id"),
+  sourceMessageIds: uuid("source_message_ids").array(),
   input: text("input").notNull(),
   output: text("output").notNull(),
   rejectedOutput: text("rejected_output"),
@@ -211,6 +213,20 @@ export const adapters = pgTable("adapters", {
   fault: text("fault").$type<AdapterFault>(),
   createdAt: createdAt(),
   promotedAt: timestamp("promoted_at", { withTimezone: true, precision: 6, mode: "date" }),
+});
+
+/** Messages that the person deleted; a device that sends them again brings nothing back. */
+export const deletedMessages = pgTable("deleted_messages", {
+  accountId: uuid("account_id").notNull(),
+  imessageGuid: text("imessage_guid").notNull(),
+  deletedAt: time("deleted_at").notNull().default(sql`now()`),
+});
+
+/** Conversations that the person deleted: messages sent until then stay away. */
+export const deletedConversations = pgTable("deleted_conversations", {
+  accountId: uuid("account_id").notNull(),
+  imessageId: text("imessage_id").notNull(),
+  sentUntil: time("sent_until").notNull(),
 });
 
 /** What ml has yet to hear; a row goes once it has. */

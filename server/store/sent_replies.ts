@@ -9,6 +9,8 @@ const BUBBLE_GAP_SECONDS = 120;
 export interface SentReply {
   /** The first bubble; a sample of it has this message id. */
   readonly messageId: string;
+  /** All of its bubbles, in order. */
+  readonly bubbleIds: readonly string[];
   /** The text of each bubble, in order. */
   readonly texts: readonly string[];
   /** The readable message before the reply; null at the start of a conversation. */
@@ -70,10 +72,10 @@ export async function sentReplies(
       from readable
     ), replies as (
       select (array_agg(id order by sent_at, id))[1] as first_id, max(sent_at) as last_at,
-        array_agg(text order by sent_at, id) as texts
+        array_agg(id order by sent_at, id) as ids, array_agg(text order by sent_at, id) as texts
       from runs where direction = 'outgoing' group by conversation_id, run
     )
-    select r.first_id as "messageId", r.texts, f.before_id as "beforeId", f.before_direction as "beforeDirection",
+    select r.first_id as "messageId", r.ids as "bubbleIds", r.texts, f.before_id as "beforeId", f.before_direction as "beforeDirection",
       f.before_sender as "beforeSender", extract(epoch from f.sent_at - f.before_at)::float8 as "delaySeconds",
       exists (select from training_samples s where s.account_id = ${accountId} and (
         s.source = 'import' and s.message_id = r.first_id

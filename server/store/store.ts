@@ -9,6 +9,7 @@ import { isDatabaseUnavailable } from "./database_errors.ts";
 import { createDeviceStore, type DeviceStore } from "./device_store.ts";
 import { findRunningPostgres, startEmbeddedPostgres } from "./embedded_postgres.ts";
 import { createMessageIngest, type MessageIngest } from "./message_ingest.ts";
+import { createForgetting, type Forgetting } from "./forgetting.ts";
 import { migrate } from "./migrate.ts";
 import { createMlOutboxStore, type MlOutboxStore } from "./ml_outbox_store.ts";
 import { createResponseStore, type ResponseStore } from "./response_store.ts";
@@ -34,6 +35,7 @@ export interface Stores {
   readonly trainingJobs: TrainingJobStore;
   readonly adapters: AdapterStore;
   readonly mlOutbox: MlOutboxStore;
+  readonly forgetting: Forgetting;
 }
 
 /** The open storage; disposing it closes the pool, and then stops the embedded PostgreSQL. */
@@ -58,6 +60,7 @@ export function createStores(database: Database): Stores {
     trainingJobs: createTrainingJobStore(database),
     adapters: createAdapterStore(database),
     mlOutbox: createMlOutboxStore(database),
+    forgetting: createForgetting(database),
   };
 }
 

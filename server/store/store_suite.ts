@@ -11,6 +11,7 @@ import { conversationTests } from "./conversation_suite.ts";
 import { claimTests, linkingTests } from "./device_linking_suite.ts";
 import { deletionTests } from "./deletion_suite.ts";
 import { deviceTests } from "./device_suite.ts";
+import { forgettingTests } from "./forgetting_suite.ts";
 import { ingestModelTests, ingestTests } from "./ingest_suite.ts";
 import { responseTests } from "./response_suite.ts";
 import { trainingTests } from "./training_suite.ts";
@@ -26,6 +27,7 @@ const SHARING: StoreTests = {
   ...responseTests,
   ...trainingTests,
   ...adapterTests,
+  ...forgettingTests,
 };
 const ALONE: StoreTests = { ...claimTests, ...ingestModelTests };
 

@@ -40,7 +40,12 @@ export const trainingTests: StoreTests = {
     const [mine, other] = [await paired(stores), await paired(stores)];
     const { id } = await acceptedSample(stores, mine);
     assert.equal(await stores.samples.delete(other.accountId, id), undefined);
-    assert.deepEqual(await stores.samples.delete(mine.accountId, id), { taintedAdapterIds: [] });
+    assert.deepEqual(await stores.samples.delete(mine.accountId, id), {
+      messages: 0,
+      responses: 0,
+      samples: 1,
+      taintedAdapterIds: [],
+    });
     assert.equal(await stores.samples.delete(mine.accountId, id), undefined);
   },
 
@@ -53,6 +58,7 @@ export const trainingTests: StoreTests = {
       input: 'Them: "quoted"\nMe:',
       output: "a reply",
       quality: 0.5,
+      sourceMessageIds: [id],
     }));
     assert.equal(await stores.samples.import(other.accountId, imported), 0);
     assert.equal(await stores.samples.import(mine.accountId, imported), 2);

@@ -108,6 +108,7 @@ export async function completedDraft(stores: Stores, origin: BatchOrigin): Promi
     accountId,
     deviceId,
     messageId: latest.id,
+    sourceMessageIds: [latest.id],
     prompt: "Them: Hello!\nMe:",
     status: "generating",
   });
