@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { type Release, renderCask } from "../homebrew/render_cask.ts";
 import { SERVICE_LABEL } from "../../agent/service/launch_agent_plist.ts";
 import { parseXmlPlist } from "../../tests/support/xml_plist.ts";
+import { buildArguments } from "../compile.ts";
 import { sourceFiles } from "../../tools/source_files.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -44,8 +45,18 @@ Deno.test("the app may run every program that the agent starts, and no other", a
       started.add(program ?? "");
     }
   }
-  const granted = /--allow-run=([\w/,]+)/.exec(await read("packaging/macos/build.sh"))?.[1]?.split(",") ?? [];
+  const args = buildArguments({ product: "menubar", target: "aarch64-apple-darwin", output: "", lock: "" });
+  const granted = /--allow-run=([\w/,]+)/.exec(args.join(" "))?.[1]?.split(",") ?? [];
   assert.deepEqual(granted.toSorted(), [...started].sort());
+});
+
+Deno.test("the app is built by the tasks that there are, with the agent where the service looks for it", async () => {
+  const script = await read("packaging/macos/build.sh");
+  const built = [...script.matchAll(/^deno task compile (\w+) --output "([^"]+)"$/gm)];
+  assert.deepEqual(built.map(([, product, output]) => [product, output]), [
+    ["menubar", "$app"],
+    ["agent", "$app/Contents/MacOS/agent"],
+  ]);
 });
 
 Deno.test("the scripts are sound to the shell that runs them", async () => {
