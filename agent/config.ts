@@ -6,11 +6,15 @@ import type { SettingsTable } from "../lib/config.ts";
 const MACOS_DATA_DIR = "~/Library/Application Support/Conversation Assistant";
 const XDG_FOLDER = "conversation-assistant";
 
+/** Where the server is when nothing says otherwise: on this machine. */
+export const DEFAULT_SERVER_URL = "http://127.0.0.1:3100";
+
 export const SETTINGS = {
-  serverUrl: setting({
+  serverUrl: setting<string | null>({
     env: "AGENT_SERVER_URL",
     parse: httpUrl,
-    fallback: "http://127.0.0.1:3100",
+    fallback: null,
+    fallbackText: `the server that this Mac is paired with, else ${DEFAULT_SERVER_URL}`,
     description: "The server that this Mac's messages are sent to",
   }),
   dataDir: setting<string | null>({
@@ -37,6 +41,9 @@ export const SETTINGS = {
 /** The agent's configuration; every path is absolute. */
 export type AgentConfig = { readonly [Key in keyof ConfigOf<typeof SETTINGS>]: string };
 
+/** The configuration as far as an environment gives it: it need not name the server. */
+export type AgentSettings = Omit<AgentConfig, "serverUrl"> & { readonly serverUrl: string | null };
+
 type Environment = Record<string, string | undefined>;
 
 function defaultDataDir(env: Environment, os: string): string {
@@ -57,7 +64,7 @@ function expandHome(path: string, home: string | undefined): string {
  * @param os `Deno.build.os` of the machine the environment belongs to
  * @throws ConfigError naming each variable that cannot be used
  */
-export function agentConfigFrom(env: Environment, os: string = Deno.build.os): AgentConfig {
+export function agentConfigFrom(env: Environment, os: string = Deno.build.os): AgentSettings {
   const values = configFrom(SETTINGS, env);
   const home = env.HOME?.trim() || env.USERPROFILE?.trim();
   return {
@@ -69,6 +76,6 @@ export function agentConfigFrom(env: Environment, os: string = Deno.build.os): A
 }
 
 /** Reads the configuration of this process. */
-export function agentConfig(): AgentConfig {
+export function agentConfig(): AgentSettings {
   return agentConfigFrom(Deno.env.toObject());
 }

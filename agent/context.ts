@@ -4,7 +4,7 @@ import type { Output } from "./cli/output.ts";
 import { ChatDatabase } from "./chatdb/chat_database.ts";
 import { createDraftClient } from "./clients/draft_client.ts";
 import { createServerClient } from "./clients/server_client.ts";
-import type { AgentConfig } from "./config.ts";
+import { type AgentConfig, type AgentSettings, DEFAULT_SERVER_URL } from "./config.ts";
 import { StartError } from "../lib/lifecycle.ts";
 import { readAddressBook } from "./contacts/address_book.ts";
 import { systemCommands } from "./platform/command_runner.ts";
@@ -19,7 +19,7 @@ import type { SendDependencies } from "./suggest/send_reply.ts";
 import { shownStore } from "./suggest/shown_suggestions.ts";
 import { createTokenStore } from "./platform/token_store.ts";
 import { ledgerStore } from "./sync/contact_ledger.ts";
-import { pairingStore } from "./sync/pairing_store.ts";
+import { pairedServerUrl, pairingStore } from "./sync/pairing_store.ts";
 import { cursorStore } from "./sync/sync_cursor.ts";
 import { recordStore } from "./sync/sync_record.ts";
 
@@ -43,8 +43,15 @@ export interface AgentContextOptions {
   retries?: number;
 }
 
+/** The settings with the server that the device is paired with, where they name none. */
+function resolved(settings: AgentSettings): AgentConfig {
+  const serverUrl = settings.serverUrl ?? pairedServerUrl(settings.dataDir) ?? DEFAULT_SERVER_URL;
+  return { ...settings, serverUrl };
+}
+
 /** Puts the agent together. Nothing is opened or written until a command asks for it. */
-export function createAgentContext(config: AgentConfig, options: AgentContextOptions): AgentServices {
+export function createAgentContext(settings: AgentSettings, options: AgentContextOptions): AgentServices {
+  const config = resolved(settings);
   const {
     output,
     signal = new AbortController().signal,
@@ -53,6 +60,7 @@ export function createAgentContext(config: AgentConfig, options: AgentContextOpt
     os = Deno.build.os,
   } = options;
   const { dataDir, serverUrl } = config;
+  const patient = { baseUrl: serverUrl, retries, signal, timeoutMs: SYNC_TIMEOUT_MS };
   const commands = systemCommands();
   const messages = createMessagesApp(createScriptHost(commands));
   const lock: AgentServices["lock"] = (work) => lockWork(dataDir, work);
@@ -70,8 +78,7 @@ export function createAgentContext(config: AgentConfig, options: AgentContextOpt
       serverUrl,
       records: pairingStore(dataDir),
       tokenStore: (hardwareId) => createTokenStore({ dataDir, account: hardwareId, commands, os }),
-      server: (token) =>
-        createServerClient({ baseUrl: serverUrl, token, retries, signal, timeoutMs: SYNC_TIMEOUT_MS }),
+      server: (token) => createServerClient({ ...patient, token }),
     },
     state: {
       cursors: cursorStore(dataDir),
@@ -82,20 +89,12 @@ export function createAgentContext(config: AgentConfig, options: AgentContextOpt
     machine: thisMachine(os),
     commands,
     messages,
-    drafts: (token) =>
-      createDraftClient({ baseUrl: serverUrl, token, retries, signal, timeoutMs: SYNC_TIMEOUT_MS }),
+    drafts: (token) => createDraftClient({ ...patient, token }),
     sending,
     signal,
     liveServer: (token) =>
-      createServerClient({
-        baseUrl: serverUrl,
-        token,
-        retries: Math.min(retries, LIVE_RETRIES),
-        signal,
-        timeoutMs: SYNC_TIMEOUT_MS,
-      }),
-    probe: (token) =>
-      createServerClient({ baseUrl: serverUrl, token, retries: 0, signal, timeoutMs: PROBE_TIMEOUT_MS }),
+      createServerClient({ ...patient, token, retries: Math.min(retries, LIVE_RETRIES) }),
+    probe: (token) => createServerClient({ ...patient, token, retries: 0, timeoutMs: PROBE_TIMEOUT_MS }),
     describeDevice: async () => ({ name: Deno.hostname(), ...await deviceFacts(os, commands) }),
     openChatDatabase,
     readAddressBook: () => readAddressBook(config.addressBook),

@@ -1,7 +1,9 @@
 /** Tests of `agent pair` against a server that speaks the contract. */
 import assert from "node:assert/strict";
 import { hostname } from "node:os";
-import { AgentHome } from "../../tests/support/agent_home.ts";
+import { agentConfigFrom } from "../config.ts";
+import { createAgentContext } from "../context.ts";
+import { AgentHome, capturedOutput } from "../../tests/support/agent_home.ts";
 import type { Misbehaviour } from "../../tests/support/contract_server.ts";
 
 Deno.test("on an open server one command pairs the device, under the machine's name", async () => {
@@ -136,4 +138,18 @@ Deno.test("a record of the pairing that cannot be read is kept aside and pairing
   assert.match((await home.run("sync --once")).stderr, /cannot be read: run `agent pair`/);
   assert.equal((await home.run("pair")).code, 0);
   assert.equal(await home.dataFile("pairing.json.broken"), "{ half");
+});
+
+Deno.test("once paired, the server need not be named again; a named one counts", async () => {
+  await using home = await AgentHome.paired();
+  const serverUrlWith = (change: Record<string, string>) => {
+    const { AGENT_SERVER_URL: _, ...env } = home.env;
+    const settings = agentConfigFrom({ ...env, ...change });
+    return createAgentContext(settings, { output: capturedOutput(), os: "linux" }).config.serverUrl;
+  };
+  assert.equal(serverUrlWith({}), home.server.url);
+  assert.equal(serverUrlWith({ AGENT_SERVER_URL: "http://mac.local:3100" }), "http://mac.local:3100");
+  assert.equal(serverUrlWith({ AGENT_DATA_DIR: home.dir }), "http://127.0.0.1:3100");
+  await Deno.writeTextFile(`${home.dataDir}/pairing.json`, "{");
+  assert.equal(serverUrlWith({}), "http://127.0.0.1:3100");
 });

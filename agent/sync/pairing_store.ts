@@ -53,3 +53,13 @@ function recordOf(fields: Record<string, unknown>): PairingRecord {
 export function pairingStore(dataDir: string): StateFile<PairingRecord> {
   return stateFile({ path: join(dataDir, FILE), version: VERSION, parse: recordOf });
 }
+
+/** The server that a data folder's device is paired with, or is being paired with; null when there is none. */
+export function pairedServerUrl(dataDir: string): string | null {
+  try {
+    const { active, pending } = recordOf(JSON.parse(Deno.readTextFileSync(join(dataDir, FILE))));
+    return active?.serverUrl ?? pending?.serverUrl ?? null;
+  } catch {
+    return null; // What is wrong with the record is told by whoever needs the pairing itself.
+  }
+}
