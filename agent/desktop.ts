@@ -1,5 +1,6 @@
 /// <reference lib="deno.desktop" />
 /** The menubar app, made by `deno desktop`: an icon, a menu and a panel for the agent that runs as a service. */
+import { delay } from "../lib/backoff.ts";
 import { runMain } from "../lib/lifecycle.ts";
 import { menubarWorld } from "./cli/menubar_world.ts";
 import { processOutput } from "./cli/output.ts";
@@ -10,19 +11,36 @@ import { panelHandler, panelPath } from "./menubar/panel_server.ts";
 import { desktopOfProcess, openTray } from "./menubar/tray.ts";
 import { TRAY_ICON } from "./menubar/tray_icon.ts";
 
+/** How long the panel waits for what a click does, before it shows that it is being done. */
+const PATIENCE_MS = 500;
+
 await runMain(async (signal) => {
   const desktop = desktopOfProcess();
   const quitting = new AbortController();
-  const services = createAgentContext(agentConfig(), { output: processOutput(), signal });
-  using _only = await services.lock("menubar");
+  const settings = agentConfig();
+  const servicesFor = (serverUrl: string | null) =>
+    createAgentContext({ ...settings, serverUrl: serverUrl ?? settings.serverUrl }, {
+      output: processOutput(),
+      signal,
+    });
+  using _only = await servicesFor(null).lock("menubar");
   const copy = (text: string) => navigator.clipboard.writeText(text);
-  const app = new MenubarApp(menubarWorld({ services, copy, quit: () => quitting.abort() }));
+  const app = new MenubarApp(menubarWorld({ servicesFor, copy, quit: () => quitting.abort() }));
   const key = crypto.randomUUID();
-  const handler = panelHandler({ key, panel: () => app.view.panel, act: (request) => app.act(request) });
+  const handler = panelHandler({
+    key,
+    panel: () => app.view.panel,
+    perform: (request) => app.perform(request),
+    patience: () => delay(PATIENCE_MS),
+  });
   await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, handler);
   const panelUrl = `http://127.0.0.1:${server.addr.port}${panelPath(key)}`;
-  const onAction = (action: Parameters<MenubarApp["perform"]>[0]) => void app.perform(action);
-  using tray = openTray({ desktop, icon: TRAY_ICON, panelUrl, onAction });
+  using tray = openTray({
+    desktop,
+    icon: TRAY_ICON,
+    panelUrl,
+    onAction: (action) => void app.choose(action),
+  });
   app.attach(tray);
   await app.run(AbortSignal.any([signal, quitting.signal]));
 });

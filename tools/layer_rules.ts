@@ -88,6 +88,7 @@ export const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "libphonenumber-js": ["agent/contacts/"],
   "zod": ["deps.ts", "contract/", "lib/", "ml/training/run/"],
   "fast-check": [],
+  "playwright-core": [],
 };
 
 /** The only files that may use a global: a folder, or the name of a file in any folder. */

@@ -1,9 +1,13 @@
 // Tests of what the menubar looks at and does, on a real server and data folder; Messages and launchd are played.
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { writeAddressBook } from "../../tests/support/address_book_fixture.ts";
 import { FakeLaunchctl } from "../../tests/support/fake_launchctl.ts";
 import { osascriptCalls } from "../../tests/support/fake_osascript.ts";
 import { type RecordedAnswer, RecordedCommands } from "../../tests/support/recorded_commands.ts";
 import { ADA, GRACE, SuggestingMac } from "../../tests/support/suggesting_mac.ts";
+import type { MenubarAction } from "../menubar/menubar_actions.ts";
+import type { CardAction } from "../menubar/panel_page.ts";
 import { MenubarApp } from "../menubar/menubar_app.ts";
 import type { CommandRunner } from "../platform/command_runner.ts";
 import type { SendDependencies } from "../suggest/send_reply.ts";
@@ -17,6 +21,7 @@ class Menubar {
   readonly opened = new RecordedCommands((): RecordedAnswer => this.openCode);
   readonly copied: string[] = [];
   openCode = 0;
+  laterMs = 0;
   hasQuit = false;
   readonly app: MenubarApp;
 
@@ -26,13 +31,40 @@ class Menubar {
         (command[0] === "/usr/bin/open" ? this.opened : this.launchctl).run(command, request),
     };
     const machine = { ...mac.services().machine, homeDir: () => mac.dir, userId: () => 501 };
-    const services = { ...mac.services(undefined, sending), commands, machine };
+    const servicesFor = (serverUrl: string | null) => ({
+      ...mac.services({ sending, serverUrl }),
+      commands,
+      machine,
+      now: () => Date.now() + this.laterMs,
+    });
     const copy = (text: string) => Promise.resolve(void this.copied.push(text));
-    this.app = new MenubarApp(menubarWorld({ services, copy, quit: () => this.hasQuit = true }));
+    this.app = new MenubarApp(menubarWorld({ servicesFor, copy, quit: () => this.hasQuit = true }));
+  }
+
+  /** Looks again after the time at which the server is asked anew. */
+  async refresh(): Promise<void> {
+    this.laterMs += 15_000;
+    await this.app.refresh();
+  }
+
+  act(action: CardAction, text?: string): Promise<void> {
+    const { responseId, text: shown } = this.card;
+    return this.app.perform({ kind: "card", card: { action, responseId, text: text ?? shown } });
+  }
+
+  press(action: MenubarAction, address: string | null = null): Promise<void> {
+    return this.app.perform({ kind: "menu", action, address });
   }
 
   get notice(): string | null {
     return this.app.view.panel.notice;
+  }
+
+  /** The service's file, as it is installed. */
+  plist(): Promise<string> {
+    return Deno.readTextFile(
+      join(this.mac.dir, "Library/LaunchAgents/app.conversation-assistant.agent.plist"),
+    );
   }
 
   /** The suggestion that is shown. */
@@ -63,7 +95,7 @@ Deno.test("the look sees whether the agent runs, what it wrote down, its service
   const { mac, running } = await withDraft();
   await using _mac = mac;
   const menubar = new Menubar(mac);
-  await menubar.app.refresh();
+  await menubar.refresh();
   assert.equal(menubar.app.view.state, "suggestion_waiting");
   assert.deepEqual([menubar.card.to, menubar.card.message, menubar.card.draft], [
     ADA,
@@ -71,7 +103,7 @@ Deno.test("the look sees whether the agent runs, what it wrote down, its service
     "Reply number 1",
   ]);
   running[Symbol.dispose]();
-  await menubar.app.refresh();
+  await menubar.refresh();
   assert.equal(menubar.app.view.state, "stopped");
 });
 
@@ -82,21 +114,21 @@ Deno.test("a draft that was overtaken by the owner's answer or by a newer messag
   const menubar = new Menubar(mac);
   mac.receive(ADA, "Or lunch?");
   await mac.sync();
-  await menubar.app.refresh();
+  await menubar.refresh();
   assert.equal(menubar.app.view.state, "synced");
   await mac.run("suggest");
   mac.receive(GRACE, "Tea?");
   await mac.sync();
   await mac.run("suggest", "--conversation", GRACE);
-  await menubar.app.refresh();
+  await menubar.refresh();
   assert.deepEqual(menubar.app.view.panel.cards.map(({ message }) => message), ["Tea?", "Or lunch?"]);
   mac.answer(ADA, "Lunch");
   await mac.sync();
-  await menubar.app.refresh();
+  await menubar.refresh();
   assert.deepEqual(menubar.app.view.panel.cards.map(({ message }) => message), ["Tea?"]);
 });
 
-Deno.test("a suggestion is sent as it stands or as it was changed, copied, or dismissed, and the server learns of it", async () => {
+Deno.test("a suggestion is sent as it stands or as it was changed, copied, inserted, or dismissed, and the server learns of it", async () => {
   const { mac, running } = await withDraft();
   await using _mac = mac;
   using _running = running;
@@ -106,73 +138,134 @@ Deno.test("a suggestion is sent as it stands or as it was changed, copied, or di
     mac.receive(person, "And then?");
     await mac.sync();
     await mac.run("suggest", "--conversation", person);
-    await menubar.app.refresh();
+    await menubar.refresh();
   };
-  await menubar.app.refresh();
-  await menubar.app.act({ action: "send", responseId: menubar.card.responseId, text: menubar.card.draft });
+  await menubar.refresh();
+  await menubar.act("send");
   assert.equal(menubar.notice, "The reply was delivered.");
   await next(GRACE);
-  await menubar.app.act({ action: "copy", responseId: menubar.card.responseId, text: "My own words" });
+  await menubar.act("copy", "My own words");
   assert.deepEqual([menubar.notice, menubar.copied], ["Copied.", ["My own words"]]);
   await next(GRACE);
-  await menubar.app.act({ action: "dismiss", responseId: menubar.card.responseId, text: menubar.card.draft });
+  await menubar.act("insert", "At 8 & not later?");
+  assert.match(menubar.notice ?? "", /^Messages is open\./);
+  assert.deepEqual(menubar.opened.lines, [
+    `/usr/bin/open sms:${GRACE}&body=At%208%20%26%20not%20later%3F`,
+  ]);
+  assert.equal(menubar.copied.at(-1), "At 8 & not later?");
+  await next(GRACE);
+  await menubar.act("dismiss");
   assert.equal(menubar.notice, "Dismissed.");
   await next(GRACE);
-  await menubar.app.act({ action: "send", responseId: menubar.card.responseId, text: "" });
-  assert.match(menubar.notice ?? "", /^There is nothing to send/);
-  assert.deepEqual(await actions(mac), [[null, null], ["reject", null], ["edit", "My own words"], [
-    "accept",
-    null,
-  ]]);
+  await menubar.act("send", "");
+  assert.match(menubar.notice ?? "", /^There are no words/);
+  assert.deepEqual(await actions(mac), [
+    [null, null],
+    ["reject", null],
+    ["edit", "At 8 & not later?"],
+    ["edit", "My own words"],
+    ["accept", null],
+  ]);
   assert.equal(await osascriptCalls(sending.program), 1);
+});
+
+Deno.test("a reply that Messages refused stays as it was recorded, and the next try sends it and reports nothing new", async () => {
+  const { mac, running } = await withDraft();
+  await using _mac = mac;
+  using _running = running;
+  const sending = await mac.sending("refuse");
+  const menubar = new Menubar(mac, sending);
+  await menubar.refresh();
+  await menubar.act("send", "Yes, at eight");
+  assert.match(menubar.notice ?? "", /^Messages does not have this chat in its list: /);
+  await menubar.refresh();
+  assert.deepEqual([menubar.card.state, menubar.card.text], ["unsent", "Yes, at eight"]);
+  await menubar.act("copy");
+  assert.deepEqual([menubar.card.state, menubar.copied], ["unsent", ["Yes, at eight"]]);
+  await mac.sending("deliver");
+  await menubar.act("send");
+  assert.equal(menubar.notice, "The reply was delivered.");
+  assert.deepEqual(menubar.app.view.panel.cards, []);
+  assert.deepEqual(await actions(mac), [["edit", "Yes, at eight"]]);
+});
+
+Deno.test("people are shown by the names that Contacts has for them, also after it has changed", async () => {
+  const { mac, running } = await withDraft();
+  await using _mac = mac;
+  using _running = running;
+  const menubar = new Menubar(mac);
+  await menubar.refresh();
+  assert.equal(menubar.card.to, ADA);
+  writeAddressBook(join(mac.dir, "AddressBook"), [{ firstName: "Ada", lastName: "L.", phones: [ADA] }]);
+  await menubar.refresh();
+  assert.equal(menubar.card.to, "Ada L.");
 });
 
 Deno.test("pausing unloads the service and resuming loads it, installed from the menubar itself", async () => {
   await using mac = await SuggestingMac.create();
   const menubar = new Menubar(mac);
-  await menubar.app.perform("start");
+  await menubar.press("start");
   assert.equal(menubar.launchctl.loaded, true);
-  await menubar.app.perform("pause");
+  await menubar.press("pause");
   assert.deepEqual([menubar.launchctl.loaded, menubar.app.view.state], [false, "paused"]);
-  await menubar.app.perform("resume");
+  await menubar.press("resume");
   assert.deepEqual([menubar.launchctl.loaded, menubar.notice], [true, null]);
 });
 
 Deno.test("the dashboard and the settings are opened by macOS, and one that does not open is told", async () => {
   await using mac = await SuggestingMac.create();
   const menubar = new Menubar(mac);
-  await menubar.app.perform("open_dashboard");
-  await menubar.app.perform("open_full_disk_access");
+  await menubar.press("open_dashboard");
+  await menubar.press("open_full_disk_access");
   assert.deepEqual(menubar.opened.lines, [
     `/usr/bin/open ${mac.served.url}`,
     "/usr/bin/open x-apple.systempreferences:com.apple.preference.security?Privacy_AllFiles",
   ]);
   menubar.openCode = 1;
-  await menubar.app.perform("open_dashboard");
+  await menubar.press("open_dashboard");
   assert.match(menubar.notice ?? "", /^macOS could not open http/);
 });
 
-Deno.test("a pairing that waits for approval shows its code, and ends with the next click", async () => {
+Deno.test("a pairing that waits for approval shows its code, and ends with the next click after it", async () => {
   await using mac = await SuggestingMac.create({ pairing: "approve" });
   const menubar = new Menubar(mac);
   const owner = await mac.served.app.pair();
-  await menubar.app.perform("pair");
-  const code = /\b\d{6}\b/.exec(menubar.notice ?? "")?.[0];
-  await menubar.app.refresh();
-  assert.ok(code);
-  await mac.approve(owner.token, code);
-  await menubar.app.perform("pair");
+  await menubar.press("pair");
+  assert.equal(menubar.notice, "The code is not approved yet.");
+  const { code } = menubar.app.view.panel;
+  assert.match(code ?? "", /^\d{6}$/);
+  await mac.approve(owner.token, code ?? "");
+  await menubar.press("pair");
   assert.equal(menubar.notice, "This Mac is paired.");
+});
+
+Deno.test("the server can be named by any link to it, and a service that was installed for another one follows", async () => {
+  await using mac = await SuggestingMac.create({ pairing: "approve" });
+  const owner = await mac.served.app.pair();
+  const menubar = new Menubar(mac, undefined);
+  await menubar.press("pair", "http://");
+  assert.equal(menubar.notice, 'The address of the server cannot be "http://".');
+  await menubar.press("start");
+  assert.match(await menubar.plist(), new RegExp(`<string>${mac.served.url}</string>`));
+  const { host, port } = new URL(mac.served.url);
+  await menubar.press("pair", `http://localhost:${port}/docs?x=1#top`);
+  await mac.approve(owner.token, menubar.app.view.panel.code ?? "");
+  assert.ok(!host.includes("localhost"));
+  await menubar.press("pair");
+  assert.equal(menubar.notice, "This Mac is paired.");
+  assert.match(await menubar.plist(), new RegExp(`<string>http://localhost:${port}</string>`));
+  await menubar.press("open_dashboard");
+  assert.deepEqual(menubar.opened.lines, [`/usr/bin/open http://localhost:${port}`]);
 });
 
 Deno.test("the doctor examines this agent, and quitting quits", async () => {
   await using mac = await SuggestingMac.create();
   const menubar = new Menubar(mac);
-  await menubar.app.perform("doctor");
+  await menubar.press("doctor");
   assert.deepEqual(menubar.app.view.panel.findings.map(({ id }) => id), [
     "messages_database",
     "address_book",
   ]);
-  await menubar.app.perform("quit");
+  await menubar.press("quit");
   assert.equal(menubar.hasQuit, true);
 });

@@ -4,45 +4,65 @@ import { messageOf } from "../../lib/errors.ts";
 import { StartError } from "../../lib/lifecycle.ts";
 import type { Finding } from "../doctor/finding.ts";
 import type { Suggestion } from "../suggest/suggestion.ts";
-import type { MenubarInput } from "./menubar_input.ts";
-import type { CardRequest } from "./panel_server.ts";
+import type { MenubarAction } from "./menubar_actions.ts";
+import type { MenubarInput, UnsentReply } from "./menubar_input.ts";
+import type { CardRequest, PanelRequest, PaneName } from "./panel_server.ts";
+import type { SuggestionCard } from "./suggestion_card.ts";
 import type { MenubarTray } from "./tray.ts";
-import { type MenubarAction, type MenubarView, menubarView, type SuggestionCard } from "./view_model.ts";
+import { type MenubarView, menubarView } from "./view_model.ts";
+
+/** What came of a card's button. `unsent`: it is recorded and certainly not sent, and can be tried again. */
+export interface CardOutcome {
+  readonly notice: string;
+  readonly isUnsent: boolean;
+}
 
 /** What the menubar looks at and can do; put together by `agent/desktop.ts`. */
 export interface MenubarWorld {
   /** The agent's own state. */
-  look(): Promise<Pick<MenubarInput, "agent" | "isRunning" | "service" | "pairingCode">>;
+  look(): Promise<
+    Pick<MenubarInput, "agent" | "isRunning" | "service" | "isPaired" | "pairingCode" | "serverUrl">
+  >;
   /** Throws when the server cannot be asked. */
   suggestions(): Promise<Suggestion[]>;
+  /** Names of people by their address. */
+  names(): MenubarInput["names"];
   examine(): Promise<Finding[]>;
-  /** Returns what to tell the person. */
-  pair(): Promise<string>;
+  /** Pairs with the server at an address, by default the one it knows. Returns what to tell the person. */
+  pair(address: string | null): Promise<string>;
   /** Installs the service, or loads it again. */
   start(): Promise<void>;
   pause(): Promise<void>;
-  open(target: "dashboard" | "full_disk_access"): Promise<void>;
-  /** Does what a card's button asks for; returns what to tell the person. */
-  act(card: SuggestionCard, request: CardRequest): Promise<string>;
+  open(target: "dashboard" | PaneName): Promise<void>;
+  /** Does what a card's button asks for. */
+  act(card: SuggestionCard, request: CardRequest): Promise<CardOutcome>;
   quit(): void;
   /** The present, in Unix time. */
   now(): number;
 }
 
 const LOOK_INTERVAL_MS = 5_000;
+/** The server is asked for suggestions when the agent has synced, and else so often. */
+const ASK_INTERVAL_MS = 15_000;
 
+/** Before the first look. Nobody is told to pair, or to do anything else, before something is known. */
 const EMPTY: Omit<MenubarInput, "nowMs"> = {
   agent: null,
   isRunning: false,
   service: "none",
-  suggestions: [],
+  isPaired: true,
+  serverUrl: "",
   pairingCode: null,
+  suggestions: [],
+  unsent: [],
+  names: new Map(),
   findings: null,
   notice: null,
+  busy: null,
 };
 
 /** What a fault says to the person: a sentence that was made for one, or none of its own words. */
-function noticeOf(error: unknown): string {
+function sentenceOf(error: unknown): string {
   return error instanceof StartError ? `${messageOf(error)}.` : "That did not work: see the agent's log.";
 }
 
@@ -51,6 +71,7 @@ export class MenubarApp {
   readonly #world: MenubarWorld;
   #facts: Omit<MenubarInput, "nowMs"> = EMPTY;
   #tray: MenubarTray | null = null;
+  #asked: { atMs: number; syncAt: string | null } | null = null;
 
   constructor(world: MenubarWorld) {
     this.#world = world;
@@ -69,53 +90,98 @@ export class MenubarApp {
   /** Looks at everything once. Suggestions stay as they were while the server cannot be asked. */
   async refresh(): Promise<void> {
     const look = await this.#world.look();
-    const canAsk = look.isRunning && look.agent?.phase === "watching";
-    const suggestions = canAsk
-      ? await this.#world.suggestions().catch(() => this.#facts.suggestions)
-      : this.#facts.suggestions;
-    this.#show({ ...look, suggestions });
+    const syncAt = look.agent?.lastSyncAt ?? null;
+    if (look.isRunning && look.agent?.phase === "watching" && this.#isTimeToAsk(syncAt)) {
+      const suggestions = await this.#world.suggestions().catch(() => this.#facts.suggestions);
+      this.#asked = { atMs: this.#world.now(), syncAt };
+      this.#show({ ...look, suggestions: suggestions.filter(this.#isNoUnsent), names: this.#world.names() });
+    } else {
+      this.#show(look);
+    }
   }
 
   /** Looks again and again until the signal aborts. A look that fails leaves what was shown, and is made again. */
   async run(signal: AbortSignal, options: { intervalMs?: number } = {}): Promise<void> {
     const { intervalMs = LOOK_INTERVAL_MS } = options;
     while (!signal.aborted) {
-      await this.refresh().catch((error) => this.#show({ notice: noticeOf(error) }));
+      await this.refresh().catch((error) => this.#notice(sentenceOf(error)));
       await delay(intervalMs, { signal }).catch(() => {});
     }
   }
 
-  /** Does what was clicked; a fault becomes a notice in the panel. */
-  async perform(action: MenubarAction): Promise<void> {
+  /** Does what was clicked in the panel; a fault becomes a notice in it. */
+  async perform(request: PanelRequest): Promise<void> {
     try {
-      await this.#do(action);
+      if (request.kind === "card") await this.#act(request.card);
+      else if (request.kind === "settings") await this.#world.open(request.pane);
+      else await this.#do(request.action, request.address);
     } catch (error) {
-      this.#tell(noticeOf(error));
+      this.#notice(sentenceOf(error));
     }
   }
 
-  /** Does what a card's button asks for. A card that is gone was acted on already. */
-  async act(request: CardRequest): Promise<void> {
+  /** Does what was clicked in the menu, and opens the panel where it has something to tell. */
+  async choose(action: MenubarAction): Promise<void> {
+    const before = this.#facts.notice;
+    const performed = this.perform({ kind: "menu", action, address: null });
+    if (action === "show_suggestions" || action === "doctor") this.#tray?.showPanel();
+    await performed;
+    if (this.#facts.notice !== before) this.#tray?.showPanel();
+  }
+
+  #isTimeToAsk(syncAt: string | null): boolean {
+    if (this.#asked === null || this.#asked.syncAt !== syncAt) return true;
+    return this.#world.now() - this.#asked.atMs >= ASK_INTERVAL_MS;
+  }
+
+  readonly #isNoUnsent = ({ responseId }: Suggestion): boolean =>
+    this.#facts.unsent.every(({ suggestion }) => suggestion.responseId !== responseId);
+
+  /** A card is acted on once at a time: the person may click again before the first click has its effect. */
+  async #act(request: CardRequest): Promise<void> {
     const card = this.view.panel.cards.find(({ responseId }) => responseId === request.responseId);
-    if (card === undefined) return this.#show({ notice: "That suggestion is gone." });
+    if (card === undefined) return this.#notice("That suggestion is gone.");
+    if (this.#facts.busy !== null) return;
+    if (card.state === "unsent" && request.action === "dismiss") return this.#forget(card);
+    this.#show({ busy: card.responseId, notice: null });
     try {
-      const notice = await this.#world.act(card, request);
-      const suggestions = this.#facts.suggestions.filter(({ responseId }) => responseId !== card.responseId);
-      this.#show({ suggestions, notice });
-    } catch (error) {
-      this.#show({ notice: noticeOf(error) });
+      const { notice, isUnsent } = await this.#world.act(card, request);
+      if (isUnsent) this.#keep(card, request.text);
+      else this.#forget(card);
+      this.#notice(notice);
+    } finally {
+      this.#show({ busy: null });
     }
   }
 
-  async #do(action: MenubarAction): Promise<void> {
+  #forget({ responseId }: SuggestionCard): void {
+    this.#show({
+      suggestions: this.#facts.suggestions.filter((suggestion) => suggestion.responseId !== responseId),
+      unsent: this.#facts.unsent.filter(({ suggestion }) => suggestion.responseId !== responseId),
+    });
+  }
+
+  #keep({ responseId }: SuggestionCard, text: string): void {
+    const { suggestions, unsent } = this.#facts;
+    const suggestion = suggestions.find((known) => known.responseId === responseId);
+    if (suggestion === undefined) return; // It is among the unsent already.
+    const kept: UnsentReply = { suggestion, text };
+    this.#show({
+      suggestions: suggestions.filter((known) => known !== suggestion),
+      unsent: [kept, ...unsent],
+    });
+  }
+
+  async #do(action: MenubarAction, address: string | null): Promise<void> {
     const world = this.#world;
     switch (action) {
       case "show_suggestions":
-        return this.#tray?.showPanel();
+        return;
       case "pair":
-        return this.#tell(await world.pair());
+        this.#notice(await world.pair(address));
+        return await this.refresh();
       case "open_full_disk_access":
-        return await world.open("full_disk_access");
+        return await world.open("fullDiskAccess");
       case "open_dashboard":
         return await world.open("dashboard");
       case "start":
@@ -125,24 +191,29 @@ export class MenubarApp {
       case "pause":
         await world.pause();
         return await this.refresh();
-      case "doctor": {
-        const findings = await world.examine();
-        const isWell = findings.every(({ status }) => status === "ok");
-        this.#show({ findings });
-        return this.#tell(
-          isWell ? "The doctor found nothing to mend." : "The doctor found something to mend.",
-        );
-      }
+      case "doctor":
+        return await this.#examine();
       case "quit":
         return world.quit();
     }
   }
 
-  /** Shows a notice where the person can see it. */
-  #tell(notice: string): void {
-    this.#show({ notice });
-    this.#tray?.refreshPanel();
-    this.#tray?.showPanel();
+  async #examine(): Promise<void> {
+    if (this.#facts.busy !== null) return;
+    this.#show({ busy: "doctor", findings: null, notice: null });
+    this.#notice("The doctor is looking…");
+    try {
+      const findings = await this.#world.examine();
+      const isWell = findings.every(({ status }) => status === "ok");
+      this.#show({ findings });
+      this.#notice(isWell ? "The doctor found nothing to mend." : "The doctor found something to mend.");
+    } finally {
+      this.#show({ busy: null });
+    }
+  }
+
+  #notice(text: string): void {
+    this.#show({ notice: { text, atMs: this.#world.now() } });
   }
 
   #show(change: Partial<typeof EMPTY>): void {

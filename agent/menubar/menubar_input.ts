@@ -6,6 +6,19 @@ import type { AgentState } from "../watch/agent_state.ts";
 /** How the login service stands: `paused` is installed but not loaded. */
 export type ServiceMode = "none" | "paused" | "loaded";
 
+/** A reply that was recorded as the person's answer, but certainly not sent. Its words cannot change any more. */
+export interface UnsentReply {
+  readonly suggestion: Suggestion;
+  readonly text: string;
+}
+
+/** What came of the last click, in a sentence. */
+export interface Notice {
+  readonly text: string;
+  /** Unix time. */
+  readonly atMs: number;
+}
+
 /** Everything that the view is made of. */
 export interface MenubarInput {
   /** What the agent wrote down last; null when it never ran. */
@@ -13,14 +26,21 @@ export interface MenubarInput {
   /** True while a process does the agent's work, so that `agent` is of now. */
   readonly isRunning: boolean;
   readonly service: ServiceMode;
-  /** Drafts that wait for the person, newest first. */
-  readonly suggestions: readonly Suggestion[];
+  /** True when this Mac has a pairing with the server, whether or not it still holds. */
+  readonly isPaired: boolean;
+  readonly serverUrl: string;
   /** The code of a pairing that waits for approval. */
   readonly pairingCode: string | null;
+  /** Drafts that wait for the person, newest first. */
+  readonly suggestions: readonly Suggestion[];
+  readonly unsent: readonly UnsentReply[];
+  /** Names of people by their address, as the address book has them. */
+  readonly names: ReadonlyMap<string, string>;
   /** What the doctor found when it was last asked; null before. */
   readonly findings: readonly Finding[] | null;
-  /** What came of the last click, in a sentence. */
-  readonly notice: string | null;
+  readonly notice: Notice | null;
+  /** What is under way: the id of a draft that is being acted on, or `doctor`; null when nothing is. */
+  readonly busy: string | null;
   /** The present, in Unix time. */
   readonly nowMs: number;
 }

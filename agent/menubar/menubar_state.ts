@@ -14,7 +14,26 @@ export type MenubarState =
   | "stopped"
   | "fault";
 
-type Facts = Pick<MenubarInput, "agent" | "isRunning" | "service" | "suggestions" | "nowMs">;
+/** How a state is felt: `good` and `passing` need nobody, `idle` is the person's own choice. */
+export type Tone = "good" | "passing" | "idle" | "attention";
+
+export const TONES: Readonly<Record<MenubarState, Tone>> = {
+  synced: "good",
+  suggestion_waiting: "good",
+  syncing: "passing",
+  lagging: "passing",
+  offline: "attention",
+  permission_missing: "attention",
+  not_paired: "attention",
+  paused: "idle",
+  stopped: "idle",
+  fault: "attention",
+};
+
+type Facts = Pick<
+  MenubarInput,
+  "agent" | "isRunning" | "service" | "isPaired" | "suggestions" | "unsent" | "nowMs"
+>;
 
 /** Rows that wait longer than this are a lag; before, the agent is simply at it. */
 const LAG_MS = 60_000;
@@ -24,10 +43,14 @@ function isLagging({ agent, nowMs }: Facts): boolean {
   return nowMs - Date.parse(agent.lastSyncAt) > LAG_MS;
 }
 
+function waitingCount({ suggestions, unsent }: Facts): number {
+  return suggestions.length + unsent.length;
+}
+
 /** A state that needs the person outranks one that passes, and a suggestion shows only when all else is well. */
 export function menubarStateOf(facts: Facts): MenubarState {
-  const { agent, isRunning, service, suggestions } = facts;
-  if (!isRunning) return service === "paused" ? "paused" : "stopped";
+  const { agent, isRunning, service, isPaired } = facts;
+  if (!isRunning) return service === "paused" ? "paused" : isPaired ? "stopped" : "not_paired";
   switch (agent?.phase ?? "starting") {
     case "pairing_ended":
       return "not_paired";
@@ -44,7 +67,7 @@ export function menubarStateOf(facts: Facts): MenubarState {
       return isLagging(facts) ? "lagging" : "syncing";
     case "watching":
       if (isLagging(facts)) return "lagging";
-      return suggestions.length > 0 ? "suggestion_waiting" : "synced";
+      return waitingCount(facts) > 0 ? "suggestion_waiting" : "synced";
   }
 }
 
@@ -53,13 +76,14 @@ function rowsText(count: number): string {
 }
 
 /** The state in a few words. */
-export function headlineOf(state: MenubarState, { agent, suggestions }: Facts): string {
-  const rows = agent?.lagRows ?? 0;
+export function headlineOf(state: MenubarState, facts: Facts): string {
+  const rows = facts.agent?.lagRows ?? 0;
+  const waiting = waitingCount(facts);
   switch (state) {
     case "synced":
       return "Everything is synced";
     case "suggestion_waiting":
-      return suggestions.length === 1 ? "A suggestion waits" : `${suggestions.length} suggestions wait`;
+      return waiting === 1 ? "A suggestion waits" : `${waiting} suggestions wait`;
     case "syncing":
       return rows === 0 ? "Syncing" : `Syncing, ${rowsText(rows)} to go`;
     case "lagging":

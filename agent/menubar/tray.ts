@@ -1,7 +1,8 @@
 /// <reference lib="deno.desktop" />
 /** Owns the icon in the menubar: a thin layer on `Deno.Tray` that makes up for what it lacks. */
 import { StartError } from "../../lib/lifecycle.ts";
-import { MENUBAR_ACTIONS, type MenubarAction, type MenubarView } from "./view_model.ts";
+import { type MenubarAction, menubarActionOf } from "./menubar_actions.ts";
+import type { MenubarView } from "./view_model.ts";
 
 /** The part of the desktop runtime that the menubar needs; there is none outside of an app made by `deno desktop`. */
 export type Desktop = Pick<typeof Deno, "Tray" | "BrowserWindow" | "dock">;
@@ -19,11 +20,9 @@ export interface TrayOptions {
 export interface MenubarTray extends Disposable {
   show(view: MenubarView): void;
   showPanel(): void;
-  /** Loads the panel anew. */
-  refreshPanel(): void;
 }
 
-const PANEL_SIZE = { width: 380, height: 520 };
+export const PANEL_SIZE = { width: 380, height: 520 };
 /** The runtime shows its first window when a page has loaded, again after 10 s, and gives up waiting after 15 s. */
 const HIDE_AGAIN_MS = [10_500, 16_000, 26_000];
 
@@ -60,10 +59,6 @@ function laterInProcess(durationMs: number, run: () => void): void {
   setTimeout(run, durationMs);
 }
 
-function isAction(id: string): id is MenubarAction {
-  return MENUBAR_ACTIONS.some((action) => action === id);
-}
-
 /**
  * Puts the icon into the menubar: the panel opens on a click, the menu on a right click.
  *
@@ -79,7 +74,8 @@ export function openTray(options: TrayOptions): MenubarTray {
   const panel = tray.attachPanel({ url: panelUrl, ...PANEL_SIZE, hideOnBlur: true });
   hideInsteadOfClosing(panel.window, () => panel.hide());
   tray.addEventListener("menuclick", ({ detail: { id } }) => {
-    if (isAction(id)) onAction(id);
+    const action = menubarActionOf(id);
+    if (action !== null) onAction(action);
   });
   let shownMenu = "";
   let shownPanel = "";
@@ -96,7 +92,6 @@ export function openTray(options: TrayOptions): MenubarTray {
       shownPanel = panelText;
     },
     showPanel: () => panel.show(),
-    refreshPanel: () => panel.window.reload(),
     [Symbol.dispose]() {
       panel.destroy();
       tray.destroy();

@@ -1,45 +1,33 @@
 /** Owns what the menubar shows: one state, its words, the menu, and the panel, from what is known of the agent. Pure. */
 import type { Finding } from "../doctor/finding.ts";
-import type { Suggestion } from "../suggest/suggestion.ts";
 import { agoText } from "./ago_text.ts";
 import type { MenubarInput } from "./menubar_input.ts";
-import { headlineOf, type MenubarState, menubarStateOf } from "./menubar_state.ts";
-
-/** What a click asks for. */
-export const MENUBAR_ACTIONS = [
-  "show_suggestions",
-  "pair",
-  "open_full_disk_access",
-  "start",
-  "pause",
-  "resume",
-  "open_dashboard",
-  "doctor",
-  "quit",
-] as const;
-export type MenubarAction = typeof MENUBAR_ACTIONS[number];
+import { type MenuAction, menuActions, remedyActions } from "./menubar_actions.ts";
+import { headlineOf, type MenubarState, menubarStateOf, type Tone, TONES } from "./menubar_state.ts";
+import { type SuggestionCard, suggestionCards } from "./suggestion_card.ts";
 
 /** The part of `Deno.MenuItem` that this menu uses; an item without an id cannot be clicked. */
-export type MenuItem = { item: { label: string; id?: MenubarAction; enabled: boolean } } | "separator";
-
-/** A suggestion as a card of the panel. Its texts are other people's words: data, never markup. */
-export interface SuggestionCard {
-  readonly responseId: string;
-  readonly conversationId: string;
-  readonly messageGuid: string;
-  readonly to: string;
-  readonly message: string;
-  readonly draft: string;
-  /** `75 %`; null when it is not known. */
-  readonly confidence: string | null;
-}
+export type MenuItem = { item: { label: string; id?: MenuAction["id"]; enabled: boolean } } | "separator";
 
 export interface PanelView {
+  readonly tone: Tone;
   readonly headline: string;
   readonly detail: string | null;
+  /** What to know and do in this state; null when nothing is to be done. */
+  readonly advice: string | null;
+  /** The code of a pairing that waits for approval. */
+  readonly code: string | null;
+  /** The server's address, where it can be changed. */
+  readonly address: string | null;
+  /** What the state asks for. */
+  readonly remedies: readonly MenuAction[];
   readonly notice: string | null;
   readonly cards: readonly SuggestionCard[];
   readonly findings: readonly Finding[];
+  /** What can always be done. */
+  readonly actions: readonly MenuAction[];
+  /** True while something is under way, after which the panel will differ. */
+  readonly isBusy: boolean;
 }
 
 export interface MenubarView {
@@ -49,8 +37,16 @@ export interface MenubarView {
   readonly panel: PanelView;
 }
 
-/** More would not fit; the newest are the ones that matter. */
-const MAX_CARDS = 5;
+/** A notice is about what the person just did; later it would be about nothing. */
+const NOTICE_MS = 60_000;
+
+const ADVICE: Partial<Record<MenubarState, string>> = {
+  permission_missing:
+    "Messages can be read only with Full Disk Access. Switch it on for Conversation Assistant, " +
+    "then start the agent again.",
+  offline: "Nothing is lost: what you write and get meanwhile is sent when the server is back.",
+  stopped: "New messages are sent and answered only while the agent runs.",
+};
 
 function detailOf({ agent, pairingCode, nowMs }: MenubarInput, state: MenubarState): string | null {
   if (state === "not_paired" && pairingCode !== null) {
@@ -70,33 +66,16 @@ function text(label: string): MenuItem {
   return { item: { label, enabled: false } };
 }
 
-function action(id: MenubarAction, label: string): MenuItem {
+function item({ id, label }: MenuAction): MenuItem {
   return { item: { label, id, enabled: true } };
 }
 
-/** What the state itself asks for. */
-function remedyItems(state: MenubarState): MenuItem[] {
-  switch (state) {
-    case "not_paired":
-      return [action("pair", "Pair this Mac…")];
-    case "permission_missing":
-      return [action("open_full_disk_access", "Open Full Disk Access…")];
-    case "stopped":
-      return [action("start", "Start at each login")];
-    default:
-      return [];
-  }
-}
-
-function pauseItems({ service }: MenubarInput): MenuItem[] {
-  if (service === "loaded") return [action("pause", "Pause")];
-  return service === "paused" ? [action("resume", "Resume")] : [];
-}
-
-function suggestionItems({ suggestions }: MenubarInput): MenuItem[] {
-  const count = suggestions.length;
+function showItem({ suggestions, unsent }: MenubarInput): MenuItem[] {
+  const count = suggestions.length + unsent.length;
   if (count === 0) return [];
-  return [action("show_suggestions", count === 1 ? "Show 1 suggestion" : `Show ${count} suggestions`)];
+  return [
+    item({ id: "show_suggestions", label: `Show ${count} ${count === 1 ? "Suggestion" : "Suggestions"}` }),
+  ];
 }
 
 function menuOf(input: MenubarInput, { state, headline, detail }: {
@@ -108,43 +87,55 @@ function menuOf(input: MenubarInput, { state, headline, detail }: {
     text(headline),
     ...(detail === null ? [] : [text(detail)]),
     "separator",
-    ...remedyItems(state),
-    ...suggestionItems(input),
-    ...pauseItems(input),
-    action("open_dashboard", "Open Dashboard"),
-    action("doctor", "Run Doctor"),
+    ...remedyActions(input, state).map(item),
+    ...showItem(input),
+    ...menuActions(input).map(item),
     "separator",
-    action("quit", "Quit"),
+    item({ id: "quit", label: "Quit" }),
   ];
 }
 
-function cardOf({ conversation, message, responseId, text, confidence }: Suggestion): SuggestionCard {
+function adviceOf({ agent }: MenubarInput, state: MenubarState): string | null {
+  if (state !== "fault") return ADVICE[state] ?? null;
+  const [, ...advice] = (agent?.lastError?.message ?? "").split(": ");
+  const words = advice.join(": ");
+  return words === "" ? null : `To mend it, ${words}.`;
+}
+
+function noticeOf({ notice, nowMs }: MenubarInput): string | null {
+  return notice === null || nowMs - notice.atMs > NOTICE_MS ? null : notice.text;
+}
+
+function panelOf(input: MenubarInput, { state, headline, detail }: {
+  state: MenubarState;
+  headline: string;
+  detail: string | null;
+}): PanelView {
+  const isPairing = state === "not_paired";
   return {
-    responseId,
-    conversationId: conversation.id,
-    messageGuid: message.imessageGuid,
-    to: conversation.displayName ?? conversation.participantIds.join(", "),
-    message: message.text ?? "",
-    draft: text,
-    confidence: confidence === null ? null : `${Math.round(confidence * 100)} %`,
+    tone: TONES[state],
+    headline,
+    detail: isPairing ? null : detail,
+    advice: adviceOf(input, state),
+    code: isPairing ? input.pairingCode : null,
+    address: isPairing && input.pairingCode === null ? input.serverUrl : null,
+    remedies: remedyActions(input, state),
+    notice: noticeOf(input),
+    cards: suggestionCards(input),
+    findings: (input.findings ?? []).filter(({ status }) => status !== "ok"),
+    actions: [...menuActions(input), { id: "quit", label: "Quit" }],
+    isBusy: input.busy !== null,
   };
 }
 
 /** Makes the view. */
 export function menubarView(input: MenubarInput): MenubarView {
   const state = menubarStateOf(input);
-  const headline = headlineOf(state, input);
-  const detail = detailOf(input, state);
+  const words = { state, headline: headlineOf(state, input), detail: detailOf(input, state) };
   return {
     state,
-    tooltip: `Conversation Assistant: ${headline}`,
-    menu: menuOf(input, { state, headline, detail }),
-    panel: {
-      headline,
-      detail: input.isRunning ? input.agent?.lastError?.message ?? detail : detail,
-      notice: input.notice,
-      cards: input.suggestions.slice(0, MAX_CARDS).map(cardOf),
-      findings: (input.findings ?? []).filter(({ status }) => status !== "ok"),
-    },
+    tooltip: `Conversation Assistant: ${words.headline}`,
+    menu: menuOf(input, words),
+    panel: panelOf(input, words),
   };
 }

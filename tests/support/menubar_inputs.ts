@@ -26,10 +26,15 @@ export const WELL: MenubarInput = {
   agent: WATCHING,
   isRunning: true,
   service: "loaded",
-  suggestions: [],
+  isPaired: true,
+  serverUrl: "http://127.0.0.1:3100",
   pairingCode: null,
+  suggestions: [],
+  unsent: [],
+  names: new Map(),
   findings: null,
   notice: null,
+  busy: null,
   nowMs: NOW_MS,
 };
 
@@ -76,7 +81,11 @@ export const STATE_INPUTS: Record<MenubarState, MenubarInput> = {
     "permission_denied",
     "The Messages database may not be read",
   ),
-  not_paired: { ...setBack("pairing_ended", "not_paired", "Not paired"), pairingCode: "123456" },
+  not_paired: {
+    ...setBack("pairing_ended", "not_paired", "Not paired"),
+    isPaired: false,
+    pairingCode: "123456",
+  },
   paused: { ...WELL, isRunning: false, service: "paused" },
   stopped: { ...WELL, agent: null, isRunning: false, service: "none" },
   fault: setBack(
@@ -93,4 +102,16 @@ export function menuLines({ menu }: MenubarView): string[] {
     const { label, enabled } = entry.item;
     return enabled ? `[${label}]` : label;
   });
+}
+
+/** What every menu ends with. */
+const COMMON_ITEMS = ["[Open Dashboard]", "[Run Doctor]", "─────", "[Quit]"];
+
+/** A state as a row of the manual's table: its lines, and what it offers besides what every menu has. */
+export function stateRow(view: MenubarView): string {
+  const lines = menuLines(view);
+  const separatorAt = lines.indexOf("─────");
+  const own = lines.slice(separatorAt + 1, -COMMON_ITEMS.length).map((label) => label.slice(1, -1));
+  const [headline = "", detail = ""] = lines.slice(0, separatorAt);
+  return `| ${[headline, detail, own.join(" · ")].join(" | ")} |`.replaceAll(/ +/g, " ");
 }

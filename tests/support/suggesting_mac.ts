@@ -21,6 +21,13 @@ import { serveApp, type ServedApp } from "./served_app.ts";
 export const ADA = "+15550100001";
 export const GRACE = "+15550100002";
 
+export interface MacServicesOptions {
+  output?: CapturedOutput;
+  sending?: SendDependencies;
+  /** By default the server that runs. */
+  serverUrl?: string | null;
+}
+
 /** Disposing it stops the server and removes every file. */
 export class SuggestingMac implements AsyncDisposable {
   readonly chats = new Map<string, Chat>();
@@ -64,9 +71,10 @@ export class SuggestingMac implements AsyncDisposable {
   }
 
   /** The agent's services as the CLI has them; `sending` makes replies go through a program of the test's own. */
-  services(output: CapturedOutput = capturedOutput(), sending?: SendDependencies): AgentServices {
+  services(options: MacServicesOptions = {}): AgentServices {
+    const { output = capturedOutput(), sending, serverUrl } = options;
     const config = agentConfigFrom({
-      AGENT_SERVER_URL: this.served.url,
+      AGENT_SERVER_URL: serverUrl ?? this.served.url,
       AGENT_DATA_DIR: join(this.dir, "data"),
       AGENT_CHAT_DB: join(this.dir, "chat.db"),
       AGENT_ADDRESS_BOOK: join(this.dir, "AddressBook"),
@@ -111,7 +119,7 @@ export class SuggestingMac implements AsyncDisposable {
     const output = capturedOutput();
     const textOf = (lines: string[]) => lines.map((line) => `${line}\n`).join("");
     const errorLines: string[] = [];
-    const code = await runCli(args, { output, services: () => this.services(output, sending) }).catch(
+    const code = await runCli(args, { output, services: () => this.services({ output, sending }) }).catch(
       (error) => {
         if (!(error instanceof StartError)) throw error;
         errorLines.push(error.message);

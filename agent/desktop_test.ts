@@ -1,0 +1,63 @@
+// Tests of the menubar app as a process, with the permissions that it is built with, on a desktop that is played.
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { AgentHome } from "../tests/support/agent_home.ts";
+import { PROJECT_ROOT, taskArguments } from "../tools/service_process.ts";
+
+const PRELOAD = fileURLToPath(new URL("../tests/support/desktop_preload.ts", import.meta.url));
+
+/** Starts the app as the desktop runtime does, which chooses the address of its server. */
+function startApp(home: AgentHome): Deno.ChildProcess {
+  const permissions = taskArguments("agent").slice(0, -1);
+  return new Deno.Command(Deno.execPath(), {
+    args: [...permissions, "--no-prompt", "--quiet", "--preload", PRELOAD, "agent/desktop.ts"],
+    cwd: PROJECT_ROOT,
+    env: { ...home.env, HOME: home.dir, DENO_SERVE_ADDRESS: "tcp:127.0.0.1:0", NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+async function firstLine(stream: ReadableStream<Uint8Array>): Promise<Record<string, unknown>> {
+  let text = "";
+  for await (const part of stream.pipeThrough(new TextDecoderStream()).values({ preventCancel: true })) {
+    text += part;
+    if (text.includes("\n")) return JSON.parse(text.split("\n")[0] ?? "");
+  }
+  return assert.fail(`The app ended and had told ${text}`);
+}
+
+async function choose(panelUrl: string, button: string): Promise<Response> {
+  const { origin, searchParams } = new URL(panelUrl);
+  const body = new URLSearchParams({ key: searchParams.get("key") ?? "", do: button });
+  return await fetch(`${origin}/do`, { method: "POST", body });
+}
+
+Deno.test("the app shows the agent's state in its panel, keeps a second one from starting, and ends when told to quit", async () => {
+  await using home = await AgentHome.create();
+  const app = startApp(home);
+  const { panelUrl, isDockVisible, windows } = await firstLine(app.stdout);
+  assert.deepEqual(
+    [isDockVisible, windows],
+    [false, 1],
+    "the runtime's own window is taken before the panel",
+  );
+  const { origin } = new URL(String(panelUrl));
+  assert.equal((await fetch(origin)).status, 200);
+
+  const paired = await (await choose(String(panelUrl), "menu:pair")).text();
+  assert.match(paired, /This Mac is paired\./);
+  assert.match(paired, /<h1>The agent is not running<\/h1>/);
+  assert.equal(home.server.devices.length, 1);
+  const examined = await (await choose(String(panelUrl), "menu:doctor")).text();
+  assert.match(examined, /There is no Messages database at|The doctor is looking/);
+
+  const second = await startApp(home).output();
+  assert.equal(second.code, 1);
+  assert.match(new TextDecoder().decode(second.stderr), /^Another agent is at this in /);
+
+  await choose(String(panelUrl), "menu:quit").catch(() => null);
+  const { code } = await app.status;
+  assert.deepEqual([code, await new Response(app.stderr).text()], [0, ""]);
+});
