@@ -51,6 +51,7 @@ const PART_LAYERS: Readonly<Record<"server" | "ml" | "agent", Readonly<Record<st
     "training": "capability",
     "services": "service",
     "routes": "route",
+    "cli": "app",
   },
   agent: {
     "chatdb": "capability",

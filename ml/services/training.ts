@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { KvJobQueue } from "../../lib/job_queue_kv.ts";
 import type { Logger } from "../../lib/log.ts";
-import { JobFolders } from "../training/job_folders.ts";
+import { JobFolders, TRAINING_DIRECTORY } from "../training/job_folders.ts";
 import type { AdapterService } from "./adapter_service.ts";
 import type { ModelService } from "./model_service.ts";
 import { createTrainingJobs, type TrainingJobs } from "./training_jobs.ts";
@@ -34,7 +34,7 @@ export async function openTraining(
   options: TrainingOptions,
 ): Promise<TrainingJobs> {
   const { kv, adapters, models, dataDir, threads, stopping, log } = options;
-  const folders = new JobFolders(join(dataDir, "training"));
+  const folders = new JobFolders(join(dataDir, TRAINING_DIRECTORY));
   const logs = new StatusLogs({ folders, log });
   const work = createTrainingWork({ folders, adapters, logs });
   const queue = new KvJobQueue<TrainingTasks>({

@@ -4,6 +4,9 @@ import { METRICS_FILE } from "./run/metrics_file.ts";
 import { REQUEST_FILE } from "./run/training_request.ts";
 import { RESULT_FILE } from "./run/training_result.ts";
 
+/** The folder of all jobs within the data folder. */
+export const TRAINING_DIRECTORY = "training";
+
 /** What was told of a job, line by line. */
 export const STATUS_FILE = "status.jsonl";
 

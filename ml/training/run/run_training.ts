@@ -6,12 +6,14 @@ import { type CheckpointFacts, Checkpoints } from "./checkpoints.ts";
 import { heldOutLoss } from "./held_out_loss.ts";
 import { defaultWarmupSteps } from "./learning_rate.ts";
 import { chooseWeights } from "./memory_check.ts";
-import { MetricsFile } from "./metrics_file.ts";
+import { MetricsFile, readMetrics } from "./metrics_file.ts";
 import { RunFailure } from "./run_failure.ts";
 import { StepClock } from "./step_clock.ts";
+import { curvesOf } from "./training_curves.ts";
 import type { TrainingEvent, TrainingResult } from "./training_event.ts";
 import { checkModelUnchanged, openTrainingJob, trainerOptionsOf, type TrainingJob } from "./training_job.ts";
 import { runEpochs, stepsPerEpoch } from "./training_loop.ts";
+import { writePlot } from "./training_plot.ts";
 import { finishTraining, readResult } from "./training_result.ts";
 
 export interface RunOptions {
@@ -116,9 +118,14 @@ async function begin(
   };
 }
 
+async function draw({ examplesLoss }: CheckpointFacts, { job: { folder } }: Run): Promise<void> {
+  await writePlot(folder, curvesOf(await readMetrics(folder), { examplesLoss }));
+}
+
 /** Trains from a state to the end and leaves the best epoch's adapter in the trainer. */
 async function train(trainer: Trainer, state: CheckpointFacts, run: Run): Promise<boolean> {
-  const { job: { request, samples }, checkpoints, metrics, emit, signal } = run;
+  const { job, checkpoints, metrics, emit, signal } = run;
+  const { request, samples } = job;
   const steps = stepsPerEpoch(samples.train.length, request.batchSize) * request.epochs;
   const stoppedEarly = await runEpochs(state, {
     trainer,
@@ -130,12 +137,15 @@ async function train(trainer: Trainer, state: CheckpointFacts, run: Run): Promis
     metrics,
     clock: new StepClock(),
     emit,
+    afterEpoch: () => draw(state, run),
     signal,
     takeStep: (batch: readonly PreparedSample[], options) => trainer.step(batch, options),
   });
   if (stoppedEarly) {
     emit({ type: "note", code: "stopped_early", message: "The held-out loss stopped falling" });
   }
+  // A job that was killed after its last epoch may have none.
+  await draw(state, run);
   const best = state.best?.stateFile;
   if (best !== undefined && !await checkpoints.load(trainer, best)) {
     throw new RunFailure("bad_state", "The best epoch's checkpoint was damaged during training");

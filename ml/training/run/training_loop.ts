@@ -23,6 +23,8 @@ export interface LoopOptions {
   metrics: MetricsFile;
   clock: StepClock;
   emit: (event: TrainingEvent) => void;
+  /** Called after each epoch, its checkpoint written. */
+  afterEpoch: () => Promise<void>;
   signal: AbortSignal;
   takeStep: (
     batch: readonly PreparedSample[],
@@ -101,6 +103,7 @@ async function runEpoch(state: LoopState, options: LoopOptions & { epoch: number
   }
   await measureEpoch(state, options);
   await save(state, options);
+  await options.afterEpoch();
 }
 
 /**

@@ -81,7 +81,7 @@ Deno.test("a job tells its steps, measures base, examples and adapter, and leave
     assert.equal(file.text("conversation_assistant.account"), "a-1");
     assert.equal(file.number("conversation_assistant.adapter_loss"), heldOut.adapterLoss);
     const left = Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
-    assert.deepEqual(left, ["adapter.gguf", "metrics.jsonl", "request.json", "result.json"]);
+    assert.deepEqual(left, ["adapter.gguf", "metrics.jsonl", "plot.svg", "request.json", "result.json"]);
   });
 });
 

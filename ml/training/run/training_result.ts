@@ -11,15 +11,24 @@ import type { TrainingJob } from "./training_job.ts";
 export const RESULT_FILE = "result.json";
 export const ADAPTER_FILE = "adapter.gguf";
 
-/** The result of a job that has completed before and whose adapter is still what it was; otherwise undefined. */
-export async function readResult(folder: string): Promise<TrainingResult | undefined> {
+/** The result of a job that has completed; undefined of any other. */
+export async function readResultFile(folder: string): Promise<TrainingResult | undefined> {
   try {
-    const result: TrainingResult = JSON.parse(await Deno.readTextFile(join(folder, RESULT_FILE)));
-    return await fileHash(join(folder, ADAPTER_FILE)) === result.adapterHash ? result : undefined;
+    return JSON.parse(await Deno.readTextFile(join(folder, RESULT_FILE)));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+/** The result of a completed job whose adapter is still in its folder, and still what it was. */
+export async function readResult(folder: string): Promise<TrainingResult | undefined> {
+  const result = await readResultFile(folder);
+  const adapterHash = await fileHash(join(folder, ADAPTER_FILE)).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  });
+  return result?.adapterHash === adapterHash ? result : undefined;
 }
 
 function provenanceOf(job: TrainingJob, result: Omit<TrainingResult, "adapterHash">): Provenance {

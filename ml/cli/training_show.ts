@@ -1,0 +1,54 @@
+/** Owns `training show JOB`: a job's folder read and shown, while it runs and long after. */
+import { join } from "node:path";
+import { trainingJobIdSchema } from "../../contract/ml_training.ts";
+import { StartError } from "../../lib/lifecycle.ts";
+import { JobFolders, STATUS_FILE, TRAINING_DIRECTORY } from "../training/job_folders.ts";
+import { readMetrics } from "../training/run/metrics_file.ts";
+import { PLOT_FILE } from "../training/run/training_plot.ts";
+import { readResultFile } from "../training/run/training_result.ts";
+import { trainingReport } from "./training_report.ts";
+
+/** So many jobs are named when the one that was asked for is not there. */
+const NAMED_JOBS = 10;
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+/** The last thing that was told of a job. */
+async function lastStatus(folder: string): Promise<{ status?: string; error?: string }> {
+  const text = await Deno.readTextFile(join(folder, STATUS_FILE)).catch(() => "");
+  const line = text.split("\n").findLast((line) => line.endsWith("}"));
+  if (line === undefined) return {};
+  const { status, error } = JSON.parse(line);
+  return { status, error: error ?? undefined };
+}
+
+async function noSuchJob(jobId: string, directory: string): Promise<StartError> {
+  const known = (await new JobFolders(directory).list()).sort().slice(-NAMED_JOBS);
+  const others = known.length > 0 ? `; there are: ${known.join(", ")}` : "";
+  return new StartError(`There is no training job ${jobId} in ${directory}${others}`);
+}
+
+/**
+ * Shows a training job.
+ *
+ * @returns the lines to print
+ * @throws StartError when there is no such job
+ */
+export async function showTraining(jobId: string, options: { dataDir: string }): Promise<string[]> {
+  const directory = join(options.dataDir, TRAINING_DIRECTORY);
+  if (!trainingJobIdSchema.safeParse(jobId).success) {
+    throw new StartError("A training job's name has 1 to 128 letters, digits, dots, dashes and underscores");
+  }
+  const folder = new JobFolders(directory).pathOf(jobId);
+  if (!await exists(folder)) throw await noSuchJob(jobId, directory);
+  const plotPath = join(folder, PLOT_FILE);
+  return trainingReport({
+    jobId,
+    ...await lastStatus(folder),
+    metrics: await readMetrics(folder),
+    result: await readResultFile(folder),
+    plotPath: await exists(plotPath) ? plotPath : undefined,
+  });
+}

@@ -1,0 +1,122 @@
+/** Tests `training show`: a finished job, one that runs, one that failed, none; and the drawing beside it. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { StartError } from "../../lib/lifecycle.ts";
+import { makeTrainingFolder, type TrainingFolder } from "../../tests/support/training_folder.ts";
+import { STATUS_FILE } from "../training/job_folders.ts";
+import { scaleOf } from "../training/run/plot_scale.ts";
+import { runTraining } from "../training/run/run_training.ts";
+import { bars, chart } from "./chart.ts";
+import { showTraining } from "./training_show.ts";
+
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
+
+/** A data folder in which a job has run, up to a step if one is named. */
+async function trained(
+  training: TrainingFolder,
+  options: { jobId: string; untilStep?: number },
+): Promise<string> {
+  const folder = await training.job();
+  const cancellation = new AbortController();
+  const emit = (event: { type: string; step?: number }) => {
+    if (event.type === "step" && event.step === options.untilStep) cancellation.abort();
+  };
+  await runTraining(folder, { emit, signal: cancellation.signal }).catch((error) => {
+    if (!cancellation.signal.aborted) throw error;
+  });
+  const target = join(training.dir, "training", options.jobId);
+  await Deno.mkdir(join(training.dir, "training"), { recursive: true });
+  await Deno.rename(folder, target);
+  return target;
+}
+
+Deno.test("a finished job is shown with its epochs, its curves, its comparison and its drawing", async () => {
+  await using training = await makeTrainingFolder();
+  const folder = await trained(training, { jobId: "first" });
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--allow-all", MAIN, "training", "show", "first"],
+    env: { DATA_DIR: training.dir, NO_COLOR: "1" },
+  }).output();
+  const text = new TextDecoder().decode(stdout);
+  assert.ok(success, new TextDecoder().decode(stderr));
+  const result = JSON.parse(await Deno.readTextFile(join(folder, "result.json")));
+  assert.match(text, /^Training job first on small \(sft\): completed, step 18 of 18\n/);
+  assert.match(text, /^ {2}base +0 +\d+\.\d{3} +\d+$/m);
+  assert.match(
+    text,
+    new RegExp(`^  2 +18 +\\d\\.\\d{3} +${result.heldOut.adapterLoss.toFixed(3)} +\\d`, "m"),
+  );
+  assert.match(text, new RegExp(`^  base with examples +${result.heldOut.examplesLoss.toFixed(3)}$`, "m"));
+  assert.match(text, new RegExp(`${result.train} samples to learn from, ${result.heldOut.samples} held out`));
+  assert.match(text, /it is offered/);
+  assert.ok(text.includes("◆") && text.includes("•") && /^ {2}rate {3}[▁-█]{18}$/m.test(text));
+  assert.ok(text.trimEnd().endsWith(`Plot: ${join(folder, "plot.svg")}`));
+});
+
+Deno.test("the drawing has a curve for each loss and the rate, and nothing in it that is no number", async () => {
+  await using training = await makeTrainingFolder();
+  const folder = await trained(training, { jobId: "first" });
+  const svg = await Deno.readTextFile(join(folder, "plot.svg"));
+  assert.match(svg, /^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" [^]*<\/svg>\n$/);
+  assert.equal(svg.match(/<polyline /g)?.length, 4, "batches, evened out, held out, rate");
+  assert.equal(svg.match(/<circle /g)?.length, 3, "the base and two epochs");
+  assert.equal(svg.match(/stroke-dasharray/g)?.length, 2, "the base's level and the examples'");
+  assert.doesNotMatch(svg, /NaN|undefined|Infinity/);
+});
+
+Deno.test("a job that runs is shown as far as it is", async () => {
+  await using training = await makeTrainingFolder();
+  await trained(training, { jobId: "running", untilStep: 12 });
+  const lines = await showTraining("running", { dataDir: training.dir });
+  assert.equal(lines[0], "Training job running: not told, step 12 of 18");
+  assert.ok(lines.some((line) => /^ {2}1 +9 /.test(line)));
+  assert.ok(!lines.some((line) => /offered/.test(line)));
+});
+
+Deno.test("a job that failed is shown with its reason, though it took no step", async () => {
+  await using training = await makeTrainingFolder();
+  const folder = join(training.dir, "training", "failed");
+  await Deno.mkdir(folder, { recursive: true });
+  const told = [{ status: "training", error: null }, { status: "failed", error: "The disk is full" }];
+  await Deno.writeTextFile(
+    join(folder, STATUS_FILE),
+    told.map((line) => `${JSON.stringify(line)}\n`).join(""),
+  );
+  const lines = await showTraining("failed", { dataDir: training.dir });
+  assert.deepEqual(lines, ["Training job failed: failed — The disk is full"]);
+});
+
+Deno.test("a job that is not there is told with those that are; a path is no name", async () => {
+  await using training = await makeTrainingFolder();
+  await trained(training, { jobId: "first", untilStep: 1 });
+  await assert.rejects(
+    showTraining("second", { dataDir: training.dir }),
+    (error: unknown) =>
+      error instanceof StartError && /no training job second .*there are: first$/.test(error.message),
+  );
+  await assert.rejects(showTraining("../training/first", { dataDir: training.dir }), StartError);
+});
+
+Deno.test("axes have round values within their range, also where all values are the same", () => {
+  const { at, ticks } = scaleOf([0.13, 0.87], { from: 0, to: 100, ticks: 5 });
+  assert.deepEqual(ticks, [0.2, 0.4, 0.6, 0.8]);
+  assert.equal(at(0.13), 0);
+  assert.equal(at(0.87), 100);
+  const flat = scaleOf([3, 3], { from: 0, to: 100, ticks: 5 });
+  assert.ok(flat.ticks.length > 0 && Number.isFinite(flat.at(3)));
+});
+
+Deno.test("a chart puts the highest value on top and the last step at the right", () => {
+  const points = [{ step: 0, value: 2 }, { step: 10, value: 1 }];
+  const lines = chart([{ points, mark: "x" }], { width: 11, height: 3, steps: 10, range: [1, 2] });
+  assert.deepEqual(lines, [
+    "  2.000 │x",
+    "        │",
+    "  1.000 │          x",
+    "        └───────────",
+    "         0        10",
+  ]);
+  assert.equal(bars([1, 2, 4].map((value, step) => ({ step, value })), { width: 10 }), "▃▅█");
+  assert.equal(bars([], { width: 10 }), "");
+});
