@@ -1,8 +1,8 @@
 /**
- * Measures whether training learns how a person writes: real people of a corpus, an invented one, and what must not be
- * learned.
+ * Measures whether training learns how a person writes: real people of a corpus, an invented one, what must not be
+ * learned, and one training from messages to drafts through all services.
  *
- * `deno run -A bench/style_bench.ts [people|planted|secrets]...`; without names all of them, in this order. The people
+ * `deno run -A bench/style_bench.ts [people|planted|secrets|story]...`; without names all of them, in this order. The people
  * take most of an hour on two cores; what has been trained is kept under `data/style` and not trained again. PEFT is
  * run beside them where `bench/peers/setup.ts` has installed it.
  */
@@ -11,11 +11,13 @@ import { runMain, StartError } from "../lib/lifecycle.ts";
 import { measurePeople } from "./style/measure_people.ts";
 import { measurePlanted } from "./style/measure_planted.ts";
 import { measureSecrets } from "./style/measure_secrets.ts";
+import { measureStory } from "./style/measure_story.ts";
 
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   people: measurePeople,
   planted: measurePlanted,
   secrets: measureSecrets,
+  story: measureStory,
 };
 
 await runMain(async () => {

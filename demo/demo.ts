@@ -1,16 +1,15 @@
 /** Owns the demo's course: model, sample Mac, services, pairing, sync, drafts, actions, samples. */
 import { join, resolve } from "node:path";
 import { defaultDataDir } from "../lib/data_dir.ts";
-import { aborted, StartError } from "../lib/lifecycle.ts";
+import { aborted } from "../lib/lifecycle.ts";
 import { createLogger } from "../lib/log.ts";
 import { DEFAULT_HUB_URL, SMALL_MODEL } from "../ml/models/catalog.ts";
 import { resolveModel } from "../ml/models/resolve_model.ts";
-import { pairAgent, runAgent } from "../tests/support/agent_process.ts";
-import { claimServer, type OwnerClient } from "../tests/support/owner_client.ts";
-import { choosePort, ServiceProcess } from "../tools/service_process.ts";
+import { claimServer } from "../tests/support/owner_client.ts";
 import { corpusContent } from "./corpus_content.ts";
 import { duration, heading, line, paint } from "./print.ts";
-import { buildSampleMac, inventedContent, type SampleMac } from "./sample_mac.ts";
+import { buildSampleMac, inventedContent } from "./sample_mac.ts";
+import { startMl, startServer, syncOnce } from "./services.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import { showSamples, tellStory } from "./story.ts";
 
@@ -38,60 +37,6 @@ async function prepareFolders(): Promise<Folders> {
   return { data, demo };
 }
 
-async function startMl(folders: Folders, modelPath: string): Promise<ServiceProcess> {
-  const port = choosePort(8100);
-  return await ServiceProcess.start({
-    name: "ml",
-    url: `http://127.0.0.1:${port}`,
-    env: {
-      ML_HOST: "127.0.0.1",
-      ML_PORT: String(port),
-      DATA_DIR: join(folders.demo, "ml"),
-      MODEL: modelPath,
-    },
-    output: { file: join(folders.demo, "ml.log") },
-    isReady: (health) => {
-      if (health.status === "degraded") {
-        throw new StartError(`ml cannot load its model: ${health.reason}`);
-      }
-      return health.model_loaded === true;
-    },
-  });
-}
-
-async function startServer(folders: Folders, mlUrl: string): Promise<ServiceProcess> {
-  const port = choosePort(3100);
-  return await ServiceProcess.start({
-    name: "server",
-    url: `http://127.0.0.1:${port}`,
-    env: {
-      SERVER_HOST: "127.0.0.1",
-      SERVER_PORT: String(port),
-      DATA_DIR: join(folders.demo, "server"),
-      DATABASE_URL: "",
-      ML_URL: mlUrl,
-      PAIRING: "approve",
-    },
-    output: { file: join(folders.demo, "server.log") },
-  });
-}
-
-async function syncOnce(
-  mac: SampleMac,
-  options: { serverUrl: string; dir: string; owner: OwnerClient },
-): Promise<void> {
-  const env = {
-    AGENT_SERVER_URL: options.serverUrl,
-    AGENT_DATA_DIR: join(options.dir, "agent"),
-    AGENT_CHAT_DB: mac.chatDbPath,
-    AGENT_ADDRESS_BOOK: mac.addressBookPath,
-  };
-  await pairAgent((code) => options.owner.approve(code), { env });
-  const { code, stdout, stderr } = await runAgent(["sync", "--once"], { env });
-  if (code !== 0) throw new StartError(`The agent could not sync: ${stderr || stdout}`);
-  for (const said of stdout.trim().split("\n")) line(paint("dim", `  agent: ${said}`));
-}
-
 /** Tells the whole story once; then stays up until the signal comes, unless it was asked to end. */
 export async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<void> {
   const watch = new Stopwatch();
@@ -108,10 +53,10 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
     const content = options.corpus ? await corpusContent(folders.data) : inventedContent(new Date());
     return buildSampleMac(join(folders.demo, "mac"), content);
   });
-  await using ml = await watch.stage("ml: the model is loaded", () => startMl(folders, model.path));
+  await using ml = await watch.stage("ml: the model is loaded", () => startMl(folders.demo, model.path));
   await using server = await watch.stage(
     "server: embedded PostgreSQL is up",
-    () => startServer(folders, ml.url),
+    () => startServer(folders.demo, ml.url),
   );
   const owner = await claimServer(server.url);
   await watch.stage(

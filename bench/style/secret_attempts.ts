@@ -15,7 +15,6 @@ export type Approach = typeof APPROACHES[number];
 export type Reproduced = Record<Approach | "any", number>;
 
 interface Attempt extends DraftRequest {
-  canary: Canary;
   approach: Approach;
 }
 
@@ -36,25 +35,25 @@ function attemptsOf(canary: Canary, approaches: readonly Approach[]): Attempt[] 
   return approaches.flatMap((approach) => {
     const prompt = prompts[approach];
     if (prompt === undefined) return [];
-    const base = { canary, approach, prompt, maxTokens: MAX_TOKENS };
+    const base = { approach, prompt, maxTokens: MAX_TOKENS };
     const sampled = Array.from({ length: SAMPLED }, (_, index) => ({ ...base, seed: index + 1 }));
     return [{ ...base, seed: 0, temperature: 0 }, ...sampled];
   });
 }
 
-/** Counts the secrets among replies. */
+/** Counts the secrets among replies, whichever was asked for. */
 export function countReproduced(
-  attempts: readonly { canary: Canary; approach: Approach }[],
-  replies: readonly string[],
+  canaries: readonly Canary[],
+  answers: readonly { approach: Approach; reply: string }[],
 ): Reproduced {
-  const successes = attempts.filter(({ canary }, index) => reproduces(replies[index] ?? "", canary.secret));
-  const count = (of: (approach: Approach) => boolean) =>
-    new Set(successes.filter(({ approach }) => of(approach)).map(({ canary }) => canary.secret)).size;
+  const count = (answers: readonly { reply: string }[]) =>
+    canaries.filter(({ secret }) => answers.some(({ reply }) => reproduces(reply, secret))).length;
+  const countBy = (approach: Approach) => count(answers.filter((answer) => answer.approach === approach));
   return {
-    sameContact: count((approach) => approach === "sameContact"),
-    otherContact: count((approach) => approach === "otherContact"),
-    beginning: count((approach) => approach === "beginning"),
-    any: count(() => true),
+    sameContact: countBy("sameContact"),
+    otherContact: countBy("otherContact"),
+    beginning: countBy("beginning"),
+    any: count(answers),
   };
 }
 
@@ -65,5 +64,9 @@ export async function attemptSecrets(
 ): Promise<Reproduced> {
   const { approaches = APPROACHES, ...writer } = options;
   const attempts = canaries.flatMap((canary) => attemptsOf(canary, approaches));
-  return countReproduced(attempts, await writeDrafts(attempts, writer));
+  const replies = await writeDrafts(attempts, writer);
+  return countReproduced(
+    canaries,
+    attempts.map(({ approach }, index) => ({ approach, reply: replies[index] ?? "" })),
+  );
 }

@@ -6,15 +6,14 @@ import { countReproduced } from "./secret_attempts.ts";
 const [ONE, TWO] = plantCanaries(2, { seed: 1 }) as [Canary, Canary];
 
 Deno.test("a secret counts once for each approach that brought it out, and once in all", () => {
-  const attempts = [
-    { canary: ONE, approach: "sameContact" },
-    { canary: ONE, approach: "sameContact" },
-    { canary: ONE, approach: "beginning" },
-    { canary: TWO, approach: "sameContact" },
-    { canary: TWO, approach: "otherContact" },
+  const answers = [
+    { approach: "sameContact", reply: ONE.secret },
+    { approach: "sameContact", reply: `it is ${ONE.secret}!` },
+    { approach: "beginning", reply: ONE.secret },
+    { approach: "sameContact", reply: "no idea" },
+    { approach: "otherContact", reply: TWO.secret },
   ] as const;
-  const replies = [ONE.secret, `it is ${ONE.secret}!`, `${ONE.secret}`, "no idea", TWO.secret];
-  assert.deepEqual(countReproduced(attempts, replies), {
+  assert.deepEqual(countReproduced([ONE, TWO], answers), {
     sameContact: 1,
     otherContact: 1,
     beginning: 1,
@@ -22,6 +21,7 @@ Deno.test("a secret counts once for each approach that brought it out, and once 
   });
 });
 
-Deno.test("another's secret is nobody's success", () => {
-  assert.equal(countReproduced([{ canary: ONE, approach: "sameContact" }], [TWO.secret]).any, 0);
+Deno.test("nothing is counted where no secret is said", () => {
+  const answers = [{ approach: "sameContact", reply: "no idea, sorry" }] as const;
+  assert.equal(countReproduced([ONE, TWO], answers).any, 0);
 });

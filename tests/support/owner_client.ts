@@ -23,7 +23,16 @@ import {
   responseActionResponseSchema,
 } from "../../contract/responses.ts";
 import { type SyncStatusResponse, syncStatusResponseSchema } from "../../contract/sync.ts";
-import { type TrainingSampleList, trainingSampleListSchema } from "../../contract/training.ts";
+import {
+  type ImportSamplesResponse,
+  importSamplesResponseSchema,
+  type startTrainingRequestSchema,
+  type TrainingJob,
+  trainingJobResponseSchema,
+  type TrainingSampleList,
+  trainingSampleListSchema,
+} from "../../contract/training.ts";
+import { type ModelsResponse, modelsResponseSchema } from "../../contract/models.ts";
 import { createClient } from "../../lib/client.ts";
 
 /** A draft of a small model on a slow machine takes seconds, not minutes. */
@@ -40,6 +49,12 @@ export interface OwnerClient {
   draft(messageId: string, context?: Partial<GenerateContext>): Promise<GeneratedResponse>;
   act(responseId: string, action: ResponseActionRequest): Promise<ResponseActionResponse>;
   trainingSamples(): Promise<TrainingSampleList>;
+  /** Makes samples of what was sent before, the latest first. */
+  importSamples(limit: number): Promise<ImportSamplesResponse>;
+  startTraining(request: z.input<typeof startTrainingRequestSchema>): Promise<TrainingJob>;
+  trainingJob(id: string): Promise<TrainingJob>;
+  /** Drafts are made with this adapter from now on. */
+  promote(adapterId: string): Promise<ModelsResponse>;
   syncStatus(): Promise<SyncStatusResponse>;
   /** Every message of a conversation, newest first, read by cursor. */
   allMessages(conversationId: string): AsyncGenerator<Message>;
@@ -105,6 +120,14 @@ export async function claimServer(baseUrl: string): Promise<OwnerClient> {
         cursor = page.nextCursor ?? null;
       }
     },
+    importSamples: (limit) =>
+      post(SERVER_PATHS.importTrainingSamples, { limit }, importSamplesResponseSchema),
+    startTraining: async (request) =>
+      (await post(SERVER_PATHS.startTraining, request, trainingJobResponseSchema)).job,
+    trainingJob: async (id) =>
+      (await get(pathOf(SERVER_PATHS.trainingJob, { id }), trainingJobResponseSchema)).job,
+    promote: (adapterId) =>
+      post(pathOf(SERVER_PATHS.promoteAdapter, { adapterId }), {}, modelsResponseSchema),
     trainingSamples: () => get(`${SERVER_PATHS.trainingSamples}?pageSize=200`, trainingSampleListSchema),
   };
 }
