@@ -59,15 +59,28 @@ export interface Client {
     options: RequestOptions<Schema>,
   ): Promise<z.output<Schema>>;
   /**
-   * Reads a stream of server-sent events until the other side ends it: the data of each, where it fits the schema. The
-   * timeout is for the answer's beginning; after that the stream may be silent for as long as it likes.
+   * Reads a stream of server-sent events until the other side ends it, those whose data fits the schema. The timeout is
+   * for the answer's beginning; after that the stream may be silent for as long as it likes.
    *
    * @throws as `request`; an UnreachableError too when the stream breaks
    */
   events<Schema extends z.ZodType>(
     path: string,
-    options: Pick<RequestOptions<Schema>, "schema" | "signal" | "timeoutMs">,
-  ): AsyncGenerator<z.output<Schema>>;
+    options: EventsOptions<Schema>,
+  ): AsyncGenerator<StreamEvent<z.output<Schema>>>;
+}
+
+export interface EventsOptions<Schema extends z.ZodType>
+  extends Pick<RequestOptions<Schema>, "schema" | "signal" | "timeoutMs"> {
+  /** The id of the last event that was seen: those after it are wanted. */
+  lastEventId?: string;
+}
+
+/** One event of a stream. */
+export interface StreamEvent<Data> {
+  /** To go on from after a break; null when the other side gives none. */
+  id: string | null;
+  data: Data;
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -146,15 +159,30 @@ function revocableTimeout(timeoutMs: number): { signal: AbortSignal } & Disposab
   return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
+/** The events of a stream by their raw text; one that the stream's end cuts off is none. */
+async function* rawEvents(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<{ id: string | null; data: string }> {
+  let id: string | null = null;
+  let data: string[] = [];
+  for await (const line of textLinesOf(body)) {
+    const [, field, value = ""] = /^(id|data):\s?(.*)$/.exec(line) ?? [];
+    if (field === "id") id = value;
+    if (field === "data") data.push(value);
+    if (line !== "" || data.length === 0) continue;
+    yield { id, data: data.join("\n") };
+    data = [];
+  }
+}
+
 async function* readEvents<Schema extends z.ZodType>(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
   { schema, signal }: Pick<RequestOptions<Schema>, "schema" | "signal">,
-): AsyncGenerator<z.output<Schema>> {
+): AsyncGenerator<StreamEvent<z.output<Schema>>> {
   try {
-    for await (const line of textLinesOf(body)) {
-      const data = /^data:\s?(.*)$/.exec(line)?.[1];
-      const event = data === undefined ? undefined : schema.safeParse(parseJson(data));
-      if (event?.success) yield event.data;
+    for await (const { id, data: text } of rawEvents(body)) {
+      const data = schema.safeParse(parseJson(text));
+      if (data.success) yield { id, data: data.data };
     }
   } catch (error) {
     signal?.throwIfAborted();
@@ -204,11 +232,14 @@ export function createClient(options: ClientOptions): Client {
         }
       }
     },
-    async *events(path, { schema, signal, timeoutMs }) {
+    async *events(path, { schema, signal, timeoutMs, lastEventId }) {
       let response: Response;
       {
         using timeout = revocableTimeout(timeoutMsOf(timeoutMs));
-        const headers = { accept: "text/event-stream" };
+        const headers = {
+          accept: "text/event-stream",
+          ...(lastEventId === undefined ? {} : { "last-event-id": lastEventId }),
+        };
         response = await open(options, { method: "GET", path, headers, signal, timeout: timeout.signal });
       }
       if (response.body !== null) yield* readEvents(response.body, { schema, signal });

@@ -142,14 +142,16 @@ function eventStream(): { answer: Answer; write: (text: string) => void; end: ()
 
 Deno.test("a stream's events come as they are sent, those of another shape and comments left out", async () => {
   const { answer, write, end } = eventStream();
-  write(': hello\n\nevent: a\ndata: {"ok":tr');
-  await withServer([answer], async (baseUrl) => {
-    const events = createClient({ baseUrl }).events("/x", { schema: ANSWER_SCHEMA });
+  write(': hello\n\nid: 7\nevent: a\ndata: {"ok":tr');
+  await withServer([answer], async (baseUrl, seen) => {
+    const events = createClient({ baseUrl }).events("/x", { schema: ANSWER_SCHEMA, lastEventId: "6" });
     const first = events.next();
     write('ue}\n\ndata: {"ok":"maybe"}\n\ndata: nonsense\n\n');
-    assert.deepEqual((await first).value, { ok: true });
-    write('data: {"ok":false}\r\n\r\n');
-    assert.deepEqual((await events.next()).value, { ok: false });
+    assert.deepEqual((await first).value, { id: "7", data: { ok: true } });
+    assert.equal(seen[0]?.headers.get("last-event-id"), "6");
+    write('id: 9\r\ndata: {"ok":\r\ndata: false}\r\n\r\n');
+    assert.deepEqual((await events.next()).value, { id: "9", data: { ok: false } });
+    write('data: {"ok":true}\n');
     end();
     assert.equal((await events.next()).done, true);
   });
@@ -169,7 +171,7 @@ Deno.test("a stream may be silent for longer than the timeout, which is for its 
     await assert.rejects(slow, UnreachableError);
     write('data: {"ok":true}\n\n');
     end();
-    assert.deepEqual((await first).value, { ok: true });
+    assert.deepEqual((await first).value, { id: null, data: { ok: true } });
   });
 });
 

@@ -14,7 +14,7 @@ import {
 } from "../../contract/ml_training.ts";
 import { ML_PATHS, pathOf } from "../../contract/paths.ts";
 import { z } from "../../deps.ts";
-import { createClient, RemoteError, UnreachableError } from "../../lib/client.ts";
+import { createClient, RemoteError, type StreamEvent, UnreachableError } from "../../lib/client.ts";
 import { ApiError } from "../../lib/errors.ts";
 
 /** A draft waits for the drafts before it, and a large model on a small machine takes minutes. */
@@ -43,8 +43,11 @@ export interface MlClient {
   startTraining(request: MlStartTrainingRequest): Promise<MlTrainingStatus>;
   trainingStatus(jobId: string): Promise<MlTrainingStatus>;
   cancelTraining(jobId: string): Promise<MlTrainingStatus>;
-  /** The states of a job as they change, until it or the connection ends. */
-  trainingEvents(jobId: string, options: { signal?: AbortSignal }): AsyncGenerator<MlTrainingStatus>;
+  /** What was told of a job after an event, or from its start, and then is, until it or the connection ends. */
+  trainingEvents(
+    jobId: string,
+    options: { signal?: AbortSignal; lastEventId?: string },
+  ): AsyncGenerator<StreamEvent<MlTrainingStatus>>;
   /** From then on ml serves the adapter no more. @throws ApiError `not_found` when ml has no such adapter */
   taintAdapter(adapterId: string): Promise<void>;
   /** @throws ApiError `not_found` when ml has no such adapter */
@@ -118,9 +121,9 @@ export function createMlClient(options: MlClientOptions): MlClient {
       }),
     trainingStatus: (jobId) => request("GET", pathOf(ML_PATHS.trainingStatus, { job_id: jobId }), training),
     cancelTraining: (jobId) => request("POST", pathOf(ML_PATHS.cancelTraining, { job_id: jobId }), training),
-    async *trainingEvents(jobId, { signal }) {
+    async *trainingEvents(jobId, options) {
       try {
-        yield* client.events(pathOf(ML_PATHS.trainingEvents, { job_id: jobId }), { ...training, signal });
+        yield* client.events(pathOf(ML_PATHS.trainingEvents, { job_id: jobId }), { ...training, ...options });
       } catch (error) {
         throw apiErrorOfMl(error);
       }

@@ -2,11 +2,11 @@
 import { type Context, streamSSE } from "../../deps.ts";
 import { errorBodyOf, logFieldsOfError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
-import type { TrainingJob } from "../../contract/training.ts";
 import type { ServerEnv } from "../auth/caller.ts";
+import type { TrainingEvent } from "../services/training_service.ts";
 
 export interface JobEventStreamOptions {
-  jobs: AsyncGenerator<TrainingJob>;
+  events: AsyncGenerator<TrainingEvent>;
   /** Ends the generator when the client goes away. */
   leave: () => void;
   log: Logger;
@@ -18,14 +18,15 @@ const KEEP_ALIVE_MS = 15_000;
 /** Answers with `training:progress` events, each with the job; the stream ends with the job. */
 export function streamJobEvents(
   c: Context<ServerEnv>,
-  { jobs, leave, log }: JobEventStreamOptions,
+  { events, leave, log }: JobEventStreamOptions,
 ): Response {
   return streamSSE(c, async (stream) => {
     stream.onAbort(leave);
     const keepAlive = setInterval(() => void stream.write(": keep-alive\n\n"), KEEP_ALIVE_MS);
     try {
-      for await (const job of jobs) {
-        await stream.writeSSE({ event: "training:progress", data: JSON.stringify({ job }) });
+      for await (const { id, job } of events) {
+        const event = { event: "training:progress", data: JSON.stringify({ job }) };
+        await stream.writeSSE(id === null ? event : { id, ...event });
       }
     } catch (error) {
       log.error("a stream of training events broke", logFieldsOfError(error));

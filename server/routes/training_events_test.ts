@@ -6,6 +6,7 @@ import { textLinesOf } from "../../lib/text_lines.ts";
 import {
   completedStatus,
   type Job,
+  readJob,
   readModels,
   runningStatus,
   startJob,
@@ -14,22 +15,32 @@ import {
 } from "../../tests/support/trainee.ts";
 
 interface Events extends AsyncDisposable {
+  /** The id of the latest event that had one. */
+  readonly lastId: string | null;
   /** The next job that is told, or null once the stream has ended. */
   next(): Promise<Job | null>;
 }
 
-async function open({ server, token }: Trainee, jobId: string): Promise<Events> {
+async function open({ server, token }: Trainee, jobId: string, lastEventId?: string): Promise<Events> {
   const path = pathOf(SERVER_PATHS.trainingJobEvents, { id: jobId });
-  const response = await server.request(path, { token });
+  const headers: Record<string, string> = lastEventId === undefined ? {} : { "last-event-id": lastEventId };
+  const response = await server.request(path, { token, headers });
   assert.equal(response.status, 200);
   assert.match(response.headers.get("content-type") ?? "", /^text\/event-stream/);
   assert.ok(response.body);
   const lines = textLinesOf(response.body);
+  let lastId: string | null = null;
   return {
+    get lastId() {
+      return lastId;
+    },
     async next() {
+      let job: Job | null = null;
       for (let line = await lines.next(); !line.done; line = await lines.next()) {
-        const data = /^data: (.*)$/.exec(line.value)?.[1];
-        if (data !== undefined) return trainingJobResponseSchema.parse(JSON.parse(data)).job;
+        const [, field, value = ""] = /^(id|data): (.*)$/.exec(line.value) ?? [];
+        if (field === "id") lastId = value;
+        if (field === "data") job = trainingJobResponseSchema.parse(JSON.parse(value)).job;
+        if (line.value === "" && job !== null) return job;
       }
       return null;
     },
@@ -57,17 +68,42 @@ Deno.test("events tell the job now, each change, and its end, after which the ad
   assert.equal(await events.next(), null);
 });
 
-Deno.test("the events of a job that has ended are its end alone", async () => {
+Deno.test("whoever comes late hears the whole course, or what came after the last event it has seen", async () => {
+  const trainee = await startWithSamples();
+  await using server = trainee.server;
+  const { id } = await startJob(trainee);
+  for (const step of [9, 10]) server.ml.tellTraining(runningStatus(id, { step }));
+  await using early = await open(trainee, id);
+  const now = await early.next();
+  assert.deepEqual([now?.status, now?.metrics?.step, early.lastId], ["training", 10, null]);
+  const course: unknown[] = [];
+  for (const _ of [1, 2, 3]) course.push([(await early.next())?.metrics?.step, early.lastId]);
+  assert.deepEqual(course, [[undefined, "1"], [9, "2"], [10, "3"]]);
+  assert.equal((await readJob(trainee, id)).status, "training", "what is told again changes nothing");
+  server.ml.tellTraining(completedStatus(id));
+  await using late = await open(trainee, id, "2");
+  assert.equal((await late.next())?.status, "completed");
+  const rest = [await late.next(), await late.next(), await late.next()];
+  assert.deepEqual(
+    rest.map((job) => job && [job.status, job.metrics?.step, job.finishedAt === null]),
+    [["training", 10, true], ["completed", 20, false], null],
+  );
+  assert.equal((await readModels(trainee)).adapters.length, 1);
+});
+
+Deno.test("of a job that has ended and that ml does not know any more, the end is told", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
   const { id } = await startJob(trainee);
   server.ml.tellTraining(completedStatus(id));
+  await server.sweeper.sweep();
+  server.ml.trainingJobs.clear();
   await using events = await open(trainee, id);
   assert.equal((await events.next())?.status, "completed");
   assert.equal(await events.next(), null);
 });
 
-Deno.test("events go on when ml comes back, and end with a job that it has lost", async () => {
+Deno.test("events go on where they broke off when ml comes back, and end with a job that it has lost", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
   const { id } = await startJob(trainee);
@@ -75,7 +111,7 @@ Deno.test("events go on when ml comes back, and end with a job that it has lost"
   await events.next();
   await events.next();
   await server.ml.goDown();
-  server.ml.trainingJobs.set(id, runningStatus(id, { step: 12 }));
+  server.ml.tellTraining(runningStatus(id, { step: 12 }));
   server.ml.comeBack();
   assert.equal((await events.next())?.metrics?.step, 12);
   await server.ml.goDown();

@@ -1,5 +1,5 @@
 /** Owns the routes of training jobs: `/api/training/start` and `/api/training/jobs`. */
-import { createRoute } from "../../deps.ts";
+import { createRoute, z } from "../../deps.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import {
   startTrainingRequestSchema,
@@ -67,10 +67,16 @@ const events = createRoute({
   path: documentedPath(SERVER_PATHS.trainingJobEvents),
   summary:
     "Follows a training job: server-sent events `training:progress`, each with the job, until it has ended",
-  request: { params: idParams },
+  description: "First the job as it is, then its course from the start, or after the header `Last-Event-ID`.",
+  request: {
+    params: idParams,
+    headers: z.object({
+      "last-event-id": z.string().regex(/^\d{1,15}$/, "must be the id of an event").optional(),
+    }),
+  },
   responses: {
     200: {
-      description: "The job now and after each change",
+      description: "The job, moment by moment",
       content: { "text/event-stream": { schema: trainingJobResponseSchema } },
     },
     ...errorResponses(400, 401, 403, 404, 503),
@@ -96,7 +102,9 @@ export function trainingRoutes({ training, log }: { training: TrainingService; l
     .openapi(events, async (c) => {
       const leaving = new AbortController();
       const signal = AbortSignal.any([c.req.raw.signal, leaving.signal]);
-      const jobs = await training.watch(c.var.caller, { jobId: c.req.valid("param").id, signal });
-      return streamJobEvents(c, { jobs, leave: () => leaving.abort(), log });
+      const lastEventId = c.req.valid("header")["last-event-id"];
+      const request = { jobId: c.req.valid("param").id, lastEventId, signal };
+      const events = await training.watch(c.var.caller, request);
+      return streamJobEvents(c, { events, leave: () => leaving.abort(), log });
     });
 }

@@ -19,7 +19,7 @@ import type { TrainingJobStore } from "../store/training_job_store.ts";
 import { pageFieldsOf, pageRequestOf } from "./paging.ts";
 import type { PromptStores } from "./draft_prompt.ts";
 import { importSamples } from "./sample_import.ts";
-import { watchJob } from "./training_events.ts";
+import { type JobEvent, watchJob } from "./training_events.ts";
 import { isLive, isUnknownToMl, type JobFollower } from "./training_follower.ts";
 import { chooseSamples, exportLines, listSamples, mlSamplesOf } from "./training_samples.ts";
 
@@ -31,6 +31,12 @@ export interface TrainingServiceOptions extends PromptStores {
   log: Logger;
   /** Called when ml may have something to hear: adapters that were tainted. */
   onOutbox: () => void;
+}
+
+/** A job at one moment; a reader that lost its connection goes on after the latest `id` it has seen. */
+export interface TrainingEvent {
+  id: string | null;
+  job: TrainingJob;
 }
 
 export interface TrainingService {
@@ -46,11 +52,11 @@ export interface TrainingService {
   list(caller: Caller, query: PageQuery): Promise<TrainingJobList>;
   /** @throws ApiError `not_found` */
   get(caller: Caller, jobId: string): Promise<TrainingJob>;
-  /** The job now and after each change, until it has ended or the signal aborts. @throws ApiError `not_found` */
+  /** The job now, then its course until it has ended or the signal aborts. @throws ApiError `not_found` */
   watch(
     caller: Caller,
-    request: { jobId: string; signal: AbortSignal },
-  ): Promise<AsyncGenerator<TrainingJob>>;
+    request: { jobId: string; lastEventId?: string; signal: AbortSignal },
+  ): Promise<AsyncGenerator<TrainingEvent>>;
   /** @throws ApiError `not_found`, `conflict` when the job has ended, or `ml_unavailable` */
   cancel(caller: Caller, jobId: string): Promise<TrainingJob>;
 }
@@ -133,8 +139,8 @@ function deleting({ samples, onOutbox }: TrainingServiceOptions): TrainingServic
   };
 }
 
-async function* jobsOf(rows: AsyncGenerator<JobRow>): AsyncGenerator<TrainingJob> {
-  for await (const row of rows) yield jobOf(row);
+async function* eventsOf(events: AsyncGenerator<JobEvent>): AsyncGenerator<TrainingEvent> {
+  for await (const { id, row } of events) yield { id, job: jobOf(row) };
 }
 
 /** Makes the training service. */
@@ -153,8 +159,8 @@ export function createTrainingService(options: TrainingServiceOptions): Training
     },
     get: async ({ accountId }, jobId) =>
       jobOf(await follower.refresh(await findJob(options, { accountId, jobId }))),
-    watch: async ({ accountId }, { jobId, signal }) =>
-      jobsOf(watchJob(options, { row: await findJob(options, { accountId, jobId }), signal })),
+    watch: async ({ accountId }, { jobId, ...watch }) =>
+      eventsOf(watchJob(options, { row: await findJob(options, { accountId, jobId }), ...watch })),
     cancel: cancelling(options),
   };
 }

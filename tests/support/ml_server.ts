@@ -66,7 +66,9 @@ export class MlServer implements AsyncDisposable {
   /** What it was told of adapters and its cache, in order: method and path. */
   readonly orders: string[] = [];
   /** Open streams of training events. */
-  readonly #watchers = new Map<string, Set<(status: MlTrainingStatus) => void>>();
+  readonly #watchers = new Map<string, Set<() => void>>();
+  /** All that was told of each job; an event's id is its place there, from 1. */
+  readonly #courses = new Map<string, MlTrainingStatus[]>();
   /** The `Authorization` header of each request. */
   readonly authorizations: (string | undefined)[] = [];
   /** Ends the open streams, which would keep the server from closing. */
@@ -104,7 +106,14 @@ export class MlServer implements AsyncDisposable {
   tellTraining(status: MlTrainingStatus): void {
     this.trainingJobs.set(status.job_id, status);
     if (status.result) this.adapters.set(status.result.adapter_id, "ready");
-    for (const watcher of this.#watchers.get(status.job_id) ?? []) watcher(status);
+    this.#told(status.job_id).push(status);
+    for (const watcher of this.#watchers.get(status.job_id) ?? []) watcher();
+  }
+
+  #told(jobId: string): MlTrainingStatus[] {
+    const told = this.#courses.get(jobId) ?? [];
+    this.#courses.set(jobId, told);
+    return told;
   }
 
   /** How many streams of a job's events are open. */
@@ -159,7 +168,7 @@ export class MlServer implements AsyncDisposable {
       this.started.push(request);
       await this.#behave(c.req.raw.signal);
       const job: MlTrainingStatus = { job_id: request.job_id, status: "queued", progress: 0, error: null };
-      this.trainingJobs.set(job.job_id, job);
+      this.tellTraining(job);
       return c.json(job, 202);
     });
     routes.get(ML_PATHS.trainingStatus, (c) => c.json(this.#jobOf(c.req.param("job_id"))));
@@ -205,20 +214,32 @@ export class MlServer implements AsyncDisposable {
   }
 
   #streamEvents(c: Context, jobId: string): Response {
-    const first = this.#jobOf(jobId);
+    this.#jobOf(jobId);
+    const after = Number(c.req.header("last-event-id") ?? 0);
     return streamSSE(c, async (stream) => {
-      const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-      const tell = async (status: MlTrainingStatus) => {
-        await stream.writeSSE({ event: "status", data: JSON.stringify(status) });
-        if (status.status !== "queued" && status.status !== "training") end();
+      let isOpen = true;
+      let changed = signal();
+      const wake = () => changed.resolve();
+      const end = () => {
+        isOpen = false;
+        wake();
       };
       const watchers = this.#watchers.get(jobId) ?? new Set();
-      this.#watchers.set(jobId, watchers.add(tell));
+      this.#watchers.set(jobId, watchers.add(wake));
       stream.onAbort(end);
       this.#ending.push(end);
-      await tell(first);
-      await ended;
-      watchers.delete(tell);
+      for (let next = after; isOpen;) {
+        const status = this.#told(jobId)[next];
+        if (status === undefined) {
+          await changed.promise;
+          changed = signal();
+          continue;
+        }
+        const id = String(++next);
+        await stream.writeSSE({ id, event: "status", data: JSON.stringify(status) });
+        if (status.status !== "queued" && status.status !== "training") end();
+      }
+      watchers.delete(wake);
       this.#left.resolve();
       this.#left = signal();
     });
