@@ -6,6 +6,7 @@ import type { MessageReaction, ReactionKind } from "./chat_message.ts";
 import { ASSOCIATED, targetGuidOf } from "./message_class.ts";
 import { selectList } from "./schema.ts";
 import { integerOf, type Query, type SqlRow, type SqlValue, textOf, wordsOf } from "./sql_value.ts";
+import { TapbackIndex } from "./tapback_index.ts";
 
 /** Kinds in the order of associated_message_type, from 2000 to add and from 3000 to take back. */
 const KINDS: readonly ReactionKind[] = [
@@ -38,17 +39,14 @@ interface Tapback {
   reaction: MessageReaction;
 }
 
-/**
- * Finds the reactions to a message. Where each message's tapbacks stand is kept in memory: it is looked up for every
- * message, and most have none.
- */
+/** Finds the reactions to a message. */
 export class ReactionFinder {
   readonly #directory: ChatDirectory;
   readonly #selectTargets: Query;
   readonly #selectTapback: Query;
   readonly #selectMaxRowId: Query;
-  /** ROWIDs of the tapbacks of each message, by its guid; null until they are first needed. */
-  #tapbacks: Map<string, number[]> | null = null;
+  /** Null until it is first needed. */
+  #tapbacks: TapbackIndex | null = null;
   #loadedRowId = 0;
 
   constructor(database: ChatDatabase, directory: ChatDirectory) {
@@ -74,10 +72,10 @@ export class ReactionFinder {
   /** Takes in the tapbacks that are there, once; call it in the read transaction. */
   load(): void {
     if (this.#tapbacks !== null) return;
-    this.#tapbacks = new Map();
+    this.#tapbacks = new TapbackIndex();
     this.#loadedRowId = integerOf(this.#selectMaxRowId()[0]?.[0]);
     for (const [rowId, guid] of this.#selectTargets()) {
-      this.#add(targetGuidOf(textOf(guid) ?? ""), integerOf(rowId));
+      this.#tapbacks.add(targetGuidOf(textOf(guid) ?? ""), integerOf(rowId));
     }
   }
 
@@ -89,24 +87,18 @@ export class ReactionFinder {
 
   /** Takes in a tapback that is met. */
   note(rowId: number, targetGuid: string): void {
-    if (rowId > this.#loadedRowId) this.#add(targetGuid, rowId);
+    if (rowId > this.#loadedRowId) this.#tapbacks?.add(targetGuid, rowId);
   }
 
   /** What stands of the tapbacks on a message, oldest first. */
   reactionsTo(guid: string): MessageReaction[] {
-    const rowIds = this.#tapbacks?.get(guid);
-    if (rowIds === undefined) return [];
+    const rowIds = this.#tapbacks?.rowIdsOf(guid) ?? [];
+    if (rowIds.length === 0) return [];
     const tapbacks = rowIds.flatMap((rowId) => {
       const tapback = this.#read(rowId);
       return tapback !== null && targetGuidOf(tapback.target) === guid ? [tapback] : [];
     });
     return standing(tapbacks.sort(byTime));
-  }
-
-  #add(guid: string, rowId: number): void {
-    const known = this.#tapbacks?.get(guid);
-    if (known === undefined) this.#tapbacks?.set(guid, [rowId]);
-    else if (!known.includes(rowId)) known.push(rowId);
   }
 
   /** Null when the row is gone, is no tapback, or does not tell whose it is. */
