@@ -107,14 +107,17 @@ class LoraTrainer implements Trainer {
 
   async #step(batch: readonly TokenSample[], options: StepOptions): Promise<StepResult> {
     const { adapter } = this.#parts;
-    checkSamples(batch, this.#parts.hyperparameters);
+    const isSum = options.weighting === "sum";
+    checkSamples(batch, this.#parts.hyperparameters, { signed: isSum });
     if (!(options.learningRate >= 0 && Number.isFinite(options.learningRate))) {
       throw new TrainingError(
         "bad_settings",
         `The learning rate must not be below 0: it is ${options.learningRate}`,
       );
     }
-    const totalWeight = batch.reduce((sum, { reply, weight = 1 }) => sum + weight * reply.length, 0);
+    const totalWeight = isSum
+      ? 1
+      : batch.reduce((sum, { reply, weight = 1 }) => sum + weight * reply.length, 0);
     const random = seededRandom(this.#options.seed ^ Math.imul(adapter.steps + 1, 0x9e37_79b1));
     adapter.gradients.fill(0);
     let loss = 0;

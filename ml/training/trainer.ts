@@ -61,18 +61,23 @@ export interface TrainerOptions {
 export interface TokenSample {
   prompt: readonly number[];
   reply: readonly number[];
-  /** Share of its tokens in the loss, above 0. Default 1. */
+  /** Share of its tokens in the loss, above 0; with `sum` as weighting any number but 0. Default 1. */
   weight?: number;
 }
 
 export interface StepOptions {
   learningRate: number;
+  /**
+   * What is made smaller: `mean`, the mean negative log-probability of the reply tokens, weighted by sample; `sum`, the
+   * sum of negative log-probabilities times weights, which makes a reply of a weight below 0 less probable. Default `mean`.
+   */
+  weighting?: "mean" | "sum";
   /** Ends the step between two micro-batches; parameters then stay as they were before it. */
   signal?: AbortSignal;
 }
 
 export interface StepResult {
-  /** Mean negative natural log-probability of the batch's reply tokens before the step, weighted by sample. */
+  /** What the step makes smaller, before it, in natural logarithms. */
   loss: number;
   /** Tokens of the batch, prompts and replies. */
   tokens: number;

@@ -1,5 +1,4 @@
 /** Owns a job from its folder's request to its adapter: prepare, measure the base, train, choose, export. */
-import type { PreparedSample } from "../samples/prepare_samples.ts";
 import { createTrainer } from "../lora_trainer.ts";
 import type { Trainer } from "../trainer.ts";
 import { type CheckpointFacts, Checkpoints } from "./checkpoints.ts";
@@ -7,12 +6,13 @@ import { heldOutLoss } from "./held_out_loss.ts";
 import { defaultWarmupSteps } from "./learning_rate.ts";
 import { chooseWeights } from "./memory_check.ts";
 import { MetricsFile, readMetrics } from "./metrics_file.ts";
+import { preferenceSteps } from "./preference_steps.ts";
 import { RunFailure } from "./run_failure.ts";
 import { StepClock } from "./step_clock.ts";
 import { curvesOf } from "./training_curves.ts";
 import type { TrainingEvent, TrainingResult } from "./training_event.ts";
 import { checkModelUnchanged, openTrainingJob, trainerOptionsOf, type TrainingJob } from "./training_job.ts";
-import { runEpochs, stepsPerEpoch } from "./training_loop.ts";
+import { type LoopOptions, runEpochs, stepsPerEpoch } from "./training_loop.ts";
 import { writePlot } from "./training_plot.ts";
 import { finishTraining, readResult } from "./training_result.ts";
 
@@ -118,6 +118,17 @@ async function begin(
   };
 }
 
+/** How a step is taken on a batch: on replies, or on pairs of them. */
+async function stepsOf(
+  trainer: Trainer,
+  { job: { request, samples }, emit, signal }: Run,
+): Promise<LoopOptions["takeStep"]> {
+  if (request.method === "sft") return (batch, options) => trainer.step(batch, options);
+  emit({ type: "evaluating", what: "pairs" });
+  const { dpoBeta: beta, dpoAnchor: anchor } = request;
+  return await preferenceSteps(trainer, samples.train, { beta, anchor, signal });
+}
+
 async function draw({ examplesLoss }: CheckpointFacts, { job: { folder } }: Run): Promise<void> {
   await writePlot(folder, curvesOf(await readMetrics(folder), { examplesLoss }));
 }
@@ -139,7 +150,7 @@ async function train(trainer: Trainer, state: CheckpointFacts, run: Run): Promis
     emit,
     afterEpoch: () => draw(state, run),
     signal,
-    takeStep: (batch: readonly PreparedSample[], options) => trainer.step(batch, options),
+    takeStep: await stepsOf(trainer, run),
   });
   if (stoppedEarly) {
     emit({ type: "note", code: "stopped_early", message: "The held-out loss stopped falling" });

@@ -54,7 +54,7 @@ export type TrainingEvent =
   | StepEvent
   | EpochEvent
   | NoteEvent
-  | { type: "evaluating"; what: "base" | "examples" | "heldOut" | "adapter" }
+  | { type: "evaluating"; what: "base" | "examples" | "pairs" | "heldOut" }
   | { type: "exporting" }
   | { type: "completed"; result: TrainingResult }
   | { type: "failed"; code: RunFailureCode; message: string }

@@ -67,6 +67,8 @@ export const trainingRequestSchema = z.object({
   patienceEpochs: z.int().min(1).default(2),
   /** How strongly `dpo` keeps the adapter near the base model. */
   dpoBeta: z.number().positive().max(10).default(0.1),
+  /** Share of the preferred reply's own loss in `dpo`; with 0 preferred replies too may become less probable. */
+  dpoAnchor: z.number().min(0).max(100).default(1),
   /** Steps between checkpoints; there is one after each epoch too. */
   checkpointSteps: z.int().min(1).default(25),
   /** Bytes that training may take. Absent: four fifths of what is free at its start. */
