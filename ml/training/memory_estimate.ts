@@ -1,5 +1,6 @@
 /** Owns what training takes of memory, reckoned before any of it is taken, and the choice of format that follows. */
 import { openGgml } from "./ggml/library.ts";
+import { matrixUnitMemory } from "./ggml/matrix_unit.ts";
 import { GgufFile } from "./ggml/gguf_file.ts";
 import { adapterBytes } from "./model/adapter_state.ts";
 import type { BatchShape } from "./model/batch_shape.ts";
@@ -16,10 +17,14 @@ import {
 
 const F32_BYTES = 4;
 
-/** What `auto` tries, best first: ggml's 16-bit products are fast on x86 only (ggml_vec_dot_bf16 in vec.cpp). */
-export const AUTO_FORMATS: readonly FixedFormat[] = Deno.build.arch === "x86_64"
-  ? ["mixed", "q8_0", "file"]
-  : ["q8_0", "file"];
+/**
+ * What `auto` tries, best first: a matrix unit is fast at 8 bits, other x86 processors at 16 in the forward pass
+ * (ggml_vec_dot_bf16 in vec.cpp).
+ */
+export function autoFormats(): readonly FixedFormat[] {
+  const isMixedBest = Deno.build.arch === "x86_64" && matrixUnitMemory(openGgml()) === null;
+  return isMixedBest ? ["mixed", "q8_0", "file"] : ["q8_0", "file"];
+}
 
 /** Share of the free memory that training may take: the rest is for serving and for the system. */
 const USABLE_SHARE = 0.8;
@@ -91,13 +96,18 @@ export function choosePlan(
   options: EstimateOptions & { weights: WeightFormat },
 ): { plan: WeightPlan; format: FixedFormat } {
   const { weights } = options;
+  const matrixUnit = matrixUnitMemory(openGgml()) !== null;
   const usableBytes = Deno.systemMemoryInfo().available * USABLE_SHARE;
   const planned = (format: FixedFormat) => {
-    const plan = planWeights(file, parts.model, { format, firstTrained: parts.layout.firstLayer });
+    const plan = planWeights(file, parts.model, {
+      format,
+      firstTrained: parts.layout.firstLayer,
+      matrixUnit,
+    });
     return { plan, format };
   };
   if (weights !== "auto") return planned(weights);
-  const candidates = AUTO_FORMATS.map(planned);
+  const candidates = autoFormats().map(planned);
   const fitting = candidates.find(({ plan }) => estimate(plan, parts, options).totalBytes <= usableBytes);
   return fitting ?? planned("file");
 }

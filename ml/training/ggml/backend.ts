@@ -1,7 +1,7 @@
 /** Owns a CPU backend of ggml: a number of threads, memory for tensors, and the computing of graphs. */
 import { TrainingError } from "../trainer.ts";
 import { STATUS_SUCCESS } from "./constants.ts";
-import type { BackendHandle, BufferHandle, ContextHandle, GraphHandle } from "./handles.ts";
+import type { BackendHandle, BufferHandle, BufferTypeHandle, ContextHandle, GraphHandle } from "./handles.ts";
 import { type Ggml, openGgml } from "./library.ts";
 import { cText } from "./text.ts";
 
@@ -35,10 +35,13 @@ export class CpuBackend implements Disposable {
   /**
    * Gives every tensor of a context its memory, in one piece.
    *
+   * @param options `memory` is a kind other than the usual
    * @throws TrainingError `out_of_memory`
    */
-  allocate(context: ContextHandle): BufferHandle {
-    const buffer = this.ggml.ggml_backend_alloc_ctx_tensors(context, this.handle);
+  allocate(context: ContextHandle, options: { memory?: BufferTypeHandle } = {}): BufferHandle {
+    const buffer = options.memory === undefined
+      ? this.ggml.ggml_backend_alloc_ctx_tensors(context, this.handle)
+      : this.ggml.ggml_backend_alloc_ctx_tensors_from_buft(context, options.memory);
     if (buffer !== null) return buffer;
     throw new TrainingError("out_of_memory", "There is not enough memory for the model's weights");
   }

@@ -17,6 +17,8 @@ export type BackendHandle = Handle<"ggml_backend">;
 export type BufferHandle = Handle<"ggml_backend_buffer">;
 /** `ggml_backend_buffer_type_t` */
 export type BufferTypeHandle = Handle<"ggml_backend_buffer_type">;
+/** `ggml_backend_dev_t`: a processor that a family of backends offers. */
+export type DeviceHandle = Handle<"ggml_backend_device">;
 /** `ggml_backend_reg_t`: a family of backends, such as the CPU's. */
 export type RegistrationHandle = Handle<"ggml_backend_reg">;
 /** `struct gguf_context *`: metadata and tensor directory of a GGUF file. */

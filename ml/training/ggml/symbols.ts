@@ -5,6 +5,7 @@ import type {
   BufferHandle,
   BufferTypeHandle,
   ContextHandle,
+  DeviceHandle,
   GgufHandle,
   GraphHandle,
   RegistrationHandle,
@@ -17,6 +18,7 @@ const graph = "pointer" as Deno.NativeTypedPointer<GraphHandle>;
 const allocator = "pointer" as Deno.NativeTypedPointer<AllocatorHandle>;
 const backend = "pointer" as Deno.NativeTypedPointer<BackendHandle>;
 const buffer = "pointer" as Deno.NativeTypedPointer<BufferHandle>;
+const device = "pointer" as Deno.NativeTypedPointer<DeviceHandle>;
 const bufferType = "pointer" as Deno.NativeTypedPointer<BufferTypeHandle>;
 const registration = "pointer" as Deno.NativeTypedPointer<RegistrationHandle>;
 const gguf = "pointer" as Deno.NativeTypedPointer<GgufHandle>;
@@ -122,6 +124,7 @@ export const BASE_SYMBOLS = {
   ggml_graph_get_grad: { parameters: [graph, tensor], result: tensor },
   ggml_graph_reset: { parameters: [graph], result: "void" },
   ggml_graph_n_nodes: { parameters: [graph], result: "i32" },
+  ggml_graph_add_node: { parameters: [graph, tensor], result: "void" },
   ggml_graph_node: { parameters: [graph, "i32"], result: tensor },
   ggml_op_desc: { parameters: [tensor], result: "pointer" },
 
@@ -134,6 +137,8 @@ export const BASE_SYMBOLS = {
     result: "void",
   },
   ggml_gallocr_get_buffer_size: { parameters: [allocator, "i32"], result: "usize" },
+  ggml_backend_alloc_ctx_tensors_from_buft: { parameters: [context, bufferType], result: buffer },
+  ggml_backend_buft_name: { parameters: [bufferType], result: "pointer" },
   ggml_backend_alloc_ctx_tensors: { parameters: [context, backend], result: buffer },
   ggml_backend_buffer_free: { parameters: [buffer], result: "void" },
   ggml_backend_buffer_get_size: { parameters: [buffer], result: "usize" },
@@ -143,6 +148,7 @@ export const BASE_SYMBOLS = {
   ggml_backend_tensor_get: { parameters: [tensor, "buffer", "usize", "usize"], result: "void" },
   ggml_backend_tensor_memset: { parameters: [tensor, "u8", "usize", "usize"], result: "void" },
   ggml_backend_graph_compute: { parameters: [backend, graph], result: "i32", nonblocking: true },
+  ggml_backend_reg_dev_get: { parameters: [registration, "usize"], result: device },
   ggml_backend_reg_get_proc_address: { parameters: [registration, text], result: "pointer" },
 
   gguf_init_from_file: { parameters: [text, { struct: ["bool", "pointer"] }], result: gguf },

@@ -3,9 +3,10 @@ import type { CpuBackend } from "../ggml/backend.ts";
 import { GGML_TYPE, type TypeName } from "../ggml/constants.ts";
 import type { GgufFile, GgufTensorInfo } from "../ggml/gguf_file.ts";
 import type { GraphHandle, Tensor } from "../ggml/handles.ts";
+import { quietly } from "../ggml/library.ts";
 import { F32, TensorContext } from "../ggml/tensor_context.ts";
 import { memoryOf } from "../ggml/tensor_memory.ts";
-import { matrixBytes, type MatrixPlan } from "./weight_plan.ts";
+import { type CopyPlan, matrixBytes, type MatrixPlan } from "./weight_plan.ts";
 
 /** A matrix [columns, rows] for the forward pass, and [rows, columns] for the backward pass. */
 export interface FrozenMatrix {
@@ -35,10 +36,10 @@ class RowConverter implements Disposable {
     this.#graph = context.graph(16);
     this.#source = context.tensor(GGML_TYPE[type], [columns, rows]);
     const floats = context.copy(this.#source, context.tensor(F32, [columns, rows]));
-    this.#forward = this.#result(floats, context.tensor(GGML_TYPE[plan.forward], [columns, rows]));
+    this.#forward = this.#result(floats, context.tensor(GGML_TYPE[plan.forward.type], [columns, rows]));
     this.#backward = plan.backward && this.#result(
       context.contiguous(context.transpose(floats)),
-      context.tensor(GGML_TYPE[plan.backward], [rows, columns]),
+      context.tensor(GGML_TYPE[plan.backward.type], [rows, columns]),
     );
     const buffer = backend.allocate(context.handle);
     this.#free = () => backend.ggml.ggml_backend_buffer_free(buffer);
@@ -121,6 +122,20 @@ function bytesOf(
   };
 }
 
+/** Where a copy is put together: its own memory, or for a matrix unit memory from which it is laid out at the end. */
+function stageCopy(
+  backend: CpuBackend,
+  tensor: Tensor,
+  plan: CopyPlan,
+): { bytes: Uint8Array; finish(): void } {
+  const { ggml } = backend;
+  if (!plan.inMatrixUnit) return { bytes: memoryOf(ggml, tensor), finish: () => {} };
+  const bytes = new Uint8Array(Number(ggml.ggml_nbytes(tensor)));
+  const finish = () =>
+    quietly(ggml, () => ggml.ggml_backend_tensor_set(tensor, bytes, 0n, BigInt(bytes.length)));
+  return { bytes, finish };
+}
+
 /** Reads a matrix from its file into its two copies. */
 export async function fillMatrix(
   backend: CpuBackend,
@@ -128,8 +143,8 @@ export async function fillMatrix(
   options: { plan: MatrixPlan; matrix: FrozenMatrix },
 ): Promise<void> {
   const { plan, matrix } = options;
-  const forward = memoryOf(backend.ggml, matrix.forward);
-  const backward = matrix.backward && memoryOf(backend.ggml, matrix.backward);
+  const forward = stageCopy(backend, matrix.forward, plan.forward);
+  const backward = matrix.backward && plan.backward && stageCopy(backend, matrix.backward, plan.backward);
   let sourceStart = 0;
   let last: GgufTensorInfo | undefined;
   for (const piece of piecesOf(plan)) {
@@ -137,9 +152,14 @@ export async function fillMatrix(
     const bytes = bytesOf(piece, plan, { skippedRows: piece.firstRow - sourceStart });
     using converter = new RowConverter(backend, plan, { type: piece.source.type, rows: piece.rows });
     const converted = await converter.convert((into) => file.readTensor(bytes, into));
-    forward.set(converted.forward, matrixBytes(plan.forward, plan.columns, { rows: piece.firstRow }));
+    forward.bytes.set(
+      converted.forward,
+      matrixBytes(plan.forward.type, plan.columns, { rows: piece.firstRow }),
+    );
     if (backward && converted.backward && plan.backward) {
-      placeColumns(converted.backward, backward, { plan, type: plan.backward, ...piece });
+      placeColumns(converted.backward, backward.bytes, { plan, type: plan.backward.type, ...piece });
     }
   }
+  forward.finish();
+  backward?.finish();
 }

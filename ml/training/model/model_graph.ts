@@ -3,6 +3,7 @@ import type { CpuBackend } from "../ggml/backend.ts";
 import { GGML_TYPE } from "../ggml/constants.ts";
 import type { GraphMemory } from "../ggml/graph_memory.ts";
 import type { GraphHandle, Tensor } from "../ggml/handles.ts";
+import { type OperationTime, profileGraph } from "../ggml/graph_profile.ts";
 import { F32, TensorContext } from "../ggml/tensor_context.ts";
 import { floatsOf, memoryOf } from "../ggml/tensor_memory.ts";
 import { type BatchInputs, batchInputs, type BatchShape } from "./batch_shape.ts";
@@ -108,6 +109,11 @@ export class ModelGraph implements Disposable {
 
   async compute(): Promise<void> {
     await this.#backend.compute(this.#graph);
+  }
+
+  /** Computes as `compute` does, one operation at a time, and says what each took. */
+  async profile(): Promise<OperationTime[]> {
+    return await profileGraph(this.#backend, this.#graph);
   }
 
   /** The probability of each prediction's label, filling rows included. */

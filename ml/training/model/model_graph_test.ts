@@ -3,8 +3,17 @@ import assert from "node:assert/strict";
 import type { Llama } from "node-llama-cpp";
 import { buildLlamaGguf, type LlamaGgufOptions, SMALL_SHAPE } from "../../../tests/support/llama_gguf.ts";
 import type { TypeName } from "../ggml/constants.ts";
+import { openGgml } from "../ggml/library.ts";
+import { matrixUnitMemory } from "../ggml/matrix_unit.ts";
 import type { FixedFormat } from "./weight_plan.ts";
-import { differenceOf, graphTable, llamaTable, openOracle, withParts } from "./model_oracle_suite.ts";
+import {
+  differenceOf,
+  graphTable,
+  llamaTable,
+  type LoadedParts,
+  openOracle,
+  withParts,
+} from "./model_oracle_suite.ts";
 
 /** K-quants hold 256 numbers in a block: rows must be that long. */
 const WIDE_SHAPE = { layers: 2, width: 256, heads: 4, keyValueHeads: 1, feedForward: 512 };
@@ -81,5 +90,25 @@ Deno.test("weights kept as the file has them, or as 8-bit or 16-bit, give llama.
     for (const type of ["f32", "q4_K"] as const) {
       await compare(llama, { shape: WIDE_SHAPE, type }, { weights, most: 0.7, mean: 0.13 });
     }
+  }
+});
+
+Deno.test("a processor's matrix unit gives the logits that the same weights give without it", async () => {
+  const dir = await Deno.makeTempDir();
+  try {
+    const tokens = Array.from({ length: 40 }, (_, index) => (index * 31 + 5) % 300);
+    for (const type of ["q8_0", "q4_1", "q6_K"] as const) {
+      const path = await buildLlamaGguf({ dir, shape: WIDE_SHAPE, type });
+      const tables = await Promise.all([true, false].map((wanted) => {
+        const matrixUnit = wanted && matrixUnitMemory(openGgml()) !== null;
+        const use = (parts: LoadedParts) => graphTable(parts, tokens, { count: COMPARED_ROWS });
+        return withParts(path, { weights: "file", matrixUnit, use });
+      }));
+      // Both round activations to 8 bits, K-quants in other blocks.
+      const { most } = differenceOf(tables[0] ?? [], tables[1] ?? []);
+      assert.ok(most < 0.1, `${type}: ${most}`);
+    }
+  } finally {
+    await Deno.remove(dir, { recursive: true });
   }
 });

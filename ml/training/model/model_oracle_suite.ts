@@ -3,6 +3,7 @@ import { getLlama, type Llama, type Token } from "node-llama-cpp";
 import { CpuBackend } from "../ggml/backend.ts";
 import { GgufFile } from "../ggml/gguf_file.ts";
 import { GraphMemory } from "../ggml/graph_memory.ts";
+import { matrixUnitMemory } from "../ggml/matrix_unit.ts";
 import type { LoraOptions, TokenSample } from "../trainer.ts";
 import { AdapterState, OPTIMIZER_DEFAULTS } from "./adapter_state.ts";
 import { type Hyperparameters, readHyperparameters } from "./hyperparameters.ts";
@@ -22,6 +23,8 @@ export interface LoadedParts {
 }
 
 export interface LoadOptions {
+  /** Default: where the processor has one. */
+  matrixUnit?: boolean;
   weights?: FixedFormat;
   lora?: LoraOptions;
   threads?: number;
@@ -39,6 +42,7 @@ export async function withParts<Result>(
   const plan = planWeights(file, model, {
     format: options.weights ?? "f32",
     firstTrained: layout.firstLayer,
+    matrixUnit: options.matrixUnit ?? matrixUnitMemory(backend.ggml) !== null,
   });
   using weights = await ModelWeights.load(backend, file, { plan });
   using adapter = new AdapterState(backend, layout, { seed: 1, optimizer: OPTIMIZER_DEFAULTS });

@@ -1,8 +1,16 @@
 /** Owns which matrices of a model are kept in memory, of which type, and how many bytes they take. */
 import { TYPE_BLOCKS, type TypeName } from "../ggml/constants.ts";
 import type { GgufFile, GgufTensorInfo } from "../ggml/gguf_file.ts";
+import { suitsMatrixUnit } from "../ggml/matrix_unit.ts";
 import { TrainingError, type WeightFormat } from "../trainer.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
+
+/** What a copy of a matrix is kept as. */
+export interface CopyPlan {
+  type: TypeName;
+  /** In the memory of the processor's matrix unit, which nothing but products can read. */
+  inMatrixUnit: boolean;
+}
 
 /** A frozen matrix: tensors of the file joined row by row, as the forward pass wants it, and transposed. */
 export interface MatrixPlan {
@@ -11,9 +19,9 @@ export interface MatrixPlan {
   /** Row length and rows of the joined matrix. */
   columns: number;
   rows: number;
-  forward: TypeName;
-  /** The type of the transposed copy that the backward pass multiplies by; null where gradients end above it. */
-  backward: TypeName | null;
+  forward: CopyPlan;
+  /** The transposed copy that the backward pass multiplies by; null where gradients end above it. */
+  backward: CopyPlan | null;
 }
 
 export interface LayerPlan {
@@ -28,7 +36,7 @@ export interface LayerPlan {
 }
 
 export interface WeightPlan {
-  /** Null when the output matrix is the token embedding too. */
+  /** Null when the output matrix is the token embedding too, and its rows can be read. */
   embedding: GgufTensorInfo | null;
   output: MatrixPlan;
   outputNorm: GgufTensorInfo;
@@ -72,15 +80,19 @@ interface PlanOptions {
   format: FixedFormat;
   /** The lowest layer that is trained. */
   firstTrained: number;
+  /** The processor has a matrix unit. */
+  matrixUnit: boolean;
 }
 
 class Planner {
   readonly #file: GgufFile;
   readonly #format: FixedFormat;
+  readonly #matrixUnit: boolean;
 
-  constructor(file: GgufFile, format: FixedFormat) {
+  constructor(file: GgufFile, { format, matrixUnit }: PlanOptions) {
     this.#file = file;
     this.#format = format;
+    this.#matrixUnit = matrixUnit;
   }
 
   tensor(name: string): GgufTensorInfo {
@@ -93,13 +105,21 @@ class Planner {
     const sources = names.map((name) => this.tensor(name));
     const columns = sources[0]?.shape[0] ?? 0;
     const heights = sources.map(({ shape }) => shape[1]);
+    const rows = heights.reduce((sum, height) => sum + height, 0);
+    const { backward } = FORMAT_TYPES[this.#format];
     return {
       sources,
       columns,
-      rows: heights.reduce((sum, height) => sum + height, 0),
-      forward: fitting(forwardType(sources, this.#format), [columns]),
-      backward: options.transposed ? fitting(FORMAT_TYPES[this.#format].backward, heights) : null,
+      rows,
+      forward: this.#copy(fitting(forwardType(sources, this.#format), [columns]), { columns, rows }),
+      backward: options.transposed
+        ? this.#copy(fitting(backward, heights), { columns: rows, rows: columns })
+        : null,
     };
+  }
+
+  #copy(type: TypeName, shape: { columns: number; rows: number }): CopyPlan {
+    return { type, inMatrixUnit: this.#matrixUnit && suitsMatrixUnit(type, shape) };
   }
 }
 
@@ -127,11 +147,12 @@ function planLayer(planner: Planner, index: number, options: PlanOptions): Layer
  * @throws TrainingError `model_unsupported` when the file lacks a tensor of the family
  */
 export function planWeights(file: GgufFile, model: Hyperparameters, options: PlanOptions): WeightPlan {
-  const planner = new Planner(file, options.format);
+  const planner = new Planner(file, options);
   const isTied = !file.tensors.has("output.weight");
+  const output = planner.matrix([isTied ? "token_embd.weight" : "output.weight"], { transposed: true });
   return {
-    embedding: isTied ? null : planner.tensor("token_embd.weight"),
-    output: planner.matrix([isTied ? "token_embd.weight" : "output.weight"], { transposed: true }),
+    embedding: isTied && !output.forward.inMatrixUnit ? null : planner.tensor("token_embd.weight"),
+    output,
     outputNorm: planner.tensor("output_norm.weight"),
     ropeFactors: file.tensors.get("rope_freqs.weight") ?? null,
     layers: Array.from({ length: model.layers }, (_, index) => planLayer(planner, index, options)),
@@ -139,8 +160,8 @@ export function planWeights(file: GgufFile, model: Hyperparameters, options: Pla
 }
 
 function planBytes({ columns, rows, forward, backward }: MatrixPlan): number {
-  const transposed = backward === null ? 0 : matrixBytes(backward, rows, { rows: columns });
-  return matrixBytes(forward, columns, { rows }) + transposed;
+  const transposed = backward === null ? 0 : matrixBytes(backward.type, rows, { rows: columns });
+  return matrixBytes(forward.type, columns, { rows }) + transposed;
 }
 
 /** Bytes of all weights in memory; norms, of a few kilobytes, are not counted. */

@@ -3,10 +3,11 @@ import type { CpuBackend } from "../ggml/backend.ts";
 import { GGML_TYPE } from "../ggml/constants.ts";
 import type { GgufFile, GgufTensorInfo } from "../ggml/gguf_file.ts";
 import type { BufferHandle, Tensor } from "../ggml/handles.ts";
+import { matrixUnitMemory } from "../ggml/matrix_unit.ts";
 import { F32, TensorContext } from "../ggml/tensor_context.ts";
 import { memoryOf } from "../ggml/tensor_memory.ts";
 import { fillMatrix, type FrozenMatrix } from "./matrix_conversion.ts";
-import type { LayerPlan, MatrixPlan, WeightPlan } from "./weight_plan.ts";
+import type { CopyPlan, LayerPlan, MatrixPlan, WeightPlan } from "./weight_plan.ts";
 
 export interface LayerWeights {
   attentionNorm: Tensor;
@@ -33,15 +34,18 @@ export class ModelWeights implements Disposable {
   readonly #backend: CpuBackend;
   readonly #file: GgufFile;
   readonly #context: TensorContext;
+  /** Of the tensors that lie in the memory of the processor's matrix unit. */
+  readonly #unitContext: TensorContext;
   readonly #fillings: (() => Promise<void> | void)[] = [];
-  #buffer: BufferHandle | null = null;
+  readonly #buffers: BufferHandle[] = [];
+  #unitTensors = 0;
 
   private constructor(backend: CpuBackend, file: GgufFile, plan: WeightPlan) {
     this.#backend = backend;
     this.#file = file;
-    this.#context = new TensorContext(backend.ggml, {
-      tensors: plan.layers.length * TENSORS_PER_LAYER + OTHER_TENSORS,
-    });
+    const tensors = plan.layers.length * TENSORS_PER_LAYER + OTHER_TENSORS;
+    this.#context = new TensorContext(backend.ggml, { tensors });
+    this.#unitContext = new TensorContext(backend.ggml, { tensors });
     this.output = this.#matrix(plan.output);
     this.embedding = plan.embedding === null ? this.output.forward : this.#asItIs(plan.embedding);
     this.outputNorm = this.#floats(plan.outputNorm);
@@ -61,12 +65,21 @@ export class ModelWeights implements Disposable {
   ): Promise<ModelWeights> {
     const weights = new ModelWeights(backend, file, options.plan);
     try {
-      weights.#buffer = backend.allocate(weights.#context.handle);
+      weights.#allocate();
       for (const fill of weights.#fillings.splice(0)) await fill();
       return weights;
     } catch (error) {
       weights[Symbol.dispose]();
       throw error;
+    }
+  }
+
+  #allocate(): void {
+    const backend = this.#backend;
+    this.#buffers.push(backend.allocate(this.#context.handle));
+    const memory = matrixUnitMemory(backend.ggml);
+    if (this.#unitTensors > 0 && memory !== null) {
+      this.#buffers.push(backend.allocate(this.#unitContext.handle, { memory }));
     }
   }
 
@@ -85,11 +98,17 @@ export class ModelWeights implements Disposable {
   #matrix(plan: MatrixPlan): FrozenMatrix {
     const { columns, rows } = plan;
     const matrix = {
-      forward: this.#context.tensor(GGML_TYPE[plan.forward], [columns, rows]),
-      backward: plan.backward && this.#context.tensor(GGML_TYPE[plan.backward], [rows, columns]),
+      forward: this.#copy(plan.forward, { columns, rows }),
+      backward: plan.backward && this.#copy(plan.backward, { columns: rows, rows: columns }),
     };
     this.#fillings.push(() => fillMatrix(this.#backend, this.#file, { plan, matrix }));
     return matrix;
+  }
+
+  #copy({ type, inMatrixUnit }: CopyPlan, { columns, rows }: { columns: number; rows: number }): Tensor {
+    if (inMatrixUnit) this.#unitTensors++;
+    const context = inMatrixUnit ? this.#unitContext : this.#context;
+    return context.tensor(GGML_TYPE[type], [columns, rows]);
   }
 
   #asItIs(info: GgufTensorInfo): Tensor {
@@ -102,14 +121,16 @@ export class ModelWeights implements Disposable {
   #floats(info: GgufTensorInfo): Tensor {
     const tensor = this.#context.tensor(F32, info.shape);
     const columns = info.shape[0];
-    const plan: MatrixPlan = { sources: [info], columns, rows: 1, forward: "f32", backward: null };
+    const forward: CopyPlan = { type: "f32", inMatrixUnit: false };
+    const plan: MatrixPlan = { sources: [info], columns, rows: 1, forward, backward: null };
     const matrix = { forward: tensor, backward: null };
     this.#fillings.push(() => fillMatrix(this.#backend, this.#file, { plan, matrix }));
     return tensor;
   }
 
   [Symbol.dispose](): void {
-    if (this.#buffer !== null) this.#backend.ggml.ggml_backend_buffer_free(this.#buffer);
+    for (const buffer of this.#buffers.splice(0)) this.#backend.ggml.ggml_backend_buffer_free(buffer);
+    this.#unitContext[Symbol.dispose]();
     this.#context[Symbol.dispose]();
   }
 }

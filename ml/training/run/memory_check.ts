@@ -1,5 +1,5 @@
 /** Owns the refusal of a job that does not fit in memory, before it takes any: and with it the choice of format. */
-import { AUTO_FORMATS, estimateTrainingMemory } from "../memory_estimate.ts";
+import { autoFormats, estimateTrainingMemory } from "../memory_estimate.ts";
 import type { FixedFormat } from "../model/weight_plan.ts";
 import { type TrainerOptions, TrainingError, type TrainingMemory } from "../trainer.ts";
 
@@ -28,7 +28,7 @@ export function chooseWeights(
 ): MemoryChoice {
   const { longestSample, limitBytes = Deno.systemMemoryInfo().available * USABLE_SHARE } = options;
   const asked = trainer.weights ?? "auto";
-  const candidates = asked === "auto" ? AUTO_FORMATS : [asked];
+  const candidates = asked === "auto" ? autoFormats() : [asked];
   let least: MemoryChoice | undefined;
   for (const weights of candidates) {
     const memory = estimateTrainingMemory({ ...trainer, weights }, { longestSample });
