@@ -3,6 +3,8 @@ import { examine } from "../doctor/examination.ts";
 import type { Finding, FindingId, FindingStatus } from "../doctor/finding.ts";
 import { agentStatus } from "../sync/agent_status.ts";
 import { serviceStatus } from "../service/agent_service.ts";
+import { permissionHolder, programFacts, serviceProgram } from "../service/service_program.ts";
+import { lookAtAgent } from "../watch/running_agent.ts";
 import type { AgentServices } from "./agent_services.ts";
 import { serviceDependencies } from "./service_command.ts";
 
@@ -15,6 +17,7 @@ const TITLES: Record<FindingId, string> = {
   pairing: "Pairing",
   clock: "Clock",
   disk: "Disk",
+  agent: "Running agent",
   service: "Service",
 };
 
@@ -58,6 +61,8 @@ export function examineAgent(services: AgentServices): Promise<Finding[]> {
     now,
     status: () => agentStatus({ pairing: { ...pairing, server: probe }, state, chatDb: config.chatDb }),
     readAddressBook: services.readAddressBook,
+    runningAgent: () => lookAtAgent(config.dataDir),
+    permissionHolder: permissionHolder(serviceProgram(programFacts())),
     serviceStatus: () => serviceStatus(serviceDependencies(services)),
   });
 }

@@ -1,12 +1,15 @@
 // Tests of `agent doctor`: each fault is made for real where a test can, and docs/agent.md shows the very words.
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { writeAddressBook } from "../../tests/support/address_book_fixture.ts";
 import { AgentHome, capturedOutput } from "../../tests/support/agent_home.ts";
 import { runBoundByFileModes } from "../../tests/support/bound_process.ts";
 import { createChatDb } from "../../tests/support/chat_db_fixture.ts";
 import { FakeLaunchctl } from "../../tests/support/fake_launchctl.ts";
 import { type RecordedAnswer, RecordedCommands } from "../../tests/support/recorded_commands.ts";
+import { WATCHING } from "../../tests/support/menubar_inputs.ts";
+import { type AgentState, agentStateStore } from "../watch/agent_state.ts";
 import type { Finding } from "../doctor/finding.ts";
 import type { CommandRunner } from "../platform/command_runner.ts";
 import { createMessagesApp } from "../platform/messages_app.ts";
@@ -32,7 +35,8 @@ async function healthyMac(): Promise<{ home: AgentHome; mac: Mac }> {
 }
 
 /** What only macOS can answer, as a test sets it. */
-class Mac {
+class Mac implements Disposable {
+  readonly #running = new DisposableStack();
   readonly launchctl = new FakeLaunchctl();
   freeBytes = FREE_BYTES;
   automation: RecordedAnswer = { stdout: "allowed\n" };
@@ -61,6 +65,17 @@ class Mac {
     assert.equal(await serviceCommand({ action: "install" }, this.services()), 0);
   }
 
+  /** An agent runs until this Mac is disposed, and has written down this state. */
+  async agentRuns(state: AgentState): Promise<void> {
+    const { lock, config } = this.services();
+    await agentStateStore(config.dataDir).save(state);
+    this.#running.use(await lock("run"));
+  }
+
+  [Symbol.dispose](): void {
+    this.#running.dispose();
+  }
+
   async doctor(): Promise<{ code: number; findings: Finding[] }> {
     const output = capturedOutput();
     const code = await doctorCommand({ json: true }, this.services(output));
@@ -76,6 +91,7 @@ function documented(finding: Finding, home: AgentHome): string {
     .replaceAll(home.dataDir, `${library}/Application Support/Conversation Assistant`)
     .replaceAll(dir, `${library}/Messages`)
     .replaceAll(home.server.url, "http://127.0.0.1:3100")
+    .replaceAll(Deno.execPath(), "/Applications/Conversation Assistant.app")
     .replaceAll(/os error \d+/g, "os error 61")
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "2026-06-01T12:00:00.000Z");
 }
@@ -167,6 +183,30 @@ const FAULTS: Record<string, Fault> = {
     id: "clock",
     status: "failure",
   },
+  "a running agent that may not read what the terminal may": {
+    make: (_, mac) =>
+      mac.agentRuns({
+        ...WATCHING,
+        phase: "database_unreadable",
+        lastError: { code: "permission_denied", message: "It may not be read: allow it", at: WATCHING.since },
+      }),
+    id: "agent",
+    status: "failure",
+  },
+  "a running agent that is set back": {
+    make: (_, mac) =>
+      mac.agentRuns({
+        ...WATCHING,
+        phase: "failed",
+        lastError: {
+          code: "unexpected",
+          message: "Something unexpected went wrong: see the agent's log",
+          at: WATCHING.since,
+        },
+      }),
+    id: "agent",
+    status: "failure",
+  },
   "a full disk": { make: (_, mac) => mac.freeBytes = 150 * 1024 ** 2, id: "disk", status: "failure" },
   "a disk that is filling up": {
     make: (_, mac) => mac.freeBytes = 1.5 * 1024 ** 3,
@@ -231,11 +271,13 @@ async function removeDatabase(path: string): Promise<void> {
 Deno.test("on a Mac where all is well every check says so, and the exit code is 0", async () => {
   const { home, mac } = await healthyMac();
   await using _home = home;
+  using _mac = mac;
+  await mac.agentRuns(WATCHING);
   const { code, findings } = await mac.doctor();
   assert.deepEqual(findings.filter(({ status }) => status !== "ok"), []);
   assert.equal(code, 0);
   const ids = ["full_disk_access", "messages_database", "address_book", "server", "pairing", "clock", "disk"];
-  assert.deepEqual(findings.map(({ id }) => id), [...ids, "automation", "service"]);
+  assert.deepEqual(findings.map(({ id }) => id), [...ids, "agent", "automation", "service"]);
   assert.equal(doctorLines(findings).at(-1), "All is well.");
 });
 
@@ -243,6 +285,7 @@ for (const [name, { make, id, status, also = {} }] of Object.entries(FAULTS)) {
   Deno.test(`${name} is found, is the only fault, and is documented`, async () => {
     const { home, mac } = await healthyMac();
     await using _home = home;
+    using _mac = mac;
     await make(home, mac);
     const { code, findings } = await mac.doctor();
     const faults = findings.filter((finding) => finding.status !== "ok");
@@ -273,17 +316,37 @@ async function doctorBoundByFileModes(home: AgentHome): Promise<Finding[]> {
   return JSON.parse(stdout).findings;
 }
 
-const DENIED: Record<string, { path: (home: AgentHome) => string; id: Finding["id"] }> = {
+/** Leaves the database without the files beside it, which a reader would have to make anew. */
+function closeWal(chatDb: string): void {
+  using db = new DatabaseSync(chatDb);
+  db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+interface Denied {
+  path: (home: AgentHome) => string;
+  /** By default nobody may do anything with it. */
+  mode?: number;
+  id: Finding["id"];
+}
+
+const DENIED: Record<string, Denied> = {
   "a chat.db that may not be opened": { path: ({ chatDb }) => chatDb, id: "full_disk_access" },
+  "a chat.db that SQLite may not open, although its bytes can be read": {
+    path: ({ dir, chatDb }) => {
+      closeWal(chatDb);
+      return dir;
+    },
+    mode: 0o555,
+    id: "full_disk_access",
+  },
   "an address book that may not be listed": { path: ({ addressBook }) => addressBook, id: "address_book" },
-  "a data folder that may not be written": { path: ({ dataDir }) => dataDir, id: "disk" },
+  "a data folder that may not be written": { path: ({ dataDir }) => dataDir, mode: 0o555, id: "disk" },
 };
 
-for (const [name, { path, id }] of Object.entries(DENIED)) {
+for (const [name, { path, id, mode = 0 }] of Object.entries(DENIED)) {
   Deno.test(`${name} is found, is the only failure, and is documented`, async () => {
     const { home } = await healthyMac();
     await using _home = home;
-    const mode = id === "disk" ? 0o555 : 0;
     await Deno.chmod(path(home), mode);
     const findings = await doctorBoundByFileModes(home).finally(() => Deno.chmod(path(home), 0o755));
     const [failure, ...others] = findings.filter(({ status }) => status === "failure");

@@ -10,7 +10,7 @@ import {
   uninstallService,
 } from "../service/agent_service.ts";
 import { launchAgentPlist } from "../service/launch_agent_plist.ts";
-import { programFacts, serviceProgram } from "../service/service_program.ts";
+import { permissionHolder, programFacts, serviceProgram } from "../service/service_program.ts";
 import { systemdUnit } from "../service/systemd_unit.ts";
 import type { AgentServices } from "./agent_services.ts";
 import { UsageError } from "./usage.ts";
@@ -61,6 +61,7 @@ function statusLines(status: ServiceStatus): string[] {
   return [
     `Service    ${INSTALLATION_SENTENCES[status.installation]}`,
     `Process    ${jobText(status)}`,
+    `Program    ${permissionHolder(serviceProgram(programFacts()))}`,
     `File       ${status.plistPath}`,
     `Log        ${status.logPath}`,
   ];

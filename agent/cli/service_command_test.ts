@@ -32,7 +32,13 @@ Deno.test("the service is installed, shown and taken away, each with a few plain
   const shown = await onMac(home, launchctl, { action: "status" });
   assert.equal(
     shown,
-    `Service    installed\nProcess    runs as process 4321\nFile       ${plist}\nLog        ${home.dataDir}/logs/agent.log`,
+    [
+      "Service    installed",
+      "Process    runs as process 4321",
+      `Program    ${Deno.execPath()}`,
+      `File       ${plist}`,
+      `Log        ${home.dataDir}/logs/agent.log`,
+    ].join("\n"),
   );
   assert.ok(installed.endsWith(shown));
   const json = JSON.parse(await onMac(home, launchctl, { action: "status", json: true }));

@@ -6,7 +6,9 @@ import type { Machine } from "../platform/machine.ts";
 import type { MessagesApp } from "../platform/messages_app.ts";
 import type { ServiceStatus } from "../service/agent_service.ts";
 import type { AgentStatus } from "../sync/agent_status.ts";
+import type { RunningAgent } from "../watch/running_agent.ts";
 import { checkAddressBook } from "./address_book_check.ts";
+import { checkAgent } from "./agent_check.ts";
 import { checkAutomation } from "./automation_check.ts";
 import { checkClock, measureClockSkewMs } from "./clock_check.ts";
 import { checkDisk } from "./disk_check.ts";
@@ -22,7 +24,10 @@ export interface ExaminationDependencies {
   /** Looks at the pairing and asks the server once. */
   status: () => Promise<AgentStatus>;
   readAddressBook: () => AddressBook;
+  runningAgent: () => Promise<RunningAgent>;
   serviceStatus: () => Promise<ServiceStatus>;
+  /** What a permission for the service is given to: an app, or a program. */
+  permissionHolder: string;
   /** The present, in Unix time. */
   now: () => number;
 }
@@ -64,12 +69,13 @@ function macChecks({ messages, serviceStatus }: ExaminationDependencies): Check[
 
 /** Makes every check that this system has, in the order in which faults are worth mending. */
 export async function examine(dependencies: ExaminationDependencies): Promise<Finding[]> {
-  const { config, machine, readAddressBook, now } = dependencies;
+  const { config, machine, readAddressBook, now, runningAgent, permissionHolder } = dependencies;
   const checks: Check[] = [
     ["full_disk_access", () => Promise.resolve(checkMessagesDatabase(config.chatDb, now()))],
     ["address_book", () => Promise.resolve([checkAddressBook(readAddressBook())])],
     ["server", () => checkServerSide(dependencies)],
     ["disk", async () => [await checkDisk(config.dataDir, machine)]],
+    ["agent", async () => checkAgent(await runningAgent(), permissionHolder)],
     ...(machine.os === "darwin" ? macChecks(dependencies) : []),
   ];
   return (await Promise.all(checks.map(made))).flat();

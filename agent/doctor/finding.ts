@@ -10,6 +10,7 @@ export type FindingId =
   | "pairing"
   | "clock"
   | "disk"
+  | "agent"
   | "service";
 
 /** `warning`: the agent works, but not all of it, or not for long. `failure`: it cannot do its work. */

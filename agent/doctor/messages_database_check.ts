@@ -2,7 +2,6 @@
 import { dirname } from "node:path";
 import { ChatDatabase } from "../chatdb/chat_database.ts";
 import { ChatDatabaseError } from "../chatdb/chat_database_error.ts";
-import { probeDatabaseFile } from "../chatdb/database_file.ts";
 import { readDatabaseIdentity } from "../chatdb/identity.ts";
 import { MessageReader } from "../chatdb/message_reader.ts";
 import { fault, faultOfSentence, type Finding, ok } from "./finding.ts";
@@ -11,21 +10,29 @@ import { SETTINGS_PANES } from "./settings_pane.ts";
 /** So many of the newest rows are read and decoded. */
 const SAMPLE_ROWS = 200;
 
-/** Access first: without it nothing can be said of the content, and one fault is told once. */
+/**
+ * Access first: without it nothing can be said of the content, and one fault is told once. Access may also fail only
+ * when SQLite opens what the first bytes could be read of.
+ */
 export function checkMessagesDatabase(path: string, nowMs: number): Finding[] {
-  const access = checkAccess(path);
-  return access.status === "ok" ? [access, checkContent(path, nowMs)] : [access];
-}
-
-/** Reads the file's first bytes; a file that macOS hides is told from one that is not there. */
-function checkAccess(path: string): Finding {
+  const access = ok("full_disk_access", `${dirname(path)} may be read`);
   try {
-    probeDatabaseFile(path);
+    return [access, readContent(path, nowMs)];
   } catch (error) {
     if (!(error instanceof ChatDatabaseError)) throw error;
-    if (error.code === "permission_denied") return denied(path);
+    if (error.code === "permission_denied") return [denied(path)];
+    const content = faultOfSentence("messages_database", { status: "failure", sentence: error.message });
+    // Of a folder that is not there nothing can be said.
+    return error.code === "missing" && !isFolder(dirname(path)) ? [content] : [access, content];
   }
-  return ok("full_disk_access", `${dirname(path)} may be read`);
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
 }
 
 function denied(path: string): Finding {
@@ -39,14 +46,10 @@ function denied(path: string): Finding {
   });
 }
 
-function checkContent(path: string, nowMs: number): Finding {
-  try {
-    using database = new ChatDatabase(path);
-    return contentFinding(database, nowMs);
-  } catch (error) {
-    if (!(error instanceof ChatDatabaseError)) throw error;
-    return faultOfSentence("messages_database", { status: "failure", sentence: error.message });
-  }
+/** @throws ChatDatabaseError when the database cannot be read */
+function readContent(path: string, nowMs: number): Finding {
+  using database = new ChatDatabase(path);
+  return contentFinding(database, nowMs);
 }
 
 function contentFinding(database: ChatDatabase, nowMs: number): Finding {

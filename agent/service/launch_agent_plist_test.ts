@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parseXmlPlist } from "../../tests/support/xml_plist.ts";
 import { launchAgentPlist, type ServiceSpec } from "./launch_agent_plist.ts";
-import { serviceProgram } from "./service_program.ts";
+import { permissionHolder, serviceProgram } from "./service_program.ts";
 import { systemdUnit } from "./systemd_unit.ts";
 
 const SPEC: ServiceSpec = {
@@ -105,4 +105,11 @@ Deno.test("a compiled agent is its own program, the app has one beside it, and a
   const words = rest.filter((word) => !word.endsWith("deno.json"));
   assert.deepEqual(words, ["task", "--quiet", "--config", "agent", "run"]);
   assert.ok(rest[3]?.startsWith("/") && Deno.statSync(rest[3]).isFile);
+});
+
+Deno.test("a permission is given to the app that the program lies in, or to the program itself", () => {
+  const app = "/Applications/Conversation Assistant.app";
+  assert.equal(permissionHolder([`${app}/Contents/MacOS/agent`, "run"]), app);
+  assert.equal(permissionHolder(["/opt/deno/bin/deno", "task"]), "/opt/deno/bin/deno");
+  assert.equal(permissionHolder(["/Users/me/my.app/deno", "task"]), "/Users/me/my.app/deno");
 });

@@ -31,3 +31,8 @@ export function serviceProgram({ isStandalone, isDesktop, execPath }: ProgramFac
   if (isStandalone) return [execPath, "run"];
   return [execPath, "task", "--quiet", "--config", fileURLToPath(CHECKOUT_CONFIG), "agent", "run"];
 }
+
+/** What macOS gives the service's permissions to: the app that its program lies in, else the program itself. */
+export function permissionHolder([program]: readonly [string, ...string[]]): string {
+  return /^.*?\.app(?=\/Contents\/)/.exec(program)?.[0] ?? program;
+}
