@@ -148,7 +148,7 @@ Deno.test("a chat.db that another program keeps locked is one sentence, and the 
   assert.equal(await home.dataFile("cursor.json"), cursor);
 });
 
-Deno.test("help and version are told, and a wrong command line is told with the usage and exit code 2", async () => {
+Deno.test("help and version are told, and a wrong command line is told with what its command takes and exit code 2", async () => {
   await using home = await AgentHome.create();
   const help = await home.run("help");
   assert.equal(help.code, 0);
@@ -169,11 +169,12 @@ Deno.test("help and version are told, and a wrong command line is told with the 
     const run = await home.run(commandLine);
     assert.equal(run.code, 2, commandLine);
     assert.match(run.stderr, says);
-    assert.match(run.stderr, /^Usage: agent COMMAND$/m);
+    assert.match(run.stderr, /\n`agent help` shows every command\.\n$/);
+    assert.equal(/^ {2}sync --once /m.test(run.stderr), commandLine.startsWith("sync"), commandLine);
   }
   const none = await runAgent([], home);
   assert.equal(none.code, 2);
-  assert.match(none.stderr, /^agent: a command is missing/);
+  assert.match(none.stderr, /^agent: a command is missing\n\n.*\n\nUsage: agent COMMAND\n/);
 });
 
 Deno.test("settings that cannot be used are told as they are, and exit code 1", async () => {

@@ -6,13 +6,14 @@ import { ChatDatabaseError } from "../chatdb/chat_database_error.ts";
 import type { AgentServices } from "./agent_services.ts";
 import { doctorCommand } from "./doctor_command.ts";
 import type { Output } from "./output.ts";
+import { menubarCommand } from "./menubar_command.ts";
 import { pairCommand } from "./pair_command.ts";
 import { runCommand } from "./run_command.ts";
 import { serviceCommand } from "./service_command.ts";
 import { statusCommand } from "./status_command.ts";
 import { suggestCommand } from "./suggest_command.ts";
 import { syncCommand } from "./sync_command.ts";
-import { USAGE, UsageError } from "./usage.ts";
+import { USAGE, UsageError, usageHint } from "./usage.ts";
 
 export interface CliEnvironment {
   readonly output: Output;
@@ -72,6 +73,10 @@ const COMMANDS: Record<string, Command> = {
     const options = parseOptions(args, { json: { type: "boolean" }, print: { type: "boolean" } });
     return serviceCommand({ action, ...options }, services());
   },
+  menubar: (args, services) => {
+    parseOptions(args, {});
+    return menubarCommand(services());
+  },
   suggest: (args, services) => {
     const { values, positionals: words } = parseLine(args, {
       options: { conversation: { type: "string" }, json: { type: "boolean" }, send: { type: "boolean" } },
@@ -108,7 +113,7 @@ export async function runCli(args: string[], environment: CliEnvironment): Promi
   } catch (error) {
     if (error instanceof ChatDatabaseError) throw new StartError(error.message, { cause: error });
     if (!(error instanceof UsageError)) throw error;
-    environment.output.errorLine(`agent: ${error.message}\n\n${USAGE}`);
+    environment.output.errorLine(`agent: ${error.message}\n\n${usageHint(args[0])}`);
     return USAGE_EXIT_CODE;
   }
 }

@@ -2,6 +2,8 @@
 import { responseActionRequestSchema } from "../../contract/responses.ts";
 import type { ResponseActionRequest } from "../../contract/responses.ts";
 import { StartError } from "../../lib/lifecycle.ts";
+import type { Conversation } from "../../contract/conversations.ts";
+import { peopleNames } from "../contacts/people_names.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
 import { serverFault } from "../clients/server_faults.ts";
 import { findConversation, findNewestUnanswered } from "../suggest/conversation_choice.ts";
@@ -11,6 +13,7 @@ import {
   SUGGESTION_MODES,
   suggestionModeOf,
 } from "../suggest/conversation_policies.ts";
+import { conversationTitle, type PeopleNames, personName } from "../suggest/conversation_title.ts";
 import { lastShown, rememberShown } from "../suggest/shown_suggestions.ts";
 import { findUnanswered, type Suggestion, suggestReply } from "../suggest/suggestion.ts";
 import { type ActionResult, actOnSuggestion } from "../suggest/suggestion_action.ts";
@@ -41,11 +44,15 @@ function confidenceText(confidence: number | null): string {
   return confidence === null ? "" : ` (confidence ${Math.round(confidence * 100)} %)`;
 }
 
-function suggestionLines({ conversation, message, text, confidence }: Suggestion): string[] {
-  const people = conversation.displayName ?? conversation.participantIds.join(", ");
+function suggestionLines(
+  { conversation, message, text, confidence }: Suggestion,
+  names: PeopleNames,
+): string[] {
+  const { isGroup } = conversation;
+  const sender = isGroup && message.senderId !== null ? `${personName(message.senderId, names)}: ` : "";
   return [
-    `To         ${terminalText(people, MARGIN)}${conversation.isGroup ? " (group)" : ""}`,
-    `Message    ${terminalText(message.text ?? "", MARGIN)}`,
+    `To         ${terminalText(conversationTitle(conversation, names), MARGIN)}${isGroup ? " (group)" : ""}`,
+    `Message    ${terminalText(sender + (message.text ?? ""), MARGIN)}`,
     `Draft      ${terminalText(text, MARGIN)}${confidenceText(confidence)}`,
     ``,
     `\`agent suggest accept\`, \`agent suggest edit TEXT\` or \`agent suggest reject [REASON]\` teaches your model;`,
@@ -53,14 +60,23 @@ function suggestionLines({ conversation, message, text, confidence }: Suggestion
   ];
 }
 
-/** One conversation's own fault, or the newest one that waits. */
-async function choose({ options, services, client }: Run): Promise<Suggestion | null> {
+function namesOf({ services }: Run): PeopleNames {
+  return peopleNames(services.readAddressBook());
+}
+
+function conversationOf(run: Run, which: string): Promise<Conversation> {
+  return findConversation(run.client, { which, names: () => namesOf(run) });
+}
+
+/** The conversation that is named, or the newest one that waits. */
+async function choose(run: Run): Promise<Suggestion | null> {
+  const { options, services, client } = run;
   const policies = await loadPolicies(services.suggestions.policies);
   if (options.conversation === undefined) {
     const newest = await findNewestUnanswered(client, policies);
     return newest && await suggestReply(client, newest);
   }
-  const conversation = await findConversation(client, options.conversation);
+  const conversation = await conversationOf(run, options.conversation);
   if (policies.modeOf(conversation.id) === "off") {
     throw new StartError(
       "Suggestions are off for this conversation: run `agent suggest policy on_demand` with the same --conversation",
@@ -78,7 +94,7 @@ async function show(run: Run): Promise<number> {
   if (suggestion !== null) await rememberShown(suggestions.shown, suggestion);
   if (options.json) output.line(JSON.stringify({ suggestion }));
   else if (suggestion === null) output.line("Nothing waits for an answer.");
-  else for (const line of suggestionLines(suggestion)) output.line(line);
+  else for (const line of suggestionLines(suggestion, namesOf(run))) output.line(line);
   return 0;
 }
 
@@ -110,11 +126,12 @@ function resultLines({ text, taught, sending }: ActionResult): string[] {
   return lines;
 }
 
-async function act({ options, services, client }: Run): Promise<number> {
+async function act(run: Run): Promise<number> {
+  const { options, services, client } = run;
   const action = actionOf(options.words);
   if (options.send && action.action === "reject") throw new UsageError("--send goes with accept or edit");
   const { conversation: name } = options;
-  const conversation = name === undefined ? null : await findConversation(client, name);
+  const conversation = name === undefined ? null : await conversationOf(run, name);
   const shown = await lastShown(services.suggestions.shown, conversation?.id ?? null);
   if (shown === null) throw new StartError("No draft has been shown yet: run `agent suggest` first");
   const result = await actOnSuggestion(shown, {
@@ -128,7 +145,8 @@ async function act({ options, services, client }: Run): Promise<number> {
   return result.sending?.kind === "failed" || result.sending?.kind === "unknown" ? 1 : 0;
 }
 
-async function policy({ options, services, client }: Run): Promise<number> {
+async function policy(run: Run): Promise<number> {
+  const { options, services } = run;
   const { output, suggestions } = services;
   const [, word, ...rest] = options.words;
   if (options.send || rest.length > 0) throw new UsageError("policy takes one word and --conversation");
@@ -137,7 +155,7 @@ async function policy({ options, services, client }: Run): Promise<number> {
   if (word !== undefined && mode === null) {
     throw new UsageError(`the policy must be one of ${SUGGESTION_MODES.join(", ")}`);
   }
-  const { id } = await findConversation(client, options.conversation);
+  const { id } = await conversationOf(run, options.conversation);
   if (mode !== null) {
     using _lock = await services.lock("policy");
     await savePolicy(suggestions.policies, { conversationId: id, mode });

@@ -1,5 +1,7 @@
 // Tests of `agent suggest` from chat.db to the server and back into chat.db; only the model and Messages are played.
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { writeAddressBook } from "../../tests/support/address_book_fixture.ts";
 import { osascriptCalls } from "../../tests/support/fake_osascript.ts";
 import { ADA, GRACE, SuggestingMac } from "../../tests/support/suggesting_mac.ts";
 
@@ -51,6 +53,23 @@ Deno.test("a conversation is named by number or by id, and what nobody wrote is 
   mac.answer(ADA, "Yes");
   await mac.sync();
   assert.equal((await mac.run("suggest", "--conversation", ADA)).stdout, "Nothing waits for an answer.\n");
+});
+
+Deno.test("people are shown and found by the names that Contacts has for them, unless a name means several", async () => {
+  await using mac = await waitingMac();
+  const folder = join(mac.dir, "AddressBook");
+  writeAddressBook(folder, [{ firstName: "Ada", phones: [ADA] }, { firstName: "Grace", phones: [GRACE] }]);
+  assert.match(
+    (await mac.run("suggest", "--conversation", "ada")).stdout,
+    /^To {9}Ada\nMessage {4}Dinner\?\n/,
+  );
+  const part = await mac.run("suggest", "--conversation", "Ad");
+  assert.match(part.stderr, /^The server has no such conversation: /);
+  await Deno.remove(folder, { recursive: true });
+  writeAddressBook(folder, [{ firstName: "Ada", phones: [ADA, GRACE] }]);
+  const both = await mac.run("suggest", "--conversation", "Ada");
+  assert.deepEqual([both.code, both.stdout], [1, ""]);
+  assert.match(both.stderr, /^2 conversations have this name: /);
 });
 
 Deno.test("accept, edit and reject are told to the server for the draft that was shown, and teach it", async () => {

@@ -2,7 +2,7 @@
 
 /** Control characters but for line feeds, and the marks that turn the direction of writing (UAX #9). */
 // deno-lint-ignore no-control-regex -- control characters are what this is about
-const STEERING = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const STEERING = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 /** The text with each such character written as `\u{1b}`; further lines are indented by `indent` columns. */
 export function terminalText(text: string, indent = 0): string {

@@ -18,6 +18,7 @@ export function checkAddressBook({ contacts, readSources, problems }: AddressBoo
   if (problem !== undefined) {
     return faultOfSentence("address_book", { status: "warning", sentence: problem.message });
   }
-  const sources = readSources === 1 ? "1 source" : `${readSources} sources`;
-  return ok("address_book", `${contacts.length} contacts in ${sources} can be read`);
+  const counted = (count: number, word: string) => `${count} ${word}${count === 1 ? "" : "s"}`;
+  const found = `${counted(contacts.length, "contact")} in ${counted(readSources, "source")}`;
+  return ok("address_book", `${found} can be read`);
 }

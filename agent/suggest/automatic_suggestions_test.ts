@@ -14,7 +14,7 @@ interface World {
 }
 
 async function setPolicy({ mac, client }: World, person: string, mode: SuggestionMode): Promise<void> {
-  const { id } = await findConversation(client, person);
+  const { id } = await findConversation(client, { which: person, names: () => new Map() });
   await savePolicy(mac.services().suggestions.policies, { conversationId: id, mode });
 }
 

@@ -6,6 +6,7 @@ import { StartError } from "../../lib/lifecycle.ts";
 import { normalizeHandle } from "../chatdb/handle.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
 import type { PolicyBook } from "./conversation_policies.ts";
+import { conversationTitle, type PeopleNames } from "./conversation_title.ts";
 import { findUnanswered, type Unanswered } from "./suggestion.ts";
 
 const PAGE_SIZE = 200;
@@ -21,19 +22,30 @@ async function* allConversations(client: DraftClient): AsyncGenerator<Conversati
   } while (cursor !== undefined);
 }
 
+export interface ConversationQuery {
+  /** A server id, a phone number, an e-mail address, a group's name or a person's. */
+  which: string;
+  /** Names of people; asked for when nothing else fits. */
+  names: () => PeopleNames;
+}
+
 /**
- * The conversation of a server id, or of the other person's phone number or e-mail address.
+ * The conversation that a person means.
  *
- * @throws StartError when there is none
+ * @throws StartError when there is none, or a name means several
  */
-export async function findConversation(client: DraftClient, name: string): Promise<Conversation> {
-  const found = idSchema.safeParse(name).success
-    ? await conversationOfId(client, name)
-    : await conversationOfAddress(client, normalizeHandle(name));
+export async function findConversation(
+  client: DraftClient,
+  { which, names }: ConversationQuery,
+): Promise<Conversation> {
+  const found = idSchema.safeParse(which).success
+    ? await conversationOfId(client, which)
+    : await conversationOfAddress(client, normalizeHandle(which)) ??
+      await conversationOfName(client, { name: which, names: names() });
   if (found !== null) return found;
   throw new StartError(
-    "The server has no such conversation: give its id, or the other person's phone number or e-mail address " +
-      "as Messages shows it",
+    "The server has no such conversation: give its id, a name, or the other person's phone number or e-mail " +
+      "address as Messages shows it",
   );
 }
 
@@ -51,6 +63,23 @@ async function conversationOfAddress(client: DraftClient, address: string): Prom
     if (conversation.imessageId === address) return conversation;
   }
   return null;
+}
+
+/** A name is compared as people write it: without regard to case, and not by a part of it. */
+async function conversationOfName(
+  client: DraftClient,
+  { name, names }: { name: string; names: PeopleNames },
+): Promise<Conversation | null> {
+  const wanted = name.trim().toLocaleLowerCase();
+  const found: Conversation[] = [];
+  for await (const conversation of allConversations(client)) {
+    if (conversationTitle(conversation, names).toLocaleLowerCase() === wanted) found.push(conversation);
+  }
+  if (found.length <= 1) return found[0] ?? null;
+  throw new StartError(
+    `${found.length} conversations have this name: give the other person's phone number or e-mail address, or ` +
+      "the server's id",
+  );
 }
 
 /** The newest conversations, at most so many as one would look through by hand. */

@@ -1,0 +1,31 @@
+// Tests of `agent menubar`: it opens the app that macOS knows by its identifier.
+import assert from "node:assert/strict";
+import { AgentHome } from "../../tests/support/agent_home.ts";
+import { RecordedCommands } from "../../tests/support/recorded_commands.ts";
+import { parseXmlPlist } from "../../tests/support/xml_plist.ts";
+import { APP_IDENTIFIER, menubarCommand } from "./menubar_command.ts";
+
+Deno.test("the app is opened by the identifier that its bundle has, and one that is not installed is told", async () => {
+  await using home = await AgentHome.create();
+  let code = 0;
+  const commands = new RecordedCommands(() => code);
+  const machine = { ...home.services().machine, os: "darwin" };
+  assert.equal(await menubarCommand({ machine, commands }), 0);
+  assert.deepEqual(commands.lines, [`/usr/bin/open -b ${APP_IDENTIFIER}`]);
+  const info = parseXmlPlist(
+    await Deno.readTextFile(new URL("../../packaging/macos/info_additions.plist", import.meta.url)),
+  );
+  assert.ok(typeof info === "object" && !Array.isArray(info));
+  assert.equal(info.CFBundleIdentifier, APP_IDENTIFIER);
+  code = 1;
+  await assert.rejects(
+    menubarCommand({ machine, commands }),
+    /^StartError: macOS knows no app of this name: /,
+  );
+});
+
+Deno.test("elsewhere there is no menubar, and the command line says so", async () => {
+  await using home = await AgentHome.create();
+  const run = await home.run("menubar");
+  assert.deepEqual([run.code, run.stderr], [1, "The menubar is for macOS: elsewhere use `agent status`\n"]);
+});
