@@ -24,15 +24,28 @@ const TITLES: Record<FindingId, string> = {
 const TITLE_WIDTH = Math.max(...Object.values(TITLES).map((title) => title.length));
 const STATUS_WIDTH = "failure".length;
 
-function findingLines({ id, status, message, remedy }: Finding): string[] {
-  const lines = [`${status.padEnd(STATUS_WIDTH)}  ${TITLES[id].padEnd(TITLE_WIDTH)}  ${message}.`];
-  if (remedy === null) return lines;
-  const margin = " ".repeat(STATUS_WIDTH + TITLE_WIDTH + 4);
-  lines.push(`${margin}To mend it, ${remedy.text}.`);
-  if (remedy.pane !== null) {
-    lines.push(`${margin}${remedy.pane.place}`, `${margin}open "${remedy.pane.url}"`);
+/** Columns of a line, so that it breaks at words and under its own column, not where the terminal ends. */
+const LINE_WIDTH = 100;
+
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line += line === "" ? word : ` ${word}`;
   }
-  return lines;
+  return [...lines, line];
+}
+
+function findingLines({ id, status, message, remedy }: Finding): string[] {
+  const head = `${status.padEnd(STATUS_WIDTH)}  ${TITLES[id].padEnd(TITLE_WIDTH)}  `;
+  const width = LINE_WIDTH - head.length;
+  const text = [...wrapped(`${message}.`, width)];
+  if (remedy !== null) text.push(...wrapped(`To mend it, ${remedy.text}.`, width));
+  if (remedy?.pane) text.push(remedy.pane.place, `open "${remedy.pane.url}"`);
+  return text.map((line, index) => (index === 0 ? head : " ".repeat(head.length)) + line);
 }
 
 function countOf(findings: readonly Finding[], status: FindingStatus): number {

@@ -85,15 +85,16 @@ class Mac implements Disposable {
 
 /** The lines of a finding with this Mac's places in place of the test's, as the documentation shows them. */
 function documented(finding: Finding, home: AgentHome): string {
-  const [dir, library] = [home.dir, "/Users/me/Library"];
-  return doctorLines([finding]).slice(0, -2).join("\n")
+  const library = "/Users/me/Library";
+  const moved = JSON.stringify(finding)
     .replaceAll(home.addressBook, `${library}/Application Support/AddressBook`)
     .replaceAll(home.dataDir, `${library}/Application Support/Conversation Assistant`)
-    .replaceAll(dir, `${library}/Messages`)
+    .replaceAll(home.dir, `${library}/Messages`)
     .replaceAll(home.server.url, "http://127.0.0.1:3100")
     .replaceAll(Deno.execPath(), "/Applications/Conversation Assistant.app")
     .replaceAll(/os error \d+/g, "os error 61")
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "2026-06-01T12:00:00.000Z");
+  return doctorLines([JSON.parse(moved)]).slice(0, -2).join("\n");
 }
 
 interface Fault {
@@ -279,6 +280,12 @@ Deno.test("on a Mac where all is well every check says so, and the exit code is 
   const ids = ["full_disk_access", "messages_database", "address_book", "server", "pairing", "clock", "disk"];
   assert.deepEqual(findings.map(({ id }) => id), [...ids, "agent", "automation", "service"]);
   assert.equal(doctorLines(findings).at(-1), "All is well.");
+  const withoutNumbers = (text: string) =>
+    text.replaceAll(/\d+/g, "1").replaceAll(/1 (contact|source)s?/g, "1 $1");
+  for (const finding of findings) {
+    const shown = withoutNumbers(documented(finding, home));
+    assert.ok(withoutNumbers(DOCUMENTATION).includes(shown), `docs/agent.md does not show:\n${shown}`);
+  }
 });
 
 for (const [name, { make, id, status, also = {} }] of Object.entries(FAULTS)) {
@@ -357,6 +364,16 @@ for (const [name, { path, id, mode = 0 }] of Object.entries(DENIED)) {
     assert.ok(id === "disk" || failure.remedy?.pane?.url.endsWith("?Privacy_AllFiles"));
   });
 }
+
+Deno.test("a long line is broken at words and goes on under its own column", () => {
+  const words = "word ".repeat(40).trim();
+  const lines = doctorLines([
+    { id: "disk", status: "warning", message: words, remedy: { text: "x".repeat(120), pane: null } },
+  ]);
+  assert.ok(lines.slice(0, 3).every((line) => line.length <= 100));
+  assert.ok(lines.slice(1, 5).every((line) => line.startsWith(" ".repeat(28))));
+  assert.equal(lines.slice(0, 3).map((line) => line.slice(28)).join(" "), `${words}.`);
+});
 
 Deno.test("a check that fails itself is told as one, and the others are made all the same", async () => {
   const { home, mac } = await healthyMac();

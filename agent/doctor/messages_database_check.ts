@@ -69,9 +69,9 @@ function contentFinding(database: ChatDatabase, nowMs: number): Finding {
   if (undecodableCount > 0) {
     return fault("messages_database", {
       status: "warning",
-      message: `${undecodableCount} of the newest ${messages.length} messages cannot be decoded`,
+      message: `Of the newest ${messages.length} messages ${undecodableCount} cannot be decoded`,
       remedy: "update the agent; such messages are synced without their text",
     });
   }
-  return ok("messages_database", `The newest ${messages.length} messages can be read`);
+  return ok("messages_database", `The newest messages can be read (${messages.length} looked at)`);
 }
