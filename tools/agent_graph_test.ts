@@ -32,6 +32,20 @@ for (const entry of ["agent/main.ts", "agent/desktop.ts"]) {
   });
 }
 
+Deno.test("the manual says what the agent and its menubar load", async () => {
+  const graph = new Set([...await graphOf("agent/main.ts"), ...await graphOf("agent/desktop.ts")]);
+  const folders = new Set<string>();
+  const packages = new Set<string>();
+  for (const module of graph) {
+    if (module.includes(".ts")) folders.add(`\`${module.split("/")[0]}/\``);
+    else if (!module.startsWith("node:") && !module.endsWith(".json")) packages.add(module);
+  }
+  const listed = (names: Set<string>) => [...names].sort().join(", ");
+  const manual = (await Deno.readTextFile(new URL("docs/agent.md", ROOT))).replaceAll(/\s+/g, " ");
+  const statement = `What runs is ${listed(folders)} and of packages ${listed(packages)}:`;
+  assert.ok(manual.includes(statement), statement);
+});
+
 Deno.test("the walk of the graph sees what the other programs load", async () => {
   const loaded = [...await graphOf("server/main.ts"), ...await graphOf("ml/main.ts")];
   const seen = new Set(loaded.filter((module) => FORBIDDEN.test(module)));
