@@ -1,0 +1,123 @@
+/** Walks a person's training through a running server and ml: sent replies, a job, an adapter, drafts, unlearning. */
+import assert from "node:assert/strict";
+import { z } from "zod";
+import { conversationListSchema, messageListSchema } from "../contract/conversations.ts";
+import { deletionSchema } from "../contract/deletion.ts";
+import { registerDeviceResponseSchema, verifyDeviceResponseSchema } from "../contract/devices.ts";
+import { modelListSchema } from "../contract/ml.ts";
+import { modelsResponseSchema } from "../contract/models.ts";
+import { ML_PATHS, pathOf, SERVER_PATHS } from "../contract/paths.ts";
+import { generatedResponseSchema } from "../contract/responses.ts";
+import {
+  importSamplesResponseSchema,
+  type TrainingJob,
+  trainingJobResponseSchema,
+  trainingSampleListSchema,
+} from "../contract/training.ts";
+import { type Client, createClient } from "../lib/client.ts";
+import { type RunningServices, startServices } from "./support/running_services.ts";
+import { REGISTRATION } from "./support/server_app.ts";
+import { JOHN, syncBatch, syncMessage } from "./support/sync_batches.ts";
+
+const PAIRS = 30;
+/** A minute after the message of {@linkcode syncMessage}. */
+const SOON_AFTER = "2024-01-01T12:01:00Z";
+
+async function pairedClient({ server }: RunningServices): Promise<Client> {
+  const anonymous = createClient({ baseUrl: server.url });
+  const { deviceId, code } = await anonymous.request("POST", SERVER_PATHS.registerDevice, {
+    body: REGISTRATION,
+    schema: registerDeviceResponseSchema,
+  });
+  const { token } = await anonymous.request("POST", SERVER_PATHS.verifyDevice, {
+    body: { deviceId, code },
+    schema: verifyDeviceResponseSchema,
+  });
+  return createClient({ baseUrl: server.url, token: () => token });
+}
+
+/** Short conversations, in each of which the owner answers in one way: short prompts train fast. */
+async function syncReplies(client: Client): Promise<void> {
+  for (let index = 0; index < PAIRS; index++) {
+    const messages = [
+      syncMessage({ senderId: JOHN, text: `are you in for plan ${index}?` }),
+      syncMessage({
+        senderId: null,
+        direction: "outgoing",
+        text: `yes plan ${index} ok`,
+        sentAt: SOON_AFTER,
+      }),
+    ];
+    const body = syncBatch(messages, { conversationImessageId: `chat-${index}` });
+    await client.request("POST", SERVER_PATHS.syncMessages, { body, schema: z.unknown() });
+  }
+}
+
+async function trainToItsEnd(client: Client): Promise<TrainingJob[]> {
+  const { job } = await client.request("POST", SERVER_PATHS.startTraining, {
+    body: {
+      baseModel: "tiny",
+      epochs: 10,
+      learningRate: 2e-2,
+      seed: 7,
+      batchSize: 8,
+      lora: { rank: 4 },
+    },
+    schema: trainingJobResponseSchema,
+  });
+  const path = pathOf(SERVER_PATHS.trainingJobEvents, { id: job.id });
+  const events = client.events(path, { schema: trainingJobResponseSchema });
+  return (await Array.fromAsync(events)).map(({ data }) => data.job);
+}
+
+async function draft(client: Client): Promise<z.infer<typeof generatedResponseSchema>> {
+  const { conversations: [conversation] } = await client.request("GET", SERVER_PATHS.conversations, {
+    schema: conversationListSchema,
+  });
+  const path = pathOf(SERVER_PATHS.conversationMessages, { id: conversation?.id ?? "" });
+  const { messages } = await client.request("GET", path, { schema: messageListSchema });
+  const messageId = messages.find(({ direction }) => direction === "incoming")?.id;
+  return await client.request("POST", SERVER_PATHS.generateResponse, {
+    body: { messageId, context: { maxTokens: 16 } },
+    schema: generatedResponseSchema,
+  });
+}
+
+Deno.test("sent replies become an adapter that drafts, until one of them is deleted", async () => {
+  await using services = await startServices();
+  const client = await pairedClient(services);
+  const models = () => client.request("GET", SERVER_PATHS.accountModels, { schema: modelsResponseSchema });
+  await syncReplies(client);
+  const imported = await client.request("POST", SERVER_PATHS.importTrainingSamples, {
+    body: {},
+    schema: importSamplesResponseSchema,
+  });
+  assert.equal(imported.imported, PAIRS);
+
+  const course = await trainToItsEnd(client);
+  const ended = course.at(-1);
+  const result = ended?.metrics?.result;
+  assert.equal(ended?.status, "completed", ended?.error ?? "it has no error");
+  assert.ok(result?.offered && (result.adapterLoss ?? 9) < (result.baseLoss ?? 0));
+  assert.ok(course.filter(({ metrics }) => (metrics?.step ?? 0) > 0).length > 3, "it was told on its way");
+  const { baseModel, adapters: [adapter] } = await models();
+  assert.deepEqual([baseModel, adapter?.id, adapter?.state], ["tiny", result.adapterId, "staged"]);
+
+  assert.equal((await draft(client)).modelVersion, "tiny");
+  const path = pathOf(SERVER_PATHS.promoteAdapter, { adapterId: result.adapterId });
+  await client.request("POST", path, { schema: modelsResponseSchema });
+  assert.equal((await draft(client)).modelVersion, `tiny+${result.adapterId}`);
+
+  const { samples: [sample] } = await client.request("GET", SERVER_PATHS.trainingSamples, {
+    schema: trainingSampleListSchema,
+  });
+  const samplePath = pathOf(SERVER_PATHS.trainingSample, { id: sample?.id ?? "" });
+  const deletion = await client.request("DELETE", samplePath, { schema: deletionSchema });
+  assert.deepEqual(deletion.taintedAdapterIds, [result.adapterId]);
+  assert.equal((await draft(client)).modelVersion, "tiny");
+  assert.deepEqual([(await models()).promotedAdapterId, (await models()).adapters[0]?.fault], [null, null]);
+  const ml = createClient({ baseUrl: services.ml.url });
+  const stateInMl = async () =>
+    (await ml.request("GET", ML_PATHS.models, { schema: modelListSchema })).adapters[0]?.state;
+  while (await stateInMl() !== "tainted");
+});
