@@ -41,7 +41,7 @@ export async function openContext(config: ServerConfig): Promise<ServerContext> 
   const jobs = new KvJobQueue<ServerTasks>({ name: "server", kv, directory: join(dataDir, "jobs"), log });
   stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
   const ml = createMlClient({ baseUrl: config.mlUrl, token: config.mlToken });
-  const follower = createJobFollower({ jobs: store.trainingJobs, ml, log });
+  const follower = createJobFollower({ ...store, jobs: store.trainingJobs, ml, log });
   const sweeper = stack.use(new MlSweeper({ ...store, follower, ml, log }));
   const app = createServerApp({
     store,

@@ -75,6 +75,7 @@ export function apiErrorOfMl(error: unknown): unknown {
     const waits = error.statusCode === 503;
     return new ApiError(code, message, {
       retryAfterSeconds: waits ? (error.retryAfterMs ?? RETRY_AFTER_SECONDS * 1_000) / 1_000 : undefined,
+      details: error.body.details,
       cause: error,
     });
   }
@@ -85,6 +86,26 @@ export function apiErrorOfMl(error: unknown): unknown {
     retryAfterSeconds: RETRY_AFTER_SECONDS,
     cause: error,
   });
+}
+
+/** Fields of a training request under the names that the server's own clients know. */
+const SERVER_FIELDS: Readonly<Record<string, string>> = {
+  base_model: "baseModel",
+  batch_size: "batchSize",
+  learning_rate: "learningRate",
+  samples: "sampleIds",
+};
+
+/** A fault that ml found in a training request, told of the request that the server was sent. */
+function inServerFields(error: unknown): unknown {
+  if (!(error instanceof ApiError) || error.details === undefined) return error;
+  const details = error.details.map(({ path, message }) => ({
+    path: path.replace(/^\w+/, (name) => SERVER_FIELDS[name] ?? name),
+    message,
+  }));
+  const { path = "", message = "" } = details[0] ?? {};
+  const sentence = `The request is not valid${path && ` at ${path}`}: ${message}`;
+  return new ApiError(error.code, sentence, { details, cause: error });
 }
 
 /**
@@ -118,6 +139,8 @@ export function createMlClient(options: MlClientOptions): MlClient {
         schema: mlTrainingStatusSchema,
         body,
         timeoutMs: START_TRAINING_TIMEOUT_MS,
+      }).catch((error) => {
+        throw inServerFields(error);
       }),
     trainingStatus: (jobId) => request("GET", pathOf(ML_PATHS.trainingStatus, { job_id: jobId }), training),
     cancelTraining: (jobId) => request("POST", pathOf(ML_PATHS.cancelTraining, { job_id: jobId }), training),

@@ -20,7 +20,10 @@ import {
   draftFor,
   pairTrainee,
   promote,
+  readJob,
   readModels,
+  runningStatus,
+  startJob,
   startWithSamples,
   trainAdapter,
 } from "../../tests/support/trainee.ts";
@@ -257,6 +260,21 @@ Deno.test("a deleted sample is gone, and the adapters that learned from it are u
     status: 404,
     code: "not_found",
   });
+});
+
+Deno.test("a job that learns from a deleted sample is stopped in ml, and says why", async () => {
+  const trainee = await startWithSamples();
+  await using server = trainee.server;
+  const [accepted, edited] = trainee.sampleIds;
+  const { id } = await startJob(trainee);
+  server.ml.tellTraining(runningStatus(id));
+  await remove(trainee, accepted);
+  await server.sweeper.sweep();
+  assert.equal(server.ml.trainingJobs.get(id)?.status, "cancelled");
+  const job = await readJob(trainee, id);
+  assert.deepEqual([job.status, job.error], ["cancelled", "A sample that it learned from was deleted"]);
+  assert.equal((await startJob(trainee)).sampleCount, 1, "the device may train anew, on what is left");
+  assert.deepEqual(server.ml.started.at(-1)?.samples.map((sample) => sample.id), [edited]);
 });
 
 Deno.test("another account deletes no sample and taints no adapter", async () => {

@@ -305,3 +305,40 @@ Deno.test("a job that ends while nobody asks has its adapter after the next pass
     START.baseModel,
   ]]);
 });
+
+Deno.test("a fault that ml finds in a start is told by the server's own field names", async () => {
+  const trainee = await startWithSamples();
+  await using server = trainee.server;
+  const details = [{ path: "base_model", message: "must be the model that is served" }, {
+    path: "samples.1.output",
+    message: "is too long",
+  }];
+  server.ml.behaviour = { kind: "fail", code: "validation_failed", message: "at base_model", details };
+  const refusal = await server.refuse(SERVER_PATHS.startTraining, {
+    token: trainee.token,
+    body: START,
+    status: 400,
+    code: "validation_failed",
+  });
+  assert.equal(refusal.message, "The request is not valid at baseModel: must be the model that is served");
+  assert.deepEqual(refusal.details?.map(({ path }) => path), ["baseModel", "sampleIds.1.output"]);
+});
+
+Deno.test("a job that ml took while its answer was lost is stopped there, and the device may train again", async () => {
+  const trainee = await startWithSamples();
+  await using server = trainee.server;
+  server.ml.behaviour = { kind: "lose_answer" };
+  await server.refuse(SERVER_PATHS.startTraining, {
+    token: trainee.token,
+    body: START,
+    status: 503,
+    code: "ml_unavailable",
+  });
+  const [lost = ""] = [...server.ml.trainingJobs.keys()];
+  assert.equal(server.ml.trainingJobs.get(lost)?.status, "queued");
+  server.ml.behaviour = { kind: "answer" };
+  await server.sweeper.sweep();
+  assert.equal(server.ml.trainingJobs.get(lost)?.status, "cancelled");
+  assert.equal((await readJob(trainee, lost)).status, "failed");
+  assert.equal((await startJob(trainee)).status, "queued");
+});

@@ -5,7 +5,7 @@ import { type Clock, systemClock } from "../../lib/job_clock.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { MlClient } from "../clients/ml.ts";
 import type { MlOutboxStore } from "../store/ml_outbox_store.ts";
-import type { MlMessage } from "../store/schema.ts";
+import type { MlMessage, MlMessageKind } from "../store/schema.ts";
 import type { TrainingJobStore } from "../store/training_job_store.ts";
 import { isUnknownToMl, type JobFollower } from "./training_follower.ts";
 
@@ -13,7 +13,7 @@ export interface MlSweeperOptions {
   trainingJobs: Pick<TrainingJobStore, "listLive">;
   mlOutbox: MlOutboxStore;
   follower: Pick<JobFollower, "refresh">;
-  ml: Pick<MlClient, "taintAdapter" | "deleteAdapter" | "clearCache">;
+  ml: Pick<MlClient, "taintAdapter" | "deleteAdapter" | "clearCache" | "cancelTraining">;
   log: Logger;
   clock?: Clock;
 }
@@ -21,6 +21,11 @@ export interface MlSweeperOptions {
 /** Between two passes; longer and longer while ml or the database is away. */
 const PASS = { baseMs: 5_000, capMs: 60_000 };
 const MESSAGES_AT_ONCE = 100;
+
+/** What ml does not have needs no taint, no deletion and no end; what has ended needs no end either. */
+function isMoot(error: ApiError, kind: MlMessageKind): boolean {
+  return isUnknownToMl(error) || (kind === "cancel_training" && error.code === "conflict");
+}
 
 /** Passes over live jobs and the outbox until it is disposed. The truth is in the database, so a restart loses nothing. */
 export class MlSweeper implements AsyncDisposable {
@@ -78,8 +83,8 @@ export class MlSweeper implements AsyncDisposable {
     const { trainingJobs, follower, log } = this.#options;
     this.#nudged = false;
     try {
-      for (const job of await trainingJobs.listLive()) await follower.refresh(job);
       const refused = await this.#emptyOutbox();
+      for (const job of await trainingJobs.listLive()) await follower.refresh(job);
       this.#failures = refused === 0 ? 0 : this.#failures + 1;
     } catch (error) {
       this.#failures++;
@@ -107,8 +112,7 @@ export class MlSweeper implements AsyncDisposable {
       await this.#tell(message);
     } catch (error) {
       if (!(error instanceof ApiError) || error.statusCode === 503) throw error;
-      // What ml does not have needs no taint and no deletion.
-      if (!isUnknownToMl(error)) {
+      if (!isMoot(error, kind)) {
         log.warn("ml refused a message; it stays in the outbox", { messageId, kind, code: error.code });
         return false;
       }
@@ -117,7 +121,7 @@ export class MlSweeper implements AsyncDisposable {
     return true;
   }
 
-  #tell({ kind, target }: MlMessage): Promise<void> {
+  #tell({ kind, target }: MlMessage): Promise<unknown> {
     const { ml } = this.#options;
     switch (kind) {
       case "taint_adapter":
@@ -126,6 +130,8 @@ export class MlSweeper implements AsyncDisposable {
         return ml.deleteAdapter(target);
       case "clear_cache":
         return ml.clearCache(target);
+      case "cancel_training":
+        return ml.cancelTraining(target);
     }
   }
 }

@@ -4,6 +4,7 @@ import { createLogger } from "../../lib/log.ts";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { MlServer } from "../../tests/support/ml_server.ts";
 import { openTestStore } from "../../tests/support/server_store.ts";
+import type { MlOutboxStore } from "../store/ml_outbox_store.ts";
 import { createMlClient } from "../clients/ml.ts";
 import { MlSweeper } from "./ml_sweeper.ts";
 import { createJobFollower } from "./training_follower.ts";
@@ -23,15 +24,17 @@ async function startSweeper(): Promise<Swept> {
   const ml = createMlClient({ baseUrl: stack.use(new MlServer()).url, token: null });
   const log = createLogger({ write: () => {} });
   const clock = new FakeClock();
-  const follower = createJobFollower({ jobs: store.trainingJobs, ml, log });
+  const follower = createJobFollower({ ...store, jobs: store.trainingJobs, ml, log });
   const seen = { passes: 0, failing: false };
-  const trainingJobs = {
-    listLive: () => {
+  // Each pass begins with one look into the outbox, which is empty here.
+  const mlOutbox: MlOutboxStore = {
+    ...store.mlOutbox,
+    list: (range) => {
       seen.passes++;
-      return seen.failing ? Promise.reject(new Error("The database is away")) : store.trainingJobs.listLive();
+      return seen.failing ? Promise.reject(new Error("The database is away")) : store.mlOutbox.list(range);
     },
   };
-  const sweeper = stack.use(new MlSweeper({ ...store, trainingJobs, follower, ml, log, clock }));
+  const sweeper = stack.use(new MlSweeper({ ...store, mlOutbox, follower, ml, log, clock }));
   sweeper.start();
   const held = stack.move();
   const dispose = () => held.disposeAsync();

@@ -4,6 +4,7 @@ import type { TrainingMetrics, TrainingOutcome } from "../../contract/training.t
 import { ApiError, logFieldsOfError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { MlClient } from "../clients/ml.ts";
+import type { MlOutboxStore } from "../store/ml_outbox_store.ts";
 import type { TrainingJob as JobRow } from "../store/schema.ts";
 import type { TrainingJobStore, TrainingJobUpdate } from "../store/training_job_store.ts";
 
@@ -12,6 +13,7 @@ export type JobStatus = Omit<MlTrainingStatus, "job_id">;
 
 export interface JobFollowerOptions {
   jobs: TrainingJobStore;
+  mlOutbox: Pick<MlOutboxStore, "add">;
   ml: Pick<MlClient, "startTraining" | "trainingStatus">;
   log: Logger;
 }
@@ -99,7 +101,7 @@ function startRequestOf(row: JobRow, samples: MlStartTrainingRequest["samples"])
 }
 
 /** Makes the follower of one server's jobs. */
-export function createJobFollower({ jobs, ml, log }: JobFollowerOptions): JobFollower {
+export function createJobFollower({ jobs, mlOutbox, ml, log }: JobFollowerOptions): JobFollower {
   /** Jobs whose row exists while ml has not answered yet; ml may rightly not know them. */
   const starting = new Set<string>();
   const record = recording(jobs);
@@ -113,6 +115,10 @@ export function createJobFollower({ jobs, ml, log }: JobFollowerOptions): JobFol
       try {
         return await record(row, await ml.startTraining(startRequestOf(row, samples)));
       } catch (error) {
+        // ml may have taken the job all the same, where its answer did not come.
+        if (!(error instanceof ApiError) || error.code === "ml_unavailable") {
+          await mlOutbox.add({ kind: "cancel_training", target: row.id });
+        }
         await fail(row, error instanceof ApiError ? error.message : "Something went wrong on the server");
         throw error;
       } finally {

@@ -199,7 +199,30 @@ export const adapterTests: StoreTests = {
     await stores.trainingJobs.update(accountId, { jobId: job.id, status: "completed", metrics });
     const id = metrics.result?.adapterId ?? "";
     assert.deepEqual(await statesOf(stores, accountId), { [id]: "tainted" });
-    assert.deepEqual(await messagesAbout(stores, [id]), [["taint_adapter", id]]);
+    assert.deepEqual(await messagesAbout(stores, [id, job.id]), [["cancel_training", job.id], [
+      "taint_adapter",
+      id,
+    ]]);
+  },
+
+  "a job is to stop once, and knows why, when a sample goes that it learns from": async ({ stores }) => {
+    const [mine, other] = [await paired(stores), await paired(stores)];
+    const { accountId } = mine;
+    const samples = [await acceptedSample(stores, mine), await acceptedSample(stores, mine)];
+    const unrelated = await acceptedSample(stores, mine);
+    const sampleIds = samples.map(({ id }) => id);
+    const { job } = await stores.trainingJobs.create({ ...mine, ...JOB, sampleIds });
+    const elsewhere = await stores.trainingJobs.create({ ...other, ...JOB, sampleIds: [] });
+    await stores.samples.delete(accountId, unrelated.id);
+    assert.deepEqual(await messagesAbout(stores, [job.id]), []);
+    for (const id of sampleIds) await stores.samples.delete(accountId, id);
+    assert.deepEqual(await messagesAbout(stores, [job.id, elsewhere.job.id]), [["cancel_training", job.id]]);
+    const end = { jobId: job.id, status: "cancelled", error: null } as const;
+    const ended = await stores.trainingJobs.update(accountId, end);
+    assert.deepEqual([ended?.status, ended?.error], [
+      "cancelled",
+      "A sample that it learned from was deleted",
+    ]);
   },
 
   "whatever comes first, no adapter stays in use after a sample of it was deleted": async ({ stores }) => {

@@ -31,6 +31,8 @@ export type DeviceStatus = typeof DEVICE_STATUSES[number];
 export type ResponseAction = typeof RESPONSE_ACTIONS[number];
 /** Where a training sample comes from. */
 export type SampleSource = typeof SAMPLE_SOURCES[number];
+/** What ml may have to hear; its target is an adapter, a glob of cache keys, or a job. */
+export type MlMessageKind = "taint_adapter" | "delete_adapter" | "clear_cache" | "cancel_training";
 
 const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
 const createdAt = () => time("created_at").notNull().default(sql`now()`);
@@ -232,7 +234,7 @@ export const deletedConversations = pgTable("deleted_conversations", {
 /** What ml has yet to hear; a row goes once it has. */
 export const mlOutbox = pgTable("ml_outbox", {
   id: bigint("id", { mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
-  kind: text("kind").$type<"taint_adapter" | "delete_adapter" | "clear_cache">().notNull(),
+  kind: text("kind").$type<MlMessageKind>().notNull(),
   target: text("target").notNull(),
   createdAt: createdAt(),
 });

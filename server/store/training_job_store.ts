@@ -107,7 +107,8 @@ async function changeLive(
   const [job] = await db.update(trainingJobs).set({
     status,
     progress,
-    error,
+    // A job that was stopped here knows why; ml, which only heard that it was to stop, does not.
+    error: error ?? undefined,
     metrics,
     startedAt: status === "training" ? sql`coalesce(${trainingJobs.startedAt}, now())` : undefined,
     finishedAt: ended ? sql`now()` : undefined,

@@ -1,5 +1,5 @@
 /** Owns a small real HTTP server that speaks ml's wire, for tests of the server: it answers, fails or hangs as told. */
-import type { ErrorCode } from "../../contract/errors.ts";
+import type { ErrorCode, Fault } from "../../contract/errors.ts";
 import {
   type GenerateRequest,
   generateRequestSchema,
@@ -20,7 +20,9 @@ import { createLogger } from "../../lib/log.ts";
 /** What the next calls of `/generate` and `/training/start` get. */
 export type MlBehaviour =
   | { kind: "answer"; response?: string }
-  | { kind: "fail"; code: ErrorCode; message?: string; retryAfterSeconds?: number }
+  | { kind: "fail"; code: ErrorCode; message?: string; retryAfterSeconds?: number; details?: Fault[] }
+  /** `/training/start` takes the job, and what it answers is of no use. */
+  | { kind: "lose_answer" }
   | { kind: "garbage" }
   | { kind: "hang" };
 
@@ -169,7 +171,7 @@ export class MlServer implements AsyncDisposable {
       await this.#behave(c.req.raw.signal);
       const job: MlTrainingStatus = { job_id: request.job_id, status: "queued", progress: 0, error: null };
       this.tellTraining(job);
-      return c.json(job, 202);
+      return this.behaviour.kind === "lose_answer" ? c.json({}) : c.json(job, 202);
     });
     routes.get(ML_PATHS.trainingStatus, (c) => c.json(this.#jobOf(c.req.param("job_id"))));
     routes.post(ML_PATHS.cancelTraining, (c) => {
@@ -268,8 +270,8 @@ export class MlServer implements AsyncDisposable {
   async #behave(clientGone: AbortSignal): Promise<void> {
     const { behaviour } = this;
     if (behaviour.kind === "fail") {
-      const { code, message = `ml says ${code}`, retryAfterSeconds } = behaviour;
-      throw new ApiError(code, message, { retryAfterSeconds });
+      const { code, message = `ml says ${code}`, retryAfterSeconds, details } = behaviour;
+      throw new ApiError(code, message, { retryAfterSeconds, details });
     }
     if (behaviour.kind !== "hang") return;
     const gone = new Promise<void>((resolve) => {

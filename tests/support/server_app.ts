@@ -104,7 +104,7 @@ export async function startServerApp(options: ServerAppUnderTestOptions = {}): P
   const mlClient = createMlClient({ baseUrl: ml.url, token: options.mlToken ?? null });
   const clock = { now: new Date() };
   const { pairing = "open" } = options;
-  const follower = createJobFollower({ jobs: store.trainingJobs, ml: mlClient, log });
+  const follower = createJobFollower({ ...store, jobs: store.trainingJobs, ml: mlClient, log });
   const sweeper = stack.use(new MlSweeper({ ...store, follower, ml: mlClient, log }));
   const app = createServerApp({
     store,
