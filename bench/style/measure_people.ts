@@ -7,7 +7,7 @@ import type { TrainingResult } from "../../ml/training/run/training_event.ts";
 import { choosePeople, type PersonReplies } from "./corpus_people.ts";
 import { DATA_DIR, kept, keptFolder, keptTraining, styleRequest, THREADS } from "./kept_run.ts";
 import { isPeftInstalled, trainWithPeft } from "./peft_side.ts";
-import { draftForPerson } from "./person_drafts.ts";
+import { draftForPerson, type PersonDrafts } from "./person_drafts.ts";
 import { epochTable, lossTable, type PersonOutcome, styleTable } from "./person_report.ts";
 
 export const PEOPLE = { people: 3, train: 200, heldOut: 60 };
@@ -33,22 +33,36 @@ export async function trainPerson(person: PersonReplies): Promise<TrainingResult
   return await keptTraining(await requestOf(person));
 }
 
+/** PEFT's held-out losses on the same; null where PEFT is not installed. */
+export async function peftLossesOf(person: PersonReplies): Promise<number[] | null> {
+  if (!await isPeftInstalled()) return null;
+  const request = await requestOf(person);
+  const folder = await keptFolder(request.jobId);
+  return await kept(
+    join(folder, "peft.json"),
+    () => trainWithPeft(request, { folder, dtype: PEFT_DTYPE, threads: THREADS }),
+  );
+}
+
+/** Drafts to the person's held-out prompts. */
+export async function draftsOf(person: PersonReplies): Promise<PersonDrafts> {
+  const { jobId, modelPath } = await requestOf(person);
+  const { adapterPath } = await trainPerson(person);
+  return await kept(
+    join(await keptFolder(jobId), "drafts.json"),
+    () => draftForPerson(person, { modelPath, adapterPath, threads: THREADS }),
+  );
+}
+
 async function measurePerson(person: PersonReplies): Promise<PersonOutcome> {
   writeLine(
     `  ${person.id}: ${person.train.length} replies to learn from, ${person.heldOut.length} held out`,
   );
-  const request = await requestOf(person);
-  const folder = await keptFolder(request.jobId);
-  const result = await trainPerson(person);
-  const { adapterPath } = result;
-  const { modelPath } = request;
-  const withPeft = () => trainWithPeft(request, { folder, dtype: PEFT_DTYPE, threads: THREADS });
-  const draft = () => draftForPerson(person, { modelPath, adapterPath, threads: THREADS });
   return {
     person,
-    result,
-    peftLosses: await isPeftInstalled() ? await kept(join(folder, "peft.json"), withPeft) : null,
-    drafts: await kept(join(folder, "drafts.json"), draft),
+    result: await trainPerson(person),
+    peftLosses: await peftLossesOf(person),
+    drafts: await draftsOf(person),
   };
 }
 
