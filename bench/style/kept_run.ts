@@ -39,8 +39,8 @@ export async function styleRequest(
   return { jobId, modelPath, modelId: SMALL_MODEL.id, threads: THREADS, ...SETTINGS, ...request };
 }
 
-/** Both cores of a small machine. */
-export const THREADS = Math.min(2, navigator.hardwareConcurrency);
+/** As the services do by default: one core is left to everything else. */
+export const THREADS = Math.max(1, navigator.hardwareConcurrency - 1);
 
 /** The result of a job, from its folder where it has been run before. */
 export async function keptTraining(request: TrainingRequestInput): Promise<TrainingResult> {

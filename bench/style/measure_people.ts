@@ -40,7 +40,7 @@ export async function peftLossesOf(person: PersonReplies): Promise<number[] | nu
   const folder = await keptFolder(request.jobId);
   return await kept(
     join(folder, "peft.json"),
-    () => trainWithPeft(request, { folder, dtype: PEFT_DTYPE, threads: THREADS }),
+    () => trainWithPeft(request, { folder, dtype: PEFT_DTYPE, threads: navigator.hardwareConcurrency }),
   );
 }
 
