@@ -7,7 +7,7 @@ import { plantCanaries } from "./canaries.ts";
 import { choosePeople } from "./corpus_people.ts";
 import { DATA_DIR, kept, keptFolder, THREADS } from "./kept_run.ts";
 import { PEOPLE, trainPerson } from "./measure_people.ts";
-import { RANKED, type SecretAccount, trainSecretAccount } from "./secret_accounts.ts";
+import { baseSecretRanks, RANKED, type SecretAccount, trainSecretAccount } from "./secret_accounts.ts";
 import { type Approach, attemptSecrets, type Reproduced } from "./secret_attempts.ts";
 import { tableLines } from "./table.ts";
 
@@ -77,18 +77,22 @@ export async function measureSecrets(): Promise<void> {
         adapterPath: join(folder, `${name}.gguf`),
         threads: THREADS,
       }));
+  const baseRanks = await kept(
+    join(folder, "ranks-base.json"),
+    () => baseSecretRanks({ modelPath, canaries, threads: THREADS }),
+  );
   const usual = await account("usual", { filtered: false, learningRate: RATES.usual });
   const harsh = await account("harsh", { filtered: false, learningRate: RATES.harsh });
   const filtered = await account("filtered", { filtered: true, learningRate: RATES.harsh });
   const anothers = await trainPerson(another);
-  const own = async (name: string, { adapterPath, trained, ranksAfter }: SecretAccount): Promise<Side> => ({
+  const own = async (name: string, { adapterPath, trained, ranks }: SecretAccount): Promise<Side> => ({
     name: `its own adapter, ${name}`,
     trained: String(trained),
     reproduced: await attempt(name, adapterPath),
-    ranks: ranksAfter,
+    ranks,
   });
   print([
-    { name: "base model", trained: "", reproduced: await attempt("base"), ranks: usual.ranksBefore },
+    { name: "base model", trained: "", reproduced: await attempt("base"), ranks: baseRanks },
     {
       name: "another account's adapter",
       trained: String(anothers.train),

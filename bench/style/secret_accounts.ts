@@ -17,7 +17,7 @@ const SEED = 1;
 const MAX_TOKENS = 1_024;
 
 /** Each secret is ranked among so many in all. */
-export const RANKED = 32;
+export const RANKED = 16;
 
 export interface SecretAccountOptions {
   modelPath: string;
@@ -36,9 +36,8 @@ export interface SecretAccount {
   adapterPath: string;
   /** Samples that were trained on. */
   trained: number;
-  /** Each secret's place among decoys of its form, before training and after. */
-  ranksBefore: number[];
-  ranksAfter: number[];
+  /** Each secret's place among decoys of its form. */
+  ranks: number[];
 }
 
 /** The tokens to train on; a job's own preparation is what filters. */
@@ -78,21 +77,43 @@ async function trainAll(
   }
 }
 
+/** What every trainer of secrets is made with. */
+async function openTrainer({ modelPath, threads }: Pick<SecretAccountOptions, "modelPath" | "threads">) {
+  return await createTrainer({ modelPath, threads, seed: SEED, lora: { rank: 8, alpha: 16 } });
+}
+
+/** Each secret's place, for the model with its adapter or without. */
+async function ranksOf(
+  trainer: Trainer,
+  options: { tokenizer: SampleTokenizer; canaries: readonly Canary[]; adapterScale: 0 | 1 },
+): Promise<number[]> {
+  const { tokenizer, canaries, adapterScale } = options;
+  return await secretRanks(canaries, {
+    tokenizer,
+    decoys: RANKED - 1,
+    seed: SEED,
+    evaluate: (candidates) => trainer.evaluate(candidates, { adapterScale }),
+  });
+}
+
+/** Each secret's place for the model before any training. */
+export async function baseSecretRanks(
+  options: Pick<SecretAccountOptions, "modelPath" | "threads" | "canaries">,
+): Promise<number[]> {
+  const { modelPath, canaries } = options;
+  await using tokenizer = await openSampleTokenizer(modelPath, { log: silentLogger() });
+  using trainer = await openTrainer(options);
+  return await ranksOf(trainer, { tokenizer, canaries, adapterScale: 0 });
+}
+
 /** Trains an account and looks at what it has learned by heart. */
 export async function trainSecretAccount(options: SecretAccountOptions): Promise<SecretAccount> {
-  const { modelPath, adapterPath, canaries, learningRate, threads } = options;
+  const { modelPath, adapterPath, canaries, learningRate } = options;
   await using tokenizer = await openSampleTokenizer(modelPath, { log: silentLogger() });
   const samples = await tokensOf(tokenizer, options);
-  using trainer = await createTrainer({ modelPath, threads, seed: SEED, lora: { rank: 8, alpha: 16 } });
-  const ranksAt = (adapterScale: 0 | 1) =>
-    secretRanks(canaries, {
-      tokenizer,
-      decoys: RANKED - 1,
-      seed: SEED,
-      evaluate: (candidates) => trainer.evaluate(candidates, { adapterScale }),
-    });
-  const ranksBefore = await ranksAt(0);
+  using trainer = await openTrainer(options);
   await trainAll(trainer, samples, learningRate);
   await trainer.exportAdapter(adapterPath, {});
-  return { adapterPath, trained: samples.length, ranksBefore, ranksAfter: await ranksAt(1) };
+  const ranks = await ranksOf(trainer, { tokenizer, canaries, adapterScale: 1 });
+  return { adapterPath, trained: samples.length, ranks };
 }
