@@ -1,119 +1,24 @@
 /** Tests training over HTTP: the real process on the tiny model, from samples to an adapter that answers. */
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { errorBodySchema } from "../contract/errors.ts";
+import { adapterInfoSchema, evaluateResponseSchema, generateResultSchema } from "../contract/ml.ts";
+import type { MlTrainingStatus } from "../contract/ml_training.ts";
+import { createOpenAiEngine } from "./engine/openai.ts";
+import { assertError, withMlService } from "../tests/support/ml_service.ts";
 import {
-  type AdapterInfo,
-  adapterInfoSchema,
-  evaluateResponseSchema,
-  generateResultSchema,
-  modelListSchema,
-} from "../contract/ml.ts";
-import {
-  type MlStartTrainingRequest,
-  type MlTrainingStatus,
-  mlTrainingStatusSchema,
-} from "../contract/ml_training.ts";
-import {
-  assertError,
-  eventsOf,
-  type MlService,
-  type MlServiceOptions,
-  withMlService,
-} from "../tests/support/ml_service.ts";
-import { buildLlamaGguf } from "../tests/support/llama_gguf.ts";
-import { withTinyEngine } from "../tests/support/tiny_gguf_engine.ts";
-import { inventedSamples } from "../tests/support/training_folder.ts";
+  adaptersOf,
+  assertCleanEnd,
+  completed,
+  follow,
+  followUntil,
+  leftOf,
+  requestOf,
+  SAMPLES,
+  start,
+  statusIn,
+  trainingTest,
+} from "../tests/support/training_client.ts";
 
 const PROMPT = "Them: are you coming tonight?\nMe:";
-const SAMPLES = inventedSamples(30).map(({ input, output, quality, rejected }) => ({
-  input,
-  output,
-  quality,
-  rejected: rejected ?? undefined,
-}));
-
-type Request = Partial<Omit<MlStartTrainingRequest, "samples">> & { samples?: unknown };
-
-function requestOf(changes: Request = {}): Record<string, unknown> {
-  return {
-    job_id: "job-1",
-    base_model: "tiny",
-    samples: SAMPLES,
-    epochs: 2,
-    learning_rate: 5e-3,
-    seed: 7,
-    batch_size: 8,
-    lora: { rank: 4 },
-    ...changes,
-  };
-}
-
-/** A test of the app on llama.cpp with the tiny model loaded. */
-function trainingTest(
-  name: string,
-  use: (service: MlService) => Promise<void>,
-  options: Pick<MlServiceOptions, "adaptersLimitBytes"> = {},
-): void {
-  Deno.test(name, () =>
-    withTinyEngine({}, ({ engine, dir }) => {
-      return withMlService({ ...options, engine, dir }, async (service) => {
-        await service.models.start();
-        await use(service);
-      });
-    }));
-}
-
-async function statusIn(response: Response, expected = 200): Promise<MlTrainingStatus> {
-  const body = await response.json();
-  assert.equal(response.status, expected, JSON.stringify(body));
-  return mlTrainingStatusSchema.parse(body);
-}
-
-async function start({ post }: MlService, changes: Request = {}): Promise<MlTrainingStatus> {
-  return await statusIn(await post("/training/start", requestOf(changes)), 202);
-}
-
-interface StatusEvent {
-  id: number;
-  status: MlTrainingStatus;
-}
-
-/** Follows a job until it ends or `at` returns true. */
-async function followUntil(
-  { request }: MlService,
-  jobId: string,
-  options: { at: (status: MlTrainingStatus) => boolean },
-): Promise<MlTrainingStatus | undefined> {
-  const response = await request(`/training/events/${jobId}`);
-  const decoder = new TextDecoder();
-  let [text, read] = ["", 0];
-  for await (const bytes of response.body ?? []) {
-    text += decoder.decode(bytes, { stream: true });
-    const end = text.lastIndexOf("\n\n");
-    const events = end > read ? eventsOf(text.slice(read, end)) : [];
-    read = Math.max(read, end);
-    const found = events.map(({ data }) => mlTrainingStatusSchema.parse(data)).find(options.at);
-    // Leaving the loop ends the stream, as a reader that goes away does.
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-/** Follows a job to its end. */
-async function follow({ request }: MlService, jobId: string, after?: number): Promise<StatusEvent[]> {
-  const headers: HeadersInit = after === undefined ? {} : { "last-event-id": String(after) };
-  const response = await request(`/training/events/${jobId}`, { headers });
-  assert.match(response.headers.get("content-type") ?? "", /^text\/event-stream/);
-  return eventsOf(await response.text()).map(({ event, id, data }) => {
-    assert.equal(event, "status");
-    return { id: Number(id), status: mlTrainingStatusSchema.parse(data) };
-  });
-}
-
-async function adaptersOf({ request }: MlService): Promise<AdapterInfo[]> {
-  return modelListSchema.parse(await (await request("/models")).json()).adapters;
-}
 
 trainingTest(
   "the whole story: samples in, adapter out, served, tainted, refused, deleted",
@@ -186,150 +91,6 @@ trainingTest(
   },
 );
 
-/** What is left in a job's folder, which nobody else can read. */
-async function leftOf({ dir }: MlService, jobId: string): Promise<string[]> {
-  const folder = join(dir, "training", jobId);
-  for (const path of [folder, join(dir, "training")]) {
-    assert.equal(((await Deno.stat(path)).mode ?? 0) & 0o777, 0o700, path);
-  }
-  return (await Array.fromAsync(Deno.readDir(folder), ({ name }) => name)).sort();
-}
-
-/** How a job that ended without success should look: no adapter, no messages, and the next job runs. */
-async function assertCleanEnd(service: MlService, jobId: string): Promise<void> {
-  const left = await leftOf(service, jobId);
-  assert.deepEqual(left.filter((name) => name !== "metrics.jsonl"), ["status.jsonl"]);
-  assert.deepEqual(await adaptersOf(service), []);
-  await assertError(await service.post(`/training/cancel/${jobId}`, {}), "409 conflict");
-  await assertError(await service.post("/training/start", requestOf({ job_id: jobId })), "409 job_exists");
-}
-
-const REFUSED: { what: string; path: string; request: Request & Record<string, unknown> }[] = [
-  { what: "no samples", path: "samples", request: { samples: [] } },
-  {
-    what: "more than 100,000 samples",
-    path: "samples",
-    request: { samples: Array.from({ length: 100_001 }, () => ({ input: "", output: "o" })) },
-  },
-  {
-    what: "nothing but samples of quality 0",
-    path: "samples",
-    request: { samples: [{ ...SAMPLES[0], quality: 0 }] },
-  },
-  { what: "an empty output", path: "samples.0.output", request: { samples: [{ input: "hi", output: "" }] } },
-  {
-    what: "an output of 50 kB",
-    path: "samples.1.output",
-    request: { samples: [SAMPLES[0], { input: "hi", output: "x".repeat(50_000) }] },
-  },
-  {
-    what: "a quality above 1",
-    path: "samples.0.quality",
-    request: { samples: [{ ...SAMPLES[0], quality: 1.01 }] },
-  },
-  {
-    what: "a quality below 0",
-    path: "samples.0.quality",
-    request: { samples: [{ ...SAMPLES[0], quality: -0.01 }] },
-  },
-  // JSON has no NaN; it is written as null.
-  { what: "a learning rate of NaN", path: "learning_rate", request: { learning_rate: NaN } },
-  { what: "a learning rate of 0", path: "learning_rate", request: { learning_rate: 0 } },
-  { what: "a learning rate below 0", path: "learning_rate", request: { learning_rate: -1e-4 } },
-  { what: "0 epochs", path: "epochs", request: { epochs: 0 } },
-  { what: "1,000 epochs", path: "epochs", request: { epochs: 1_000 } },
-  { what: "half an epoch", path: "epochs", request: { epochs: 0.5 } },
-  { what: "batches of nothing", path: "batch_size", request: { batch_size: 0 } },
-  { what: "a rank of 0", path: "lora.rank", request: { lora: { rank: 0 } } },
-  { what: "a dropout of everything", path: "lora.dropout", request: { lora: { dropout: 1 } } },
-  {
-    what: "an unknown target",
-    path: "lora.targets.0",
-    request: { lora: { targets: ["lm_head" as "attn_q"] } },
-  },
-  { what: "more layers than there are", path: "lora", request: { lora: { layers: 99 } } },
-  { what: "an unknown method", path: "method", request: { method: "ppo" as "dpo" } },
-  {
-    what: "preferences without a rejected draft",
-    path: "samples",
-    request: { method: "dpo", samples: [{ input: "hi", output: "ho" }] },
-  },
-  { what: "an unknown base model", path: "base_model", request: { base_model: "no-such-model" } },
-  {
-    what: "a base model that is not served",
-    path: "base_model",
-    request: { base_model: "ministral-3b-instruct" },
-  },
-  { what: "a path for a base model", path: "base_model", request: { base_model: "../tiny.gguf" } },
-  { what: "a path for a job id", path: "job_id", request: { job_id: "../job" } },
-];
-
-trainingTest("what cannot be trained is refused with its path, and nothing is begun", async (service) => {
-  for (const { what, path, request } of REFUSED) {
-    const response = await service.post("/training/start", requestOf(request));
-    const body = errorBodySchema.parse(await response.json());
-    assert.deepEqual([response.status, body.code], [400, "validation_failed"], what);
-    assert.equal(body.details?.[0]?.path, path, `${what}: ${body.message}`);
-  }
-  await assertError(await service.request("/training/status/job-1"), "404 not_found");
-  await assertError(await service.request("/training/events/job-1"), "404 not_found");
-  await assertError(await service.post("/training/cancel/job-1", {}), "404 not_found");
-  assert.deepEqual(await Array.fromAsync(Deno.readDir(join(service.dir, "training"))).catch(() => []), []);
-});
-
-/** Serves another model for a test. */
-async function withServed(
-  path: string,
-  options: { id: string; use: (service: MlService) => Promise<void> },
-): Promise<void> {
-  await withTinyEngine({}, async ({ engine, dir }) => {
-    await Deno.rename(path, join(dir, `${options.id}.gguf`));
-    await withMlService({ engine, dir, model: options.id }, async (service) => {
-      await service.models.start();
-      assert.equal(service.models.state.modelId, options.id);
-      await options.use(service);
-    });
-  });
-}
-
-/** Says in a model's file that its matrices are of a type of the same block size. */
-async function renameWeightType(path: string, types: { from: number; to: number }): Promise<void> {
-  const bytes = await Deno.readFile(path);
-  const view = new DataView(bytes.buffer);
-  const text = new TextDecoder("latin1").decode(bytes);
-  for (
-    const { index, 0: name } of text.matchAll(/blk\.\d\.(?:attn|ffn)_(?:q|k|v|output|gate|up|down)\.weight/g)
-  ) {
-    // After the name: number of dimensions (4 bytes), each dimension (8 bytes), the type.
-    const dimensions = view.getUint32(index + name.length, true);
-    const at = index + name.length + 4 + 8 * dimensions;
-    assert.equal(view.getUint32(at, true), types.from, name);
-    view.setUint32(at, types.to, true);
-  }
-  await Deno.writeFile(path, bytes);
-}
-
-Deno.test("a served model that cannot be trained is refused: its architecture's parts, its weights' type", async () => {
-  const dir = await Deno.makeTempDir();
-  try {
-    const scaled = await buildLlamaGguf({ dir, texts: { "rope.scaling.type": "longrope" } });
-    // Both have blocks of 32 weights in 18 bytes: enum ggml_type, Q4_0 and IQ4_NL.
-    const odd = await buildLlamaGguf({ dir, type: "q4_0" });
-    await renameWeightType(odd, { from: 2, to: 20 });
-    for (const { path, words } of [{ path: scaled, words: /longrope/ }, { path: odd, words: /iq4_nl/ }]) {
-      const use = async ({ post }: MlService) => {
-        const response = await post("/training/start", requestOf({ base_model: "odd" }));
-        const { code, details, message } = errorBodySchema.parse(await response.json());
-        assert.deepEqual([code, details?.[0]?.path], ["validation_failed", "base_model"], message);
-        assert.match(message, words);
-      };
-      await withServed(path, { id: "odd", use });
-    }
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-});
-
 trainingTest("a single sample ends with a sentence, and nothing is left", async (service) => {
   await start(service, { samples: SAMPLES.slice(0, 1) });
   const last = (await follow(service, "job-1")).at(-1)?.status;
@@ -400,4 +161,81 @@ trainingTest("a job is cancelled in each phase, and the next one runs", async (s
   }
   await start(service, { job_id: "last" });
   assert.equal((await follow(service, "last")).at(-1)?.status.status, "completed");
+});
+
+trainingTest("events are replayed, from where a reader left off as well", async (service) => {
+  await start(service);
+  const live = await follow(service, "job-1");
+  assert.deepEqual(await follow(service, "job-1"), live);
+  assert.deepEqual(await follow(service, "job-1", { after: 3 }), live.slice(3));
+  assert.equal(
+    (await service.request("/training/events/job-1", { headers: { "last-event-id": "x" } })).status,
+    400,
+  );
+  const steps = live.map(({ status }) => status.step ?? 0);
+  assert.deepEqual(steps, [...steps].sort((a, b) => a - b));
+  const phases = live.map(({ status }) => status.phase);
+  for (const phase of ["preparing", "evaluating", "training", "exporting", "publishing"]) {
+    assert.ok(phases.includes(phase), phase);
+  }
+  const told = live.at(-1)?.status;
+  assert.ok(told?.loss && told.learning_rate && told.tokens_per_second && told.steps && told.excluded);
+});
+
+trainingTest("a learned preference makes an adapter too", async (service) => {
+  await start(service, { method: "dpo" });
+  assert.equal((await completed(service, "job-1")).result?.adapter_id, (await adaptersOf(service))[0]?.id);
+});
+
+trainingTest("the service answers while it trains", async (service) => {
+  await start(service, { epochs: 50 });
+  await followUntil(service, "job-1", { at: ({ step }) => (step ?? 0) > 0 });
+  const body = { prompt: PROMPT, max_tokens: 12, temperature: 0 };
+  assert.equal((await service.post("/generate", body)).status, 200);
+  const { status } = await statusIn(await service.request("/training/status/job-1"));
+  assert.equal(status, "training");
+  await service.post("/training/cancel/job-1", {});
+  await follow(service, "job-1");
+});
+
+trainingTest(
+  "no job begins once adapters take all their disk space, until one is deleted",
+  async (service) => {
+    await start(service);
+    const { result } = await completed(service, "job-1");
+    const refused = await service.post("/training/start", requestOf({ job_id: "job-2" }));
+    assert.match(await assertError(refused, "409 conflict"), /ADAPTERS_LIMIT_MB allows/);
+    assert.equal((await adaptersOf(service)).length, 1, "nothing is deleted for it");
+    await service.request(`/models/adapters/${result?.adapter_id}`, { method: "DELETE" });
+    await start(service, { job_id: "job-2" });
+    await completed(service, "job-2");
+  },
+  { adaptersLimitBytes: 1 },
+);
+
+Deno.test("a service whose model another server holds trains nothing and serves no adapter", async () => {
+  const dir = await Deno.makeTempDir();
+  const models = () => Response.json({ data: [{ id: "remote" }] });
+  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, models);
+  const engine = createOpenAiEngine({
+    url: `http://127.0.0.1:${server.addr.port}`,
+    capacity: 1,
+    queueLimit: 1,
+  });
+  try {
+    await withMlService(
+      { engine, dir, model: "remote", remote: () => engine.listModels() },
+      async (service) => {
+        await service.models.start();
+        const request = requestOf({ base_model: "remote" });
+        await assertError(await service.post("/training/start", request), "501 not_implemented");
+        await assertError(await service.request("/training/status/job-1"), "404 not_found");
+        assert.deepEqual(await adaptersOf(service), []);
+        const body = { prompt: PROMPT, adapter_id: crypto.randomUUID() };
+        await assertError(await service.post("/generate", body), "501 not_implemented");
+      },
+    );
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
 });

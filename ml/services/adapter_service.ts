@@ -91,12 +91,13 @@ export function createAdapterService(options: AdapterServiceOptions): AdapterSer
     },
 
     async require(id) {
+      const served = await models.servedFile();
       const manifest = registry.get(id);
       if (manifest === undefined) throw notFound(id);
       if (manifest.tainted) {
         throw new ApiError("conflict", `The adapter ${id} is tainted: something it learned from was deleted`);
       }
-      checkBase(manifest, await models.servedFile());
+      checkBase(manifest, served);
       return { id, path: registry.pathOf(id), baseModelId: manifest.baseModel };
     },
 

@@ -88,19 +88,20 @@ class QueuedTrainingJobs implements TrainingJobs {
     if (!await folders.claim(jobId)) {
       throw new ApiError("job_exists", `The job id ${jobId} has been used already: choose another one`);
     }
+    logs.open(jobId);
     try {
       const processRequest = processRequestOf(request, { modelPath, threads });
       await writeTrainingRequest(folders.pathOf(jobId), processRequest);
       const options = { id: queueIdOf(jobId), maxAttempts: MAX_ATTEMPTS };
+      await logs.tell(jobId, { job_id: jobId, status: "queued", progress: 0, error: null });
       await queue.enqueue("train", { jobId }, options);
     } catch (error) {
+      logs.close(jobId);
       await folders.remove(jobId);
       throw startFault(error);
     }
-    const status = await this.status(jobId);
-    await logs.tell(jobId, status);
     this.#follow(jobId);
-    return status;
+    return await this.status(jobId);
   }
 
   async status(jobId: string): Promise<MlTrainingStatus> {
@@ -134,7 +135,7 @@ class QueuedTrainingJobs implements TrainingJobs {
         continue;
       }
       // Either it was never queued, or the store of jobs is gone: then its messages go, and its figures stay.
-      if (await folders.wasTold(jobId)) await folders.tidy(jobId);
+      if (await folders.hasFigures(jobId)) await folders.tidy(jobId);
       else await folders.remove(jobId);
     }
   }
@@ -172,7 +173,8 @@ class QueuedTrainingJobs implements TrainingJobs {
   }
 
   #follow(jobId: string): void {
-    const { log } = this.#options;
+    const { log, logs } = this.#options;
+    logs.open(jobId);
     const done = this.#tidyAtEnd(jobId).catch((error) => {
       if (this.#closing.signal.aborted) return;
       log.error("a training job's folder was not tidied; the next start does it", logFieldsOfError(error));
@@ -183,7 +185,7 @@ class QueuedTrainingJobs implements TrainingJobs {
   /** Waits for a job's end, whoever brings it about: its work, a cancellation, or a sweep of the queue. */
   async #tidyAtEnd(jobId: string): Promise<void> {
     const { queue, work, folders, logs, adapters } = this.#options;
-    await queue.waitFor(queueIdOf(jobId), this.#closing);
+    await queue.waitFor(queueIdOf(jobId), { signal: this.#closing.signal });
     await work.settled(jobId);
     const status = await this.#find(jobId);
     // One that was cancelled in its last moment may have brought its adapter about.

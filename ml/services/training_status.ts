@@ -65,11 +65,14 @@ export class StatusLogs {
     this.#log = options.log;
   }
 
-  /** Writes a status into the log of a job that is not closed. A disk that refuses it stops no training. */
+  /** Says that a job is to come to its end in this process: its readers wait for what is told. */
+  open(jobId: string): void {
+    if (!this.#live.has(jobId)) this.#live.set(jobId, this.#logOf(jobId));
+  }
+
+  /** Writes a status into the log of an open job. A disk that refuses it stops no training. */
   async tell(jobId: string, status: MlTrainingStatus): Promise<void> {
-    const live = this.#live.get(jobId) ?? this.#open(jobId);
-    this.#live.set(jobId, live);
-    await live.append(status).catch((error) => {
+    await this.#live.get(jobId)?.append(status).catch((error) => {
       this.#log.warn("a training status was not written", logFieldsOfError(error));
     });
   }
@@ -78,7 +81,7 @@ export class StatusLogs {
   any(jobId: string): LineLog<MlTrainingStatus> {
     const live = this.#live.get(jobId);
     if (live !== undefined) return live;
-    const log = this.#open(jobId);
+    const log = this.#logOf(jobId);
     log.close();
     return log;
   }
@@ -89,7 +92,7 @@ export class StatusLogs {
     this.#live.delete(jobId);
   }
 
-  #open(jobId: string): LineLog<MlTrainingStatus> {
+  #logOf(jobId: string): LineLog<MlTrainingStatus> {
     return new LineLog(join(this.#folders.pathOf(jobId), STATUS_FILE));
   }
 }

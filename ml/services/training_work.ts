@@ -134,10 +134,11 @@ export function createTrainingWork(options: TrainingWorkOptions): TrainingWork {
   const running = new Map<string, Promise<unknown>>();
 
   async function work(jobId: string, context: Context): Promise<TrainingResult> {
+    const log = context.log.child({ trainingJob: jobId });
     const teller = createTeller(jobId, { context, logs });
     teller.tell(PREPARING);
     const onEvent = (event: TrainingEvent) => {
-      logEvent(context.log, event);
+      logEvent(log, event);
       const next = advanced(teller.progress, event);
       teller.tell(next, { mayWait: event.type === "step" });
     };

@@ -54,9 +54,9 @@ export class JobFolders {
     await unlessMissing(Deno.remove(this.pathOf(jobId), { recursive: true }));
   }
 
-  /** Whether anything was told of a job: it was queued then. */
-  async wasTold(jobId: string): Promise<boolean> {
-    return await isThere(join(this.pathOf(jobId), STATUS_FILE));
+  /** Whether a job came so far that there is something to look back at. */
+  async hasFigures(jobId: string): Promise<boolean> {
+    return await isThere(join(this.pathOf(jobId), METRICS_FILE));
   }
 
   /** Whether a job's messages are gone. */

@@ -12,7 +12,7 @@ import { type AdapterService, createAdapterService } from "../../ml/services/ada
 import { createGenerateHandler, type MlTasks } from "../../ml/services/generation_jobs.ts";
 import { createGenerationService } from "../../ml/services/generation_service.ts";
 import { createModelService, type ModelService } from "../../ml/services/model_service.ts";
-import { fileModelSource } from "../../ml/services/model_sources.ts";
+import { fileModelSource, remoteModelSource } from "../../ml/services/model_sources.ts";
 import { openTraining } from "../../ml/services/training.ts";
 import { silentLogger } from "./tiny_gguf_engine.ts";
 
@@ -35,6 +35,8 @@ export interface MlServiceOptions {
   /** The setting MODEL. */
   model?: string;
   adaptersLimitBytes?: number;
+  /** Asks the server that holds the models, instead of the models folder. */
+  remote?: () => Promise<string[]>;
 }
 
 /** Runs a test on the app around an engine. No model is loaded through the service before `models.start()`. */
@@ -51,7 +53,9 @@ export async function withMlService(
   const metrics = createMetrics();
   const cache = createResponseCache({ kv });
   // Port 9 of the loopback address: no hub answers there.
-  const source = fileModelSource({ modelsDir: dir, hubUrl: "http://127.0.0.1:9", log });
+  const source = options.remote
+    ? remoteModelSource(options.remote)
+    : fileModelSource({ modelsDir: dir, hubUrl: "http://127.0.0.1:9", log });
   const models = createModelService({ engine, source, model, log });
   const registry = await openAdapterRegistry({ directory: join(dir, "adapters"), log });
   const adapters = createAdapterService({ registry, engine, cache, models, limitBytes });

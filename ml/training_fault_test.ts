@@ -1,0 +1,178 @@
+/** Tests what goes wrong on the way to an adapter: a clear end, and what is served stays as it is. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { generateResultSchema } from "../contract/ml.ts";
+import { assertError, type MlService, withMlService } from "../tests/support/ml_service.ts";
+import { trainTinyAdapter } from "../tests/support/tiny_adapter.ts";
+import { buildTinyGguf } from "../tests/support/tiny_gguf.ts";
+import { withTinyEngine } from "../tests/support/tiny_gguf_engine.ts";
+import { trainingPids } from "../tests/support/training_pids.ts";
+import {
+  adaptersOf,
+  assertCleanEnd,
+  completed,
+  failed,
+  follow,
+  followUntil,
+  leftOf,
+  start,
+  statusIn,
+  trainingTest,
+} from "../tests/support/training_client.ts";
+import type { AdapterFile, Engine } from "./engine/engine.ts";
+import { sha256OfFile } from "./models/file_check.ts";
+import { ModelError } from "./models/model_error.ts";
+
+const isStepping = ({ step }: { step?: number | null }) => (step ?? 0) > 0;
+
+async function replyOf({ post }: MlService, adapterId: string): Promise<string> {
+  const body = { prompt: "Them: hello\nMe:", max_tokens: 12, temperature: 0, adapter_id: adapterId };
+  const response = await post("/generate", body);
+  assert.equal(response.status, 200, await response.clone().text());
+  return generateResultSchema.parse(await response.json()).response;
+}
+
+/** Publishes an adapter as a job before would have. */
+async function publishOne({ adapters, models, dir }: MlService, jobId = "before"): Promise<string> {
+  const served = await models.servedFile();
+  const path = join(dir, `${jobId}.gguf`);
+  await trainTinyAdapter({ modelPath: served.path, path, seed: 5 }, () => {});
+  const draft = {
+    jobId,
+    baseModel: served.id,
+    baseSha256: served.sha256,
+    sha256: await sha256OfFile(path),
+    baseLoss: 4,
+    adapterLoss: 3,
+    offered: true,
+  };
+  const { id } = await adapters.publish(draft, { sourcePath: path });
+  await Deno.remove(path);
+  return id;
+}
+
+trainingTest(
+  "a training process that is killed fails its job with the reason, and nothing else",
+  async (service) => {
+    const before = await publishOne(service);
+    const reply = await replyOf(service, before);
+    await start(service, { epochs: 50 });
+    await followUntil(service, "job-1", { at: isStepping });
+    const pids = await trainingPids(join(service.dir, "training", "job-1"));
+    assert.ok(pids.length > 0);
+    for (const pid of pids) Deno.kill(pid, "SIGABRT");
+    assert.match(await failed(service, "job-1"), /^The training process ended by SIGABRT/);
+    const left = await leftOf(service, "job-1");
+    assert.deepEqual(left, ["metrics.jsonl", "status.jsonl"]);
+    assert.deepEqual((await adaptersOf(service)).map(({ id }) => id), [before]);
+    assert.equal(await replyOf(service, before), reply);
+    await start(service, { job_id: "job-2" });
+    await completed(service, "job-2");
+  },
+);
+
+trainingTest(
+  "the base model's file is replaced during training: the job says so, the old adapter serves",
+  async (service) => {
+    const before = await publishOne(service);
+    const reply = await replyOf(service, before);
+    await start(service);
+    await followUntil(service, "job-1", { at: isStepping });
+    const path = join(service.dir, "tiny.gguf");
+    const other = await buildTinyGguf({ path: join(service.dir, "other.part"), seed: 99 });
+    await Deno.rename(other, path);
+    assert.match(await failed(service, "job-1"), /base model.* replaced/i);
+    assert.equal(await replyOf(service, before), reply, "what is loaded is what was loaded");
+    assert.deepEqual((await adaptersOf(service)).map(({ id }) => id), [before]);
+
+    assert.equal((await service.post("/model/reload?model_id=tiny", {})).status, 200);
+    const body = { prompt: "Them: hello\nMe:", adapter_id: before };
+    assert.match(
+      await assertError(await service.post("/generate", body), "409 conflict"),
+      /another file of tiny/,
+    );
+  },
+);
+
+trainingTest(
+  "another model is served when a job ends: the job says so, and the adapter is refused there",
+  async (service) => {
+    const before = await publishOne(service);
+    const reply = await replyOf(service, before);
+    await buildTinyGguf({ path: join(service.dir, "other.gguf"), seed: 99 });
+    await start(service);
+    await followUntil(service, "job-1", { at: isStepping });
+    assert.equal((await service.post("/model/reload?model_id=other", {})).status, 200);
+    assert.match(await failed(service, "job-1"), /is for the model tiny, and other is served/);
+    const body = { prompt: "Them: hello\nMe:", adapter_id: before };
+    assert.match(
+      await assertError(await service.post("/generate", body), "409 conflict"),
+      /and other is served/,
+    );
+    assert.equal((await service.post("/generate", { ...body, adapter_id: undefined })).status, 200);
+    assert.equal((await service.post("/model/reload?model_id=tiny", {})).status, 200);
+    assert.equal(await replyOf(service, before), reply);
+  },
+);
+
+trainingTest("a job whose adapter was published before a crash makes no second one", async (service) => {
+  const before = await publishOne(service, "job-1");
+  await start(service);
+  assert.equal((await completed(service, "job-1")).result?.adapter_id, before);
+  assert.equal((await adaptersOf(service)).length, 1);
+});
+
+/** An engine whose probe of an adapter is in a test's hands. */
+function probing(engine: Engine, probe: (adapter: AdapterFile) => Promise<void>): Engine {
+  return new Proxy(engine, {
+    get(target, key) {
+      if (key === "probeAdapter") return probe;
+      const value = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+function probeTest(
+  name: string,
+  options: { probe: (adapter: AdapterFile) => Promise<void>; use: (service: MlService) => Promise<void> },
+): void {
+  Deno.test(
+    name,
+    () =>
+      withTinyEngine(
+        {},
+        ({ engine, dir }) =>
+          withMlService({ engine: probing(engine, options.probe), dir }, async (service) => {
+            await service.models.start();
+            await options.use(service);
+          }),
+      ),
+  );
+}
+
+const reached = Promise.withResolvers<void>();
+const held = Promise.withResolvers<void>();
+
+probeTest("a job that is cancelled while its adapter is being checked leaves none", {
+  probe: () => (reached.resolve(), held.promise),
+  use: async (service) => {
+    await start(service);
+    await reached.promise;
+    assert.equal((await statusIn(await service.post("/training/cancel/job-1", {}))).status, "cancelled");
+    held.resolve();
+    assert.equal((await follow(service, "job-1")).at(-1)?.status.status, "cancelled");
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(join(service.dir, "adapters"))), []);
+    await assertCleanEnd(service, "job-1");
+  },
+});
+
+probeTest("an adapter that cannot be served fails its job, and its file is not kept", {
+  probe: () => Promise.reject(new ModelError("The adapter cannot be loaded on this model: no reason")),
+  use: async (service) => {
+    await start(service);
+    assert.match(await failed(service, "job-1"), /cannot be loaded on this model: no reason/);
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(join(service.dir, "adapters"))), []);
+    await assertCleanEnd(service, "job-1");
+  },
+});
