@@ -24,9 +24,15 @@ export class MetricsFile implements Disposable {
     this.#file = file;
   }
 
+  /**
+   * Opens the file for this process alone: it waits for another one at the same job to end, as one does whose parent
+   * was killed.
+   */
   static async open(folder: string): Promise<MetricsFile> {
     const path = join(folder, METRICS_FILE);
-    return new MetricsFile(await Deno.open(path, { create: true, read: true, write: true, mode: 0o600 }));
+    const file = await Deno.open(path, { create: true, read: true, write: true, mode: 0o600 });
+    await file.lock(true);
+    return new MetricsFile(file);
   }
 
   /**

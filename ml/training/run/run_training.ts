@@ -1,127 +1,27 @@
 /** Owns a job from its folder's request to its adapter: prepare, measure the base, train, choose, export. */
 import { createTrainer } from "../lora_trainer.ts";
 import type { Trainer } from "../trainer.ts";
+import { beginJob } from "./begin_job.ts";
 import { type CheckpointFacts, Checkpoints } from "./checkpoints.ts";
-import { heldOutLoss } from "./held_out_loss.ts";
+import type { JobRun, RunOptions } from "./job_run.ts";
 import { defaultWarmupSteps } from "./learning_rate.ts";
 import { chooseWeights } from "./memory_check.ts";
 import { MetricsFile, readMetrics } from "./metrics_file.ts";
 import { preferenceSteps } from "./preference_steps.ts";
+import { resumeJob, usableCheckpoints } from "./resume_job.ts";
 import { RunFailure } from "./run_failure.ts";
 import { StepClock } from "./step_clock.ts";
 import { curvesOf } from "./training_curves.ts";
-import type { TrainingEvent, TrainingResult } from "./training_event.ts";
-import { checkModelUnchanged, openTrainingJob, trainerOptionsOf, type TrainingJob } from "./training_job.ts";
+import type { TrainingResult } from "./training_event.ts";
+import { checkModelUnchanged, openTrainingJob, trainerOptionsOf } from "./training_job.ts";
 import { type LoopOptions, runEpochs, stepsPerEpoch } from "./training_loop.ts";
 import { writePlot } from "./training_plot.ts";
 import { finishTraining, readResult } from "./training_result.ts";
 
-export interface RunOptions {
-  emit: (event: TrainingEvent) => void;
-  /** Ends the job within a step; `runTraining` then throws its reason. */
-  signal: AbortSignal;
-}
-
-interface Run extends RunOptions {
-  job: TrainingJob;
-  checkpoints: Checkpoints;
-  metrics: MetricsFile;
-}
-
-/** The checkpoints that this job can go on from, newest first. */
-async function usableCheckpoints({ job, checkpoints, emit }: Run): Promise<CheckpointFacts[]> {
-  const { checkpoints: found, damaged } = await checkpoints.list();
-  if (damaged > 0) {
-    emit({
-      type: "note",
-      code: "checkpoint_damaged",
-      message: `${damaged} damaged checkpoint is passed over`,
-    });
-  }
-  if (found.some(({ modelHash }) => modelHash !== job.modelHash)) {
-    throw new RunFailure(
-      "model_changed",
-      "The base model's file was replaced since this training began: start the training again on the new one",
-    );
-  }
-  return found.filter(({ requestHash }) => requestHash === job.requestHash);
-}
-
-/** Takes a checkpoint over, with the best epoch's state behind it; false when one of its files is damaged. */
-async function restore(trainer: Trainer, state: CheckpointFacts, run: Run): Promise<boolean> {
-  const { checkpoints, metrics } = run;
-  const isWhole = (state.best === null || await checkpoints.load(trainer, state.best.stateFile)) &&
-    await checkpoints.loadSteps(trainer, state.steps) && await metrics.cutTo(state.metricsBytes);
-  if (isWhole) await checkpoints.removeAfter(state.steps);
-  return isWhole;
-}
-
-async function resume(
-  trainer: Trainer,
-  run: Run,
-  options: { found: readonly CheckpointFacts[] },
-): Promise<CheckpointFacts | undefined> {
-  const { emit } = run;
-  for (const state of options.found) {
-    if (await restore(trainer, state, run)) {
-      emit({ type: "note", code: "resumed", message: `Training goes on after step ${state.steps}` });
-      return state;
-    }
-    emit({
-      type: "note",
-      code: "checkpoint_damaged",
-      message: `The checkpoint of step ${state.steps} is damaged; the one before it is taken`,
-    });
-  }
-  return undefined;
-}
-
-/** How the base model does on the held-out replies, alone and with examples. */
-async function measureBase(
-  trainer: Trainer,
-  { job: { samples: { heldOut } }, emit, signal }: Run,
-): Promise<{ baseLoss: number; examplesLoss: number }> {
-  emit({ type: "evaluating", what: "base" });
-  const base = await heldOutLoss(trainer, heldOut.map(({ plain }) => plain), { adapterScale: 0, signal });
-  emit({ type: "evaluating", what: "examples" });
-  const shown = heldOut.map(({ withExamples }) => withExamples);
-  const examples = await heldOutLoss(trainer, shown, { adapterScale: 0, signal });
-  return { baseLoss: base.loss, examplesLoss: examples.loss };
-}
-
-async function begin(
-  trainer: Trainer,
-  run: Run,
-  options: { weights: CheckpointFacts["weights"] },
-): Promise<CheckpointFacts> {
-  const { job: { requestHash, modelHash }, metrics, emit } = run;
-  await metrics.cutTo(0);
-  const losses = await measureBase(trainer, run);
-  const base = {
-    type: "epoch",
-    epoch: 0,
-    step: 0,
-    heldOutLoss: losses.baseLoss,
-    heldOutPerplexity: Math.exp(losses.baseLoss),
-  } as const;
-  await metrics.append(base);
-  emit(base);
-  return {
-    requestHash,
-    modelHash,
-    weights: options.weights,
-    steps: 0,
-    ...losses,
-    epochs: [],
-    best: null,
-    metricsBytes: metrics.sizeBytes,
-  };
-}
-
 /** How a step is taken on a batch: on replies, or on pairs of them. */
 async function stepsOf(
   trainer: Trainer,
-  { job: { request, samples }, emit, signal }: Run,
+  { job: { request, samples }, emit, signal }: JobRun,
 ): Promise<LoopOptions["takeStep"]> {
   if (request.method === "sft") return (batch, options) => trainer.step(batch, options);
   emit({ type: "evaluating", what: "pairs" });
@@ -129,12 +29,12 @@ async function stepsOf(
   return await preferenceSteps(trainer, samples.train, { beta, anchor, signal });
 }
 
-async function draw({ examplesLoss }: CheckpointFacts, { job: { folder } }: Run): Promise<void> {
+async function draw({ examplesLoss }: CheckpointFacts, { job: { folder } }: JobRun): Promise<void> {
   await writePlot(folder, curvesOf(await readMetrics(folder), { examplesLoss }));
 }
 
 /** Trains from a state to the end and leaves the best epoch's adapter in the trainer. */
-async function train(trainer: Trainer, state: CheckpointFacts, run: Run): Promise<boolean> {
+async function train(trainer: Trainer, state: CheckpointFacts, run: JobRun): Promise<boolean> {
   const { job, checkpoints, metrics, emit, signal } = run;
   const { request, samples } = job;
   const steps = stepsPerEpoch(samples.train.length, request.batchSize) * request.epochs;
@@ -164,9 +64,18 @@ async function train(trainer: Trainer, state: CheckpointFacts, run: Run): Promis
   return stoppedEarly;
 }
 
-async function runJob(run: Run): Promise<TrainingResult> {
+async function trainToEnd(trainer: Trainer, state: CheckpointFacts, run: JobRun): Promise<TrainingResult> {
   const { job, emit, signal, checkpoints } = run;
-  const { request, samples } = job;
+  const stoppedEarly = await train(trainer, state, run);
+  emit({ type: "exporting" });
+  await checkModelUnchanged(job, signal);
+  const result = await finishTraining(trainer, job, { state, stoppedEarly });
+  await checkpoints.remove();
+  return result;
+}
+
+async function runJob(run: JobRun): Promise<TrainingResult> {
+  const { job: { request, samples }, emit } = run;
   const found = await usableCheckpoints(run);
   // A state belongs to the format it was trained with.
   const asked = { ...trainerOptionsOf(request), weights: found[0]?.weights ?? request.weights };
@@ -182,18 +91,16 @@ async function runJob(run: Run): Promise<TrainingResult> {
     steps: stepsPerEpoch(samples.train.length, request.batchSize) * request.epochs,
     memoryBytes: memory.totalBytes,
   });
-  using trainer = await createTrainer({ ...asked, weights });
-  const resumed = await resume(trainer, run, { found });
-  if (resumed === undefined && found.length > 0) {
+  const options = { ...asked, weights };
+  if (found.length > 0) {
+    using trainer = await createTrainer(options);
+    const state = await resumeJob(trainer, run, { found });
+    if (state !== undefined) return await trainToEnd(trainer, state, run);
     emit({ type: "note", code: "started_over", message: "No checkpoint can be used; training starts over" });
   }
-  const state = resumed ?? await begin(trainer, run, { weights });
-  const stoppedEarly = await train(trainer, state, run);
-  emit({ type: "exporting" });
-  await checkModelUnchanged(job, signal);
-  const result = await finishTraining(trainer, job, { state, stoppedEarly });
-  await checkpoints.remove();
-  return result;
+  // Another trainer than the one that may have taken a part of a damaged checkpoint over.
+  using trainer = await createTrainer(options);
+  return await trainToEnd(trainer, await beginJob(trainer, run, { weights }), run);
 }
 
 /**
@@ -202,9 +109,9 @@ async function runJob(run: Run): Promise<TrainingResult> {
  * @throws RunFailure, TrainingError, the signal's reason, and what the file system throws
  */
 export async function runTraining(folder: string, { emit, signal }: RunOptions): Promise<TrainingResult> {
+  using metrics = await MetricsFile.open(folder);
   const done = await readResult(folder);
   if (done !== undefined) return done;
   const job = await openTrainingJob(folder, signal);
-  using metrics = await MetricsFile.open(folder);
   return await runJob({ job, checkpoints: new Checkpoints(folder), metrics, emit, signal });
 }

@@ -95,6 +95,17 @@ Deno.test("a job that has completed completes again at once with the same result
   });
 });
 
+Deno.test("a job that is started twice at a time is done once, and both starts are told of it", async () => {
+  await withFolder(async (training) => {
+    const folder = await training.job({ epochs: 1 });
+    const ends = await Promise.all([1, 2].map(() => follow(startTrainingProcess(folder))));
+    const [first, second] = ends.map(({ end }) => completed(end));
+    assert.deepEqual(first, second);
+    const stepping = ends.filter(({ events }) => events.some((event) => stepOf(event) !== undefined));
+    assert.equal(stepping.length, 1);
+  });
+});
+
 Deno.test("a job killed at any steps and started again gives the same curve and the same adapter, bit for bit", async () => {
   await withFolder(async (training) => {
     const changes: Partial<TrainingRequestInput> = {
@@ -247,41 +258,49 @@ async function overwrite(path: string, change: (bytes: Uint8Array) => Uint8Array
 const flipped = (bytes: Uint8Array) =>
   bytes.map((byte, index) => index === bytes.length >> 1 ? byte ^ 1 : byte);
 
-const DAMAGES: {
-  name: string;
-  files: string[];
-  change: (bytes: Uint8Array) => Uint8Array;
-  notes: string[];
-}[] = [
-  {
-    name: "the newest state has a flipped bit",
-    files: ["step-00000006.state"],
-    change: flipped,
-    notes: ["checkpoint_damaged", "resumed"],
-  },
-  {
-    name: "the newest facts are cut short",
-    files: ["step-00000006.json"],
-    change: (bytes) => bytes.subarray(0, bytes.length >> 1),
-    notes: ["checkpoint_damaged", "resumed"],
-  },
-  {
-    name: "both states are empty",
-    files: ["step-00000006.state", "step-00000003.state"],
-    change: () => new Uint8Array(),
-    notes: ["checkpoint_damaged", "checkpoint_damaged", "started_over"],
-  },
-];
+const cut = (bytes: Uint8Array) => bytes.subarray(0, bytes.length >> 1);
 
-for (const { name, files, change, notes } of DAMAGES) {
+/** What becomes of the files of a job that was killed after its step 14, its last checkpoints at the steps 9 and 12. */
+const DAMAGES: { name: string; files: Record<string, (bytes: Uint8Array) => Uint8Array>; notes: string[] }[] =
+  [
+    {
+      name: "the newest state has a flipped bit",
+      files: { "step-00000012.state": flipped },
+      notes: ["checkpoint_damaged", "resumed"],
+    },
+    {
+      name: "the newest facts are cut short",
+      files: { "step-00000012.json": cut },
+      notes: ["checkpoint_damaged", "resumed"],
+    },
+    {
+      name: "both states are empty",
+      files: { "step-00000012.state": () => new Uint8Array(), "step-00000009.state": () => new Uint8Array() },
+      notes: ["checkpoint_damaged", "checkpoint_damaged", "started_over"],
+    },
+    {
+      name: "of the newest the best epoch's state alone is whole",
+      files: { "step-00000012.state": flipped, "step-00000009.json": cut },
+      notes: ["checkpoint_damaged", "checkpoint_damaged", "started_over"],
+    },
+    {
+      name: "the metrics were lost",
+      files: { "../metrics.jsonl": () => new Uint8Array() },
+      notes: ["checkpoint_damaged", "checkpoint_damaged", "started_over"],
+    },
+  ];
+
+for (const { name, files, notes } of DAMAGES) {
   Deno.test(`a damaged checkpoint is told and passed over, and the adapter is the same: ${name}`, async () => {
     await withFolder(async (training) => {
-      const whole = await training.job({ jobId: "same", epochs: 1 });
+      const whole = await training.job({ jobId: "same" });
       completed((await follow(startTrainingProcess(whole))).end);
-      const folder = await training.job({ jobId: "same", epochs: 1 });
+      const folder = await training.job({ jobId: "same" });
       const process = startTrainingProcess(folder);
-      await follow(process, (event) => stepOf(event) === 8 && Deno.kill(process.pid, "SIGKILL"));
-      for (const file of files) await overwrite(join(folder, "checkpoint", file), change);
+      await follow(process, (event) => stepOf(event) === 14 && Deno.kill(process.pid, "SIGKILL"));
+      for (const [file, change] of Object.entries(files)) {
+        await overwrite(join(folder, "checkpoint", file), change);
+      }
       const { events, end } = await follow(startTrainingProcess(folder));
       completed(end);
       assert.deepEqual(events.flatMap((event) => event.type === "note" ? [event.code] : []), notes);
