@@ -77,6 +77,8 @@ export function openTray(options: TrayOptions): MenubarTray {
     const action = menubarActionOf(id);
     if (action !== null) onAction(action);
   });
+  // Who opens the app that runs already wants to see it.
+  desktop.dock.addEventListener("reopen", () => panel.show());
   let shownMenu = "";
   let shownPanel = "";
   return {

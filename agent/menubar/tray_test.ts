@@ -60,6 +60,12 @@ Deno.test("the panel is not the runtime's own window, opens on a click, and clos
   assert.equal(tray.panel.visible, false);
 });
 
+Deno.test("opening the app once more shows the panel of the one that runs", () => {
+  const { record } = open();
+  record.dock?.dispatchEvent(new Event("reopen"));
+  assert.equal(record.trays[0]?.panel?.visible, true);
+});
+
 Deno.test("what is chosen in the menu arrives as an action, and nothing else does", () => {
   const { tray, record, actions } = open();
   tray.show(menubarView(STATE_INPUTS.not_paired));

@@ -123,6 +123,8 @@ export async function sendReply(dependencies: SendDependencies, reply: Reply): P
     outcome: null,
   };
   await reply.approve?.();
+  // The server may have taken its time, in which the person may have answered.
+  requireReplyChat(database, reply.messageGuid);
   await writeEntry(ledger, entry);
   const outcome = await handOver(dependencies, { database, entry, reply, target });
   await writeEntry(ledger, { ...entry, outcome: outcome.kind });

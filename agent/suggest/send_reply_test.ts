@@ -319,6 +319,16 @@ Deno.test("an approval that fails stops the sending, and one is asked for only w
   assert.equal(asked, 1);
 });
 
+Deno.test("an answer that the person writes while the action is being reported keeps the draft from being sent", async () => {
+  await using world = await World.create();
+  const approve = () => {
+    world.db.addMessage({ chat: world.chat, from: "me", text: "My own answer", sentAt: SENT_AT });
+    return Promise.resolve();
+  };
+  await world.refused(/You have written in this conversation since/, { approve });
+  assert.equal(await world.calls, 0);
+});
+
 Deno.test("a book that cannot be read stops all sending, with a sentence", async () => {
   await using world = await World.create();
   await Deno.mkdir(world.places.dataDir);

@@ -11,6 +11,7 @@ export interface DesktopRecord {
   /** In the order in which they were made; the first is the runtime's own. */
   readonly windows: FakeWindow[];
   readonly trays: FakeTray[];
+  dock: FakeDock | null;
   isDockVisible: boolean;
   hasEnded: boolean;
 }
@@ -266,9 +267,10 @@ class FakeDock extends EventTarget implements Deno.Dock {
 
 /** A desktop, and the record of what happens on it. */
 export function fakeDesktop({ isSupported = true } = {}): { desktop: Desktop; record: DesktopRecord } {
-  const record: DesktopRecord = { windows: [], trays: [], isDockVisible: true, hasEnded: false };
+  const record: DesktopRecord = { windows: [], trays: [], dock: null, isDockVisible: true, hasEnded: false };
+  record.dock = new FakeDock(record);
   const desktop: Desktop = {
-    dock: new FakeDock(record),
+    dock: record.dock,
     Tray: class extends FakeTray {
       constructor() {
         super(record, { isSupported });
