@@ -35,6 +35,7 @@ const finding = {
     },
   },
 } as const;
+const ada = suggestionWith({ message: "Or Saturday?", text: "Saturday is better. At seven?" });
 const group = suggestionWith({
   to: "Trip to Lisbon",
   message: "Who books the flat?",
@@ -47,7 +48,10 @@ const INPUTS: Record<string, MenubarInput> = {
   two: {
     ...WELL,
     names: new Map([["+15550100001", "Grace"]]),
-    suggestions: [suggestionWith(), { ...group, conversation: { ...group.conversation, isGroup: true } }],
+    suggestions: [
+      { ...ada, earlier: [{ ...ada.message, text: "Dinner on Friday?" }] },
+      { ...group, conversation: { ...group.conversation, isGroup: true } },
+    ],
   },
   many: { ...WELL, suggestions: many },
   unsent: {

@@ -97,7 +97,7 @@ Deno.test("the look sees whether the agent runs, what it wrote down, its service
   const menubar = new Menubar(mac);
   await menubar.refresh();
   assert.equal(menubar.app.view.state, "suggestion_waiting");
-  assert.deepEqual([menubar.card.to, menubar.card.message, menubar.card.draft], [
+  assert.deepEqual([menubar.card.to, menubar.card.said.at(-1)?.text, menubar.card.draft], [
     ADA,
     "Dinner?",
     "Reply number 1",
@@ -121,11 +121,14 @@ Deno.test("a draft that was overtaken by the owner's answer or by a newer messag
   await mac.sync();
   await mac.run("suggest", "--conversation", GRACE);
   await menubar.refresh();
-  assert.deepEqual(menubar.app.view.panel.cards.map(({ message }) => message), ["Tea?", "Or lunch?"]);
+  assert.deepEqual(menubar.app.view.panel.cards.map(({ said }) => said.map(({ text }) => text)), [["Tea?"], [
+    "Dinner?",
+    "Or lunch?",
+  ]]);
   mac.answer(ADA, "Lunch");
   await mac.sync();
   await menubar.refresh();
-  assert.deepEqual(menubar.app.view.panel.cards.map(({ message }) => message), ["Tea?"]);
+  assert.deepEqual(menubar.app.view.panel.cards.map(({ said }) => said.map(({ text }) => text)), [["Tea?"]]);
 });
 
 Deno.test("a suggestion is sent as it stands or as it was changed, copied, inserted, or dismissed, and the server learns of it", async () => {

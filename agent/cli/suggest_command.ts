@@ -45,14 +45,17 @@ function confidenceText(confidence: number | null): string {
 }
 
 function suggestionLines(
-  { conversation, message, text, confidence }: Suggestion,
+  { conversation, message, earlier, text, confidence }: Suggestion,
   names: PeopleNames,
 ): string[] {
   const { isGroup } = conversation;
-  const sender = isGroup && message.senderId !== null ? `${personName(message.senderId, names)}: ` : "";
+  const said = [...earlier, message].map(({ senderId, text }, index) => {
+    const sender = isGroup && senderId !== null ? `${personName(senderId, names)}: ` : "";
+    return (index === 0 ? "Message" : "").padEnd(MARGIN) + terminalText(sender + (text ?? ""), MARGIN);
+  });
   return [
     `To         ${terminalText(conversationTitle(conversation, names), MARGIN)}${isGroup ? " (group)" : ""}`,
-    `Message    ${terminalText(sender + (message.text ?? ""), MARGIN)}`,
+    ...said,
     `Draft      ${terminalText(text, MARGIN)}${confidenceText(confidence)}`,
     ``,
     `\`agent suggest accept\`, \`agent suggest edit TEXT\` or \`agent suggest reject [REASON]\` teaches your model;`,

@@ -38,6 +38,23 @@ Deno.test("the newest message that waits is drafted for and shown, and asked aga
   assert.deepEqual([suggestion.text, suggestion.confidence], ["Reply number 1", 0.75]);
 });
 
+Deno.test("what was written in a row is shown together, and a group's people by name", async () => {
+  await using mac = await waitingMac();
+  writeAddressBook(join(mac.dir, "AddressBook"), [{ firstName: "Grace", phones: [GRACE] }]);
+  mac.receive(ADA, "Or lunch?\nSaturday");
+  const chat = mac.db.addChat({ identifier: "chat1", displayName: "Trip", participants: [ADA, GRACE] });
+  mac.db.addMessage({ chat, from: GRACE, text: "Who drives?", sentAt: new Date(Date.now() - 60_000) });
+  await mac.sync();
+  assert.match(
+    (await mac.run("suggest", "--conversation", ADA)).stdout,
+    /^Message {4}Dinner\?\n {11}Or lunch\?\n {11}Saturday\nDraft {6}/m,
+  );
+  assert.match(
+    (await mac.run("suggest")).stdout,
+    /^To {9}Trip \(group\)\nMessage {4}Grace: Who drives\?\nDraft {6}/,
+  );
+});
+
 Deno.test("a conversation is named by number or by id, and what nobody wrote is told", async () => {
   await using mac = await waitingMac();
   const byNumber = await mac.run("suggest", "--conversation", ADA, "--json");

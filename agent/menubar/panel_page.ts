@@ -4,7 +4,7 @@ import type { Finding } from "../doctor/finding.ts";
 import { SETTINGS_PANES, type SettingsPane } from "../doctor/settings_pane.ts";
 import type { MenuAction } from "./menubar_actions.ts";
 import { PANEL_STYLE } from "./panel_style.ts";
-import type { SuggestionCard } from "./suggestion_card.ts";
+import type { SaidText, SuggestionCard } from "./suggestion_card.ts";
 import type { PanelView } from "./view_model.ts";
 
 /** What the buttons of a card ask for. */
@@ -63,15 +63,19 @@ function cardButtons({ responseId, state }: SuggestionCard): string {
   return `<div class="buttons">${buttons.join("\n")}</div>`;
 }
 
-function cardHtml(card: SuggestionCard, { text, isFixed }: { text: string; isFixed: boolean }): string {
-  const { responseId, to, from, message, state, confidence } = card;
-  const [id, name] = [escapeHtml(responseId), escapeHtml(to)];
+function saidHtml({ from, text }: SaidText): string {
   const sender = from === null ? "" : `<b dir="auto">${escapeHtml(from)}</b>`;
+  return `<blockquote dir="auto" tabindex="0" aria-label="Message">${sender}${escapeHtml(text)}</blockquote>`;
+}
+
+function cardHtml(card: SuggestionCard, { text, isFixed }: { text: string; isFixed: boolean }): string {
+  const { responseId, to, said, state, confidence } = card;
+  const [id, name] = [escapeHtml(responseId), escapeHtml(to)];
   const mark = state === "unsent" ? "Not sent" : confidence === null ? "" : `Confidence ${confidence}`;
   // A line break right after <textarea> belongs to the tag, so one is written for it.
   return `<section class="box" aria-labelledby="to:${id}">
 <h2><bdi id="to:${id}" title="${name}">${name}</bdi><small>${escapeHtml(mark)}</small></h2>
-<blockquote dir="auto" tabindex="0" aria-label="Message">${sender}${escapeHtml(message)}</blockquote>
+${said.map(saidHtml).join("\n")}
 <textarea name="text:${id}" dir="auto" rows="2" aria-label="Reply to ${name}"${isFixed ? " readonly" : ""}>
 ${escapeHtml(text)}</textarea>
 ${cardButtons(card)}

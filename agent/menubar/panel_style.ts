@@ -27,7 +27,7 @@ h1::before { content: ""; flex: none; width: 9px; height: 9px; border-radius: 50
 .good { --tone: var(--good) } .passing { --tone: var(--accent) }
 .idle { --tone: var(--idle) } .attention { --tone: var(--attention) }
 h2 { font-size: 13px; margin: 0; display: flex; gap: 8px; align-items: baseline }
-h2 bdi { flex: 1; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
+h2 bdi { flex: 1; text-align: left; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
 p { margin: 0 }
 header p { margin: 2px 0 0 17px }
 .quiet, h2 small { color: var(--quiet); font-weight: normal; font-size: 12px }

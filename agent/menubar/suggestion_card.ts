@@ -3,6 +3,13 @@ import { conversationTitle, personName } from "../suggest/conversation_title.ts"
 import type { Suggestion } from "../suggest/suggestion.ts";
 import type { MenubarInput } from "./menubar_input.ts";
 
+/** A message that is answered. */
+export interface SaidText {
+  /** Who wrote it, where the card's title does not say so. */
+  readonly from: string | null;
+  readonly text: string;
+}
+
 export interface SuggestionCard {
   readonly responseId: string;
   readonly conversationId: string;
@@ -11,9 +18,8 @@ export interface SuggestionCard {
   readonly address: string | null;
   /** The group's name, or the other person's. */
   readonly to: string;
-  /** Who wrote the message, where the title does not say so. */
-  readonly from: string | null;
-  readonly message: string;
+  /** What is answered, oldest first. */
+  readonly said: readonly SaidText[];
   /** The words as they were drafted. */
   readonly draft: string;
   /** The words to show: the draft, or what was recorded in its place. */
@@ -28,7 +34,7 @@ export interface SuggestionCard {
 const MAX_CARDS = 5;
 
 function cardOf(
-  { conversation, message, responseId, text, confidence }: Suggestion,
+  { conversation, message, earlier, responseId, text, confidence }: Suggestion,
   { names }: MenubarInput,
 ): Omit<SuggestionCard, "text" | "state"> {
   const { isGroup, participantIds } = conversation;
@@ -38,8 +44,10 @@ function cardOf(
     messageGuid: message.imessageGuid,
     address: isGroup ? null : participantIds[0] ?? null,
     to: conversationTitle(conversation, names),
-    from: isGroup && message.senderId !== null ? personName(message.senderId, names) : null,
-    message: message.text ?? "",
+    said: [...earlier, message].map(({ senderId, text }) => ({
+      from: isGroup && senderId !== null ? personName(senderId, names) : null,
+      text: text ?? "",
+    })),
     draft: text,
     confidence: confidence === null ? null : `${Math.round(confidence * 100)} %`,
   };

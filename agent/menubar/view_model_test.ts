@@ -103,7 +103,7 @@ Deno.test("people are called by their names, a group by its own or by some of it
     const suggestion = suggestionWith();
     const changed = { ...suggestion, conversation: { ...suggestion.conversation, ...conversation } };
     const [card] = menubarView({ ...WELL, names, suggestions: [changed] }).panel.cards;
-    return [card?.to, card?.from, card?.address];
+    return [card?.to, card?.said[0]?.from, card?.address];
   };
   const unnamed = { displayName: null, participantIds: ["+15550100001"] };
   assert.deepEqual(titled(unnamed), ["Ada", null, "+15550100001"]);
@@ -115,6 +115,13 @@ Deno.test("people are called by their names, a group by its own or by some of it
     null,
   ]);
   assert.deepEqual(titled({ displayName: "Trip", isGroup: true })[0], "Trip");
+});
+
+Deno.test("what was written in a row is shown in that order, above the draft that answers it", () => {
+  const suggestion = suggestionWith({ message: "Or Saturday?" });
+  const earlier = [{ ...suggestion.message, text: "Dinner on Friday?" }];
+  const [card] = menubarView({ ...WELL, suggestions: [{ ...suggestion, earlier }] }).panel.cards;
+  assert.deepEqual(card?.said.map(({ text }) => text), ["Dinner on Friday?", "Or Saturday?"]);
 });
 
 Deno.test("for any facts there is a state with a headline, and a suggestion never hides a trouble", () => {
@@ -149,8 +156,8 @@ Deno.test("neither the menu nor the tooltip shows what people write, nor their n
   const view = menubarView({ ...WELL, suggestions: [suggestion] });
   const shown = JSON.stringify([view.menu, view.tooltip]);
   for (const word of ["Grace", "secret", "answer"]) assert.ok(!shown.includes(word));
-  const { to, message, draft, confidence } = view.panel.cards[0] ?? {};
-  assert.deepEqual([to, message, draft, confidence], ["Grace", "the secret", "my answer", "75 %"]);
+  const { to, said, draft, confidence } = view.panel.cards[0] ?? {};
+  assert.deepEqual([to, said?.[0]?.text, draft, confidence], ["Grace", "the secret", "my answer", "75 %"]);
 });
 
 Deno.test("a span of time is told in the unit that fits it", () => {

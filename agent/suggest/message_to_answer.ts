@@ -1,4 +1,4 @@
-/** Owns the question which message of a conversation waits for an answer. */
+/** Owns the question which messages of a conversation wait for an answer. */
 import type { Message } from "../../contract/conversations.ts";
 
 /** Messages that must be read of a conversation to know: someone who sends more pictures than this waits in vain. */
@@ -9,14 +9,14 @@ function isReadable({ text, retractedAt }: Message): boolean {
 }
 
 /**
- * The newest message with words since the owner wrote last; null when the owner has the last word, or there is nothing
- * to read. Several messages in a row are answered as one, by an answer to the newest.
+ * The messages with words since the owner wrote last, oldest first; none when the owner has the last word, or there is
+ * nothing to read. They are answered as one, by an answer to the last of them.
  *
  * @param newestFirst messages of one conversation
  */
-export function messageToAnswer(newestFirst: readonly Message[]): Message | null {
+export function messagesToAnswer(newestFirst: readonly Message[]): Message[] {
   const said = newestFirst.filter(({ messageType }) => messageType !== "system");
   const ownAt = said.findIndex(({ direction }) => direction === "outgoing");
   const waiting = ownAt === -1 ? said : said.slice(0, ownAt);
-  return waiting.find(isReadable) ?? null;
+  return waiting.filter(isReadable).reverse();
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Message } from "../../contract/conversations.ts";
-import { messageToAnswer } from "./message_to_answer.ts";
+import { messagesToAnswer } from "./message_to_answer.ts";
 
 type Kind = "mine" | "theirs" | "picture" | "unsent" | "blank" | "system";
 
@@ -34,7 +34,7 @@ function message(kind: Kind, index: number): Message {
 
 /** Index of the message to answer among kinds, newest first; -1 for none. */
 function chosen(...kinds: Kind[]): number {
-  return Number(messageToAnswer(kinds.map(message))?.id ?? -1);
+  return Number(messagesToAnswer(kinds.map(message)).at(-1)?.id ?? -1);
 }
 
 Deno.test("the newest readable message since the owner's last is answered, and none when the owner spoke last", () => {
@@ -57,4 +57,12 @@ Deno.test("for any conversation the choice is the one that a walk backwards in t
     }
     assert.equal(chosen(...newestFirst), waiting);
   }));
+});
+
+Deno.test("several messages in a row wait together, in the order in which they were written, and only those with words", () => {
+  const waiting = messagesToAnswer(
+    (["theirs", "picture", "theirs", "system", "theirs", "mine", "theirs"] as const)
+      .map(message),
+  );
+  assert.deepEqual(waiting.map(({ id }) => id), ["4", "2", "0"]);
 });

@@ -2,12 +2,14 @@
 import type { Conversation, Message } from "../../contract/conversations.ts";
 import type { GeneratedResponse, ResponseRecord } from "../../contract/responses.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
-import { MESSAGES_TO_LOOK_AT, messageToAnswer } from "./message_to_answer.ts";
+import { MESSAGES_TO_LOOK_AT, messagesToAnswer } from "./message_to_answer.ts";
 
 export interface Suggestion {
   readonly conversation: Pick<Conversation, "id" | "displayName" | "isGroup" | "participantIds">;
   /** The message that is answered. */
   readonly message: Message;
+  /** What was written before it since the owner wrote last, oldest first: the draft answers that as well. */
+  readonly earlier: readonly Message[];
   readonly responseId: string;
   /** The drafted words. */
   readonly text: string;
@@ -19,7 +21,11 @@ export interface Suggestion {
 export interface Unanswered {
   readonly conversation: Conversation;
   readonly message: Message;
+  readonly earlier: readonly Message[];
 }
+
+/** More of what was written in a row than a person would read again. */
+const MAX_EARLIER = 3;
 
 const RECENT_DRAFTS = 5;
 
@@ -29,8 +35,11 @@ export async function findUnanswered(
   conversation: Conversation,
 ): Promise<Unanswered | null> {
   const { messages } = await client.messages(conversation.id, { pageSize: MESSAGES_TO_LOOK_AT });
-  const message = messageToAnswer(messages);
-  return message && { conversation, message };
+  const waiting = messagesToAnswer(messages);
+  const message = waiting.at(-1);
+  return message === undefined
+    ? null
+    : { conversation, message, earlier: waiting.slice(-1 - MAX_EARLIER, -1) };
 }
 
 /** A draft that can be shown: finished, with words, and not acted on. */
@@ -40,12 +49,13 @@ export function isOpenDraft(draft: ResponseRecord): boolean {
 
 /** The suggestion of a finished draft; null when the model had nothing to say. */
 export function suggestionOf(
-  { conversation, message }: Unanswered,
+  { conversation, message, earlier }: Unanswered,
   draft: Pick<GeneratedResponse, "responseId" | "response" | "confidence">,
 ): Suggestion | null {
   const text = (draft.response ?? "").trim();
   if (text === "") return null;
-  return { conversation, message, responseId: draft.responseId, text, confidence: draft.confidence };
+  const { responseId, confidence } = draft;
+  return { conversation, message, earlier, responseId, text, confidence };
 }
 
 /** The open draft for this very message, if there is one. */

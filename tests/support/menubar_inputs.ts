@@ -62,7 +62,7 @@ export function suggestionWith(words: { to?: string; message?: string; text?: st
     attachments: [],
   };
   const conversation = { id: "c", displayName: to, isGroup: false, participantIds: ["+15550100001"] };
-  return { conversation, message, responseId: `response-${id}`, text, confidence: 0.75 };
+  return { conversation, message, earlier: [], responseId: `response-${id}`, text, confidence: 0.75 };
 }
 
 /** One input for each state. */
