@@ -6,7 +6,7 @@ import { AgentHome } from "../../tests/support/agent_home.ts";
 import { bulkChatDb } from "../../tests/support/chat_db_bulk.ts";
 import { editMessage, unsendMessage } from "../../tests/support/chat_db_edits.ts";
 import { type Chat, type ChatDb, createChatDb, type Message } from "../../tests/support/chat_db_fixture.ts";
-import { addAttachmentMessage, addSendLater, addTapback } from "../../tests/support/chat_db_rows.ts";
+import { addAppMessage, addAttachmentMessage, addSendLater, addTapback } from "../../tests/support/chat_db_rows.ts";
 import { syncCommand } from "./sync_command.ts";
 
 const MAYA = "+15550100001";
@@ -166,6 +166,28 @@ Deno.test("a message that is brought back from Recently Deleted is sent, also wh
     assert.deepEqual(await synced(home), []);
     db.recoverMessage(message, EDITED_AT);
     assert.deepEqual((await synced(home)).map(({ text }) => text), ["put away"]);
+  }));
+
+Deno.test("a message is sent once it is no longer junk", () =>
+  withSyncedMessages(async ({ home, db }) => {
+    const chat = db.addChat({ identifier: "bo@example.com", columns: { is_filtered: 2 } });
+    db.addMessage({ chat, from: "bo@example.com", text: "no prize", sentAt: AT });
+    assert.deepEqual(await synced(home), []);
+    db.store.run("UPDATE chat SET is_filtered = 0");
+    assert.deepEqual((await synced(home)).map(({ text }) => text), ["no prize"]);
+    assert.deepEqual(await synced(home), []);
+  }));
+
+Deno.test("a link preview takes the place of the row that Messages deletes for it", () =>
+  withSyncedMessages(async ({ home, db, chat }) => {
+    const link = { chat, from: MAYA, text: "https://example.test/", sentAt: AT };
+    const options = { ...link, bundleId: "com.apple.messages.URLBalloonProvider" };
+    const [placeholder, preview] = [addAppMessage(db, options), addAppMessage(db, options)];
+    assert.equal((await synced(home)).length, 1);
+    db.deleteMessage(placeholder);
+    await synced(home);
+    const links = [...home.server.account.messages].filter(([, { message }]) => message.text === link.text);
+    assert.deepEqual(links.map(([guid]) => guid), [preview.guid]);
   }));
 
 Deno.test("what changes on an old message while it lies in Recently Deleted is sent when it is brought back", () =>

@@ -44,8 +44,11 @@ const WATCHED_ROWS = 500;
 const WAITING_ROWS = 10_000;
 /** Rows that are no messages yet, but become one under the same ROWID: when they are sent, put back, or no longer junk. */
 const WAITING: readonly SkipReason[] = ["scheduled", "recently_deleted", "junk"];
-/** Rows that are no messages and may still change: a tapback goes when it is taken back, an empty row gets its text. */
-const UNSTEADY: readonly SkipReason[] = ["tapback", "empty"];
+/**
+ * Rows that are no messages and may still change: a tapback goes when it is taken back, an empty row gets its text, and
+ * what repeats another row becomes a message when that row goes.
+ */
+const UNSTEADY: readonly SkipReason[] = ["tapback", "empty", "self_chat_twin", "link_preview"];
 const TAPBACK_STATE = "tapback:";
 const UNFINISHED_STATE = "unfinished";
 
