@@ -92,6 +92,15 @@ Deno.test("a national number is completed with the country of the region", () =>
     assert.deepEqual(contacts.map(handleOf), ["+436641234567", "+4915155501234"]);
   }));
 
+Deno.test("numbers of two countries with the same last ten digits are two people", () =>
+  inTempFolder((root) => {
+    writeAddressBook(root, [
+      { firstName: "Ana", phones: ["+1 201 555 0123"] },
+      { firstName: "Bo", phones: ["+44 2015550123"] },
+    ]);
+    assert.deepEqual(namesByHandle(read(root)), { "+12015550123": "Ana", "+442015550123": "Bo" });
+  }));
+
 Deno.test("entity numbers and owner columns are found by name, and only people are contacts", () =>
   inTempFolder((root) => {
     const models: SourceOptions[] = [{}, { entityOffset: -1 }, { entityOffset: 40, typedOwnerOnly: true }];
@@ -159,6 +168,20 @@ Deno.test("a picture has one hash wherever it is stored, and none when its file 
     const account = [...Deno.readDirSync(`${root}/Sources`)][0]?.name ?? "";
     Deno.removeSync(`${root}/Sources/${account}/.AddressBook-v22_SUPPORT`, { recursive: true });
     assert.deepEqual(hashes(), [PICTURE_HASH, null, null, null]);
+  }));
+
+Deno.test("a picture stored without a frame has the same hash, and one that is no picture has none", () =>
+  inTempFolder((root) => {
+    using source = createAddressBookSource(root);
+    source.addContact({ firstName: "Ana", phones: ["+15550100001"] });
+    const store = source.sqlite.prepare("UPDATE ZABCDRECORD SET ZTHUMBNAILIMAGEDATA = ?");
+    const hash = () => read(root).contacts[0]?.avatarHash;
+    store.run(PICTURE);
+    assert.equal(hash(), PICTURE_HASH);
+    for (const none of [new Uint8Array(), Uint8Array.of(1), Uint8Array.of(2, 0), null]) {
+      store.run(none);
+      assert.equal(hash(), null);
+    }
   }));
 
 Deno.test("a picture's file name cannot lead out of its folder", () =>
