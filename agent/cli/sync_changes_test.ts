@@ -6,7 +6,12 @@ import { AgentHome } from "../../tests/support/agent_home.ts";
 import { bulkChatDb } from "../../tests/support/chat_db_bulk.ts";
 import { editMessage, unsendMessage } from "../../tests/support/chat_db_edits.ts";
 import { type Chat, type ChatDb, createChatDb, type Message } from "../../tests/support/chat_db_fixture.ts";
-import { addAppMessage, addAttachmentMessage, addSendLater, addTapback } from "../../tests/support/chat_db_rows.ts";
+import {
+  addAppMessage,
+  addAttachmentMessage,
+  addSendLater,
+  addTapback,
+} from "../../tests/support/chat_db_rows.ts";
 import { syncCommand } from "./sync_command.ts";
 
 const MAYA = "+15550100001";
