@@ -1,13 +1,13 @@
 /** Owns the reading of messages: new rows after a mark in the order they were written, and known rows once more. */
 import type { ChatDatabase } from "./chat_database.ts";
 import { ChatDirectory } from "./chat_directory.ts";
-import type { ChatMessage } from "./chat_message.ts";
 import { lastWriteMs } from "./database_file.ts";
 import { type EditedRowsFinder, editedRowsFinder } from "./edited_rows.ts";
 import { isMarkMoved, RowsRenumberedError } from "./identity.ts";
-import { SKIP_REASONS, type SkipReason } from "./message_class.ts";
+import { emptyBatch, type MessageBatch, takeRow } from "./message_batch.ts";
 import { type MessageRow, messageRowColumns, messageRowOf } from "./message_row.ts";
 import { type RowOutcome, RowReader, type RowVisitor } from "./row_reader.ts";
+import { spansOf } from "./row_spans.ts";
 import { SettleClock } from "./settle_clock.ts";
 import { integerOf, type Query } from "./sql_value.ts";
 
@@ -16,9 +16,6 @@ const DEFAULT_LIMIT = 1_000;
 const DEFAULT_SETTLE_MS = 10_000;
 /** Far more rows than Messages leaves unfinished at a time: an orphan deep in the history never holds up a sync. */
 const UNFINISHED_ROWS = 10_000;
-/** Rows that are read together when single ones are asked for: neighbours cost less than another query. */
-const SPAN_ROWS = 1_000;
-const SPAN_GAP_ROWS = 50;
 
 export interface ReadOptions {
   /** The most rows to scan, 1,000 by default. */
@@ -29,32 +26,6 @@ export interface ReadOptions {
   settleMs?: number;
   /** Guid of the row at the mark, by which it is seen that the rows are still numbered as they were. */
   markGuid?: string | null;
-}
-
-/** A row that is no message of its own. */
-export interface PassedRow {
-  rowId: number;
-  reason: SkipReason;
-  /** The message that a tapback belongs to. */
-  targetGuid: string | null;
-}
-
-/** What one read found. */
-export interface MessageBatch {
-  messages: ChatMessage[];
-  /** The mark for the next read: the last row scanned, whether or not it gave a message. */
-  lastRowId: number;
-  /** Guid of the row at that mark; the given one when no row was scanned. */
-  lastGuid: string | null;
-  /** True when more rows can be read at once. */
-  hasMore: boolean;
-  /** The row at which reading stopped because Messages may still be writing it: read again later. Null for none. */
-  heldBackRowId: number | null;
-  /** Rows passed over, by reason, and one by one. */
-  skipped: Record<SkipReason, number>;
-  passed: PassedRow[];
-  /** Messages whose body could not be decoded and whose `text` is empty; they are in `messages`, without words. */
-  undecodableCount: number;
 }
 
 /** Reads messages from an open chat.db. Keeps small tables in memory, so one reader serves many reads. */
@@ -101,7 +72,7 @@ export class MessageReader {
       }
       const batch = emptyBatch(rowId, { lastGuid: markGuid, hasMore: rows.length > limit });
       if (batch.hasMore) rows.pop();
-      this.#visit(rows, options, (row, outcome) => take(batch, row, outcome));
+      this.#visit(rows, options, (row, outcome) => takeRow(batch, row, outcome));
       return batch;
     });
   }
@@ -157,51 +128,4 @@ export class MessageReader {
     this.#settleClock.observe(maxRowId, { atMs, nowMs });
     return Math.max(this.#settleClock.settledRowId(nowMs - settleMs), maxRowId - UNFINISHED_ROWS);
   }
-}
-
-/** Ranges that cover `rowIds` with few rows besides. */
-function spansOf(rowIds: Iterable<number>): [first: number, last: number][] {
-  const spans: [number, number][] = [];
-  for (const rowId of [...rowIds].sort((a, b) => a - b)) {
-    const span = spans.at(-1);
-    if (span && rowId - span[1] <= SPAN_GAP_ROWS && rowId - span[0] < SPAN_ROWS) span[1] = rowId;
-    else spans.push([rowId, rowId]);
-  }
-  return spans;
-}
-
-/** Returns whether to go on: not past a row that Messages may still be writing. */
-function take(batch: MessageBatch, row: MessageRow, outcome: RowOutcome): boolean {
-  if (outcome.kind === "unfinished") {
-    batch.hasMore = false;
-    batch.heldBackRowId = row.rowId;
-    return false;
-  }
-  batch.lastRowId = row.rowId;
-  batch.lastGuid = row.guid;
-  if (outcome.kind === "message") {
-    batch.messages.push(outcome.message);
-    if (outcome.isUndecodable) batch.undecodableCount++;
-  } else {
-    const { reason, targetGuid } = outcome;
-    batch.skipped[reason]++;
-    batch.passed.push({ rowId: row.rowId, reason, targetGuid });
-  }
-  return true;
-}
-
-function emptyBatch(
-  rowId: number,
-  { lastGuid, hasMore }: Pick<MessageBatch, "lastGuid" | "hasMore">,
-): MessageBatch {
-  return {
-    messages: [],
-    lastRowId: rowId,
-    lastGuid,
-    hasMore,
-    heldBackRowId: null,
-    skipped: Object.fromEntries(SKIP_REASONS.map((reason) => [reason, 0])) as Record<SkipReason, number>,
-    passed: [],
-    undecodableCount: 0,
-  };
 }

@@ -7,7 +7,8 @@ import type { ChatDb } from "../../tests/support/chat_db_fixture.ts";
 import { addAttachmentMessage } from "../../tests/support/chat_db_rows.ts";
 import { minutesFromNow, readAll } from "../../tests/support/read_chat_db.ts";
 import { ChatDatabase } from "./chat_database.ts";
-import { type MessageBatch, MessageReader } from "./message_reader.ts";
+import type { MessageBatch } from "./message_batch.ts";
+import { MessageReader } from "./message_reader.ts";
 
 const AT = "2024-06-01T12:00:00.250Z";
 const ANA = "+15550100001";

@@ -1,6 +1,7 @@
 /** Owns gathering what one round of a sync sends: enough for few requests, little enough for small memory. */
 import type { ChatMessage } from "../chatdb/chat_message.ts";
-import type { MessageReader, PassedRow } from "../chatdb/message_reader.ts";
+import type { PassedRow } from "../chatdb/message_batch.ts";
+import type { MessageReader } from "../chatdb/message_reader.ts";
 
 /** Messages after a mark, in the order they were written. */
 export interface GatheredMessages {

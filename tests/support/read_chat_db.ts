@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ChatDatabase } from "../../agent/chatdb/chat_database.ts";
 import type { ChatMessage } from "../../agent/chatdb/chat_message.ts";
-import { type MessageBatch, MessageReader } from "../../agent/chatdb/message_reader.ts";
+import type { MessageBatch } from "../../agent/chatdb/message_batch.ts";
+import { MessageReader } from "../../agent/chatdb/message_reader.ts";
 import { type ChatDb, type ChatDbOptions, createChatDb } from "./chat_db_fixture.ts";
 
 /** Reads all that `write` leaves in a chat.db which its writer still holds open; every row is settled. */
