@@ -1,6 +1,7 @@
 /** Owns the attribute runs of a message body: parts, attachments, mentions, links and audio transcripts. */
 import { ArchivedObject, type ArchivedValue } from "./archived_object.ts";
-import { MalformedTypedstreamError, TypedstreamReader } from "./typedstream_reader.ts";
+import { MalformedTypedstreamError } from "./typedstream_cursor.ts";
+import { TypedstreamReader } from "./typedstream_reader.ts";
 
 /** Attribute keys of Messages (imessage-chatdb docs/TYPEDSTREAM.md §6). */
 const KEY = {

@@ -31,7 +31,10 @@ export interface MessageBatch {
 }
 
 /** Adds what a row turned out to be. Returns whether to go on: not past a row that Messages may still be writing. */
-export function takeRow(batch: MessageBatch, row: MessageRow, outcome: RowOutcome): boolean {
+export function takeRow(
+  batch: MessageBatch,
+  { row, outcome }: { row: MessageRow; outcome: RowOutcome },
+): boolean {
   if (outcome.kind === "unfinished") {
     batch.hasMore = false;
     batch.heldBackRowId = row.rowId;

@@ -72,7 +72,7 @@ export class MessageReader {
       }
       const batch = emptyBatch(rowId, { lastGuid: markGuid, hasMore: rows.length > limit });
       if (batch.hasMore) rows.pop();
-      this.#visit(rows, options, (row, outcome) => takeRow(batch, row, outcome));
+      this.#visit(rows, options, (row, outcome) => takeRow(batch, { row, outcome }));
       return batch;
     });
   }

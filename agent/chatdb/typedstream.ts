@@ -1,6 +1,7 @@
 /** Owns the way from a message's attributedBody blob to its text. */
 import { integerWidth, unsignedAt } from "./typedstream_head.ts";
-import { MalformedTypedstreamError, TypedstreamReader } from "./typedstream_reader.ts";
+import { MalformedTypedstreamError } from "./typedstream_cursor.ts";
+import { TypedstreamReader } from "./typedstream_reader.ts";
 
 /**
  * What an attributedBody holds. `empty` is a sound archive whose string has no characters;

@@ -1,0 +1,76 @@
+/** Owns the way through a typedstream's bytes: bytes, integers, floats and strings, never past the end. */
+import { HEAD, integerWidth, unsignedAt } from "./typedstream_head.ts";
+
+/** Streamer 4, little-endian, system 1000: the header of every body (imessage-chatdb docs/TYPEDSTREAM.md §1). */
+const HEADER = Uint8Array.from("\x04\x0bstreamtyped\x81\xe8\x03", (char) => char.charCodeAt(0));
+
+/** The bytes do not follow the grammar; caught inside agent/chatdb, never seen by its callers. */
+export class MalformedTypedstreamError extends Error {
+  override name = "MalformedTypedstreamError";
+}
+
+/** A place in the bytes. Each step consumes at least one byte or throws `MalformedTypedstreamError`. */
+export class TypedstreamCursor {
+  readonly #bytes: Uint8Array;
+  #position = 0;
+
+  /** At the first byte after the header. @throws MalformedTypedstreamError when the bytes do not begin with it */
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    for (const expected of HEADER) {
+      if (this.byte() !== expected) throw new MalformedTypedstreamError("no typedstream header");
+    }
+  }
+
+  /** The integer whose head has been read. */
+  unsigned(head: number): number {
+    if (head < 0x80) return head;
+    const widthBytes = integerWidth(head);
+    if (widthBytes === -1) throw new MalformedTypedstreamError("a tag where a number belongs");
+    return unsignedAt(this.#bytes, this.#advance(widthBytes) - 1);
+  }
+
+  /** The same with a sign, which the first bit of its width tells. */
+  signed(head: number): number {
+    const spareBits = 32 - 8 * (integerWidth(head) || 1);
+    return this.unsigned(head) << spareBits >> spareBits;
+  }
+
+  float(sizeBytes: 4 | 8): number {
+    const head = this.byte();
+    if (head !== HEAD.FLOAT) return this.signed(head);
+    const { buffer, byteOffset } = this.slice(sizeBytes);
+    const view = new DataView(buffer, byteOffset, sizeBytes);
+    return sizeBytes === 4 ? view.getFloat32(0, true) : view.getFloat64(0, true);
+  }
+
+  /** Type strings and class names are ASCII and short: a call of TextDecoder for each took half of all the time. */
+  latin1(lengthBytes: number): string {
+    const start = this.#advance(lengthBytes);
+    let string = "";
+    for (let i = start; i < start + lengthBytes; i++) string += String.fromCharCode(this.#bytes[i] ?? 0);
+    return string;
+  }
+
+  byte(): number {
+    const byte = this.#bytes[this.#position];
+    if (byte === undefined) throw new MalformedTypedstreamError("the archive ends too early");
+    this.#position++;
+    return byte;
+  }
+
+  slice(lengthBytes: number): Uint8Array {
+    const start = this.#advance(lengthBytes);
+    return this.#bytes.subarray(start, start + lengthBytes);
+  }
+
+  /** Moves past `lengthBytes` and returns where they began. */
+  #advance(lengthBytes: number): number {
+    const start = this.#position;
+    if (start + lengthBytes > this.#bytes.length) {
+      throw new MalformedTypedstreamError("a length that runs past the end");
+    }
+    this.#position = start + lengthBytes;
+    return start;
+  }
+}
