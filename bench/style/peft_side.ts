@@ -5,9 +5,7 @@ import { epochBatches } from "../../ml/training/run/epoch_batches.ts";
 import { prepareSamples } from "../../ml/training/samples/prepare_samples.ts";
 import { parseTrainingRequest, type TrainingRequestInput } from "../../ml/training/run/training_request.ts";
 import { silentLogger } from "../../tests/support/tiny_gguf_engine.ts";
-import { PEERS_DIR, PEFT_PYTHON, PEFT_SCRIPT } from "../peers/peer_paths.ts";
-
-const CACHE = join(PEERS_DIR, "models");
+import { PEFT_MODELS, PEFT_PYTHON, PEFT_SCRIPT } from "../peers/peer_paths.ts";
 
 export interface PeftOptions {
   /** A folder for the job's file. */
@@ -22,7 +20,7 @@ export async function isPeftInstalled(): Promise<boolean> {
 }
 
 /** The job that a training request is, as PEFT's script reads it: token ids, and each epoch's order. */
-async function peftJobOf(request: TrainingRequestInput): Promise<Record<string, unknown>> {
+export async function peftJobOf(request: TrainingRequestInput): Promise<Record<string, unknown>> {
   const { samples, modelPath, method, maxSampleTokens, heldOutShare, maxHeldOut, ...settings } =
     parseTrainingRequest(request);
   await using tokenizer = await openSampleTokenizer(modelPath, { log: silentLogger() });
@@ -57,7 +55,7 @@ export async function trainWithPeft(request: TrainingRequestInput, options: Peft
   const jobPath = join(folder, "peft_job.json");
   await Deno.writeTextFile(jobPath, JSON.stringify(await peftJobOf(request)));
   const { success, stdout } = await new Deno.Command(PEFT_PYTHON, {
-    args: [PEFT_SCRIPT, "--model", request.modelPath, "--job", jobPath, "--cache", CACHE]
+    args: [PEFT_SCRIPT, "--model", request.modelPath, "--job", jobPath, "--cache", PEFT_MODELS]
       .concat("--dtype", dtype, "--threads", String(threads)),
     stderr: "null",
     // Its threads would otherwise wait for one another spinning, which costs it most of a busy machine.

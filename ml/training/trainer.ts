@@ -43,6 +43,9 @@ export type WeightFormat = "auto" | "f32" | "bf16" | "mixed" | "q8_0" | "file";
 
 export const DEFAULT_MICRO_BATCH_TOKENS = 512;
 
+/** Peak of the rate for adapters of attention at `alpha` = 2 · rank: see docs/training-speed.md. */
+export const DEFAULT_LEARNING_RATE = 1e-3;
+
 export interface TrainerOptions {
   /** The base model's GGUF file. */
   modelPath: string;

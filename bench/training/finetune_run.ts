@@ -1,0 +1,49 @@
+/** Owns timing llama-finetune, llama.cpp's training of all weights: windows as long as a sample stand for samples. */
+import { join } from "node:path";
+import { StartError } from "../../lib/lifecycle.ts";
+import { FINETUNE, FINETUNE_MODEL } from "../peers/peer_paths.ts";
+import { THREADS } from "../style/kept_run.ts";
+
+/** Enough that its clock, which tells whole seconds, is near. */
+const WINDOWS = 16;
+const SENTENCE =
+  "She said that she would bring dessert, but in the end we ordered pizza and watched a film. ";
+/** More than the tokens of a character of such text. */
+const TOKENS_PER_CHARACTER = 0.24;
+
+/** Its last line of progress: windows done, and hours, minutes and seconds since the first. */
+const PROGRESS = /train: .*? data=0*(\d+)\/.*? t=(\d+):(\d+):(\d+)/g;
+
+function isBuilt(): boolean {
+  try {
+    return Deno.statSync(FINETUNE).isFile && Deno.statSync(FINETUNE_MODEL).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/** Windows a second, each as long as a sample; undefined where it is not built. */
+export async function finetuneSamplesPerSecond(sampleTokens: number): Promise<number | undefined> {
+  if (!isBuilt()) return undefined;
+  const dir = await Deno.makeTempDir();
+  try {
+    // Its windows overlap by a half; a length must be a multiple of 8.
+    const length = Math.round(sampleTokens / 8) * 8;
+    const characters = length * (WINDOWS / 2 + 1) / TOKENS_PER_CHARACTER;
+    const text = join(dir, "text.txt");
+    await Deno.writeTextFile(text, SENTENCE.repeat(Math.ceil(characters / SENTENCE.length)));
+    const sizes = ["-c", "-b", "-ub"].flatMap((option) => [option, String(length)]);
+    const { success, stdout, stderr } = await new Deno.Command(FINETUNE, {
+      args: ["-m", FINETUNE_MODEL, "-f", text, "-o", join(dir, "trained.gguf"), ...sizes]
+        .concat("-t", String(THREADS), "-epochs", "1", "-val-split", "0.1", "-lr", "1e-6"),
+    }).output();
+    if (!success) throw new StartError("llama-finetune did not complete");
+    const told = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    const last = [...told.matchAll(PROGRESS)].at(-1);
+    if (last === undefined) throw new StartError("llama-finetune told no progress");
+    const [windows = 0, hours = 0, minutes = 0, seconds = 0] = last.slice(1).map(Number);
+    return windows / (hours * 3_600 + minutes * 60 + seconds);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}

@@ -1,0 +1,41 @@
+/** Owns the job that both sides train: 200 replies of one real person, 60 later ones held out, as token ids. */
+import { join } from "node:path";
+import { readCorpus } from "../../demo/corpus_content.ts";
+import type { TrainingRequestInput } from "../../ml/training/run/training_request.ts";
+import type { TokenSample } from "../../ml/training/trainer.ts";
+import { choosePeople } from "../style/corpus_people.ts";
+import { DATA_DIR, styleRequest } from "../style/kept_run.ts";
+import { peftJobOf } from "../style/peft_side.ts";
+
+const PEOPLE = { people: 3, train: 200, heldOut: 60 };
+
+export interface PersonJob {
+  request: TrainingRequestInput;
+  modelPath: string;
+  /** The job's file. */
+  path: string;
+  train: TokenSample[];
+}
+
+/** Tokens of a sample, on average. */
+export function meanTokens(samples: readonly TokenSample[]): number {
+  return samples.reduce((sum, { prompt, reply }) => sum + prompt.length + reply.length, 0) / samples.length;
+}
+
+/** Writes the job of one of the people that the style bench measures, counted from 0. */
+export async function personJob(index: number): Promise<PersonJob> {
+  const person = choosePeople(await readCorpus(DATA_DIR), PEOPLE)[index];
+  if (person === undefined) throw new RangeError(`There is no person ${index}`);
+  const request = await styleRequest(`bench-${person.id}`, {
+    samples: [
+      ...person.train.map((sample) => ({ ...sample, heldOut: false })),
+      ...person.heldOut.map((sample) => ({ ...sample, heldOut: true })),
+    ],
+  });
+  const job = await peftJobOf(request);
+  const folder = join(DATA_DIR, "bench");
+  await Deno.mkdir(folder, { recursive: true });
+  const path = join(folder, `${request.jobId}.json`);
+  await Deno.writeTextFile(path, JSON.stringify(job));
+  return { request, modelPath: request.modelPath, path, train: job.train as TokenSample[] };
+}
