@@ -228,6 +228,16 @@ Deno.test("a file or folder that may not be read is denied", async () => {
   });
 });
 
+Deno.test("a file that is hidden in a folder which may not be listed is denied, not missing", () =>
+  withFolder(async (folder) => {
+    await Deno.chmod(folder, 0o755);
+    const closed = join(folder, "Messages");
+    await Deno.mkdir(closed);
+    await Deno.chmod(closed, 0o111);
+    assert.equal(await faultOfOrdinaryUser(folder, join(closed, "chat.db")), "permission_denied");
+    await Deno.chmod(closed, 0o755);
+  }));
+
 Deno.test("a folder in which SQLite may not make its -shm file is denied", () =>
   withFolder(async (folder) => {
     await Deno.chmod(folder, 0o755);
