@@ -8,8 +8,10 @@ import { type MessageRow, messageRowColumns, messageRowOf } from "./message_row.
 import type { Query } from "./sql_value.ts";
 
 const NANOSECONDS_PER_S = 1_000_000_000n;
+/** Where there is no index by date, only so many rows before are looked at: what belongs together is written together. */
+const ROWS_BEFORE = 500;
 
-/** Finds rows by the index on `message.date`: a few microseconds, so it is for the few rows that need it. */
+/** Finds rows by Messages' index on `message.date`: a few microseconds, so it is for the few rows that need it. */
 export class EarlierRows {
   readonly #directory: ChatDirectory;
   readonly #selectNear: Query;
@@ -18,8 +20,9 @@ export class EarlierRows {
   constructor(database: ChatDatabase, directory: ChatDirectory) {
     this.#directory = directory;
     this.#findChats = chatFinder(database);
+    const rows = hasDateIndex(database) ? "ROWID < ?3" : `ROWID BETWEEN ?3 - ${ROWS_BEFORE} AND ?3 - 1`;
     this.#selectNear = database.prepare(
-      `SELECT ${messageRowColumns(database.schema)} FROM message WHERE date BETWEEN ? AND ? AND ROWID < ?`,
+      `SELECT ${messageRowColumns(database.schema)} FROM message WHERE date BETWEEN ?1 AND ?2 AND ${rows}`,
     );
   }
 
@@ -37,4 +40,10 @@ export class EarlierRows {
   #conversationOf({ rowId }: MessageRow): Conversation | null {
     return this.#directory.conversation(this.#findChats(rowId, rowId).get(rowId) ?? null);
   }
+}
+
+function hasDateIndex(database: ChatDatabase): boolean {
+  return database.prepare(`
+    SELECT 1 FROM pragma_index_list('message') AS list JOIN pragma_index_info(list.name) AS part
+    WHERE part.seqno = 0 AND part.name = 'date' AND NOT list.partial`)().length > 0;
 }

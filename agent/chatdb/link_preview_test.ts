@@ -29,6 +29,18 @@ Deno.test("the preview of a link that the same person has just written is passed
   assert.deepEqual(skippedOf(batch), { link_preview: 2 });
 });
 
+Deno.test("doubles are found without Messages' index by date as well, near the row", () => {
+  const batch = readAll((db) => {
+    db.store.run("DROP INDEX message_idx_date");
+    const chat = db.addChat({ identifier: ANA });
+    const self = db.addChat({ identifier: db.me });
+    db.addMessage({ chat, from: ANA, sentAt: seconds(0), text: LINK });
+    db.addSelfChatTwins({ chat: self, sentAt: seconds(2), text: "milk" });
+    addPreview(db, { chat, sentAt: seconds(6), text: LINK });
+  });
+  assert.deepEqual(textsOf(batch), [LINK, "milk"]);
+});
+
 Deno.test("a preview that replaces its placeholder is one message", () => {
   const batch = readAll((db) => {
     const chat = db.addChat({ identifier: ANA });
