@@ -13,6 +13,7 @@ import type { SuggestionCard } from "../menubar/suggestion_card.ts";
 import { isWorkHeld } from "../platform/instance_lock.ts";
 import { installService, type ServiceStatus, serviceStatus } from "../service/agent_service.ts";
 import { SERVICE_LABEL } from "../service/launch_agent_plist.ts";
+import { loadPolicies } from "../suggest/conversation_policies.ts";
 import { openSuggestions } from "../suggest/open_suggestions.ts";
 import { actOnSuggestion } from "../suggest/suggestion_action.ts";
 import { continuePairing, pair, type PairingOutcome } from "../sync/pairing.ts";
@@ -169,7 +170,8 @@ export function menubarWorld({ servicesFor, copy, quit }: MenubarWorldOptions): 
   const names = cachedNames();
   return {
     look: () => look(services),
-    suggestions: async () => await openSuggestions(await client()),
+    suggestions: async () =>
+      await openSuggestions(await client(), await loadPolicies(services.suggestions.policies)),
     names: () => names(services),
     examine: () => examineAgent(services),
     pair(address) {

@@ -192,6 +192,18 @@ Deno.test("a reply that Messages refused stays as it was recorded, and the next 
   assert.deepEqual(await actions(mac), [["edit", "Yes, at eight"]]);
 });
 
+Deno.test("of a conversation that is off nothing is shown, not even a draft from before", async () => {
+  const { mac, running } = await withDraft();
+  await using _mac = mac;
+  using _running = running;
+  const menubar = new Menubar(mac);
+  await menubar.refresh();
+  assert.equal(menubar.app.view.panel.cards.length, 1);
+  await mac.run("suggest", "policy", "off", "--conversation", ADA);
+  await menubar.refresh();
+  assert.deepEqual(menubar.app.view.panel.cards, []);
+});
+
 Deno.test("people are shown by the names that Contacts has for them, also after it has changed", async () => {
   const { mac, running } = await withDraft();
   await using _mac = mac;

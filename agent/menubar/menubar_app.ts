@@ -71,6 +71,8 @@ export class MenubarApp {
   readonly #world: MenubarWorld;
   #facts: Omit<MenubarInput, "nowMs"> = EMPTY;
   #tray: MenubarTray | null = null;
+  /** Drafts that the person is done with, by id. */
+  readonly #acted = new Set<string>();
   #asked: { atMs: number; syncAt: string | null } | null = null;
 
   constructor(world: MenubarWorld) {
@@ -94,7 +96,7 @@ export class MenubarApp {
     if (look.isRunning && look.agent?.phase === "watching" && this.#isTimeToAsk(syncAt)) {
       const suggestions = await this.#world.suggestions().catch(() => this.#facts.suggestions);
       this.#asked = { atMs: this.#world.now(), syncAt };
-      this.#show({ ...look, suggestions: suggestions.filter(this.#isNoUnsent), names: this.#world.names() });
+      this.#show({ ...look, suggestions: suggestions.filter(this.#isNew), names: this.#world.names() });
     } else {
       this.#show(look);
     }
@@ -134,7 +136,9 @@ export class MenubarApp {
     return this.#world.now() - this.#asked.atMs >= ASK_INTERVAL_MS;
   }
 
-  readonly #isNoUnsent = ({ responseId }: Suggestion): boolean =>
+  /** What the server answered may be older than what the person did meanwhile. */
+  readonly #isNew = ({ responseId }: Suggestion): boolean =>
+    !this.#acted.has(responseId) &&
     this.#facts.unsent.every(({ suggestion }) => suggestion.responseId !== responseId);
 
   /** A card is acted on once at a time: the person may click again before the first click has its effect. */
@@ -155,6 +159,7 @@ export class MenubarApp {
   }
 
   #forget({ responseId }: SuggestionCard): void {
+    this.#acted.add(responseId);
     this.#show({
       suggestions: this.#facts.suggestions.filter((suggestion) => suggestion.responseId !== responseId),
       unsent: this.#facts.unsent.filter(({ suggestion }) => suggestion.responseId !== responseId),

@@ -167,6 +167,21 @@ Deno.test("a card that was acted on is gone, and cannot be acted on again", asyn
   assert.deepEqual(done, [`send ${suggestion.responseId}: Yes`]);
 });
 
+Deno.test("an answer of the server that is older than a click does not bring the card back", async () => {
+  const suggestion = suggestionWith();
+  let answer = Promise.resolve([suggestion]);
+  const { app, act, clock } = appIn({ suggestions: () => answer });
+  await app.refresh();
+  const late = Promise.withResolvers<typeof suggestion[]>();
+  answer = late.promise;
+  clock.nowMs += 15_000;
+  const looking = app.refresh();
+  await act({ action: "dismiss", responseId: suggestion.responseId, text: "" });
+  late.resolve([suggestion]);
+  await looking;
+  assert.deepEqual(app.view.panel.cards, []);
+});
+
 Deno.test("a second click while the first one is under way does nothing", async () => {
   const suggestion = suggestionWith();
   const acted = Promise.withResolvers<CardOutcome>();

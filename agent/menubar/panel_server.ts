@@ -86,6 +86,7 @@ export function panelHandler(options: PanelServerOptions): (request: Request) =>
   let edits: ReadonlyMap<string, string> = new Map();
 
   async function done(request: Request): Promise<Response> {
+    if (Number(request.headers.get("content-length")) > MAX_FORM_BYTES) return page("", 413);
     const body = await request.bytes();
     const form = new URLSearchParams(new TextDecoder().decode(body.subarray(0, MAX_FORM_BYTES)));
     if (!isKey(form.get("key"), key)) return page("", 404);

@@ -26,7 +26,7 @@ function served(panel: PanelView = panelWith()) {
   const get = (path: string) => handler(new Request(ORIGIN + path));
   const post = (fields: Record<string, string>) =>
     handler(new Request(`${ORIGIN}/do`, { method: "POST", body: new URLSearchParams(fields) }));
-  return { asked, get, post };
+  return { asked, handler, get, post };
 }
 
 Deno.test("no word of a message becomes markup, wherever it stands", () => {
@@ -162,5 +162,8 @@ Deno.test("a form without the key, with a button that there is not, or without e
     assert.equal((await post({ ...form, do: wrong })).status, 400, wrong);
   }
   assert.equal((await post({ ...form, "text:r": "x".repeat(1_100_000) })).status, 400);
+  const headers = { "content-length": "2000000" };
+  const announced = new Request(`${ORIGIN}/do`, { method: "POST", headers, body: "key=x" });
+  assert.equal((await served().handler(announced)).status, 413);
   assert.deepEqual(asked, []);
 });

@@ -95,7 +95,8 @@ export function createLaunchd({ commands, userId, wait = delay }: LaunchdOptions
     throw launchdError("stop", result);
   }
 
-  async function bootstrap(plistPath: string): Promise<void> {
+  /** Something else may load the job between the tries, so each begins without it. */
+  async function bootstrap({ label, plistPath }: { label: string; plistPath: string }): Promise<void> {
     for (let attempt = 1;; attempt++) {
       const result = await launchctl("bootstrap", domain, plistPath);
       if (result.code === 0) return;
@@ -103,6 +104,7 @@ export function createLaunchd({ commands, userId, wait = delay }: LaunchdOptions
         throw launchdError("start", result);
       }
       await wait(RETRY_MS);
+      await unload(label);
     }
   }
 
@@ -118,7 +120,7 @@ export function createLaunchd({ commands, userId, wait = delay }: LaunchdOptions
       await unload(label);
       // A job that was switched off cannot be loaded; installing it is the person's word that it shall run.
       await launchctl("enable", `${domain}/${label}`);
-      await bootstrap(plistPath);
+      await bootstrap({ label, plistPath });
     },
   };
 }

@@ -71,6 +71,14 @@ Deno.test("a bootstrap that fails in passing is tried again, and one that goes o
   );
 });
 
+Deno.test("a job that something else has loaded meanwhile is unloaded before the next try", async () => {
+  const { launchctl, launchd, verbs } = launchdUnderTest();
+  launchctl.isLoadedMeanwhile = true;
+  await launchd.load(JOB);
+  assert.deepEqual(verbs(), ["print", "enable", "bootstrap", "print", "bootout", "print", "bootstrap"]);
+  assert.equal((await launchd.job(LABEL))?.state, "running");
+});
+
 Deno.test("an unload waits for the end, is content with a job that is not there, and tells of one that stays", async () => {
   const { launchctl, launchd, verbs } = launchdUnderTest();
   await launchd.unload(LABEL);

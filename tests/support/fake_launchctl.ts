@@ -12,6 +12,8 @@ export class FakeLaunchctl extends RecordedCommands {
   drainLooks = 0;
   /** Bootstraps that fail although the job is gone. */
   transientFailures = 0;
+  /** True when something else loads the job just before the next bootstrap. */
+  isLoadedMeanwhile = false;
   /** What every bootstrap answers. */
   bootstrapCode = 0;
   loaded = false;
@@ -52,6 +54,8 @@ export class FakeLaunchctl extends RecordedCommands {
 
   #bootstrap(): RecordedAnswer {
     if (this.disabled) return SERVICE_DISABLED;
+    if (this.isLoadedMeanwhile) this.loaded = true;
+    this.isLoadedMeanwhile = false;
     if (this.loaded || this.transientFailures-- > 0) {
       return { code: INPUT_OUTPUT_ERROR, stderr: "Bootstrap failed: 5: Input/output error\n" };
     }
