@@ -52,7 +52,7 @@ Deno.test("the app may run every program that the agent starts, and no other", a
 
 Deno.test("the app is built by the tasks that there are, with the agent where the service looks for it", async () => {
   const script = await read("packaging/macos/build.sh");
-  const built = [...script.matchAll(/^deno task compile (\w+) --output "([^"]+)"$/gm)];
+  const built = [...script.matchAll(/^deno task compile (\w+) --target "\$target" --output "([^"]+)"$/gm)];
   assert.deepEqual(built.map(([, product, output]) => [product, output]), [
     ["menubar", "$app"],
     ["agent", "$app/Contents/MacOS/agent"],
