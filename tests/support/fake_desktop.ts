@@ -17,6 +17,8 @@ export interface DesktopRecord {
 }
 
 type Listener = EventListenerOrEventListenerObject;
+/** The events of a tray and of the dock carry their own details, which only the declared overloads name. */
+type AnyListener = Listener | ((event: never) => unknown) | null;
 
 class FakeWindow extends EventTarget implements Deno.BrowserWindow {
   onkeydown = null;
@@ -134,14 +136,14 @@ class FakeWindow extends EventTarget implements Deno.BrowserWindow {
     listener: Listener,
     options?: boolean | AddEventListenerOptions,
   ): void {
-    super.addEventListener(type, listener, options);
+    super.addEventListener(type, listener as Listener | null, options);
   }
   override removeEventListener(
     type: string,
     listener: Listener,
     options?: boolean | EventListenerOptions,
   ): void {
-    super.removeEventListener(type, listener, options);
+    super.removeEventListener(type, listener as Listener | null, options);
   }
 }
 
@@ -230,16 +232,17 @@ class FakeTray extends EventTarget implements Deno.Tray {
   }
   override addEventListener(
     type: string,
-    // The events of a tray carry their own details, which only its declared overloads name.
-    // deno-lint-ignore no-explicit-any -- one implementation stands behind all overloads of the declared type
-    listener: any,
+    listener: AnyListener,
     options?: boolean | AddEventListenerOptions,
   ): void {
-    super.addEventListener(type, listener, options);
+    super.addEventListener(type, listener as Listener | null, options);
   }
-  // deno-lint-ignore no-explicit-any -- as above
-  override removeEventListener(type: string, listener: any, options?: boolean | EventListenerOptions): void {
-    super.removeEventListener(type, listener, options);
+  override removeEventListener(
+    type: string,
+    listener: AnyListener,
+    options?: boolean | EventListenerOptions,
+  ): void {
+    super.removeEventListener(type, listener as Listener | null, options);
   }
 }
 
@@ -255,13 +258,19 @@ class FakeDock extends EventTarget implements Deno.Dock {
   setBadge(): void {}
   bounce(): void {}
   setMenu(): void {}
-  // deno-lint-ignore no-explicit-any -- one implementation stands behind all overloads of the declared type
-  override addEventListener(type: string, listener: any, options?: boolean | AddEventListenerOptions): void {
-    super.addEventListener(type, listener, options);
+  override addEventListener(
+    type: string,
+    listener: AnyListener,
+    options?: boolean | AddEventListenerOptions,
+  ): void {
+    super.addEventListener(type, listener as Listener | null, options);
   }
-  // deno-lint-ignore no-explicit-any -- as above
-  override removeEventListener(type: string, listener: any, options?: boolean | EventListenerOptions): void {
-    super.removeEventListener(type, listener, options);
+  override removeEventListener(
+    type: string,
+    listener: AnyListener,
+    options?: boolean | EventListenerOptions,
+  ): void {
+    super.removeEventListener(type, listener as Listener | null, options);
   }
 }
 
