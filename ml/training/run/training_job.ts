@@ -8,14 +8,15 @@ import { GgufFile } from "../ggml/gguf_file.ts";
 import { openGgml } from "../ggml/library.ts";
 import { readHyperparameters } from "../model/hyperparameters.ts";
 import type { TrainerOptions } from "../trainer.ts";
+import { sha256OfFile } from "../../models/file_check.ts";
 import { breathing } from "./breathing.ts";
-import { fileHash } from "./file_hash.ts";
 import { RunFailure } from "./run_failure.ts";
 import { readTrainingRequest, type TrainingRequest } from "./training_request.ts";
 
 export interface TrainingJob {
   folder: string;
-  request: TrainingRequest;
+  /** Without the texts of its samples, which are no longer needed and may be many. */
+  request: Omit<TrainingRequest, "samples">;
   /** Of the request, SHA-256 in hex: checkpoints of another request are not gone on from. */
   requestHash: string;
   /** Of the base model's file, SHA-256 in hex. */
@@ -29,7 +30,11 @@ function contextLengthOf(modelPath: string): number {
   return readHyperparameters(file).contextLength;
 }
 
-async function samplesOf(request: TrainingRequest, signal: AbortSignal): Promise<PreparedSamples> {
+async function samplesOf(
+  texts: TrainingRequest["samples"],
+  request: TrainingJob["request"],
+  { signal }: { signal: AbortSignal },
+): Promise<PreparedSamples> {
   const { modelPath, method, heldOutShare, maxHeldOut } = request;
   const maxSampleTokens = Math.min(request.maxSampleTokens, contextLengthOf(modelPath));
   // The library's lines are about files and tensors: nobody reads them here.
@@ -37,7 +42,7 @@ async function samplesOf(request: TrainingRequest, signal: AbortSignal): Promise
   await using tokenizer = await openSampleTokenizer(modelPath, { log }).catch((cause) => {
     throw new RunFailure("model_unreadable", messageOf(cause), { cause });
   });
-  return await prepareSamples(request.samples, {
+  return await prepareSamples(texts, {
     tokenizer,
     method,
     maxSampleTokens,
@@ -53,7 +58,7 @@ async function samplesOf(request: TrainingRequest, signal: AbortSignal): Promise
  * @throws RunFailure `bad_request` when there is no such file
  */
 async function hashModel(modelPath: string, signal: AbortSignal): Promise<string> {
-  return await fileHash(modelPath, { signal }).catch((cause) => {
+  return await sha256OfFile(modelPath, { signal }).catch((cause) => {
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
     throw new RunFailure("bad_request", `There is no base model at ${modelPath}`, { cause });
   });
@@ -66,17 +71,20 @@ async function hashModel(modelPath: string, signal: AbortSignal): Promise<string
  * signal's reason
  */
 export async function openTrainingJob(folder: string, signal: AbortSignal): Promise<TrainingJob> {
-  const request = await readTrainingRequest(folder);
+  const { samples: texts, ...request } = await readTrainingRequest(folder);
   if (request.method === "dpo" && request.lora.dropout > 0) {
     throw new RunFailure("bad_request", "Pairs are learned without dropout: set lora.dropout to 0 for dpo");
   }
+  const requestHash = createHash("sha256").update(JSON.stringify({ ...request, samples: texts })).digest(
+    "hex",
+  );
   const modelHash = await hashModel(request.modelPath, signal);
   return {
     folder,
     request,
-    requestHash: createHash("sha256").update(JSON.stringify(request)).digest("hex"),
+    requestHash,
     modelHash,
-    samples: await samplesOf(request, signal),
+    samples: await samplesOf(texts, request, { signal }),
   };
 }
 
@@ -93,7 +101,7 @@ export async function checkModelUnchanged(
 }
 
 /** The settings of a job's trainer. */
-export function trainerOptionsOf(request: TrainingRequest): TrainerOptions {
+export function trainerOptionsOf(request: TrainingJob["request"]): TrainerOptions {
   const { modelPath, lora, weightDecay, maxGradientNorm, seed, threads, weights, microBatchTokens } = request;
   return {
     modelPath,

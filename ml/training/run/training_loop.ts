@@ -8,14 +8,14 @@ import { learningRateAt } from "./learning_rate.ts";
 import type { MetricsFile } from "./metrics_file.ts";
 import type { StepClock } from "./step_clock.ts";
 import type { EpochEvent, StepEvent, TrainingEvent } from "./training_event.ts";
-import type { TrainingRequest } from "./training_request.ts";
+import type { TrainingJob } from "./training_job.ts";
 
 /** A job under way: its checkpoint-to-be. */
 export type LoopState = CheckpointFacts;
 
 export interface LoopOptions {
   trainer: Trainer;
-  request: TrainingRequest;
+  request: TrainingJob["request"];
   train: readonly PreparedSample[];
   heldOut: readonly HeldOutSample[];
   warmupSteps: number;

@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import type { Provenance, Trainer } from "../trainer.ts";
 import { writeWholeFile } from "../whole_file.ts";
+import { sha256OfFile } from "../../models/file_check.ts";
 import type { CheckpointFacts } from "./checkpoints.ts";
-import { fileHash } from "./file_hash.ts";
 import { readMetrics } from "./metrics_file.ts";
 import type { TrainingResult } from "./training_event.ts";
 import type { TrainingJob } from "./training_job.ts";
@@ -24,7 +24,7 @@ export async function readResultFile(folder: string): Promise<TrainingResult | u
 /** The result of a completed job whose adapter is still in its folder, and still what it was. */
 export async function readResult(folder: string): Promise<TrainingResult | undefined> {
   const result = await readResultFile(folder);
-  const adapterHash = await fileHash(join(folder, ADAPTER_FILE)).catch((error) => {
+  const adapterHash = await sha256OfFile(join(folder, ADAPTER_FILE)).catch((error) => {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   });
@@ -107,7 +107,7 @@ export async function finishTraining(
     curve: await curveOf(folder),
   };
   await trainer.exportAdapter(adapterPath, provenanceOf(job, told));
-  const result = { ...told, adapterHash: await fileHash(adapterPath) };
+  const result = { ...told, adapterHash: await sha256OfFile(adapterPath) };
   await writeWholeFile(join(folder, RESULT_FILE), (path) => Deno.writeTextFile(path, JSON.stringify(result)));
   return result;
 }
