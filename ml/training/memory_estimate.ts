@@ -4,7 +4,7 @@ import { matrixUnitMemory } from "./ggml/matrix_unit.ts";
 import { GgufFile } from "./ggml/gguf_file.ts";
 import { adapterBytes } from "./model/adapter_state.ts";
 import type { BatchShape } from "./model/batch_shape.ts";
-import { LONGEST_KEPT } from "./model/attention.ts";
+import { blockEnds, LONGEST_KEPT } from "./model/attention.ts";
 import { type Hyperparameters, readHyperparameters } from "./model/hyperparameters.ts";
 import { layOutLora, type LoraLayout } from "./model/lora_layout.ts";
 import { type FixedFormat, planWeights, weightBytes, type WeightPlan } from "./model/weight_plan.ts";
@@ -29,22 +29,31 @@ export function autoFormats(): readonly FixedFormat[] {
 /** Share of the free memory that training may take: the rest is for serving and for the system. */
 const USABLE_SHARE = 0.8;
 
+/** How many probabilities attention computes for each head of a sample: a block looks no further than its end. */
+function probabilitiesOf(paddedLength: number): { all: number; largestBlock: number } {
+  const sizes = blockEnds(paddedLength).map((end, index, ends) => (end - (ends[index - 1] ?? 0)) * end);
+  return { all: sizes.reduce((sum, size) => sum + size, 0), largestBlock: Math.max(...sizes) };
+}
+
 /** Numbers that a trained layer keeps until its backward pass. */
 function keptNumbers(shape: BatchShape, model: Hyperparameters, layout: LoraLayout): number {
   const { heads, keyValueHeads, headWidth, width, feedForward } = model;
   const [query, key] = [heads * headWidth, keyValueHeads * headWidth];
-  const probabilities = shape.paddedLength <= LONGEST_KEPT ? heads * shape.paddedLength : 0;
+  const { all } = probabilitiesOf(shape.paddedLength);
+  const probabilities = shape.paddedLength <= LONGEST_KEPT ? heads * all : 0;
   // Gate and up are kept in 16 bits.
   const perPackedRow = 2 * width + query + feedForward + layout.targets.length * layout.rank;
-  const perPaddedRow = query + 2 * key + probabilities;
-  return shape.rows * perPackedRow + shape.paddedLength * shape.samples * perPaddedRow;
+  const perSample = shape.paddedLength * (query + 2 * key) + probabilities;
+  return shape.rows * perPackedRow + shape.samples * perSample;
 }
 
 /** Numbers that are at hand at one time only: the widest place of the graph. */
 function passingNumbers(shape: BatchShape, model: Hyperparameters): number {
   const { heads, headWidth, width, feedForward, vocabularySize } = model;
   const paddedRows = shape.paddedLength * shape.samples;
-  const attention = paddedRows * (3 * heads * shape.paddedLength + 6 * heads * headWidth);
+  const { all, largestBlock } = probabilitiesOf(shape.paddedLength);
+  // Probabilities of all blocks and their gradients stay until those of keys and values have been summed.
+  const attention = heads * (2 * all + largestBlock) * shape.samples + paddedRows * 6 * heads * headWidth;
   const feed = shape.rows * (4 * feedForward + 2 * width);
   return Math.max(attention, feed, shape.predictedRows * vocabularySize);
 }

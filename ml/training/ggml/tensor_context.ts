@@ -123,6 +123,14 @@ export class TensorContext implements Disposable {
     return present(this.#ggml.ggml_acc_inplace(this.handle, a, b, stride, cube, cube, offset));
   }
 
+  /** Adds to the beginning of `a` itself, whose first three sizes are given, along its second dimension. */
+  addPartInPlace(a: Tensor, b: Tensor, options: { shape: readonly [number, number, number] }): Tensor {
+    const [width, rows, slices] = options.shape;
+    const [row, slice] = [width * F32_BYTES, width * rows * F32_BYTES];
+    const strides = [BigInt(row), BigInt(slice), BigInt(slice * slices)] as const;
+    return present(this.#ggml.ggml_acc_inplace(this.handle, a, b, ...strides, 0n));
+  }
+
   sub(a: Tensor, b: Tensor): Tensor {
     return present(this.#ggml.ggml_sub(this.handle, a, b));
   }

@@ -1,7 +1,7 @@
 /** Owns the sizes of a micro-batch's graph and the tensors that carry the batch into it. */
 import type { Tensor } from "../ggml/handles.ts";
 import { F32, I32, type TensorContext } from "../ggml/tensor_context.ts";
-import type { AttentionInputs } from "./attention.ts";
+import { type AttentionInputs, blockEnds } from "./attention.ts";
 
 /** Sizes that fix a graph. */
 export interface BatchShape {
@@ -45,7 +45,10 @@ export function batchInputs(context: TensorContext, shape: BatchShape): BatchInp
       ownToPadded: indices(paddedLength * samples),
       toPacked: indices(rows),
       positions: indices(paddedLength),
-      mask: context.input(F32, [paddedLength, paddedLength]),
+      blocks: blockEnds(paddedLength).map((end, index, ends) => {
+        const first = ends[index - 1] ?? 0;
+        return { first, end, mask: context.input(F32, [end, end - first]) };
+      }),
     },
     tokens: indices(rows),
     predicted: indices(predictedRows),

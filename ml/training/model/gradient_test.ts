@@ -25,7 +25,18 @@ const SAMPLES: TokenSample[] = [
   { prompt: tokens(15), reply: tokens(1) },
   { prompt: tokens(12), reply: tokens(19) },
 ];
-const TOTAL_WEIGHT = SAMPLES.reduce((sum, { reply, weight = 1 }) => sum + reply.length * weight, 0);
+/** Long enough that attention is computed in two blocks, and in four. */
+const LONG_SAMPLES: TokenSample[] = [
+  { prompt: [...beginning, ...tokens(120)], reply: tokens(8) },
+  { prompt: [...beginning, ...tokens(70)], reply: tokens(40), weight: 0.5 },
+  { prompt: [...beginning, ...tokens(90)], reply: tokens(3) },
+  { prompt: tokens(290), reply: tokens(20) },
+  { prompt: tokens(200), reply: tokens(100), weight: 2 },
+];
+
+function totalWeight(samples: readonly TokenSample[]): number {
+  return samples.reduce((sum, { reply, weight = 1 }) => sum + reply.length * weight, 0);
+}
 
 /** Gives both matrices of each module numbers that matter; a fresh B is zero and hides A's gradient. */
 function scatter({ adapter }: LoadedParts): void {
@@ -35,13 +46,19 @@ function scatter({ adapter }: LoadedParts): void {
 }
 
 /** The weighted mean loss; with `train` also its gradient, left in the adapter. */
-async function lossOf(parts: LoadedParts, options: { train: boolean; exact?: boolean }): Promise<number> {
+async function lossOf(
+  parts: LoadedParts,
+  options: { train: boolean; exact?: boolean; samples?: readonly TokenSample[] },
+): Promise<number> {
   const { backend, model, layout, weights, adapter, memory } = parts;
+  const { samples = SAMPLES } = options;
+  const whole = totalWeight(samples);
   adapter.gradients.fill(0);
   let loss = 0;
   // Samples that begin alike share a group of their own; the others are grouped by length.
-  const alike = SAMPLES.slice(0, 3).map((sample, index) => ({ sample, index }));
-  for (const group of [alike, ...groupSamples(SAMPLES.slice(3), { maxTokens: 64 })]) {
+  const alike = samples.slice(0, 3).map((sample, index) => ({ sample, index }));
+  const maxTokens = 2 * Math.max(...samples.slice(3).map(({ prompt }) => prompt.length));
+  for (const group of [alike, ...groupSamples(samples.slice(3), { maxTokens })]) {
     const packed = packGroup(group);
     using graph = new ModelGraph(backend, {
       model,
@@ -53,7 +70,7 @@ async function lossOf(parts: LoadedParts, options: { train: boolean; exact?: boo
       exact: options.exact ?? true,
     });
     graph.place(memory);
-    const shares = Float32Array.from(packed.weights, (weight) => weight / TOTAL_WEIGHT);
+    const shares = Float32Array.from(packed.weights, (weight) => weight / whole);
     // Equal seeds: dropout leaves out the same numbers whenever the loss is asked.
     graph.load(packed, { shares, random: seededRandom(17) });
     await graph.compute();
@@ -106,24 +123,34 @@ const ADAPTERS: { name: string; lora: LoraOptions }[] = [
   { name: "one matrix of the last layer", lora: { rank: 1, layers: 1, targets: ["attn_k"] } },
 ];
 
-for (const { name, lora } of ADAPTERS) {
-  Deno.test(`gradients and loss are those of ggml's autodiff: ${name}`, async () => {
-    await withModel({ lora }, async (parts, path) => {
-      const loss = await lossOf(parts, { train: true });
-      const { adapter: { gradients, parameters }, layout } = parts;
-      const expected = await autodiffGradient(path, layout, { samples: SAMPLES, parameters });
-      assert.ok(Math.abs(loss - expected.loss) < 1e-5 * expected.loss, `${loss} against ${expected.loss}`);
-      for (const { name, start, end } of matricesOf(parts)) {
-        const wanted = expected.gradient.subarray(start, end);
-        const length = Math.hypot(...wanted);
-        const difference = Math.hypot(
-          ...wanted.map((value, index) => value - (gradients[start + index] ?? NaN)),
-        );
-        assert.ok(length > 1e-3 && difference < 1e-5 * length, `${name}: off by ${difference} of ${length}`);
-      }
-    });
+async function compareWithAutodiff(
+  { lora, samples }: { lora: LoraOptions; samples: readonly TokenSample[] },
+): Promise<void> {
+  await withModel({ lora }, async (parts, path) => {
+    const loss = await lossOf(parts, { train: true, samples });
+    const { adapter: { gradients, parameters }, layout } = parts;
+    const expected = await autodiffGradient(path, layout, { samples, parameters });
+    assert.ok(Math.abs(loss - expected.loss) < 1e-5 * expected.loss, `${loss} against ${expected.loss}`);
+    for (const { name, start, end } of matricesOf(parts)) {
+      const wanted = expected.gradient.subarray(start, end);
+      const length = Math.hypot(...wanted);
+      const difference = Math.hypot(
+        ...wanted.map((value, index) => value - (gradients[start + index] ?? NaN)),
+      );
+      assert.ok(length > 1e-3 && difference < 1e-5 * length, `${name}: off by ${difference} of ${length}`);
+    }
   });
 }
+
+for (const { name, lora } of ADAPTERS) {
+  Deno.test(`gradients and loss are those of ggml's autodiff: ${name}`, async () => {
+    await compareWithAutodiff({ lora, samples: SAMPLES });
+  });
+}
+
+Deno.test("gradients and loss are those of ggml's autodiff where attention is computed in blocks", async () => {
+  await compareWithAutodiff({ lora: { rank: 4, targets: LORA_TARGETS }, samples: LONG_SAMPLES });
+});
 
 for (const [name, dropout] of [["without dropout", 0], ["with dropout", 0.3]] as const) {
   Deno.test(`gradients are the slopes of the loss, matrix by matrix: ${name}`, async () => {

@@ -99,7 +99,7 @@ export class ModelGraph implements Disposable {
     this.#write(attention.ownToPadded, batch.ownToPadded);
     this.#write(attention.toPacked, batch.toPacked);
     this.#write(attention.positions, Int32Array.from({ length: paddedLength }, (_, position) => position));
-    this.#write(attention.mask, causalMask(paddedLength));
+    for (const block of attention.blocks) this.#write(block.mask, causalMask(block));
     if (!this.#options.train) return;
     this.#write(inputs.toPredicted, batch.toPredicted);
     this.#write(inputs.paddedToPredicted, batch.paddedToPredicted);
@@ -229,8 +229,10 @@ export class ModelGraph implements Disposable {
 }
 
 /** 0 up to the diagonal, -Infinity beyond: a position looks at itself and what came before. */
-function causalMask(length: number): Float32Array<ArrayBuffer> {
-  const mask = new Float32Array(length * length);
-  for (let row = 0; row < length; row++) mask.fill(-Infinity, row * length + row + 1, (row + 1) * length);
+function causalMask({ first, end }: { first: number; end: number }): Float32Array<ArrayBuffer> {
+  const mask = new Float32Array(end * (end - first));
+  for (let row = 0; row < end - first; row++) {
+    mask.fill(-Infinity, row * end + first + row + 1, (row + 1) * end);
+  }
   return mask;
 }
