@@ -2,10 +2,11 @@
  * Measures how long a new row of chat.db takes until the server has it, with file events and with the poll alone, and
  * what an agent with nothing to do costs.
  *
- * `deno run -A bench/live_latency_bench.ts [rows]`: a writer in this process, `agent run` as its own process with its
- * task's permissions, and a server that answers at once. CPU and memory are the kernel's own (/proc), so this runs on
- * Linux.
+ * `deno run -A bench/live_latency_bench.ts [rows] [idle seconds]`: a writer in this process, `agent run` and the server
+ * with its PostgreSQL as processes of their own. A row has arrived when the server's own count tells of it, which is
+ * asked for every 10 ms. CPU and memory are the kernel's own (/proc), so this runs on Linux.
  */
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { agentConfig } from "../agent/config.ts";
 import { createAgentContext } from "../agent/context.ts";
@@ -14,19 +15,21 @@ import { liveAgentOf } from "../agent/cli/run_command.ts";
 import { shutdownSignal } from "../lib/lifecycle.ts";
 import { writeLine } from "../lib/log.ts";
 import { formatBytes } from "../lib/progress.ts";
-import type { SyncMessagesRequest } from "../contract/sync.ts";
-import { AgentHome } from "../tests/support/agent_home.ts";
-import { spawnAgent } from "../tests/support/agent_process.ts";
+import { pairAgent, spawnAgent } from "../tests/support/agent_process.ts";
 import { createChatDb } from "../tests/support/chat_db_fixture.ts";
-import { PROJECT_ROOT } from "../tools/service_process.ts";
+import { claimServer, type OwnerClient } from "../tests/support/owner_client.ts";
+import { type RunningServer, startServer } from "../tests/support/running_services.ts";
+import { PROJECT_ROOT, taskArguments } from "../tools/service_process.ts";
 
 /** Rows that are there before; then so many are added one by one. */
 const DEFAULT_ROWS = 20_000;
 const ADDED_ROWS = 40;
 /** Between two rows: long enough that each is an event of its own, and at every place between two polls. */
 const PAUSE_MS = { least: 700, most: 1_900 };
-const IDLE_MS = 30_000;
-const POLL_MS = 20;
+const DEFAULT_IDLE_SECONDS = 60;
+const POLL_MS = 10;
+/** Nobody drafts here. */
+const NO_ML = "http://127.0.0.1:9";
 /** Ticks of the CPU times in /proc/PID/stat (USER_HZ on Linux). */
 const TICKS_PER_SECOND = 100;
 const PERSON = "+15550100001";
@@ -46,7 +49,8 @@ interface Outcome {
 type StartAgent = (env: Record<string, string>) => Deno.ChildProcess;
 
 function startPollOnly(env: Record<string, string>): Deno.ChildProcess {
-  const args = ["run", "--v8-flags=--max-semi-space-size=4", "-A", "bench/live_latency_bench.ts", POLL_ONLY];
+  const flags = taskArguments("agent").filter((argument) => /^--(v8-flags|no-)/.test(argument));
+  const args = ["run", ...flags, "-A", "bench/live_latency_bench.ts", POLL_ONLY];
   return new Deno.Command(Deno.execPath(), { args, cwd: PROJECT_ROOT, env, stdin: "null", stdout: "null" })
     .spawn();
 }
@@ -71,47 +75,70 @@ function rssBytes(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1_024;
 }
 
-async function idleLoad(pid: number): Promise<Load> {
+async function idleLoad(pid: number, idleSeconds: number): Promise<Load> {
   const [beforeSeconds, startedMs] = [cpuSeconds(pid), performance.now()];
-  await sleep(IDLE_MS);
+  await sleep(idleSeconds * 1_000);
   const elapsedSeconds = (performance.now() - startedMs) / 1_000;
   return { cpuShare: (cpuSeconds(pid) - beforeSeconds) / elapsedSeconds, rssBytes: rssBytes(pid) };
 }
 
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await sleep(POLL_MS);
+async function untilStored(owner: OwnerClient, messages: number): Promise<void> {
+  while ((await owner.syncStatus()).messages < messages) await sleep(POLL_MS);
 }
 
-/** The rows of one measurement, in a database of their own. */
-async function measure(rows: number, start: StartAgent): Promise<Outcome> {
-  await using home = await AgentHome.paired();
-  using db = createChatDb(home.chatDb);
+interface Measurement {
+  server: RunningServer;
+  dir: string;
+  rows: number;
+  idleSeconds: number;
+}
+
+/** A server of its own, its owner, and an agent that is paired with it. */
+async function pairedWith({ server, dir }: Measurement) {
+  const owner = await claimServer(server.server.url);
+  const env = {
+    AGENT_SERVER_URL: server.server.url,
+    AGENT_DATA_DIR: join(dir, "agent"),
+    AGENT_CHAT_DB: join(dir, "chat.db"),
+    AGENT_ADDRESS_BOOK: join(dir, "AddressBook"),
+  };
+  await pairAgent((code) => owner.approve(code), { env });
+  return { owner, env };
+}
+
+async function measureWith(start: StartAgent, measurement: Measurement): Promise<Outcome> {
+  const { rows, idleSeconds } = measurement;
+  const { owner, env } = await pairedWith(measurement);
+  using db = createChatDb(env.AGENT_CHAT_DB);
   const chat = db.addChat({ identifier: PERSON });
   const add = (text: string) => db.addMessage({ chat, from: PERSON, text, sentAt: new Date() });
   db.store.atomically(() => {
     for (let index = 0; index < rows; index++) add(`message ${index}`);
   });
-  const arrivedAtMs = new Map<string, number>();
-  home.server.interfere = ({ body }) => {
-    for (const { imessageGuid } of (body as Partial<SyncMessagesRequest> | undefined)?.messages ?? []) {
-      if (!arrivedAtMs.has(imessageGuid)) arrivedAtMs.set(imessageGuid, performance.now());
-    }
-    return null;
-  };
-  const agent = start(home.env);
-  await until(() => home.server.account.messages.size === rows);
+  const agent = start(env);
+  await untilStored(owner, rows);
   const latenciesMs: number[] = [];
-  for (let index = 0; index < ADDED_ROWS; index++) {
+  for (let index = 1; index <= ADDED_ROWS; index++) {
     await sleep(PAUSE_MS.least + Math.random() * (PAUSE_MS.most - PAUSE_MS.least));
     const writtenMs = performance.now();
-    const { guid } = add(`new ${index}`);
-    until(() => arrivedAtMs.has(guid)).then(() => latenciesMs.push((arrivedAtMs.get(guid) ?? 0) - writtenMs));
+    add(`new ${index}`);
+    await untilStored(owner, rows + index);
+    latenciesMs.push(performance.now() - writtenMs);
   }
-  await until(() => latenciesMs.length === ADDED_ROWS);
-  const idle = await idleLoad(agent.pid);
+  const idle = await idleLoad(agent.pid, idleSeconds);
   agent.kill("SIGTERM");
   await agent.status;
   return { latenciesMs, idle };
+}
+
+async function measure(start: StartAgent, size: Pick<Measurement, "rows" | "idleSeconds">): Promise<Outcome> {
+  const dir = await Deno.makeTempDir({ prefix: "latency-" });
+  try {
+    await using server = await startServer({ dir, mlUrl: NO_ML, env: { PAIRING: "approve" } });
+    return await measureWith(start, { ...size, server, dir });
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
 }
 
 function startWithEvents(env: Record<string, string>): Deno.ChildProcess {
@@ -134,15 +161,16 @@ function print(name: string, { latenciesMs, idle }: Outcome): void {
   writeLine(name.padEnd(16) + times + load.join(""));
 }
 
-async function main(rows: number): Promise<void> {
+async function main([rows = DEFAULT_ROWS, idleSeconds = DEFAULT_IDLE_SECONDS]: number[]): Promise<void> {
   writeLine(
-    `${rows} rows before, then ${ADDED_ROWS} one by one: from the row's commit to the server's receipt; then idle`,
+    `${rows} rows before, then ${ADDED_ROWS} one by one: from the row's commit until the server has stored it; ` +
+      `then ${idleSeconds} s idle`,
   );
   const heads = ["p50", "p95", "max"].map((head) => head.padStart(10)).join("");
   writeLine("".padEnd(16) + heads + ["idle CPU", "idle RSS"].map((head) => head.padStart(12)).join(""));
-  print("file events", await measure(rows, startWithEvents));
-  print("poll alone", await measure(rows, startPollOnly));
+  print("file events", await measure(startWithEvents, { rows, idleSeconds }));
+  print("poll alone", await measure(startPollOnly, { rows, idleSeconds }));
 }
 
 if (Deno.args[0] === POLL_ONLY) await runPollOnly();
-else await main(Number(Deno.args[0] ?? DEFAULT_ROWS));
+else await main(Deno.args.map(Number));

@@ -3,6 +3,7 @@ import { backoffMs } from "../../lib/backoff.ts";
 import { logFieldsOfError } from "../../lib/errors.ts";
 import type { Clock } from "../../lib/job_clock.ts";
 import type { Logger } from "../../lib/log.ts";
+import { releaseMemory } from "../../lib/memory.ts";
 import { countRowsAfter } from "../chatdb/backlog.ts";
 import type { ChatDatabase } from "../chatdb/chat_database.ts";
 import { fileSignature } from "../chatdb/database_file.ts";
@@ -69,6 +70,8 @@ const HELD_BACK_MS = 1_000;
 const REVIEW_MS = 60 * 60_000;
 /** Says to the server that the agent is there, and learns whether the pairing holds. */
 const GREETING_MS = 5 * 60_000;
+/** So long after the last sync the agent idles, and gives back the memory that it took. */
+const QUIET_MS = 20_000;
 
 /** Runs until its signal aborts. */
 export class LiveAgent {
@@ -82,6 +85,7 @@ export class LiveAgent {
   #sentAddressBook: string | null = null;
   #reviewAtMs = 0;
   #greetAtMs = 0;
+  #cancelRelease: () => void = () => {};
   #failures = 0;
   #woke = false;
 
@@ -116,6 +120,7 @@ export class LiveAgent {
       while (!signal.aborted) await this.#bell.wait({ ...await this.#step(signal), signal });
     } finally {
       watcher[Symbol.dispose]();
+      this.#cancelRelease();
       this.#closeDatabase();
       this.#publisher.update({ phase: "stopped", nextTryAt: null });
       await this.#publisher.flush();
@@ -232,6 +237,8 @@ export class LiveAgent {
       const fields = { ...sent, deleted, resent, restart: restart ?? undefined, durationMs };
       this.#options.log.info("Synced", fields);
     }
+    this.#cancelRelease();
+    this.#cancelRelease = this.#clock.after(QUIET_MS, releaseMemory);
     const nowMs = this.#clock.now();
     this.#publisher.update({
       phase: "watching",

@@ -98,13 +98,15 @@ class Writer {
     this.#db = openForWriting(path);
   }
 
-  /** Does one thing, by chance. */
-  act(): void {
+  /** Does one thing, by chance; false when there was nothing to do it to. */
+  act(): boolean {
     this.#runLater(Date.now());
     const deeds = this.#random() < this.#upheavalShare ? this.#upheavals() : this.#ordinaryDeeds();
     const dice = this.#random();
     const [, name, run] = deeds.find(([limit]) => dice < limit) ?? [0, "nothing", () => {}];
-    if (run() !== false) this.#done[name] = (this.#done[name] ?? 0) + 1;
+    if (run() === false) return false;
+    this.#done[name] = (this.#done[name] ?? 0) + 1;
+    return true;
   }
 
   #ordinaryDeeds(): Deeds {
@@ -480,8 +482,8 @@ async function main([path = "", json = "{}"]: string[]): Promise<void> {
   let goesOn = true;
   Deno.stdin.readable.pipeTo(new WritableStream()).finally(() => goesOn = false);
   writeLine("ready");
-  for (let deeds = 0; goesOn || deeds < leastDeeds; deeds += deedsAtOnce) {
-    for (let deed = 0; deed < deedsAtOnce; deed++) writer.act();
+  for (let deeds = 0; goesOn || deeds < leastDeeds;) {
+    for (let turn = 0; turn < deedsAtOnce; turn++) deeds += Number(writer.act());
     await sleep(pauseMs);
   }
   writeLine(JSON.stringify(writer.end()));
