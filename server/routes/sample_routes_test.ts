@@ -262,6 +262,21 @@ Deno.test("a deleted sample is gone, and the adapters that learned from it are u
   });
 });
 
+Deno.test("an adapter that is tainted while it writes a draft has written in vain", async () => {
+  const trainee = await startWithSamples();
+  await using server = trainee.server;
+  const adapterId = await trainAdapter(trainee);
+  await promote(trainee, adapterId);
+  server.ml.behaviour = { kind: "hang" };
+  const drafting = draftFor(trainee, trainee.messageIds[0] ?? "");
+  await server.ml.hanging;
+  await remove(trainee, trainee.sampleIds[0]);
+  server.ml.release();
+  assert.equal((await drafting).modelVersion, "test-model");
+  const asked = server.ml.generated.slice(-2).map(({ adapter_id }) => adapter_id);
+  assert.deepEqual(asked, [adapterId, undefined]);
+});
+
 Deno.test("a job that learns from a deleted sample is stopped in ml, and says why", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;

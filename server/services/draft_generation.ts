@@ -8,7 +8,7 @@ import type { MlClient } from "../clients/ml.ts";
 import type { AdapterStore } from "../store/adapter_store.ts";
 import { draftCachePrefix } from "../store/forgetting.ts";
 import type { ResponseStore } from "../store/response_store.ts";
-import type { DraftResponse } from "../store/schema.ts";
+import type { Adapter, DraftResponse } from "../store/schema.ts";
 import { groupLabelsOf, stopTextsFor, withoutGroupLabel } from "./group_labels.ts";
 
 /** How the model is to write; the rest of ml's settings keep their defaults. */
@@ -20,7 +20,7 @@ export interface DraftSettings {
 export interface GenerationParts {
   ml: Pick<MlClient, "generate" | "clearCache">;
   responses: ResponseStore;
-  adapters: Pick<AdapterStore, "promoted" | "noteFault">;
+  adapters: Pick<AdapterStore, "promoted" | "isTainted" | "noteFault">;
   log: Logger;
 }
 
@@ -38,31 +38,42 @@ function adapterFaultOf(error: unknown): AdapterFault | undefined {
   return error.code === "conflict" ? "refused" : undefined;
 }
 
-/** Asks ml with the adapter that the account has promoted, and once more without it when ml does not serve that one. */
-async function askModel(
+interface Question {
+  draft: DraftResponse;
+  request: GenerateInput;
+  signal: AbortSignal;
+}
+
+/** What the promoted adapter writes; undefined when ml does not serve it, or it was tainted while it wrote. */
+async function askAdapter(
   { ml, adapters, log }: GenerationParts,
-  { draft, request, signal }: { draft: DraftResponse; request: GenerateInput; signal: AbortSignal },
-): Promise<GenerateResult> {
+  { adapter, draft, request, signal }: Question & { adapter: Adapter },
+): Promise<GenerateResult | undefined> {
   const { accountId, id: responseId } = draft;
-  const adapter = await adapters.promoted(accountId);
-  if (adapter === undefined) return await ml.generate(request, { signal });
-  const note = (fault: AdapterFault | null) =>
-    adapters.noteFault(accountId, { adapterId: adapter.id, fault });
+  const { id: adapterId, fault: knownFault } = adapter;
+  const note = async (fault: AdapterFault | null) => {
+    if (fault !== knownFault) await adapters.noteFault(accountId, { adapterId, fault });
+  };
+  let reason: AdapterFault | "tainted" = "tainted";
   try {
-    const result = await ml.generate({ ...request, adapter_id: adapter.id }, { signal });
-    if (adapter.fault !== null) await note(null);
-    return result;
+    const result = await ml.generate({ ...request, adapter_id: adapterId }, { signal });
+    await note(null);
+    if (!await adapters.isTainted(accountId, adapterId)) return result;
   } catch (error) {
     const fault = adapterFaultOf(error);
     if (fault === undefined) throw error;
-    log.warn("ml does not serve the promoted adapter: the base model drafts instead", {
-      responseId,
-      adapterId: adapter.id,
-      fault,
-    });
-    if (adapter.fault !== fault) await note(fault);
-    return await ml.generate(request, { signal });
+    await note(fault);
+    reason = fault;
   }
+  log.warn("the promoted adapter did not draft, the base model does", { responseId, adapterId, reason });
+}
+
+/** Asks ml with the adapter that the account has promoted, and once without one when that is no use. */
+async function askModel(parts: GenerationParts, question: Question): Promise<GenerateResult> {
+  const { draft, request, signal } = question;
+  const adapter = await parts.adapters.promoted(draft.accountId);
+  const written = adapter && await askAdapter(parts, { ...question, adapter });
+  return written ?? await parts.ml.generate(request, { signal });
 }
 
 /**

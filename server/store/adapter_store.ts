@@ -10,6 +10,8 @@ export interface AdapterStore {
   list(accountId: string): Promise<readonly Adapter[]>;
   /** The adapter that the account's drafts are made with; undefined: the base model makes them. */
   promoted(accountId: string): Promise<Adapter | undefined>;
+  /** True once something that the adapter learned from was deleted. */
+  isTainted(accountId: string, adapterId: string): Promise<boolean>;
   /** Makes an adapter the one that drafts are made with. Of several at once, the last one stays. */
   promote(accountId: string, adapterId: string): Promise<Promotion>;
   /** Goes back to the adapter in use before, or to the base model. */
@@ -33,6 +35,10 @@ export function createAdapterStore(database: Database): AdapterStore {
       await db.select().from(adapters).where(eq(adapters.accountId, accountId))
         .orderBy(desc(adapters.createdAt), desc(adapters.id)),
     promoted: async (accountId) => (await db.select().from(adapters).where(isPromoted(accountId)))[0],
+    isTainted: async (accountId, adapterId) => {
+      const isThis = and(eq(adapters.accountId, accountId), eq(adapters.id, adapterId));
+      return await db.$count(adapters, and(isThis, eq(adapters.state, "tainted"))) > 0;
+    },
     promote: (accountId, adapterId) => promote(database, { accountId, adapterId }),
     rollBack: (accountId) => rollBack(database, accountId),
     noteFault: async (accountId, { adapterId, fault }) => {
