@@ -72,6 +72,4 @@ export interface ChatMessage {
   attachments: MessageAttachment[];
   /** In the order they were made. */
   reactions: MessageReaction[];
-  /** As stored: `iMessage`, `SMS`, `RCS` in either case, `iMessageLite`. */
-  service: string | null;
 }

@@ -5,6 +5,9 @@ import { decodePlist, type PlistDict, type PlistValue } from "./binary_plist.ts"
 /** Keys of the summary (imessage-exporter message_types/edited.rs). */
 const KEY = { originalRanges: "otr", versions: "ec", versionDate: "d", retractedParts: "rp" } as const;
 
+const SUMMARY = "message_summary_info";
+const STAMP = "date_edited";
+
 export interface EditHistory {
   /** Unix time of the last edit of any part; null when none was edited. */
   readonly editedAtMs: number | null;
@@ -14,10 +17,18 @@ export interface EditHistory {
   readonly isWhollyRetracted: boolean;
 }
 
-/** The expression that selects a summary, NULL where it tells of no edit: most rows have one, few tell of an edit. */
-export function editSummaryColumn(column: string): string {
-  const hasKey = [KEY.versions, KEY.retractedParts].map((key) => `instr(${column}, x'${plistKey(key)}')`);
-  return `CASE WHEN ${hasKey.join(" OR ")} THEN ${column} END`;
+/**
+ * The expression that selects a summary where it tells more than the row itself: of an unsend, or of an edit that left
+ * no stamp. Most rows have a summary, and few need it; NULL stands for the others.
+ *
+ * @param columns those that the table has
+ */
+export function editSummaryColumn(columns: ReadonlySet<string>, table: string): string {
+  if (!columns.has(SUMMARY)) return "NULL";
+  const summary = `${table}.${SUMMARY}`;
+  const has = (key: string) => `instr(${summary}, x'${plistKey(key)}') > 0`;
+  const isUnstamped = columns.has(STAMP) ? `coalesce(${table}.${STAMP}, 0) = 0 AND ` : "";
+  return `CASE WHEN ${has(KEY.retractedParts)} OR (${isUnstamped}${has(KEY.versions)}) THEN ${summary} END`;
 }
 
 /** What a summary tells; null for one that cannot be read or tells of no edit. */

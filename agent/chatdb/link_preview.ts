@@ -24,7 +24,7 @@ export function isRepeatedLink(
   const link = messageTextOf(row).text.trim();
   if (!LINK.test(link)) return false;
   return earlier.near(row, { conversation, windowS: PREVIEW_WINDOW_S }).some((near) =>
-    near.itemType === 0 && near.associatedType === ASSOCIATED.none && isSameSender(near, row) &&
+    !near.isSystem && near.associatedType === ASSOCIATED.none && isSameSender(near, row) &&
     linksIn(messageTextOf(near).text).includes(bareLink(link))
   );
 }

@@ -35,18 +35,16 @@ export const ASSOCIATED = {
 } as const;
 
 const URL_BALLOON = "com.apple.messages.URLBalloonProvider";
-/** Values of filter_action from here on: junk, promotion, transaction; below are unfiltered and allowed ones. */
-const FIRST_FILTERED = 2;
 
 /** Why the row's columns alone rule it out as a message, or null. `nowMs` tells a draft for later from a sent one. */
 export function skipReasonOf(
   row: MessageRow,
   { sentAtMs, nowMs }: { sentAtMs: number | null; nowMs: number },
 ): SkipReason | null {
-  if (row.itemType !== 0 || row.isSystem) return "system";
+  if (row.isSystem) return "system";
   const association = associationSkipReason(row.associatedType);
   if (association !== null) return association;
-  const isDraft = row.scheduleType !== 0 && (!row.isSent || (sentAtMs ?? 0) > nowMs);
+  const isDraft = row.isScheduled && (!row.isSent || (sentAtMs ?? 0) > nowMs);
   return isDraft ? "scheduled" : null;
 }
 
@@ -56,11 +54,6 @@ function associationSkipReason(type: number): SkipReason | null {
   const isMessage = type === ASSOCIATED.none || type === ASSOCIATED.appUpdate ||
     type === ASSOCIATED.appBreadcrumb || type === ASSOCIATED.sticker;
   return isMessage ? null : "unknown_association";
-}
-
-/** True for a row that a filter has sorted out; a whole chat may be so too. */
-export function isFilteredRow({ isSpam, filterAction }: MessageRow): boolean {
-  return isSpam || filterAction >= FIRST_FILTERED;
 }
 
 /** True for a row that shows a link with its preview. */

@@ -59,7 +59,6 @@ export function messageRecord(contents: RowContents, directory: ChatDirectory): 
     replyToGuid: row.threadOriginatorGuid,
     attachments,
     reactions: contents.reactions,
-    service: row.service,
   };
 }
 
@@ -95,7 +94,7 @@ function retractedAtMsOf({ row, body, history }: RowContents): number | null {
   const retractedAtMs = unixMsOf(row.dateRetracted);
   if (retractedAtMs !== null) return retractedAtMs;
   const isGone = body.text === "" && !body.isUndecodable &&
-    (row.partCount === 0 || history?.isWhollyRetracted === true);
+    (!row.hasParts || history?.isWhollyRetracted === true);
   return isGone ? unixMsOf(row.dateEdited) : null;
 }
 

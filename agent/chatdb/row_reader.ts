@@ -9,7 +9,7 @@ import { editHistoryOf } from "./edit_history.ts";
 import { isRepeatedLink } from "./link_preview.ts";
 import { type AttachmentFinder, attachmentFinder } from "./message_attachments.ts";
 import { type ChatFinder, chatFinder } from "./message_chats.ts";
-import { isFilteredRow, type SkipReason, skipReasonOf, tapbackTargetOf } from "./message_class.ts";
+import { type SkipReason, skipReasonOf, tapbackTargetOf } from "./message_class.ts";
 import { isEmptyMessage, lacksFiles, messageRecord } from "./message_record.ts";
 import type { MessageRow } from "./message_row.ts";
 import { messageTextOf } from "./message_text.ts";
@@ -87,7 +87,7 @@ export class RowReader {
       if (this.#selectRecentlyDeleted(row.rowId).length > 0) return passed("recently_deleted");
       if (!isSettled) return { kind: "unfinished" };
     }
-    if (isFilteredRow(row) || this.#directory.isHidden(chatId)) return passed("junk");
+    if (row.isFiltered || this.#directory.isHidden(chatId)) return passed("junk");
     const reactions = this.reactions.reactionsTo(row.guid);
     const history = editHistoryOf(row.editSummary);
     const contents = { row, chatId, body: messageTextOf(row), sentAtMs, files, reactions, history };

@@ -29,7 +29,6 @@ function message(rowId: number, fields: Partial<ChatMessage> = {}): ChatMessage 
     replyToGuid: null,
     attachments: [],
     reactions: [],
-    service: null,
     ...fields,
   };
 }

@@ -27,7 +27,6 @@ function message(fields: Partial<ChatMessage> = {}): ChatMessage {
     replyToGuid: null,
     attachments: [],
     reactions: [],
-    service: "iMessage",
     ...fields,
   };
 }
