@@ -246,6 +246,8 @@ Deno.test("a pairing that waits for approval shows its code, and ends with the n
   const menubar = new Menubar(mac);
   const owner = await mac.served.app.pair();
   await menubar.press("pair");
+  assert.equal(menubar.notice, "Approve the code, then come back here.");
+  await menubar.press("pair");
   assert.equal(menubar.notice, "The code is not approved yet.");
   const { code } = menubar.app.view.panel;
   assert.match(code ?? "", /^\d{6}$/);
@@ -260,6 +262,8 @@ Deno.test("the server can be named by any link to it, and a service that was ins
   const menubar = new Menubar(mac, undefined);
   await menubar.press("pair", "http://");
   assert.equal(menubar.notice, 'The address of the server cannot be "http://".');
+  await menubar.press("pair", "127.0.0.1:1");
+  assert.match(menubar.notice ?? "", /^Cannot reach the server at http:\/\/127\.0\.0\.1:1 /);
   await menubar.press("start");
   assert.match(await menubar.plist(), new RegExp(`<string>${mac.served.url}</string>`));
   const { host, port } = new URL(mac.served.url);

@@ -2,64 +2,18 @@
 import { delay } from "../../lib/backoff.ts";
 import { messageOf } from "../../lib/errors.ts";
 import { StartError } from "../../lib/lifecycle.ts";
-import type { Finding } from "../doctor/finding.ts";
 import type { Suggestion } from "../suggest/suggestion.ts";
 import type { MenubarAction } from "./menubar_actions.ts";
-import type { MenubarInput, UnsentReply } from "./menubar_input.ts";
-import type { CardRequest, PanelRequest, PaneName } from "./panel_server.ts";
+import { EMPTY_INPUT, type MenubarFacts, type UnsentReply } from "./menubar_input.ts";
+import type { CardRequest, PanelRequest } from "./panel_server.ts";
 import type { SuggestionCard } from "./suggestion_card.ts";
 import type { MenubarTray } from "./tray.ts";
 import { type MenubarView, menubarView } from "./view_model.ts";
-
-/** What came of a card's button. `unsent`: it is recorded and certainly not sent, and can be tried again. */
-export interface CardOutcome {
-  readonly notice: string;
-  readonly isUnsent: boolean;
-}
-
-/** What the menubar looks at and can do; put together by `agent/desktop.ts`. */
-export interface MenubarWorld {
-  /** The agent's own state. */
-  look(): Promise<
-    Pick<MenubarInput, "agent" | "isRunning" | "service" | "isPaired" | "pairingCode" | "serverUrl">
-  >;
-  /** Throws when the server cannot be asked. */
-  suggestions(): Promise<Suggestion[]>;
-  /** Names of people by their address. */
-  names(): MenubarInput["names"];
-  examine(): Promise<Finding[]>;
-  /** Pairs with the server at an address, by default the one it knows. Returns what to tell the person. */
-  pair(address: string | null): Promise<string>;
-  /** Installs the service, or loads it again. */
-  start(): Promise<void>;
-  pause(): Promise<void>;
-  open(target: "dashboard" | PaneName): Promise<void>;
-  /** Does what a card's button asks for. */
-  act(card: SuggestionCard, request: CardRequest): Promise<CardOutcome>;
-  quit(): void;
-  /** The present, in Unix time. */
-  now(): number;
-}
+import type { MenubarWorld } from "./world.ts";
 
 const LOOK_INTERVAL_MS = 5_000;
 /** The server is asked for suggestions when the agent has synced, and else so often. */
 const ASK_INTERVAL_MS = 15_000;
-
-/** Before the first look. Nobody is told to pair, or to do anything else, before something is known. */
-const EMPTY: Omit<MenubarInput, "nowMs"> = {
-  agent: null,
-  isRunning: false,
-  service: "none",
-  isPaired: true,
-  serverUrl: "",
-  pairingCode: null,
-  suggestions: [],
-  unsent: [],
-  names: new Map(),
-  findings: null,
-  notice: null,
-  busy: null,
-};
 
 /** What a fault says to the person: a sentence that was made for one, or none of its own words. */
 function sentenceOf(error: unknown): string {
@@ -69,7 +23,7 @@ function sentenceOf(error: unknown): string {
 /** The menubar between two looks. */
 export class MenubarApp {
   readonly #world: MenubarWorld;
-  #facts: Omit<MenubarInput, "nowMs"> = EMPTY;
+  #facts: MenubarFacts = EMPTY_INPUT;
   #tray: MenubarTray | null = null;
   /** Drafts that the person is done with, by id. */
   readonly #acted = new Set<string>();
@@ -221,7 +175,7 @@ export class MenubarApp {
     this.#show({ notice: { text, atMs: this.#world.now() } });
   }
 
-  #show(change: Partial<typeof EMPTY>): void {
+  #show(change: Partial<MenubarFacts>): void {
     this.#facts = { ...this.#facts, ...change };
     this.#tray?.show(this.view);
   }

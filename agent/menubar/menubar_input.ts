@@ -44,3 +44,22 @@ export interface MenubarInput {
   /** The present, in Unix time. */
   readonly nowMs: number;
 }
+
+/** What is known, apart from the time. */
+export type MenubarFacts = Omit<MenubarInput, "nowMs">;
+
+/** Before the first look. Nobody is told to pair, or to do anything else, before something is known. */
+export const EMPTY_INPUT: MenubarFacts = {
+  agent: null,
+  isRunning: false,
+  service: "none",
+  isPaired: true,
+  serverUrl: "",
+  pairingCode: null,
+  suggestions: [],
+  unsent: [],
+  names: new Map(),
+  findings: null,
+  notice: null,
+  busy: null,
+};

@@ -1,0 +1,19 @@
+/** Owns opening addresses and apps as macOS does. */
+import { StartError } from "../../lib/lifecycle.ts";
+import type { AgentServices } from "./agent_services.ts";
+
+const OPEN = "/usr/bin/open";
+
+/**
+ * Opens what the arguments of `open` name: an address, or `-b` and an app's identifier.
+ *
+ * @throws StartError when macOS cannot
+ */
+export async function openWithMac(
+  { commands }: Pick<AgentServices, "commands">,
+  args: readonly string[],
+): Promise<void> {
+  const { code } = await commands.run([OPEN, ...args]);
+  if (code === 0) return;
+  throw new StartError(args[0] === "-b" ? "macOS knows no such app" : `macOS could not open ${args[0]}`);
+}
