@@ -75,7 +75,8 @@ function crashOf(status: Deno.CommandStatus, nativeLine: string | undefined): Tr
 /** Reads a line of the process; what a native library may have written there is none. */
 function eventOf(line: string): TrainingEvent | undefined {
   try {
-    return JSON.parse(line);
+    const event = JSON.parse(line);
+    return typeof event?.type === "string" ? event : undefined;
   } catch {
     // A killed process may leave half a line.
     return undefined;
