@@ -104,6 +104,13 @@ export const SETTINGS = {
     fallback: 2_048,
     description: "Tokens of prompt and reply together",
   }),
+  adapterContexts: setting({
+    env: "ADAPTER_CONTEXTS",
+    parse: wholeNumber({ min: 1, max: 64 }),
+    fallback: 2,
+    description:
+      "Adapters kept ready at a time; each takes as much memory for prompts as the model itself does",
+  }),
   adaptersLimitMb: setting({
     env: "ADAPTERS_LIMIT_MB",
     parse: wholeNumber({ min: 1, max: 1_000_000 }),

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { adapterInfoSchema, evaluateResponseSchema, generateResultSchema } from "../contract/ml.ts";
 import type { MlTrainingStatus } from "../contract/ml_training.ts";
 import { createOpenAiEngine } from "./engine/openai.ts";
+import { FIGURES } from "./training/job_folders.ts";
 import { assertError, withMlService } from "../tests/support/ml_service.ts";
 import {
   adaptersOf,
@@ -111,7 +112,7 @@ trainingTest(
     await assertError(await service.post("/training/start", requestOf()), "409 job_exists");
     assert.deepEqual(await statusIn(await service.request("/training/status/job-1")), last);
     assert.equal((await adaptersOf(service)).length, 1);
-    assert.deepEqual(await leftOf(service, "job-1"), ["metrics.jsonl", "result.json", "status.jsonl"]);
+    assert.deepEqual(await leftOf(service, "job-1"), FIGURES);
   },
 );
 

@@ -10,11 +10,11 @@ import { trainingPids } from "../tests/support/training_pids.ts";
 import {
   adaptersOf,
   assertCleanEnd,
+  assertFiguresOnly,
   completed,
   failed,
   follow,
   followUntil,
-  leftOf,
   start,
   statusIn,
   trainingTest,
@@ -62,8 +62,7 @@ trainingTest(
     assert.ok(pids.length > 0);
     for (const pid of pids) Deno.kill(pid, "SIGABRT");
     assert.match(await failed(service, "job-1"), /^The training process ended by SIGABRT/);
-    const left = await leftOf(service, "job-1");
-    assert.deepEqual(left, ["metrics.jsonl", "status.jsonl"]);
+    await assertFiguresOnly(service, "job-1");
     assert.deepEqual((await adaptersOf(service)).map(({ id }) => id), [before]);
     assert.equal(await replyOf(service, before), reply);
     await start(service, { job_id: "job-2" });

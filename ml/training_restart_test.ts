@@ -8,6 +8,7 @@ import { requestOf, SAMPLES } from "../tests/support/training_client.ts";
 import { untilNobodyTrains } from "../tests/support/training_pids.ts";
 import { choosePort, ServiceProcess } from "../tools/service_process.ts";
 import { type AdapterManifest, readManifest } from "./models/adapter_manifest.ts";
+import { FIGURES } from "./training/job_folders.ts";
 import { readMetrics } from "./training/run/metrics_file.ts";
 
 /** Single samples make many steps, so that there are checkpoints between which a kill can fall. */
@@ -48,14 +49,18 @@ async function withHome(use: (home: Home) => Promise<void>): Promise<void> {
   }
 }
 
-async function start({ url }: ServiceProcess): Promise<void> {
+async function post({ url }: ServiceProcess, path: string, body: unknown = {}): Promise<Response> {
   const headers = { "content-type": "application/json" };
-  const response = await fetch(`${url}/training/start`, {
-    method: "POST",
-    headers,
-    body: JSON.stringify(REQUEST),
-  });
+  return await fetch(url + path, { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+async function start(ml: ServiceProcess): Promise<void> {
+  const response = await post(ml, "/training/start", REQUEST);
   assert.equal(response.status, 202, await response.text());
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(folder), ({ name }) => name)).sort();
 }
 
 /** Reads a job's events until one is as asked, or to the end. */
@@ -126,11 +131,7 @@ Deno.test("a service killed twice during training goes on with the job, and make
       assert.ok((next?.step ?? 0) > 25, `it went on from a checkpoint, not from step ${next?.step}`);
     }
     assert.deepEqual(await traceOf(home), expected);
-    assert.deepEqual((await Array.fromAsync(Deno.readDir(home.folder), ({ name }) => name)).sort(), [
-      "metrics.jsonl",
-      "result.json",
-      "status.jsonl",
-    ]);
+    assert.deepEqual(await namesIn(home.folder), FIGURES);
   });
 });
 
@@ -152,5 +153,29 @@ Deno.test("a service that is told to stop during training exits 0, and its next 
     await using second = await home.serve();
     assert.equal((await follow(second)).at(-1)?.status, "completed");
     assert.equal((await adapterOf(home))?.jobId, "job-1");
+  });
+});
+
+Deno.test("what a crash left is cleared at the next start, and an ended job stays known", async () => {
+  await withHome(async (home) => {
+    {
+      await using ml = await home.serve();
+      await start(ml);
+      assert.equal((await follow(ml)).at(-1)?.status, "completed");
+    }
+    // As if the service had been killed after a job's end, and between taking an id and queueing its job.
+    const neverQueued = join(home.dir, "training", "never-queued");
+    await Deno.mkdir(neverQueued);
+    for (const folder of [home.folder, neverQueued]) {
+      await Deno.writeTextFile(join(folder, "request.json"), "{}");
+    }
+    await Deno.mkdir(join(home.dir, "adapters", "staged-by-nobody"));
+    await using ml = await home.serve();
+    assert.equal((await follow(ml)).at(-1)?.status, "completed", "its events end once it is tidied");
+    assert.deepEqual(await namesIn(home.folder), FIGURES);
+    assert.deepEqual(await namesIn(join(home.dir, "training")), ["job-1"]);
+    assert.equal((await adapterOf(home))?.jobId, "job-1");
+    assert.equal((await post(ml, "/training/start", REQUEST)).status, 409);
+    assert.equal((await post(ml, "/training/cancel/job-1")).status, 409);
   });
 });

@@ -32,13 +32,10 @@ export interface LlamaEngineOptions {
   contextSize: number;
   /** How many requests may wait. */
   queueLimit: number;
-  /** How many adapters are kept ready at a time; each takes the memory of a context. Default {@linkcode ADAPTER_CONTEXTS}. */
+  /** How many adapters are kept ready at a time; each takes the memory of a context. Default 1. */
   adapterContexts?: number;
   log: Logger;
 }
-
-/** A home has one or two people; each further context takes as much memory as the model's own. */
-const ADAPTER_CONTEXTS = 2;
 
 /** llama.cpp's threads wait for one another spinning: one core is left to everything else. */
 function defaultThreads(llama: Llama): number {
@@ -125,8 +122,7 @@ class LlamaEngine implements Engine {
 
   async #swapIn(file: ModelFile): Promise<void> {
     this.#closing.signal.throwIfAborted();
-    const { threads = defaultThreads(this.#llama), adapterContexts = ADAPTER_CONTEXTS, ...options } =
-      this.#options;
+    const { threads = defaultThreads(this.#llama), adapterContexts = 1, ...options } = this.#options;
     const next = await loadModel(this.#llama, file, { ...options, threads, adapterContexts });
     const previous = this.#loaded;
     this.#loaded = next;

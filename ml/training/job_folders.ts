@@ -1,6 +1,7 @@
 /** Owns the folders of training jobs: each claimed once, private, and rid of people's messages once its job has ended. */
 import { join } from "node:path";
 import { METRICS_FILE } from "./run/metrics_file.ts";
+import { PLOT_FILE } from "./run/training_plot.ts";
 import { REQUEST_FILE } from "./run/training_request.ts";
 import { RESULT_FILE } from "./run/training_result.ts";
 
@@ -11,9 +12,7 @@ export const TRAINING_DIRECTORY = "training";
 export const STATUS_FILE = "status.jsonl";
 
 /** What stays of a job: figures only. */
-const KEPT = new Set([METRICS_FILE, RESULT_FILE, STATUS_FILE]);
-/** Drawings of those figures stay too. */
-const KEPT_EXTENSION = /\.svg$/;
+export const FIGURES: readonly string[] = [METRICS_FILE, PLOT_FILE, RESULT_FILE, STATUS_FILE];
 
 async function unlessMissing(removal: Promise<void>): Promise<void> {
   await removal.catch((error) => {
@@ -78,7 +77,7 @@ export class JobFolders {
   async tidy(jobId: string): Promise<void> {
     const folder = this.pathOf(jobId);
     const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
-    const goes = names.filter((name) => !KEPT.has(name) && !KEPT_EXTENSION.test(name));
+    const goes = names.filter((name) => !FIGURES.includes(name));
     // The request goes last: while it is there, the next start finds what a crash left.
     goes.sort((a, b) => Number(a === REQUEST_FILE) - Number(b === REQUEST_FILE));
     for (const name of goes) await unlessMissing(Deno.remove(join(folder, name), { recursive: true }));

@@ -37,6 +37,7 @@ export async function withTinyEngine(
       sequences: 2,
       contextSize: 512,
       queueLimit: 4,
+      adapterContexts: 2,
       log: silentLogger(),
       ...options.engine,
     });

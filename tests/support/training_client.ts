@@ -9,6 +9,7 @@ import {
 } from "../../contract/ml_training.ts";
 import { assertError, eventsOf, type MlService, type MlServiceOptions, withMlService } from "./ml_service.ts";
 import { withTinyEngine } from "./tiny_gguf_engine.ts";
+import { FIGURES } from "../../ml/training/job_folders.ts";
 import { inventedSamples } from "./training_folder.ts";
 
 export const SAMPLES = inventedSamples(30).map(({ input, output, quality, rejected }) => ({
@@ -127,11 +128,15 @@ export async function failed(service: MlService, jobId: string): Promise<string>
   return last.error ?? "";
 }
 
+/** Nothing of a job is left but figures: no messages, no weights. */
+export async function assertFiguresOnly(service: MlService, jobId: string): Promise<void> {
+  const left = await leftOf(service, jobId);
+  assert.ok(left.every((name) => FIGURES.includes(name)), left.join(" "));
+}
+
 /** How a job that ended without success should look: no adapter, no messages, and the next job runs. */
 export async function assertCleanEnd(service: MlService, jobId: string): Promise<void> {
-  const left = await leftOf(service, jobId);
-  const figures = ["metrics.jsonl", "result.json", "status.jsonl"];
-  assert.ok(left.every((name) => figures.includes(name)), left.join(" "));
+  await assertFiguresOnly(service, jobId);
   assert.deepEqual(await adaptersOf(service), []);
   await assertError(await service.post(`/training/cancel/${jobId}`, {}), "409 conflict");
   await assertError(await service.post("/training/start", requestOf({ job_id: jobId })), "409 job_exists");
