@@ -89,7 +89,8 @@ export async function readState(
   const numbersStart = headerStart +
     new DataView(body.buffer, body.byteOffset).getUint32(MAGIC.length, true);
   const header: Header = JSON.parse(new TextDecoder().decode(body.subarray(headerStart, numbersStart)));
-  checkSettings(header.settings, options.settings);
+  // As the file has them: JSON knows no Infinity.
+  checkSettings(header.settings, JSON.parse(JSON.stringify(options.settings)));
   const targets = [adapter.parameters, ...adapter.moments];
   const sizeBytes = targets.reduce((sum, target) => sum + target.byteLength, 0);
   if (body.length - numbersStart !== sizeBytes) throw badState("its file is of another size");
