@@ -52,15 +52,36 @@ export function reasonToSkip(reply: SentReply): keyof SkippedReplies | null {
   return isUnsuitable(replyTextOf(reply)) ? "unsuitable" : null;
 }
 
+/** Remembers what a store answered, for the length of one import. */
+function remembering<Key, Value>(
+  ask: (accountId: string, key: Key) => Promise<Value>,
+): (accountId: string, key: Key) => Promise<Value> {
+  const answers = new Map<string, Promise<Value>>();
+  return (accountId, key) => {
+    const name = JSON.stringify([accountId, key]);
+    const known = answers.get(name) ?? ask(accountId, key);
+    answers.set(name, known);
+    return known;
+  };
+}
+
+/** The stores of one import: its replies come from far fewer conversations and people. */
+function rememberingStores({ conversations, contacts }: PromptStores): PromptStores {
+  return {
+    conversations: { ...conversations, find: remembering(conversations.find) },
+    contacts: { findByHandles: remembering(contacts.findByHandles) },
+  };
+}
+
 /** Undefined when the message before cannot be answered: it is nothing but attachments, or was deleted just now. */
 async function sampleOf(
-  options: SampleImportOptions,
+  stores: PromptStores,
   { accountId, reply }: { accountId: string; reply: SentReply },
 ): Promise<ImportedSample | undefined> {
   const context = generateContextSchema.parse({});
   const { messageId, before } = reply;
   try {
-    const prompt = await promptFor(options, { accountId, messageId: before?.messageId ?? "", context });
+    const prompt = await promptFor(stores, { accountId, messageId: before?.messageId ?? "", context });
     return {
       messageId,
       input: prompt.text,
@@ -121,10 +142,11 @@ export async function importSamples(
   await checkConversations(options, { accountId, ids: conversationIds ?? [] });
   const replies = await options.samples.sentReplies({ accountId, conversationIds, limit: MAX_EXAMINED });
   const { chosen, examined, skipped } = chooseReplies(replies, limit);
+  const stores = rememberingStores(options);
   let imported = 0;
   for (let from = 0; from < chosen.length; from += CHUNK) {
     const chunk = chosen.slice(from, from + CHUNK);
-    const found = await Promise.all(chunk.map((reply) => sampleOf(options, { accountId, reply })));
+    const found = await Promise.all(chunk.map((reply) => sampleOf(stores, { accountId, reply })));
     const made = found.filter((sample) => sample !== undefined);
     const added = await options.samples.import(accountId, made);
     imported += added;

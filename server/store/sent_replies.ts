@@ -77,9 +77,11 @@ export async function sentReplies(
     )
     select r.first_id as "messageId", r.ids as "bubbleIds", r.texts, f.before_id as "beforeId", f.before_direction as "beforeDirection",
       f.before_sender as "beforeSender", extract(epoch from f.sent_at - f.before_at)::float8 as "delaySeconds",
-      exists (select from training_samples s where s.account_id = ${accountId} and (
-        s.source = 'import' and s.message_id = r.first_id
-        or s.source in ('accept', 'edit') and s.message_id = f.before_id)) as "isSample"
+      r.first_id in (select message_id from training_samples
+          where account_id = ${accountId} and source = 'import' and message_id is not null)
+        or coalesce(f.before_id in (select message_id from training_samples
+          where account_id = ${accountId} and source in ('accept', 'edit') and message_id is not null), false)
+        as "isSample"
     from replies r join readable f on f.id = r.first_id
     order by "isSample", r.last_at desc, r.first_id desc
     limit ${limit}`;
