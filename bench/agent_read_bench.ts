@@ -2,10 +2,10 @@
  * Compares reading and decoding a whole chat.db with the agent's reader to imessage-exporter, and to a bare SELECT of
  * the same columns.
  *
- * `deno run -A bench/agent_read_bench.ts [messages]`: the peer is built with cargo the first time, the database with
- * Messages' own indexes; then each side reads all of it in turns, as a process of its own from its start to its end.
- * The peer writes text files as well, which the reader does not; the reader looks up reactions, files and doubles, and
- * decodes no less.
+ * `deno run -A bench/agent_read_bench.ts [messages | path of a chat.db]`: the peer is built with cargo the first time,
+ * the database with Messages' own indexes; then each side reads all of it in turns, as a process of its own from its
+ * start to its end. The peer writes text files as well, which the reader does not; the reader looks up reactions, files
+ * and doubles, and decodes no less. CPU times tell more than rates where other programs run.
  */
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
@@ -16,8 +16,9 @@ import { runMain } from "../lib/lifecycle.ts";
 import { writeLine } from "../lib/log.ts";
 import { bulkChatDb } from "../tests/support/chat_db_bulk.ts";
 import { installPeer, PEER_NAME, runPeer } from "./peer_exporter.ts";
+import { endedChildrenCpuMs } from "./process_time.ts";
 
-const DEFAULT_MESSAGES = 500_000;
+const DEFAULT_MESSAGES = "500000";
 /** Rows of one page, on both of our sides. */
 const PAGE_ROWS = 1_000;
 const ROUNDS = 5;
@@ -25,12 +26,19 @@ const ROUNDS = 5;
 const OWN_SIDES = { "bare SELECT": readBare, "agent reader": readDecoded } as const;
 type OwnSide = keyof typeof OWN_SIDES;
 type Side = OwnSide | typeof PEER_NAME;
+const SIDES: readonly Side[] = ["bare SELECT", "agent reader", PEER_NAME];
 
 /** What one pass of our own came to; `results` are the messages that came out. */
 interface Pass {
   rows: number;
   results: number;
   peakRssBytes: number;
+}
+
+/** What the processes of one side took, pass by pass; CPU times where the system tells them. */
+interface Costs {
+  elapsedMs: number[];
+  cpuMs: number[];
 }
 
 type OnPage = (progress: Pick<Pass, "rows" | "results">) => void;
@@ -78,28 +86,30 @@ async function readApart(side: OwnSide, path: string): Promise<Pass> {
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-/** Reads with each side in turns; its wall times in milliseconds, and what our own passes came to. */
+/** Reads with each side in turns. */
 async function takeTurns(path: string, folder: string) {
-  const elapsedMs: Record<Side, number[]> = { "bare SELECT": [], "agent reader": [], [PEER_NAME]: [] };
+  const costs = new Map<Side, Costs>(SIDES.map((side) => [side, { elapsedMs: [], cpuMs: [] }]));
   const passes = new Map<Side, Pass>();
   for (let round = 0; round < ROUNDS; round++) {
-    for (const side of Object.keys(elapsedMs) as Side[]) {
-      const startedMs = performance.now();
+    for (const [side, { elapsedMs, cpuMs }] of costs) {
+      const before = { atMs: performance.now(), cpuMs: endedChildrenCpuMs() };
       if (side === PEER_NAME) await runPeer(path, join(folder, `export-${round}`));
       else passes.set(side, await readApart(side, path));
-      elapsedMs[side].push(performance.now() - startedMs);
+      elapsedMs.push(performance.now() - before.atMs);
+      cpuMs.push((endedChildrenCpuMs() ?? NaN) - (before.cpuMs ?? NaN));
     }
   }
-  return { elapsedMs, passes };
+  return { costs, passes };
 }
 
-async function compare(messages: number): Promise<void> {
+async function compare(what: string): Promise<void> {
   await installPeer();
   const folder = await Deno.makeTempDir({ prefix: "agent-read-bench-" });
   try {
-    const path = join(folder, "chat.db");
-    bulkChatDb(path, { messages });
-    print(messages, await takeTurns(path, folder));
+    const isCount = /^\d+$/.test(what);
+    const path = isCount ? join(folder, "chat.db") : what;
+    if (isCount) bulkChatDb(path, { messages: Number(what) });
+    print(await takeTurns(path, folder));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -109,21 +119,26 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
-function print(messages: number, { elapsedMs, passes }: Awaited<ReturnType<typeof takeTurns>>): void {
-  writeLine(`${messages} rows, median of ${ROUNDS} whole processes each, in turns`);
-  for (const [side, times] of Object.entries(elapsedMs) as [Side, number[]][]) {
+function print({ costs, passes }: Awaited<ReturnType<typeof takeTurns>>): void {
+  const rows = passes.get("agent reader")?.rows ?? 0;
+  writeLine(`${rows} rows, median of ${ROUNDS} whole processes each, in turns`);
+  for (const [side, { elapsedMs, cpuMs }] of costs) {
+    const rate = `${Math.round(rows / median(elapsedMs) * 1_000)} rows/s`;
+    const cpu = `${(median(cpuMs) / 1_000).toFixed(2)} s CPU`;
     const pass = passes.get(side);
-    const rate = `${Math.round(messages / median(times) * 1_000)} rows/s`;
     const own = pass && `${pass.results} messages, peak ${(pass.peakRssBytes / 2 ** 20).toFixed(0)} MiB`;
-    writeLine(`  ${side.padEnd(26)}${rate.padStart(16)}   ${own ?? ""}`);
+    writeLine(`  ${side.padEnd(26)}${rate.padStart(16)}${cpu.padStart(14)}   ${own ?? ""}`);
   }
-  const readerMs = median(elapsedMs["agent reader"]);
-  writeLine(`agent reader / ${PEER_NAME} = ${(median(elapsedMs[PEER_NAME]) / readerMs).toFixed(2)}`);
-  writeLine(`agent reader / bare SELECT = ${(median(elapsedMs["bare SELECT"]) / readerMs).toFixed(2)}`);
+  const reader = costs.get("agent reader") ?? { elapsedMs: [], cpuMs: [] };
+  for (const [side, { elapsedMs, cpuMs }] of costs) {
+    if (side === "agent reader") continue;
+    const ratios = [median(elapsedMs) / median(reader.elapsedMs), median(cpuMs) / median(reader.cpuMs)];
+    writeLine(`agent reader / ${side} = ${ratios.map((ratio) => ratio.toFixed(2)).join(", by CPU time ")}`);
+  }
 }
 
 await runMain(async () => {
   const [first, path] = Deno.args;
   if (path !== undefined) writeLine(JSON.stringify(readHere(first as OwnSide, path)));
-  else await compare(Number(first ?? DEFAULT_MESSAGES));
+  else await compare(first ?? DEFAULT_MESSAGES);
 });
