@@ -248,6 +248,9 @@ export class LiveAgent {
       nextTryAt: null,
       counts: sumOf(this.#publisher.state.counts, sent),
     });
+    // A clock that was set back leaves them far ahead.
+    this.#reviewAtMs = Math.min(this.#reviewAtMs, nowMs + REVIEW_MS);
+    this.#greetAtMs = Math.min(this.#greetAtMs, nowMs + GREETING_MS);
     const nextMs = Math.min(this.#reviewAtMs, this.#greetAtMs) - nowMs;
     return { timeoutMs: heldBack ? HELD_BACK_MS : Math.max(0, nextMs), isOver: () => true };
   }

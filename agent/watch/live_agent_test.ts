@@ -1,6 +1,7 @@
 /** Tests of the agent that stays: what it does by itself while files change, servers go and pairings end. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
 import { writeAddressBook } from "../../tests/support/address_book_fixture.ts";
 import { AgentHome, capturedOutput } from "../../tests/support/agent_home.ts";
@@ -8,6 +9,7 @@ import { editMessage } from "../../tests/support/chat_db_edits.ts";
 import { type Chat, type ChatDb, createChatDb, type Message } from "../../tests/support/chat_db_fixture.ts";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { FakeFolder } from "../../tests/support/fake_folder.ts";
+import { ChatDatabase } from "../chatdb/chat_database.ts";
 import { liveAgentOf } from "../cli/run_command.ts";
 import { type AgentPhase, type AgentState, agentStateStore } from "./agent_state.ts";
 import { lookAtAgent } from "./running_agent.ts";
@@ -31,7 +33,10 @@ class RunningLiveAgent implements AsyncDisposable {
   #onState: () => void = () => {};
 
   constructor(home: AgentHome) {
-    const services = home.services({ signal: this.#stop.signal, output: this.output });
+    const services = {
+      ...home.services({ signal: this.#stop.signal, output: this.output }),
+      openChatDatabase: () => new ChatDatabase(home.chatDb, { busyTimeoutMs: 10 }),
+    };
     const agent = liveAgentOf(services, {
       clock: {
         now: () => this.clock.now() + this.sleptMs,
@@ -324,6 +329,55 @@ Deno.test("after a sleep every row is looked at, for edits of any age may have c
       agent.clock.advance(POLL_MS);
     });
     assert.ok(textsAt(home).includes("edited"));
+  }));
+
+Deno.test("a clock that is set back by a day, or on by one, keeps no heartbeat and no review waiting", () =>
+  withChat(async ({ home }) => {
+    await using agent = new RunningLiveAgent(home);
+    await agent.untilPhase("watching");
+    for (const days of [-1, 1]) {
+      agent.sleptMs = days * 24 * 60 * MINUTE_MS;
+      await agent.andThenWatches(() => agent.clock.advance(5 * MINUTE_MS));
+      const { length } = home.server.requests;
+      await agent.andThenWatches(() => agent.clock.advance(5 * MINUTE_MS));
+      assert.ok(home.server.requests.length > length, `${days} days`);
+    }
+  }));
+
+Deno.test("a database that another program keeps locked for a minute is waited for, and then read whole", () =>
+  withChat(async ({ home, db, say }) => {
+    say("before");
+    db.close({ checkpoint: true });
+    using locker = new DatabaseSync(home.chatDb);
+    locker.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; UPDATE chat SET state = 3");
+    await using agent = new RunningLiveAgent(home);
+    assert.equal((await agent.untilPhase("database_unreadable")).lastError?.code, "locked");
+    for (let seconds = 0; seconds < 60; seconds += 30) {
+      const { nextTryAt } = agent.state;
+      const failed = agent.until((next) => next.nextTryAt !== nextTryAt);
+      agent.clock.advance(MINUTE_MS / 2);
+      await failed;
+      assert.equal(agent.state.lastError?.code, "locked");
+    }
+    locker.exec("COMMIT");
+    locker.close();
+    await agent.andThenWatches(() => agent.clock.advance(MINUTE_MS / 2));
+    assert.deepEqual(textsAt(home), ["before"]);
+  }));
+
+Deno.test("a disk that takes no write keeps the cursor where it was, and once it does everything is there once", () =>
+  withChat(async ({ home, say }) => {
+    say("one");
+    const draft = join(home.dataDir, "cursor.json.new");
+    await Deno.mkdir(join(draft, "in the way"), { recursive: true });
+    await using agent = new RunningLiveAgent(home);
+    const { lastError } = await agent.untilPhase("failed");
+    assert.match(lastError?.message ?? "", /^Cannot write .*cursor\.json/);
+    say("two");
+    await Deno.remove(draft, { recursive: true });
+    await agent.andThenWatches(() => agent.clock.advance(MINUTE_MS));
+    assert.deepEqual(textsAt(home), ["one", "two"]);
+    assert.equal(home.server.account.inserted, 2);
   }));
 
 Deno.test("after a sleep the agent does not wait for the time that it had set", () =>
