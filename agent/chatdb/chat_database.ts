@@ -40,8 +40,9 @@ export class ChatDatabase implements Disposable {
     this.#sqlite = this.#guard(() => new DatabaseSync(this.path, OPEN_OPTIONS));
     try {
       this.#exec(`PRAGMA busy_timeout = ${options.busyTimeoutMs ?? DEFAULT_BUSY_TIMEOUT_MS}`);
-      this.#exec(`PRAGMA cache_size = -${PAGE_CACHE_KIB}`);
       this.schema = this.readTransaction(() => probeSchema((sql) => this.prepare(sql)));
+      // Not before the first read: of a database that is locked this statement does not tell so.
+      this.#exec(`PRAGMA cache_size = -${PAGE_CACHE_KIB}`);
       if (!this.schema.get("message")?.has("guid")) throw new ChatDatabaseError("not_messages", this.path);
       this.#selectDataVersion = this.prepare("PRAGMA data_version");
     } catch (error) {
