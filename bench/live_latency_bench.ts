@@ -20,6 +20,7 @@ import { createChatDb } from "../tests/support/chat_db_fixture.ts";
 import { claimServer, type OwnerClient } from "../tests/support/owner_client.ts";
 import { type RunningServer, startServer } from "../tests/support/running_services.ts";
 import { PROJECT_ROOT, taskArguments } from "../tools/service_process.ts";
+import { processCpuMs } from "./process_time.ts";
 
 /** Rows that are there before; then so many are added one by one. */
 const DEFAULT_ROWS = 20_000;
@@ -30,8 +31,6 @@ const DEFAULT_IDLE_SECONDS = 60;
 const POLL_MS = 10;
 /** Nobody drafts here. */
 const NO_ML = "http://127.0.0.1:9";
-/** Ticks of the CPU times in /proc/PID/stat (USER_HZ on Linux). */
-const TICKS_PER_SECOND = 100;
 const PERSON = "+15550100001";
 /** The argument by which this file runs an agent that no file event reaches. */
 const POLL_ONLY = "poll-only";
@@ -63,23 +62,16 @@ async function runPollOnly(): Promise<void> {
   await liveAgentOf(services, { watchFolder: deaf }).run(signal);
 }
 
-function cpuSeconds(pid: number): number {
-  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-  // The second field, the program's name in parentheses, may hold anything; utime and stime are fields 14 and 15.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
-
 function rssBytes(pid: number): number {
   const status = Deno.readTextFileSync(`/proc/${pid}/status`);
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1_024;
 }
 
 async function idleLoad(pid: number, idleSeconds: number): Promise<Load> {
-  const [beforeSeconds, startedMs] = [cpuSeconds(pid), performance.now()];
+  const [beforeMs, startedMs] = [processCpuMs(pid), performance.now()];
   await sleep(idleSeconds * 1_000);
-  const elapsedSeconds = (performance.now() - startedMs) / 1_000;
-  return { cpuShare: (cpuSeconds(pid) - beforeSeconds) / elapsedSeconds, rssBytes: rssBytes(pid) };
+  const elapsedMs = performance.now() - startedMs;
+  return { cpuShare: (processCpuMs(pid) - beforeMs) / elapsedMs, rssBytes: rssBytes(pid) };
 }
 
 async function untilStored(owner: OwnerClient, messages: number): Promise<void> {

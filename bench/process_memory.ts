@@ -1,4 +1,5 @@
 /** Owns reading what processes of this machine hold in memory, from Linux's /proc. */
+import { statFields } from "./process_time.ts";
 
 /** A field of a /proc file in bytes; 0 where it cannot be read. */
 function readField(path: string, field: string): number {
@@ -21,9 +22,7 @@ function parents(): Map<number, number> {
   for (const { name } of Deno.readDirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     try {
-      const stat = Deno.readTextFileSync(`/proc/${name}/stat`);
-      // The second field, a program's name in parentheses, may hold anything; the parent is the second one after it.
-      known.set(Number(name), Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]));
+      known.set(Number(name), Number(statFields(Number(name))[1]));
     } catch {
       // The process has ended since the folder was listed.
     }
