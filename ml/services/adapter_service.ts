@@ -60,6 +60,12 @@ function notFound(id: string): ApiError {
   return new ApiError("not_found", `There is no adapter ${id}; GET /models lists those there are`);
 }
 
+/** Where another server holds the model no adapter can be served, whatever its id. */
+async function unknownFault(id: string, models: AdapterServiceOptions["models"]): Promise<ApiError> {
+  const fault = await models.servedFile().then(() => undefined, (error) => error);
+  return fault instanceof ApiError && fault.code === "not_implemented" ? fault : notFound(id);
+}
+
 /** Weights learned beside one file mean nothing beside another, even one of the same name. */
 function checkBase(
   adapter: Pick<AdapterManifest, "baseModel" | "baseSha256">,
@@ -91,13 +97,12 @@ export function createAdapterService(options: AdapterServiceOptions): AdapterSer
     },
 
     async require(id) {
-      const served = await models.servedFile();
       const manifest = registry.get(id);
-      if (manifest === undefined) throw notFound(id);
+      if (manifest === undefined) throw await unknownFault(id, models);
       if (manifest.tainted) {
         throw new ApiError("conflict", `The adapter ${id} is tainted: something it learned from was deleted`);
       }
-      checkBase(manifest, served);
+      checkBase(manifest, await models.servedFile());
       return { id, path: registry.pathOf(id), baseModelId: manifest.baseModel };
     },
 
