@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import type { SyncMessagesRequest } from "../../contract/sync.ts";
+import { LEAST_GZIP_BYTES } from "../../lib/gzip.ts";
 import { AgentHome, capturedOutput } from "../../tests/support/agent_home.ts";
 import { writeAddressBook } from "../../tests/support/address_book_fixture.ts";
 import { bulkChatDb } from "../../tests/support/chat_db_bulk.ts";
@@ -182,6 +183,18 @@ Deno.test("a row that Messages is still writing is waited for: the cursor does n
   await home.run("sync --once");
   assert.equal(await storedMark(home), after.rowId);
   assert.deepEqual(home.server.account.conversations.get("+15550100009")?.guids, [late.guid, after.guid]);
+});
+
+Deno.test("large batches travel packed, small ones as they are", async () => {
+  await using home = await AgentHome.paired();
+  bulkChatDb(home.chatDb, { messages: 1_000, chats: 60 });
+  await home.run("sync --once");
+  const batches = home.server.syncRequests.filter(({ path }) => path.endsWith("/messages"));
+  // The bound is on the characters, of which each is at most three bytes.
+  for (const { isPacked, sizeBytes } of batches) {
+    assert.ok(isPacked ? sizeBytes >= LEAST_GZIP_BYTES : sizeBytes < 3 * LEAST_GZIP_BYTES, `${sizeBytes}`);
+  }
+  assert.deepEqual(new Set(batches.map(({ isPacked }) => isPacked)), new Set([true, false]));
 });
 
 Deno.test("thousands of messages in interleaved conversations arrive once each and in their order", async () => {

@@ -28,7 +28,10 @@ export interface SeenRequest {
   readonly method: string;
   readonly path: string;
   readonly body: unknown;
+  /** Unpacked. */
   readonly sizeBytes: number;
+  /** True for a body that came as gzip. */
+  readonly isPacked: boolean;
 }
 
 /**
@@ -208,6 +211,7 @@ export class ContractServer implements AsyncDisposable {
         path: request.url ?? "",
         body: bytes.length === 0 ? undefined : JSON.parse(new TextDecoder().decode(bytes)),
         sizeBytes: bytes.length,
+        isPacked: request.headers["content-encoding"] === "gzip",
       };
       this.requests.push(seen);
       await this.#reply(seen, request, response);
