@@ -4,7 +4,7 @@ import { matrixUnitMemory } from "./ggml/matrix_unit.ts";
 import { GgufFile } from "./ggml/gguf_file.ts";
 import { adapterBytes } from "./model/adapter_state.ts";
 import type { BatchShape } from "./model/batch_shape.ts";
-import { blockEnds, LONGEST_KEPT } from "./model/attention.ts";
+import { blockEnds, LONGEST_KEPT } from "./model/attention_inputs.ts";
 import { type Hyperparameters, readHyperparameters } from "./model/hyperparameters.ts";
 import { layOutLora, type LoraLayout } from "./model/lora_layout.ts";
 import { type FixedFormat, planWeights, weightBytes, type WeightPlan } from "./model/weight_plan.ts";

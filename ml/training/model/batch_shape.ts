@@ -1,7 +1,7 @@
 /** Owns the sizes of a micro-batch's graph and the tensors that carry the batch into it. */
 import type { Tensor } from "../ggml/handles.ts";
 import { F32, I32, type TensorContext } from "../ggml/tensor_context.ts";
-import { type AttentionInputs, blockEnds } from "./attention.ts";
+import { type AttentionInputs, blockEnds } from "./attention_inputs.ts";
 
 /** Sizes that fix a graph. */
 export interface BatchShape {
