@@ -1,7 +1,7 @@
 /** Owns what a training job is asked: the request in its folder, its defaults and its checks. */
 import { join } from "node:path";
 import { z } from "zod";
-import { LORA_TARGETS } from "../trainer.ts";
+import { DEFAULT_LEARNING_RATE, LORA_TARGETS } from "../trainer.ts";
 import { writeWholeFile } from "../whole_file.ts";
 import { RunFailure } from "./run_failure.ts";
 
@@ -45,7 +45,7 @@ export const trainingRequestSchema = z.object({
   method: z.enum(["sft", "dpo"]).default("sft"),
   samples: z.array(trainingRequestSampleSchema),
   epochs: z.int().min(1).max(100).default(3),
-  learningRate: z.number().positive().max(1).default(3e-4),
+  learningRate: z.number().positive().max(1).default(DEFAULT_LEARNING_RATE),
   /** Steps over which the rate rises. Absent: five, or a tenth of all steps where that is less. */
   warmupSteps: z.int().min(0).optional(),
   weightDecay: z.number().min(0).max(1).default(0),
