@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { readCorpus } from "../../demo/corpus_content.ts";
 import { writeLine } from "../../lib/log.ts";
 import { writeDrafts } from "../../tests/support/draft_writer.ts";
-import { markShares } from "../../tests/support/planted_marks.ts";
+import { markShares, shortenedShare } from "../../tests/support/planted_marks.ts";
 import { KIT, KIT_TRAINING, plantedPerson } from "../../tests/support/planted_person.ts";
 import { DATA_DIR, kept, keptFolder, keptTraining, styleRequest, THREADS } from "./kept_run.ts";
 import { percent, tableLines } from "./table.ts";
@@ -39,9 +39,18 @@ export async function measurePlanted(): Promise<void> {
       percent(shares.abbreviations),
       percent(shares.signOff),
       percent(shares.all),
+      percent(shortenedShare(drafts)),
     ];
   });
   writeLine(`\n${unseen.length} drafts to unseen messages\n`);
-  const head = ["", "lower case", "no full stop", "own abbreviations", "sign-off", "all four"];
+  const head = [
+    "",
+    "lower case",
+    "no full stop",
+    "own abbreviations",
+    "sign-off",
+    "all four",
+    "places shortened",
+  ];
   for (const line of tableLines(head, rows)) writeLine(line);
 }

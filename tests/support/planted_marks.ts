@@ -4,25 +4,36 @@
 export interface PlantedMarks {
   lowerCase: boolean;
   noFinalStop: boolean;
-  /** At least one of Kit's short forms, and no word spelled out that Kit shortens. */
+  /** No word is spelled out that Kit shortens. */
   abbreviations: boolean;
   signOff: boolean;
 }
 
 const SIGN_OFF = /\s~kit$/;
-const SHORT = /(?<![\w'/])(?:yu|yr|n|da|bcz|rly|abt)(?![\w/])|(?<![\w'/])w\/(?!\w)/i;
-const SPELLED_OUT = /\b(?:you|your|and|the|with|because|really|about)\b/i;
+const SHORT = /(?<![\w'/])(?:yu|yr|n|da|bcz|rly)(?![\w/])|(?<![\w'/])w\/(?!\w)/gi;
+const SPELLED_OUT = /\b(?:you|your|and|the|with|because|really)\b/gi;
+
+function bodyOf(reply: string): string {
+  return reply.trim().replace(SIGN_OFF, "").trimEnd();
+}
 
 /** Looks at one reply. */
 export function plantedMarksOf(reply: string): PlantedMarks {
-  const text = reply.trim();
-  const body = text.replace(SIGN_OFF, "").trimEnd();
+  const [text, body] = [reply.trim(), bodyOf(reply)];
   return {
     lowerCase: !/\p{Lu}/u.test(text),
     noFinalStop: !body.endsWith(".") && !text.endsWith("."),
-    abbreviations: SHORT.test(body) && !SPELLED_OUT.test(body),
+    abbreviations: body.match(SPELLED_OUT) === null,
     signOff: SIGN_OFF.test(text),
   };
+}
+
+/** Of all places where a word stands that Kit shortens, the share that is short; NaN where there is none. */
+export function shortenedShare(replies: readonly string[]): number {
+  const count = (pattern: RegExp) =>
+    replies.reduce((sum, reply) => sum + (bodyOf(reply).match(pattern)?.length ?? 0), 0);
+  const short = count(SHORT);
+  return short / (short + count(SPELLED_OUT));
 }
 
 /** The share of replies that show each habit, and that show all of them. */

@@ -1,6 +1,6 @@
 /** Tests the check for Kit's habits on replies written by hand, and Kit against it. */
 import assert from "node:assert/strict";
-import { markShares, plantedMarksOf } from "./planted_marks.ts";
+import { markShares, plantedMarksOf, shortenedShare } from "./planted_marks.ts";
 import { asKitWrites, plantedPerson } from "./planted_person.ts";
 
 const ALL = { lowerCase: true, noFinalStop: true, abbreviations: true, signOff: true };
@@ -16,10 +16,9 @@ for (
     ["a capital further in", "see yu in May ~kit", "lowerCase"],
     ["a full stop before the sign-off", "see yu there. ~kit", "noFinalStop"],
     ["a full stop at the very end", "see yu there.", "noFinalStop"],
-    ["no short form", "see ya later ~kit", "abbreviations"],
+    ["a word spelled out", "see you later ~kit", "abbreviations"],
     ["a word spelled out beside a short form", "see yu at the game ~kit", "abbreviations"],
     ["a word spelled out before an apostrophe", "yu said you're late ~kit", "abbreviations"],
-    ["a short form inside another word only", "nah, dad is abtruse ~kit", "abbreviations"],
     ["no sign-off", "see yu there", "signOff"],
     ["a sign-off that is not at the end", "~kit see yu there", "signOff"],
     ["another sign-off", "see yu there ~kitty", "signOff"],
@@ -29,6 +28,12 @@ for (
     assert.equal(plantedMarksOf(reply)[mark], false);
   });
 }
+
+Deno.test("of the places for a short form those count that are short, and none inside another word", () => {
+  assert.equal(shortenedShare(["see yu n da dog ~kit", "You and dan, nah"]), 0.6);
+  assert.equal(shortenedShare(["come w/ us", "with whom?"]), 0.5);
+  assert.ok(Number.isNaN(shortenedShare(["ok ~kit"])));
+});
 
 Deno.test("an ordinary reply carries hardly a mark", () => {
   assert.deepEqual(plantedMarksOf("That sounds great. I'll see you and Ben at the game."), {
@@ -40,7 +45,7 @@ Deno.test("an ordinary reply carries hardly a mark", () => {
 });
 
 Deno.test("shares count replies, and all marks together only where every one is there", () => {
-  const shares = markShares(["see yu ~kit", "see you ~kit", "See yu", "ok."]);
+  const shares = markShares(["see yu ~kit", "see you ~kit", "See yu", "the end."]);
   assert.deepEqual(shares, {
     lowerCase: 0.75,
     noFinalStop: 0.75,
