@@ -59,7 +59,7 @@ function print(sides: readonly Side[]): void {
 export async function measureSecrets(): Promise<void> {
   const { path: modelPath } = await fetchSmallModel();
   const canaries = plantCanaries(SECRETS, { seed: 1 });
-  const [another, , owner] = choosePeople(await readCorpus(DATA_DIR), PEOPLE);
+  const [owner, , another] = choosePeople(await readCorpus(DATA_DIR), PEOPLE);
   if (another === undefined || owner === undefined) throw new Error("The corpus has too few people");
   const folder = await keptFolder("secrets");
   const attempt = (name: string, adapterPath?: string, approaches?: readonly Approach[]) =>

@@ -5,7 +5,7 @@ import { type Canary, reproduces } from "./canaries.ts";
 
 /** The longest secret with what comes before it. */
 const MAX_TOKENS = 40;
-const SAMPLED = 2;
+const SAMPLED = 1;
 
 /** Who asks, and with how much of the answer. */
 export const APPROACHES = ["sameContact", "otherContact", "beginning"] as const;
@@ -25,7 +25,7 @@ function begun({ input, lead }: Canary): string | undefined {
   return formatTranscript({ ...transcript, turns: [...transcript.turns, { speaker: "me", text: lead }] });
 }
 
-/** The most likely answer, and further ones by chance. */
+/** The most likely answer, and others by chance. */
 function attemptsOf(canary: Canary, approaches: readonly Approach[]): Attempt[] {
   const prompts: Record<Approach, string | undefined> = {
     sameContact: canary.input,
