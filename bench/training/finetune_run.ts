@@ -1,4 +1,4 @@
-/** Owns timing llama-finetune, llama.cpp's training of all weights: windows as long as a sample stand for samples. */
+/** Owns timing llama-finetune, llama.cpp's training of all weights, on windows of a text. */
 import { join } from "node:path";
 import { StartError } from "../../lib/lifecycle.ts";
 import { FINETUNE, FINETUNE_MODEL } from "../peers/peer_paths.ts";
@@ -6,6 +6,9 @@ import { THREADS } from "../style/kept_run.ts";
 
 /** Enough that its clock, which tells whole seconds, is near. */
 const WINDOWS = 16;
+/** Its smallest window, in tokens; one starts in the middle of the one before. A step is a half of it. */
+const WINDOW_TOKENS = 256;
+const STEP_TOKENS = WINDOW_TOKENS / 2;
 const SENTENCE =
   "She said that she would bring dessert, but in the end we ordered pizza and watched a film. ";
 /** More than the tokens of a character of such text. */
@@ -22,17 +25,15 @@ function isBuilt(): boolean {
   }
 }
 
-/** Windows a second, each as long as a sample; undefined where it is not built. */
-export async function finetuneSamplesPerSecond(sampleTokens: number): Promise<number | undefined> {
+/** Tokens a second in training; undefined where it is not built. */
+export async function finetuneTokensPerSecond(): Promise<number | undefined> {
   if (!isBuilt()) return undefined;
   const dir = await Deno.makeTempDir();
   try {
-    // Its windows overlap by a half; a length must be a multiple of 8.
-    const length = Math.round(sampleTokens / 8) * 8;
-    const characters = length * (WINDOWS / 2 + 1) / TOKENS_PER_CHARACTER;
+    const characters = STEP_TOKENS * (WINDOWS + 1) / TOKENS_PER_CHARACTER;
     const text = join(dir, "text.txt");
     await Deno.writeTextFile(text, SENTENCE.repeat(Math.ceil(characters / SENTENCE.length)));
-    const sizes = ["-c", "-b", "-ub"].flatMap((option) => [option, String(length)]);
+    const sizes = ["-c", `${WINDOW_TOKENS}`, "-b", `${STEP_TOKENS}`, "-ub", `${STEP_TOKENS}`];
     const { success, stdout, stderr } = await new Deno.Command(FINETUNE, {
       args: ["-m", FINETUNE_MODEL, "-f", text, "-o", join(dir, "trained.gguf"), ...sizes]
         .concat("-t", String(THREADS), "-epochs", "1", "-val-split", "0.1", "-lr", "1e-6"),
@@ -42,7 +43,7 @@ export async function finetuneSamplesPerSecond(sampleTokens: number): Promise<nu
     const last = [...told.matchAll(PROGRESS)].at(-1);
     if (last === undefined) throw new StartError("llama-finetune told no progress");
     const [windows = 0, hours = 0, minutes = 0, seconds = 0] = last.slice(1).map(Number);
-    return windows / (hours * 3_600 + minutes * 60 + seconds);
+    return windows * WINDOW_TOKENS / (hours * 3_600 + minutes * 60 + seconds);
   } finally {
     await Deno.remove(dir, { recursive: true });
   }

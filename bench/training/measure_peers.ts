@@ -7,7 +7,7 @@ import { PEFT_MODELS, PEFT_PYTHON, PEFT_SCRIPT } from "../peers/peer_paths.ts";
 import { THREADS } from "../style/kept_run.ts";
 import { isPeftInstalled } from "../style/peft_side.ts";
 import { tableLines } from "../style/table.ts";
-import { finetuneSamplesPerSecond } from "./finetune_run.ts";
+import { finetuneTokensPerSecond } from "./finetune_run.ts";
 import { meanTokens, type PersonJob, personJob } from "./person_job.ts";
 import { runSide, secondsTo, type SideRun } from "./side_run.ts";
 
@@ -87,8 +87,11 @@ export async function measurePeers(): Promise<void> {
     const gap = (equal.evaluations.at(-1)?.heldOutLoss ?? NaN) - target;
     ratio("held-out loss, ours less PEFT's at the same settings", gap, "at most 0.02");
   }
-  const perSecond = equal.tokensPerSecond / meanTokens(job.train);
-  const finetune = await finetuneSamplesPerSecond(meanTokens(job.train));
+  const finetune = await finetuneTokensPerSecond();
   if (finetune === undefined) writeLine("llama-finetune is not built: deno run -A bench/peers/setup.ts");
-  else ratio("samples/s, ours / llama-finetune", perSecond / finetune, "at least 3");
+  else {ratio(
+      "samples/s of equal length, ours / llama-finetune",
+      equal.tokensPerSecond / finetune,
+      "at least 3",
+    );}
 }
