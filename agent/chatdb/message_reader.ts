@@ -104,6 +104,21 @@ export class MessageReader {
     return row === undefined ? null : integerOf(row[0]);
   }
 
+  /**
+   * The tapbacks that this reader met and whose rows are gone: the message of each, by its ROWID. Messages deletes the
+   * row of a tapback that is taken back, and may leave none in its place.
+   *
+   * @throws ChatDatabaseError when the database cannot be read
+   */
+  lostTapbacks(): ReadonlyMap<number, string> {
+    return this.#database.readTransaction(() => this.#rows.reactions.lost());
+  }
+
+  /** Lets go of tapbacks that are gone, once their messages were sent again. */
+  forgetTapbacks(lost: ReadonlyMap<number, string>): void {
+    this.#rows.reactions.forgetLost(lost);
+  }
+
   /** Forgets what it knows of single rows, because they are numbered anew. */
   forgetRows(): void {
     this.#settleClock = new SettleClock();

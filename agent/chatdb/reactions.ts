@@ -90,6 +90,17 @@ export class ReactionFinder {
     if (rowId > this.#loadedRowId) this.#tapbacks?.add(targetGuid, rowId);
   }
 
+  /** The tapbacks whose rows are gone: the message of each, by its ROWID. Call it in a read transaction. */
+  lost(): Map<number, string> {
+    const present = new Set(this.#selectTargets().map(([rowId]) => integerOf(rowId)));
+    return this.#tapbacks?.without(present) ?? new Map();
+  }
+
+  /** Lets go of tapbacks that are gone. */
+  forgetLost(lost: ReadonlyMap<number, string>): void {
+    for (const [rowId, guid] of lost) this.#tapbacks?.remove(guid, rowId);
+  }
+
   /** What stands of the tapbacks on a message, oldest first. */
   reactionsTo(guid: string): MessageReaction[] {
     const rowIds = this.#tapbacks?.rowIdsOf(guid) ?? [];

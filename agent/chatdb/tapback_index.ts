@@ -20,6 +20,21 @@ export class TapbackIndex {
     else if (!known.includes(rowId)) known.push(rowId);
   }
 
+  remove(guid: string, rowId: number): void {
+    const left = (this.#rowIds.get(guid) ?? []).filter((other) => other !== rowId);
+    if (left.length > 0) this.#rowIds.set(guid, left);
+    else this.#rowIds.delete(guid);
+  }
+
+  /** The tapbacks at none of these rows: the message of each, by its ROWID. */
+  without(rowIds: ReadonlySet<number>): Map<number, string> {
+    const missing = new Map<number, string>();
+    for (const [guid, own] of this.#rowIds) {
+      for (const rowId of own) if (!rowIds.has(rowId)) missing.set(rowId, guid);
+    }
+    return missing;
+  }
+
   /** In the order they were added. */
   rowIdsOf(guid: string): readonly number[] {
     return this.#marks[slotOf(guid)] === 0 ? [] : this.#rowIds.get(guid) ?? [];

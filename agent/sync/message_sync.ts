@@ -200,9 +200,18 @@ class MessageSync {
       const { guids, lastId } = this.#deletions.deletedAfter(this.#ledger.deletedId, { limit });
       if (lastId === this.#ledger.deletedId) return;
       await this.#sender.delete(guids);
+      await this.#sendUnreacted(mark);
       this.#ledger.deletedId = lastId;
       await this.#save(mark);
     }
+  }
+
+  /** Sends the messages again whose tapbacks are gone, however old those were. */
+  async #sendUnreacted({ lastRowId }: Mark): Promise<void> {
+    const lost = this.#reader.lostTapbacks();
+    const targets = knownRows(this.#reader, new Set(lost.values()), { lastRowId });
+    await this.#sendAgain(findAgain(this.#reader, targets, { lastRowId, nowMs: this.#now() }));
+    this.#reader.forgetTapbacks(lost);
   }
 
   /** Tells of what was put into Recently Deleted, and sends what was brought back from there. */

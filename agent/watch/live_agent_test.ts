@@ -7,6 +7,7 @@ import { writeAddressBook } from "../../tests/support/address_book_fixture.ts";
 import { AgentHome, capturedOutput } from "../../tests/support/agent_home.ts";
 import { editMessage } from "../../tests/support/chat_db_edits.ts";
 import { type Chat, type ChatDb, createChatDb, type Message } from "../../tests/support/chat_db_fixture.ts";
+import { addTapback } from "../../tests/support/chat_db_rows.ts";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { FakeFolder } from "../../tests/support/fake_folder.ts";
 import { ChatDatabase } from "../chatdb/chat_database.ts";
@@ -329,6 +330,25 @@ Deno.test("after a sleep every row is looked at, for edits of any age may have c
       agent.clock.advance(POLL_MS);
     });
     assert.ok(textsAt(home).includes("edited"));
+  }));
+
+Deno.test("an old tapback that is taken back without a trace is gone on the server, also when that was away", () =>
+  withChat(async ({ home, db, say }) => {
+    const to = say("reacted to");
+    const tapback = addTapback(db, { to, from: MAYA, kind: "love", sentAt: AT });
+    await using agent = new RunningLiveAgent(home);
+    await agent.untilPhase("watching");
+    const reactions = () => home.server.account.messages.get(to.guid)?.message.reactions?.length;
+    assert.equal(reactions(), 1);
+    await agent.andThenWatches(() => agent.clock.advance(120 * MINUTE_MS));
+    db.deleteMessage(tapback);
+    home.server.interfere = ({ path }) =>
+      path.endsWith("/messages") ? { status: "database_unavailable" } : null;
+    agent.clock.advance(POLL_MS);
+    await agent.untilPhase("server_away");
+    home.server.interfere = () => null;
+    await agent.andThenWatches(() => agent.clock.advance(MINUTE_MS));
+    assert.equal(reactions(), 0);
   }));
 
 Deno.test("a clock that is set back by a day, or on by one, keeps no heartbeat and no review waiting", () =>
