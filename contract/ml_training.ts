@@ -13,6 +13,9 @@ export const trainingJobIdSchema = z.string()
 /** `sft` learns what was replied; `dpo` learns to prefer it to the draft that was not wanted. */
 export const TRAINING_METHODS = ["sft", "dpo"] as const;
 
+/** Peak of the rate when a job names none: fits adapters of attention with alpha = 2 · rank (docs/training-speed.md). */
+export const DEFAULT_LEARNING_RATE = 1e-3;
+
 /** Weight matrices of a layer that an adapter can change, by their names in a GGUF file. */
 export const LORA_TARGETS = [
   "attn_q",
@@ -50,7 +53,7 @@ export const mlStartTrainingRequestSchema = z.object({
   base_model: modelIdSchema,
   samples: z.array(mlTrainingSampleSchema).min(1).max(100_000),
   epochs: z.int().min(1).max(100).default(3),
-  learning_rate: z.number().positive().max(1).default(0.0001),
+  learning_rate: z.number().positive().max(1).default(DEFAULT_LEARNING_RATE),
   method: z.enum(TRAINING_METHODS).optional().describe("Default sft"),
   seed: z.int().min(0).max(0xffff_ffff).optional(),
   batch_size: z.int().min(1).max(1_024).optional().describe("Samples in a step"),

@@ -1,7 +1,12 @@
 /** Owns the wire of the server's `/api/training`: samples and training jobs. */
 import { z } from "zod";
 import { modelIdSchema } from "./ml.ts";
-import { loraSettingsSchema, mlStartTrainingRequestSchema, TRAINING_METHODS } from "./ml_training.ts";
+import {
+  DEFAULT_LEARNING_RATE,
+  loraSettingsSchema,
+  mlStartTrainingRequestSchema,
+  TRAINING_METHODS,
+} from "./ml_training.ts";
 import { pageFields } from "./paging.ts";
 import { idSchema, timeSchema } from "./scalars.ts";
 
@@ -77,7 +82,7 @@ export type TrainingSettings = z.infer<typeof trainingSettingsSchema>;
 export const startTrainingRequestSchema = z.object({
   baseModel: modelIdSchema,
   epochs: epochsSchema.default(3),
-  learningRate: learningRateSchema.default(0.0001),
+  learningRate: learningRateSchema.default(DEFAULT_LEARNING_RATE),
   sampleIds: z.array(idSchema).min(1).max(MAX_TRAINING_SAMPLES).optional()
     .describe("Absent: all samples of the account with a quality above 0"),
   method: trainingMethodSchema.default("sft").describe(

@@ -1,7 +1,7 @@
 /** Owns the `Trainer` interface: what fine-tuning asks of the training core, and the shapes that cross it. */
-import { LORA_TARGETS, type LoraTarget } from "../../contract/ml_training.ts";
+import { DEFAULT_LEARNING_RATE, LORA_TARGETS, type LoraTarget } from "../../contract/ml_training.ts";
 
-export { LORA_TARGETS, type LoraTarget };
+export { DEFAULT_LEARNING_RATE, LORA_TARGETS, type LoraTarget };
 
 /** Which matrices get a low-rank correction `B·A·alpha/rank`, and of what rank. */
 export interface LoraOptions {
@@ -37,14 +37,11 @@ export interface OptimizerOptions {
  * - `bf16` for both; `q8_0` for both: half the memory, and coarser.
  * - `mixed`: `bf16` forward, `q8_0` backward.
  * - `file`: forward as the file has them, backward `q8_0`: the least memory.
- * - `auto`: the first of `mixed` (on x86 only), `q8_0` and `file` for which there is memory.
+ * - `auto`: the first of `mixed` (on x86 without a matrix unit only), `q8_0` and `file` for which there is memory.
  */
 export type WeightFormat = "auto" | "f32" | "bf16" | "mixed" | "q8_0" | "file";
 
 export const DEFAULT_MICRO_BATCH_TOKENS = 512;
-
-/** Peak of the rate for adapters of attention at `alpha` = 2 · rank: see docs/training-speed.md. */
-export const DEFAULT_LEARNING_RATE = 1e-3;
 
 export interface TrainerOptions {
   /** The base model's GGUF file. */
