@@ -294,11 +294,11 @@ export class LiveAgent {
     }
   }
 
-  /** Rows after the stored cursor; null while the database cannot be read. */
+  /** Rows after the stored cursor; null while the cursor or the database cannot be read. */
   async #lagRows(): Promise<number | null> {
-    const stored = await this.#options.state.cursors.load();
-    const markRowId = stored.kind === "found" ? stored.state.database.markRowId : 0;
     try {
+      const stored = await this.#options.state.cursors.load();
+      const markRowId = stored.kind === "found" ? stored.state.database.markRowId : 0;
       return this.#open === null ? null : countRowsAfter(this.#open.database, markRowId);
     } catch {
       return null;

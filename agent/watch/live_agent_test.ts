@@ -400,6 +400,20 @@ Deno.test("a disk that takes no write keeps the cursor where it was, and once it
     assert.equal(home.server.account.inserted, 2);
   }));
 
+Deno.test("a state that cannot be read is a setback and not the agent's end, and waits for its disk", () =>
+  withChat(async ({ home, say }) => {
+    say("one");
+    const cursor = join(home.dataDir, "cursor.json");
+    await Deno.mkdir(cursor, { recursive: true });
+    await using agent = new RunningLiveAgent(home);
+    const { lastError, lagRows } = await agent.untilPhase("failed");
+    assert.match(lastError?.message ?? "", /^Cannot read .*cursor\.json/);
+    assert.equal(lagRows, null);
+    await Deno.remove(cursor);
+    await agent.andThenWatches(() => agent.clock.advance(MINUTE_MS));
+    assert.deepEqual(textsAt(home), ["one"]);
+  }));
+
 Deno.test("after a sleep the agent does not wait for the time that it had set", () =>
   withChat(async ({ home, say }) => {
     home.server.interfere = () => ({ status: "database_unavailable", retryAfterSeconds: 600 });
