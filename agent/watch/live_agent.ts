@@ -218,6 +218,7 @@ export class LiveAgent {
     if (this.#connection?.signature !== signature) {
       const device = await requirePairing(pairing);
       this.#connection = { ...device, server: server(device.token), signature };
+      this.#reviewAtMs = 0; // The account behind it may be another one, which has nothing yet.
     }
     return this.#connection;
   }

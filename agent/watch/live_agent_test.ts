@@ -283,6 +283,22 @@ Deno.test("contacts are sent at the start, and again when the address book chang
     assert.equal(agent.state.counts.contacts, 2);
   }));
 
+Deno.test("a new pairing may be with another account, so it gets the contacts at once as well", () =>
+  withChat(async ({ home, say }) => {
+    writeAddressBook(home.addressBook, [{ firstName: "Maya", phones: [MAYA] }]);
+    await using agent = new RunningLiveAgent(home);
+    await agent.untilPhase("watching");
+    home.server.forgetTokens();
+    say("waits");
+    agent.clock.advance(POLL_MS);
+    await agent.untilPhase("pairing_ended");
+    await home.run("pair");
+    await agent.andThenWatches(() => agent.clock.advance(POLL_MS));
+    assert.equal(home.server.accounts.size, 2);
+    const { messages, contacts } = home.server.account;
+    assert.deepEqual([messages.size, contacts.size], [1, 1]);
+  }));
+
 Deno.test("an agent with nothing to do asks the server every five minutes, and learns when the pairing has ended", () =>
   withChat(async ({ home }) => {
     await using agent = new RunningLiveAgent(home);
