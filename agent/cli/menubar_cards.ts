@@ -61,6 +61,8 @@ export async function actOnCard(
   } catch (error) {
     throw serverFault(error, services.pairing.serverUrl);
   }
-  if (request.action === "insert") await openWithMac(services, composeArguments(card, request.text));
+  if (request.action === "insert") {
+    await openWithMac(services, composeArguments(card, request.text), { name: "the chat in Messages" });
+  }
   return { notice: request.action === "send" ? "" : DONE[request.action], isUnsent: false };
 }

@@ -241,6 +241,18 @@ Deno.test("the dashboard and the settings are opened by macOS, and one that does
   assert.match(menubar.notice ?? "", /^macOS could not open http/);
 });
 
+Deno.test("a chat that macOS does not open is told without the words and the number that were to go there", async () => {
+  const { mac, running } = await withDraft();
+  await using _mac = mac;
+  using _running = running;
+  const menubar = new Menubar(mac);
+  await menubar.refresh();
+  menubar.openCode = 1;
+  await menubar.act("insert", "My own words");
+  assert.equal(menubar.notice, "macOS could not open the chat in Messages.");
+  assert.deepEqual(menubar.copied, ["My own words"]);
+});
+
 Deno.test("a pairing that waits for approval shows its code, and ends with the next click after it", async () => {
   await using mac = await SuggestingMac.create({ pairing: "approve" });
   const menubar = new Menubar(mac);
