@@ -49,18 +49,11 @@ const CODE_OF_RESULT = new Map<number, ChatDatabaseErrorCode>([
   [26, "not_a_database"], // SQLITE_NOTADB
 ]);
 
-/** SQLite's words for SQLITE_BUSY, which do not change. */
-const LOCKED = "database is locked";
-
-/** Deno 2.9 gives errors of opening no errcode; the file itself has been probed by then, so only access is left. */
-function codeOfOpening({ message }: Error): ChatDatabaseErrorCode {
-  return message.includes(LOCKED) ? "locked" : "permission_denied";
-}
-
 /** The `ChatDatabaseError` that an error of node:sqlite stands for; any other error is returned as it is. */
 export function asChatDatabaseError(error: unknown, path: string): unknown {
   if (!(error instanceof Error) || !("code" in error) || error.code !== "ERR_SQLITE_ERROR") return error;
   const result = "errcode" in error && typeof error.errcode === "number" ? error.errcode & 0xff : null;
-  const code = result === null ? codeOfOpening(error) : CODE_OF_RESULT.get(result);
+  // Deno 2.9 gives errors of opening no errcode; the file itself has been probed by then, so only access is left.
+  const code = result === null ? "permission_denied" : CODE_OF_RESULT.get(result);
   return code === undefined ? error : new ChatDatabaseError(code, path, { cause: error });
 }
