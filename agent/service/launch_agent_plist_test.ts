@@ -1,9 +1,10 @@
 // Tests of the service's files: their exact text, and that others read in them what is meant.
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import fc from "fast-check";
 import { parseXmlPlist } from "../../tests/support/xml_plist.ts";
 import { launchAgentPlist, type ServiceSpec } from "./launch_agent_plist.ts";
-import { permissionHolder, serviceProgram } from "./service_program.ts";
+import { permissionHolder, programFacts, serviceProgram } from "./service_program.ts";
 import { systemdUnit } from "./systemd_unit.ts";
 
 const SPEC: ServiceSpec = {
@@ -105,6 +106,20 @@ Deno.test("a compiled agent is its own program, the app has one beside it, and a
   const words = rest.filter((word) => !word.endsWith("deno.json"));
   assert.deepEqual(words, ["task", "--quiet", "--config", "agent", "run"]);
   assert.ok(rest[3]?.startsWith("/") && Deno.statSync(rest[3]).isFile);
+});
+
+Deno.test("an agent that is called through Homebrew's link is the one in the app; Deno keeps its link", async () => {
+  const dir = await Deno.realPath(await Deno.makeTempDir({ prefix: "link-" }));
+  const [app, link] = [join(dir, "Assistant.app", "Contents", "MacOS"), join(dir, "conversation-agent")];
+  await Deno.mkdir(app, { recursive: true });
+  await Deno.writeTextFile(join(app, "agent"), "");
+  await Deno.symlink(join(app, "agent"), link);
+  const programOf = (isStandalone: boolean) =>
+    serviceProgram(programFacts({ isStandalone, execPath: link }))[0];
+  assert.equal(programOf(true), join(app, "agent"));
+  assert.equal(permissionHolder([programOf(true)]), join(dir, "Assistant.app"));
+  assert.equal(programOf(false), link);
+  await Deno.remove(dir, { recursive: true });
 });
 
 Deno.test("a permission is given to the app that the program lies in, or to the program itself", () => {

@@ -17,9 +17,22 @@ export interface ProgramFacts {
 /** The agent's name beside the app's own program, in `Contents/MacOS`. */
 const BUNDLED_AGENT = "agent";
 
-/** Facts of this process. */
-export function programFacts(): ProgramFacts {
-  return { isStandalone: Deno.build.standalone, isDesktop: "Tray" in Deno, execPath: Deno.execPath() };
+/**
+ * Facts of this process, or of one that was started otherwise.
+ *
+ * macOS names a program as it was called, and Homebrew calls the agent in the app through a link: what is installed
+ * must be the one in the app, as the app itself installs it. Deno keeps its link, which outlives its updates.
+ */
+export function programFacts(
+  { isStandalone = Deno.build.standalone, execPath = Deno.execPath() }: Partial<
+    Omit<ProgramFacts, "isDesktop">
+  > = {},
+): ProgramFacts {
+  return {
+    isStandalone,
+    isDesktop: "Tray" in Deno,
+    execPath: isStandalone ? Deno.realPathSync(execPath) : execPath,
+  };
 }
 
 /**
