@@ -4,8 +4,8 @@ import { z } from "zod";
 /** Longest text of one message, in UTF-16 units. Far above what Messages sends; the agent cuts there. */
 export const MAX_TEXT_LENGTH = 262_144;
 
-/** A UUID in its canonical form. */
-export const idSchema = z.uuid({ error: "must be a UUID" });
+/** A UUID. It is read in lower case, as PostgreSQL writes it, so that ids that are equal are equal as text. */
+export const idSchema = z.uuid({ error: "must be a UUID" }).toLowerCase();
 
 /** A text that is no time at all has no year and is left to the check of its form. */
 function isStorableTime(text: string): boolean {

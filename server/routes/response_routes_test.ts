@@ -174,6 +174,16 @@ const BAD_REQUESTS: [unknown, string][] = [
   [{ messageId: crypto.randomUUID(), async: "yes" }, "async"],
 ];
 
+Deno.test("an id may be written in capitals, as macOS writes UUIDs", async () => {
+  const { server, token, messageId } = await startWithMessage();
+  await using _ = server;
+  const body = { messageId: messageId.toUpperCase() };
+  const schema = generatedResponseSchema;
+  const { status } = await server.expect(SERVER_PATHS.generateResponse, { token, body, schema });
+  assert.equal(status, "completed");
+  assert.equal((await latest(server, token)).messageId, messageId);
+});
+
 Deno.test("a faulty request is refused with the path of its fault", async () => {
   await using server = await startServerApp();
   const { token } = await server.pair();
