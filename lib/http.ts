@@ -14,7 +14,7 @@ import {
 import { errorBodySchema, type Fault } from "../contract/errors.ts";
 import { ApiError, errorBodyOf, logFieldsOfError, phraseOfStatus } from "./errors.ts";
 import type { Logger } from "./log.ts";
-import { unpackBodies } from "./packed_bodies.ts";
+import type { BodyLimits } from "./packed_bodies.ts";
 
 /** What every request's context carries. */
 export type ApiEnv = { Variables: RequestIdVariables };
@@ -116,12 +116,9 @@ function answerError(c: Context<ApiEnv>, error: unknown, options: ApiAppOptions)
   return c.body(JSON.stringify(body), body.statusCode as 500, { "content-type": "application/json" });
 }
 
-export interface ApiAppOptions {
+/** Bodies above the limits are answered with 413. */
+export interface ApiAppOptions extends BodyLimits {
   log: Logger;
-  /** Larger bodies, packed or unpacked, are answered with 413. */
-  maxBodyBytes: number;
-  /** Limits of their own, by path. */
-  maxBodyBytesOf?: Readonly<Record<string, number>>;
   /** Turns an unexpected error into one of the contract; what it does not know it returns as it is. */
   translateError?: (error: unknown) => unknown;
 }
@@ -136,11 +133,7 @@ function limitBody(maxSize: number): MiddlewareHandler {
   });
 }
 
-function maxBytesOf(options: ApiAppOptions): (path: string) => number {
-  return (path) => options.maxBodyBytesOf?.[path] ?? options.maxBodyBytes;
-}
-
-function limitBodies(options: ApiAppOptions): MiddlewareHandler {
+function limitBodies(options: BodyLimits): MiddlewareHandler {
   const general = limitBody(options.maxBodyBytes);
   const own = new Map(
     Object.entries(options.maxBodyBytesOf ?? {}).map(([path, size]) => [path, limitBody(size)]),
@@ -154,7 +147,6 @@ export function createApiApp<Env extends ApiEnv = ApiEnv>(options: ApiAppOptions
   app.use(requestId());
   app.use(secureHeaders());
   app.use(limitBodies(options));
-  app.use(unpackBodies(maxBytesOf(options)));
   app.notFound((c) => {
     const error = new ApiError("not_found", "There is nothing at this path with this method");
     return answerError(c as unknown as Context<ApiEnv>, error, options);

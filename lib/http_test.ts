@@ -7,6 +7,7 @@ import { mountDocs } from "./api_docs.ts";
 import { gzip } from "./gzip.ts";
 import { createApiApp, createRoutes, jsonBody, jsonResponse } from "./http.ts";
 import { createLogger } from "./log.ts";
+import { unpackBodies } from "./packed_bodies.ts";
 
 const echoRoute = createRoute({
   method: "post",
@@ -17,10 +18,12 @@ const echoRoute = createRoute({
 
 function testApp(): { app: ReturnType<typeof createApiApp>; lines: string[] } {
   const lines: string[] = [];
+  const limits = { maxBodyBytes: 1024 };
   const app = createApiApp({
+    ...limits,
     log: createLogger({ pretty: false, write: (line) => lines.push(line) }),
-    maxBodyBytes: 1024,
   });
+  app.use(unpackBodies(limits));
   const routes = createRoutes().openapi(
     echoRoute,
     (c) => c.json({ count: c.req.valid("json").items.length }, 200),

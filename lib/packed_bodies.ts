@@ -15,14 +15,24 @@ function unknownEncoding(): ApiError {
   });
 }
 
-/** Unpacks bodies of content encoding gzip; `maxBytesOf` bounds what may come out, by path. */
-export function unpackBodies(maxBytesOf: (path: string) => number): MiddlewareHandler {
+/** How large request bodies may be; packed ones before and after they are unpacked. */
+export interface BodyLimits {
+  maxBodyBytes: number;
+  /** Limits of their own, by path. */
+  maxBodyBytesOf?: Readonly<Record<string, number>>;
+}
+
+/**
+ * Unpacks bodies of content encoding gzip. To be put behind what refuses strangers: a small body may unpack to as much
+ * as the limit, all of which is held.
+ */
+export function unpackBodies({ maxBodyBytes, maxBodyBytesOf }: BodyLimits): MiddlewareHandler {
   return async (c, next) => {
     const encoding = c.req.header("content-encoding")?.trim().toLowerCase() ?? "identity";
     const { body } = c.req.raw;
     if (encoding === "identity" || body === null) return await next();
     if (encoding !== "gzip") throw unknownEncoding();
-    const maxBytes = maxBytesOf(c.req.path);
+    const maxBytes = maxBodyBytesOf?.[c.req.path] ?? maxBodyBytes;
     const plain = await gunzip(body, { maxBytes }).catch((error) => {
       c.req.raw.signal.throwIfAborted();
       throw error instanceof TypeError ? malformed() : error;

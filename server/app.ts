@@ -7,6 +7,7 @@ import { createApiApp } from "../lib/http.ts";
 import { measureRequests, mountMetrics } from "../lib/http_metrics.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
+import { type BodyLimits, unpackBodies } from "../lib/packed_bodies.ts";
 import { VERSION } from "../lib/version.ts";
 import { authenticate } from "./auth/authenticate.ts";
 import type { ServerEnv } from "./auth/caller.ts";
@@ -36,6 +37,14 @@ import type { Store, Stores } from "./store/store.ts";
 
 /** Largest request body anywhere but on the sync endpoints. */
 const MAX_BODY_BYTES = 1024 * 1024;
+const BODY_LIMITS: BodyLimits = {
+  maxBodyBytes: MAX_BODY_BYTES,
+  maxBodyBytesOf: {
+    [SERVER_PATHS.syncMessages]: MAX_SYNC_BODY_BYTES,
+    [SERVER_PATHS.syncContacts]: MAX_SYNC_BODY_BYTES,
+    [SERVER_PATHS.startTraining]: MAX_SYNC_BODY_BYTES,
+  },
+};
 /** When to ask again while the database is away. */
 const DATABASE_RETRY_SECONDS = 5;
 
@@ -91,19 +100,11 @@ export function createServerApp(options: ServerAppOptions) {
   const { store, metrics, log, now, clientAddressOf } = options;
   const tokens = createTokens(options);
   const services = createServices(options, tokens);
-  const app = createApiApp<ServerEnv>({
-    log,
-    maxBodyBytes: MAX_BODY_BYTES,
-    maxBodyBytesOf: {
-      [SERVER_PATHS.syncMessages]: MAX_SYNC_BODY_BYTES,
-      [SERVER_PATHS.syncContacts]: MAX_SYNC_BODY_BYTES,
-      [SERVER_PATHS.startTraining]: MAX_SYNC_BODY_BYTES,
-    },
-    translateError,
-  });
+  const app = createApiApp<ServerEnv>({ ...BODY_LIMITS, log, translateError });
   countJobs(options);
   app.use(measureRequests(metrics));
   app.use("/api/*", authenticate({ tokens, devices: store.devices, now }));
+  app.use("/api/*", unpackBodies(BODY_LIMITS));
   app.route("/", healthRoutes(services));
   app.route("/", deviceRoutes({ ...services, clientAddressOf }));
   app.route("/", syncRoutes(services));

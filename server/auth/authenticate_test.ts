@@ -98,6 +98,15 @@ Deno.test("every endpoint but those of pairing and of health refuses a request w
   });
 });
 
+Deno.test("a packed body is not unpacked for a stranger", async () => {
+  await using server = await startServerApp();
+  const noGzip = { headers: { "content-encoding": "gzip" }, body: {} };
+  const path = SERVER_PATHS.syncMessages;
+  await server.refuse(path, { ...noGzip, status: 401, code: "unauthorized" });
+  const { token } = await server.pair();
+  await server.refuse(path, { ...noGzip, token, status: 400, code: "malformed_json" });
+});
+
 Deno.test("paths that do not exist are not told apart from others without a token", async () => {
   await using server = await startServerApp();
   await server.refuse("/api/secrets", { status: 401, code: "unauthorized" });
