@@ -17,17 +17,21 @@ interface Entry<Context> {
   users: number;
   /** It was taken out of service: whoever uses it last closes it. */
   retired: boolean;
+  closed: PromiseWithResolvers<void>;
 }
 
-/** Opens contexts as they are asked for. Whoever asks while all are in use waits for the first that is given back. */
+/**
+ * Opens contexts as they are asked for. Whoever asks while all are in use waits for the first that is given back. An
+ * adapter has one context at a time: two would share its weights, which go with the first that is closed.
+ */
 export class AdapterContexts<Adapter extends { id: string }, Context extends AsyncDisposable>
   implements AsyncDisposable {
   readonly #options: AdapterContextsOptions<Adapter, Context>;
   /** By adapter, the least recently used one first. */
   readonly #open = new Map<string, Entry<Context>>();
   readonly #opening = new Map<string, Promise<Context>>();
-  /** Contexts that are being closed after their last run. */
-  readonly #closing = new Set<Promise<void>>();
+  /** By adapter, the end of a context that nobody gets any more. */
+  readonly #leaving = new Map<string, Promise<void>>();
   /** Resolves when a context becomes idle or a place becomes free. */
   #change = Promise.withResolvers<void>();
 
@@ -46,8 +50,8 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
       signal?.throwIfAborted();
       const known = this.#open.get(adapter.id);
       if (known) return this.#lease(adapter.id, known);
-      const opening = this.#opening.get(adapter.id);
-      if (opening) await unlessAborted(opening, signal);
+      const underWay = this.#leaving.get(adapter.id) ?? this.#opening.get(adapter.id);
+      if (underWay) await unlessAborted(underWay, signal);
       else if (this.#hasRoom()) return await this.#begin(adapter);
       else await unlessAborted(this.#change.promise, signal);
     }
@@ -58,15 +62,15 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
     await this.#opening.get(adapterId)?.catch(() => {});
     const entry = this.#open.get(adapterId);
     if (!entry) return;
-    this.#open.delete(adapterId);
+    this.#takeOut(adapterId, entry);
     entry.retired = true;
-    if (entry.users === 0) await entry.context[Symbol.asyncDispose]();
+    if (entry.users === 0) await this.#close(adapterId, entry);
     this.#ring();
   }
 
   /** Closes all contexts; none may be in use. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.allSettled([...this.#opening.values(), ...this.#closing]);
+    await Promise.allSettled([...this.#opening.values(), ...this.#leaving.values()]);
     const entries = [...this.#open.values()];
     this.#open.clear();
     for (const { context } of entries) await context[Symbol.asyncDispose]();
@@ -88,7 +92,8 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
     const opening = this.#replaceIdle(adapter);
     this.#opening.set(adapter.id, opening);
     try {
-      const entry = { context: await opening, users: 0, retired: false };
+      const context = await opening;
+      const entry = { context, users: 0, retired: false, closed: Promise.withResolvers<void>() };
       this.#open.set(adapter.id, entry);
       return this.#lease(adapter.id, entry);
     } finally {
@@ -101,9 +106,26 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
     const { limit, open } = this.#options;
     const id = this.#open.size + this.#opening.size < limit ? undefined : this.#idleId();
     const idle = id === undefined ? undefined : this.#open.get(id);
-    if (id !== undefined) this.#open.delete(id);
-    await idle?.context[Symbol.asyncDispose]();
+    if (id !== undefined && idle !== undefined) {
+      this.#takeOut(id, idle);
+      await this.#close(id, idle);
+    }
     return await open(adapter);
+  }
+
+  /** Nobody gets a context any more, nor another one of its adapter until it is closed. */
+  #takeOut(id: string, { closed }: Entry<Context>): void {
+    this.#open.delete(id);
+    this.#leaving.set(id, closed.promise);
+  }
+
+  async #close(id: string, { context, closed }: Entry<Context>): Promise<void> {
+    try {
+      await context[Symbol.asyncDispose]();
+    } finally {
+      this.#leaving.delete(id);
+      closed.resolve();
+    }
   }
 
   #lease(id: string, entry: Entry<Context>): ContextLease<Context> {
@@ -117,22 +139,16 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
       [Symbol.dispose]: () => {
         if (!held) return;
         held = false;
-        this.#giveBack(entry);
+        this.#giveBack(id, entry);
       },
     };
   }
 
-  #giveBack(entry: Entry<Context>): void {
+  #giveBack(id: string, entry: Entry<Context>): void {
     if (--entry.users > 0) return;
-    if (entry.retired) this.#close(entry.context);
+    // The last run on a retired context has nothing to do with how its closing ends.
+    if (entry.retired) void this.#close(id, entry).catch(() => {});
     this.#ring();
-  }
-
-  /** The last run on a retired context has nothing to do with how its closing ends. */
-  #close(context: Context): void {
-    const closing = Promise.resolve(context[Symbol.asyncDispose]()).catch(() => {});
-    this.#closing.add(closing);
-    closing.finally(() => this.#closing.delete(closing));
   }
 
   #ring(): void {

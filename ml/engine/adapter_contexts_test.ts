@@ -4,14 +4,14 @@ import { AdapterContexts } from "./adapter_contexts.ts";
 
 class Context implements AsyncDisposable {
   closed = false;
-  constructor(readonly id: string, readonly log: string[]) {
+  constructor(readonly id: string, readonly log: string[], readonly holdClosing?: Promise<void>) {
     log.push(`open ${id}`);
   }
-  [Symbol.asyncDispose](): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     assert.equal(this.closed, false, `${this.id} is closed twice`);
     this.closed = true;
+    if (this.holdClosing) await this.holdClosing;
     this.log.push(`close ${this.id}`);
-    return Promise.resolve();
   }
 }
 
@@ -23,15 +23,19 @@ interface Opened {
   broken: Set<string>;
 }
 
-function open(limit: number, hold?: Promise<void>): Opened {
+/** @param holds what openings wait for, and the closing of an id */
+function open(
+  limit: number,
+  holds: { opening?: Promise<void>; closing?: Record<string, Promise<void>> } = {},
+): Opened {
   const log: string[] = [];
   const broken = new Set<string>();
   const contexts = new AdapterContexts<{ id: string }, Context>({
     limit,
     open: async ({ id }) => {
-      await hold;
+      await holds.opening;
       if (broken.has(id)) throw new Error(`${id} is broken`);
-      return new Context(id, log);
+      return new Context(id, log, holds.closing?.[id]);
     },
   });
   return { contexts, log, broken };
@@ -106,7 +110,7 @@ Deno.test("a retired context is closed by whoever uses it last, and is open to n
 
 Deno.test("an adapter that is retired while it is being opened serves the one request that asked", async () => {
   const hold = Promise.withResolvers<void>();
-  const { contexts, log } = open(1, hold.promise);
+  const { contexts, log } = open(1, { opening: hold.promise });
   const taking = contexts.take({ id: "a" });
   const retiring = contexts.retire("a");
   hold.resolve();
@@ -115,6 +119,30 @@ Deno.test("an adapter that is retired while it is being opened serves the one re
   assert.equal(lease.context.closed, false);
   lease[Symbol.dispose]();
   assert.deepEqual(log, ["open a", "close a"]);
+});
+
+Deno.test("a retired adapter is opened anew only once its context is closed: both would share its weights", async () => {
+  const { contexts, log } = open(2);
+  const last = await contexts.take({ id: "a" });
+  await contexts.retire("a");
+  const taking = contexts.take({ id: "a" });
+  (await contexts.take({ id: "b" }))[Symbol.dispose]();
+  assert.deepEqual(log, ["open a", "open b"]);
+  last[Symbol.dispose]();
+  (await taking)[Symbol.dispose]();
+  assert.deepEqual(log, ["open a", "open b", "close a", "open a"]);
+});
+
+Deno.test("an adapter whose context makes room is opened anew only once that is closed", async () => {
+  const closing = Promise.withResolvers<void>();
+  const { contexts, log } = open(2, { closing: { a: closing.promise } });
+  for (const id of ["a", "b"]) (await contexts.take({ id }))[Symbol.dispose]();
+  const taking = ["c", "a"].map((id) => contexts.take({ id }));
+  // Many turns of the queue of promises: all that does not wait for the closing happens now.
+  for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+  closing.resolve();
+  for (const lease of await Promise.all(taking)) lease[Symbol.dispose]();
+  assert.ok(log.lastIndexOf("open a") > log.indexOf("close a"), log.join());
 });
 
 Deno.test("disposing closes every context", async () => {
