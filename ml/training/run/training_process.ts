@@ -1,5 +1,6 @@
 /** Owns the process that a training job runs in: its start, its events, its end; a native crash ends it alone. */
 import { fileURLToPath } from "node:url";
+import { textLinesOf } from "../../../lib/text_lines.ts";
 import type { TrainingEnd, TrainingEvent } from "./training_event.ts";
 
 const MAIN = fileURLToPath(new URL("./training_main.ts", import.meta.url));
@@ -42,19 +43,9 @@ export interface TrainingProcess {
   cancel(): void;
 }
 
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  let pending = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (pending + text).split("\n");
-    pending = lines.pop() ?? "";
-    yield* lines;
-  }
-  if (pending !== "") yield pending;
-}
-
-async function lastNativeLine(stderr: ReadableStream<Uint8Array>): Promise<string | undefined> {
+async function lastNativeLine(stderr: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string | undefined> {
   let last: string | undefined;
-  for await (const line of linesOf(stderr)) {
+  for await (const line of textLinesOf(stderr)) {
     if (NATIVE_LINE.test(line)) last = line.trim().slice(0, NATIVE_LINE_LENGTH);
   }
   return last;
@@ -144,7 +135,7 @@ export function startTrainingProcess(folder: string, options: TrainingProcessOpt
   const stream = eventStream();
   let told: TrainingEnd | undefined;
   const follow = async () => {
-    for await (const line of linesOf(child.stdout)) {
+    for await (const line of textLinesOf(child.stdout)) {
       const event = eventOf(line);
       if (event === undefined) continue;
       told = endOf(event) ?? told;
