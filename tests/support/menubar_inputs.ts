@@ -1,4 +1,5 @@
 /** Owns one input for each state of the menubar, and the view of it as a person sees it, for tests and the manual. */
+import { ChatDatabaseError } from "../../agent/chatdb/chat_database_error.ts";
 import type { Message } from "../../contract/conversations.ts";
 import type { MenubarInput } from "../../agent/menubar/menubar_input.ts";
 import type { MenubarState } from "../../agent/menubar/menubar_state.ts";
@@ -91,7 +92,7 @@ export const STATE_INPUTS: Record<MenubarState, MenubarInput> = {
   fault: setBack(
     "database_unreadable",
     "locked",
-    "Another program keeps the database locked: quit what else has it open, such as a database browser, and try again",
+    new ChatDatabaseError("locked", "/Users/me/Library/Messages/chat.db").message,
   ),
 };
 
