@@ -130,6 +130,8 @@ export function createJobFollower({ jobs, mlOutbox, ml, log }: JobFollowerOption
       try {
         return await record(row, await ml.trainingStatus(row.id));
       } catch (error) {
+        // It may have begun to be started since ml was asked.
+        if (isUnknownToMl(error) && starting.has(row.id)) return row;
         if (isUnknownToMl(error)) return await fail(row, "The ml service does not know this job any more");
         if (!(error instanceof ApiError)) throw error;
         log.debug("a training job could not be followed", { jobId: row.id, ...logFieldsOfError(error) });
