@@ -52,10 +52,9 @@ async function findNamed(
   samples: SampleStore,
   { accountId, sampleIds }: { accountId: string; sampleIds: readonly string[] },
 ): Promise<readonly SampleRow[]> {
-  const ids = sampleIds.map((id) => id.toLowerCase());
-  const found = await samples.findMany(accountId, [...new Set(ids)]);
+  const found = await samples.findMany(accountId, [...new Set(sampleIds)]);
   const known = new Set(found.map(({ id }) => id));
-  if (ids.some((id) => !known.has(id))) throw unknownSamples(ids, known);
+  if (sampleIds.some((id) => !known.has(id))) throw unknownSamples(sampleIds, known);
   return found;
 }
 
