@@ -21,7 +21,7 @@ const SIGN_OFF = "~kit";
 /** How many samples there are of Kit, and how many prompts of other conversations. */
 export const KIT = { samples: 200, unseen: 50 };
 /** What a small model needs to take up habits it has never seen from so few samples. */
-export const KIT_TRAINING = { epochs: 3, learningRate: 2e-3 };
+export const KIT_TRAINING = { epochs: 5, learningRate: 2e-3 };
 
 const MIN_LENGTH = 20;
 const MAX_LENGTH = 110;
