@@ -15,6 +15,7 @@ import { liveAgentOf } from "../agent/cli/run_command.ts";
 import { shutdownSignal } from "../lib/lifecycle.ts";
 import { writeLine } from "../lib/log.ts";
 import { formatBytes } from "../lib/progress.ts";
+import { writeAddressBook } from "../tests/support/address_book_fixture.ts";
 import { pairAgent, spawnAgent } from "../tests/support/agent_process.ts";
 import { createChatDb } from "../tests/support/chat_db_fixture.ts";
 import { claimServer, type OwnerClient } from "../tests/support/owner_client.ts";
@@ -25,6 +26,8 @@ import { processCpuMs } from "./process_time.ts";
 /** Rows that are there before; then so many are added one by one. */
 const DEFAULT_ROWS = 20_000;
 const ADDED_ROWS = 40;
+/** As many people as a full address book has. */
+const CONTACTS = 500;
 /** Between two rows: long enough that each is an event of its own, and at every place between two polls. */
 const PAUSE_MS = { least: 700, most: 1_900 };
 const DEFAULT_IDLE_SECONDS = 60;
@@ -74,6 +77,21 @@ async function idleLoad(pid: number, idleSeconds: number): Promise<Load> {
   return { cpuShare: (processCpuMs(pid) - beforeMs) / elapsedMs, rssBytes: rssBytes(pid) };
 }
 
+function writeContacts(addressBook: string): void {
+  writeAddressBook(
+    addressBook,
+    Array.from({ length: CONTACTS }, (_, index) => {
+      const number = String(index).padStart(4, "0");
+      return {
+        firstName: `First ${index}`,
+        lastName: `Last ${index}`,
+        phones: [{ value: `+1555010${number}` }],
+        emails: [{ value: `person${index}@example.com` }],
+      };
+    }),
+  );
+}
+
 async function untilStored(owner: OwnerClient, messages: number): Promise<void> {
   while ((await owner.syncStatus()).messages < messages) await sleep(POLL_MS);
 }
@@ -101,6 +119,7 @@ async function pairedWith({ server, dir }: Measurement) {
 async function measureWith(start: StartAgent, measurement: Measurement): Promise<Outcome> {
   const { rows, idleSeconds } = measurement;
   const { owner, env } = await pairedWith(measurement);
+  writeContacts(env.AGENT_ADDRESS_BOOK);
   using db = createChatDb(env.AGENT_CHAT_DB);
   const chat = db.addChat({ identifier: PERSON });
   const add = (text: string) => db.addMessage({ chat, from: PERSON, text, sentAt: new Date() });
