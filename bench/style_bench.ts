@@ -6,28 +6,15 @@
  * take most of an hour on two cores; what has been trained is kept under `data/style` and not trained again. PEFT is
  * run beside them where `bench/peers/setup.ts` has installed it.
  */
-import { writeLine } from "../lib/log.ts";
-import { runMain, StartError } from "../lib/lifecycle.ts";
+import { runParts } from "./run_parts.ts";
 import { measurePeople } from "./style/measure_people.ts";
 import { measurePlanted } from "./style/measure_planted.ts";
 import { measureSecrets } from "./style/measure_secrets.ts";
 import { measureStory } from "./style/measure_story.ts";
 
-const PARTS: Readonly<Record<string, () => Promise<void>>> = {
+await runParts({
   people: measurePeople,
   planted: measurePlanted,
   secrets: measureSecrets,
   story: measureStory,
-};
-
-await runMain(async () => {
-  const names = Deno.args.length > 0 ? Deno.args : Object.keys(PARTS);
-  for (const name of names) {
-    const measure = PARTS[name];
-    if (measure === undefined) {
-      throw new StartError(`There is no part ${name}: ${Object.keys(PARTS).join(", ")}`);
-    }
-    writeLine(`\n# ${name}`);
-    await measure();
-  }
 });
