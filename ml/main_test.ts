@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { generateResultSchema, healthResponseSchema } from "../contract/ml.ts";
 import { PROJECT_ROOT, taskArguments } from "../tools/service_process.ts";
+import { textLinesOf } from "../lib/text_lines.ts";
 import { buildTinyGguf } from "../tests/support/tiny_gguf.ts";
 
 interface Process {
@@ -12,21 +13,12 @@ interface Process {
 }
 
 /** Lines of a stream, as they come. */
-async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
-}
-
 /** Reads the log to its end, so that the service never waits for a reader. */
 function readyUrl(child: Deno.ChildProcess): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   (async () => {
     let readyAt = "";
-    for await (const line of linesOf(child.stdout)) {
+    for await (const line of textLinesOf(child.stdout)) {
       const { message, url } = JSON.parse(line);
       if (/is ready at/.test(message)) readyAt = url;
       if (/^The model is/.test(message)) resolve(readyAt);

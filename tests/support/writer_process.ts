@@ -1,6 +1,7 @@
 /** Owns another process that writes a chat.db as Messages does, and keeps account of what it wrote. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { textLinesOf } from "../../lib/text_lines.ts";
 import type { WriterAccount, WriterOptions } from "./messages_writer.ts";
 
 const WRITER = fileURLToPath(new URL("./messages_writer.ts", import.meta.url));
@@ -14,7 +15,7 @@ export class WriterProcess implements AsyncDisposable {
     const args = ["run", "--allow-all", "--no-check", WRITER, path, JSON.stringify(options)];
     const piped = { stdin: "piped", stdout: "piped" } as const;
     this.#process = new Deno.Command(Deno.execPath(), { args, ...piped }).spawn();
-    this.#lines = linesOf(this.#process.stdout);
+    this.#lines = textLinesOf(this.#process.stdout);
   }
 
   /** Resolves once the first rows can be read. */
@@ -38,14 +39,5 @@ export class WriterProcess implements AsyncDisposable {
       // It has ended.
     }
     await this.#process.status;
-  }
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
   }
 }
