@@ -35,6 +35,9 @@ export const messageSchema = z.object({
   sentAt: timeSchema,
   editedAt: timeSchema.nullable(),
   retractedAt: timeSchema.nullable(),
+  readAt: timeSchema.nullable().optional()
+    .describe("When its reader read it: the owner an incoming message, the other side an outgoing one"),
+  deliveredAt: timeSchema.nullable().optional().describe("When an outgoing message reached the other side"),
   replyToGuid: z.string().nullable(),
   reactions: z.array(reactionSchema),
   attachments: z.array(attachmentSchema),

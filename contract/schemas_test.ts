@@ -31,6 +31,8 @@ const FAULTY_MESSAGES: [string, Record<string, unknown>, string][] = [
   ["an unknown direction", { direction: "sideways" }, "messages.1.direction"],
   ["an unknown message type", { messageType: "hologram" }, "messages.1.messageType"],
   ["a time without a zone", { sentAt: "2024-01-01T12:00:00" }, "messages.1.sentAt"],
+  ["a read time without a zone", { readAt: "2024-01-01T12:00:00" }, "messages.1.readAt"],
+  ["a delivery time that is a number", { deliveredAt: 5 }, "messages.1.deliveredAt"],
   ["a time before the year 1", { sentAt: "0000-06-01T12:00:00Z" }, "messages.1.sentAt"],
   ["a time after the year 9999", { sentAt: "9999-12-31T23:00:00-05:00" }, "messages.1.sentAt"],
   ["a number as text", { text: 5 }, "messages.1.text"],

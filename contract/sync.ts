@@ -62,6 +62,9 @@ export const syncMessageSchema = z.object({
   sentAt: timeSchema,
   editedAt: timeSchema.nullable().optional(),
   retractedAt: timeSchema.nullable().optional().describe("Set when the sender unsent the message"),
+  readAt: timeSchema.nullable().optional()
+    .describe("When its reader read it: the owner an incoming message, the other side an outgoing one"),
+  deliveredAt: timeSchema.nullable().optional().describe("When an outgoing message reached the other side"),
   replyToGuid: labelSchema().nullable().optional(),
   reactions: z.array(reactionSchema).max(1_000).optional(),
   attachments: z.array(attachmentSchema).max(200).optional(),

@@ -63,6 +63,8 @@ Deno.test("every optional field of a message comes back as it was sent", async (
   const { token } = await server.pair();
   const sent = syncMessage({
     text: "Grüße 👩‍👩‍👧 ‏שלום",
+    readAt: "2024-01-01T12:03:00.000Z",
+    deliveredAt: "2024-01-01T12:00:01.000Z",
     replyToGuid: "guid-0",
     reactions: [{ kind: "emoji", emoji: "🎉", senderId: null, reactedAt: "2024-01-01T12:00:05.000Z" }],
     attachments: [{ guid: "at-1", mimeType: "image/heic", name: "IMG_0001.HEIC", sizeBytes: 123 }],

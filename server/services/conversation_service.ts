@@ -67,6 +67,8 @@ function messageOf(row: MessageRow): Message {
     sentAt: row.sentAt.toISOString(),
     editedAt: row.editedAt?.toISOString() ?? null,
     retractedAt: row.retractedAt?.toISOString() ?? null,
+    readAt: row.readAt?.toISOString() ?? null,
+    deliveredAt: row.deliveredAt?.toISOString() ?? null,
     replyToGuid: row.replyToGuid,
     reactions: row.reactions ?? [],
     attachments: row.attachments ?? [],

@@ -30,6 +30,8 @@ function rowOf(message: SyncMessage): Record<string, unknown> {
     sent: Date.parse(message.sentAt),
     edited: message.editedAt ? Date.parse(message.editedAt) : undefined,
     retracted: message.retractedAt ? Date.parse(message.retractedAt) : undefined,
+    read: message.readAt ? Date.parse(message.readAt) : undefined,
+    delivered: message.deliveredAt ? Date.parse(message.deliveredAt) : undefined,
     reply: message.replyToGuid,
     reactions: message.reactions,
     attachments: message.attachments,
@@ -82,12 +84,13 @@ export async function storeMessages(
     ), stored as (
       insert into messages as m (
         id, account_id, conversation_id, imessage_guid, sender_id, direction, message_type, text, sent_at,
-        edited_at, retracted_at, reply_to_guid, reactions, attachments)
+        edited_at, retracted_at, read_at, delivered_at, reply_to_guid, reactions, attachments)
       select r.id, ${accountId}, target.id, r.guid, r.sender, r.direction, r.type, r.text, to_timestamp(r.sent / 1000),
-        to_timestamp(r.edited / 1000), to_timestamp(r.retracted / 1000), r.reply, r.reactions, r.attachments
+        to_timestamp(r.edited / 1000), to_timestamp(r.retracted / 1000), to_timestamp(r.read / 1000),
+        to_timestamp(r.delivered / 1000), r.reply, r.reactions, r.attachments
       from target, json_to_recordset(${rowsOf(batch.messages)}::text::json) as r(
         id uuid, guid text, sender text, direction text, type text, text text, sent float8,
-        edited float8, retracted float8, reply text, reactions jsonb, attachments jsonb)
+        edited float8, retracted float8, read float8, delivered float8, reply text, reactions jsonb, attachments jsonb)
       where not exists (
           select from deleted_messages d where d.account_id = ${accountId} and d.imessage_guid = r.guid)
         and not exists (
@@ -102,17 +105,19 @@ export async function storeMessages(
         sent_at = excluded.sent_at,
         edited_at = greatest(excluded.edited_at, m.edited_at),
         retracted_at = coalesce(excluded.retracted_at, m.retracted_at),
+        read_at = coalesce(excluded.read_at, m.read_at), delivered_at = coalesce(excluded.delivered_at, m.delivered_at),
         reply_to_guid = coalesce(excluded.reply_to_guid, m.reply_to_guid),
         reactions = coalesce(excluded.reactions, m.reactions),
         attachments = coalesce(excluded.attachments, m.attachments)
       where (m.retracted_at is null or excluded.retracted_at is not null)
         and (m.edited_at is null or excluded.edited_at >= m.edited_at or excluded.retracted_at is not null)
         and (m.conversation_id, m.sender_id, m.direction, m.message_type, m.text, m.sent_at, m.edited_at,
-             m.retracted_at, m.reply_to_guid, m.reactions, m.attachments)
+             m.retracted_at, m.read_at, m.delivered_at, m.reply_to_guid, m.reactions, m.attachments)
           is distinct from (
              excluded.conversation_id, excluded.sender_id, excluded.direction, excluded.message_type, excluded.text,
              excluded.sent_at, greatest(excluded.edited_at, m.edited_at),
-             coalesce(excluded.retracted_at, m.retracted_at), coalesce(excluded.reply_to_guid, m.reply_to_guid),
+             coalesce(excluded.retracted_at, m.retracted_at), coalesce(excluded.read_at, m.read_at),
+             coalesce(excluded.delivered_at, m.delivered_at), coalesce(excluded.reply_to_guid, m.reply_to_guid),
              coalesce(excluded.reactions, m.reactions), coalesce(excluded.attachments, m.attachments))
       returning m.id, m.xmax = 0 as inserted, case when m.xmax <> 0 then (
         select before.conversation_id from messages before

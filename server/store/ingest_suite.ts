@@ -61,6 +61,8 @@ export const ingestTests: StoreTests = {
       sentAt: "2024-02-29T23:59:59.987+05:30",
       editedAt: "2024-03-01T00:00:00Z",
       retractedAt: "2024-03-01T00:00:00.001Z",
+      readAt: "2024-03-01T00:00:00.002Z",
+      deliveredAt: "2024-03-01T00:00:00.003Z",
       replyToGuid: "an earlier one",
       reactions: [{ kind: "emoji", emoji: "🦀", senderId: null, reactedAt: "2024-03-01T00:00:00.000Z" }],
       attachments: [{ guid: "file", mimeType: "image/heic", name: 'a "quoted" \\ name', sizeBytes: 2 ** 40 }],
@@ -76,6 +78,8 @@ export const ingestTests: StoreTests = {
       sentAt: new Date("2024-02-29T18:29:59.987Z"),
       editedAt: new Date("2024-03-01T00:00:00Z"),
       retractedAt: new Date("2024-03-01T00:00:00.001Z"),
+      readAt: new Date("2024-03-01T00:00:00.002Z"),
+      deliveredAt: new Date("2024-03-01T00:00:00.003Z"),
     });
   },
 
@@ -143,6 +147,44 @@ export const ingestTests: StoreTests = {
     // The device that unsends may never have seen the edit.
     assert.deepEqual(await textAfter(unsent), [1, null, editedAt, minutesOn(6).toISOString()]);
     assert.deepEqual(await textAfter(edited), [0, null, editedAt, minutesOn(6).toISOString()]);
+  },
+
+  "a receipt is an update of its message alone, and a copy without it, or with null, keeps it": async (
+    shared,
+  ) => {
+    const { ingest } = shared.stores;
+    const origin = await paired(shared.stores);
+    const after = async (...sent: SyncMessage[]) => {
+      const { conversationId, ...counts } = await ingest.ingestMessages(origin, batch(sent));
+      const [row] = await stored(shared, origin.accountId, conversationId);
+      return [counts, row?.readAt?.toISOString() ?? null, row?.deliveredAt?.toISOString() ?? null];
+    };
+    const mine = { direction: "outgoing", senderId: null } as const;
+    const [delivered, read] = [minutesOn(1).toISOString(), minutesOn(2).toISOString()];
+    const changed = { inserted: 0, updated: 1, unchanged: 0 };
+    const same = { inserted: 0, updated: 0, unchanged: 1 };
+    assert.deepEqual(await after(message("m", mine)), [
+      { inserted: 1, updated: 0, unchanged: 0 },
+      null,
+      null,
+    ]);
+    assert.deepEqual(await after(message("m", { ...mine, deliveredAt: delivered })), [
+      changed,
+      null,
+      delivered,
+    ]);
+    const whole = message("m", { ...mine, deliveredAt: delivered, readAt: read });
+    assert.deepEqual(await after(whole), [changed, read, delivered]);
+    assert.deepEqual(await after(whole), [same, read, delivered]);
+    assert.deepEqual(await after(message("m", mine)), [same, read, delivered]);
+    assert.deepEqual(await after(message("m", { ...mine, readAt: null, deliveredAt: null })), [
+      same,
+      read,
+      delivered,
+    ]);
+    const later = message("m", { ...mine, deliveredAt: delivered, readAt: minutesOn(3).toISOString() });
+    assert.deepEqual(await after(later), [changed, minutesOn(3).toISOString(), delivered]);
+    assert(await totalsHold(shared, origin.accountId));
   },
 
   "what a message does not say keeps what is stored": async (shared) => {
@@ -282,6 +324,7 @@ const anyMessage = fc.record({
   minute: fc.nat(9),
   editedMinute: fc.option(fc.nat(3)),
   retractedMinute: fc.option(fc.nat(3), { freq: 5 }),
+  readMinute: fc.option(fc.nat(3)),
 });
 const anyBatch = fc.record({
   chat: fc.constantFrom("x", "y"),
@@ -298,7 +341,8 @@ function merged(old: ModelRow | undefined, next: ModelRow): ModelRow {
   const editedMinute = next.editedMinute ?? old.editedMinute;
   const older = old.editedMinute !== null && (next.editedMinute ?? -1) < old.editedMinute;
   if (older && next.retractedMinute === null) return old;
-  return { ...next, editedMinute: older ? old.editedMinute : editedMinute };
+  const readMinute = next.readMinute ?? old.readMinute;
+  return { ...next, readMinute, editedMinute: older ? old.editedMinute : editedMinute };
 }
 
 async function agreesWithModel(own: TestDatabase, batches: AnyBatch[]): Promise<void> {
@@ -315,9 +359,10 @@ async function agreesWithModel(own: TestDatabase, batches: AnyBatch[]): Promise<
     const updated = [...before].filter(([guid, row]) =>
       JSON.stringify(row) !== JSON.stringify(model.get(guid))
     ).length;
-    const sent = messages.map(({ guid, text, minute, editedMinute, retractedMinute }) =>
-      message(guid, { text, minute, editedAt: time(editedMinute), retractedAt: time(retractedMinute) })
-    );
+    const sent = messages.map(({ guid, text, minute, editedMinute, retractedMinute, readMinute }) => {
+      const [editedAt, retractedAt, readAt] = [editedMinute, retractedMinute, readMinute].map(time);
+      return message(guid, { text, minute, editedAt, retractedAt, readAt });
+    });
     const result = await own.stores.ingest.ingestMessages(
       origin,
       batch(sent, { conversationImessageId: chat }),
@@ -327,25 +372,18 @@ async function agreesWithModel(own: TestDatabase, batches: AnyBatch[]): Promise<
       [inserted, updated, messages.length - inserted - updated],
     );
   }
-  const rows = await own.database.sql`
-    select m.imessage_guid as guid, m.text, extract(epoch from m.sent_at - ${
-    minutesOn(0).toISOString()
-  }) / 60 as minute,
-      extract(epoch from m.edited_at - ${minutesOn(0).toISOString()}) / 60 as edited,
-      extract(epoch from m.retracted_at - ${
-    minutesOn(0).toISOString()
-  }) / 60 as retracted, c.imessage_id as chat
+  const { sql } = own.database;
+  const minuteOf = (time: string) =>
+    sql`(extract(epoch from m.${sql(time)} - ${minutesOn(0).toISOString()}) / 60)::float8`;
+  const found = await sql`
+    select m.imessage_guid as guid, m.text, ${minuteOf("sent_at")} as minute,
+      ${minuteOf("edited_at")} as "editedMinute", ${minuteOf("retracted_at")} as "retractedMinute",
+      ${minuteOf("read_at")} as "readMinute", c.imessage_id as chat
     from messages m join conversations c on c.id = m.conversation_id where m.account_id = ${origin.accountId}
     order by guid`;
-  const minuteOf = (value: string | null) => value === null ? null : Number(value);
-  const found = rows.map(({ guid, text, minute, edited, retracted, chat }) => ({
-    guid,
-    text,
-    minute: minuteOf(minute),
-    editedMinute: minuteOf(edited),
-    retractedMinute: minuteOf(retracted),
-    chat,
-  }));
-  assert.deepEqual(found, [...model.values()].sort((a, b) => a.guid < b.guid ? -1 : 1));
+  assert.deepEqual(
+    found.map((row) => ({ ...row })),
+    [...model.values()].sort((a, b) => a.guid < b.guid ? -1 : 1),
+  );
   assert(await totalsHold(own, origin.accountId));
 }

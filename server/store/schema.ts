@@ -132,6 +132,8 @@ export const messages = pgTable("messages", {
   sentAt: time("sent_at").notNull(),
   editedAt: time("edited_at"),
   retractedAt: time("retracted_at"),
+  readAt: time("read_at"),
+  deliveredAt: time("delivered_at"),
   replyToGuid: text("reply_to_guid"),
   reactions: jsonb("reactions").$type<Reaction[]>(),
   attachments: jsonb("attachments").$type<Attachment[]>(),
