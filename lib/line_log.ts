@@ -10,15 +10,53 @@ export interface NumberedLine<Value> {
   value: Value;
 }
 
-async function readFrom(path: string, offset: number): Promise<Uint8Array<ArrayBuffer>> {
+async function openIfThere(path: string): Promise<Deno.FsFile | undefined> {
   try {
-    using file = await Deno.open(path);
-    await file.seek(offset, Deno.SeekMode.Start);
-    return await new Response(file.readable).bytes();
+    return await Deno.open(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return new Uint8Array();
+    if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
+}
+
+/** Fills a buffer as far as the file goes, and says how far. */
+async function fill(file: Deno.FsFile, buffer: Uint8Array): Promise<number> {
+  for (let filled = 0;;) {
+    const read = filled < buffer.length ? await file.read(buffer.subarray(filled)) : null;
+    if (read === null) return filled;
+    filled += read;
+  }
+}
+
+/** The whole lines that a piece of the file holds, or the one that is longer; empty where there is none yet. */
+async function linesAt(file: Deno.FsFile, offset: number): Promise<Uint8Array> {
+  for (let size = READ_BYTES;; size *= 2) {
+    const buffer = new Uint8Array(size);
+    await file.seek(offset, Deno.SeekMode.Start);
+    const filled = await fill(file, buffer);
+    const end = buffer.subarray(0, filled).lastIndexOf(NEWLINE) + 1;
+    if (end > 0 || filled < size) return buffer.subarray(0, end);
+  }
+}
+
+/**
+ * The whole lines from an offset on, a piece of the file at a time. Each piece is read from the end of the last whole
+ * line: one that was torn may have been replaced since.
+ */
+async function* piecesFrom(path: string, from: number): AsyncGenerator<{ lines: string[]; end: number }> {
+  using file = await openIfThere(path);
+  if (file === undefined) return;
+  for (let end = from;;) {
+    const bytes = await linesAt(file, end);
+    if (bytes.length === 0) return;
+    end += bytes.length;
+    yield { lines: new TextDecoder().decode(bytes).split("\n").slice(0, -1), end };
+  }
+}
+
+/** The whole lines of a file as it is now, a piece of it in memory at a time; none when there is no file. */
+export async function* readLines<Value>(path: string): AsyncGenerator<Value> {
+  for await (const { lines } of piecesFrom(path, 0)) for (const line of lines) yield JSON.parse(line);
 }
 
 /** Takes away the line that a killed process has not written to its end. */
@@ -69,11 +107,9 @@ export class LineLog<Value> {
     while (!signal?.aborted) {
       // Both before the file is read: what comes while it is read is not missed.
       const [change, closed] = [this.#change.promise, this.#closed];
-      const bytes = await readFrom(this.#path, offset);
-      const end = bytes.lastIndexOf(NEWLINE) + 1;
-      offset += end;
-      for (const line of new TextDecoder().decode(bytes.subarray(0, end)).split("\n").slice(0, -1)) {
-        yield { number: ++number, value: JSON.parse(line) };
+      for await (const { lines, end } of piecesFrom(this.#path, offset)) {
+        for (const line of lines) yield { number: ++number, value: JSON.parse(line) };
+        offset = end;
       }
       if (closed) return;
       await unlessAborted(change, signal);

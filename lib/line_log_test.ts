@@ -84,3 +84,20 @@ Deno.test("half a line that a killed process left is no line, and the next one t
     assert.deepEqual(await linesOf(log), numbered("a"));
   });
 });
+
+Deno.test("a reader holds a piece of a long log, not all of it", async () => {
+  await withPath(async (path) => {
+    const long = 256 * 1024 * 1024;
+    await Deno.writeTextFile(path, `"a"\n${JSON.stringify("b".repeat(200_000))}\n"c"\n`);
+    // What follows takes no room on the disk; reading it would.
+    await Deno.truncate(path, long);
+    const before = Deno.memoryUsage().rss;
+    const seen: number[] = [];
+    for await (const { number } of new LineLog<string>(path).read()) {
+      seen.push(number);
+      assert.ok(Deno.memoryUsage().rss - before < long / 4);
+      if (number === 3) break;
+    }
+    assert.deepEqual(seen, [1, 2, 3]);
+  });
+});

@@ -89,7 +89,7 @@ async function adapterOf({ dir }: Home): Promise<AdapterManifest | null> {
 
 /** What a training left that does not depend on how fast it was. */
 async function traceOf(home: Home): Promise<unknown> {
-  const metrics = (await readMetrics(home.folder)).map((metric) =>
+  const metrics = (await Array.fromAsync(readMetrics(home.folder))).map((metric) =>
     metric.type === "step" ? { ...metric, tokensPerSecond: 0, etaMs: 0 } : metric
   );
   return { metrics, sha256: (await adapterOf(home))?.sha256 };

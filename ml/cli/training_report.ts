@@ -1,7 +1,6 @@
 /** Owns a training job as text for a person: what it learned from, its epochs, its curves, and what came of it. */
-import type { Metric } from "../training/run/metrics_file.ts";
-import { curvesOf, lossRange, type Point, type TrainingCurves } from "../training/run/training_curves.ts";
-import type { EpochEvent, StepEvent, TrainingResult } from "../training/run/training_event.ts";
+import { lossRange, type Point, type TrainingCurves } from "../training/run/training_curves.ts";
+import type { EpochMeasure, TrainingResult } from "../training/run/training_event.ts";
 import { bars, chart } from "./chart.ts";
 
 export interface TrainingReport {
@@ -9,7 +8,7 @@ export interface TrainingReport {
   /** What was told of the job last: `training`, `failed`, …; absent when nothing was. */
   status?: string;
   error?: string;
-  metrics: readonly Metric[];
+  curves: TrainingCurves;
   /** Of a completed job. */
   result?: TrainingResult;
   /** Where its drawing lies, if it has one. */
@@ -29,21 +28,14 @@ function table(rows: readonly (readonly string[])[]): string[] {
   return rows.map((row) => `  ${cells(row).join("   ")}`.trimEnd());
 }
 
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function epochTable(epochs: readonly EpochEvent[], steps: readonly StepEvent[]): string[] {
-  const rows = epochs.map(({ epoch, step, heldOutLoss, heldOutPerplexity }) => {
-    const losses = steps.filter((entry) => entry.epoch === epoch).map(({ loss }) => loss);
-    return [
-      epoch === 0 ? "base" : String(epoch),
-      String(step),
-      losses.length > 0 ? mean(losses).toFixed(3) : "",
-      heldOutLoss.toFixed(3),
-      heldOutPerplexity.toPrecision(4),
-    ];
-  });
+function epochTable(epochs: readonly EpochMeasure[]): string[] {
+  const rows = epochs.map(({ epoch, step, trainingLoss, heldOutLoss, heldOutPerplexity }) => [
+    epoch === 0 ? "base" : String(epoch),
+    String(step),
+    trainingLoss?.toFixed(3) ?? "",
+    heldOutLoss.toFixed(3),
+    heldOutPerplexity.toPrecision(4),
+  ]);
   return table([["epoch", "step", "training loss", "held-out loss", "perplexity"], ...rows]);
 }
 
@@ -95,9 +87,8 @@ function resultLines(
   ];
 }
 
-function headLine({ jobId, status, error, metrics, result }: TrainingReport): string {
-  const last = metrics.findLast((metric) => metric.type === "step");
-  const at = last === undefined ? "" : `, step ${last.step} of ${last.steps}`;
+function headLine({ jobId, status, error, curves, result }: TrainingReport): string {
+  const at = curves.step === 0 ? "" : `, step ${curves.step} of ${curves.steps}`;
   const state = result !== undefined ? "completed" : status ?? "not told";
   const model = result === undefined ? "" : ` on ${result.modelId} (${result.method})`;
   return `Training job ${jobId}${model}: ${state}${at}${error === undefined ? "" : ` — ${error}`}`;
@@ -105,13 +96,10 @@ function headLine({ jobId, status, error, metrics, result }: TrainingReport): st
 
 /** The report, line by line. */
 export function trainingReport(report: TrainingReport): string[] {
-  const { metrics, result, plotPath } = report;
-  const steps = metrics.filter((metric) => metric.type === "step");
-  const epochs = metrics.filter((metric) => metric.type === "epoch");
-  const curves = curvesOf(metrics, { examplesLoss: result?.heldOut.examplesLoss });
+  const { curves, result, plotPath } = report;
   const blocks = [
     [headLine(report)],
-    epochs.length > 0 ? epochTable(epochs, steps) : [],
+    curves.epochs.length > 0 ? epochTable(curves.epochs) : [],
     chartLines(curves),
     result === undefined ? [] : resultLines(result),
     plotPath === undefined ? [] : [`  Plot: ${plotPath}`],

@@ -1,9 +1,10 @@
 /** Owns `training show JOB`: a job's folder read and shown, while it runs and long after. */
 import { join } from "node:path";
-import { trainingJobIdSchema } from "../../contract/ml_training.ts";
+import { type MlTrainingStatus, trainingJobIdSchema } from "../../contract/ml_training.ts";
 import { StartError } from "../../lib/lifecycle.ts";
+import { readLines } from "../../lib/line_log.ts";
 import { JobFolders, STATUS_FILE, TRAINING_DIRECTORY } from "../training/job_folders.ts";
-import { readMetrics } from "../training/run/metrics_file.ts";
+import { readCurves } from "../training/run/metrics_file.ts";
 import { PLOT_FILE } from "../training/run/training_plot.ts";
 import { readResultFile } from "../training/run/training_result.ts";
 import { trainingReport } from "./training_report.ts";
@@ -17,11 +18,9 @@ async function exists(path: string): Promise<boolean> {
 
 /** The last thing that was told of a job. */
 async function lastStatus(folder: string): Promise<{ status?: string; error?: string }> {
-  const text = await Deno.readTextFile(join(folder, STATUS_FILE)).catch(() => "");
-  const line = text.split("\n").findLast((line) => line.endsWith("}"));
-  if (line === undefined) return {};
-  const { status, error } = JSON.parse(line);
-  return { status, error: error ?? undefined };
+  let last: Pick<MlTrainingStatus, "status" | "error"> | undefined;
+  for await (last of readLines<MlTrainingStatus>(join(folder, STATUS_FILE)));
+  return { status: last?.status, error: last?.error ?? undefined };
 }
 
 async function noSuchJob(jobId: string, directory: string): Promise<StartError> {
@@ -44,11 +43,12 @@ export async function showTraining(jobId: string, options: { dataDir: string }):
   const folder = new JobFolders(directory).pathOf(jobId);
   if (!await exists(folder)) throw await noSuchJob(jobId, directory);
   const plotPath = join(folder, PLOT_FILE);
+  const result = await readResultFile(folder);
   return trainingReport({
     jobId,
     ...await lastStatus(folder),
-    metrics: await readMetrics(folder),
-    result: await readResultFile(folder),
+    curves: await readCurves(folder, { examplesLoss: result?.heldOut.examplesLoss }),
+    result,
     plotPath: await exists(plotPath) ? plotPath : undefined,
   });
 }

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { StartError } from "../../lib/lifecycle.ts";
 import { makeTrainingFolder, type TrainingFolder } from "../../tests/support/training_folder.ts";
 import { STATUS_FILE } from "../training/job_folders.ts";
+import { METRICS_FILE } from "../training/run/metrics_file.ts";
 import { scaleOf } from "../training/run/plot_scale.ts";
 import { runTraining } from "../training/run/run_training.ts";
 import { bars, chart } from "./chart.ts";
@@ -85,6 +86,28 @@ Deno.test("a job that failed is shown with its reason, though it took no step", 
   );
   const lines = await showTraining("failed", { dataDir: training.dir });
   assert.deepEqual(lines, ["Training job failed: failed — The disk is full"]);
+});
+
+Deno.test("a job of very many steps and statuses is shown as any other", async () => {
+  await using training = await makeTrainingFolder();
+  const folder = join(training.dir, "training", "long");
+  await Deno.mkdir(folder, { recursive: true });
+  const steps = 50_000;
+  const lines = Array.from({ length: steps }, (_, index) => {
+    const loss = 4 - 2 * index / steps;
+    return JSON.stringify({ type: "step", step: index + 1, steps, epoch: 1, loss, learningRate: 1e-3 });
+  });
+  lines.push(
+    JSON.stringify({ type: "epoch", epoch: 1, step: steps, heldOutLoss: 2.5, heldOutPerplexity: 12 }),
+  );
+  await Deno.writeTextFile(join(folder, METRICS_FILE), `${lines.join("\n")}\n{"half a li`);
+  const told = { status: "training", error: null, step: 1 };
+  await Deno.writeTextFile(join(folder, STATUS_FILE), `${JSON.stringify(told)}\n`.repeat(10_000));
+  const shown = await showTraining("long", { dataDir: training.dir });
+  assert.equal(shown[0], "Training job long: training, step 50000 of 50000");
+  assert.ok(shown.some((line) => /^ {2}1 +50000 +3\.000 +2\.500 +12\.00$/.test(line)), shown.join("\n"));
+  assert.ok(shown.some((line) => /^ {2}rate {3}█{64}$/.test(line)));
+  assert.ok(shown.length < 40);
 });
 
 Deno.test("a job that is not there is told with those that are; a path is no name", async () => {

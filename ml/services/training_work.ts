@@ -9,6 +9,7 @@ import { failureOf } from "../training/run/run_failure.ts";
 import type { TrainingEvent, TrainingResult as RunResult } from "../training/run/training_event.ts";
 import { startTrainingProcess } from "../training/run/training_process.ts";
 import type { AdapterService } from "./adapter_service.ts";
+import { StepPace } from "./step_pace.ts";
 import type { StatusLogs } from "./training_status.ts";
 import {
   advanced,
@@ -20,9 +21,6 @@ import {
 } from "./training_progress.ts";
 
 type Context = JobContext<TrainingProgress>;
-
-/** Steps are told at most this often: a small model takes hundreds a second. */
-const STEP_SPACING_MS = 200;
 
 export interface TrainingWorkOptions {
   folders: JobFolders;
@@ -110,7 +108,7 @@ function createTeller(
   { context, logs }: { context: Context; logs: Pick<StatusLogs, "tell"> },
 ) {
   let progress = NO_PROGRESS;
-  let toldAt = -Infinity;
+  const pace = new StepPace();
   return {
     get progress() {
       return progress;
@@ -120,9 +118,8 @@ function createTeller(
       if (next === progress) return;
       progress = next;
       context.progress(next);
-      const now = performance.now();
-      if (options.mayWait && now - toldAt < STEP_SPACING_MS) return;
-      toldAt = now;
+      if (options.mayWait && !pace.isDue) return;
+      pace.told();
       void logs.tell(jobId, { job_id: jobId, status: "training", error: null, ...next });
     },
   };

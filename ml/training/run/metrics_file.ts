@@ -1,27 +1,42 @@
-/** Owns a job's `metrics.jsonl`: a line for each step and epoch, cut back to where a training goes on from. */
+/** Owns a job's `metrics.jsonl`: a line for each step and epoch, cut back to where a training goes on from, and its curves. */
 import { join } from "node:path";
-import type { EpochEvent, StepEvent } from "./training_event.ts";
+import { readLines } from "../../../lib/line_log.ts";
+import { CurveFold, type CurveOptions, type TrainingCurves } from "./training_curves.ts";
+import type { Metric } from "./training_event.ts";
 
 export const METRICS_FILE = "metrics.jsonl";
 
-export type Metric = StepEvent | EpochEvent;
-
 /** Reads what has been written so far; none when nothing has. A half-written last line is left out. */
-export async function readMetrics(folder: string): Promise<Metric[]> {
-  const text = await Deno.readTextFile(join(folder, METRICS_FILE)).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  });
-  return text.split("\n").slice(0, -1).map((line) => JSON.parse(line));
+export function readMetrics(folder: string): AsyncGenerator<Metric> {
+  return readLines(join(folder, METRICS_FILE));
+}
+
+/** Reads the curves of what has been written so far. */
+export async function readCurves(folder: string, options: CurveOptions): Promise<TrainingCurves> {
+  return (await foldOf(folder)).curves(options);
+}
+
+async function foldOf(folder: string): Promise<CurveFold> {
+  const fold = new CurveFold();
+  for await (const metric of readMetrics(folder)) fold.add(metric);
+  return fold;
 }
 
 /** The file, open for appending. */
 export class MetricsFile implements Disposable {
+  readonly #folder: string;
   readonly #file: Deno.FsFile;
+  #fold = new CurveFold();
   sizeBytes = 0;
 
-  private constructor(file: Deno.FsFile) {
+  private constructor(folder: string, file: Deno.FsFile) {
+    this.#folder = folder;
     this.#file = file;
+  }
+
+  /** The curves of what is in the file; to be asked for once it has been cut. */
+  curves(options: CurveOptions = {}): TrainingCurves {
+    return this.#fold.curves(options);
   }
 
   /**
@@ -32,7 +47,7 @@ export class MetricsFile implements Disposable {
     const path = join(folder, METRICS_FILE);
     const file = await Deno.open(path, { create: true, read: true, write: true, mode: 0o600 });
     await file.lock(true);
-    return new MetricsFile(file);
+    return new MetricsFile(folder, file);
   }
 
   /**
@@ -46,6 +61,7 @@ export class MetricsFile implements Disposable {
     await this.#file.truncate(sizeBytes);
     await this.#file.seek(sizeBytes, Deno.SeekMode.Start);
     this.sizeBytes = sizeBytes;
+    this.#fold = await foldOf(this.#folder);
     return true;
   }
 
@@ -53,6 +69,7 @@ export class MetricsFile implements Disposable {
     const bytes = new TextEncoder().encode(`${JSON.stringify(metric)}\n`);
     for (let at = 0; at < bytes.length;) at += await this.#file.write(bytes.subarray(at));
     this.sizeBytes += bytes.length;
+    this.#fold.add(metric);
   }
 
   /** Makes it durable. */

@@ -6,12 +6,11 @@ import { type CheckpointFacts, Checkpoints } from "./checkpoints.ts";
 import type { JobRun, RunOptions } from "./job_run.ts";
 import { defaultWarmupSteps } from "./learning_rate.ts";
 import { chooseWeights } from "./memory_check.ts";
-import { MetricsFile, readMetrics } from "./metrics_file.ts";
+import { MetricsFile } from "./metrics_file.ts";
 import { preferenceSteps } from "./preference_steps.ts";
 import { resumeJob, usableCheckpoints } from "./resume_job.ts";
 import { RunFailure } from "./run_failure.ts";
 import { StepClock } from "./step_clock.ts";
-import { curvesOf } from "./training_curves.ts";
 import type { TrainingResult } from "./training_event.ts";
 import { checkModelUnchanged, openTrainingJob, trainerOptionsOf } from "./training_job.ts";
 import { type LoopOptions, runEpochs, stepsPerEpoch } from "./training_loop.ts";
@@ -29,8 +28,8 @@ async function stepsOf(
   return await preferenceSteps(trainer, samples.train, { beta, anchor, signal });
 }
 
-async function draw({ examplesLoss }: CheckpointFacts, { job: { folder } }: JobRun): Promise<void> {
-  await writePlot(folder, curvesOf(await readMetrics(folder), { examplesLoss }));
+async function draw({ examplesLoss }: CheckpointFacts, { job: { folder }, metrics }: JobRun): Promise<void> {
+  await writePlot(folder, metrics.curves({ examplesLoss }));
 }
 
 /** Trains from a state to the end and leaves the best epoch's adapter in the trainer. */
@@ -69,7 +68,7 @@ async function trainToEnd(trainer: Trainer, state: CheckpointFacts, run: JobRun)
   const stoppedEarly = await train(trainer, state, run);
   emit({ type: "exporting" });
   await checkModelUnchanged(job, signal);
-  const result = await finishTraining(trainer, job, { state, stoppedEarly });
+  const result = await finishTraining(trainer, run, { state, stoppedEarly });
   await checkpoints.remove();
   return result;
 }

@@ -42,6 +42,12 @@ export interface EpochEvent {
   heldOutPerplexity: number;
 }
 
+/** An epoch together with the mean loss of its steps, which the base model, epoch 0, has none of. */
+export type EpochMeasure = Omit<EpochEvent, "type"> & { trainingLoss: number | null };
+
+/** What is measured of a training, and kept. */
+export type Metric = StepEvent | EpochEvent;
+
 /** Something happened that a person may want to know and that ends nothing. */
 export interface NoteEvent {
   type: "note";
@@ -91,10 +97,8 @@ export interface TrainingResult {
   heldOut: HeldOutComparison;
   /** Whether the adapter may be used: its held-out loss is below the base model's. */
   offered: boolean;
-  curve: {
-    steps: Pick<StepEvent, "step" | "epoch" | "loss" | "learningRate">[];
-    epochs: Omit<EpochEvent, "type">[];
-  };
+  /** Its steps are in the job's metrics only: there may be millions. */
+  curve: { epochs: EpochMeasure[] };
 }
 
 /** How a job's process ended. */

@@ -4,7 +4,7 @@ import type { Provenance, Trainer } from "../trainer.ts";
 import { writeWholeFile } from "../whole_file.ts";
 import { sha256OfFile } from "../../models/file_check.ts";
 import type { CheckpointFacts } from "./checkpoints.ts";
-import { readMetrics } from "./metrics_file.ts";
+import type { JobRun } from "./job_run.ts";
 import type { TrainingResult } from "./training_event.ts";
 import type { TrainingJob } from "./training_job.ts";
 
@@ -57,26 +57,10 @@ function provenanceOf(job: TrainingJob, result: Omit<TrainingResult, "adapterHas
   };
 }
 
-async function curveOf(folder: string): Promise<TrainingResult["curve"]> {
-  const metrics = await readMetrics(folder);
-  return {
-    steps: metrics.flatMap((metric) =>
-      metric.type === "step"
-        ? [{ step: metric.step, epoch: metric.epoch, loss: metric.loss, learningRate: metric.learningRate }]
-        : []
-    ),
-    epochs: metrics.flatMap((metric) => {
-      if (metric.type !== "epoch") return [];
-      const { type: _, ...epoch } = metric;
-      return [epoch];
-    }),
-  };
-}
-
 /** Exports the trainer's adapter, which is the best epoch's, and writes the job's result. */
 export async function finishTraining(
   trainer: Trainer,
-  job: TrainingJob,
+  { job, metrics }: Pick<JobRun, "job" | "metrics">,
   options: { state: CheckpointFacts; stoppedEarly: boolean },
 ): Promise<TrainingResult> {
   const { folder, request: { jobId, modelId, method }, modelHash, samples } = job;
@@ -104,7 +88,7 @@ export async function finishTraining(
       adapterLoss: best.heldOutLoss,
     },
     offered: best.heldOutLoss < baseLoss,
-    curve: await curveOf(folder),
+    curve: { epochs: metrics.curves().epochs },
   };
   await trainer.exportAdapter(adapterPath, provenanceOf(job, told));
   const result = { ...told, adapterHash: await sha256OfFile(adapterPath) };
