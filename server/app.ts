@@ -75,10 +75,12 @@ function translateError(error: unknown): unknown {
   });
 }
 
-function countJobs({ metrics, jobs }: ServerAppOptions): void {
-  metrics.gauge("jobs", "Background jobs by state", async () => {
-    return Object.entries(await jobs.stats()).map(([state, value]) => ({ labels: { state }, value }));
-  });
+function countJobs({ metrics, jobs, store: { mlOutbox } }: ServerAppOptions): void {
+  const byState = (counts: Record<string, number>) =>
+    Object.entries(counts).map(([state, value]) => ({ labels: { state }, value }));
+  metrics.gauge("jobs", "Background jobs by state", async () => byState(await jobs.stats()));
+  const help = "Messages that ml has yet to hear, and those that it will not take";
+  metrics.gauge("ml_outbox_messages", help, async () => byState(await mlOutbox.counts()));
 }
 
 function createServices(options: ServerAppOptions, tokens: ReturnType<typeof createTokens>) {

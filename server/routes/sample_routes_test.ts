@@ -306,21 +306,3 @@ Deno.test("another account deletes no sample and taints no adapter", async () =>
   });
   assert.equal((await readModels(trainee)).promotedAdapterId, adapterId);
 });
-
-Deno.test("what ml refuses to hear holds up nothing behind it", async () => {
-  const trainee = await startWithSamples();
-  await using server = trainee.server;
-  const [accepted, edited] = trainee.sampleIds;
-  const first = await trainAdapter(trainee, { sampleIds: [accepted] });
-  const second = await trainAdapter(trainee, { sampleIds: [edited] });
-  server.ml.behaviour = { kind: "fail", code: "internal" };
-  await remove(trainee, accepted);
-  await server.sweeper.sweep();
-  assert.equal((await server.store.mlOutbox.list({ after: 0, limit: 10 })).length, 1);
-  server.ml.behaviour = { kind: "answer" };
-  server.ml.adapters.delete(first);
-  await remove(trainee, edited);
-  await server.sweeper.sweep();
-  assert.equal(server.ml.adapters.get(second), "tainted");
-  assert.equal((await server.store.mlOutbox.list({ after: 0, limit: 10 })).length, 0);
-});

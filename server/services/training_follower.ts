@@ -4,6 +4,7 @@ import type { TrainingMetrics, TrainingOutcome } from "../../contract/training.t
 import { ApiError, logFieldsOfError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { MlClient } from "../clients/ml.ts";
+import { isRefusedByDatabase } from "../store/database_errors.ts";
 import type { MlOutboxStore } from "../store/ml_outbox_store.ts";
 import type { TrainingJob as JobRow } from "../store/schema.ts";
 import type { TrainingJobStore, TrainingJobUpdate } from "../store/training_job_store.ts";
@@ -78,9 +79,19 @@ export function changeOf(status: JobStatus): Omit<TrainingJobUpdate, "jobId"> {
     : { status: name, progress, error, metrics };
 }
 
-function recording(jobs: TrainingJobStore): JobFollower["record"] {
+function recording({ jobs, log }: Pick<JobFollowerOptions, "jobs" | "log">): JobFollower["record"] {
   return async (row, status) => {
-    const updated = await jobs.update(row.accountId, { jobId: row.id, ...changeOf(status) });
+    const update = (change: Omit<TrainingJobUpdate, "jobId">) =>
+      jobs.update(row.accountId, { jobId: row.id, ...change });
+    const updated = await update(changeOf(status)).catch((error) => {
+      // Told again it would be refused again, and the job never end.
+      if (!isRefusedByDatabase(error)) throw error;
+      log.error("what ml told of a training job was refused by the database", {
+        jobId: row.id,
+        ...logFieldsOfError(error),
+      });
+      return update({ status: "failed", error: "What the ml service told of this job could not be stored" });
+    });
     return updated ?? await jobs.find(row.accountId, row.id) ?? row;
   };
 }
@@ -104,7 +115,7 @@ function startRequestOf(row: JobRow, samples: MlStartTrainingRequest["samples"])
 export function createJobFollower({ jobs, mlOutbox, ml, log }: JobFollowerOptions): JobFollower {
   /** Jobs whose row exists while ml has not answered yet; ml may rightly not know them. */
   const starting = new Set<string>();
-  const record = recording(jobs);
+  const record = recording({ jobs, log });
   const fail = (row: JobRow, error: string) =>
     record(row, { status: "failed", progress: row.progress, error });
 

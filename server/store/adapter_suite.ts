@@ -285,6 +285,27 @@ export const adapterTests: StoreTests = {
     assert.deepEqual(await messagesAbout(stores, [id]), []);
   },
 
+  "what ml does not take waits until it is due, and what it will not take is told no more": async (
+    { stores },
+  ) => {
+    const { mlOutbox } = stores;
+    const target = crypto.randomUUID();
+    const found = async (dueBy?: Date) =>
+      (await mlOutbox.list({ after: 0, limit: 10_000, dueBy })).find((message) => message.target === target);
+    const [before, due] = [new Date("2026-01-01T00:00:00Z"), new Date("2026-01-01T00:00:10Z")];
+    await mlOutbox.add({ kind: "delete_adapter", target });
+    const message = await found(before);
+    assert.ok(message?.tries === 0);
+    await mlOutbox.postpone(message.id, due);
+    assert.equal(await found(before), undefined);
+    assert.deepEqual([(await found(due))?.tries, (await found())?.tries], [1, 1]);
+    const counts = await mlOutbox.counts();
+    await mlOutbox.refuse(message.id, "It cannot be");
+    assert.equal(await found(due), undefined);
+    const { waiting, refused } = await mlOutbox.counts();
+    assert.deepEqual([waiting, refused], [counts.waiting - 1, counts.refused + 1]);
+  },
+
   "why ml does not serve an adapter is noted, and forgotten with its next promotion": async ({ stores }) => {
     const [mine, other] = [await paired(stores), await paired(stores)];
     const adapterId = await trained(stores, mine);

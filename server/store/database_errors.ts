@@ -20,16 +20,29 @@ const CONNECTION_CODES: ReadonlySet<string> = new Set([
  * https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 const UNAVAILABLE_SQLSTATE = /^(?:08|53|57P)/;
+/** SQLSTATE: class 22 (data that cannot be) and 23 (a constraint is broken). */
+const REFUSED_SQLSTATE = /^(?:22|23)/;
+const SQLSTATE_LENGTH = 5;
 /** drizzle wraps the driver's error once. */
 const MAX_CAUSES = 4;
 
-/** True when the database could not be reached or cannot work now, so that the same call may succeed later. */
-export function isDatabaseUnavailable(error: unknown): boolean {
+/** Codes of an error and its causes. */
+function* codesOf(error: unknown): Generator<string> {
   let current = error;
   for (let depth = 0; depth < MAX_CAUSES && current instanceof Error; depth++) {
-    const code = "code" in current && typeof current.code === "string" ? current.code : "";
-    if (CONNECTION_CODES.has(code) || (code.length === 5 && UNAVAILABLE_SQLSTATE.test(code))) return true;
+    yield "code" in current && typeof current.code === "string" ? current.code : "";
     current = current.cause;
   }
-  return false;
+}
+
+/** True when the database could not be reached or cannot work now, so that the same call may succeed later. */
+export function isDatabaseUnavailable(error: unknown): boolean {
+  return codesOf(error).some((code) =>
+    CONNECTION_CODES.has(code) || (code.length === SQLSTATE_LENGTH && UNAVAILABLE_SQLSTATE.test(code))
+  );
+}
+
+/** True when the database refuses the values themselves, so that the same call will never succeed. */
+export function isRefusedByDatabase(error: unknown): boolean {
+  return codesOf(error).some((code) => code.length === SQLSTATE_LENGTH && REFUSED_SQLSTATE.test(code));
 }

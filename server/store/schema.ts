@@ -233,12 +233,15 @@ export const deletedConversations = pgTable("deleted_conversations", {
   sentUntil: time("sent_until").notNull(),
 });
 
-/** What ml has yet to hear; a row goes once it has. */
+/** What ml has yet to hear; a row goes once it has, and stays with the reason when ml will not take it. */
 export const mlOutbox = pgTable("ml_outbox", {
   id: bigint("id", { mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
   kind: text("kind").$type<MlMessageKind>().notNull(),
   target: text("target").notNull(),
   createdAt: createdAt(),
+  tries: integer("tries").notNull().default(0),
+  dueAt: time("due_at"),
+  refused: text("refused"),
 });
 
 /** Rows as the stores return them; times are `Date`s with millisecond precision. */

@@ -65,7 +65,9 @@ export class MlServer implements AsyncDisposable {
   readonly trainingJobs = new Map<string, MlTrainingStatus>();
   /** The adapters that it has, and whether they serve. */
   readonly adapters = new Map<string, "ready" | "tainted">();
-  /** What it was told of adapters and its cache, in order: method and path. */
+  /** Adapters and jobs of which it takes no order, and what it answers instead. */
+  readonly refusing = new Map<string, ErrorCode>();
+  /** What it was told of adapters, its cache and ends of jobs, in order: method and path. */
   readonly orders: string[] = [];
   /** Open streams of training events. */
   readonly #watchers = new Map<string, Set<() => void>>();
@@ -175,6 +177,7 @@ export class MlServer implements AsyncDisposable {
     });
     routes.get(ML_PATHS.trainingStatus, (c) => c.json(this.#jobOf(c.req.param("job_id"))));
     routes.post(ML_PATHS.cancelTraining, (c) => {
+      this.#takeOrder(c);
       const job: MlTrainingStatus = { ...this.#jobOf(c.req.param("job_id")), status: "cancelled" };
       this.trainingJobs.set(job.job_id, job);
       return c.json(job);
@@ -203,6 +206,9 @@ export class MlServer implements AsyncDisposable {
     const { pathname, searchParams } = new URL(req.url);
     this.orders.push(`${req.method} ${pathname}${searchParams.get("pattern") ?? ""}`);
     if (this.behaviour.kind === "fail") throw new ApiError(this.behaviour.code, "ml refuses");
+    for (const [target, code] of this.refusing) {
+      if (pathname.includes(target)) throw new ApiError(code, "ml refuses");
+    }
   }
 
   #requireAdapter(id: string): "ready" | "tainted" {
