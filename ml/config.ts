@@ -118,6 +118,13 @@ export const SETTINGS = {
     description:
       "Disk space that trained adapters may take before no more are trained; none is deleted for it",
   }),
+  trainingQueueLimitMb: setting({
+    env: "TRAINING_QUEUE_LIMIT_MB",
+    parse: wholeNumber({ min: 1, max: 1_000_000 }),
+    fallback: 1_024,
+    description:
+      "Disk space that the samples of training jobs may take before no further job waits; they go as jobs end",
+  }),
   queueLimit: setting({
     env: "QUEUE_LIMIT",
     parse: wholeNumber({ min: 0, max: 100_000 }),

@@ -96,6 +96,7 @@ export async function openContext(config: MlConfig, options: { signal: AbortSign
     adapters,
     models,
     dataDir: config.dataDir,
+    queuedLimitBytes: config.trainingQueueLimitMb * BYTES_OF_MB,
     threads: config.threads,
     stopping: options.signal,
     log,

@@ -5,7 +5,15 @@ import { errorBodySchema } from "../contract/errors.ts";
 import { buildLlamaGguf } from "../tests/support/llama_gguf.ts";
 import { assertError, type MlService, withMlService } from "../tests/support/ml_service.ts";
 import { withTinyEngine } from "../tests/support/tiny_gguf_engine.ts";
-import { requestOf, SAMPLES, type TrainingChanges, trainingTest } from "../tests/support/training_client.ts";
+import {
+  completed,
+  follow,
+  requestOf,
+  SAMPLES,
+  start,
+  type TrainingChanges,
+  trainingTest,
+} from "../tests/support/training_client.ts";
 
 const REFUSED: { what: string; path: string; request: TrainingChanges & Record<string, unknown> }[] = [
   { what: "no samples", path: "samples", request: { samples: [] } },
@@ -132,3 +140,36 @@ Deno.test("a served model that cannot be trained is refused: its architecture's 
     await Deno.remove(dir, { recursive: true });
   }
 });
+
+trainingTest(
+  "jobs that wait keep only so many samples on the disk; one that has none before it is always taken",
+  async (service) => {
+    const { request, post, dir } = service;
+    await start(service, { job_id: "first", epochs: 50 });
+    const refused = await post("/training/start", requestOf({ job_id: "second" }));
+    assert.ok(Number(refused.headers.get("retry-after")) > 0);
+    assert.match(await assertError(refused, "503 queue_full"), /TRAINING_QUEUE_LIMIT_MB allows/);
+    await assertError(await request("/training/status/second"), "404 not_found");
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(join(dir, "training")), ({ name }) => name), [
+      "first",
+    ]);
+    await post("/training/cancel/first", {});
+    await follow(service, "first");
+    await start(service, { job_id: "second" });
+    await completed(service, "second");
+  },
+  { queuedLimitBytes: 1 },
+);
+
+trainingTest("jobs wait for one another as long as their samples are few enough", async (service) => {
+  const many = Array.from({ length: 10 }, () => SAMPLES).flat();
+  await start(service, { job_id: "first", epochs: 50 });
+  await start(service, { job_id: "second" });
+  await assertError(
+    await service.post("/training/start", requestOf({ job_id: "large", samples: many })),
+    "503 queue_full",
+  );
+  await start(service, { job_id: "third" });
+  for (const id of ["third", "second", "first"]) await service.post(`/training/cancel/${id}`, {});
+  for (const id of ["third", "second", "first"]) await follow(service, id);
+}, { queuedLimitBytes: 30_000 });

@@ -21,6 +21,8 @@ export interface TrainingOptions {
   adapters: AdapterService;
   models: ModelService;
   dataDir: string;
+  /** Disk space that the samples of jobs which have not ended may take before no more wait. */
+  queuedLimitBytes: number;
   /** What a training process computes with. Default: one less than the cores. */
   threads?: number;
   /** Aborts when the service begins to stop. */
@@ -33,7 +35,7 @@ export async function openTraining(
   stack: AsyncDisposableStack,
   options: TrainingOptions,
 ): Promise<TrainingJobs> {
-  const { kv, adapters, models, dataDir, threads, stopping, log } = options;
+  const { kv, adapters, models, dataDir, queuedLimitBytes, threads, stopping, log } = options;
   const folders = new JobFolders(join(dataDir, TRAINING_DIRECTORY));
   const logs = new StatusLogs({ folders, log });
   const work = createTrainingWork({ folders, adapters, logs });
@@ -48,7 +50,18 @@ export async function openTraining(
     retentionMs: Infinity,
   });
   const jobs = stack.use(
-    createTrainingJobs({ queue, work, folders, logs, adapters, models, threads, stopping, log }),
+    createTrainingJobs({
+      queue,
+      work,
+      folders,
+      logs,
+      adapters,
+      models,
+      queuedLimitBytes,
+      threads,
+      stopping,
+      log,
+    }),
   );
   stack.defer(() => queue.stop({ deadlineMs: STOP_DEADLINE_MS }));
   await jobs.recover();

@@ -14,7 +14,6 @@ import { hasEnded, queueIdOf, type StatusLogs, statusOf } from "./training_statu
 import type { TrainingTasks } from "./training_progress.ts";
 import type { TrainingWork } from "./training_work.ts";
 
-/** Each waiting job keeps its samples on disk. */
 const MAX_QUEUED_JOBS = 100;
 const RETRY_AFTER_SECONDS = 600;
 /** How often a job may be begun anew because the service itself ended; a crash of its own process ends it. */
@@ -27,6 +26,8 @@ export interface TrainingJobsOptions {
   logs: StatusLogs;
   adapters: Pick<AdapterService, "checkRoom" | "findByJob" | "remove">;
   models: Pick<ModelService, "list" | "servedFile">;
+  /** Disk space that the samples of jobs which have not ended may take before no more wait. */
+  queuedLimitBytes: number;
   /** What a training process computes with. Default: one less than the cores. */
   threads?: number;
   /** Aborts when the service begins to stop: streams of events end then. */
@@ -68,6 +69,10 @@ function endedAlready(status: string): ApiError {
   return new ApiError("conflict", `The training job has ended already: it is ${status}`);
 }
 
+function queueFull(message: string): ApiError {
+  return new ApiError("queue_full", message, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+}
+
 /** See {@linkcode TrainingJobs}. Made by {@linkcode createTrainingJobs}. */
 class QueuedTrainingJobs implements TrainingJobs {
   readonly #options: TrainingJobsOptions;
@@ -92,6 +97,7 @@ class QueuedTrainingJobs implements TrainingJobs {
     try {
       const processRequest = processRequestOf(request, { modelPath, threads });
       await writeTrainingRequest(folders.pathOf(jobId), processRequest);
+      await this.#checkSpace(jobId);
       const options = { id: queueIdOf(jobId), maxAttempts: MAX_ATTEMPTS };
       await logs.tell(jobId, { job_id: jobId, status: "queued", progress: 0, error: null });
       await queue.enqueue("train", { jobId }, options);
@@ -147,8 +153,20 @@ class QueuedTrainingJobs implements TrainingJobs {
 
   async #checkQueue(): Promise<void> {
     if (await this.#options.queue.queueLength() < MAX_QUEUED_JOBS) return;
-    const message = `${MAX_QUEUED_JOBS} training jobs wait already`;
-    throw new ApiError("queue_full", message, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    throw queueFull(`${MAX_QUEUED_JOBS} training jobs wait already`);
+  }
+
+  /** Lets a job wait whose samples have been written. One that need not wait is never refused: requests are bounded. */
+  async #checkSpace(jobId: string): Promise<void> {
+    const { folders, queuedLimitBytes } = this.#options;
+    const others = (await folders.list()).filter((other) => other !== jobId);
+    const sizes = await Promise.all(others.map((other) => folders.messageBytes(other)));
+    const before = sizes.reduce((sum, size) => sum + size, 0);
+    if (before === 0 || before + await folders.messageBytes(jobId) <= queuedLimitBytes) return;
+    throw queueFull(
+      "The training jobs that have not ended keep as many samples on the disk as TRAINING_QUEUE_LIMIT_MB allows: " +
+        "wait until one has ended",
+    );
   }
 
   async #find(jobId: string): Promise<MlTrainingStatus | undefined> {

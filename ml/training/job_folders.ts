@@ -63,6 +63,12 @@ export class JobFolders {
     return !await isThere(join(this.pathOf(jobId), REQUEST_FILE));
   }
 
+  /** Bytes of messages that a job keeps while it has not ended. */
+  async messageBytes(jobId: string): Promise<number> {
+    const file = await Deno.stat(join(this.pathOf(jobId), REQUEST_FILE)).catch(() => undefined);
+    return file?.size ?? 0;
+  }
+
   /** The jobs that have a folder. */
   async list(): Promise<string[]> {
     try {

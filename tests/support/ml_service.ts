@@ -35,6 +35,7 @@ export interface MlServiceOptions {
   /** The setting MODEL. */
   model?: string;
   adaptersLimitBytes?: number;
+  queuedLimitBytes?: number;
   /** Asks the server that holds the models, instead of the models folder. */
   remote?: () => Promise<string[]>;
 }
@@ -44,7 +45,8 @@ export async function withMlService(
   options: MlServiceOptions,
   use: (service: MlService) => Promise<void>,
 ): Promise<void> {
-  const { engine, dir, token = null, model = "tiny", adaptersLimitBytes: limitBytes = 1e9 } = options;
+  const { engine, dir, token = null, model = "tiny" } = options;
+  const { adaptersLimitBytes: limitBytes = 1e9, queuedLimitBytes = 1e9 } = options;
   const log = silentLogger();
   await using stack = new AsyncDisposableStack();
   const kv = stack.adopt(await Deno.openKv(":memory:"), (kv) => kv.close());
@@ -67,6 +69,7 @@ export async function withMlService(
     adapters,
     models,
     dataDir: dir,
+    queuedLimitBytes,
     threads: 1,
     stopping: stopping.signal,
     log,

@@ -39,7 +39,7 @@ export function requestOf(changes: TrainingChanges = {}): Record<string, unknown
 export function trainingTest(
   name: string,
   use: (service: MlService) => Promise<void>,
-  options: Pick<MlServiceOptions, "adaptersLimitBytes"> = {},
+  options: Pick<MlServiceOptions, "adaptersLimitBytes" | "queuedLimitBytes"> = {},
 ): void {
   Deno.test(name, () =>
     withTinyEngine({}, ({ engine, dir }) => {
