@@ -87,7 +87,7 @@ function createServices(options: ServerAppOptions, tokens: ReturnType<typeof cre
   const { store, jobs, ml, follower, onOutbox, metrics, log, now } = options;
   return {
     devices: createDeviceService({ ...options, devices: store.devices, tokens }),
-    sync: createSyncService({ ingest: store.ingest, contacts: store.contacts, metrics, now }),
+    sync: createSyncService({ ingest: store.ingest, contacts: store.contacts, metrics, now, onOutbox }),
     conversations: createConversationService({ ...store, onOutbox }),
     drafting: createDrafting({ ...store, ml, jobs, log }),
     responses: createResponseService(store),

@@ -21,6 +21,8 @@ export interface SyncServiceOptions {
   contacts: ContactStore;
   metrics: Metrics;
   now: () => Date;
+  /** Called when ml may have something to hear: cached drafts, adapters, jobs of what is gone. */
+  onOutbox: () => void;
 }
 
 export interface SyncService {
@@ -67,7 +69,8 @@ function statusOf(totals: SyncTotals): SyncStatusResponse {
 }
 
 /** Makes the sync service. */
-export function createSyncService({ ingest, contacts, metrics, now }: SyncServiceOptions): SyncService {
+export function createSyncService(options: SyncServiceOptions): SyncService {
+  const { ingest, contacts, metrics, now, onOutbox } = options;
   const syncedMessages = metrics.counter("sync_messages_total", "Synced messages by what they changed");
   const syncedContacts = metrics.counter("sync_contacts_total", "Synced contacts by what they changed");
   return {
@@ -84,6 +87,7 @@ export function createSyncService({ ingest, contacts, metrics, now }: SyncServic
     async syncDeletions(caller, { imessageGuids }) {
       const result = await ingest.deleteMessages(caller, imessageGuids);
       syncedMessages.add({ outcome: "deleted" }, result.deleted);
+      if (result.deleted > 0) onOutbox();
       return result;
     },
     async heartbeat(caller, { lagRows }) {

@@ -50,6 +50,8 @@ export interface ServerAppUnderTest extends AsyncDisposable {
   readonly sweeper: MlSweeper;
   /** What the server takes for the present; a test may turn it. */
   readonly clock: { now: Date };
+  /** How often the server said that there is something new for ml. */
+  readonly outbox: { nudges: number };
   /** Lines of the server's log. */
   readonly logLines: string[];
   request(path: string, options?: RequestOptions): Promise<Response>;
@@ -106,13 +108,17 @@ export async function startServerApp(options: ServerAppUnderTestOptions = {}): P
   const { pairing = "open" } = options;
   const follower = createJobFollower({ ...store, jobs: store.trainingJobs, ml: mlClient, log });
   const sweeper = stack.use(new MlSweeper({ ...store, follower, ml: mlClient, log }));
+  const outbox = { nudges: 0 };
   const app = createServerApp({
     store,
     jobs,
     pingKv: () => kv.get(["health"]),
     ml: mlClient,
     follower,
-    onOutbox: () => sweeper.nudge(),
+    onOutbox: () => {
+      outbox.nudges++;
+      sweeper.nudge();
+    },
     secret: TEST_SECRET,
     pairing,
     clientAddressOf: (c) => c.req.header("x-test-address") ?? "192.0.2.1",
@@ -147,6 +153,7 @@ export async function startServerApp(options: ServerAppUnderTestOptions = {}): P
     ml,
     sweeper,
     clock,
+    outbox,
     logLines,
     request,
     send: async (path, init) => await app.request(path, init),
