@@ -1,6 +1,7 @@
 // Checks reading rows once more: what has changed in them, that rows numbered anew are noticed, and signs of a change.
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import fc from "fast-check";
 import { editMessage, unsendMessage } from "../../tests/support/chat_db_edits.ts";
 import { type ChatDb, createChatDb } from "../../tests/support/chat_db_fixture.ts";
 import { addSendLater } from "../../tests/support/chat_db_rows.ts";
@@ -9,6 +10,7 @@ import { fileSignature } from "./database_file.ts";
 import { isMarkMoved, RowsRenumberedError } from "./identity.ts";
 import { MessageReader } from "./message_reader.ts";
 import type { RowOutcome } from "./row_reader.ts";
+import { stampSumOf } from "./row_stamps.ts";
 
 const AT = "2024-06-01T12:00:00Z";
 const EDITED_AT = "2024-06-01T12:05:00.250Z";
@@ -36,6 +38,14 @@ function textIn(outcome: RowOutcome | undefined): string | null | undefined {
   return outcome?.kind === "message" ? outcome.message.text : undefined;
 }
 
+function setStamps(
+  db: ChatDb,
+  { rowId }: { rowId: number },
+  set: Record<string, number | bigint | null>,
+): void {
+  db.store.update("message", { rowId, set });
+}
+
 Deno.test("edited and unsent rows are found by their stamps within the rows that were asked for", () =>
   withDatabase((db, _database, reader) => {
     const [first, second, third] = textsOf(db, 3);
@@ -43,19 +53,91 @@ Deno.test("edited and unsent rows are found by their stamps within the rows that
     editMessage(db, { message: first, text: "edited", at: EDITED_AT });
     unsendMessage(db, { message: third, at: EDITED_AT });
     const atMs = Date.parse(EDITED_AT);
-    assert.deepEqual([...reader.findEditedRows(1, 3)], [[first.rowId, atMs], [third.rowId, atMs]]);
-    assert.deepEqual([...reader.findEditedRows(2, 3)], [[third.rowId, atMs]]);
+    assert.deepEqual([...reader.findStampedRows(1, 3).keys()], [first.rowId, third.rowId]);
+    assert.deepEqual([...reader.findStampedRows(2, 3).keys()], [third.rowId]);
     const { messages } = reader.readAfter(0, { nowMs: Date.now() });
     assert.deepEqual(messages.map(({ changedAtMs }) => changedAtMs), [atMs, null, atMs]);
     assert.deepEqual(messages.map(({ editedAtMs }) => editedAtMs), [atMs, null, null]);
   }));
 
-Deno.test("no row counts as edited in a database from before edits", () => {
+Deno.test("a message has the times at which it was read and delivered, and a row is found by them without an index", () =>
+  withDatabase((db, _database, reader) => {
+    const [unread, read, mine] = textsOf(db, 3);
+    assert.ok(unread && read && mine);
+    const [early, late] = [AT, EDITED_AT].map((at) => db.store.appleDate(new Date(at)));
+    setStamps(db, read, { date_read: late ?? null, is_read: 1 });
+    setStamps(db, mine, { date_delivered: early ?? null, date_read: late ?? null });
+    assert.deepEqual([...reader.findStampedRows(1, 3).keys()], [read.rowId, mine.rowId]);
+    const { messages } = reader.readAfter(0, { nowMs: Date.now() });
+    assert.deepEqual(messages.map(({ readAtMs, deliveredAtMs }) => [readAtMs, deliveredAtMs]), [
+      [null, null],
+      [Date.parse(EDITED_AT), null],
+      [Date.parse(EDITED_AT), Date.parse(AT)],
+    ]);
+  }));
+
+Deno.test("a message that was read but has no time for it, or the greatest integer, has not been read at any time", () =>
+  withDatabase((db, _database, reader) => {
+    const [undated, greatest, never] = textsOf(db, 3);
+    assert.ok(undated && greatest && never);
+    setStamps(db, undated, { date_read: 0, is_read: 1 });
+    setStamps(db, greatest, { date_read: 9_223_372_036_854_775_807n, is_read: 1 });
+    setStamps(db, never, { date_read: null, date_delivered: null });
+    assert.equal(reader.findStampedRows(1, 3).size, 0);
+    const { messages } = reader.readAfter(0, { nowMs: Date.now() });
+    assert.deepEqual(messages.map(({ readAtMs }) => readAtMs), [null, null, null]);
+  }));
+
+const anyStamp = fc.oneof(
+  fc.constantFrom(null, 0n, -1n, 9_223_372_036_854_775_807n, 9_223_372_036_854_775_806n),
+  fc.bigInt({ min: 1n, max: 900_000_000n }),
+  fc.bigInt({ min: 1n, max: 900_000_000n * 1_000_000_000n }),
+);
+
+Deno.test("whatever a row's stamps are, the search and the record agree on them", () =>
+  withDatabase((db, database, reader) => {
+    const [message] = textsOf(db, 1);
+    assert.ok(message);
+    const columns = fc.record({ date_edited: anyStamp, date_read: anyStamp, date_delivered: anyStamp });
+    fc.assert(fc.property(columns, (stamps) => {
+      setStamps(db, message, stamps);
+      const { messages } = new MessageReader(database).readAfter(0, { nowMs: Date.now() });
+      const sum = stampSumOf(messages[0] ?? assert.fail());
+      assert.equal(reader.findStampedRows(1, 1).get(message.rowId) ?? 0, sum);
+    }));
+  }));
+
+Deno.test("a stamp that comes or goes later always changes the sum, whatever the others are", () => {
+  const time = fc.option(fc.integer({ min: Date.parse("2001-01-02"), max: Date.parse("2200-01-01") }));
+  const stamps = fc.record({ changedAtMs: time, readAtMs: time, deliveredAtMs: time });
+  fc.assert(fc.property(stamps, stamps, (before, after) => {
+    const names = ["changedAtMs", "readAtMs", "deliveredAtMs"] as const;
+    const grown = Object.fromEntries(names.map((name) => {
+      const times = [before[name], after[name]].filter((atMs) => atMs !== null);
+      return [name, times.length === 0 ? null : Math.max(...times)];
+    })) as typeof before;
+    const isSame = names.every((name) => before[name] === grown[name]);
+    assert.equal(stampSumOf(before) === stampSumOf(grown), isSame);
+  }));
+});
+
+Deno.test("a database that lacks the columns of some stamps, or of all, has none of those", () => {
   const folder = Deno.makeTempDirSync();
   using db = createChatDb(join(folder, "chat.db"), { generation: "monterey" });
-  textsOf(db, 2);
-  using database = new ChatDatabase(db.store.path);
-  assert.equal(new MessageReader(database).findEditedRows(0, 10).size, 0);
+  const [first, second] = textsOf(db, 2);
+  assert.ok(first && second);
+  const found = () => {
+    using database = new ChatDatabase(db.store.path);
+    return [...new MessageReader(database).findStampedRows(0, 10).keys()];
+  };
+  assert.deepEqual(found(), []);
+  setStamps(db, first, { date_read: 700_000_000 });
+  setStamps(db, second, { date_delivered: 700_000_000 });
+  assert.deepEqual(found(), [first.rowId, second.rowId]);
+  db.store.sqlite.exec("ALTER TABLE message DROP COLUMN date_read");
+  assert.deepEqual(found(), [second.rowId]);
+  db.store.sqlite.exec("ALTER TABLE message DROP COLUMN date_delivered");
+  assert.deepEqual(found(), []);
   db.close();
   Deno.removeSync(folder, { recursive: true });
 });

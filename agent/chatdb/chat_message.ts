@@ -1,5 +1,6 @@
 /** Owns the record of one message as the agent sees it, whatever release of macOS stored it. */
 import type { Conversation } from "./conversation.ts";
+import type { RowStamps } from "./row_stamps.ts";
 
 export type MessageDirection = "incoming" | "outgoing";
 
@@ -40,8 +41,8 @@ export interface MessageReaction {
   reactedAtMs: number | null;
 }
 
-/** A message to be synced. Its strings hold neither NUL nor lone surrogates, and optional ones are never ''. */
-export interface ChatMessage {
+/** A message to be synced, with the stamps of its row. Its strings hold neither NUL nor lone surrogates, and optional ones are never ''. */
+export interface ChatMessage extends RowStamps {
   rowId: number;
   guid: string;
   /** Null for an orphan: Messages has joined the row to no chat. */
@@ -65,8 +66,6 @@ export interface ChatMessage {
   editedAtMs: number | null;
   /** When the whole message was unsent. */
   retractedAtMs: number | null;
-  /** When the row was last edited or unsent, as Messages stamped it; null when it did not. */
-  changedAtMs: number | null;
   /** Guid of the message whose thread this one answers in. */
   replyToGuid: string | null;
   attachments: MessageAttachment[];

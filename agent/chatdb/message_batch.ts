@@ -1,8 +1,9 @@
 /** Owns what one read of new rows found: messages, rows passed over, and where the next read begins. */
 import type { ChatMessage } from "./chat_message.ts";
 import { SKIP_REASONS, type SkipReason } from "./message_class.ts";
-import type { MessageRow } from "./message_row.ts";
+import { type MessageRow, stampsOf } from "./message_row.ts";
 import type { RowOutcome } from "./row_reader.ts";
+import { stampSumOf } from "./row_stamps.ts";
 
 /** A row that is no message of its own. */
 export interface PassedRow {
@@ -10,6 +11,8 @@ export interface PassedRow {
   reason: SkipReason;
   /** The message that a tapback belongs to. */
   targetGuid: string | null;
+  /** See `stampSumOf`. */
+  stampSum: number;
 }
 
 /** What one read found. */
@@ -48,7 +51,7 @@ export function takeRow(
   } else {
     const { reason, targetGuid } = outcome;
     batch.skipped[reason]++;
-    batch.passed.push({ rowId: row.rowId, reason, targetGuid });
+    batch.passed.push({ rowId: row.rowId, reason, targetGuid, stampSum: stampSumOf(stampsOf(row)) });
   }
   return true;
 }

@@ -2,12 +2,12 @@
 import type { ChatDatabase } from "./chat_database.ts";
 import { ChatDirectory } from "./chat_directory.ts";
 import { lastWriteMs } from "./database_file.ts";
-import { type EditedRowsFinder, editedRowsFinder } from "./edited_rows.ts";
 import { isMarkMoved, RowsRenumberedError } from "./identity.ts";
 import { emptyBatch, type MessageBatch, takeRow } from "./message_batch.ts";
 import { type MessageRow, messageRowColumns, messageRowOf } from "./message_row.ts";
 import { type RowOutcome, RowReader, type RowVisitor } from "./row_reader.ts";
 import { spansOf } from "./row_spans.ts";
+import { type StampedRowsFinder, stampedRowsFinder } from "./row_stamps.ts";
 import { SettleClock } from "./settle_clock.ts";
 import { integerOf, type Query } from "./sql_value.ts";
 
@@ -31,8 +31,8 @@ export interface ReadOptions {
 /** Reads messages from an open chat.db. Keeps small tables in memory, so one reader serves many reads. */
 export class MessageReader {
   readonly directory: ChatDirectory;
-  /** See `EditedRowsFinder`; slices of a large database go in calls of their own. */
-  readonly findEditedRows: EditedRowsFinder;
+  /** Slices of a large database go in calls of their own. */
+  readonly findStampedRows: StampedRowsFinder;
   readonly #database: ChatDatabase;
   readonly #rows: RowReader;
   readonly #selectRows: Query;
@@ -44,7 +44,7 @@ export class MessageReader {
   constructor(database: ChatDatabase) {
     this.#database = database;
     this.directory = new ChatDirectory(database);
-    this.findEditedRows = editedRowsFinder(database);
+    this.findStampedRows = stampedRowsFinder(database);
     this.#rows = new RowReader(database, this.directory);
     const columns = messageRowColumns(database.schema);
     this.#selectMaxRowId = database.prepare("SELECT MAX(ROWID) FROM message");

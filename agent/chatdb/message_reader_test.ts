@@ -37,6 +37,8 @@ Deno.test("an incoming message has all its fields", () => {
     editedAtMs: null,
     retractedAtMs: null,
     changedAtMs: null,
+    readAtMs: null,
+    deliveredAtMs: null,
     replyToGuid: null,
     attachments: [],
     reactions: [],

@@ -6,7 +6,7 @@ import type { ChatDirectory } from "./chat_directory.ts";
 import type { ChatMessage, MessageAttachment, MessageReaction } from "./chat_message.ts";
 import type { EditHistory } from "./edit_history.ts";
 import { isAppMessage, isBreadcrumb, messageKindOf } from "./message_class.ts";
-import type { MessageRow } from "./message_row.ts";
+import { type MessageRow, stampsOf } from "./message_row.ts";
 import { isPlaceholderOnly, type MessageText } from "./message_text.ts";
 
 /** A row with what has been found for it. */
@@ -39,6 +39,7 @@ export function lacksFiles({ row, body, files }: RowContents): boolean {
 export function messageRecord(contents: RowContents, directory: ChatDirectory): ChatMessage {
   const { row, body, history } = contents;
   const retractedAtMs = retractedAtMsOf(contents);
+  const stamps = stampsOf(row);
   const parties = partiesOf(contents, directory);
   const words = isBreadcrumb(row) ? breadcrumbText(body.text, readersOf(parties)) : body.text;
   const text = words === "" || isPlaceholderOnly(words) ? null : words;
@@ -53,9 +54,9 @@ export function messageRecord(contents: RowContents, directory: ChatDirectory): 
     subject: row.subject,
     transcript: runs.find((run) => run.transcript)?.transcript ?? null,
     sentAtMs: contents.sentAtMs,
-    editedAtMs: retractedAtMs === null ? unixMsOf(row.dateEdited) ?? history?.editedAtMs ?? null : null,
+    editedAtMs: retractedAtMs === null ? stamps.changedAtMs ?? history?.editedAtMs ?? null : null,
     retractedAtMs,
-    changedAtMs: unixMsOf(row.dateEdited),
+    ...stamps,
     replyToGuid: row.threadOriginatorGuid,
     attachments,
     reactions: contents.reactions,

@@ -1,5 +1,7 @@
 /** Owns the row of `message` that the reader works on: the columns it needs, the same for every schema. */
+import { unixMsOf } from "./apple_time.ts";
 import { editSummaryColumn } from "./edit_history.ts";
+import type { RowStamps } from "./row_stamps.ts";
 import { type Schema, selectList } from "./schema.ts";
 import { addressOf, bytesOf, integerOf, type SqlRow, type SqlValue, textOf, wordsOf } from "./sql_value.ts";
 
@@ -19,6 +21,8 @@ const COLUMNS = [
   "thread_originator_guid",
   "date_edited",
   "date_retracted",
+  "date_read",
+  "date_delivered",
   "cache_roomnames",
   "associated_message_guid",
 ] as const;
@@ -54,6 +58,8 @@ export interface MessageRow {
   threadOriginatorGuid: string | null;
   dateEdited: SqlValue;
   dateRetracted: SqlValue;
+  dateRead: SqlValue;
+  dateDelivered: SqlValue;
   roomName: string | null;
   associatedGuid: string | null;
   isFromMe: boolean;
@@ -83,9 +89,18 @@ export function messageRowColumns(schema: Schema): string {
   return [selectList(schema, { table: "message", columns: COLUMNS }), flags.join(" + "), summary].join(", ");
 }
 
+/** The stamps of a row. */
+export function stampsOf({ dateEdited, dateRead, dateDelivered }: MessageRow): RowStamps {
+  return {
+    changedAtMs: unixMsOf(dateEdited),
+    readAtMs: unixMsOf(dateRead),
+    deliveredAtMs: unixMsOf(dateDelivered),
+  };
+}
+
 /** Names the values of a row selected with `messageRowColumns`. */
 export function messageRowOf(row: SqlRow): MessageRow {
-  const flags = integerOf(row[16]);
+  const flags = integerOf(row[18]);
   return {
     rowId: integerOf(row[0]),
     guid: textOf(row[1]) ?? "",
@@ -101,8 +116,10 @@ export function messageRowOf(row: SqlRow): MessageRow {
     threadOriginatorGuid: textOf(row[11]),
     dateEdited: row[12] ?? null,
     dateRetracted: row[13] ?? null,
-    roomName: textOf(row[14]),
-    associatedGuid: textOf(row[15]),
+    dateRead: row[14] ?? null,
+    dateDelivered: row[15] ?? null,
+    roomName: textOf(row[16]),
+    associatedGuid: textOf(row[17]),
     isFromMe: (flags & FLAG.isFromMe.bit) !== 0,
     isSystem: (flags & FLAG.isSystem.bit) !== 0,
     isAudio: (flags & FLAG.isAudio.bit) !== 0,
@@ -110,6 +127,6 @@ export function messageRowOf(row: SqlRow): MessageRow {
     isScheduled: (flags & FLAG.isScheduled.bit) !== 0,
     hasParts: (flags & FLAG.hasParts.bit) !== 0,
     isFiltered: (flags & FLAG.isFiltered.bit) !== 0,
-    editSummary: bytesOf(row[17]),
+    editSummary: bytesOf(row[19]),
   };
 }

@@ -122,7 +122,7 @@ Deno.test("a tapback outlives its message, and is then nobody's", () =>
     db.deleteMessage(target);
     const { messages, passed } = reader.readAfter(0, { nowMs: Date.now() });
     assert.deepEqual(messages, []);
-    assert.deepEqual(passed, [{ rowId: 2, reason: "tapback", targetGuid: target.guid }]);
+    assert.deepEqual(passed, [{ rowId: 2, reason: "tapback", targetGuid: target.guid, stampSum: 0 }]);
     assert.equal(reader.rowIdOf(target.guid), null);
   }));
 

@@ -105,6 +105,103 @@ Deno.test("an hour after a message was sent it is no longer compared, and its ro
     assert.deepEqual(await synced(home), []);
   }));
 
+/** Stamps a row as Messages does. */
+function stamp(
+  db: ChatDb,
+  { rowId }: { rowId: number },
+  columns: { read?: string; delivered?: string },
+): void {
+  const { read, delivered } = columns;
+  const date = (at: string | undefined) => at === undefined ? undefined : db.store.appleDate(new Date(at));
+  const flags = { is_read: read && 1, is_delivered: delivered && 1 };
+  const set = { ...flags, date_read: date(read), date_delivered: date(delivered) };
+  db.store.update("message", { rowId, set });
+}
+
+/** Long after the newest row: nothing is compared but stamps. */
+async function muchLater(home: AgentHome): Promise<void> {
+  await syncCommand({ once: true }, { ...home.services(), now: () => Date.now() + 2 * HOUR_MS });
+}
+
+Deno.test("an own message is sent again when it was delivered and when it was read, once each, however late", () =>
+  withSyncedMessages(async ({ home, db, chat }) => {
+    const mine = db.addMessage({ chat, from: "me", text: "mine", sentAt: AT });
+    assert.deepEqual((await synced(home)).map(({ deliveredAt }) => deliveredAt), [undefined]);
+    stamp(db, mine, { delivered: AT });
+    const times = async () => (await synced(home)).map(({ readAt, deliveredAt }) => [deliveredAt, readAt]);
+    assert.deepEqual(await times(), [[AT, undefined]]);
+    await muchLater(home);
+    stamp(db, mine, { read: EDITED_AT });
+    assert.deepEqual(await times(), [[AT, EDITED_AT]]);
+    assert.deepEqual(await times(), []);
+  }));
+
+Deno.test("all messages that are read at once are found, and one that another device had read long before", () =>
+  withSyncedMessages(async ({ home, db, chat, messages }) => {
+    const more = Array.from(
+      { length: 200 },
+      (_, index) => db.addMessage({ chat, from: MAYA, text: `unread ${index}`, sentAt: AT }),
+    );
+    await synced(home);
+    await muchLater(home);
+    for (const message of more) stamp(db, message, { read: EDITED_AT });
+    assert.deepEqual(new Set((await synced(home)).map(({ readAt }) => readAt)), new Set([EDITED_AT]));
+    assert.deepEqual(more.map(({ guid }) => stored(home, guid).readAt), more.map(() => EDITED_AT));
+    stamp(db, first(messages), { read: AT });
+    assert.deepEqual((await synced(home)).map(({ text, readAt }) => [text, readAt]), [["1", AT]]);
+    assert.deepEqual(await synced(home), []);
+  }));
+
+Deno.test("what is stamped on rows that are no messages sends nothing, at the first sync and later", () =>
+  withSyncedMessages(async ({ home, db, messages }) => {
+    const love = addTapback(db, { to: first(messages), from: MAYA, kind: "love", sentAt: AT });
+    stamp(db, love, { read: AT });
+    assert.equal((await synced(home)).length, 1, "the message that it belongs to");
+    await muchLater(home);
+    stamp(db, love, { read: EDITED_AT });
+    assert.deepEqual(await synced(home), []);
+    await Deno.remove(`${home.dataDir}/cursor.json`);
+    assert.equal((await synced(home)).length, 3);
+    assert.deepEqual(await synced(home), []);
+  }));
+
+Deno.test("a message older than the newest thousands that is read, edited or deleted sends its neighbours, once", () =>
+  withSyncedMessages(async ({ home, db, chat, messages }) => {
+    const [one, two, three] = messages;
+    assert.ok(one && two && three);
+    db.store.atomically(() => {
+      for (let index = 0; index < 6_000; index++) {
+        db.addMessage({ chat, from: MAYA, text: `${index}`, sentAt: AT, readAt: AT });
+      }
+    });
+    assert.equal((await synced(home)).length, 6_000);
+    await muchLater(home);
+    assert.deepEqual(await synced(home), []);
+    const { changes: { stamps } } = JSON.parse(await home.dataFile("cursor.json") ?? "");
+    assert.equal(stamps.lastOlderRowId, 1_000);
+    assert.deepEqual([Object.keys(stamps.older).length, Object.keys(stamps.recent).length], [4, 5_003]);
+    stamp(db, one, { read: EDITED_AT });
+    editMessage(db, { message: two, text: "two", at: EDITED_AT });
+    const sent = await synced(home);
+    assert.ok(sent.length <= 250, `${sent.length}`);
+    assert.deepEqual([stored(home, one.guid).readAt, stored(home, two.guid).text], [EDITED_AT, "two"]);
+    assert.deepEqual(await synced(home), []);
+    db.deleteMessage(two);
+    assert.ok((await synced(home)).length <= 250);
+    assert.deepEqual(await synced(home), []);
+  }));
+
+Deno.test("a receipt that the server did not acknowledge is sent by the next sync", () =>
+  withSyncedMessages(async ({ home, db, messages }) => {
+    await muchLater(home);
+    stamp(db, first(messages), { read: EDITED_AT });
+    home.server.interfere = () => ({ status: "database_unavailable", retryAfterSeconds: 300 });
+    assert.equal((await home.run("sync --once")).code, 1);
+    home.server.interfere = () => null;
+    assert.deepEqual((await synced(home)).map(({ readAt }) => readAt), [EDITED_AT]);
+    assert.deepEqual(await synced(home), []);
+  }));
+
 Deno.test("an unsent message is sent again without words, files and edit time", () =>
   withSyncedMessages(async ({ home, db, chat, messages }) => {
     const files = [{ name: "IMG.HEIC", mimeType: "image/heic" }];

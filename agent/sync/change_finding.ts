@@ -4,6 +4,7 @@ import type { ChatMessage } from "../chatdb/chat_message.ts";
 import type { MessageReader } from "../chatdb/message_reader.ts";
 import type { RowOutcome } from "../chatdb/row_reader.ts";
 import { type ChangeLedger, stateOf, tapbackTargetIn } from "./change_ledger.ts";
+import { BLOCK_ROWS, blockDigestOf, type StampBlock } from "./stamp_ledger.ts";
 
 /** `recent`: the newest rows, at each change of the database. `full`: every row, now and then. */
 export type ChangeScan = "recent" | "full";
@@ -22,25 +23,36 @@ export interface FoundChanges {
   readonly outcomes: ReadonlyMap<number, RowOutcome | null>;
 }
 
-/** Edits concern recent messages: the others wait for the next full scan. */
-const RECENT_ROWS = 5_000;
+/** Stamped rows, some of whose stamps are not the ones that are known. */
+export interface ChangedStamps {
+  /** What each row's stamps sum up to; 0 for a row that has lost them, or is gone. */
+  readonly sums: ReadonlyMap<number, number>;
+  /** The block that these are all rows of; null for single rows. */
+  readonly block: StampBlock | null;
+}
+
 /** All that are watched for a while, and more drafts than anybody keeps. */
 const RECENT_WATCHED_ROWS = 1_000;
-/** So many rows are looked at for stamps in one go: a few milliseconds without a pause. */
-const SLICE_ROWS = 20_000;
+/** So many blocks are looked at for stamps in one go: a few milliseconds without a pause. */
+const BLOCKS_AT_ONCE = 20;
 
-/** Rows whose stamp is not the one that is known: the Unix time of each by its ROWID; in slices, the newest last. */
+/** Rows whose stamps have changed: single ones among the newest, and before them, in a full scan, whole blocks. */
 export async function* changedStamps(
-  reader: MessageReader,
-  ledger: ChangeLedger,
+  reader: Pick<MessageReader, "findStampedRows">,
+  { stamps }: Pick<ChangeLedger, "stamps">,
   { lastRowId, scan }: { lastRowId: number; scan: ChangeScan },
-): AsyncGenerator<Map<number, number>> {
-  const from = scan === "full" ? 1 : Math.max(1, lastRowId - RECENT_ROWS + 1);
-  for (let first = from; first <= lastRowId; first += SLICE_ROWS) {
-    if (first > from) await delay(0);
-    const stamps = reader.findEditedRows(first, Math.min(first + SLICE_ROWS - 1, lastRowId));
-    yield new Map([...stamps].filter(([rowId, atMs]) => ledger.edited.get(rowId) !== atMs));
+): AsyncGenerator<ChangedStamps> {
+  const { lastOlderRowId } = stamps;
+  for (let first = 1, turn = 1; scan === "full" && first <= lastOlderRowId; first += BLOCK_ROWS, turn++) {
+    const sums = reader.findStampedRows(first, first + BLOCK_ROWS - 1);
+    const digest = blockDigestOf(sums);
+    if (digest !== (stamps.older.get(first) ?? null)) yield { sums, block: { firstRowId: first, digest } };
+    if (turn % BLOCKS_AT_ONCE === 0) await delay(0);
   }
+  const found = reader.findStampedRows(lastOlderRowId + 1, lastRowId);
+  const lost = [...stamps.recent.keys()].filter((rowId) => !found.has(rowId));
+  const changed = [...found].filter(([rowId, sum]) => stamps.recent.get(rowId) !== sum);
+  yield { sums: new Map([...lost.map((rowId) => [rowId, 0] as const), ...changed]), block: null };
 }
 
 /** Looks at rows once more: the messages among them, whatever is known of them. */

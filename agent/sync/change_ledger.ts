@@ -2,8 +2,17 @@
 import type { ChatMessage } from "../chatdb/chat_message.ts";
 import type { SkipReason } from "../chatdb/message_class.ts";
 import type { RowOutcome } from "../chatdb/row_reader.ts";
+import { stampSumOf } from "../chatdb/row_stamps.ts";
 import { countField, numberField, objectField, textField } from "../platform/state_file.ts";
 import { wireMessageOf } from "./message_mapping.ts";
+import {
+  noteStamps,
+  openStamps,
+  type StampFields,
+  stampFields,
+  stampFieldsOf,
+  type StampLedger,
+} from "./stamp_ledger.ts";
 import { digestOf } from "./wire_text.ts";
 
 /** How a row was last seen. */
@@ -16,18 +25,14 @@ export interface WatchedRow {
 
 /** The ledger in the agent's state, keyed by ROWID. */
 export interface LedgerFields {
-  readonly edited: Readonly<Record<string, number>>;
+  readonly stamps: StampFields;
   readonly watched: Readonly<Record<string, WatchedRow>>;
   readonly putAway: readonly number[];
   readonly deletedId: number;
 }
 
 export interface ChangeLedger {
-  /**
-   * When each edited row that was sent had been edited, in Unix time. Edits reach a Mac in any order, so no single time
-   * could stand for all that have been seen.
-   */
-  readonly edited: Map<number, number>;
+  readonly stamps: StampLedger;
   /** Rows that may change without a stamp. */
   readonly watched: Map<number, WatchedRow>;
   /** Rows in Recently Deleted that the server was told of. */
@@ -64,15 +69,15 @@ function isRowIds(value: unknown): value is number[] {
 
 /** Checks the ledger of a state that was stored. */
 export function ledgerFieldsOf(fields: Record<string, unknown> | null): LedgerFields {
-  const [edited, watched] = [objectField(fields ?? {}, "edited"), objectField(fields ?? {}, "watched")];
+  const watched = objectField(fields ?? {}, "watched");
   const putAway: unknown = fields?.putAway;
-  if (fields === null || edited === null || watched === null || !isRowIds(putAway)) {
+  if (fields === null || watched === null || !isRowIds(putAway)) {
     throw new TypeError("A ledger must list its rows");
   }
   return {
     putAway,
     deletedId: countField(fields, "deletedId"),
-    edited: Object.fromEntries(Object.keys(edited).map((rowId) => [rowId, countField(edited, rowId)])),
+    stamps: stampFieldsOf(objectField(fields, "stamps")),
     watched: Object.fromEntries(
       Object.keys(watched).map((rowId) => [rowId, watchedRowOf(objectField(watched, rowId))]),
     ),
@@ -85,20 +90,19 @@ export function ledgerFieldsOf(fields: Record<string, unknown> | null): LedgerFi
  * @param deletedId the mark of an empty one
  */
 export function openLedger(stored: LedgerFields | null, deletedId: number): ChangeLedger {
-  const byRowId = <Value>(fields: Readonly<Record<string, Value>>) =>
-    new Map(Object.entries(fields).map(([rowId, value]) => [Number(rowId), value]));
+  const watched = Object.entries(stored?.watched ?? {});
   return {
-    edited: byRowId(stored?.edited ?? {}),
-    watched: byRowId(stored?.watched ?? {}),
+    stamps: openStamps(stored?.stamps ?? null),
+    watched: new Map(watched.map(([rowId, row]) => [Number(rowId), row])),
     putAway: new Set(stored?.putAway),
     deletedId: stored?.deletedId ?? deletedId,
   };
 }
 
 /** The ledger as it is stored. */
-export function ledgerFields({ edited, watched, putAway, deletedId }: ChangeLedger): LedgerFields {
+export function ledgerFields({ stamps, watched, putAway, deletedId }: ChangeLedger): LedgerFields {
   return {
-    edited: Object.fromEntries(edited),
+    stamps: stampFields(stamps),
     watched: Object.fromEntries(watched),
     putAway: [...putAway],
     deletedId,
@@ -127,11 +131,6 @@ export function tapbackTargetIn(state: string): string | null {
   return state.startsWith(TAPBACK_STATE) ? state.slice(TAPBACK_STATE.length) : null;
 }
 
-/** Notes when an edited message had been edited, so that this edit is known. */
-export function noteEdit(ledger: ChangeLedger, { rowId, changedAtMs }: ChatMessage): void {
-  if (changedAtMs !== null) ledger.edited.set(rowId, changedAtMs);
-}
-
 /** Notes how a row was seen, and until when it is to be looked at again. */
 export function watchRow(
   ledger: ChangeLedger,
@@ -151,7 +150,7 @@ export function watchRow(
  * Notes what came of looking at a row once more; null when it is gone. A row that is no message for the moment is
  * watched from then on, however old it is: whatever changed on it is sent when it is one again.
  *
- * @param options.stamps when the rows had been edited, for those that are no messages
+ * @param options.stamps sums of the rows' stamps, for those that are no messages
  */
 export function noteOutcome(
   ledger: ChangeLedger,
@@ -160,15 +159,15 @@ export function noteOutcome(
 ): void {
   const { outcome, stamps, nowMs } = options;
   if (outcome === null) {
-    ledger.edited.delete(rowId);
+    noteStamps(ledger.stamps, { rowId, sum: 0 });
     ledger.watched.delete(rowId);
   } else if (outcome.kind === "unfinished") {
     if (!ledger.watched.has(rowId)) {
       ledger.watched.set(rowId, { state: UNFINISHED_STATE, untilMs: nowMs + WATCH_MS });
     }
   } else {
-    const stampMs = outcome.kind === "message" ? outcome.message.changedAtMs : stamps.get(rowId);
-    if (stampMs !== null && stampMs !== undefined) ledger.edited.set(rowId, stampMs);
+    const sum = outcome.kind === "message" ? stampSumOf(outcome.message) : stamps.get(rowId);
+    if (sum !== undefined) noteStamps(ledger.stamps, { rowId, sum });
     const isWaiting = outcome.kind === "passed" && WAITING.includes(outcome.reason);
     if (isWaiting || ledger.watched.has(rowId)) watchRow(ledger, rowId, { outcome, nowMs });
   }

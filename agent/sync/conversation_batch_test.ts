@@ -26,6 +26,8 @@ function message(rowId: number, fields: Partial<ChatMessage> = {}): ChatMessage 
     editedAtMs: null,
     retractedAtMs: null,
     changedAtMs: null,
+    readAtMs: null,
+    deliveredAtMs: null,
     replyToGuid: null,
     attachments: [],
     reactions: [],

@@ -83,8 +83,8 @@ async function countChanged(reader: MessageReader, start: SyncStart, nowMs: numb
   const ledger = openLedger(start.cursor?.changes ?? null, 0);
   const found = findWatched(reader, ledger, { lastRowId, nowMs, scan: "full" });
   const changed = new Set(found.messages.map(({ rowId }) => rowId));
-  for await (const stamps of changedStamps(reader, ledger, { lastRowId, scan: "full" })) {
-    const { messages } = findAgain(reader, stamps.keys(), { lastRowId, nowMs });
+  for await (const { sums } of changedStamps(reader, ledger, { lastRowId, scan: "full" })) {
+    const { messages } = findAgain(reader, sums.keys(), { lastRowId, nowMs });
     for (const message of messages) if (isWanted(message, start.sinceMs)) changed.add(message.rowId);
   }
   return changed.size;

@@ -87,7 +87,8 @@ export function wireGuidOf(guid: string): string | null {
 export function wireMessageOf(message: ChatMessage): WireMessage {
   const attachments = message.attachments.map(attachmentOf).filter((file) => file !== null);
   const reactions = message.reactions.map(reactionOf).filter((reaction) => reaction !== null);
-  const { editedAtMs, retractedAtMs, replyToGuid } = message;
+  const { editedAtMs, retractedAtMs, readAtMs, replyToGuid } = message;
+  const deliveredAtMs = message.direction === "outgoing" ? message.deliveredAtMs : null;
   return {
     imessageGuid: wireGuidOf(message.guid) ?? `row-${message.rowId}`,
     senderId: fitLabel(message.sender, MAX_ADDRESS),
@@ -97,6 +98,8 @@ export function wireMessageOf(message: ChatMessage): WireMessage {
     sentAt: isoTime(message.sentAtMs ?? UNKNOWN_TIME_MS),
     ...(editedAtMs === null ? {} : { editedAt: isoTime(editedAtMs) }),
     ...(retractedAtMs === null ? {} : { retractedAt: isoTime(retractedAtMs) }),
+    ...(readAtMs === null ? {} : { readAt: isoTime(readAtMs) }),
+    ...(deliveredAtMs === null ? {} : { deliveredAt: isoTime(deliveredAtMs) }),
     ...(replyToGuid === null ? {} : { replyToGuid: fitLabel(replyToGuid, MAX_LABEL) }),
     reactions: reactions.slice(0, MAX_REACTIONS),
     ...(attachments.length > 0 || message.changedAtMs !== null

@@ -24,6 +24,8 @@ function message(fields: Partial<ChatMessage> = {}): ChatMessage {
     editedAtMs: null,
     retractedAtMs: null,
     changedAtMs: null,
+    readAtMs: null,
+    deliveredAtMs: null,
     replyToGuid: null,
     attachments: [],
     reactions: [],
@@ -52,6 +54,14 @@ Deno.test("a plain message carries what it says, who sent it and when", () => {
     sentAt: "2024-01-01T12:00:00.007Z",
     reactions: [],
   });
+});
+
+Deno.test("a message says when it was read, and an own one when it was delivered; null is left unsaid", () => {
+  const stamps = { readAtMs: SENT_AT + 1_000, deliveredAtMs: SENT_AT + 500 };
+  const mine = wireMessageOf(message({ direction: "outgoing", ...stamps }));
+  assert.deepEqual([mine.deliveredAt, mine.readAt], ["2024-01-01T12:00:00.507Z", "2024-01-01T12:00:01.007Z"]);
+  const theirs = wireMessageOf(message(stamps));
+  assert.deepEqual([theirs.deliveredAt, theirs.readAt], [undefined, "2024-01-01T12:00:01.007Z"]);
 });
 
 Deno.test("edits, unsends and replies carry their times and their target", () => {
@@ -148,6 +158,8 @@ const anyMessage: fc.Arbitrary<ChatMessage> = fc.record({
   editedAtMs: anyTime,
   retractedAtMs: anyTime,
   changedAtMs: anyTime,
+  readAtMs: anyTime,
+  deliveredAtMs: anyTime,
   replyToGuid: fc.option(anyText),
   attachments: fc.array(
     fc.record({

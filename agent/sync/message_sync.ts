@@ -7,6 +7,7 @@ import type { ChatMessage } from "../chatdb/chat_message.ts";
 import { DeletionFinder } from "../chatdb/deleted_messages.ts";
 import { RowsRenumberedError } from "../chatdb/identity.ts";
 import { MessageReader } from "../chatdb/message_reader.ts";
+import { stampSumOf } from "../chatdb/row_stamps.ts";
 import type { ServerClient } from "../clients/server_client.ts";
 import type { StateFile } from "../platform/state_file.ts";
 import {
@@ -21,7 +22,6 @@ import {
   type ChangeLedger,
   ledgerFields,
   newestRows,
-  noteEdit,
   noteOutcome,
   notePutAway,
   openLedger,
@@ -39,6 +39,7 @@ import {
   type SyncStart,
   syncStart,
 } from "./sync_cursor.ts";
+import { foldStamps, noteBlock, noteStamps } from "./stamp_ledger.ts";
 import { addRefused, loadRecord, type SyncRecord } from "./sync_record.ts";
 
 export interface MessageSyncOptions {
@@ -180,10 +181,10 @@ class MessageSync {
   async #sendChanges(mark: Mark): Promise<void> {
     const { scan = "full" } = this.#options;
     const { lastRowId } = mark;
-    for await (const stamps of changedStamps(this.#reader, this.#ledger, { lastRowId, scan })) {
-      const found = findAgain(this.#reader, stamps.keys(), { lastRowId, nowMs: this.#now() });
-      await this.#sendAgain(found, stamps);
-      if (stamps.size > 0) await this.#save(mark);
+    for await (const { sums, block } of changedStamps(this.#reader, this.#ledger, { lastRowId, scan })) {
+      await this.#sendAgain(findAgain(this.#reader, sums.keys(), { lastRowId, nowMs: this.#now() }), sums);
+      if (block !== null) noteBlock(this.#ledger.stamps, block);
+      if (block !== null || sums.size > 0) await this.#save(mark);
     }
     await this.#sendAgain(findWatched(this.#reader, this.#ledger, { lastRowId, scan, nowMs: this.#now() }));
     this.#heldRowId = 0;
@@ -229,7 +230,10 @@ class MessageSync {
   }
 
   /** Sends messages in their present form; only then is what was seen of their rows known. */
-  async #sendAgain({ messages, outcomes }: FoundChanges, stamps = new Map<number, number>()): Promise<void> {
+  async #sendAgain(
+    { messages, outcomes }: FoundChanges,
+    stamps: ReadonlyMap<number, number> = new Map(),
+  ): Promise<void> {
     this.#counts.resent += await this.#send(messages);
     for (const [rowId, outcome] of outcomes) {
       noteOutcome(this.#ledger, rowId, { outcome, stamps, nowMs: this.#now() });
@@ -238,11 +242,14 @@ class MessageSync {
 
   #note(round: GatheredMessages): void {
     const nowMs = this.#now();
-    for (const message of round.messages) noteEdit(this.#ledger, message);
+    for (const message of round.messages) {
+      noteStamps(this.#ledger.stamps, { rowId: message.rowId, sum: stampSumOf(message) });
+    }
     for (const message of newestRows(round.messages)) {
       watchRow(this.#ledger, message.rowId, { outcome: { kind: "message", message }, nowMs });
     }
     for (const row of round.passed) {
+      noteStamps(this.#ledger.stamps, { rowId: row.rowId, sum: row.stampSum });
       watchRow(this.#ledger, row.rowId, { outcome: { kind: "passed", ...row }, nowMs });
     }
     this.#counts.skipped += round.passed.length;
@@ -256,6 +263,7 @@ class MessageSync {
   async #save({ lastRowId, lastGuid }: Mark): Promise<void> {
     await addRefused(this.#options.records, this.#sender.refusals.take());
     pruneLedger(this.#ledger, { nowMs: this.#now(), heldRowId: this.#heldRowId });
+    foldStamps(this.#ledger.stamps, lastRowId);
     await this.#saveCursor({ markRowId: lastRowId, markGuid: lastGuid }, ledgerFields(this.#ledger));
   }
 }

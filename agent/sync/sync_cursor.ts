@@ -50,7 +50,7 @@ export interface SyncStartOptions {
 }
 
 const FILE = "cursor.json";
-const VERSION = 3;
+const VERSION = 4;
 
 function identityOf(fields: Record<string, unknown>): DatabaseIdentity {
   return {

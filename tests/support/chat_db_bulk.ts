@@ -102,7 +102,17 @@ function addRow(db: ChatDb, { chat, random, counts, to, sentAt }: RowOptions): M
   }
   const bodyIn = random() < SHARE.textToo ? "both" as const : undefined;
   const mutableBody = random() < SHARE.mutable;
-  const message = db.addMessage({ chat, from, sentAt, text: randomText(random), bodyIn, mutableBody });
+  const later = (seconds: number) => new Date(sentAt.getTime() + seconds * 1_000);
+  const stamps = from === "me" ? { deliveredAt: later(1), readAt: later(60) } : { readAt: later(60) };
+  const message = db.addMessage({
+    chat,
+    from,
+    sentAt,
+    text: randomText(random),
+    bodyIn,
+    mutableBody,
+    ...stamps,
+  });
   counts.plain++;
   if (random() < SHARE.edit && db.store.has("message", "date_edited")) {
     editMessage(db, { message, text: randomText(random), at: new Date(sentAt.getTime() + 60_000) });

@@ -1,6 +1,6 @@
 /**
- * Writes a chat.db as Messages does, in a process of its own: rows first and their chats later, edits, unsends, tapbacks,
- * drafts, deletions, checkpoints, replaced files, rows numbered anew. It keeps its own account of what a reader must end
+ * Writes a chat.db as Messages does, in a process of its own: rows first and their chats later, edits, unsends, receipts,
+ * tapbacks, drafts, deletions, checkpoints, replaced files, rows numbered anew. It keeps its own account of what a reader must end
  * up with.
  *
  * `deno run -A tests/support/messages_writer.ts PATH OPTIONS`, the latter as JSON: prints `ready`, writes until its
@@ -24,6 +24,9 @@ export interface WrittenMessage {
   sentAtMs: number;
   editedAtMs: number | null;
   retractedAtMs: number | null;
+  readAtMs: number | null;
+  /** Of own messages only. */
+  deliveredAtMs: number | null;
   attachments: string[];
   reactions: WrittenReaction[];
 }
@@ -111,6 +114,10 @@ class Writer {
 
   #ordinaryDeeds(): Deeds {
     return [
+      [0.02, "conversation read", () => this.#readConversation(this.#nowMs())],
+      [0.025, "read on a phone", () => this.#readConversation(this.#nowMs() - 3_600_000)],
+      [0.04, "delivery", () => this.#stampMine(this.#anyOf(this.#rows), "deliveredAtMs")],
+      [0.06, "own message read", () => this.#stampMine(this.#anyOf(this.#rows), "readAtMs")],
       [0.50, "message", () => this.#addMessage({})],
       [0.56, "late join", () => this.#addMessage({ joinAfterMs: this.#random() * 300 })],
       [0.561, "3 s late join", () => this.#addMessage({ joinAfterMs: LATE_JOIN_MS })],
@@ -199,6 +206,8 @@ class Writer {
       sentAtMs,
       editedAtMs: null,
       retractedAtMs: null,
+      readAtMs: null,
+      deliveredAtMs: null,
       attachments: [],
       reactions: [],
       isSettled: false,
@@ -253,6 +262,29 @@ class Writer {
     Object.assign(row, { text: null, editedAtMs: null, retractedAtMs: atMs });
     const gone = { text: null, attributedBody: null, part_count: 0, date_edited: appleTime(atMs) };
     this.#update(row.rowId, gone);
+  }
+
+  /** All that is unread in a conversation gets one and the same time, however old it is. */
+  #readConversation(atMs: number): false | void {
+    const chatId = 1 + Math.floor(this.#random() * (PEOPLE.length + 1));
+    const unread = this.#rows.filter((row) =>
+      row.chatId === chatId && row.sender !== null && row.readAtMs === null && row.isSettled
+    );
+    if (unread.length === 0) return false;
+    this.#atomically(() => {
+      for (const row of unread) {
+        row.readAtMs = atMs;
+        this.#update(row.rowId, { is_read: 1, date_read: appleTime(atMs) });
+      }
+    });
+  }
+
+  /** The other side's receipt. */
+  #stampMine(row: Row | undefined, stamp: "readAtMs" | "deliveredAtMs"): false | void {
+    if (row === undefined || row.sender !== null || row[stamp] !== null) return false;
+    row[stamp] = this.#nowMs();
+    const column = stamp === "readAtMs" ? "date_read" : "date_delivered";
+    this.#update(row.rowId, { [column]: appleTime(row[stamp]), is_delivered: 1 });
   }
 
   #react(row: Row | undefined): false | void {

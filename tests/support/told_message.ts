@@ -14,6 +14,8 @@ export interface ToldMessage {
   sentAt: string;
   editedAt: string | null;
   retractedAt: string | null;
+  readAt: string | null;
+  deliveredAt: string | null;
   attachments: string[];
   reactions: string[];
 }
@@ -32,6 +34,8 @@ export function toldByWriter(message: WrittenMessage): ToldMessage {
     sentAt: isoTime(message.sentAtMs) ?? "",
     editedAt: isoTime(message.editedAtMs),
     retractedAt: isoTime(message.retractedAtMs),
+    readAt: isoTime(message.readAtMs),
+    deliveredAt: isoTime(message.deliveredAtMs),
     attachments: message.attachments,
     reactions: message.reactions.map(({ kind, emoji, sender, reactedAtMs }) =>
       JSON.stringify([kind, emoji, sender, isoTime(reactedAtMs)])
@@ -49,6 +53,8 @@ export function toldByServer(conversation: string, message: StoredFields): ToldM
     sentAt: message.sentAt,
     editedAt: message.retractedAt ? null : message.editedAt ?? null,
     retractedAt: message.retractedAt ?? null,
+    readAt: message.readAt ?? null,
+    deliveredAt: message.deliveredAt ?? null,
     attachments: message.attachments?.map(({ guid }) => guid) ?? [],
     reactions:
       message.reactions?.map(({ kind, emoji, senderId, reactedAt }) =>
