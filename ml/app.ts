@@ -68,7 +68,7 @@ export function createMlApp(options: MlAppOptions) {
   app.route("/", modelRoutes({ models, adapters }));
   app.route("/", cacheRoutes({ cache }));
   app.route("/", evaluationRoutes({ evaluation: createEvaluationService({ engine, adapters }) }));
-  app.route("/", trainingRoutes({ trainingJobs }));
+  app.route("/", trainingRoutes({ trainingJobs, log }));
   mountMetrics(app, { path: ML_PATHS.metrics, metrics });
   mountDocs(app, {
     title: "Conversation Assistant: ml",

@@ -1,14 +1,20 @@
 /** Owns `/training`: starting a job, showing and following it, ending it. */
 import {
   mlStartTrainingRequestSchema,
+  type MlTrainingStatus,
   mlTrainingStatusSchema,
   trainingJobIdSchema,
 } from "../../contract/ml_training.ts";
 import { ML_PATHS } from "../../contract/paths.ts";
 import { createRoute, z } from "../../deps.ts";
+import { type ServerSentEvent, streamEvents, StreamPlaces } from "../../lib/event_stream.ts";
 import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http.ts";
+import type { NumberedLine } from "../../lib/line_log.ts";
+import type { Logger } from "../../lib/log.ts";
 import type { TrainingJobs } from "../services/training_jobs.ts";
-import { streamTraining } from "./training_stream.ts";
+
+/** Twice what the server lets an account have: a reader that went may still count for a while. */
+const STREAMS_OF_JOB = 32;
 
 const jobParams = z.object({ job_id: trainingJobIdSchema });
 
@@ -37,7 +43,8 @@ const events = createRoute({
   summary: "Follows a training job",
   description:
     "Server-sent events called `status`, each with a status of the job: all that were told so far, or " +
-    "those after the header `Last-Event-ID`, then each further one. The stream ends with the job.",
+    "those after the header `Last-Event-ID`, then each further one. The stream ends with the job, or with an event " +
+    `called \`error\` after a fault. ${STREAMS_OF_JOB} may be open for a job at a time.`,
   request: {
     params: jobParams,
     headers: z.object({
@@ -49,7 +56,7 @@ const events = createRoute({
       description: "The job's statuses",
       content: { "text/event-stream": { schema: mlTrainingStatusSchema } },
     },
-    ...errorResponses(400, 401, 404),
+    ...errorResponses(400, 401, 404, 429),
   },
 });
 
@@ -61,15 +68,27 @@ const cancel = createRoute({
   responses: { 200: jsonResponse(mlTrainingStatusSchema, "The job"), ...errorResponses(400, 401, 404, 409) },
 });
 
+async function* serverSentEvents(
+  statuses: AsyncGenerator<NumberedLine<MlTrainingStatus>>,
+): AsyncGenerator<ServerSentEvent> {
+  for await (const { number, value } of statuses) {
+    yield { event: "status", data: JSON.stringify(value), id: String(number) };
+  }
+}
+
 /** The routes of training. */
-export function trainingRoutes({ trainingJobs }: { trainingJobs: TrainingJobs }) {
+export function trainingRoutes({ trainingJobs, log }: { trainingJobs: TrainingJobs; log: Logger }) {
+  const places = new StreamPlaces(STREAMS_OF_JOB);
   return createRoutes()
     .openapi(start, async (c) => c.json(await trainingJobs.start(c.req.valid("json")), 202))
     .openapi(status, async (c) => c.json(await trainingJobs.status(c.req.valid("param").job_id), 200))
     .openapi(events, async (c) => {
+      const { job_id: jobId } = c.req.valid("param");
       const after = Number(c.req.valid("header")["last-event-id"] ?? 0);
+      const open = async (signal: AbortSignal) =>
+        serverSentEvents(await trainingJobs.events(jobId, { after, signal }));
       // The typed route knows JSON answers only.
-      return await streamTraining(c, { jobId: c.req.valid("param").job_id, after, trainingJobs }) as never;
+      return await streamEvents(c, { place: places.take(jobId), open, log }) as never;
     })
     .openapi(cancel, async (c) => c.json(await trainingJobs.cancel(c.req.valid("param").job_id), 200));
 }

@@ -2,10 +2,13 @@
 import assert from "node:assert/strict";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import { trainingJobResponseSchema } from "../../contract/training.ts";
+import { errorBodySchema } from "../../contract/errors.ts";
 import { textLinesOf } from "../../lib/text_lines.ts";
+import { serveApp } from "../../tests/support/served_app.ts";
 import {
   completedStatus,
   type Job,
+  pairTrainee,
   readJob,
   readModels,
   runningStatus,
@@ -150,4 +153,82 @@ Deno.test("nobody hears of another account's job", async () => {
     code: "not_found",
   });
   assert.equal(server.ml.watchersOf(id), 0);
+});
+
+const LIMIT = 16;
+
+/** Asks for a job's events until there is a place. */
+async function untilOpen(ask: () => Promise<Response>): Promise<Response> {
+  let response = await ask();
+  while (response.status === 429) {
+    await response.body?.cancel();
+    response = await ask();
+  }
+  return response;
+}
+
+Deno.test("an account holds so many streams open at a time; whoever closes one makes room, and others are not in its way", async () => {
+  const trainee = await startWithSamples();
+  await using server = trainee.server;
+  const { id } = await startJob(trainee);
+  const other = await pairTrainee(server);
+  const { id: theirs } = await startJob(other);
+  await using streams = new AsyncDisposableStack();
+  const opened = await Promise.all(Array.from({ length: LIMIT }, () => open(trainee, id)));
+  for (const events of opened) assert.equal((await streams.use(events).next())?.id, id);
+  const path = pathOf(SERVER_PATHS.trainingJobEvents, { id });
+  const ask = () => server.request(path, { token: trainee.token });
+  const refused = await ask();
+  assert.ok(Number(refused.headers.get("retry-after")) > 0);
+  const { code, message } = errorBodySchema.parse(await refused.json());
+  assert.deepEqual([refused.status, code], [429, "too_many_requests"]);
+  assert.match(message, /^16 streams of events are open already/);
+  assert.equal((await streams.use(await open(other, theirs)).next())?.id, theirs);
+  await opened[0]?.[Symbol.asyncDispose]();
+  const again = await ask();
+  assert.equal(again.status, 200);
+  assert.equal((await ask()).status, 429);
+  await again.body?.cancel();
+});
+
+Deno.test("streams that are refused or end by themselves take no place", async () => {
+  const trainee = await startWithSamples();
+  await using server = trainee.server;
+  const { id } = await startJob(trainee);
+  server.ml.tellTraining(completedStatus(id));
+  const path = pathOf(SERVER_PATHS.trainingJobEvents, { id });
+  const unknown = pathOf(SERVER_PATHS.trainingJobEvents, { id: crypto.randomUUID() });
+  for (let count = 0; count <= LIMIT; count++) {
+    const { token } = trainee;
+    await server.refuse(unknown, { token, status: 404, code: "not_found" });
+    const response = await server.request(path, { token });
+    assert.equal(response.status, 200);
+    await response.text();
+  }
+});
+
+Deno.test("a reader that vanishes without a word makes room", async () => {
+  await using served = await serveApp();
+  const trainee = await pairTrainee(served.app);
+  const { id } = await startJob(trainee);
+  const path = pathOf(SERVER_PATHS.trainingJobEvents, { id });
+  const { hostname, port } = new URL(served.url);
+  const connections = await Promise.all(Array.from({ length: LIMIT }, async () => {
+    const connection = await Deno.connect({ hostname, port: Number(port) });
+    const head =
+      `GET ${path} HTTP/1.1\r\nhost: ${hostname}\r\nauthorization: Bearer ${trainee.token}\r\n\r\n`;
+    await connection.write(new TextEncoder().encode(head));
+    await connection.read(new Uint8Array(1_024));
+    return connection;
+  }));
+  const headers = { authorization: `Bearer ${trainee.token}` };
+  const ask = () => fetch(served.url + path, { headers });
+  const refused = await ask();
+  assert.equal(refused.status, 429);
+  await refused.body?.cancel();
+  connections[0]?.close();
+  const response = await untilOpen(ask);
+  assert.equal(response.status, 200);
+  await response.body?.cancel();
+  for (const connection of connections.slice(1)) connection.close();
 });

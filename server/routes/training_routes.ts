@@ -6,12 +6,15 @@ import {
   trainingJobListSchema,
   trainingJobResponseSchema,
 } from "../../contract/training.ts";
+import { type ServerSentEvent, streamEvents, StreamPlaces } from "../../lib/event_stream.ts";
 import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { ServerEnv } from "../auth/caller.ts";
-import type { TrainingService } from "../services/training_service.ts";
-import { streamJobEvents } from "./job_event_stream.ts";
+import type { TrainingEvent, TrainingService } from "../services/training_service.ts";
 import { idParams, pageQuery, withToken } from "./parameters.ts";
+
+/** A person's windows and devices, and then some. */
+const STREAMS_OF_ACCOUNT = 16;
 
 const start = createRoute({
   ...withToken,
@@ -67,7 +70,9 @@ const events = createRoute({
   path: documentedPath(SERVER_PATHS.trainingJobEvents),
   summary:
     "Follows a training job: server-sent events `training:progress`, each with the job, until it has ended",
-  description: "First the job as it is, then its course from the start, or after the header `Last-Event-ID`.",
+  description:
+    "First the job as it is, then its course from the start, or after the header `Last-Event-ID`. An " +
+    `account may hold ${STREAMS_OF_ACCOUNT} such streams open. A fault on the way ends the stream with \`error\`.`,
   request: {
     params: idParams,
     headers: z.object({
@@ -79,12 +84,19 @@ const events = createRoute({
       description: "The job, moment by moment",
       content: { "text/event-stream": { schema: trainingJobResponseSchema } },
     },
-    ...errorResponses(400, 401, 403, 404, 503),
+    ...errorResponses(400, 401, 403, 404, 429, 503),
   },
 });
 
+async function* serverSentEvents(events: AsyncGenerator<TrainingEvent>): AsyncGenerator<ServerSentEvent> {
+  for await (const { id, job } of events) {
+    yield { event: "training:progress", data: JSON.stringify({ job }), id: id ?? undefined };
+  }
+}
+
 /** The routes of training jobs. */
 export function trainingRoutes({ training, log }: { training: TrainingService; log: Logger }) {
+  const places = new StreamPlaces(STREAMS_OF_ACCOUNT);
   return createRoutes<ServerEnv>()
     .openapi(
       start,
@@ -100,11 +112,10 @@ export function trainingRoutes({ training, log }: { training: TrainingService; l
       async (c) => c.json({ job: await training.cancel(c.var.caller, c.req.valid("param").id) }, 200),
     )
     .openapi(events, async (c) => {
-      const leaving = new AbortController();
-      const signal = AbortSignal.any([c.req.raw.signal, leaving.signal]);
-      const lastEventId = c.req.valid("header")["last-event-id"];
-      const request = { jobId: c.req.valid("param").id, lastEventId, signal };
-      const events = await training.watch(c.var.caller, request);
-      return streamJobEvents(c, { events, leave: () => leaving.abort(), log });
+      const { caller } = c.var;
+      const job = { jobId: c.req.valid("param").id, lastEventId: c.req.valid("header")["last-event-id"] };
+      const open = async (signal: AbortSignal) =>
+        serverSentEvents(await training.watch(caller, { ...job, signal }));
+      return await streamEvents(c, { place: places.take(caller.accountId), open, log });
     });
 }

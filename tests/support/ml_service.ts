@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { errorBodySchema } from "../../contract/errors.ts";
 import { KvJobQueue } from "../../lib/job_queue_kv.ts";
+import { createLogger } from "../../lib/log.ts";
 import { createMetrics } from "../../lib/metrics.ts";
 import { createMlApp } from "../../ml/app.ts";
 import { createResponseCache } from "../../ml/cache/response_cache.ts";
@@ -14,7 +15,6 @@ import { createGenerationService } from "../../ml/services/generation_service.ts
 import { createModelService, type ModelService } from "../../ml/services/model_service.ts";
 import { fileModelSource, remoteModelSource } from "../../ml/services/model_sources.ts";
 import { openTraining } from "../../ml/services/training.ts";
-import { silentLogger } from "./tiny_gguf_engine.ts";
 
 export interface MlService {
   engine: Engine;
@@ -23,6 +23,8 @@ export interface MlService {
   adapters: AdapterService;
   jobs: KvJobQueue<MlTasks>;
   dir: string;
+  /** Lines of the service's log. */
+  logLines: string[];
   request: (path: string, init?: RequestInit) => Promise<Response>;
   post: (path: string, body: unknown, init?: RequestInit) => Promise<Response>;
 }
@@ -47,7 +49,8 @@ export async function withMlService(
 ): Promise<void> {
   const { engine, dir, token = null, model = "tiny" } = options;
   const { adaptersLimitBytes: limitBytes = 1e9, queuedLimitBytes = 1e9 } = options;
-  const log = silentLogger();
+  const logLines: string[] = [];
+  const log = createLogger({ pretty: false, level: "debug", write: (line) => logLines.push(line) });
   await using stack = new AsyncDisposableStack();
   const kv = stack.adopt(await Deno.openKv(":memory:"), (kv) => kv.close());
   const jobs = new KvJobQueue<MlTasks>({ name: "ml", kv, directory: dir, log });
@@ -97,7 +100,7 @@ export async function withMlService(
       ...init,
       headers: { "content-type": "application/json", ...init.headers },
     });
-  await use({ engine, models, registry, adapters, jobs, dir, request, post });
+  await use({ engine, models, registry, adapters, jobs, dir, logLines, request, post });
 }
 
 /**
