@@ -187,6 +187,27 @@ export const ingestTests: StoreTests = {
     assert(await totalsHold(shared, origin.accountId));
   },
 
+  "a receipt touches neither the conversation, nor the drafts for its message, nor its id": async (
+    shared,
+  ) => {
+    const { stores, database: { sql } } = shared;
+    const origin = await paired(stores);
+    const draft = await completedDraft(stores, origin);
+    const [conversation] = await sql`select * from conversations where id = ${draft.conversationId}`;
+    const [before] = await stored(shared, origin.accountId, draft.conversationId);
+    assert(before && conversation);
+    const conversationImessageId = conversation.imessage_id;
+    const read = message(before.imessageGuid, { readAt: minutesOn(9).toISOString() });
+    const { updated } = await stores.ingest.ingestMessages(origin, batch([read], { conversationImessageId }));
+    assert.equal(updated, 1);
+    assert.deepEqual(await stored(shared, origin.accountId, draft.conversationId), [
+      { ...before, readAt: minutesOn(9) },
+    ]);
+    assert.deepEqual(await stores.responses.find(origin.accountId, draft.id), draft);
+    const [after] = await sql`select * from conversations where id = ${draft.conversationId}`;
+    assert.deepEqual(after, conversation);
+  },
+
   "what a message does not say keeps what is stored": async (shared) => {
     const { ingest, conversations } = shared.stores;
     const origin = await paired(shared.stores);
