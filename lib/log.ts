@@ -54,8 +54,15 @@ export function createLogger(options: LoggerOptions = {}, bound: LogFields = {})
   function log(level: LogLevel, message: string, fields: LogFields = {}): void {
     if (LOG_LEVELS.indexOf(level) < threshold) return;
     const all = { ...bound, ...fields };
-    if (pretty) write(prettyLine(now(), level, message, all));
-    else write(JSON.stringify({ time: now().toISOString(), level, message, ...all }));
+    const time = now();
+    const line = pretty
+      ? prettyLine(time, level, message, all)
+      : JSON.stringify({ time: time.toISOString(), level, message, ...all });
+    try {
+      write(line);
+    } catch {
+      // A log that takes no more lines, as on a full disk, is no reason to stop what it tells of.
+    }
   }
 
   return {

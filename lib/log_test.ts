@@ -26,6 +26,20 @@ Deno.test("a field with a line break stays on one line", () => {
   assert.deepEqual(lines, ['12:00:00.123 warn  odd reason="a\\nb"']);
 });
 
+Deno.test("a log that takes no line, as on a full disk, stops nothing, and the next line is written when it can be", () => {
+  const { lines, options } = capture({ pretty: false });
+  let isFull = true;
+  const write = (line: string) => {
+    if (isFull) throw new Error("No space left on device");
+    options.write?.(line);
+  };
+  const log = createLogger({ ...options, write });
+  log.warn("lost");
+  isFull = false;
+  log.info("there");
+  assert.deepEqual(lines.map((line) => JSON.parse(line).message), ["there"]);
+});
+
 Deno.test("lines below the level are not written", () => {
   const { lines, options } = capture({ pretty: false, level: "warn" });
   const log = createLogger(options);

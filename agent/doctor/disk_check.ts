@@ -1,5 +1,6 @@
 /** Owns the check of the disk under the agent's own folder: may it be written, and is there room. */
 import { dirname } from "node:path";
+import { isDiskFull } from "../platform/private_file.ts";
 import type { Machine } from "../platform/machine.ts";
 import { fault, type Finding, ok } from "./finding.ts";
 import { SETTINGS_PANES } from "./settings_pane.ts";
@@ -22,7 +23,7 @@ async function existingFolder(path: string): Promise<string> {
   }
 }
 
-/** A read-only or full disk has no error class of its own. */
+/** A read-only disk has no error class of its own. */
 function codeOf(error: unknown): unknown {
   return error instanceof Error && "code" in error ? error.code : null;
 }
@@ -33,7 +34,7 @@ async function isWritable(folder: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.PermissionDenied || codeOf(error) === "EROFS") return false;
-    if (codeOf(error) === "ENOSPC") return true;
+    if (isDiskFull(error)) return true;
     throw error;
   }
 }

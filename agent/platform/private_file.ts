@@ -5,9 +5,19 @@ import { StartError } from "../../lib/lifecycle.ts";
 const PRIVATE_FILE = 0o600;
 const PRIVATE_FOLDER = 0o700;
 
+/** True for the refusal of a disk without room, which has no class of its own. */
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOSPC";
+}
+
 /** What a person can do when the disk says no: full, read-only, or somebody else's. */
 function diskFault(action: string, path: string, error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof StartError) return error;
+  if (isDiskFull(error)) {
+    return new StartError(`Cannot ${action} ${path}, because the disk is full: make room on it`, {
+      cause: error,
+    });
+  }
   return new StartError(
     `Cannot ${action} ${path} (${error.name}): see that the disk has room and that the folder is yours`,
     { cause: error },
@@ -54,6 +64,8 @@ export async function writePrivateFile(path: string, content: string): Promise<v
     await Deno.rename(draft, path);
     await syncFolder(dirname(path));
   } catch (error) {
+    // Half a draft would only take room, which a full disk has none of.
+    await Deno.remove(draft).catch(() => {});
     throw diskFault("write", path, error);
   }
 }

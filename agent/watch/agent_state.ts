@@ -157,6 +157,8 @@ export class StatePublisher {
     this.#cancelWrite = null;
     this.#writtenAtMs = this.#options.clock.now();
     const { file, onWriteFailure } = this.#options;
-    this.#writing = this.#writing.then(() => file.save(this.#state)).catch(onWriteFailure);
+    const save = () => file.save(this.#state);
+    // A state that no longer holds is worse than none, and on a full disk its place is room for the new one.
+    this.#writing = this.#writing.then(save).catch(() => file.remove().then(save)).catch(onWriteFailure);
   }
 }

@@ -4,10 +4,11 @@ import type { StateFile } from "../platform/state_file.ts";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { AGENT_PHASES, type AgentState, agentStateStore, StatePublisher } from "./agent_state.ts";
 
-/** A file that keeps each state it was given; `isFull` refuses them. */
+/** A file that keeps each state it was given; `isFull` refuses them, until it is removed where that makes room. */
 class RecordedFile {
   readonly saved: AgentState[] = [];
   isFull = false;
+  makesRoom = false;
 
   readonly file: StateFile<AgentState> = {
     path: "state.json",
@@ -18,7 +19,10 @@ class RecordedFile {
       return Promise.resolve();
     },
     setAside: () => Promise.resolve(""),
-    remove: () => Promise.resolve(),
+    remove: () => {
+      this.isFull &&= !this.makesRoom;
+      return Promise.resolve();
+    },
   };
 }
 
@@ -71,6 +75,17 @@ Deno.test("a full disk does not stop the agent: the failure is told and the next
   publisher.update({ lagRows: 1 });
   await publisher.flush();
   assert.deepEqual([failures.length, disk.saved.map(({ lagRows }) => lagRows)], [1, [1]]);
+});
+
+Deno.test("on a full disk the old state makes room for the new one, which it would contradict", async () => {
+  const [clock, disk] = [new FakeClock(), new RecordedFile()];
+  const publisher = publisherOf(clock, disk);
+  await publisher.flush();
+  Object.assign(disk, { isFull: true, makesRoom: true });
+  clock.advance(1_000);
+  publisher.update({ phase: "failed" });
+  await publisher.flush();
+  assert.deepEqual(disk.saved.map(({ phase }) => phase), ["starting", "failed"]);
 });
 
 Deno.test("every phase that is written is read as it was", async () => {

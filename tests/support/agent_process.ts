@@ -11,12 +11,16 @@ export interface AgentRun {
 export interface AgentOptions {
   /** The agent's settings; see agent/config.ts. */
   env: Record<string, string>;
+  /** A program with its arguments that starts the agent, such as one that gives it a disk of its own. */
+  through?: string[];
 }
 
 /** Starts one command of the agent, its output piped. */
 export function spawnAgent(args: string[], options: AgentOptions): Deno.ChildProcess {
-  return new Deno.Command(Deno.execPath(), {
-    args: [...taskArguments("agent"), ...args],
+  const command = [...options.through ?? [], Deno.execPath(), ...taskArguments("agent"), ...args];
+  const [program = "", ...rest] = command;
+  return new Deno.Command(program, {
+    args: rest,
     cwd: PROJECT_ROOT,
     env: { NO_COLOR: "1", ...options.env },
     stdin: "null",
