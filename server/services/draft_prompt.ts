@@ -2,12 +2,12 @@
 import type { GenerateContext } from "../../contract/responses.ts";
 import { ApiError } from "../../lib/errors.ts";
 import type { ContactStore } from "../store/contact_store.ts";
-import type { ConversationStore } from "../store/conversation_store.ts";
+import type { ConversationStore, MessageHistory } from "../store/conversation_store.ts";
 import type { Contact, Conversation, Message } from "../store/schema.ts";
 import { buildPrompt, promptTextOf } from "./prompt_builder.ts";
 
 export interface PromptStores {
-  conversations: Pick<ConversationStore, "find" | "findMessage" | "history">;
+  conversations: Pick<ConversationStore, "find" | "histories">;
   contacts: Pick<ContactStore, "findByHandles">;
 }
 
@@ -23,13 +23,10 @@ function cannotAnswer(message: string): ApiError {
   });
 }
 
-async function findAnswerable(stores: PromptStores, request: PromptRequest): Promise<Message> {
-  const message = await stores.conversations.findMessage(request.accountId, request.messageId);
-  if (message === undefined) throw new ApiError("not_found", "There is no message with this id");
+function checkAnswerable(message: Message): void {
   if (message.direction !== "incoming") throw cannotAnswer("must be an incoming message");
   if (message.retractedAt !== null) throw cannotAnswer("must not be a message that was unsent");
   if (promptTextOf(message.text) === "") throw cannotAnswer("must be a message with text");
-  return message;
 }
 
 /** Each contact's name under each of its handles, as the messages spell them. */
@@ -71,16 +68,29 @@ export interface Prompt {
 /**
  * The prompt that drafts a reply to a message.
  *
- * @throws ApiError `not_found` for a message the account does not have, `validation_failed` for one that cannot be
- * answered: sent by the owner, unsent, or without text
+ * @throws ApiError as {@linkcode promptOf}, and `not_found` for a message that the account does not have
  */
 export async function promptFor(stores: PromptStores, request: PromptRequest): Promise<Prompt> {
-  const message = await findAnswerable(stores, request);
   const { accountId, messageId, context } = request;
-  const [conversation, messages] = await Promise.all([
-    conversationOf(stores, message),
-    stores.conversations.history(accountId, { messageId, limit: context.maxHistory }),
-  ]);
+  const asked = { messageIds: [messageId], limit: context.maxHistory };
+  const history = (await stores.conversations.histories(accountId, asked)).get(messageId);
+  if (history === undefined) throw new ApiError("not_found", "There is no message with this id");
+  return await promptOf(stores, { history, context });
+}
+
+/**
+ * The prompt that drafts a reply to a message whose history is at hand.
+ *
+ * @throws ApiError `validation_failed` for a message that cannot be answered: sent by the owner, unsent, without text
+ */
+export async function promptOf(
+  stores: PromptStores,
+  { history: { message, before }, context }: { history: MessageHistory; context: PromptRequest["context"] },
+): Promise<Prompt> {
+  checkAnswerable(message);
+  const { accountId } = message;
+  const messages = [...before, message];
+  const conversation = await conversationOf(stores, message);
   const names = context.includeContactInfo ? await namesOf(stores, { accountId, messages }) : null;
   const text = buildPrompt({ conversation, messages, names });
   return { text, sourceMessageIds: messages.map(({ id }) => id) };

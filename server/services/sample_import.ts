@@ -7,9 +7,10 @@ import {
   type SkippedReplies,
 } from "../../contract/training.ts";
 import { ApiError } from "../../lib/errors.ts";
+import type { MessageHistory } from "../store/conversation_store.ts";
 import type { ImportedSample, SampleStore } from "../store/sample_store.ts";
 import type { SentReply } from "../store/sent_replies.ts";
-import { promptFor, type PromptStores } from "./draft_prompt.ts";
+import { promptOf, type PromptStores } from "./draft_prompt.ts";
 import { promptTextOf } from "./prompt_builder.ts";
 
 export interface SampleImportOptions extends PromptStores {
@@ -24,6 +25,8 @@ const MAX_REPLY_LENGTH = 2_000;
 const IMPORTED_QUALITY = 1;
 /** Most replies looked at, so that a long history costs bounded memory. */
 const MAX_EXAMINED = 4 * MAX_IMPORTED_SAMPLES;
+/** A draft's, when nothing else is asked for. */
+const CONTEXT = generateContextSchema.parse({});
 /** Samples made and stored at once. */
 const CHUNK = 100;
 
@@ -76,14 +79,13 @@ function rememberingStores({ conversations, contacts }: PromptStores): PromptSto
 /** Undefined when the message before cannot be answered: it is nothing but attachments, or was deleted just now. */
 async function sampleOf(
   stores: PromptStores,
-  { accountId, reply }: { accountId: string; reply: SentReply },
+  { reply, history }: { reply: SentReply; history: MessageHistory | undefined },
 ): Promise<ImportedSample | undefined> {
-  const context = generateContextSchema.parse({});
-  const { messageId, before } = reply;
+  if (history === undefined) return undefined;
   try {
-    const prompt = await promptFor(stores, { accountId, messageId: before?.messageId ?? "", context });
+    const prompt = await promptOf(stores, { history, context: CONTEXT });
     return {
-      messageId,
+      messageId: reply.messageId,
       input: prompt.text,
       output: replyTextOf(reply),
       quality: IMPORTED_QUALITY,
@@ -93,6 +95,24 @@ async function sampleOf(
     if (error instanceof ApiError) return undefined;
     throw error;
   }
+}
+
+/** Samples of some replies, whose histories are read at once. */
+async function samplesOf(
+  stores: PromptStores,
+  { accountId, replies }: { accountId: string; replies: readonly SentReply[] },
+): Promise<ImportedSample[]> {
+  const messageIds = replies.flatMap(({ before }) => before?.messageId ?? []);
+  const histories = await stores.conversations.histories(accountId, {
+    messageIds,
+    limit: CONTEXT.maxHistory,
+  });
+  const samples = await Promise.all(
+    replies.map((reply) =>
+      sampleOf(stores, { reply, history: histories.get(reply.before?.messageId ?? "") })
+    ),
+  );
+  return samples.filter((sample) => sample !== undefined);
 }
 
 /** Replies to make samples of, and how many others there were of each kind. */
@@ -146,8 +166,7 @@ export async function importSamples(
   let imported = 0;
   for (let from = 0; from < chosen.length; from += CHUNK) {
     const chunk = chosen.slice(from, from + CHUNK);
-    const found = await Promise.all(chunk.map((reply) => sampleOf(stores, { accountId, reply })));
-    const made = found.filter((sample) => sample !== undefined);
+    const made = await samplesOf(stores, { accountId, replies: chunk });
     const added = await options.samples.import(accountId, made);
     imported += added;
     skipped.unsuitable += chunk.length - made.length;

@@ -1,5 +1,6 @@
 /** Owns the reading of conversations and their messages. */
-import { and, eq, isNotNull, isNull, ne, type SQL, sql as drizzleSql } from "drizzle-orm";
+import { and, eq, isNotNull, isNull, ne, sql as drizzleSql } from "drizzle-orm";
+import { alias } from "drizzle-orm/pg-core";
 import type { Database } from "./database.ts";
 import { ahead, behind, newestFirst, oldestFirst, type Page, type PageRequest, readPage } from "./paging.ts";
 import { type Conversation, conversations, type Message, messages } from "./schema.ts";
@@ -16,19 +17,22 @@ export interface ConversationStore {
   find(accountId: string, conversationId: string): Promise<Conversation | undefined>;
   /** Messages of a conversation; undefined when the account has no such conversation. */
   messages(accountId: string, request: MessagePageRequest): Promise<Page<Message> | undefined>;
-  findMessage(accountId: string, messageId: string): Promise<Message | undefined>;
-  /**
-   * What a reply to this message is drafted from: up to `limit` messages before it in its conversation, then the
-   * message itself; oldest first, only those that have text and were not unsent.
-   */
-  history(accountId: string, request: HistoryRequest): Promise<readonly Message[]>;
+  /** What replies to messages are drafted from, by the messages' ids; those that the account does not have are left out. */
+  histories(accountId: string, request: HistoryRequest): Promise<ReadonlyMap<string, MessageHistory>>;
   /** The latest incoming message of a conversation that has text and was not unsent. */
   latestIncoming(accountId: string, conversationId: string): Promise<Message | undefined>;
 }
 
 export interface HistoryRequest {
-  readonly messageId: string;
+  readonly messageIds: readonly string[];
+  /** Messages before each of them. */
   readonly limit: number;
+}
+
+export interface MessageHistory {
+  readonly message: Message;
+  /** The latest before it in its conversation, oldest first; only those that have text and were not unsent. */
+  readonly before: readonly Message[];
 }
 
 /** When a conversation was last active; the index `conversations_recent` has this very expression. */
@@ -77,51 +81,42 @@ async function messagePage(
   });
 }
 
-async function findMessage(
+async function histories(
   { db }: Database,
-  { accountId, messageId }: { accountId: string; messageId: string },
-): Promise<Message | undefined> {
-  const [row] = await db.select().from(messages)
-    .where(and(eq(messages.accountId, accountId), eq(messages.id, messageId)));
-  return row;
-}
-
-async function latestReadable(
-  { db }: Database,
-  { where, limit }: { where: SQL | undefined; limit: number },
-): Promise<Message[]> {
-  return await db.select().from(messages).where(and(where, READABLE)).orderBy(...newestFirst(TIMELINE)).limit(
-    limit,
-  );
-}
-
-async function history(
-  database: Database,
-  { accountId, request }: { accountId: string; request: HistoryRequest },
-): Promise<readonly Message[]> {
-  const last = await findMessage(database, { accountId, messageId: request.messageId });
-  if (!last) return [];
-  const earlier = behind({ at: last.sentAt, id: last.id }, TIMELINE);
-  const before = await latestReadable(database, {
-    where: and(eq(messages.conversationId, last.conversationId), earlier),
-    limit: request.limit,
-  });
-  const readable = last.text && !last.retractedAt;
-  return [...before.reverse(), ...(readable ? [last] : [])];
+  { accountId, request: { messageIds, limit } }: { accountId: string; request: HistoryRequest },
+): Promise<Map<string, MessageHistory>> {
+  const last = alias(messages, "last");
+  const isEarlier = drizzleSql`(${messages.sentAt}, ${messages.id}) < (${last.sentAt}, ${last.id})`;
+  const earlier = db.select().from(messages)
+    .where(and(eq(messages.conversationId, last.conversationId), isEarlier, READABLE))
+    .orderBy(...newestFirst(TIMELINE)).limit(limit).as("earlier");
+  const rows = await db.select().from(last).leftJoinLateral(earlier, drizzleSql`true`)
+    .where(and(
+      eq(last.accountId, accountId),
+      drizzleSql`${last.id} = any(${drizzleSql.param(messageIds)}::uuid[])`,
+    ))
+    .orderBy(...oldestFirst({ time: earlier.sentAt, id: earlier.id }));
+  const found = new Map<string, { message: Message; before: Message[] }>();
+  for (const { last: message, earlier } of rows) {
+    const history = found.get(message.id) ?? { message, before: [] };
+    found.set(message.id, history);
+    if (earlier !== null) history.before.push(earlier);
+  }
+  return found;
 }
 
 async function latestIncoming(
-  database: Database,
+  { db }: Database,
   { accountId, conversationId }: { accountId: string; conversationId: string },
 ): Promise<Message | undefined> {
-  const [row] = await latestReadable(database, {
-    where: and(
+  const [row] = await db.select().from(messages)
+    .where(and(
       eq(messages.accountId, accountId),
       eq(messages.conversationId, conversationId),
       eq(messages.direction, "incoming"),
-    ),
-    limit: 1,
-  });
+      READABLE,
+    ))
+    .orderBy(...newestFirst(TIMELINE)).limit(1);
   return row;
 }
 
@@ -130,8 +125,7 @@ export function createConversationStore(database: Database): ConversationStore {
     list: (accountId, page) => list(database, { accountId, page }),
     find: (accountId, conversationId) => find(database, { accountId, conversationId }),
     messages: (accountId, request) => messagePage(database, { accountId, request }),
-    findMessage: (accountId, messageId) => findMessage(database, { accountId, messageId }),
-    history: (accountId, request) => history(database, { accountId, request }),
+    histories: (accountId, request) => histories(database, { accountId, request }),
     latestIncoming: (accountId, conversationId) => latestIncoming(database, { accountId, conversationId }),
   };
 }

@@ -100,13 +100,13 @@ export const conversationTests: StoreTests = {
     const latest = await conversations.latestIncoming(accountId, conversationId);
     assert(latest);
     const page = { page: 1, pageSize: 10 };
-    assert.equal((await conversations.findMessage(accountId, latest.id))?.id, latest.id);
+    const asked = { messageIds: [latest.id], limit: 5 };
+    assert.equal((await conversations.histories(accountId, asked)).size, 1);
     assert.equal((await conversations.list(other, page)).total, 0);
     assert.equal(await conversations.find(other, conversationId), undefined);
     assert.equal(await conversations.messages(other, { ...page, conversationId }), undefined);
-    assert.equal(await conversations.findMessage(other, latest.id), undefined);
     assert.equal(await conversations.latestIncoming(other, conversationId), undefined);
-    assert.deepEqual(await conversations.history(other, { messageId: latest.id, limit: 5 }), []);
+    assert.equal((await conversations.histories(other, asked)).size, 0);
   },
 
   "history is the readable messages up to one, oldest first": async ({ stores }) => {
@@ -127,11 +127,46 @@ export const conversationTests: StoreTests = {
     );
     const latest = await stores.conversations.latestIncoming(origin.accountId, conversationId);
     assert.equal(latest?.imessageGuid, "three");
-    const history = async (limit: number) =>
-      (await stores.conversations.history(origin.accountId, { messageId: latest.id, limit }))
-        .map((row) => row.imessageGuid);
+    const history = async (limit: number) => {
+      const request = { messageIds: [latest.id], limit };
+      const found = (await stores.conversations.histories(origin.accountId, request)).get(latest.id);
+      return [...found?.before ?? [], found?.message].map((row) => row?.imessageGuid);
+    };
     assert.deepEqual(await history(10), ["one", "two", "three"]);
     assert.deepEqual(await history(1), ["two", "three"]);
     assert.deepEqual(await history(0), ["three"]);
+  },
+
+  "histories of many messages are what each of them has by itself": async ({ stores }) => {
+    const origin = await paired(stores);
+    const chats = ["left", "right"];
+    for (const name of chats) {
+      // Times that are the same for several messages are told apart by their ids.
+      const sent = Array.from({ length: 40 }, (_, index) =>
+        message(`${name} ${index}`, {
+          minute: Math.floor(index / 3),
+          direction: index % 2 ? "outgoing" : "incoming",
+          text: index % 5 === 4 ? "" : `text ${index}`,
+        }));
+      await stores.ingest.ingestMessages(origin, batch(sent, { conversationImessageId: name }));
+    }
+    const { rows } = await stores.conversations.list(origin.accountId, { page: 1, pageSize: 10 });
+    const [limit, order] = [4, "oldest"] as const;
+    const expected = new Map<string, string[]>();
+    for (const { id: conversationId } of rows) {
+      const request = { conversationId, order, page: 1, pageSize: 100 };
+      const page = await stores.conversations.messages(origin.accountId, request);
+      for (const [index, { id }] of page?.rows.entries() ?? []) {
+        const readable = page?.rows.slice(0, index).filter(({ text }) => text !== "") ?? [];
+        expected.set(id, readable.slice(-limit).map((row) => row.id));
+      }
+    }
+    assert.equal(expected.size, 80);
+    const messageIds = [...expected.keys()];
+    const found = await stores.conversations.histories(origin.accountId, { messageIds, limit });
+    for (const [id, before] of expected) {
+      assert.equal(found.get(id)?.message.id, id);
+      assert.deepEqual(found.get(id)?.before.map((row) => row.id), before);
+    }
   },
 };

@@ -249,7 +249,9 @@ export const ingestTests: StoreTests = {
     const draft = await completedDraft(stores, origin);
     const sample = { input: "in", output: "out", quality: 1 };
     await stores.responses.recordAction(origin.accountId, { responseId: draft.id, action: "accept", sample });
-    const moving = await stores.conversations.findMessage(origin.accountId, draft.messageId);
+    const { messageId } = draft;
+    const asked = { messageIds: [messageId], limit: 0 };
+    const moving = (await stores.conversations.histories(origin.accountId, asked)).get(messageId)?.message;
     assert(moving);
     const sent = batch([message("other"), message(moving.imessageGuid)], {
       conversationImessageId: "merged",

@@ -51,6 +51,9 @@ export interface SentReplyRequest {
 /**
  * The account's replies in direct conversations, latest first, those that are samples already last. "Readable" is what
  * a draft's history shows: messages that have text and were not unsent.
+ *
+ * Nothing is joined onto the replies: after a first sync the planner knows of no messages yet, and would compare each
+ * reply with all of them.
  */
 export async function sentReplies(
   { sql }: Database,
@@ -71,19 +74,24 @@ export async function sentReplies(
         over (partition by conversation_id order by sent_at, id) as run
       from readable
     ), replies as (
-      select (array_agg(id order by sent_at, id))[1] as first_id, max(sent_at) as last_at,
-        array_agg(id order by sent_at, id) as ids, array_agg(text order by sent_at, id) as texts
+      select array_agg(id order by sent_at, id) as ids, array_agg(text order by sent_at, id) as texts,
+        min(sent_at) as first_at, max(sent_at) as last_at,
+        (array_agg(before_id order by sent_at, id))[1] as before_id,
+        (array_agg(before_direction order by sent_at, id))[1] as before_direction,
+        (array_agg(before_sender order by sent_at, id))[1] as before_sender,
+        (array_agg(before_at order by sent_at, id))[1] as before_at
       from runs where direction = 'outgoing' group by conversation_id, run
     )
-    select r.first_id as "messageId", r.ids as "bubbleIds", r.texts, f.before_id as "beforeId", f.before_direction as "beforeDirection",
-      f.before_sender as "beforeSender", extract(epoch from f.sent_at - f.before_at)::float8 as "delaySeconds",
-      r.first_id in (select message_id from training_samples
+    select ids[1] as "messageId", ids as "bubbleIds", texts, before_id as "beforeId",
+      before_direction as "beforeDirection", before_sender as "beforeSender",
+      extract(epoch from first_at - before_at)::float8 as "delaySeconds",
+      ids[1] in (select message_id from training_samples
           where account_id = ${accountId} and source = 'import' and message_id is not null)
-        or coalesce(f.before_id in (select message_id from training_samples
+        or coalesce(before_id in (select message_id from training_samples
           where account_id = ${accountId} and source in ('accept', 'edit') and message_id is not null), false)
         as "isSample"
-    from replies r join readable f on f.id = r.first_id
-    order by "isSample", r.last_at desc, r.first_id desc
+    from replies
+    order by "isSample", last_at desc, ids[1] desc
     limit ${limit}`;
   return rows.map(replyOf);
 }
