@@ -122,9 +122,10 @@ async function measureWith(start: StartAgent, measurement: Measurement): Promise
   writeContacts(env.AGENT_ADDRESS_BOOK);
   using db = createChatDb(env.AGENT_CHAT_DB);
   const chat = db.addChat({ identifier: PERSON });
-  const add = (text: string) => db.addMessage({ chat, from: PERSON, text, sentAt: new Date() });
+  const add = (text: string, readAt?: Date) =>
+    db.addMessage({ chat, from: PERSON, text, sentAt: new Date(), readAt });
   db.store.atomically(() => {
-    for (let index = 0; index < rows; index++) add(`message ${index}`);
+    for (let index = 0; index < rows; index++) add(`message ${index}`, new Date());
   });
   const agent = start(env);
   await untilStored(owner, rows);

@@ -95,7 +95,14 @@ export class SmallDisk implements AsyncDisposable {
 
   /** Runs another command of the agent on this disk. */
   run(args: string[]): Promise<AgentRun> {
-    const through = ["nsenter", `--target=${this.agent.pid}`, "--user", "--mount", "--wd"];
+    const through = [
+      "nsenter",
+      `--target=${this.agent.pid}`,
+      "--user",
+      "--preserve-credentials",
+      "--mount",
+      "--wd",
+    ];
     return runAgent(args, { env: this.#env, through });
   }
 
