@@ -1,7 +1,7 @@
 /**
  * Measures what training costs, against the tools that a person would use instead.
  *
- * `deno run -A bench/training_bench.ts [peers|operations|growth|serving]...`; without names all of them, in this order.
+ * `deno run -A bench/training_bench.ts [peers|processors|operations|growth|serving]...`; without names all of them, in this order.
  * Peers are measured where `bench/peers/setup.ts` has installed them; that part takes a quarter of an hour on two
  * cores. Memory and start are read from Linux's /proc.
  */
@@ -9,10 +9,12 @@ import { runParts } from "./run_parts.ts";
 import { measureGrowth } from "./training/measure_growth.ts";
 import { measureOperations } from "./training/measure_operations.ts";
 import { measurePeers } from "./training/measure_peers.ts";
+import { measureProcessors } from "./training/measure_processors.ts";
 import { measureServing } from "./training/measure_serving.ts";
 
 await runParts({
   peers: measurePeers,
+  processors: measureProcessors,
   operations: measureOperations,
   growth: measureGrowth,
   serving: measureServing,

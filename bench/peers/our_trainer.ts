@@ -9,6 +9,7 @@ import { seededRandom } from "../../ml/engine/seeded_random.ts";
 import { createTrainer } from "../../ml/training/lora_trainer.ts";
 import type { TokenSample, Trainer, TrainerOptions } from "../../ml/training/trainer.ts";
 import { peakRssBytes } from "../process_memory.ts";
+import { useCpuVariant } from "./cpu_variant.ts";
 
 interface Settings extends Partial<TrainerOptions> {
   batchSize: number;
@@ -21,6 +22,8 @@ interface Settings extends Partial<TrainerOptions> {
   seed: number;
   threads: number;
   evaluateSteps: number;
+  /** ggml's CPU backend for another processor than this one: `zen4`, `haswell`. */
+  cpuVariant?: string;
 }
 
 interface Job {
@@ -130,7 +133,8 @@ async function train(trainer: Trainer, job: Job, settings: Settings): Promise<Cl
 const [modelPath = "", jobPath = "", overrides = "{}"] = Deno.args;
 const job: Job = JSON.parse(await Deno.readTextFile(jobPath));
 const settings: Settings = { ...DEFAULTS, ...job.settings, ...JSON.parse(overrides) };
-const { rank, alpha, seed, threads, weights, microBatchTokens, optimizer, lora } = settings;
+const { rank, alpha, seed, threads, weights, microBatchTokens, optimizer, lora, cpuVariant } = settings;
+if (cpuVariant !== undefined) useCpuVariant(cpuVariant);
 using trainer = await createTrainer({
   modelPath,
   lora: { rank, alpha, ...lora },

@@ -42,6 +42,9 @@ export async function styleRequest(
 /** As the services do by default: one core is left to everything else. */
 export const THREADS = Math.max(1, navigator.hardwareConcurrency - 1);
 
+/** What is at hand when nothing else runs: the peers' best. */
+export const ALL_THREADS = navigator.hardwareConcurrency;
+
 /** The result of a job, from its folder where it has been run before. */
 export async function keptTraining(request: TrainingRequestInput): Promise<TrainingResult> {
   const folder = await keptFolder(request.jobId);

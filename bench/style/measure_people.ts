@@ -5,7 +5,7 @@ import { readCorpus } from "../../demo/corpus_content.ts";
 import type { TrainingRequestInput } from "../../ml/training/run/training_request.ts";
 import type { TrainingResult } from "../../ml/training/run/training_event.ts";
 import { choosePeople, type PersonReplies } from "./corpus_people.ts";
-import { DATA_DIR, kept, keptFolder, keptTraining, styleRequest, THREADS } from "./kept_run.ts";
+import { ALL_THREADS, DATA_DIR, kept, keptFolder, keptTraining, styleRequest, THREADS } from "./kept_run.ts";
 import { isPeftInstalled, trainWithPeft } from "./peft_side.ts";
 import { draftForPerson, type PersonDrafts } from "./person_drafts.ts";
 import { epochTable, lossTable, type PersonOutcome, styleTable } from "./person_report.ts";
@@ -40,7 +40,7 @@ export async function peftLossesOf(person: PersonReplies): Promise<number[] | nu
   const folder = await keptFolder(request.jobId);
   return await kept(
     join(folder, "peft.json"),
-    () => trainWithPeft(request, { folder, dtype: PEFT_DTYPE, threads: navigator.hardwareConcurrency }),
+    () => trainWithPeft(request, { folder, dtype: PEFT_DTYPE, threads: ALL_THREADS }),
   );
 }
 

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { StartError } from "../../lib/lifecycle.ts";
 import { FINETUNE, FINETUNE_MODEL } from "../peers/peer_paths.ts";
-import { THREADS } from "../style/kept_run.ts";
+import { ALL_THREADS } from "../style/kept_run.ts";
 
 /** Enough that its clock, which tells whole seconds, is near. */
 const WINDOWS = 16;
@@ -36,7 +36,7 @@ export async function finetuneTokensPerSecond(): Promise<number | undefined> {
     const sizes = ["-c", `${WINDOW_TOKENS}`, "-b", `${STEP_TOKENS}`, "-ub", `${STEP_TOKENS}`];
     const { success, stdout, stderr } = await new Deno.Command(FINETUNE, {
       args: ["-m", FINETUNE_MODEL, "-f", text, "-o", join(dir, "trained.gguf"), ...sizes]
-        .concat("-t", String(THREADS), "-epochs", "1", "-val-split", "0.1", "-lr", "1e-6"),
+        .concat("-t", String(ALL_THREADS), "-epochs", "1", "-val-split", "0.1", "-lr", "1e-6"),
     }).output();
     if (!success) throw new StartError("llama-finetune did not complete");
     const told = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);

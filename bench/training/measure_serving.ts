@@ -6,7 +6,7 @@ import { startMl } from "../../demo/services.ts";
 import { writeLine } from "../../lib/log.ts";
 import { startTrainingProcess, type TrainingProcess } from "../../ml/training/run/training_process.ts";
 import { type TrainingRequestInput, writeTrainingRequest } from "../../ml/training/run/training_request.ts";
-import { THREADS } from "../style/kept_run.ts";
+import { ALL_THREADS, THREADS } from "../style/kept_run.ts";
 import { tableLines } from "../style/table.ts";
 import { personJob } from "./person_job.ts";
 
@@ -53,7 +53,7 @@ export async function measureServing(): Promise<void> {
     await next();
     const idle = median(await next());
     const rows = [["at rest", idle.toFixed(0), "1.00"]];
-    for (const threads of new Set([1, THREADS])) {
+    for (const threads of new Set([THREADS, ALL_THREADS])) {
       const folder = join(dir, `job-${threads}`);
       const training = await startTraining(folder, { ...request, threads, epochs: 100 });
       const busy = median(await next());

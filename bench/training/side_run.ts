@@ -27,12 +27,16 @@ type Line = { event: string } & Record<string, number>;
  *
  * @throws StartError when it does not complete
  */
-export async function runSide(name: string, command: readonly [string, ...string[]]): Promise<SideRun> {
+export async function runSide(
+  name: string,
+  options: { command: readonly [string, ...string[]]; env?: Readonly<Record<string, string>> },
+): Promise<SideRun> {
+  const { command, env } = options;
   const [program, ...args] = command;
   const { success, stdout, stderr } = await new Deno.Command(program, {
     args,
     // Threads of PyTorch would otherwise wait for one another spinning, which costs it most of a busy machine.
-    env: { OMP_WAIT_POLICY: "PASSIVE" },
+    env: { OMP_WAIT_POLICY: "PASSIVE", ...env },
   }).output();
   if (!success) {
     throw new StartError(`${name} did not complete: ${new TextDecoder().decode(stderr).slice(-400)}`);
