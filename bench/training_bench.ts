@@ -1,11 +1,12 @@
 /**
  * Measures what training costs, against the tools that a person would use instead.
  *
- * `deno run -A bench/training_bench.ts [peers|processors|operations|growth|serving]...`; without names all of them, in this order.
+ * `deno run -A bench/training_bench.ts [peers|finetune|processors|operations|growth|serving]...`; without names all of them, in this order.
  * Peers are measured where `bench/peers/setup.ts` has installed them; that part takes a quarter of an hour on two
  * cores. Memory and start are read from Linux's /proc.
  */
 import { runParts } from "./run_parts.ts";
+import { measureFinetune } from "./training/measure_finetune.ts";
 import { measureGrowth } from "./training/measure_growth.ts";
 import { measureOperations } from "./training/measure_operations.ts";
 import { measurePeers } from "./training/measure_peers.ts";
@@ -14,6 +15,7 @@ import { measureServing } from "./training/measure_serving.ts";
 
 await runParts({
   peers: measurePeers,
+  finetune: measureFinetune,
   processors: measureProcessors,
   operations: measureOperations,
   growth: measureGrowth,

@@ -9,11 +9,15 @@ import { peftJobOf } from "../style/peft_side.ts";
 
 const PEOPLE = { people: 3, train: 200, heldOut: 60 };
 
-export interface PersonJob {
-  request: TrainingRequestInput;
+/** What both sides are given. */
+export interface SideJob {
   modelPath: string;
   /** The job's file. */
   path: string;
+}
+
+export interface PersonJob extends SideJob {
+  request: TrainingRequestInput;
   train: TokenSample[];
 }
 
@@ -38,4 +42,15 @@ export async function personJob(index: number): Promise<PersonJob> {
   const path = join(folder, `${request.jobId}.json`);
   await Deno.writeTextFile(path, JSON.stringify(job));
   return { request, modelPath: request.modelPath, path, train: job.train as TokenSample[] };
+}
+
+/** The same job with its first steps only, for speed alone. */
+export async function shortenedJob({ modelPath, path }: SideJob, steps: number): Promise<SideJob> {
+  const job = JSON.parse(await Deno.readTextFile(path));
+  job.orders = [job.orders[0].slice(0, job.settings.batchSize * steps)];
+  job.heldOut = job.heldOut.slice(0, 1);
+  job.settings.epochs = 1;
+  const short = path.replace(/\.json$/, "-short.json");
+  await Deno.writeTextFile(short, JSON.stringify(job));
+  return { modelPath, path: short };
 }

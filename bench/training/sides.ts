@@ -1,7 +1,7 @@
 /** Owns how each side of the comparison is started: our trainer, and PyTorch with PEFT. */
 import { projectPath } from "../../tools/service_process.ts";
 import { PEFT_MODELS, PEFT_PYTHON, PEFT_SCRIPT } from "../peers/peer_paths.ts";
-import type { PersonJob } from "./person_job.ts";
+import type { SideJob } from "./person_job.ts";
 import { runSide, type SideRun } from "./side_run.ts";
 
 /** What overrides a job's settings, by the names that both sides have. */
@@ -14,7 +14,7 @@ export interface SideSettings {
 }
 
 interface SideOptions<Settings> {
-  job: Pick<PersonJob, "modelPath" | "path">;
+  job: SideJob;
   settings: Settings;
   env?: Readonly<Record<string, string>>;
 }
