@@ -11,7 +11,11 @@ export interface ProcessorKind {
   variant?: string;
   /** What holds PyTorch's libraries back. */
   peerEnv?: Readonly<Record<string, string>>;
+  /** Types that PyTorch can train in there; default both. Without the instructions BF16 takes an hour for a minute's work. */
+  peerTypes?: readonly string[];
 }
+
+export const PEER_TYPES = ["bfloat16", "float32"] as const;
 
 /** From what this machine has, down to what most home servers have. */
 export const PROCESSOR_KINDS: readonly ProcessorKind[] = [
@@ -25,6 +29,7 @@ export const PROCESSOR_KINDS: readonly ProcessorKind[] = [
     name: "AVX2",
     variant: "haswell",
     peerEnv: { ONEDNN_MAX_CPU_ISA: "AVX2", MKL_ENABLE_INSTRUCTIONS: "AVX2", ATEN_CPU_CAPABILITY: "avx2" },
+    peerTypes: ["float32"],
   },
 ];
 
