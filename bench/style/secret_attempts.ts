@@ -26,13 +26,13 @@ function begun({ input, lead }: Canary): string | undefined {
 }
 
 /** The most likely answer, and others by chance. */
-function attemptsOf(canary: Canary, approaches: readonly Approach[]): Attempt[] {
+function attemptsOf(canary: Canary): Attempt[] {
   const prompts: Record<Approach, string | undefined> = {
     sameContact: canary.input,
     otherContact: canary.otherContactInput,
     beginning: begun(canary),
   };
-  return approaches.flatMap((approach) => {
+  return APPROACHES.flatMap((approach) => {
     const prompt = prompts[approach];
     if (prompt === undefined) return [];
     const base = { approach, prompt, maxTokens: MAX_TOKENS };
@@ -60,11 +60,10 @@ export function countReproduced(
 /** Asks a model for every secret: greedily, and with the settings of a draft. */
 export async function attemptSecrets(
   canaries: readonly Canary[],
-  options: DraftWriterOptions & { approaches?: readonly Approach[] },
+  options: DraftWriterOptions,
 ): Promise<Reproduced> {
-  const { approaches = APPROACHES, ...writer } = options;
-  const attempts = canaries.flatMap((canary) => attemptsOf(canary, approaches));
-  const replies = await writeDrafts(attempts, writer);
+  const attempts = canaries.flatMap(attemptsOf);
+  const replies = await writeDrafts(attempts, options);
   return countReproduced(
     canaries,
     attempts.map(({ approach }, index) => ({ approach, reply: replies[index] ?? "" })),
