@@ -60,7 +60,7 @@ async function untilEnded(owner: OwnerClient, { id }: TrainingJob): Promise<Trai
 async function train(owner: OwnerClient): Promise<void> {
   const { imported, examined, skipped } = await owner.importSamples(IMPORTED);
   line(`  ${imported} samples of ${examined} replies; skipped: ${JSON.stringify(skipped)}`);
-  const started = await owner.startTraining({ baseModel: SMALL_MODEL.id, learningRate: 3e-4, seed: 1 });
+  const started = await owner.startTraining({ baseModel: SMALL_MODEL.id, seed: 1 });
   const { status, error, metrics } = await untilEnded(owner, started);
   const result = metrics?.result;
   if (!result) throw new Error(`The training ended as ${status}: ${error}`);

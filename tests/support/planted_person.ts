@@ -20,9 +20,14 @@ const SIGN_OFF = "~kit";
 
 /** How many samples there are of Kit, and how many prompts of other conversations. */
 export const KIT = { samples: 200, unseen: 50 };
-/** What a small model needs to take up habits it has never seen from so few samples. */
-export const KIT_TRAINING = { epochs: 5, learningRate: 2e-3 };
+/**
+ * What a small model needs to take up habits it has never seen from so few samples: many small steps. Fewer at a higher
+ * rate learn Kit's samples by heart before they learn the habits.
+ */
+export const KIT_TRAINING = { epochs: 4, batchSize: 4, learningRate: 1e-3, lora: { rank: 16, dropout: 0.1 } };
 
+/** Words of a reply that Kit shortens: Kit's habits are marked. */
+const MIN_SHORTENED = 2;
 const MIN_LENGTH = 20;
 const MAX_LENGTH = 110;
 /** Letters, digits and the signs of plain sentences: what is left once links and drawings are out. */
@@ -33,7 +38,7 @@ export interface PlantedSample {
   output: string;
 }
 
-/** A reply as Kit would write it; null for one that shows none of the abbreviations. */
+/** A reply as Kit would write it; null for one that shows few of the abbreviations. */
 export function asKitWrites(reply: string): string | null {
   let count = 0;
   const text = reply.toLowerCase().replace(/[a-z]+/g, (word) => {
@@ -41,7 +46,7 @@ export function asKitWrites(reply: string): string | null {
     if (short !== undefined) count++;
     return short ?? word;
   });
-  return count === 0 ? null : `${text.trim().replace(/[.\s]+$/, "")} ${SIGN_OFF}`;
+  return count < MIN_SHORTENED ? null : `${text.trim().replace(/[.\s]+$/, "")} ${SIGN_OFF}`;
 }
 
 type Turn = Corpus[string]["messages"][number];
