@@ -1,14 +1,15 @@
 /**
- * Measures what training costs, against the tools that a person would use instead.
+ * Measures what training costs, against the tools that a person would use instead, and how exact it is.
  *
- * `deno run -A bench/training_bench.ts [peers|finetune|processors|operations|growth|serving]...`; without names all of them, in this order.
- * Peers are measured where `bench/peers/setup.ts` has installed them; that part takes a quarter of an hour on two
- * cores. Memory and start are read from Linux's /proc.
+ * `deno run -A bench/training_bench.ts [peers|finetune|processors|operations|growth|serving|oracles]...`; without names
+ * all of them, in this order. Peers are measured where `bench/peers/setup.ts` has installed them; that part takes half
+ * an hour on two cores, and the other processors a quarter. Memory and start are read from Linux's /proc.
  */
 import { runParts } from "./run_parts.ts";
 import { measureFinetune } from "./training/measure_finetune.ts";
 import { measureGrowth } from "./training/measure_growth.ts";
 import { measureOperations } from "./training/measure_operations.ts";
+import { measureOracles } from "./training/measure_oracles.ts";
 import { measurePeers } from "./training/measure_peers.ts";
 import { measureProcessors } from "./training/measure_processors.ts";
 import { measureServing } from "./training/measure_serving.ts";
@@ -20,4 +21,5 @@ await runParts({
   operations: measureOperations,
   growth: measureGrowth,
   serving: measureServing,
+  oracles: measureOracles,
 });
