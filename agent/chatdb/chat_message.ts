@@ -41,7 +41,10 @@ export interface MessageReaction {
   reactedAtMs: number | null;
 }
 
-/** A message to be synced, with the stamps of its row. Its strings hold neither NUL nor lone surrogates, and optional ones are never ''. */
+/**
+ * A message to be synced, with the stamps of its row. Its strings hold neither NUL nor lone surrogates, and optional ones
+ * are never ''.
+ */
 export interface ChatMessage extends RowStamps {
   rowId: number;
   guid: string;

@@ -1,9 +1,9 @@
 /** Owns what one read of new rows found: messages, rows passed over, and where the next read begins. */
 import type { ChatMessage } from "./chat_message.ts";
 import { SKIP_REASONS, type SkipReason } from "./message_class.ts";
-import { type MessageRow, stampsOf } from "./message_row.ts";
+import type { MessageRow } from "./message_row.ts";
 import type { RowOutcome } from "./row_reader.ts";
-import { stampSumOf } from "./row_stamps.ts";
+import { stampsOf, stampSumOf } from "./row_stamps.ts";
 
 /** A row that is no message of its own. */
 export interface PassedRow {

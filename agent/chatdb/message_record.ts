@@ -6,8 +6,9 @@ import type { ChatDirectory } from "./chat_directory.ts";
 import type { ChatMessage, MessageAttachment, MessageReaction } from "./chat_message.ts";
 import type { EditHistory } from "./edit_history.ts";
 import { isAppMessage, isBreadcrumb, messageKindOf } from "./message_class.ts";
-import { type MessageRow, stampsOf } from "./message_row.ts";
+import type { MessageRow } from "./message_row.ts";
 import { isPlaceholderOnly, type MessageText } from "./message_text.ts";
+import { stampsOf } from "./row_stamps.ts";
 
 /** A row with what has been found for it. */
 export interface RowContents {

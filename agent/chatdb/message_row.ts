@@ -1,7 +1,6 @@
 /** Owns the row of `message` that the reader works on: the columns it needs, the same for every schema. */
-import { unixMsOf } from "./apple_time.ts";
 import { editSummaryColumn } from "./edit_history.ts";
-import type { RowStamps } from "./row_stamps.ts";
+import type { StampColumns } from "./row_stamps.ts";
 import { type Schema, selectList } from "./schema.ts";
 import { addressOf, bytesOf, integerOf, type SqlRow, type SqlValue, textOf, wordsOf } from "./sql_value.ts";
 
@@ -43,7 +42,7 @@ const FLAG = {
 } as const;
 
 /** A row of `message`; flags and counts that are absent or NULL are 0, times are as Apple stores them. */
-export interface MessageRow {
+export interface MessageRow extends StampColumns {
   rowId: number;
   guid: string;
   text: string | null;
@@ -56,10 +55,7 @@ export interface MessageRow {
   associatedType: number;
   balloonBundleId: string | null;
   threadOriginatorGuid: string | null;
-  dateEdited: SqlValue;
   dateRetracted: SqlValue;
-  dateRead: SqlValue;
-  dateDelivered: SqlValue;
   roomName: string | null;
   associatedGuid: string | null;
   isFromMe: boolean;
@@ -87,15 +83,6 @@ export function messageRowColumns(schema: Schema): string {
   });
   const summary = editSummaryColumn(present, "message");
   return [selectList(schema, { table: "message", columns: COLUMNS }), flags.join(" + "), summary].join(", ");
-}
-
-/** The stamps of a row. */
-export function stampsOf({ dateEdited, dateRead, dateDelivered }: MessageRow): RowStamps {
-  return {
-    changedAtMs: unixMsOf(dateEdited),
-    readAtMs: unixMsOf(dateRead),
-    deliveredAtMs: unixMsOf(dateDelivered),
-  };
 }
 
 /** Names the values of a row selected with `messageRowColumns`. */

@@ -2,7 +2,7 @@
 import { unixMsOf } from "./apple_time.ts";
 import type { ChatDatabase } from "./chat_database.ts";
 import { selectList } from "./schema.ts";
-import { integerOf } from "./sql_value.ts";
+import { integerOf, type SqlValue } from "./sql_value.ts";
 
 /** The stamps of a row in Unix time; null for those that it does not have. */
 export interface RowStamps {
@@ -13,8 +13,23 @@ export interface RowStamps {
   readonly deliveredAtMs: number | null;
 }
 
-/** Columns in the order of `RowStamps`. */
+/** The columns of a row that hold its stamps. */
+export interface StampColumns {
+  dateEdited: SqlValue;
+  dateRead: SqlValue;
+  dateDelivered: SqlValue;
+}
+
 const COLUMNS = ["date_edited", "date_read", "date_delivered"] as const;
+
+/** The stamps of a row. */
+export function stampsOf({ dateEdited, dateRead, dateDelivered }: StampColumns): RowStamps {
+  return {
+    changedAtMs: unixMsOf(dateEdited),
+    readAtMs: unixMsOf(dateRead),
+    deliveredAtMs: unixMsOf(dateDelivered),
+  };
+}
 
 /**
  * One number that tells whether stamps have changed; 0 for none. One that comes or goes later raises it, and so do
@@ -41,9 +56,10 @@ export function stampedRowsFinder(database: ChatDatabase): StampedRowsFinder {
   );
   return (firstRowId, lastRowId) => {
     const sums = new Map<number, number>();
-    for (const [rowId, edited, read, delivered] of select(firstRowId, lastRowId)) {
-      const [changedAtMs, readAtMs, deliveredAtMs] = [unixMsOf(edited), unixMsOf(read), unixMsOf(delivered)];
-      const sum = stampSumOf({ changedAtMs, readAtMs, deliveredAtMs });
+    for (
+      const [rowId, dateEdited = null, dateRead = null, dateDelivered = null] of select(firstRowId, lastRowId)
+    ) {
+      const sum = stampSumOf(stampsOf({ dateEdited, dateRead, dateDelivered }));
       if (sum !== 0) sums.set(integerOf(rowId), sum);
     }
     return sums;

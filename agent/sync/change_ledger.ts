@@ -6,6 +6,7 @@ import { stampSumOf } from "../chatdb/row_stamps.ts";
 import { countField, numberField, objectField, textField } from "../platform/state_file.ts";
 import { wireMessageOf } from "./message_mapping.ts";
 import {
+  byRowId,
   noteStamps,
   openStamps,
   type StampFields,
@@ -90,10 +91,9 @@ export function ledgerFieldsOf(fields: Record<string, unknown> | null): LedgerFi
  * @param deletedId the mark of an empty one
  */
 export function openLedger(stored: LedgerFields | null, deletedId: number): ChangeLedger {
-  const watched = Object.entries(stored?.watched ?? {});
   return {
     stamps: openStamps(stored?.stamps ?? null),
-    watched: new Map(watched.map(([rowId, row]) => [Number(rowId), row])),
+    watched: byRowId(stored?.watched ?? {}),
     putAway: new Set(stored?.putAway),
     deletedId: stored?.deletedId ?? deletedId,
   };

@@ -55,10 +55,13 @@ export function stampFieldsOf(fields: Record<string, unknown> | null): StampFiel
   };
 }
 
+/** What was stored by ROWID, whose names are text there. */
+export function byRowId<Value>(fields: Readonly<Record<string, Value>>): Map<number, Value> {
+  return new Map(Object.entries(fields).map(([rowId, value]) => [Number(rowId), value]));
+}
+
 /** The ledger that was stored, or an empty one. */
 export function openStamps(stored: StampFields | null): StampLedger {
-  const byRowId = <Value>(fields: Readonly<Record<string, Value>>) =>
-    new Map(Object.entries(fields).map(([rowId, value]) => [Number(rowId), value]));
   return {
     recent: byRowId(stored?.recent ?? {}),
     older: byRowId(stored?.older ?? {}),
