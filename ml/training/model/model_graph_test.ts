@@ -7,18 +7,15 @@ import { openGgml } from "../ggml/library.ts";
 import { matrixUnitMemory } from "../ggml/matrix_unit.ts";
 import type { FixedFormat } from "./weight_plan.ts";
 import {
+  COMPARED_ROWS,
   differenceOf,
+  differencesFromLlama,
   graphTable,
-  llamaTable,
   type LoadedParts,
   openOracle,
+  WIDE_SHAPE,
   withParts,
 } from "./model_oracle_suite.ts";
-
-/** K-quants hold 256 numbers in a block: rows must be that long. */
-const WIDE_SHAPE = { layers: 2, width: 256, heads: 4, keyValueHeads: 1, feedForward: 512 };
-const LENGTHS = [1, 17, 200];
-const COMPARED_ROWS = 3;
 
 async function compare(
   llama: Llama,
@@ -28,16 +25,9 @@ async function compare(
   const dir = await Deno.makeTempDir();
   try {
     const path = await buildLlamaGguf({ ...file, dir });
-    for (const length of LENGTHS) {
-      const tokens = Array.from({ length }, (_, index) => (index * 7919 + 11) % 300);
-      const count = Math.min(COMPARED_ROWS, length);
-      const expected = await llamaTable(llama, path, { tokens, count });
-      const actual = await withParts(path, {
-        weights: options.weights,
-        use: (parts) => graphTable(parts, tokens, { count }),
-      });
-      const { most, mean } = differenceOf(actual, expected);
-      const what = `${JSON.stringify(file)} as ${options.weights} at ${length} tokens`;
+    const { weights } = options;
+    for (const { length, most, mean } of await differencesFromLlama(llama, { path, weights })) {
+      const what = `${JSON.stringify(file)} as ${weights} at ${length} tokens`;
       assert.ok(most <= options.most && mean <= (options.mean ?? options.most), `${most}, ${mean}: ${what}`);
     }
   } finally {

@@ -13,6 +13,12 @@ import { ModelGraph } from "./model_graph.ts";
 import { type FixedFormat, planWeights } from "./weight_plan.ts";
 import { ModelWeights } from "./weights.ts";
 
+/** K-quants hold 256 numbers in a block: rows must be that long. */
+export const WIDE_SHAPE = { layers: 2, width: 256, heads: 4, keyValueHeads: 1, feedForward: 512 };
+/** Tokens of the prompts that are compared. */
+export const COMPARED_LENGTHS = [1, 17, 200];
+export const COMPARED_ROWS = 3;
+
 export interface LoadedParts {
   backend: CpuBackend;
   model: Hyperparameters;
@@ -136,4 +142,20 @@ export function differenceOf(
   });
   const sum = differences.reduce((sum, difference) => sum + difference, 0);
   return { most: differences.reduce((a, b) => Math.max(a, b), 0), mean: sum / differences.length };
+}
+
+/** How far the graph's log-probabilities are from llama.cpp's on the same file, for each of the compared lengths. */
+export async function differencesFromLlama(
+  llama: Llama,
+  { path, weights }: { path: string; weights: FixedFormat },
+): Promise<{ length: number; most: number; mean: number }[]> {
+  const differences: { length: number; most: number; mean: number }[] = [];
+  for (const length of COMPARED_LENGTHS) {
+    const tokens = Array.from({ length }, (_, index) => (index * 7919 + 11) % 300);
+    const count = Math.min(COMPARED_ROWS, length);
+    const expected = await llamaTable(llama, path, { tokens, count });
+    const actual = await withParts(path, { weights, use: (parts) => graphTable(parts, tokens, { count }) });
+    differences.push({ length, ...differenceOf(actual, expected) });
+  }
+  return differences;
 }
