@@ -7,6 +7,7 @@ import { fetchSmallModel } from "../../tests/support/small_model.ts";
 import { runTraining } from "../../tests/support/training_run.ts";
 import { projectPath } from "../../tools/service_process.ts";
 import { SMALL_MODEL } from "../../ml/models/catalog.ts";
+import type { PersonReplies } from "./corpus_people.ts";
 
 /** Git ignores it. */
 export const DATA_DIR = projectPath("data");
@@ -37,6 +38,19 @@ export async function styleRequest(
 ): Promise<TrainingRequestInput> {
   const { path: modelPath } = await fetchSmallModel();
   return { jobId, modelPath, modelId: SMALL_MODEL.id, threads: THREADS, ...SETTINGS, ...request };
+}
+
+/** The job of a person's replies, the earlier ones to learn from and the later ones held out. */
+export function personRequest(
+  jobId: string,
+  { train, heldOut }: Pick<PersonReplies, "train" | "heldOut">,
+): Promise<TrainingRequestInput> {
+  return styleRequest(jobId, {
+    samples: [
+      ...train.map((sample) => ({ ...sample, heldOut: false })),
+      ...heldOut.map((sample) => ({ ...sample, heldOut: true })),
+    ],
+  });
 }
 
 /** As the services do by default: one core is left to everything else. */

@@ -5,7 +5,7 @@ import { readCorpus } from "../../demo/corpus_content.ts";
 import type { TrainingRequestInput } from "../../ml/training/run/training_request.ts";
 import type { TrainingResult } from "../../ml/training/run/training_event.ts";
 import { choosePeople, type PersonReplies } from "./corpus_people.ts";
-import { ALL_THREADS, DATA_DIR, kept, keptFolder, keptTraining, styleRequest, THREADS } from "./kept_run.ts";
+import { ALL_THREADS, DATA_DIR, kept, keptFolder, keptTraining, personRequest, THREADS } from "./kept_run.ts";
 import { isPeftInstalled, trainWithPeft } from "./peft_side.ts";
 import { draftForPerson, type PersonDrafts } from "./person_drafts.ts";
 import { epochTable, lossTable, type PersonOutcome, styleTable } from "./person_report.ts";
@@ -19,13 +19,8 @@ function print(title: string, lines: readonly string[]): void {
   for (const line of lines) writeLine(line);
 }
 
-async function requestOf(person: PersonReplies): Promise<TrainingRequestInput> {
-  return await styleRequest(`person-${person.id}`, {
-    samples: [
-      ...person.train.map((sample) => ({ ...sample, heldOut: false })),
-      ...person.heldOut.map((sample) => ({ ...sample, heldOut: true })),
-    ],
-  });
+function requestOf(person: PersonReplies): Promise<TrainingRequestInput> {
+  return personRequest(`person-${person.id}`, person);
 }
 
 /** The result of a person's training; it is run where it has not been. */

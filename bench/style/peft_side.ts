@@ -5,7 +5,8 @@ import { epochBatches } from "../../ml/training/run/epoch_batches.ts";
 import { prepareSamples } from "../../ml/training/samples/prepare_samples.ts";
 import { parseTrainingRequest, type TrainingRequestInput } from "../../ml/training/run/training_request.ts";
 import { silentLogger } from "../../tests/support/tiny_gguf_engine.ts";
-import { PEFT_MODELS, PEFT_PYTHON, PEFT_SCRIPT } from "../peers/peer_paths.ts";
+import { PEFT_PYTHON } from "../peers/peer_paths.ts";
+import { peftSide } from "../training/sides.ts";
 
 export interface PeftOptions {
   /** A folder for the job's file. */
@@ -49,19 +50,13 @@ export async function peftJobOf(request: TrainingRequestInput): Promise<Record<s
  * Trains with PEFT.
  *
  * @returns held-out loss per token before training and after each epoch
+ * @throws StartError when it does not complete
  */
 export async function trainWithPeft(request: TrainingRequestInput, options: PeftOptions): Promise<number[]> {
   const { folder, dtype, threads } = options;
-  const jobPath = join(folder, "peft_job.json");
-  await Deno.writeTextFile(jobPath, JSON.stringify(await peftJobOf(request)));
-  const { success, stdout } = await new Deno.Command(PEFT_PYTHON, {
-    args: [PEFT_SCRIPT, "--model", request.modelPath, "--job", jobPath, "--cache", PEFT_MODELS]
-      .concat("--dtype", dtype, "--threads", String(threads)),
-    stderr: "null",
-    // Its threads would otherwise wait for one another spinning, which costs it most of a busy machine.
-    env: { OMP_WAIT_POLICY: "PASSIVE" },
-  }).output();
-  if (!success) throw new Error("PEFT did not complete");
-  const events = new TextDecoder().decode(stdout).trim().split("\n").map((line) => JSON.parse(line));
-  return events.filter(({ event }) => event === "evaluation").map(({ heldOutLoss }) => Number(heldOutLoss));
+  const path = join(folder, "peft_job.json");
+  await Deno.writeTextFile(path, JSON.stringify(await peftJobOf(request)));
+  const job = { modelPath: request.modelPath, path };
+  const { evaluations } = await peftSide("PEFT", { job, settings: { dtype, threads } });
+  return evaluations.map(({ heldOutLoss }) => heldOutLoss);
 }

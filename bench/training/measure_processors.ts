@@ -4,7 +4,8 @@ import { PEER_TYPES, PROCESSOR_KINDS, type ProcessorKind } from "../peers/cpu_va
 import { ALL_THREADS } from "../style/kept_run.ts";
 import { isPeftInstalled } from "../style/peft_side.ts";
 import { tableLines } from "../style/table.ts";
-import { personJob, shortenedJob, type SideJob } from "./person_job.ts";
+import { personJob, shortenedJob } from "./person_job.ts";
+import type { SideJob } from "./side_run.ts";
 import { ourSide, peftSide } from "./sides.ts";
 
 const STEPS = 6;

@@ -4,17 +4,10 @@ import { readCorpus } from "../../demo/corpus_content.ts";
 import type { TrainingRequestInput } from "../../ml/training/run/training_request.ts";
 import type { TokenSample } from "../../ml/training/trainer.ts";
 import { choosePeople } from "../style/corpus_people.ts";
-import { DATA_DIR, styleRequest } from "../style/kept_run.ts";
+import { DATA_DIR, personRequest } from "../style/kept_run.ts";
+import { PEOPLE } from "../style/measure_people.ts";
 import { peftJobOf } from "../style/peft_side.ts";
-
-const PEOPLE = { people: 3, train: 200, heldOut: 60 };
-
-/** What both sides are given. */
-export interface SideJob {
-  modelPath: string;
-  /** The job's file. */
-  path: string;
-}
+import type { SideJob } from "./side_run.ts";
 
 export interface PersonJob extends SideJob {
   request: TrainingRequestInput;
@@ -30,12 +23,7 @@ export function meanTokens(samples: readonly TokenSample[]): number {
 export async function personJob(index: number): Promise<PersonJob> {
   const person = choosePeople(await readCorpus(DATA_DIR), PEOPLE)[index];
   if (person === undefined) throw new RangeError(`There is no person ${index}`);
-  const request = await styleRequest(`bench-${person.id}`, {
-    samples: [
-      ...person.train.map((sample) => ({ ...sample, heldOut: false })),
-      ...person.heldOut.map((sample) => ({ ...sample, heldOut: true })),
-    ],
-  });
+  const request = await personRequest(`bench-${person.id}`, person);
   const job = await peftJobOf(request);
   const folder = join(DATA_DIR, "bench");
   await Deno.mkdir(folder, { recursive: true });

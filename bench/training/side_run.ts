@@ -1,6 +1,13 @@
 /** Owns running one side of the comparison as a process of its own, and reading what it tells. */
 import { StartError } from "../../lib/lifecycle.ts";
 
+/** What both sides are given. */
+export interface SideJob {
+  modelPath: string;
+  /** The job's file. */
+  path: string;
+}
+
 /** Held-out loss after some steps. */
 export interface Evaluation {
   step: number;

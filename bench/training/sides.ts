@@ -1,8 +1,7 @@
 /** Owns how each side of the comparison is started: our trainer, and PyTorch with PEFT. */
 import { projectPath } from "../../tools/service_process.ts";
 import { PEFT_MODELS, PEFT_PYTHON, PEFT_SCRIPT } from "../peers/peer_paths.ts";
-import type { SideJob } from "./person_job.ts";
-import { runSide, type SideRun } from "./side_run.ts";
+import { runSide, type SideJob, type SideRun } from "./side_run.ts";
 
 /** What overrides a job's settings, by the names that both sides have. */
 export interface SideSettings {
