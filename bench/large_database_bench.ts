@@ -4,13 +4,12 @@
  * `deno run -A bench/large_database_bench.ts [gigabytes]`: the agent is a process of its own with its task's
  * permissions; the server takes every batch and forgets it. The peak is the kernel's own (VmHWM), so this runs on Linux.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { writeLine } from "../lib/log.ts";
 import { formatBytes } from "../lib/progress.ts";
 import { AgentHome } from "../tests/support/agent_home.ts";
 import { spawnAgent } from "../tests/support/agent_process.ts";
 import { largeChatDb } from "../tests/support/large_chat_db.ts";
-import { peakRssBytes } from "./process_memory.ts";
+import { watchToEnd } from "./process_memory.ts";
 
 const DEFAULT_GIGABYTES = 4;
 const GIGABYTE = 1e9;
@@ -20,19 +19,16 @@ async function main(gigabytes: number): Promise<void> {
   await using home = await AgentHome.paired();
   const messages = largeChatDb(home.chatDb, { sizeBytes: gigabytes * GIGABYTE });
   const startedMs = performance.now();
-  const agent = spawnAgent(["sync", "--once"], home);
-  const output = agent.output();
-  const ended = output.then(() => true);
-  let peakBytes = 0;
-  do {
-    peakBytes = Math.max(peakBytes, peakRssBytes(agent.pid));
+  const forget = () => {
     home.server.requests.length = 0;
     home.server.account.messages.clear();
-  } while (!await Promise.race([ended, sleep(SAMPLE_MS, false)]));
+  };
+  const agent = spawnAgent(["sync", "--once"], home);
+  const { output, peakBytes } = await watchToEnd(agent, { everyMs: SAMPLE_MS, meanwhile: forget });
   const seconds = Math.round((performance.now() - startedMs) / 1_000);
   const { inserted } = home.server.account;
   writeLine(`chat.db of ${formatBytes(Deno.statSync(home.chatDb).size)} with ${messages} messages`);
-  writeLine(`exit code ${(await output).code}, ${inserted} messages sent in ${seconds} s`);
+  writeLine(`exit code ${output.code}, ${inserted} messages sent in ${seconds} s`);
   writeLine(`peak resident memory of the agent: ${formatBytes(peakBytes)}`);
 }
 

@@ -21,6 +21,7 @@ import { createChatDb } from "../tests/support/chat_db_fixture.ts";
 import { claimServer, type OwnerClient } from "../tests/support/owner_client.ts";
 import { type RunningServer, startServer } from "../tests/support/running_services.ts";
 import { PROJECT_ROOT, taskArguments } from "../tools/service_process.ts";
+import { rssBytes } from "./process_memory.ts";
 import { processCpuMs } from "./process_time.ts";
 
 /** Rows that are there before; then so many are added one by one. */
@@ -63,11 +64,6 @@ async function runPollOnly(): Promise<void> {
   const services = createAgentContext(agentConfig(), { output: processOutput(), signal });
   const deaf = () => ({ [Symbol.dispose]() {} });
   await liveAgentOf(services, { watchFolder: deaf }).run(signal);
-}
-
-function rssBytes(pid: number): number {
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1_024;
 }
 
 async function idleLoad(pid: number, idleSeconds: number): Promise<Load> {

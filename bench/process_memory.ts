@@ -1,4 +1,5 @@
 /** Owns reading what processes of this machine hold in memory, from Linux's /proc. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { statFields } from "./process_time.ts";
 
 /** A field of a /proc file in bytes; 0 where it cannot be read. */
@@ -11,9 +12,39 @@ function readField(path: string, field: string): number {
   }
 }
 
+/** The memory that a process has resident. */
+export function rssBytes(pid: number): number {
+  return readField(`/proc/${pid}/status`, "VmRSS");
+}
+
 /** The most memory a process ever had resident. */
 export function peakRssBytes(pid: number): number {
   return readField(`/proc/${pid}/status`, "VmHWM");
+}
+
+/** How a process ended, and the most memory it ever had resident. */
+export interface WatchedEnd {
+  output: Deno.CommandOutput;
+  peakBytes: number;
+}
+
+/**
+ * Watches a process to its end. The kernel's figure goes with the process, so it is read again and again.
+ *
+ * @param options.meanwhile called at each of these moments
+ */
+export async function watchToEnd(
+  process: Deno.ChildProcess,
+  { everyMs, meanwhile = () => {} }: { everyMs: number; meanwhile?: () => void },
+): Promise<WatchedEnd> {
+  const output = process.output();
+  const ended = output.then(() => true);
+  let peakBytes = 0;
+  do {
+    peakBytes = Math.max(peakBytes, peakRssBytes(process.pid));
+    meanwhile();
+  } while (!await Promise.race([ended, sleep(everyMs, false)]));
+  return { output: await output, peakBytes };
 }
 
 /** Every process's parent. */

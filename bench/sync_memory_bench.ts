@@ -5,14 +5,13 @@
  * server on its embedded PostgreSQL. Peaks are the kernel's own (VmHWM), so this runs on Linux.
  */
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { formatBytes } from "../lib/progress.ts";
 import { writeLine } from "../lib/log.ts";
 import { pairAgent, spawnAgent } from "../tests/support/agent_process.ts";
 import { bulkChatDb } from "../tests/support/chat_db_bulk.ts";
 import { claimServer } from "../tests/support/owner_client.ts";
 import { agentEnvOf, startServices } from "../tests/support/running_services.ts";
-import { descendantBytes, peakRssBytes } from "./process_memory.ts";
+import { descendantBytes, peakRssBytes, watchToEnd } from "./process_memory.ts";
 
 const DEFAULT_MESSAGES = 200_000;
 const SAMPLE_MS = 250;
@@ -24,14 +23,12 @@ async function watch(
   agent: Deno.ChildProcess,
   serverPid: number,
 ): Promise<{ agent: number; postgres: number; code: number }> {
-  const peaks = { agent: 0, postgres: 0 };
-  const output = agent.output();
-  const ended = output.then(() => true);
-  do {
-    peaks.agent = Math.max(peaks.agent, peakRssBytes(agent.pid));
-    peaks.postgres = Math.max(peaks.postgres, descendantBytes(serverPid));
-  } while (!await Promise.race([ended, sleep(SAMPLE_MS, false)]));
-  return { ...peaks, code: (await output).code };
+  let postgres = 0;
+  const meanwhile = () => {
+    postgres = Math.max(postgres, descendantBytes(serverPid));
+  };
+  const { output: { code }, peakBytes } = await watchToEnd(agent, { everyMs: SAMPLE_MS, meanwhile });
+  return { agent: peakBytes, postgres, code };
 }
 
 async function main(messages: number): Promise<void> {

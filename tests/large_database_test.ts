@@ -1,7 +1,6 @@
 /** Tests that a database much larger than the agent may be is streamed through it, not loaded. */
 import assert from "node:assert/strict";
-import { setTimeout as sleep } from "node:timers/promises";
-import { peakRssBytes } from "../bench/process_memory.ts";
+import { watchToEnd } from "../bench/process_memory.ts";
 import { AgentHome } from "./support/agent_home.ts";
 import { spawnAgent } from "./support/agent_process.ts";
 import { largeChatDb } from "./support/large_chat_db.ts";
@@ -15,15 +14,10 @@ Deno.test("a database of 500 MB is synced whole by an agent that never holds 200
   const messages = largeChatDb(home.chatDb, { sizeBytes: DATABASE_BYTES });
   assert.ok(Deno.statSync(home.chatDb).size >= DATABASE_BYTES);
   const agent = spawnAgent(["sync", "--once"], home);
-  const output = agent.output();
-  const ended = output.then(() => true);
-  let peakBytes = 0;
-  do {
-    peakBytes = Math.max(peakBytes, peakRssBytes(agent.pid));
-    // What has arrived is counted, not kept: this process has the memory of a test.
-    home.server.requests.length = 0;
-  } while (!await Promise.race([ended, sleep(SAMPLE_MS, false)]));
-  assert.equal((await output).code, 0);
+  // What has arrived is counted, not kept: this process has the memory of a test.
+  const forget = () => void (home.server.requests.length = 0);
+  const { output, peakBytes } = await watchToEnd(agent, { everyMs: SAMPLE_MS, meanwhile: forget });
+  assert.equal(output.code, 0);
   assert.equal(home.server.account.messages.size, messages);
   assert.ok(peakBytes > 0 && peakBytes < MEMORY_BYTES, `the agent held ${peakBytes} bytes`);
 });

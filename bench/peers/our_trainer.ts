@@ -9,6 +9,7 @@ import { seededRandom } from "../../ml/engine/seeded_random.ts";
 import { createTrainer } from "../../ml/training/lora_trainer.ts";
 import type { TokenSample, Trainer, TrainerOptions } from "../../ml/training/trainer.ts";
 import { peakRssBytes } from "../process_memory.ts";
+import { processStartMs } from "../process_time.ts";
 import { useCpuVariant } from "./cpu_variant.ts";
 
 interface Settings extends Partial<TrainerOptions> {
@@ -53,13 +54,6 @@ function emit(event: string, values: Readonly<Record<string, unknown>>): void {
 /** Since this process was started, its own loading included. */
 function secondsSinceStart(): number {
   return (performance.timeOrigin + performance.now() - processStartMs()) / 1_000;
-}
-
-function processStartMs(): number {
-  const stat = Deno.readTextFileSync("/proc/self/stat");
-  const ticks = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
-  const uptime = Number(Deno.readTextFileSync("/proc/uptime").split(" ")[0]);
-  return Date.now() - (uptime - ticks / 100) * 1_000;
 }
 
 function shuffled(count: number, random: () => number): number[] {
