@@ -13,7 +13,7 @@ import {
   syncMessagesResponseSchema,
   syncStatusResponseSchema,
 } from "../contract/sync.ts";
-import { type Client, createClient } from "../lib/client.ts";
+import { type Client, createClient } from "../lib/http/client.ts";
 import { writeLine } from "../lib/log.ts";
 import { type Database, openDatabase } from "../server/store/database.ts";
 import { findRunningPostgres } from "../server/store/embedded_postgres.ts";

@@ -1,9 +1,9 @@
 /** Owns the ml service's HTTP app: its services made, its routes mounted, the token required, requests measured. */
 import { ML_PATHS } from "../contract/paths.ts";
-import { mountDocs } from "../lib/api_docs.ts";
-import { createApiApp } from "../lib/http.ts";
-import { measureRequests, mountMetrics } from "../lib/http_metrics.ts";
-import type { JobQueue } from "../lib/job_queue.ts";
+import { mountDocs } from "../lib/http/api_docs.ts";
+import { createApiApp } from "../lib/http/app.ts";
+import { measureRequests, mountMetrics } from "../lib/http/metrics.ts";
+import type { JobQueue } from "../lib/jobs/job_queue.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import { VERSION } from "../lib/version.ts";

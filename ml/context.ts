@@ -1,6 +1,6 @@
 /** Owns what a running ml service holds open: engine, cache, jobs; closed in reverse order. */
 import { join } from "node:path";
-import { KvJobQueue } from "../lib/job_queue_kv.ts";
+import { KvJobQueue } from "../lib/jobs/kv_job_queue.ts";
 import { messageOf } from "../lib/errors.ts";
 import { StartError } from "../lib/lifecycle.ts";
 import { createLogger, type Logger } from "../lib/log.ts";

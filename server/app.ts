@@ -1,13 +1,13 @@
 /** Owns the server's HTTP app: its services made, its routes mounted, every request authenticated and measured. */
 import { SERVER_PATHS } from "../contract/paths.ts";
 import { MAX_SYNC_BODY_BYTES } from "../contract/sync.ts";
-import { mountDocs } from "../lib/api_docs.ts";
+import { mountDocs } from "../lib/http/api_docs.ts";
 import { ApiError } from "../lib/errors.ts";
-import { createApiApp } from "../lib/http.ts";
-import { measureRequests, mountMetrics } from "../lib/http_metrics.ts";
+import { createApiApp } from "../lib/http/app.ts";
+import { measureRequests, mountMetrics } from "../lib/http/metrics.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
-import { type BodyLimits, unpackBodies } from "../lib/packed_bodies.ts";
+import { type BodyLimits, unpackBodies } from "../lib/http/packed_bodies.ts";
 import { VERSION } from "../lib/version.ts";
 import { authenticate } from "./auth/authenticate.ts";
 import type { ServerEnv } from "./auth/caller.ts";

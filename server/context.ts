@@ -1,6 +1,6 @@
 /** Owns what a running server holds open, from the database to the job queue, and closes it in reverse order. */
 import { join } from "node:path";
-import { KvJobQueue } from "../lib/job_queue_kv.ts";
+import { KvJobQueue } from "../lib/jobs/kv_job_queue.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
 import { createMetrics } from "../lib/metrics.ts";
 import { createServerApp } from "./app.ts";

@@ -6,7 +6,7 @@ import { SERVER_PATHS } from "../contract/paths.ts";
 import { trainingJobResponseSchema } from "../contract/training.ts";
 import { z } from "../deps.ts";
 import { generatedResponseSchema } from "../contract/responses.ts";
-import { type Client, createClient, RemoteError } from "../lib/client.ts";
+import { type Client, createClient, RemoteError } from "../lib/http/client.ts";
 import { choosePort, PROJECT_ROOT, ServiceProcess, taskArguments } from "../tools/service_process.ts";
 import { MlServer } from "../tests/support/ml_server.ts";
 import { createTestDatabase, urlOf } from "../tests/support/postgres.ts";

@@ -14,7 +14,7 @@ import {
   trainingJobResponseSchema,
   trainingSampleListSchema,
 } from "../contract/training.ts";
-import { type Client, createClient } from "../lib/client.ts";
+import { type Client, createClient } from "../lib/http/client.ts";
 import { type RunningServices, startServices } from "./support/running_services.ts";
 import { REGISTRATION } from "./support/server_app.ts";
 import { JOHN, syncBatch, syncMessage } from "./support/sync_batches.ts";

@@ -164,9 +164,9 @@ const PLANTED: readonly { breaks: string; file: string; source: string; report: 
   },
   {
     breaks: "Deno.openKv stays in context.ts",
-    file: "lib/job_queue.ts",
+    file: "lib/jobs/job_queue.ts",
     source: "await Deno.openKv(path);",
-    report: "lib/job_queue.ts:1 global",
+    report: "lib/jobs/job_queue.ts:1 global",
   },
   {
     breaks: "FFI stays in ml/training/ggml/",
@@ -226,7 +226,7 @@ Deno.test("the layer check accepts a tree that keeps the rules", async () => {
     "contract/sync.ts": 'import { z } from "zod";\nexport const sync = z;',
     "deps.ts": 'export { Hono } from "hono";\nexport { z } from "zod";',
     "lib/config.ts": "export const env = Deno.env.toObject();",
-    "lib/http.ts": 'import { Hono } from "../deps.ts";\nimport { sync } from "../contract/sync.ts";',
+    "lib/http/app.ts": 'import { Hono } from "../deps.ts";\nimport { sync } from "../contract/sync.ts";',
     "server/config.ts": 'import { env } from "../lib/config.ts";\nDeno.env.get("X");',
     "server/store/rows.ts": 'import postgres from "postgres";\nimport { sql } from "drizzle-orm";',
     "server/store/postgres_binaries.ts": "await import(name);",

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import type { SyncMessagesRequest } from "../../contract/sync.ts";
-import { LEAST_GZIP_BYTES } from "../../lib/gzip.ts";
+import { LEAST_GZIP_BYTES } from "../../lib/http/gzip.ts";
 import { AgentHome, capturedOutput } from "../../tests/support/agent_home.ts";
 import { writeAddressBook } from "../../tests/support/address_book_fixture.ts";
 import { bulkChatDb } from "../../tests/support/chat_db_bulk.ts";

@@ -19,7 +19,7 @@ import {
   type ResponseRecord,
   responseRecordSchema,
 } from "../../contract/responses.ts";
-import { createClient } from "../../lib/client.ts";
+import { createClient } from "../../lib/http/client.ts";
 
 export interface PageOptions {
   pageSize: number;

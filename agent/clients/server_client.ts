@@ -22,7 +22,7 @@ import {
   type SyncMessagesResponse,
   syncMessagesResponseSchema,
 } from "../../contract/sync.ts";
-import { type Client, createClient } from "../../lib/client.ts";
+import { type Client, createClient } from "../../lib/http/client.ts";
 
 /** Calls throw RemoteError for an answered error and UnreachableError when no usable answer came. */
 export interface ServerClient {

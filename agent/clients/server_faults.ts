@@ -1,6 +1,6 @@
 /** Owns the sentences for what a server answers, or does not: what happened and what the person can do. */
 import { messageOf } from "../../lib/errors.ts";
-import { RemoteError, UnreachableError } from "../../lib/client.ts";
+import { RemoteError, UnreachableError } from "../../lib/http/client.ts";
 import { StartError } from "../../lib/lifecycle.ts";
 
 /** True when the server no longer takes this device's token. */

@@ -1,5 +1,5 @@
 /** Owns drafting by itself, for the conversations that the person has set to automatic. It drafts and never sends. */
-import { RemoteError } from "../../lib/client.ts";
+import { RemoteError } from "../../lib/http/client.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
 import { recentConversations } from "./conversation_choice.ts";
 import type { PolicyBook } from "./conversation_policies.ts";

@@ -1,7 +1,7 @@
 /** Owns finding the conversation that a person means: by id, by address, or the newest one that waits. */
 import type { Conversation } from "../../contract/conversations.ts";
 import { idSchema } from "../../contract/scalars.ts";
-import { RemoteError } from "../../lib/client.ts";
+import { RemoteError } from "../../lib/http/client.ts";
 import { StartError } from "../../lib/lifecycle.ts";
 import { normalizeHandle } from "../chatdb/handle.ts";
 import type { DraftClient } from "../clients/draft_client.ts";

@@ -1,6 +1,6 @@
 /** Owns what the person does with a suggestion: told to the server, which learns from it, and sent when asked to. */
 import type { ResponseActionRequest } from "../../contract/responses.ts";
-import { RemoteError } from "../../lib/client.ts";
+import { RemoteError } from "../../lib/http/client.ts";
 import { StartError } from "../../lib/lifecycle.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
 import type { SendOutcome } from "./send_outcome.ts";

@@ -1,5 +1,5 @@
 /** Owns the agent's state as one look: pairing, server, chat.db, how far it has synced. Changes nothing. */
-import { RemoteError } from "../../lib/client.ts";
+import { RemoteError } from "../../lib/http/client.ts";
 import { messageOf } from "../../lib/errors.ts";
 import { countRowsAfter } from "../chatdb/backlog.ts";
 import { ChatDatabase } from "../chatdb/chat_database.ts";

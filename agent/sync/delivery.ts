@@ -1,5 +1,5 @@
 /** Owns getting a batch past a server that refuses part of it: halved until what is at fault stands alone. */
-import { RemoteError } from "../../lib/client.ts";
+import { RemoteError } from "../../lib/http/client.ts";
 
 /** Why the server refused an item: an error code of the contract and the path of the fault, never a value. */
 export interface Refusal {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { errorBodyOf } from "../../lib/errors.ts";
 import { ApiError } from "../../lib/errors.ts";
-import { RemoteError, UnreachableError } from "../../lib/client.ts";
+import { RemoteError, UnreachableError } from "../../lib/http/client.ts";
 import { StartError } from "../../lib/lifecycle.ts";
 import { concurrently } from "./concurrently.ts";
 import { deliver, type Refusal } from "./delivery.ts";

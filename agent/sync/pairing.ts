@@ -1,6 +1,6 @@
 /** Owns pairing: registering this device, being approved, and keeping the token that results. */
 import type { RegisterDeviceRequest } from "../../contract/devices.ts";
-import { RemoteError, UnreachableError } from "../../lib/client.ts";
+import { RemoteError, UnreachableError } from "../../lib/http/client.ts";
 import { StartError } from "../../lib/lifecycle.ts";
 import type { ServerClient } from "../clients/server_client.ts";
 import { isPairingEnded, serverFault } from "../clients/server_faults.ts";

@@ -1,5 +1,5 @@
 /** Owns what an error means for a running agent: the phase it puts it in, and a code and a sentence to show. */
-import { RemoteError, UnreachableError } from "../../lib/client.ts";
+import { RemoteError, UnreachableError } from "../../lib/http/client.ts";
 import { StartError } from "../../lib/lifecycle.ts";
 import { ChatDatabaseError } from "../chatdb/chat_database_error.ts";
 import { isPairingEnded, serverFault } from "../clients/server_faults.ts";

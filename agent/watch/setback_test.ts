@@ -1,7 +1,7 @@
 /** Tests that each kind of failure puts the agent into its own phase, with a stable code and a sentence. */
 import assert from "node:assert/strict";
 import type { ErrorCode } from "../../contract/errors.ts";
-import { RemoteError, UnreachableError } from "../../lib/client.ts";
+import { RemoteError, UnreachableError } from "../../lib/http/client.ts";
 import { ApiError, errorBodyOf } from "../../lib/errors.ts";
 import { StartError } from "../../lib/lifecycle.ts";
 import { ChatDatabaseError } from "../chatdb/chat_database_error.ts";

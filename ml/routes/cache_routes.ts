@@ -2,7 +2,7 @@
 import { clearCacheQuerySchema, clearCacheResponseSchema } from "../../contract/ml.ts";
 import { ML_PATHS } from "../../contract/paths.ts";
 import { createRoute } from "../../deps.ts";
-import { createRoutes, errorResponses, jsonResponse } from "../../lib/http.ts";
+import { createRoutes, errorResponses, jsonResponse } from "../../lib/http/app.ts";
 import type { ResponseCache } from "../cache/response_cache.ts";
 
 const clear = createRoute({

@@ -2,7 +2,7 @@
 import { evaluateRequestSchema, evaluateResponseSchema } from "../../contract/ml.ts";
 import { ML_PATHS } from "../../contract/paths.ts";
 import { createRoute } from "../../deps.ts";
-import { createRoutes, errorResponses, jsonBody, jsonResponse } from "../../lib/http.ts";
+import { createRoutes, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
 import type { EvaluationService } from "../services/evaluation_service.ts";
 
 const evaluate = createRoute({

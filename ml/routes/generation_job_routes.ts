@@ -7,7 +7,7 @@ import {
 import { ML_PATHS } from "../../contract/paths.ts";
 import { idSchema } from "../../contract/scalars.ts";
 import { createRoute, z } from "../../deps.ts";
-import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http.ts";
+import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
 import type { GenerationJobs } from "../services/generation_jobs.ts";
 
 const jobParams = z.object({ job_id: idSchema });

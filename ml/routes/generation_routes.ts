@@ -3,7 +3,7 @@ import { generateRequestSchema, generateResultSchema } from "../../contract/ml.t
 import { ML_PATHS } from "../../contract/paths.ts";
 import { createRoute } from "../../deps.ts";
 import { ApiError } from "../../lib/errors.ts";
-import { createRoutes, errorResponses, jsonBody, jsonResponse } from "../../lib/http.ts";
+import { createRoutes, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { GenerationService } from "../services/generation_service.ts";
 import { streamGeneration } from "./generation_stream.ts";

@@ -2,7 +2,7 @@
 import type { GenerateRequest, GenerateResult } from "../../contract/ml.ts";
 import { type Context, streamSSE } from "../../deps.ts";
 import { errorBodyOf, logFieldsOfError } from "../../lib/errors.ts";
-import type { ApiEnv } from "../../lib/http.ts";
+import type { ApiEnv } from "../../lib/http/app.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { GenerationService } from "../services/generation_service.ts";
 

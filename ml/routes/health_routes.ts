@@ -2,7 +2,7 @@
 import { healthResponseSchema } from "../../contract/ml.ts";
 import { ML_PATHS } from "../../contract/paths.ts";
 import { createRoute } from "../../deps.ts";
-import { createRoutes, jsonResponse } from "../../lib/http.ts";
+import { createRoutes, jsonResponse } from "../../lib/http/app.ts";
 import type { HealthService } from "../services/health_service.ts";
 
 const health = createRoute({

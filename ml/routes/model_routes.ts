@@ -8,7 +8,7 @@ import {
 } from "../../contract/ml.ts";
 import { ML_PATHS } from "../../contract/paths.ts";
 import { createRoute, z } from "../../deps.ts";
-import { createRoutes, documentedPath, errorResponses, jsonResponse } from "../../lib/http.ts";
+import { createRoutes, documentedPath, errorResponses, jsonResponse } from "../../lib/http/app.ts";
 import type { AdapterService } from "../services/adapter_service.ts";
 import type { ModelService } from "../services/model_service.ts";
 

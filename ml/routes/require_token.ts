@@ -2,7 +2,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { createMiddleware } from "../../deps.ts";
 import { ApiError } from "../../lib/errors.ts";
-import { type ApiEnv, bearerTokenOf } from "../../lib/http.ts";
+import { type ApiEnv, bearerTokenOf } from "../../lib/http/app.ts";
 
 function digestOf(text: string): Uint8Array {
   return createHash("sha256").update(text).digest();

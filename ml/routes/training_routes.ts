@@ -7,8 +7,8 @@ import {
 } from "../../contract/ml_training.ts";
 import { ML_PATHS } from "../../contract/paths.ts";
 import { createRoute, z } from "../../deps.ts";
-import { type ServerSentEvent, streamEvents, StreamPlaces } from "../../lib/event_stream.ts";
-import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http.ts";
+import { type ServerSentEvent, streamEvents, StreamPlaces } from "../../lib/http/event_stream.ts";
+import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
 import type { NumberedLine } from "../../lib/line_log.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { TrainingJobs } from "../services/training_jobs.ts";

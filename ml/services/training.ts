@@ -1,6 +1,6 @@
 /** Owns the parts of training put together: folders, logs, queue and work, opened in order and closed in reverse. */
 import { join } from "node:path";
-import { KvJobQueue } from "../../lib/job_queue_kv.ts";
+import { KvJobQueue } from "../../lib/jobs/kv_job_queue.ts";
 import type { Logger } from "../../lib/log.ts";
 import { JobFolders, TRAINING_DIRECTORY } from "../training/job_folders.ts";
 import type { AdapterService } from "./adapter_service.ts";

@@ -1,7 +1,7 @@
 /** Owns training jobs: started once, queued, shown, followed, cancelled, and tidied when they end. */
 import type { MlStartTrainingRequest, MlTrainingStatus } from "../../contract/ml_training.ts";
 import { ApiError, logFieldsOfError } from "../../lib/errors.ts";
-import type { JobQueue } from "../../lib/job_queue.ts";
+import type { JobQueue } from "../../lib/jobs/job_queue.ts";
 import type { NumberedLine } from "../../lib/line_log.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { JobFolders } from "../training/job_folders.ts";

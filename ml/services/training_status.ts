@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { MlTrainingStatus } from "../../contract/ml_training.ts";
-import type { AnyJob, JobState } from "../../lib/job_queue.ts";
+import type { AnyJob, JobState } from "../../lib/jobs/job_queue.ts";
 import { logFieldsOfError } from "../../lib/errors.ts";
 import { LineLog } from "../../lib/line_log.ts";
 import type { Logger } from "../../lib/log.ts";

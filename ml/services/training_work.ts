@@ -1,8 +1,8 @@
 /** Owns the work of one training job: its process followed to the end, then its adapter published. */
 import type { TrainingResult } from "../../contract/ml_training.ts";
 import { ApiError } from "../../lib/errors.ts";
-import { PermanentJobError, RetryLaterError } from "../../lib/job_errors.ts";
-import type { JobContext } from "../../lib/job_queue.ts";
+import { PermanentJobError, RetryLaterError } from "../../lib/jobs/job_errors.ts";
+import type { JobContext } from "../../lib/jobs/job_queue.ts";
 import { ModelError } from "../models/model_error.ts";
 import type { JobFolders } from "../training/job_folders.ts";
 import { failureOf } from "../training/run/run_failure.ts";

@@ -1,6 +1,6 @@
 /** Owns who a request comes from, as every route and service sees it. */
 import type { DeviceScope } from "../../contract/devices.ts";
-import type { ApiEnv } from "../../lib/http.ts";
+import type { ApiEnv } from "../../lib/http/app.ts";
 
 /** An active device; all it may see belongs to its account. */
 export interface Caller {

@@ -14,7 +14,7 @@ import {
 } from "../../contract/ml_training.ts";
 import { ML_PATHS, pathOf } from "../../contract/paths.ts";
 import { z } from "../../deps.ts";
-import { createClient, RemoteError, type StreamEvent, UnreachableError } from "../../lib/client.ts";
+import { createClient, RemoteError, type StreamEvent, UnreachableError } from "../../lib/http/client.ts";
 import { ApiError } from "../../lib/errors.ts";
 
 /** A draft waits for the drafts before it, and a large model on a small machine takes minutes. */

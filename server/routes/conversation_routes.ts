@@ -9,7 +9,7 @@ import {
 import { deletionSchema } from "../../contract/deletion.ts";
 import { pageQuerySchema } from "../../contract/paging.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
-import { createRoutes, documentedPath, errorResponses, jsonResponse } from "../../lib/http.ts";
+import { createRoutes, documentedPath, errorResponses, jsonResponse } from "../../lib/http/app.ts";
 import type { ServerEnv } from "../auth/caller.ts";
 import type { ConversationService } from "../services/conversation_service.ts";
 import { idParams, pageQuery, withToken } from "./parameters.ts";

@@ -10,7 +10,7 @@ import {
   verifyDeviceResponseSchema,
 } from "../../contract/devices.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
-import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http.ts";
+import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
 import type { ServerEnv } from "../auth/caller.ts";
 import type { ClientAddressOf } from "../auth/client_address.ts";
 import type { DeviceService } from "../services/device_service.ts";

@@ -10,7 +10,7 @@ import {
   responseRecordSchema,
 } from "../../contract/responses.ts";
 import { idSchema } from "../../contract/scalars.ts";
-import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http.ts";
+import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
 import type { ServerEnv } from "../auth/caller.ts";
 import type { Drafting } from "../services/drafting.ts";
 import type { ResponseService } from "../services/response_service.ts";

@@ -7,7 +7,7 @@ import {
   importSamplesResponseSchema,
   trainingSampleListSchema,
 } from "../../contract/training.ts";
-import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http.ts";
+import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
 import type { ServerEnv } from "../auth/caller.ts";
 import type { TrainingService } from "../services/training_service.ts";
 import { idParams, pageQuery, withToken } from "./parameters.ts";

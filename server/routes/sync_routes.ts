@@ -12,7 +12,7 @@ import {
   syncMessagesResponseSchema,
   syncStatusResponseSchema,
 } from "../../contract/sync.ts";
-import { createRoutes, errorResponses, jsonBody, jsonResponse } from "../../lib/http.ts";
+import { createRoutes, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
 import type { ServerEnv } from "../auth/caller.ts";
 import type { SyncService } from "../services/sync_service.ts";
 import { withToken } from "./parameters.ts";

@@ -6,8 +6,8 @@ import {
   trainingJobListSchema,
   trainingJobResponseSchema,
 } from "../../contract/training.ts";
-import { type ServerSentEvent, streamEvents, StreamPlaces } from "../../lib/event_stream.ts";
-import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http.ts";
+import { type ServerSentEvent, streamEvents, StreamPlaces } from "../../lib/http/event_stream.ts";
+import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { ServerEnv } from "../auth/caller.ts";
 import type { TrainingEvent, TrainingService } from "../services/training_service.ts";

@@ -1,8 +1,8 @@
 /** Owns drafting in the background: what the job queue carries, and the work it does. */
 import type { ErrorCode } from "../../contract/errors.ts";
 import { ApiError } from "../../lib/errors.ts";
-import { PermanentJobError, RetryLaterError } from "../../lib/job_errors.ts";
-import type { JobHandler, JobQueue } from "../../lib/job_queue.ts";
+import { PermanentJobError, RetryLaterError } from "../../lib/jobs/job_errors.ts";
+import type { JobHandler, JobQueue } from "../../lib/jobs/job_queue.ts";
 import { isDatabaseUnavailable } from "../store/database_errors.ts";
 import type { ResponseStore } from "../store/response_store.ts";
 import type { DraftResponse } from "../store/schema.ts";

@@ -1,6 +1,6 @@
 /** A process of its own that works on a job queue in Deno KV: a second worker, or one that a test kills. */
-import type { JobHandler } from "../../lib/job_queue.ts";
-import { KvJobQueue } from "../../lib/job_queue_kv.ts";
+import type { JobHandler } from "../../lib/jobs/job_queue.ts";
+import { KvJobQueue } from "../../lib/jobs/kv_job_queue.ts";
 import { aborted } from "../../lib/lifecycle.ts";
 import { createLogger, writeLine } from "../../lib/log.ts";
 import type { ChildEvent, ChildOrder, SuiteTasks } from "./job_queue_process.ts";

@@ -1,7 +1,7 @@
 /** Starts, follows and kills the processes of `job_queue_child.ts`. */
 import assert from "node:assert/strict";
-import type { JobAbortCause } from "../../lib/job_errors.ts";
-import type { JobQueueOptions } from "../../lib/job_queue.ts";
+import type { JobAbortCause } from "../../lib/jobs/job_errors.ts";
+import type { JobQueueOptions } from "../../lib/jobs/job_queue.ts";
 import { withDeadline } from "../../lib/lifecycle.ts";
 
 /** The tasks of the queues under test. */

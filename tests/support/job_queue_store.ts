@@ -1,6 +1,6 @@
 /** What the job queue suite needs of an adapter, and how its tests wait for what a queue does. */
 import assert from "node:assert/strict";
-import type { AnyJob, Job, JobQueue, JobQueueOptions, JobState, TaskMap } from "../../lib/job_queue.ts";
+import type { AnyJob, Job, JobQueue, JobQueueOptions, JobState, TaskMap } from "../../lib/jobs/job_queue.ts";
 import { withDeadline } from "../../lib/lifecycle.ts";
 import { type ChildWork, type JobQueueProcess, PATIENCE_MS, type SuiteTasks } from "./job_queue_process.ts";
 

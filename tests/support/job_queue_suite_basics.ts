@@ -1,6 +1,6 @@
 /** The part of the job queue suite about adding, ordering, reading and deleting jobs. */
 import assert from "node:assert/strict";
-import type { JobHandlers } from "../../lib/job_queue.ts";
+import type { JobHandlers } from "../../lib/jobs/job_queue.ts";
 import { FakeClock } from "./fake_clock.ts";
 import type { SuiteTasks } from "./job_queue_process.ts";
 import { catchUp, finished, type JobQueueStore, soon, until } from "./job_queue_store.ts";

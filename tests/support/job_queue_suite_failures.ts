@@ -1,7 +1,7 @@
 /** The part of the job queue suite about errors, retries and dependencies that are down. */
 import assert from "node:assert/strict";
-import { PermanentJobError, RetryLaterError } from "../../lib/job_errors.ts";
-import type { JobContext } from "../../lib/job_queue.ts";
+import { PermanentJobError, RetryLaterError } from "../../lib/jobs/job_errors.ts";
+import type { JobContext } from "../../lib/jobs/job_queue.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { catchUp, finished, type JobQueueStore, until } from "./job_queue_store.ts";
 

@@ -1,7 +1,7 @@
 /** The part of the job queue suite about several processes on one store, crashes, and real time. */
 import assert from "node:assert/strict";
 import { delay } from "../../lib/backoff.ts";
-import type { JobContext } from "../../lib/job_queue.ts";
+import type { JobContext } from "../../lib/jobs/job_queue.ts";
 import { finished, type JobQueueStore, SHORT_LEASE, untilState } from "./job_queue_store.ts";
 
 /** Deno KV delivers a queue message again about 60 s after its handler took it and did not return in 5 s. */

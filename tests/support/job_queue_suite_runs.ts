@@ -1,7 +1,7 @@
 /** The part of the job queue suite about running jobs: concurrency, leases, cancelling, stopping. */
 import assert from "node:assert/strict";
-import { JobAbortedError } from "../../lib/job_errors.ts";
-import type { JobContext } from "../../lib/job_queue.ts";
+import { JobAbortedError } from "../../lib/jobs/job_errors.ts";
+import type { JobContext } from "../../lib/jobs/job_queue.ts";
 import { aborted } from "../../lib/lifecycle.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { catchUp, finished, type JobQueueStore, soon, untilState } from "./job_queue_store.ts";

@@ -13,7 +13,7 @@ import {
 } from "../../contract/ml_training.ts";
 import { ML_PATHS } from "../../contract/paths.ts";
 import { type Context, streamSSE } from "../../deps.ts";
-import { createApiApp, createRoutes } from "../../lib/http.ts";
+import { createApiApp, createRoutes } from "../../lib/http/app.ts";
 import { ApiError } from "../../lib/errors.ts";
 import { createLogger } from "../../lib/log.ts";
 

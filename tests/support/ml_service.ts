@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { errorBodySchema } from "../../contract/errors.ts";
-import { KvJobQueue } from "../../lib/job_queue_kv.ts";
+import { KvJobQueue } from "../../lib/jobs/kv_job_queue.ts";
 import { createLogger } from "../../lib/log.ts";
 import { createMetrics } from "../../lib/metrics.ts";
 import { createMlApp } from "../../ml/app.ts";

@@ -33,7 +33,7 @@ import {
   trainingSampleListSchema,
 } from "../../contract/training.ts";
 import { type ModelsResponse, modelsResponseSchema } from "../../contract/models.ts";
-import { createClient } from "../../lib/client.ts";
+import { createClient } from "../../lib/http/client.ts";
 
 /** A draft of a small model on a slow machine takes seconds, not minutes. */
 const DRAFT_TIMEOUT_MS = 180_000;

@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { registerDeviceResponseSchema, verifyDeviceResponseSchema } from "../../contract/devices.ts";
 import { type ErrorBody, errorBodySchema, type ErrorCode } from "../../contract/errors.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
-import { KvJobQueue } from "../../lib/job_queue_kv.ts";
+import { KvJobQueue } from "../../lib/jobs/kv_job_queue.ts";
 import { createLogger } from "../../lib/log.ts";
 import { createMetrics } from "../../lib/metrics.ts";
 import { createServerApp, type ServerAppOptions } from "../../server/app.ts";

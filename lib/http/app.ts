@@ -10,10 +10,10 @@ import {
   requestId,
   type RequestIdVariables,
   secureHeaders,
-} from "../deps.ts";
-import { errorBodySchema, type Fault } from "../contract/errors.ts";
-import { ApiError, errorBodyOf, logFieldsOfError, phraseOfStatus } from "./errors.ts";
-import type { Logger } from "./log.ts";
+} from "../../deps.ts";
+import { errorBodySchema, type Fault } from "../../contract/errors.ts";
+import { ApiError, errorBodyOf, logFieldsOfError, phraseOfStatus } from "../errors.ts";
+import type { Logger } from "../log.ts";
 import type { BodyLimits } from "./packed_bodies.ts";
 
 /** What every request's context carries. */

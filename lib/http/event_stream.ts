@@ -1,8 +1,8 @@
 /** Owns answers of server-sent events: how many each reader may hold open, kept alive, ended with an `error` that is told. */
-import { type Context, streamSSE } from "../deps.ts";
-import { ApiError, errorBodyOf, logFieldsOfError } from "./errors.ts";
-import type { ApiEnv } from "./http.ts";
-import type { Logger } from "./log.ts";
+import { type Context, streamSSE } from "../../deps.ts";
+import { ApiError, errorBodyOf, logFieldsOfError } from "../errors.ts";
+import type { ApiEnv } from "./app.ts";
+import type { Logger } from "../log.ts";
 
 /** Proxies close a connection that is silent for a minute, and a reader that left may be noticed by a write only. */
 const HEARTBEAT_MS = 15_000;

@@ -1,6 +1,6 @@
 /** Questions about a job queue in Deno KV that its index entries answer without reading a record. */
 import type { JobState } from "./job_queue.ts";
-import { idOfKey, type IndexValue, type JobKeys, type JobRecord } from "./job_record.ts";
+import { idOfKey, type IndexValue, type JobKeys, type JobRecord } from "./record.ts";
 
 /** Deno KV hands out at most this many entries at once (ext/kv/config.rs). */
 const LIST_BATCH = 1000;

@@ -1,5 +1,5 @@
 /** Pauses of tasks whose dependency is down, so that a long queue does not try it once for every job. */
-import { backoffMs, type BackoffOptions } from "./backoff.ts";
+import { backoffMs, type BackoffOptions } from "../backoff.ts";
 
 interface Pause {
   /** Pauses in a row. */

@@ -1,12 +1,12 @@
 /** Looks over a queue's ledger at intervals: dead leases, jobs no bell rang for, expired records, files left behind. */
-import type { JobBodies } from "./job_bodies.ts";
+import type { JobBodies } from "./bodies.ts";
 import type { Clock } from "./job_clock.ts";
-import type { JobIndex } from "./job_index.ts";
-import type { JobLedger } from "./job_ledger.ts";
-import { idOfKey, isFinal } from "./job_record.ts";
-import type { JobRunner } from "./job_runner.ts";
-import { isHeldBy, leaseExpired } from "./job_transitions.ts";
-import type { Logger } from "./log.ts";
+import type { JobIndex } from "./index_queries.ts";
+import type { JobLedger } from "./store.ts";
+import { idOfKey, isFinal } from "./record.ts";
+import type { JobRunner } from "./runner.ts";
+import { isHeldBy, leaseExpired } from "./transitions.ts";
+import type { Logger } from "../log.ts";
 
 /** At most this many expired jobs are deleted in one sweep. */
 const EXPIRY_BATCH = 100;

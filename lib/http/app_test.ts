@@ -1,12 +1,12 @@
 /** Tests that every failure of a request ends in the documented error body. */
 import assert from "node:assert/strict";
-import { createRoute, z } from "../deps.ts";
-import { type ErrorBody, errorBodySchema } from "../contract/errors.ts";
-import { ApiError } from "./errors.ts";
+import { createRoute, z } from "../../deps.ts";
+import { type ErrorBody, errorBodySchema } from "../../contract/errors.ts";
+import { ApiError } from "../errors.ts";
 import { mountDocs } from "./api_docs.ts";
 import { gzip } from "./gzip.ts";
-import { createApiApp, createRoutes, jsonBody, jsonResponse } from "./http.ts";
-import { createLogger } from "./log.ts";
+import { createApiApp, createRoutes, jsonBody, jsonResponse } from "./app.ts";
+import { createLogger } from "../log.ts";
 import { unpackBodies } from "./packed_bodies.ts";
 
 const echoRoute = createRoute({

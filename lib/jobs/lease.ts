@@ -1,11 +1,11 @@
 /** One running job's hold on its record: renewed until released, telling the handler when it is lost. */
 import type { Clock } from "./job_clock.ts";
 import { type JobAbortCause, JobAbortedError } from "./job_errors.ts";
-import type { PreparedBody } from "./job_bodies.ts";
-import type { JobLedger } from "./job_ledger.ts";
-import type { ClaimedRecord, JobRecord } from "./job_record.ts";
-import { isHeldBy, renewed } from "./job_transitions.ts";
-import type { Logger } from "./log.ts";
+import type { PreparedBody } from "./bodies.ts";
+import type { JobLedger } from "./store.ts";
+import type { ClaimedRecord, JobRecord } from "./record.ts";
+import { isHeldBy, renewed } from "./transitions.ts";
+import type { Logger } from "../log.ts";
 
 /** Progress is written at most this often. */
 const PROGRESS_SPACING_MS = 500;

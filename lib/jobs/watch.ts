@@ -1,7 +1,7 @@
 /** Follows one job's record as it changes, in this process and in others. */
 import type { Clock } from "./job_clock.ts";
-import type { JobLedger } from "./job_ledger.ts";
-import { isFinal, type JobKeys, type JobRecord } from "./job_record.ts";
+import type { JobLedger } from "./store.ts";
+import { isFinal, type JobKeys, type JobRecord } from "./record.ts";
 
 /** `Deno.Kv.watch` does not see the writes of other processes (measured on Deno 2.9.6), so they are looked up. */
 const POLL_MS = 1_000;

@@ -1,13 +1,13 @@
 /** The job queue on Deno KV: the ledger is the truth, KV's own queue only rings the bell. */
-import type { BackoffOptions } from "./backoff.ts";
+import type { BackoffOptions } from "../backoff.ts";
 import { join } from "node:path";
-import { encodeBody, JobBodies } from "./job_bodies.ts";
+import { encodeBody, JobBodies } from "./bodies.ts";
 import { type Clock, systemClock } from "./job_clock.ts";
-import { onBell } from "./job_doorbell.ts";
-import { ApiError } from "./errors.ts";
-import type { UntypedHandlers } from "./job_execution.ts";
-import { JobIndex } from "./job_index.ts";
-import { JobLedger } from "./job_ledger.ts";
+import { onBell } from "./notification.ts";
+import { ApiError } from "../errors.ts";
+import type { UntypedHandlers } from "./execution.ts";
+import { JobIndex } from "./index_queries.ts";
+import { JobLedger } from "./store.ts";
 import type {
   AnyJob,
   EnqueueOptions,
@@ -21,11 +21,11 @@ import type {
   TaskMap,
   TaskName,
 } from "./job_queue.ts";
-import { checkedName, isFinal, JobKeys, type JobRecord } from "./job_record.ts";
-import { JobRunner } from "./job_runner.ts";
-import { JobSweeper } from "./job_sweeper.ts";
-import { cancelled, newRecord } from "./job_transitions.ts";
-import { watchRecord } from "./job_watch.ts";
+import { checkedName, isFinal, JobKeys, type JobRecord } from "./record.ts";
+import { JobRunner } from "./runner.ts";
+import { JobSweeper } from "./sweeper.ts";
+import { cancelled, newRecord } from "./transitions.ts";
+import { watchRecord } from "./watch.ts";
 
 const DEFAULT_LEASE_MS = 30_000;
 const DEFAULT_SWEEP_MS = 15_000;

@@ -1,6 +1,6 @@
 /** Owns taking in request bodies that come packed as gzip, so that everything behind it sees them plain. */
-import type { MiddlewareHandler } from "../deps.ts";
-import { ApiError } from "./errors.ts";
+import type { MiddlewareHandler } from "../../deps.ts";
+import { ApiError } from "../errors.ts";
 import { gunzip } from "./gzip.ts";
 
 function malformed(): ApiError {

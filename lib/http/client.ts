@@ -1,8 +1,8 @@
 /** Owns the typed HTTP client: timeouts, retries with backoff, and errors that name what went wrong. */
 import type { z } from "zod";
-import { type ErrorBody, errorBodySchema } from "../contract/errors.ts";
-import { backoffMs, delay } from "./backoff.ts";
-import { messageOf } from "./errors.ts";
+import { type ErrorBody, errorBodySchema } from "../../contract/errors.ts";
+import { backoffMs, delay } from "../backoff.ts";
+import { messageOf } from "../errors.ts";
 import { gzip, LEAST_GZIP_BYTES } from "./gzip.ts";
 import { textLinesOf } from "./text_lines.ts";
 

@@ -2,22 +2,28 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
-import { FakeClock } from "../tests/support/fake_clock.ts";
-import { JobQueueProcess, type SuiteTasks } from "../tests/support/job_queue_process.ts";
-import { catchUp, finished, type JobQueueStore, soon, untilState } from "../tests/support/job_queue_store.ts";
-import { testJobQueue } from "../tests/support/job_queue_suite.ts";
-import { ApiError } from "./errors.ts";
-import { JobBodies } from "./job_bodies.ts";
-import { bellFor, onBell } from "./job_doorbell.ts";
-import { JobIndex } from "./job_index.ts";
-import { JobLedger } from "./job_ledger.ts";
+import { FakeClock } from "../../tests/support/fake_clock.ts";
+import { JobQueueProcess, type SuiteTasks } from "../../tests/support/job_queue_process.ts";
+import {
+  catchUp,
+  finished,
+  type JobQueueStore,
+  soon,
+  untilState,
+} from "../../tests/support/job_queue_store.ts";
+import { testJobQueue } from "../../tests/support/job_queue_suite.ts";
+import { ApiError } from "../errors.ts";
+import { JobBodies } from "./bodies.ts";
+import { bellFor, onBell } from "./notification.ts";
+import { JobIndex } from "./index_queries.ts";
+import { JobLedger } from "./store.ts";
 import type { JobQueue, JobQueueOptions, TaskMap } from "./job_queue.ts";
-import { KvJobQueue } from "./job_queue_kv.ts";
-import { JobKeys, type JobRecord } from "./job_record.ts";
-import { JobRunner } from "./job_runner.ts";
-import { JobSweeper } from "./job_sweeper.ts";
-import { claimed } from "./job_transitions.ts";
-import { createLogger } from "./log.ts";
+import { KvJobQueue } from "./kv_job_queue.ts";
+import { JobKeys, type JobRecord } from "./record.ts";
+import { JobRunner } from "./runner.ts";
+import { JobSweeper } from "./sweeper.ts";
+import { claimed } from "./transitions.ts";
+import { createLogger } from "../log.ts";
 
 interface KvStore extends JobQueueStore {
   kv: Deno.Kv;

@@ -1,9 +1,9 @@
 /** Payloads and results of jobs: JSON in Deno KV while they are small, in a file of the job's own folder when not. */
 import { join } from "node:path";
 import type { Clock } from "./job_clock.ts";
-import { commit } from "./job_commit.ts";
+import { commit } from "./commit.ts";
 import { PermanentJobError } from "./job_errors.ts";
-import { type BodyName, type BodyRef, idOfKey, type JobKeys } from "./job_record.ts";
+import { type BodyName, type BodyRef, idOfKey, type JobKeys } from "./record.ts";
 
 /** Bodies above this go to files: half of what a Deno KV value can hold (65,536 bytes, ext/kv/config.rs). */
 export const INLINE_LIMIT_BYTES = 32 * 1024;

@@ -1,7 +1,7 @@
 /** Owns what a service measures of its own HTTP side, and the endpoint that shows all its metrics. */
-import { type Context, createMiddleware, type OpenAPIHono, routePath } from "../deps.ts";
-import type { ApiEnv } from "./http.ts";
-import { type Metrics, METRICS_CONTENT_TYPE } from "./metrics.ts";
+import { type Context, createMiddleware, type OpenAPIHono, routePath } from "../../deps.ts";
+import type { ApiEnv } from "./app.ts";
+import { type Metrics, METRICS_CONTENT_TYPE } from "../metrics.ts";
 
 /** The pattern of the route that answered, so that ids in paths make no series of their own. */
 function routeLabelOf(c: Context): string {

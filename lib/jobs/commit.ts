@@ -1,5 +1,5 @@
 /** Commits to a Deno KV whose file other processes write to as well. */
-import { backoffMs, delay } from "./backoff.ts";
+import { backoffMs, delay } from "../backoff.ts";
 
 /** SQLite's message when another process writes at that moment; Deno KV passes it on instead of waiting (measured on 2.9.6). */
 const LOCKED = "database is locked";

@@ -1,5 +1,5 @@
 /** The doorbell of the job queues that share one Deno KV: a queue message that says "look into the ledger", no more. */
-import type { Logger } from "./log.ts";
+import type { Logger } from "../log.ts";
 
 /** The queue message; it carries no work, so it may come twice, late or never. */
 export interface BellMessage {

@@ -1,17 +1,17 @@
 /** Runs the jobs of one queue in this process: claims what is due, a bounded number at a time, and sweeps up after crashes. */
-import type { BackoffOptions } from "./backoff.ts";
-import type { JobBodies } from "./job_bodies.ts";
+import type { BackoffOptions } from "../backoff.ts";
+import type { JobBodies } from "./bodies.ts";
 import type { Clock } from "./job_clock.ts";
 import type { JobAbortCause } from "./job_errors.ts";
-import { execute, type ExecutionParts, type UntypedHandlers } from "./job_execution.ts";
-import type { JobIndex } from "./job_index.ts";
-import { JobLease } from "./job_lease.ts";
-import type { JobLedger } from "./job_ledger.ts";
-import { TaskPauses } from "./job_pauses.ts";
+import { execute, type ExecutionParts, type UntypedHandlers } from "./execution.ts";
+import type { JobIndex } from "./index_queries.ts";
+import { JobLease } from "./lease.ts";
+import type { JobLedger } from "./store.ts";
+import { TaskPauses } from "./pauses.ts";
 import type { StopOptions } from "./job_queue.ts";
-import type { ClaimedRecord } from "./job_record.ts";
-import { claimed, handedBack } from "./job_transitions.ts";
-import type { Logger } from "./log.ts";
+import type { ClaimedRecord } from "./record.ts";
+import { claimed, handedBack } from "./transitions.ts";
+import type { Logger } from "../log.ts";
 
 const DEFAULT_DEADLINE_MS = 5_000;
 

@@ -1,8 +1,8 @@
 /** Owns a service's own documentation: the OpenAPI document, and a page to read it that loads nothing foreign. */
 import { join } from "node:path";
 import swaggerUiPath from "swagger-ui-dist/absolute-path.js";
-import type { OpenAPIHono } from "../deps.ts";
-import type { ApiEnv } from "./http.ts";
+import type { OpenAPIHono } from "../../deps.ts";
+import type { ApiEnv } from "./app.ts";
 
 export interface ApiInfo {
   title: string;

@@ -1,13 +1,13 @@
 /** Runs one claimed job through its handler and writes what became of it. */
-import { backoffMs, type BackoffOptions } from "./backoff.ts";
-import { encodeBody, type JobBodies, type PreparedBody } from "./job_bodies.ts";
+import { backoffMs, type BackoffOptions } from "../backoff.ts";
+import { encodeBody, type JobBodies, type PreparedBody } from "./bodies.ts";
 import type { Clock } from "./job_clock.ts";
 import { PermanentJobError, RetryLaterError } from "./job_errors.ts";
-import type { JobLease } from "./job_lease.ts";
-import type { TaskPauses } from "./job_pauses.ts";
+import type { JobLease } from "./lease.ts";
+import type { TaskPauses } from "./pauses.ts";
 import type { JobHandler, TaskShape } from "./job_queue.ts";
-import { isFinal, type JobRecord } from "./job_record.ts";
-import { completed, failed, failureOf, handedBack, postponed, retried } from "./job_transitions.ts";
+import { isFinal, type JobRecord } from "./record.ts";
+import { completed, failed, failureOf, handedBack, postponed, retried } from "./transitions.ts";
 
 /** Handlers by task, their types forgotten: the queue's interface has checked them. */
 export type UntypedHandlers = Record<string, JobHandler<TaskShape & { progress: unknown }>>;

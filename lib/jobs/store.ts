@@ -1,8 +1,8 @@
 /** The ledger of a job queue in Deno KV: its records, changed only by version-checked atomic commits. */
-import type { PreparedBody } from "./job_bodies.ts";
-import { commit } from "./job_commit.ts";
-import { bellFor } from "./job_doorbell.ts";
-import type { IndexEntry } from "./job_index.ts";
+import type { PreparedBody } from "./bodies.ts";
+import { commit } from "./commit.ts";
+import { bellFor } from "./notification.ts";
+import type { IndexEntry } from "./index_queries.ts";
 import {
   type BodyName,
   idOfKey,
@@ -11,8 +11,8 @@ import {
   isJobRecord,
   type JobKeys,
   type JobRecord,
-} from "./job_record.ts";
-import type { Logger } from "./log.ts";
+} from "./record.ts";
+import type { Logger } from "../log.ts";
 
 /** Deno KV reads at most this many keys in one `getMany` (ext/kv/config.rs). */
 const GET_MANY_LIMIT = 10;

@@ -1,5 +1,5 @@
 /** How a job's record changes: one pure function for each step of its life. */
-import { type BodyRef, type ClaimedRecord, isFinal, type JobRecord } from "./job_record.ts";
+import { type BodyRef, type ClaimedRecord, isFinal, type JobRecord } from "./record.ts";
 import type { JobFailure } from "./job_queue.ts";
 
 const ABSENT: BodyRef = { kind: "absent" };
