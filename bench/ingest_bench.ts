@@ -16,7 +16,7 @@ import {
 import { type Client, createClient } from "../lib/http/client.ts";
 import { writeLine } from "../lib/log.ts";
 import { type Database, openDatabase } from "../server/store/database.ts";
-import { findRunningPostgres } from "../server/store/embedded_postgres.ts";
+import { findRunningPostgres } from "../server/store/postgres/embedded_postgres.ts";
 import { migrate } from "../server/store/migrate.ts";
 import { newId } from "../server/store/new_id.ts";
 import { choosePort, ServiceProcess } from "../tools/service_process.ts";

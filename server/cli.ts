@@ -4,7 +4,7 @@ import { writeLine } from "../lib/log.ts";
 import { hashPairingCode } from "./auth/pairing_code.ts";
 import { loadSecret } from "./auth/secret.ts";
 import type { ServerConfig } from "./config.ts";
-import type { DeviceStore } from "./store/device_store.ts";
+import type { DeviceStore } from "./store/devices/device_store.ts";
 import type { Device } from "./store/schema.ts";
 import { joinStore } from "./store/store.ts";
 

@@ -8,9 +8,9 @@ import { connectionAddressOf } from "./auth/client_address.ts";
 import { loadSecret } from "./auth/secret.ts";
 import { createMlClient } from "./clients/ml.ts";
 import type { ServerConfig } from "./config.ts";
-import { createDraftHandler, recoverDrafts, type ServerTasks } from "./services/draft_jobs.ts";
-import { MlSweeper } from "./services/ml_sweeper.ts";
-import { createJobFollower } from "./services/training_follower.ts";
+import { createDraftHandler, recoverDrafts, type ServerTasks } from "./services/drafts/draft_jobs.ts";
+import { MlSweeper } from "./services/training/ml_reconciler.ts";
+import { createJobFollower } from "./services/training/training_job_sync.ts";
 import { openStore } from "./store/store.ts";
 
 /** Drafts asked of ml at once; ml queues what it cannot do yet. */

@@ -229,7 +229,7 @@ Deno.test("the layer check accepts a tree that keeps the rules", async () => {
     "lib/http/app.ts": 'import { Hono } from "../deps.ts";\nimport { sync } from "../contract/sync.ts";',
     "server/config.ts": 'import { env } from "../lib/config.ts";\nDeno.env.get("X");',
     "server/store/rows.ts": 'import postgres from "postgres";\nimport { sql } from "drizzle-orm";',
-    "server/store/postgres_binaries.ts": "await import(name);",
+    "server/store/postgres/binaries.ts": "await import(name);",
     "server/services/rows.ts": 'import { rows } from "../store/rows.ts";',
     "server/auth/token.ts": 'import type { rows } from "../store/rows.ts";',
     "server/routes/rows.ts":

@@ -101,7 +101,7 @@ const GLOBAL_HOMES: Readonly<Record<string, string>> = {
 };
 
 /** The only files that may import a module whose name is made at run time: the binaries of one platform. */
-const COMPUTED_IMPORT_HOMES = ["server/store/postgres_binaries.ts"];
+const COMPUTED_IMPORT_HOMES = ["server/store/postgres/binaries.ts"];
 
 /** Finds where a file stands by its path from the root; undefined when no rule names the place. */
 export function placeOf(path: string): Place | undefined {

@@ -1,6 +1,6 @@
 /** Owns the secrets that are planted in an account's samples, how they are asked for, and what counts as reproduced. */
 import { seededRandom } from "../../ml/engine/seeded_random.ts";
-import { buildPrompt } from "../../server/services/prompt_builder.ts";
+import { buildPrompt } from "../../server/services/drafts/prompt_builder.ts";
 
 export const SECRET_KINDS = ["code", "card", "address", "passphrase"] as const;
 export type SecretKind = typeof SECRET_KINDS[number];

@@ -1,6 +1,6 @@
 /** Owns choosing people of the Chit-Chat corpus by a fixed rule, and their replies as samples like the product's. */
 import type { Corpus } from "../../demo/corpus.ts";
-import { buildPrompt } from "../../server/services/prompt_builder.ts";
+import { buildPrompt } from "../../server/services/drafts/prompt_builder.ts";
 import { styleOf } from "./reply_style.ts";
 
 /** Turns of the conversation that the model sees before a reply. */

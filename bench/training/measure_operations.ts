@@ -4,7 +4,7 @@ import type { OperationTime } from "../../ml/training/ggml/graph_profile.ts";
 import { matrixUnitMemory } from "../../ml/training/ggml/matrix_unit.ts";
 import { openGgml } from "../../ml/training/ggml/library.ts";
 import { groupSamples, packGroup } from "../../ml/training/model/micro_batch.ts";
-import { type LoadedParts, withParts } from "../../ml/training/model/model_oracle_suite.ts";
+import { type LoadedParts, withParts } from "../../tests/suites/training/model_oracle_suite.ts";
 import { ModelGraph } from "../../ml/training/model/model_graph.ts";
 import { autoFormats } from "../../ml/training/memory_estimate.ts";
 import { DEFAULT_MICRO_BATCH_TOKENS, type TokenSample } from "../../ml/training/trainer.ts";

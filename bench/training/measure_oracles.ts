@@ -6,7 +6,7 @@ import {
   differencesFromLlama,
   openOracle,
   WIDE_SHAPE,
-} from "../../ml/training/model/model_oracle_suite.ts";
+} from "../../tests/suites/training/model_oracle_suite.ts";
 import type { FixedFormat } from "../../ml/training/model/weight_plan.ts";
 import { buildLlamaGguf } from "../../tests/support/llama_gguf.ts";
 import { fetchSmallModel } from "../../tests/support/small_model.ts";

@@ -11,7 +11,7 @@ import {
   soon,
   untilState,
 } from "../../tests/support/job_queue_store.ts";
-import { testJobQueue } from "../../tests/support/job_queue_suite.ts";
+import { testJobQueue } from "../../tests/suites/jobs/job_queue_suite.ts";
 import { ApiError } from "../errors.ts";
 import { JobBodies } from "./bodies.ts";
 import { bellFor, onBell } from "./notification.ts";

@@ -6,7 +6,7 @@ import { seededRandom } from "../engine/seeded_random.ts";
 import { GgufFile } from "./ggml/gguf_file.ts";
 import { openGgml } from "./ggml/library.ts";
 import { createTrainer } from "./lora_trainer.ts";
-import { llamaTable, openOracle } from "./model/model_oracle_suite.ts";
+import { llamaTable, openOracle } from "../../tests/suites/training/model_oracle_suite.ts";
 import {
   LORA_TARGETS,
   type LoraOptions,

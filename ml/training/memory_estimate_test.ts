@@ -6,7 +6,7 @@ import { GgufFile } from "./ggml/gguf_file.ts";
 import { openGgml } from "./ggml/library.ts";
 import { packGroup } from "./model/micro_batch.ts";
 import { ModelGraph } from "./model/model_graph.ts";
-import { withParts } from "./model/model_oracle_suite.ts";
+import { withParts } from "../../tests/suites/training/model_oracle_suite.ts";
 import type { LoraOptions, TrainerOptions } from "./trainer.ts";
 
 const SHAPE = { layers: 8, width: 256, heads: 4, keyValueHeads: 2, feedForward: 704 };

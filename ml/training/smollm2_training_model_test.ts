@@ -4,7 +4,13 @@ import { join } from "node:path";
 import type { Llama } from "node-llama-cpp";
 import { fetchSmallModel } from "../../tests/support/small_model.ts";
 import { createTrainer } from "./lora_trainer.ts";
-import { differenceOf, graphTable, llamaTable, openOracle, withParts } from "./model/model_oracle_suite.ts";
+import {
+  differenceOf,
+  graphTable,
+  llamaTable,
+  openOracle,
+  withParts,
+} from "../../tests/suites/training/model_oracle_suite.ts";
 import type { TokenSample } from "./trainer.ts";
 
 const TEXT =

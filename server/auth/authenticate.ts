@@ -3,7 +3,7 @@ import { createMiddleware } from "../../deps.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import { ApiError } from "../../lib/errors.ts";
 import { bearerTokenOf } from "../../lib/http/app.ts";
-import { type DeviceStore, SEEN_PRECISION_MS } from "../store/device_store.ts";
+import { type DeviceStore, SEEN_PRECISION_MS } from "../store/devices/device_store.ts";
 import type { Caller, ServerEnv } from "./caller.ts";
 import type { Tokens } from "./tokens.ts";
 

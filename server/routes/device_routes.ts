@@ -13,7 +13,7 @@ import { SERVER_PATHS } from "../../contract/paths.ts";
 import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
 import type { ServerEnv } from "../auth/caller.ts";
 import type { ClientAddressOf } from "../auth/client_address.ts";
-import type { DeviceService } from "../services/device_service.ts";
+import type { DeviceService } from "../services/devices/device_service.ts";
 import { idParams, pageQuery, withToken } from "./parameters.ts";
 
 const register = createRoute({

@@ -4,7 +4,7 @@ import { adapterIdSchema, modelsResponseSchema } from "../../contract/models.ts"
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import { createRoutes, documentedPath, errorResponses, jsonResponse } from "../../lib/http/app.ts";
 import type { ServerEnv } from "../auth/caller.ts";
-import type { ModelsService } from "../services/models_service.ts";
+import type { ModelsService } from "../services/training/models_service.ts";
 import { withToken } from "./parameters.ts";
 
 const get = createRoute({

@@ -6,7 +6,7 @@ import {
   type ResponseRecord,
   responseRecordSchema,
 } from "../../contract/responses.ts";
-import { recoverDrafts } from "../services/draft_jobs.ts";
+import { recoverDrafts } from "../services/drafts/draft_jobs.ts";
 import { type ServerAppUnderTest, startServerApp } from "../../tests/support/server_app.ts";
 import { openTestStore } from "../../tests/support/server_store.ts";
 import { JOHN, sendConversation } from "../../tests/support/sync_batches.ts";

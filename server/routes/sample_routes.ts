@@ -9,7 +9,7 @@ import {
 } from "../../contract/training.ts";
 import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
 import type { ServerEnv } from "../auth/caller.ts";
-import type { TrainingService } from "../services/training_service.ts";
+import type { TrainingService } from "../services/training/training_service.ts";
 import { idParams, pageQuery, withToken } from "./parameters.ts";
 
 /** One JSON value a line. */

@@ -10,7 +10,7 @@ import { type ServerSentEvent, streamEvents, StreamPlaces } from "../../lib/http
 import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { ServerEnv } from "../auth/caller.ts";
-import type { TrainingEvent, TrainingService } from "../services/training_service.ts";
+import type { TrainingEvent, TrainingService } from "../services/training/training_service.ts";
 import { idParams, pageQuery, withToken } from "./parameters.ts";
 
 /** A person's windows and devices, and then some. */

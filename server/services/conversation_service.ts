@@ -11,9 +11,9 @@ import type { Deletion } from "../../contract/deletion.ts";
 import type { PageQuery } from "../../contract/paging.ts";
 import { ApiError } from "../../lib/errors.ts";
 import type { Caller } from "../auth/caller.ts";
-import type { ContactStore } from "../store/contact_store.ts";
-import type { ConversationStore } from "../store/conversation_store.ts";
-import type { Forgetting } from "../store/forgetting.ts";
+import type { ContactStore } from "../store/messages/contact_store.ts";
+import type { ConversationStore } from "../store/messages/conversation_store.ts";
+import type { Forgetting } from "../store/messages/deletion.ts";
 import type {
   Contact as ContactRow,
   Conversation as ConversationRow,

@@ -13,8 +13,8 @@ import type {
 } from "../../contract/sync.ts";
 import type { Counter, Metrics } from "../../lib/metrics.ts";
 import type { Caller } from "../auth/caller.ts";
-import type { ContactStore } from "../store/contact_store.ts";
-import type { MessageIngest, SyncTotals } from "../store/message_ingest.ts";
+import type { ContactStore } from "../store/messages/contact_store.ts";
+import type { MessageIngest, SyncTotals } from "../store/messages/message_ingest.ts";
 
 export interface SyncServiceOptions {
   ingest: MessageIngest;

@@ -1,20 +1,20 @@
 /** Owns the opening of storage: finds or starts PostgreSQL, migrates it, and makes the stores. */
 import { messageOf } from "../../lib/errors.ts";
 import { StartError, withDeadline } from "../../lib/lifecycle.ts";
-import { type AdapterStore, createAdapterStore } from "./adapter_store.ts";
-import { type ContactStore, createContactStore } from "./contact_store.ts";
-import { type ConversationStore, createConversationStore } from "./conversation_store.ts";
+import { type AdapterStore, createAdapterStore } from "./training/adapter_store.ts";
+import { type ContactStore, createContactStore } from "./messages/contact_store.ts";
+import { type ConversationStore, createConversationStore } from "./messages/conversation_store.ts";
 import { type Database, openDatabase, type PostgresAddress } from "./database.ts";
 import { isDatabaseUnavailable } from "./database_errors.ts";
-import { createDeviceStore, type DeviceStore } from "./device_store.ts";
-import { findRunningPostgres, startEmbeddedPostgres } from "./embedded_postgres.ts";
-import { createMessageIngest, type MessageIngest } from "./message_ingest.ts";
-import { createForgetting, type Forgetting } from "./forgetting.ts";
+import { createDeviceStore, type DeviceStore } from "./devices/device_store.ts";
+import { findRunningPostgres, startEmbeddedPostgres } from "./postgres/embedded_postgres.ts";
+import { createMessageIngest, type MessageIngest } from "./messages/message_ingest.ts";
+import { createForgetting, type Forgetting } from "./messages/deletion.ts";
 import { migrate } from "./migrate.ts";
-import { createMlOutboxStore, type MlOutboxStore } from "./ml_outbox_store.ts";
-import { createResponseStore, type ResponseStore } from "./response_store.ts";
-import { createSampleStore, type SampleStore } from "./sample_store.ts";
-import { createTrainingJobStore, type TrainingJobStore } from "./training_job_store.ts";
+import { createMlOutboxStore, type MlOutboxStore } from "./training/ml_outbox_store.ts";
+import { createResponseStore, type ResponseStore } from "./drafts/response_store.ts";
+import { createSampleStore, type SampleStore } from "./training/sample_store.ts";
+import { createTrainingJobStore, type TrainingJobStore } from "./training/training_job_store.ts";
 
 /** Where storage is. */
 export interface StoreOptions {

@@ -4,7 +4,7 @@ import { StartError } from "../../lib/lifecycle.ts";
 import { createTestDatabase, urlOf } from "../../tests/support/postgres.ts";
 import { newAddress, paired, START } from "../../tests/support/store_rows.ts";
 import { joinStore, openStore } from "./store.ts";
-import { MAX_REFUSED_ATTEMPTS } from "./verify_limit.ts";
+import { MAX_REFUSED_ATTEMPTS } from "./devices/verify_limit.ts";
 
 const PING = { timeoutMs: 10_000 };
 

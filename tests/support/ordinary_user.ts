@@ -1,8 +1,8 @@
 /** Owns running a process as an ordinary user from tests that run as root. */
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { exists } from "../../server/store/partial_files.ts";
-import { currentPlatform } from "../../server/store/postgres_binaries.ts";
+import { exists } from "../../server/store/postgres/partial_files.ts";
+import { currentPlatform } from "../../server/store/postgres/binaries.ts";
 import { POSTGRES_CHILD, type ProcessUser } from "./postgres_process.ts";
 
 /** `nobody` on Debian and macOS. */

@@ -4,7 +4,7 @@
  * the habits.
  */
 import type { Corpus } from "../../demo/corpus.ts";
-import { buildPrompt } from "../../server/services/prompt_builder.ts";
+import { buildPrompt } from "../../server/services/drafts/prompt_builder.ts";
 
 /** What Kit writes for common words. */
 const ABBREVIATIONS: Readonly<Record<string, string>> = {

@@ -1,5 +1,5 @@
 /** Owns a process that runs the embedded PostgreSQL of the folder it is given, until its stdin ends or it is killed. */
-import { startEmbeddedPostgres } from "../../server/store/embedded_postgres.ts";
+import { startEmbeddedPostgres } from "../../server/store/postgres/embedded_postgres.ts";
 import { writeErrorLine, writeLine } from "../../lib/log.ts";
 import { messageOf } from "../../lib/errors.ts";
 

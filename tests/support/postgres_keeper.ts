@@ -6,13 +6,13 @@
 import { join } from "node:path";
 import process from "node:process";
 import { openDatabase, type PostgresParts } from "../../server/store/database.ts";
-import { startEmbeddedPostgres } from "../../server/store/embedded_postgres.ts";
+import { startEmbeddedPostgres } from "../../server/store/postgres/embedded_postgres.ts";
 import { migrate } from "../../server/store/migrate.ts";
-import { initCluster, readPassword } from "../../server/store/postgres_cluster.ts";
-import { giveTo, openPathTo, ownerFor } from "../../server/store/postgres_owner.ts";
-import { SUPERUSER } from "../../server/store/postgres_program.ts";
-import { startPostmaster } from "../../server/store/postgres_watchdog.ts";
-import { exists } from "../../server/store/partial_files.ts";
+import { initCluster, readPassword } from "../../server/store/postgres/cluster.ts";
+import { giveTo, openPathTo, ownerFor } from "../../server/store/postgres/owner.ts";
+import { SUPERUSER } from "../../server/store/postgres/program.ts";
+import { startPostmaster } from "../../server/store/postgres/watchdog.ts";
+import { exists } from "../../server/store/postgres/partial_files.ts";
 import { DEBIAN_15_BIN, READY_FILE, type ServerAddresses, TEMPLATE } from "./postgres_run.ts";
 
 const POLL_MS = 300;

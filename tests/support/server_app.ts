@@ -9,9 +9,13 @@ import { createLogger } from "../../lib/log.ts";
 import { createMetrics } from "../../lib/metrics.ts";
 import { createServerApp, type ServerAppOptions } from "../../server/app.ts";
 import { createMlClient } from "../../server/clients/ml.ts";
-import { createDraftHandler, type ServerJobs, type ServerTasks } from "../../server/services/draft_jobs.ts";
-import { MlSweeper } from "../../server/services/ml_sweeper.ts";
-import { createJobFollower } from "../../server/services/training_follower.ts";
+import {
+  createDraftHandler,
+  type ServerJobs,
+  type ServerTasks,
+} from "../../server/services/drafts/draft_jobs.ts";
+import { MlSweeper } from "../../server/services/training/ml_reconciler.ts";
+import { createJobFollower } from "../../server/services/training/training_job_sync.ts";
 import { MlServer } from "./ml_server.ts";
 import { openTestStore } from "./server_store.ts";
 

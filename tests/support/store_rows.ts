@@ -1,8 +1,8 @@
 /** Owns builders of what stores are given in tests: devices, batches and drafts. */
 import assert from "node:assert/strict";
 import type { SyncMessage, SyncMessagesRequest } from "../../contract/sync.ts";
-import type { BatchOrigin } from "../../server/store/ingest_statements.ts";
-import type { DeviceRegistration } from "../../server/store/device_registration.ts";
+import type { BatchOrigin } from "../../server/store/messages/ingest_statements.ts";
+import type { DeviceRegistration } from "../../server/store/devices/device_registration.ts";
 import type { Device, DraftResponse, TrainingSample } from "../../server/store/schema.ts";
 import type { Stores } from "../../server/store/store.ts";
 

@@ -4,7 +4,7 @@ import { buildLlamaGguf } from "../../../tests/support/llama_gguf.ts";
 import { seededRandom } from "../../engine/seeded_random.ts";
 import { CpuBackend } from "../ggml/backend.ts";
 import { AdapterState, OPTIMIZER_DEFAULTS } from "./adapter_state.ts";
-import { withParts } from "./model_oracle_suite.ts";
+import { withParts } from "../../../tests/suites/training/model_oracle_suite.ts";
 
 const OPTIMIZER = {
   ...OPTIMIZER_DEFAULTS,

@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { buildLlamaGguf, type LlamaShape, SMALL_SHAPE } from "../../../tests/support/llama_gguf.ts";
 import { seededRandom } from "../../engine/seeded_random.ts";
 import { LORA_TARGETS, type LoraOptions, type TokenSample } from "../trainer.ts";
-import { autodiffGradient } from "./autodiff_suite.ts";
+import { autodiffGradient } from "../../../tests/suites/training/autodiff_suite.ts";
 import type { LoraModule } from "./lora_layout.ts";
 import { groupSamples, packGroup } from "./micro_batch.ts";
 import { ModelGraph } from "./model_graph.ts";
-import { type LoadedParts, withParts } from "./model_oracle_suite.ts";
+import { type LoadedParts, withParts } from "../../../tests/suites/training/model_oracle_suite.ts";
 
 const random = seededRandom(3);
 const tokens = (length: number) => Array.from({ length }, () => Math.floor(random() * 340));

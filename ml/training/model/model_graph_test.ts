@@ -15,7 +15,7 @@ import {
   openOracle,
   WIDE_SHAPE,
   withParts,
-} from "./model_oracle_suite.ts";
+} from "../../../tests/suites/training/model_oracle_suite.ts";
 
 async function compare(
   llama: Llama,

@@ -6,7 +6,7 @@ import { fetchSmallModel } from "../../../tests/support/small_model.ts";
 import { silentLogger } from "../../../tests/support/tiny_gguf_engine.ts";
 import { inventedSamples } from "../../../tests/support/training_folder.ts";
 import { openSampleTokenizer } from "../../engine/sample_tokenizer.ts";
-import { llamaTable, openOracle } from "../model/model_oracle_suite.ts";
+import { llamaTable, openOracle } from "../../../tests/suites/training/model_oracle_suite.ts";
 import type { TokenSample } from "../trainer.ts";
 import type { TrainingEvent } from "./training_event.ts";
 import { startTrainingProcess } from "./training_process.ts";

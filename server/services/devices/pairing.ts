@@ -1,0 +1,144 @@
+/** Owns pairing: how a device registers, turns its code into a token, or is let in by another one. */
+import type {
+  RegisterDeviceRequest,
+  RegisterDeviceResponse,
+  VerifyDeviceRequest,
+  VerifyDeviceResponse,
+} from "../../../contract/devices.ts";
+import { ApiError } from "../../../lib/errors.ts";
+import type { Caller } from "../../auth/caller.ts";
+import { CODE_VALIDITY_MS, drawPairingCode, hashPairingCode } from "../../auth/pairing_code.ts";
+import type { Tokens } from "../../auth/tokens.ts";
+import type { DeviceStore } from "../../store/devices/device_store.ts";
+import type { VerifyResult } from "../../store/devices/device_verification.ts";
+import type { Device } from "../../store/schema.ts";
+
+/** Draws of a code that no other pending device shows; a second one is needed once in a million. */
+const MAX_DRAWS = 5;
+
+export interface PairingOptions {
+  devices: DeviceStore;
+  tokens: Tokens;
+  /** Keys the hashes of pairing codes. */
+  secret: Uint8Array;
+  pairing: "open" | "approve";
+  now: () => Date;
+}
+
+/** From where an unauthenticated request comes; attempts are counted by it. */
+export interface Origin {
+  address: string;
+}
+
+export interface Pairing {
+  /** @throws ApiError `too_many_requests` */
+  register(request: RegisterDeviceRequest, origin: Origin): Promise<RegisterDeviceResponse>;
+  /** @throws ApiError `code_invalid`, `too_many_attempts`, `pairing_required` or `device_deactivated` */
+  verify(request: VerifyDeviceRequest, origin: Origin): Promise<VerifyDeviceResponse>;
+  /** Joins the device that shows a code to the caller's account. @throws ApiError as `verify` */
+  link(caller: Caller, request: { code: string } & Origin): Promise<Device>;
+}
+
+function secondsUntil(time: Date, now: Date): number {
+  return Math.max(1, Math.ceil((time.getTime() - now.getTime()) / 1_000));
+}
+
+function tooManyAttempts(retryAt: Date, now: Date): ApiError {
+  return new ApiError("too_many_attempts", "Too many attempts with pairing codes: wait, then try again", {
+    retryAfterSeconds: secondsUntil(retryAt, now),
+  });
+}
+
+/** Tells no more than the person with the right code needs: an unknown device and a wrong code look alike. */
+function verifyRefusal(result: Exclude<VerifyResult, { outcome: "verified" }>, now: Date): ApiError {
+  switch (result.outcome) {
+    case "rate_limited":
+      return tooManyAttempts(result.retryAt, now);
+    case "not_linked":
+      return new ApiError(
+        "pairing_required",
+        "The owner must let this device in first: enter its code on a device that is paired, " +
+          "or run `server devices approve` with the code on the server",
+      );
+    case "deactivated":
+      return new ApiError("device_deactivated", "This device was deactivated: register it again to use it");
+    case "expired":
+      return new ApiError("code_invalid", "The code has expired: register the device again for a new one");
+    case "used":
+    case "wrong_code":
+    case "unknown_device":
+      return new ApiError("code_invalid", "The code is not valid for this device");
+  }
+}
+
+function registration(options: PairingOptions): Pairing["register"] {
+  return async (request, { address }) => {
+    for (let draw = 0; draw < MAX_DRAWS; draw++) {
+      const code = drawPairingCode();
+      const now = options.now();
+      const result = await options.devices.register({
+        ...request,
+        scope: request.scope ?? "full",
+        address,
+        codeHash: hashPairingCode(options.secret, code),
+        expiresAt: new Date(now.getTime() + CODE_VALIDITY_MS),
+        now,
+      });
+      if (result.outcome === "registered") {
+        const expiresAt = new Date(now.getTime() + CODE_VALIDITY_MS).toISOString();
+        return { deviceId: result.device.id, code, expiresAt };
+      }
+      if (result.outcome === "too_many") {
+        throw new ApiError(
+          "too_many_requests",
+          "Too many devices of this address wait to be verified: verify one of them, or wait until their codes expire",
+          { retryAfterSeconds: secondsUntil(result.retryAt, now) },
+        );
+      }
+    }
+    throw new Error("No free pairing code was found");
+  };
+}
+
+function verification(options: PairingOptions): Pairing["verify"] {
+  return async ({ deviceId, code }, { address }) => {
+    const now = options.now();
+    const result = await options.devices.verify({
+      deviceId,
+      codeHash: hashPairingCode(options.secret, code),
+      address,
+      tokenId: crypto.randomUUID(),
+      pairing: options.pairing,
+      now,
+    });
+    if (result.outcome !== "verified") throw verifyRefusal(result, now);
+    const { id, tokenId } = result.device;
+    if (tokenId === null) throw new Error("A verified device has no token id");
+    const { token, expiresAt } = await options.tokens.issue({ deviceId: id, tokenId });
+    return { token, expiresAt: expiresAt.toISOString() };
+  };
+}
+
+function linking(options: PairingOptions): Pairing["link"] {
+  return async (caller, { code, address }) => {
+    const now = options.now();
+    const result = await options.devices.link({
+      accountId: caller.accountId,
+      deviceId: caller.deviceId,
+      codeHash: hashPairingCode(options.secret, code),
+      address,
+      now,
+    });
+    if (result.outcome === "linked") return result.device;
+    if (result.outcome === "rate_limited") throw tooManyAttempts(result.retryAt, now);
+    throw new ApiError(
+      "code_invalid",
+      "No device waits with this code: it may have expired or be in use already",
+    );
+  };
+}
+
+/** Makes the pairing of one server. */
+export function createPairing(options: PairingOptions): Pairing {
+  return { register: registration(options), verify: verification(options), link: linking(options) };
+}

@@ -1,0 +1,85 @@
+/** Owns drafting in the background: what the job queue carries, and the work it does. */
+import type { ErrorCode } from "../../../contract/errors.ts";
+import { ApiError } from "../../../lib/errors.ts";
+import { PermanentJobError, RetryLaterError } from "../../../lib/jobs/job_errors.ts";
+import type { JobHandler, JobQueue } from "../../../lib/jobs/job_queue.ts";
+import { isDatabaseUnavailable } from "../../store/database_errors.ts";
+import type { ResponseStore } from "../../store/drafts/response_store.ts";
+import type { DraftResponse } from "../../store/schema.ts";
+import {
+  type DraftSettings,
+  failureTextOf,
+  generateDraft,
+  type GenerationParts,
+} from "./draft_generation.ts";
+
+/** A background draft; its job has the id of its row, which holds the prompt. */
+export interface DraftPayload extends DraftSettings {
+  accountId: string;
+  responseId: string;
+}
+
+/** The server's background work. */
+export interface ServerTasks {
+  draft: { payload: DraftPayload; result: null };
+}
+
+export type ServerJobs = JobQueue<ServerTasks>;
+
+/** Failures of ml that pass: the job waits for their end, however long that takes. */
+const PASSING_CODES: ReadonlySet<ErrorCode> = new Set(["ml_unavailable", "model_not_loaded", "queue_full"]);
+
+function waitFor(error: unknown): RetryLaterError | null {
+  if (isDatabaseUnavailable(error)) return new RetryLaterError("database_unavailable", { cause: error });
+  if (!(error instanceof ApiError) || !PASSING_CODES.has(error.code)) return null;
+  // A full queue knows when it will have room; when a machine comes back nobody knows, so the backoff decides.
+  const afterSeconds = error.code === "ml_unavailable" ? 0 : error.retryAfterSeconds ?? 0;
+  return new RetryLaterError(error.code, { afterMs: afterSeconds * 1_000, cause: error });
+}
+
+/** The draft to work on; undefined when it has ended. A crashed attempt leaves one that is `generating` already. */
+async function takeUp(
+  { responses }: GenerationParts,
+  { accountId, responseId }: DraftPayload,
+): Promise<DraftResponse | undefined> {
+  const begun = await responses.begin(accountId, responseId);
+  if (begun !== undefined) return begun;
+  const draft = await responses.find(accountId, responseId);
+  return draft?.status === "generating" ? draft : undefined;
+}
+
+/** Makes the handler of background drafts. */
+export function createDraftHandler(parts: GenerationParts): JobHandler<ServerTasks["draft"]> {
+  const { responses } = parts;
+  return async (payload, { signal }) => {
+    const { accountId, responseId } = payload;
+    try {
+      const draft = await takeUp(parts, payload);
+      if (draft !== undefined) await generateDraft(parts, { draft, settings: payload, signal });
+      return null;
+    } catch (error) {
+      const wait = waitFor(error);
+      if (signal.aborted || wait !== null) {
+        // Only what people see of the draft depends on this, so a database that is gone does not matter here.
+        await responses.requeue(accountId, responseId).catch(() => {});
+        throw wait ?? error;
+      }
+      await responses.fail(accountId, { responseId, error: failureTextOf(error) });
+      throw new PermanentJobError(failureTextOf(error), { cause: error });
+    }
+  };
+}
+
+/** Marks the drafts failed that a server before this one left unfinished and that no job carries on. */
+export async function recoverDrafts(
+  { responses, jobs }: { responses: ResponseStore; jobs: Pick<ServerJobs, "get"> },
+): Promise<void> {
+  for (const { accountId, id } of await responses.listUnfinished()) {
+    const job = await jobs.get(id);
+    if (job?.state === "queued" || job?.state === "running") continue;
+    await responses.fail(accountId, {
+      responseId: id,
+      error: "The server ended before the draft was finished",
+    });
+  }
+}

@@ -1,0 +1,159 @@
+/** Owns drafts from request to end: at once or in the background, cancelled, or picked up after a crash. */
+import {
+  type GenerateContext,
+  generateContextSchema,
+  type GeneratedResponse,
+  type GenerateResponseRequest,
+  type ResponseRecord,
+} from "../../../contract/responses.ts";
+import { ApiError, logFieldsOfError } from "../../../lib/errors.ts";
+import type { Logger } from "../../../lib/log.ts";
+import type { Caller } from "../../auth/caller.ts";
+import type { ResponseStore } from "../../store/drafts/response_store.ts";
+import type { DraftResponse } from "../../store/schema.ts";
+import { failureTextOf, generateDraft, type GenerationParts } from "./draft_generation.ts";
+import type { ServerJobs } from "./draft_jobs.ts";
+import { promptFor, type PromptStores } from "./draft_context.ts";
+import { generatedResponseOf, responseRecordOf } from "./response_records.ts";
+
+export interface DraftingOptions extends GenerationParts, PromptStores {
+  jobs: Pick<ServerJobs, "enqueue" | "cancel" | "get">;
+  log: Logger;
+}
+
+export interface Drafting {
+  /**
+   * Drafts a reply and waits for it; when the signal aborts, ml stops at its next token.
+   *
+   * @throws ApiError `not_found`, `validation_failed`, or what ml fails with
+   */
+  draft(
+    caller: Caller,
+    request: GenerateResponseRequest & { signal: AbortSignal },
+  ): Promise<GeneratedResponse>;
+  /** Drafts a reply in the background; `GET /api/responses/:id` tells how far it is. */
+  enqueue(caller: Caller, request: GenerateResponseRequest): Promise<GeneratedResponse>;
+  /** Ends a draft that is not finished. @throws ApiError `not_found`, or `conflict` when it is */
+  cancel(caller: Caller, responseId: string): Promise<ResponseRecord>;
+}
+
+interface DraftRequest {
+  messageId: string;
+  context: GenerateContext;
+  status: "queued" | "generating";
+}
+
+function noResponse(): ApiError {
+  return new ApiError("not_found", "There is no response with this id");
+}
+
+async function findDraft(responses: ResponseStore, { accountId, id }: DraftResponse): Promise<DraftResponse> {
+  const draft = await responses.find(accountId, id);
+  if (draft === undefined) throw noResponse();
+  return draft;
+}
+
+async function createDraft(
+  options: DraftingOptions,
+  { caller, request }: { caller: Caller; request: DraftRequest },
+): Promise<DraftResponse> {
+  const { accountId, deviceId } = caller;
+  const { messageId, context, status } = request;
+  while (true) {
+    const { text: prompt, sourceMessageIds } = await promptFor(options, { accountId, messageId, context });
+    const draft = await options.responses.create({
+      accountId,
+      deviceId,
+      messageId,
+      prompt,
+      sourceMessageIds,
+      status,
+    });
+    // None: a message of the prompt was deleted meanwhile, so there is another prompt, or a 404 from making it.
+    if (draft !== undefined) return draft;
+  }
+}
+
+async function recordFailure(
+  { responses, log }: DraftingOptions,
+  { draft, error }: { draft: DraftResponse; error: unknown },
+): Promise<void> {
+  await responses.fail(draft.accountId, { responseId: draft.id, error: failureTextOf(error) }).catch(
+    (fault) => {
+      log.warn("a failed draft could not be recorded", { responseId: draft.id, ...logFieldsOfError(fault) });
+    },
+  );
+}
+
+function draftingNow(
+  options: DraftingOptions,
+  running: Map<string, AbortController>,
+): Drafting["draft"] {
+  const { responses } = options;
+  return async (caller, { messageId, context = generateContextSchema.parse({}), signal }) => {
+    const draft = await createDraft(options, {
+      caller,
+      request: { messageId, context, status: "generating" },
+    });
+    const cancellation = new AbortController();
+    running.set(draft.id, cancellation);
+    const eitherSignal = AbortSignal.any([signal, cancellation.signal]);
+    try {
+      const completed = await generateDraft(options, { draft, settings: context, signal: eitherSignal });
+      return generatedResponseOf(completed ?? await findDraft(responses, draft));
+    } catch (error) {
+      if (cancellation.signal.aborted) return generatedResponseOf(await findDraft(responses, draft));
+      if (signal.aborted) {
+        await responses.cancel(draft.accountId, draft.id);
+        throw new ApiError("cancelled", "The client went away before the draft was finished", {
+          cause: error,
+        });
+      }
+      await recordFailure(options, { draft, error });
+      throw error;
+    } finally {
+      running.delete(draft.id);
+    }
+  };
+}
+
+function draftingLater(options: DraftingOptions): Drafting["enqueue"] {
+  return async (caller, { messageId, context = generateContextSchema.parse({}) }) => {
+    const draft = await createDraft(options, { caller, request: { messageId, context, status: "queued" } });
+    const { temperature, maxTokens } = context;
+    const payload = { accountId: draft.accountId, responseId: draft.id, temperature, maxTokens };
+    try {
+      await options.jobs.enqueue("draft", payload, { id: draft.id });
+    } catch (error) {
+      await recordFailure(options, { draft, error });
+      throw error;
+    }
+    return generatedResponseOf(draft);
+  };
+}
+
+function cancelling(options: DraftingOptions, running: Map<string, AbortController>): Drafting["cancel"] {
+  const { responses, jobs } = options;
+  return async ({ accountId }, responseId) => {
+    const cancelled = await responses.cancel(accountId, responseId);
+    if (cancelled !== undefined) {
+      running.get(cancelled.id)?.abort(new DOMException("The draft was cancelled", "AbortError"));
+      await jobs.cancel(cancelled.id);
+      return responseRecordOf(cancelled);
+    }
+    const ended = await responses.find(accountId, responseId);
+    if (ended === undefined) throw noResponse();
+    if (ended.status === "cancelled") return responseRecordOf(ended);
+    throw new ApiError("conflict", `The response has ended already: it is ${ended.status}`);
+  };
+}
+
+/** Makes the drafting service. */
+export function createDrafting(options: DraftingOptions): Drafting {
+  const running = new Map<string, AbortController>();
+  return {
+    draft: draftingNow(options, running),
+    enqueue: draftingLater(options),
+    cancel: cancelling(options, running),
+  };
+}

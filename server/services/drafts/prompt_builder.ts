@@ -1,0 +1,91 @@
+/** Owns the prompt of a draft: which of a conversation's messages the model sees, and what it is told about them. */
+import { formatTranscript, type Turn } from "../../../contract/prompt.ts";
+import type { Conversation, Message } from "../../store/schema.ts";
+import { GROUP_RULE } from "./group_labels.ts";
+
+/** What stands in a message's text where an attachment was: Unicode's object replacement character. */
+const ATTACHMENT_MARK = /\uFFFC/g;
+/** Longest text of one message in a prompt, in UTF-16 units; what exceeds it says little about the reply. */
+const MAX_TURN_LENGTH = 4_000;
+/** Longest transcript in UTF-16 units; older messages give way. Far more than the context of the small models. */
+const MAX_TRANSCRIPT_LENGTH = 32_000;
+const MAX_NAME_LENGTH = 64;
+
+/** What a prompt is made of. */
+export interface PromptSource {
+  conversation: Pick<Conversation, "displayName" | "isGroup">;
+  /** Oldest first; the last one is to be answered. */
+  messages: readonly Pick<Message, "direction" | "senderId" | "text" | "retractedAt">[];
+  /** Display names by sender id; null when the model is not to be told who the people are. */
+  names: ReadonlyMap<string, string> | null;
+}
+
+/** Text as a prompt carries it: no attachment marks, one kind of line break, no longer than the limit. */
+export function promptTextOf(text: string | null): string {
+  const clean = (text ?? "").replace(ATTACHMENT_MARK, "").replace(/\r\n?/g, "\n").trim();
+  // A cut between the halves of a surrogate pair leaves one that no tokenizer takes.
+  return clean.length <= MAX_TURN_LENGTH
+    ? clean
+    : clean.slice(0, MAX_TURN_LENGTH).replace(/[\uD800-\uDBFF]$/, "");
+}
+
+/** A name is other people's text too: one short line, without the quotes it is put in. */
+function nameText(name: string): string {
+  const line = name.replace(/["\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").replace(/\s+/g, " ").trim();
+  return Array.from(line).slice(0, MAX_NAME_LENGTH).join("");
+}
+
+/** What to call each sender of a group: the display name, or a number where there is none to be told. */
+function groupLabels({ messages, names }: PromptSource): (senderId: string | null) => string {
+  const labels = new Map<string | null, string>();
+  for (const { direction, senderId } of messages) {
+    if (direction === "outgoing" || labels.has(senderId)) continue;
+    const name = nameText(names?.get(senderId ?? "") ?? "").replaceAll(":", "");
+    labels.set(senderId, name || `Person ${labels.size + 1}`);
+  }
+  return (senderId) => labels.get(senderId) ?? "Person";
+}
+
+function turnsOf(source: PromptSource): Turn[] {
+  const labelOf = groupLabels(source);
+  return source.messages.flatMap((message): Turn[] => {
+    const text = promptTextOf(message.text);
+    if (text === "" || message.retractedAt !== null) return [];
+    if (message.direction === "outgoing") return [{ speaker: "me", text }];
+    const named = source.conversation.isGroup ? `${labelOf(message.senderId)}: ${text}` : text;
+    return [{ speaker: "them", text: named }];
+  });
+}
+
+/** The latest turns that fit, in their order; the last one always does. */
+function latestThatFit(turns: readonly Turn[]): Turn[] {
+  let length = 0;
+  const tooOld = turns.findLastIndex(({ text }) => (length += text.length) > MAX_TRANSCRIPT_LENGTH);
+  return turns.slice(tooOld + 1);
+}
+
+/** One other person, by name where it is known; of a group its title. */
+function companyOf({ conversation, messages, names }: PromptSource): string {
+  if (conversation.isGroup) {
+    const title = nameText(names === null ? "" : conversation.displayName ?? "");
+    return `in the group chat${title && ` "${title}"`}. ${GROUP_RULE}`;
+  }
+  const sender = messages.findLast(({ direction }) => direction === "incoming")?.senderId ?? "";
+  const name = nameText(names === null ? "" : names.get(sender) ?? conversation.displayName ?? "");
+  return name === "" ? "with someone you know." : `with "${name}".`;
+}
+
+/** Few plain words: the smallest model has 135 million parameters. */
+function instructionOf(source: PromptSource): string {
+  return `You are chatting ${companyOf(source)} ` +
+    "Write your next message. Keep it short. Use the same language and tone as your earlier messages.";
+}
+
+/**
+ * Writes the prompt that drafts the reply to the last of some messages.
+ *
+ * Everything other people wrote stays quoted text of a turn: `formatTranscript` lets none of it open a turn.
+ */
+export function buildPrompt(source: PromptSource): string {
+  return formatTranscript({ system: instructionOf(source), turns: latestThatFit(turnsOf(source)) });
+}

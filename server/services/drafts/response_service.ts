@@ -1,0 +1,102 @@
+/** Owns reading drafts back, and the person's action on a draft, which becomes a training sample. */
+import type { PageQuery } from "../../../contract/paging.ts";
+import type {
+  ResponseActionRequest,
+  ResponseActionResponse,
+  ResponseList,
+  ResponseRecord,
+} from "../../../contract/responses.ts";
+import { ApiError } from "../../../lib/errors.ts";
+import type { Caller } from "../../auth/caller.ts";
+import type { ActionRequest, ActionSample } from "../../store/drafts/response_action.ts";
+import type { ResponseStore } from "../../store/drafts/response_store.ts";
+import type { DraftResponse } from "../../store/schema.ts";
+import { pageFieldsOf, pageRequestOf } from "../paging.ts";
+import { responseRecordOf } from "./response_records.ts";
+
+/** A sample's weight in training: what the person sent teaches, what was rejected is kept out. */
+const LEARNED_QUALITY = 1;
+const REJECTED_QUALITY = 0;
+
+export interface ResponseService {
+  list(caller: Caller, query: PageQuery & { conversationId?: string }): Promise<ResponseList>;
+  /** @throws ApiError `not_found` */
+  get(caller: Caller, responseId: string): Promise<ResponseRecord>;
+  /**
+   * Records what the person did with a draft, together with what that teaches. The same action again changes nothing.
+   *
+   * @throws ApiError `not_found`, or `conflict` for an unfinished draft and after a different action
+   */
+  act(
+    caller: Caller,
+    request: { responseId: string; action: ResponseActionRequest },
+  ): Promise<ResponseActionResponse>;
+}
+
+function noResponse(): ApiError {
+  return new ApiError("not_found", "There is no response with this id");
+}
+
+/** What an action teaches; undefined for an accepted draft without text, which teaches nothing. */
+function sampleOf(draft: DraftResponse, action: ResponseActionRequest): ActionSample | undefined {
+  const { prompt: input, response } = draft;
+  switch (action.action) {
+    case "accept":
+      return response ? { input, output: response, quality: LEARNED_QUALITY } : undefined;
+    case "edit":
+      return { input, output: action.editedResponse, rejectedOutput: response, quality: LEARNED_QUALITY };
+    case "reject":
+      return { input, output: "", rejectedOutput: response, quality: REJECTED_QUALITY };
+  }
+}
+
+function actionRequestOf(draft: DraftResponse, action: ResponseActionRequest): ActionRequest {
+  return {
+    responseId: draft.id,
+    action: action.action,
+    editedResponse: action.action === "edit" ? action.editedResponse : undefined,
+    rejectionReason: action.action === "reject" ? action.rejectionReason : undefined,
+    sample: sampleOf(draft, action),
+  };
+}
+
+function acting(responses: ResponseStore): ResponseService["act"] {
+  return async ({ accountId }, { responseId, action }) => {
+    const draft = await responses.find(accountId, responseId);
+    if (draft === undefined) throw noResponse();
+    const result = await responses.recordAction(accountId, actionRequestOf(draft, action));
+    switch (result.outcome) {
+      case "recorded":
+      case "repeated":
+        return { response: responseRecordOf(result.response), trainingSampleId: result.sample?.id ?? null };
+      case "conflict":
+        throw new ApiError(
+          "conflict",
+          `Another action was recorded before: ${result.response.action}; it cannot be changed`,
+        );
+      case "not_completed":
+        throw new ApiError(
+          "conflict",
+          `There is no draft to act on: the response is ${result.response.status}`,
+        );
+      case "not_found":
+        throw noResponse();
+    }
+  };
+}
+
+/** Makes the response service. */
+export function createResponseService({ responses }: { responses: ResponseStore }): ResponseService {
+  return {
+    async list({ accountId }, { conversationId, ...query }) {
+      const page = await responses.list(accountId, { ...pageRequestOf(query), conversationId });
+      return { responses: page.rows.map(responseRecordOf), ...pageFieldsOf(page, query) };
+    },
+    async get({ accountId }, responseId) {
+      const draft = await responses.find(accountId, responseId);
+      if (draft === undefined) throw noResponse();
+      return responseRecordOf(draft);
+    },
+    act: acting(responses),
+  };
+}

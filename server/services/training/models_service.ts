@@ -1,0 +1,100 @@
+/** Owns which adapter an account's drafts are made with: showing it, promoting one, and going back. */
+import type { Adapter, ModelsResponse } from "../../../contract/models.ts";
+import { ApiError } from "../../../lib/errors.ts";
+import type { Caller } from "../../auth/caller.ts";
+import type { MlClient } from "../../clients/ml.ts";
+import type { Promotion } from "../../store/training/adapter_promotion.ts";
+import type { AdapterStore } from "../../store/training/adapter_store.ts";
+import type { Adapter as AdapterRow } from "../../store/schema.ts";
+
+export interface ModelsServiceOptions {
+  adapters: AdapterStore;
+  ml: Pick<MlClient, "health">;
+  /** Called when ml may have something to hear: adapters that were pruned. */
+  onOutbox: () => void;
+}
+
+export interface ModelsService {
+  get(caller: Caller): Promise<ModelsResponse>;
+  /** @throws ApiError `not_found`, or `conflict` when the gate did not offer the adapter or it is tainted */
+  promote(caller: Caller, adapterId: string): Promise<ModelsResponse>;
+  /** @throws ApiError `conflict` when the base model is in use already */
+  rollBack(caller: Caller): Promise<ModelsResponse>;
+}
+
+function adapterOf(row: AdapterRow): Adapter {
+  return {
+    id: row.id,
+    jobId: row.jobId,
+    baseModel: row.baseModel,
+    state: row.state,
+    offered: row.offered,
+    baseLoss: row.baseLoss,
+    examplesLoss: row.examplesLoss,
+    adapterLoss: row.adapterLoss,
+    heldOutSamples: row.heldOutSamples,
+    trainSamples: row.trainSamples,
+    fault: row.fault,
+    createdAt: row.createdAt.toISOString(),
+    promotedAt: row.promotedAt?.toISOString() ?? null,
+  };
+}
+
+async function loadedModel(ml: ModelsServiceOptions["ml"]): Promise<string | null> {
+  try {
+    const { model_loaded, model_version } = await ml.health();
+    return model_loaded ? model_version : null;
+  } catch (error) {
+    if (error instanceof ApiError) return null;
+    throw error;
+  }
+}
+
+async function showing({ adapters, ml }: ModelsServiceOptions, accountId: string): Promise<ModelsResponse> {
+  const [rows, baseModel] = await Promise.all([adapters.list(accountId), loadedModel(ml)]);
+  return {
+    baseModel,
+    promotedAdapterId: rows.find(({ state }) => state === "promoted")?.id ?? null,
+    canRollback: rows.some(({ state }) => state === "promoted" || state === "retired"),
+    adapters: rows.map(adapterOf),
+  };
+}
+
+function refusalOf(outcome: Exclude<Promotion["outcome"], "promoted">): ApiError {
+  switch (outcome) {
+    case "not_found":
+      return new ApiError("not_found", "There is no adapter with this id");
+    case "not_offered":
+      return new ApiError(
+        "conflict",
+        "The adapter did no better than the base model on the replies kept out of training, so it is not offered",
+      );
+    case "tainted":
+      return new ApiError(
+        "conflict",
+        "The adapter learned from something that was deleted since: train a new one",
+      );
+  }
+}
+
+/** Makes the models service. */
+export function createModelsService(options: ModelsServiceOptions): ModelsService {
+  const { adapters, onOutbox } = options;
+  return {
+    get: ({ accountId }) => showing(options, accountId),
+    async promote({ accountId }, adapterId) {
+      const { outcome } = await adapters.promote(accountId, adapterId);
+      if (outcome !== "promoted") throw refusalOf(outcome);
+      onOutbox();
+      return await showing(options, accountId);
+    },
+    async rollBack({ accountId }) {
+      const { outcome } = await adapters.rollBack(accountId);
+      if (outcome === "nothing") {
+        throw new ApiError("conflict", "There is nothing to roll back: drafts are made with the base model");
+      }
+      onOutbox();
+      return await showing(options, accountId);
+    },
+  };
+}

@@ -1,0 +1,177 @@
+/** Owns making training samples of what the person sent before: each reply under the prompt its draft would have had. */
+import { generateContextSchema } from "../../../contract/responses.ts";
+import {
+  type ImportSamplesRequest,
+  type ImportSamplesResponse,
+  MAX_IMPORTED_SAMPLES,
+  type SkippedReplies,
+} from "../../../contract/training.ts";
+import { ApiError } from "../../../lib/errors.ts";
+import type { MessageHistory } from "../../store/messages/conversation_store.ts";
+import type { ImportedSample, SampleStore } from "../../store/training/sample_store.ts";
+import type { SentReply } from "../../store/drafts/sent_replies.ts";
+import { promptOf, type PromptStores } from "../drafts/draft_context.ts";
+import { promptTextOf } from "../drafts/prompt_builder.ts";
+
+export interface SampleImportOptions extends PromptStores {
+  samples: Pick<SampleStore, "sentReplies" | "import">;
+}
+
+/** What came later than this after a message is hardly an answer to it. */
+const MAX_DELAY_SECONDS = 6 * 60 * 60;
+/** Longest reply in UTF-16 units: what is longer was pasted or is a letter. */
+const MAX_REPLY_LENGTH = 2_000;
+/** What was sent is as good as what was accepted. */
+const IMPORTED_QUALITY = 1;
+/** Most replies looked at, so that a long history costs bounded memory. */
+const MAX_EXAMINED = 4 * MAX_IMPORTED_SAMPLES;
+/** A draft's, when nothing else is asked for. */
+const CONTEXT = generateContextSchema.parse({});
+/** Samples made and stored at once. */
+const CHUNK = 100;
+
+/** A short code of a company, or Apple's name for a business. */
+const AUTOMATED_SENDER = /^(?:\d{3,6}|urn:biz:.*)$/i;
+/** Nothing but links, and nothing but digits: codes, amounts, telephone numbers. */
+const ONLY_LINKS = /^(?:https?:\/\/\S+\s*)+$/i;
+const ONLY_NUMBER = /^[\d\s+().,:/-]*\d[\d\s+().,:/-]*$/;
+
+/** A reply's text as the model is to write it: its bubbles as lines. */
+function replyTextOf({ texts }: SentReply): string {
+  return texts.map(promptTextOf).filter((text) => text !== "").join("\n");
+}
+
+function isUnsuitable(text: string): boolean {
+  return text === "" || text.length > MAX_REPLY_LENGTH || ONLY_LINKS.test(text) || ONLY_NUMBER.test(text);
+}
+
+/** Why a reply makes no sample; null when it does. */
+export function reasonToSkip(reply: SentReply): keyof SkippedReplies | null {
+  const { before, delaySeconds, isSample } = reply;
+  if (isSample) return "repeated";
+  if (before?.direction !== "incoming" || delaySeconds === null) return "unprompted";
+  if (delaySeconds > MAX_DELAY_SECONDS) return "late";
+  if (AUTOMATED_SENDER.test(before.senderId ?? "")) return "automated";
+  return isUnsuitable(replyTextOf(reply)) ? "unsuitable" : null;
+}
+
+/** Remembers what a store answered, for the length of one import. */
+function remembering<Key, Value>(
+  ask: (accountId: string, key: Key) => Promise<Value>,
+): (accountId: string, key: Key) => Promise<Value> {
+  const answers = new Map<string, Promise<Value>>();
+  return (accountId, key) => {
+    const name = JSON.stringify([accountId, key]);
+    const known = answers.get(name) ?? ask(accountId, key);
+    answers.set(name, known);
+    return known;
+  };
+}
+
+/** The stores of one import: its replies come from far fewer conversations and people. */
+function rememberingStores({ conversations, contacts }: PromptStores): PromptStores {
+  return {
+    conversations: { ...conversations, find: remembering(conversations.find) },
+    contacts: { findByHandles: remembering(contacts.findByHandles) },
+  };
+}
+
+/** Undefined when the message before cannot be answered: it is nothing but attachments, or was deleted just now. */
+async function sampleOf(
+  stores: PromptStores,
+  { reply, history }: { reply: SentReply; history: MessageHistory | undefined },
+): Promise<ImportedSample | undefined> {
+  if (history === undefined) return undefined;
+  try {
+    const prompt = await promptOf(stores, { history, context: CONTEXT });
+    return {
+      messageId: reply.messageId,
+      input: prompt.text,
+      output: replyTextOf(reply),
+      quality: IMPORTED_QUALITY,
+      sourceMessageIds: [...prompt.sourceMessageIds, ...reply.bubbleIds],
+    };
+  } catch (error) {
+    if (error instanceof ApiError) return undefined;
+    throw error;
+  }
+}
+
+/** Samples of some replies, whose histories are read at once. */
+async function samplesOf(
+  stores: PromptStores,
+  { accountId, replies }: { accountId: string; replies: readonly SentReply[] },
+): Promise<ImportedSample[]> {
+  const messageIds = replies.flatMap(({ before }) => before?.messageId ?? []);
+  const histories = await stores.conversations.histories(accountId, {
+    messageIds,
+    limit: CONTEXT.maxHistory,
+  });
+  const samples = await Promise.all(
+    replies.map((reply) =>
+      sampleOf(stores, { reply, history: histories.get(reply.before?.messageId ?? "") })
+    ),
+  );
+  return samples.filter((sample) => sample !== undefined);
+}
+
+/** Replies to make samples of, and how many others there were of each kind. */
+function chooseReplies(
+  replies: readonly SentReply[],
+  limit: number,
+): { chosen: SentReply[]; examined: number; skipped: SkippedReplies } {
+  const skipped = { repeated: 0, unprompted: 0, late: 0, automated: 0, unsuitable: 0 };
+  const chosen: SentReply[] = [];
+  let examined = 0;
+  for (const reply of replies) {
+    if (chosen.length === limit) break;
+    examined++;
+    const reason = reasonToSkip(reply);
+    if (reason === null) chosen.push(reply);
+    else skipped[reason]++;
+  }
+  return { chosen, examined, skipped };
+}
+
+async function checkConversations(
+  { conversations }: SampleImportOptions,
+  { accountId, ids }: { accountId: string; ids: readonly string[] },
+): Promise<void> {
+  const found = await Promise.all(ids.map((id) => conversations.find(accountId, id)));
+  const message = "must be the id of a conversation";
+  const details = found.flatMap((row, index) =>
+    row === undefined ? [{ path: `conversationIds.${index}`, message }] : []
+  );
+  const [first] = details;
+  if (first === undefined) return;
+  throw new ApiError("validation_failed", `The request is not valid at ${first.path}: ${message}`, {
+    details,
+  });
+}
+
+/**
+ * Makes samples of the account's sent replies. Again, it makes only those that are missing.
+ *
+ * @throws ApiError `validation_failed` naming each id that is no conversation of the account
+ */
+export async function importSamples(
+  options: SampleImportOptions,
+  { accountId, request }: { accountId: string; request: ImportSamplesRequest },
+): Promise<ImportSamplesResponse> {
+  const { conversationIds, limit } = request;
+  await checkConversations(options, { accountId, ids: conversationIds ?? [] });
+  const replies = await options.samples.sentReplies({ accountId, conversationIds, limit: MAX_EXAMINED });
+  const { chosen, examined, skipped } = chooseReplies(replies, limit);
+  const stores = rememberingStores(options);
+  let imported = 0;
+  for (let from = 0; from < chosen.length; from += CHUNK) {
+    const chunk = chosen.slice(from, from + CHUNK);
+    const made = await samplesOf(stores, { accountId, replies: chunk });
+    const added = await options.samples.import(accountId, made);
+    imported += added;
+    skipped.unsuitable += chunk.length - made.length;
+    // Another import was faster with these.
+    skipped.repeated += made.length - added;
+  }
+  return { imported, examined, skipped };
+}

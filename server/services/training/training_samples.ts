@@ -1,0 +1,118 @@
+/** Owns choosing what a training job learns from, and showing samples. */
+import { MAX_REPLY_LENGTH, type MlStartTrainingRequest } from "../../../contract/ml_training.ts";
+import type { PageQuery } from "../../../contract/paging.ts";
+import {
+  MAX_TRAINING_SAMPLES,
+  type TrainingMethod,
+  type TrainingSample,
+  type TrainingSampleList,
+} from "../../../contract/training.ts";
+import { ApiError } from "../../../lib/errors.ts";
+import type { SampleStore } from "../../store/training/sample_store.ts";
+import type { TrainingSample as SampleRow } from "../../store/schema.ts";
+import { pageFieldsOf, pageRequestOf } from "../paging.ts";
+
+/** Faults listed in one answer; a list of foreign ids may be long. */
+const MAX_DETAILS = 50;
+
+function sampleOf(row: SampleRow): TrainingSample {
+  return {
+    id: row.id,
+    input: row.input,
+    output: row.output,
+    rejectedOutput: row.rejectedOutput,
+    quality: row.quality,
+    source: row.source,
+    responseId: row.responseId,
+    conversationId: row.conversationId,
+    createdAt: row.createdAt.toISOString(),
+  };
+}
+
+/** A page of an account's samples. */
+export async function listSamples(
+  samples: SampleStore,
+  { accountId, query }: { accountId: string; query: PageQuery },
+): Promise<TrainingSampleList> {
+  const page = await samples.list(accountId, pageRequestOf(query));
+  return { samples: page.rows.map(sampleOf), ...pageFieldsOf(page, query) };
+}
+
+function unknownSamples(ids: readonly string[], known: ReadonlySet<string>): ApiError {
+  const message = "must be the id of a training sample";
+  const details = ids.flatMap((id, index) => known.has(id) ? [] : [{ path: `sampleIds.${index}`, message }]);
+  return new ApiError(
+    "validation_failed",
+    `The request is not valid at ${details[0]?.path}: ${message}`,
+    { details: details.slice(0, MAX_DETAILS) },
+  );
+}
+
+async function findNamed(
+  samples: SampleStore,
+  { accountId, sampleIds }: { accountId: string; sampleIds: readonly string[] },
+): Promise<readonly SampleRow[]> {
+  const found = await samples.findMany(accountId, [...new Set(sampleIds)]);
+  const known = new Set(found.map(({ id }) => id));
+  if (sampleIds.some((id) => !known.has(id))) throw unknownSamples(sampleIds, known);
+  return found;
+}
+
+/** A draft and what the person made of it, different from one another. */
+function isPair({ source, output, rejectedOutput }: SampleRow): boolean {
+  const rejected = rejectedOutput ?? "";
+  return source === "edit" && rejected !== "" && rejected !== output && rejected.length <= MAX_REPLY_LENGTH;
+}
+
+/** Those of quality 0 teach nothing, and ml takes no reply that is longer than any model's context. */
+function isTrainable({ quality, output }: SampleRow): boolean {
+  return quality > 0 && output !== "" && output.length <= MAX_REPLY_LENGTH;
+}
+
+const NOTHING = {
+  sft: "There is nothing to learn from: accept or edit some drafts first",
+  dpo: "There is nothing to prefer: `dpo` learns from drafts that were edited, and there are none",
+};
+
+/**
+ * The samples that a job is to learn from: the named ones, or all, less those that cannot be learned from by its method.
+ *
+ * @throws ApiError `validation_failed` naming each id that is no sample of the account, or when nothing is left
+ */
+export async function chooseSamples(
+  samples: SampleStore,
+  { accountId, sampleIds, method }: {
+    accountId: string;
+    sampleIds?: readonly string[];
+    method: TrainingMethod;
+  },
+): Promise<readonly SampleRow[]> {
+  const chosen = sampleIds === undefined
+    ? await samples.listTrainable(accountId, MAX_TRAINING_SAMPLES)
+    : await findNamed(samples, { accountId, sampleIds });
+  const trainable = chosen.filter((row) => isTrainable(row) && (method === "sft" || isPair(row)));
+  if (trainable.length > 0) return trainable;
+  const message = NOTHING[method];
+  throw new ApiError("validation_failed", message, { details: [{ path: "sampleIds", message }] });
+}
+
+/** Samples as ml takes them; with `dpo` the draft that an edit replaced is the losing side. */
+export function mlSamplesOf(
+  rows: readonly SampleRow[],
+  method: TrainingMethod,
+): MlStartTrainingRequest["samples"] {
+  return rows.map(({ id, input, output, rejectedOutput, quality }) => ({
+    id,
+    input,
+    output,
+    quality,
+    ...(method === "dpo" && rejectedOutput ? { rejected: rejectedOutput } : {}),
+  }));
+}
+
+/** All samples of an account as lines of JSON. */
+export async function* exportLines(samples: SampleStore, accountId: string): AsyncGenerator<string> {
+  for await (const rows of samples.each(accountId)) {
+    yield rows.map((row) => `${JSON.stringify(sampleOf(row))}\n`).join("");
+  }
+}

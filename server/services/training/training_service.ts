@@ -1,0 +1,166 @@
+/** Owns training: samples made, shown and deleted; jobs started on ml, followed there, cancelled. */
+import type { Deletion } from "../../../contract/deletion.ts";
+import type { PageQuery } from "../../../contract/paging.ts";
+import type {
+  ImportSamplesRequest,
+  ImportSamplesResponse,
+  StartTrainingRequest,
+  TrainingJob,
+  TrainingJobList,
+  TrainingSampleList,
+} from "../../../contract/training.ts";
+import { ApiError } from "../../../lib/errors.ts";
+import type { Logger } from "../../../lib/log.ts";
+import type { Caller } from "../../auth/caller.ts";
+import type { MlClient } from "../../clients/ml.ts";
+import type { SampleStore } from "../../store/training/sample_store.ts";
+import type { TrainingJob as JobRow } from "../../store/schema.ts";
+import type { TrainingJobStore } from "../../store/training/training_job_store.ts";
+import { pageFieldsOf, pageRequestOf } from "../paging.ts";
+import type { PromptStores } from "../drafts/draft_context.ts";
+import { importSamples } from "./sample_import.ts";
+import { type JobEvent, watchJob } from "./training_events.ts";
+import { isLive, isUnknownToMl, type JobFollower } from "./training_job_sync.ts";
+import { chooseSamples, exportLines, listSamples, mlSamplesOf } from "./training_samples.ts";
+
+export interface TrainingServiceOptions extends PromptStores {
+  samples: SampleStore;
+  trainingJobs: TrainingJobStore;
+  follower: JobFollower;
+  ml: Pick<MlClient, "cancelTraining" | "trainingEvents">;
+  log: Logger;
+  /** Called when ml may have something to hear: adapters that were tainted. */
+  onOutbox: () => void;
+}
+
+/** A job at one moment; a reader that lost its connection goes on after the latest `id` it has seen. */
+export interface TrainingEvent {
+  id: string | null;
+  job: TrainingJob;
+}
+
+export interface TrainingService {
+  samples(caller: Caller, query: PageQuery): Promise<TrainingSampleList>;
+  /** Makes samples of replies that the person sent. @throws ApiError `validation_failed` for unknown conversations */
+  importSamples(caller: Caller, request: ImportSamplesRequest): Promise<ImportSamplesResponse>;
+  /** All samples as lines of JSON, newest first, read as they are asked for. */
+  exportSamples(caller: Caller): AsyncGenerator<string>;
+  /** @throws ApiError `not_found` */
+  deleteSample(caller: Caller, sampleId: string): Promise<Deletion>;
+  /** @throws ApiError `validation_failed`, `conflict` while the device has a live job, or what ml fails with */
+  start(caller: Caller, request: StartTrainingRequest): Promise<TrainingJob>;
+  list(caller: Caller, query: PageQuery): Promise<TrainingJobList>;
+  /** @throws ApiError `not_found` */
+  get(caller: Caller, jobId: string): Promise<TrainingJob>;
+  /** The job now, then its course until it has ended or the signal aborts. @throws ApiError `not_found` */
+  watch(
+    caller: Caller,
+    request: { jobId: string; lastEventId?: string; signal: AbortSignal },
+  ): Promise<AsyncGenerator<TrainingEvent>>;
+  /** @throws ApiError `not_found`, `conflict` when the job has ended, or `ml_unavailable` */
+  cancel(caller: Caller, jobId: string): Promise<TrainingJob>;
+}
+
+function jobOf(row: JobRow): TrainingJob {
+  return {
+    id: row.id,
+    status: row.status,
+    progress: row.progress,
+    error: row.error,
+    baseModel: row.baseModel,
+    epochs: row.epochs,
+    learningRate: row.learningRate,
+    method: row.method,
+    sampleCount: row.sampleCount,
+    metrics: row.metrics,
+    createdAt: row.createdAt.toISOString(),
+    startedAt: row.startedAt?.toISOString() ?? null,
+    finishedAt: row.finishedAt?.toISOString() ?? null,
+  };
+}
+
+function starting(
+  { samples, trainingJobs: jobs, follower }: TrainingServiceOptions,
+): TrainingService["start"] {
+  return async ({ accountId, deviceId }, request) => {
+    const { baseModel, epochs, learningRate, sampleIds, method, ...settings } = request;
+    const chosen = await chooseSamples(samples, { accountId, sampleIds, method });
+    const before = await jobs.liveJob(accountId, deviceId);
+    // ml may have ended it since it was last looked at, and then nothing is in the way.
+    if (before !== undefined) await follower.refresh(before);
+    const { outcome, job } = await jobs.create({
+      accountId,
+      deviceId,
+      baseModel,
+      epochs,
+      learningRate,
+      method,
+      settings,
+      sampleIds: chosen.map(({ id }) => id),
+    });
+    if (outcome === "busy") {
+      throw new ApiError("conflict", `This device trains already: wait for job ${job.id}, or cancel it`);
+    }
+    return jobOf(await follower.start(job, mlSamplesOf(chosen, method)));
+  };
+}
+
+async function findJob(
+  { trainingJobs }: TrainingServiceOptions,
+  { accountId, jobId }: { accountId: string; jobId: string },
+): Promise<JobRow> {
+  const row = await trainingJobs.find(accountId, jobId);
+  if (row === undefined) throw new ApiError("not_found", "There is no training job with this id");
+  return row;
+}
+
+function cancelling(options: TrainingServiceOptions): TrainingService["cancel"] {
+  return async ({ accountId }, jobId) => {
+    const row = await findJob(options, { accountId, jobId });
+    if (row.status === "cancelled") return jobOf(row);
+    if (!isLive(row)) {
+      throw new ApiError("conflict", `The training job has ended already: it is ${row.status}`);
+    }
+    const gone = { job_id: row.id, status: "cancelled", progress: row.progress, error: null } as const;
+    const status = await options.ml.cancelTraining(row.id).catch((error) => {
+      if (isUnknownToMl(error)) return gone;
+      throw error;
+    });
+    return jobOf(await options.follower.record(row, status));
+  };
+}
+
+function deleting({ samples, onOutbox }: TrainingServiceOptions): TrainingService["deleteSample"] {
+  return async ({ accountId }, sampleId) => {
+    const deletion = await samples.delete(accountId, sampleId);
+    if (deletion === undefined) throw new ApiError("not_found", "There is no training sample with this id");
+    onOutbox();
+    return deletion;
+  };
+}
+
+async function* eventsOf(events: AsyncGenerator<JobEvent>): AsyncGenerator<TrainingEvent> {
+  for await (const { id, row } of events) yield { id, job: jobOf(row) };
+}
+
+/** Makes the training service. */
+export function createTrainingService(options: TrainingServiceOptions): TrainingService {
+  const { trainingJobs, follower } = options;
+  return {
+    samples: ({ accountId }, query) => listSamples(options.samples, { accountId, query }),
+    importSamples: ({ accountId }, request) => importSamples(options, { accountId, request }),
+    exportSamples: ({ accountId }) => exportLines(options.samples, accountId),
+    deleteSample: deleting(options),
+    start: starting(options),
+    async list({ accountId }, query) {
+      const page = await trainingJobs.list(accountId, pageRequestOf(query));
+      const rows = await Promise.all(page.rows.map((row) => follower.refresh(row)));
+      return { jobs: rows.map(jobOf), ...pageFieldsOf(page, query) };
+    },
+    get: async ({ accountId }, jobId) =>
+      jobOf(await follower.refresh(await findJob(options, { accountId, jobId }))),
+    watch: async ({ accountId }, { jobId, ...watch }) =>
+      eventsOf(watchJob(options, { row: await findJob(options, { accountId, jobId }), ...watch })),
+    cancel: cancelling(options),
+  };
+}

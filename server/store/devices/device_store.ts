@@ -1,0 +1,104 @@
+/** Owns devices: how they get in (see the device_* files beside), are found by their token, and are shut out. */
+import { and, eq, isNull, lt, or, type SQL, sql } from "drizzle-orm";
+import type { Database } from "../database.ts";
+import {
+  approveDevice,
+  type ApproveRequest,
+  type ApproveResult,
+  type LinkAttempt,
+  linkDevice,
+  type LinkResult,
+} from "./device_linking.ts";
+import { type DeviceRegistration, registerDevice, type RegistrationResult } from "./device_registration.ts";
+import { isClaimed, type VerifyAttempt, verifyDevice, type VerifyResult } from "./device_verification.ts";
+import { behind, newestFirst, type Page, type PageRequest, readPage } from "../paging.ts";
+import { type Device, devices } from "../schema.ts";
+
+/** `lastSeenAt` is exact to this; a row is not written on every request. */
+export const SEEN_PRECISION_MS = 60_000;
+
+export interface DeviceStore {
+  /** Adds a pending device, at most 20 unverified ones an address. */
+  register(registration: DeviceRegistration): Promise<RegistrationResult>;
+  /** Uses up a code; at most 5 refused attempts per 15 minutes for each device and each address. */
+  verify(attempt: VerifyAttempt): Promise<VerifyResult>;
+  /** Links the pending device that shows this code. Refused attempts are counted like those of `verify`. */
+  link(attempt: LinkAttempt): Promise<LinkResult>;
+  /** Like `link`, by the server's own command line. */
+  approve(request: ApproveRequest): Promise<ApproveResult>;
+  /** The device whose token has this `jti`, deactivated or not. */
+  findByToken(tokenId: string): Promise<Device | undefined>;
+  find(accountId: string, deviceId: string): Promise<Device | undefined>;
+  /** Devices of the account, newest first. */
+  list(accountId: string, page: PageRequest): Promise<Page<Device>>;
+  /** Devices of all accounts and those still pending, newest first: for the machine's operator only. */
+  listAll(page: PageRequest): Promise<Page<Device>>;
+  /** Shuts the device out at once; undefined when the account has no such device. Repeating it changes nothing. */
+  deactivate(accountId: string, deviceId: string): Promise<Device | undefined>;
+  /** Notes that the device was seen, to the minute. */
+  touch(deviceId: string, now: Date): Promise<void>;
+  /** True once an account exists, that is, once a first device was verified. */
+  isClaimed(): Promise<boolean>;
+}
+
+interface DeviceKey {
+  readonly accountId: string;
+  readonly deviceId: string;
+}
+
+function isDevice({ accountId, deviceId }: DeviceKey): SQL | undefined {
+  return and(eq(devices.accountId, accountId), eq(devices.id, deviceId));
+}
+
+async function findByToken({ db }: Database, tokenId: string): Promise<Device | undefined> {
+  const [device] = await db.select().from(devices).where(eq(devices.tokenId, tokenId));
+  return device;
+}
+
+async function find({ db }: Database, key: DeviceKey): Promise<Device | undefined> {
+  const [device] = await db.select().from(devices).where(isDevice(key));
+  return device;
+}
+
+function listWhere(
+  { db }: Database,
+  { where, page }: { where?: SQL; page: PageRequest },
+): Promise<Page<Device>> {
+  const order = { time: devices.createdAt, id: devices.id };
+  return readPage(page, {
+    total: () => db.$count(devices, where),
+    rows: ({ limit, offset, after }) =>
+      db.select().from(devices).where(and(where, behind(after, order)))
+        .orderBy(...newestFirst(order)).limit(limit).offset(offset),
+    positionOf: (device) => ({ at: device.createdAt, id: device.id }),
+  });
+}
+
+async function deactivate({ db }: Database, key: DeviceKey): Promise<Device | undefined> {
+  const [device] = await db.update(devices)
+    .set({ status: "deactivated", deactivatedAt: sql`coalesce(${devices.deactivatedAt}, now())` })
+    .where(isDevice(key)).returning();
+  return device;
+}
+
+async function touch({ db }: Database, { deviceId, now }: { deviceId: string; now: Date }): Promise<void> {
+  const stale = lt(devices.lastSeenAt, new Date(now.getTime() - SEEN_PRECISION_MS));
+  await db.update(devices).set({ lastSeenAt: now })
+    .where(and(eq(devices.id, deviceId), or(isNull(devices.lastSeenAt), stale)));
+}
+
+export function createDeviceStore(database: Database): DeviceStore {
+  return {
+    register: (registration) => registerDevice(database, registration),
+    verify: (attempt) => verifyDevice(database, attempt),
+    link: (attempt) => linkDevice(database, attempt),
+    approve: (request) => approveDevice(database, request),
+    findByToken: (tokenId) => findByToken(database, tokenId),
+    find: (accountId, deviceId) => find(database, { accountId, deviceId }),
+    list: (accountId, page) => listWhere(database, { where: eq(devices.accountId, accountId), page }),
+    listAll: (page) => listWhere(database, { page }),
+    deactivate: (accountId, deviceId) => deactivate(database, { accountId, deviceId }),
+    touch: (deviceId, now) => touch(database, { deviceId, now }),
+    isClaimed: () => isClaimed(database.db),
+  };
+}

@@ -1,0 +1,98 @@
+/** Owns the check of a device's code, and the account that a verified device gets. */
+import { eq } from "drizzle-orm";
+import { lockUntilCommit } from "../advisory_lock.ts";
+import type { Database, Queries } from "../database.ts";
+import { type CodedDevice, findCodedDevice, sameHash } from "./device_codes.ts";
+import { newId } from "../new_id.ts";
+import { accounts, type Device, deviceCodes, devices } from "../schema.ts";
+import { attemptAllowedAt, countRefusedAttempt } from "./verify_limit.ts";
+
+/** One attempt to turn a code into a token whose id (`jti`) will be `tokenId`, a new UUID. */
+export interface VerifyAttempt {
+  readonly deviceId: string;
+  readonly codeHash: string;
+  readonly address: string;
+  readonly tokenId: string;
+  /** `approve`: once the server has an account, only linked devices get in. */
+  readonly pairing: "open" | "approve";
+  readonly now: Date;
+}
+
+/** A device that was verified, and so has an account. */
+export type VerifiedDevice = Device & { readonly accountId: string };
+
+/**
+ * What became of a verify attempt. `verified`: the code is used up, the device is active. `not_linked`: the code is
+ * right, but this claimed server wants the device linked first; the code stays valid and the attempt is not counted.
+ * Every other refusal but `rate_limited` is counted.
+ */
+export type VerifyResult =
+  | { readonly outcome: "verified"; readonly device: VerifiedDevice }
+  | { readonly outcome: "rate_limited"; readonly retryAt: Date }
+  | { readonly outcome: VerifyRefusal | "not_linked" };
+
+export type VerifyRefusal = "unknown_device" | "wrong_code" | "expired" | "used" | "deactivated";
+
+/** True once an account exists, that is, once a first device was verified. */
+export async function isClaimed(tx: Queries): Promise<boolean> {
+  const found = await tx.select({ id: accounts.id }).from(accounts).limit(1);
+  return found.length > 0;
+}
+
+/** A wrong code is told before anything else, so that the state of a device shows only to who knows its code. */
+function refusalOf(
+  found: CodedDevice | undefined,
+  { codeHash, now }: VerifyAttempt,
+): VerifyRefusal | undefined {
+  if (!found) return "unknown_device";
+  if (!sameHash(found.code.codeHash, codeHash)) return "wrong_code";
+  if (found.device.status === "deactivated") return "deactivated";
+  if (found.code.usedAt) return "used";
+  if (found.code.expiresAt <= now) return "expired";
+  return undefined;
+}
+
+/** The account that vouched for the device, else a new, empty one; undefined when the server wants a link first. */
+async function accountFor(
+  tx: Queries,
+  { device, attempt }: { device: Device; attempt: VerifyAttempt },
+): Promise<string | undefined> {
+  if (device.accountId) return device.accountId;
+  if (attempt.pairing === "approve") {
+    await lockUntilCommit(tx, "claim");
+    if (await isClaimed(tx)) return undefined;
+  }
+  const accountId = newId();
+  await tx.insert(accounts).values({ id: accountId, createdAt: attempt.now });
+  return accountId;
+}
+
+async function activate(
+  tx: Queries,
+  { accountId, attempt }: { accountId: string; attempt: VerifyAttempt },
+): Promise<VerifiedDevice> {
+  const { deviceId, tokenId, now } = attempt;
+  await tx.update(deviceCodes).set({ usedAt: now }).where(eq(deviceCodes.deviceId, deviceId));
+  const [device] = await tx.update(devices)
+    .set({ accountId, tokenId, status: "active", verifiedAt: now, lastSeenAt: now })
+    .where(eq(devices.id, deviceId)).returning();
+  if (!device) throw new Error("The verified device was not returned");
+  return { ...device, accountId };
+}
+
+/** Checks and uses up a code, all in one transaction. */
+export function verifyDevice({ db }: Database, attempt: VerifyAttempt): Promise<VerifyResult> {
+  return db.transaction(async (tx) => {
+    const retryAt = await attemptAllowedAt(tx, attempt);
+    if (retryAt) return { outcome: "rate_limited", retryAt };
+    const found = await findCodedDevice(tx, attempt.deviceId);
+    const refusal = refusalOf(found, attempt);
+    if (!found || refusal) {
+      await countRefusedAttempt(tx, attempt);
+      return { outcome: refusal ?? "unknown_device" };
+    }
+    const accountId = await accountFor(tx, { device: found.device, attempt });
+    if (!accountId) return { outcome: "not_linked" };
+    return { outcome: "verified", device: await activate(tx, { accountId, attempt }) };
+  });
+}

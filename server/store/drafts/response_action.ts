@@ -1,0 +1,94 @@
+/** Owns the person's action on a draft, which is recorded once and, in the same transaction, becomes a training sample. */
+import { and, eq } from "drizzle-orm";
+import type { Database, Queries } from "../database.ts";
+import { newId } from "../new_id.ts";
+import {
+  type DraftResponse,
+  type ResponseAction,
+  responses,
+  type TrainingSample,
+  trainingSamples,
+} from "../schema.ts";
+
+/** What an action teaches; `quality` is in [0, 1], `rejectedOutput` the draft that was refused in favour of `output`. */
+export interface ActionSample {
+  readonly input: string;
+  readonly output: string;
+  readonly rejectedOutput?: string | null;
+  readonly quality: number;
+}
+
+/** The person's action; `sample` is what it teaches, stored in the same transaction (none: nothing to learn). */
+export interface ActionRequest {
+  readonly responseId: string;
+  readonly action: ResponseAction;
+  readonly editedResponse?: string;
+  readonly rejectionReason?: string;
+  readonly sample?: ActionSample;
+}
+
+/**
+ * `recorded`: first action. `repeated`: the very same action again, nothing changed. `conflict`: another action came first.
+ * `not_completed`: there is no draft to act on (yet).
+ */
+export type ActionResult =
+  | {
+    readonly outcome: "recorded" | "repeated";
+    readonly response: DraftResponse;
+    readonly sample: TrainingSample | undefined;
+  }
+  | { readonly outcome: "conflict" | "not_completed"; readonly response: DraftResponse }
+  | { readonly outcome: "not_found" };
+
+function isSameAction(response: DraftResponse, request: ActionRequest): boolean {
+  return response.action === request.action &&
+    response.editedResponse === (request.editedResponse ?? null) &&
+    response.rejectionReason === (request.rejectionReason ?? null);
+}
+
+async function sampleOf(tx: Queries, responseId: string): Promise<TrainingSample | undefined> {
+  const [sample] = await tx.select().from(trainingSamples).where(eq(trainingSamples.responseId, responseId));
+  return sample;
+}
+
+async function addSample(
+  tx: Queries,
+  { response, request }: { response: DraftResponse; request: ActionRequest },
+): Promise<TrainingSample | undefined> {
+  if (!request.sample) return undefined;
+  const { id: responseId, accountId, conversationId, messageId, sourceMessageIds } = response;
+  const [sample] = await tx.insert(trainingSamples).values({
+    id: newId(),
+    accountId,
+    responseId,
+    conversationId,
+    messageId,
+    sourceMessageIds,
+    source: request.action,
+    ...request.sample,
+  }).returning();
+  return sample;
+}
+
+/** Records the first action on a completed draft; a second, different one is a conflict. */
+export function recordAction(
+  { db }: Database,
+  { accountId, request }: { accountId: string; request: ActionRequest },
+): Promise<ActionResult> {
+  const { responseId, action, editedResponse, rejectionReason } = request;
+  return db.transaction(async (tx) => {
+    const [draft] = await tx.select().from(responses)
+      .where(and(eq(responses.accountId, accountId), eq(responses.id, responseId))).for("update");
+    if (!draft) return { outcome: "not_found" };
+    if (draft.status !== "completed") return { outcome: "not_completed", response: draft };
+    if (draft.action) {
+      if (!isSameAction(draft, request)) return { outcome: "conflict", response: draft };
+      return { outcome: "repeated", response: draft, sample: await sampleOf(tx, responseId) };
+    }
+    const [response] = await tx.update(responses)
+      .set({ action, editedResponse, rejectionReason, actedAt: new Date() })
+      .where(eq(responses.id, responseId)).returning();
+    if (!response) throw new Error("The draft acted on was not returned");
+    return { outcome: "recorded", response, sample: await addSample(tx, { response, request }) };
+  });
+}

@@ -1,0 +1,169 @@
+/** Owns drafted replies: their life from queued to completed, and the person's one action on them. */
+import { and, eq, inArray, type SQL } from "drizzle-orm";
+import type { Timings } from "../../../contract/ml.ts";
+import { shareLockUntilCommit } from "../advisory_lock.ts";
+import type { Database } from "../database.ts";
+import { messagesLockOf } from "../messages/ingest_statements.ts";
+import { newId } from "../new_id.ts";
+import { behind, newestFirst, type Page, type PageRequest, readPage } from "../paging.ts";
+import { type ActionRequest, type ActionResult, recordAction } from "./response_action.ts";
+import { type DraftResponse, messages, responses } from "../schema.ts";
+
+/** A draft that is about to be made for a message of the same account. */
+export interface NewResponse {
+  readonly accountId: string;
+  readonly messageId: string;
+  readonly deviceId: string;
+  readonly prompt: string;
+  /** All messages whose text is in the prompt. */
+  readonly sourceMessageIds: readonly string[];
+  readonly status: "queued" | "generating";
+}
+
+/** What the model answered. */
+export interface Completion {
+  readonly response: string;
+  readonly confidence: number;
+  readonly modelVersion: string;
+  readonly tokensUsed: number;
+  readonly timings?: Timings;
+}
+
+/** A page of drafts, of one conversation or of all. */
+export interface ResponsePageRequest extends PageRequest {
+  readonly conversationId?: string;
+}
+
+export interface ResponseStore {
+  /** Undefined when the account has no such message, or not all that the prompt was made from. */
+  create(response: NewResponse): Promise<DraftResponse | undefined>;
+  /** queued -> generating; undefined when the draft is not queued. */
+  begin(accountId: string, responseId: string): Promise<DraftResponse | undefined>;
+  /** generating -> queued, when the work has to be given back; undefined when the draft is not being generated. */
+  requeue(accountId: string, responseId: string): Promise<DraftResponse | undefined>;
+  /** queued or generating -> completed; undefined when it has ended already (cancelled, say). */
+  complete(
+    accountId: string,
+    request: { readonly responseId: string; readonly completion: Completion },
+  ): Promise<DraftResponse | undefined>;
+  /** queued or generating -> failed. */
+  fail(
+    accountId: string,
+    request: { readonly responseId: string; readonly error: string },
+  ): Promise<DraftResponse | undefined>;
+  /** queued or generating -> cancelled. */
+  cancel(accountId: string, responseId: string): Promise<DraftResponse | undefined>;
+  find(accountId: string, responseId: string): Promise<DraftResponse | undefined>;
+  /** Drafts of a conversation (of all of them when not given), newest first. */
+  list(
+    accountId: string,
+    request: ResponsePageRequest,
+  ): Promise<Page<DraftResponse>>;
+  /** Queued and generating drafts of all accounts: what a crash may have left behind. */
+  listUnfinished(): Promise<readonly Pick<DraftResponse, "id" | "accountId">[]>;
+  recordAction(accountId: string, request: ActionRequest): Promise<ActionResult>;
+}
+
+/** The states of a draft that has not ended; the index `responses_live` has the same. */
+const LIVE: DraftResponse["status"][] = ["queued", "generating"];
+
+interface ResponseKey {
+  readonly accountId: string;
+  readonly responseId: string;
+}
+
+/** PostgreSQL's text holds no NUL, and UTF-8 no lone surrogate; a model may produce both. */
+function storableText(text: string): string {
+  return text.replaceAll("\0", "\uFFFD").toWellFormed();
+}
+
+function create({ db }: Database, response: NewResponse): Promise<DraftResponse | undefined> {
+  const { messageId, sourceMessageIds, ...draft } = response;
+  const needed = [...new Set([messageId, ...sourceMessageIds])];
+  return db.transaction(async (tx) => {
+    // It keeps the messages, in their conversation, until the draft is there to be moved or deleted along.
+    await shareLockUntilCommit(tx, messagesLockOf(draft.accountId));
+    const found = await tx.select({ id: messages.id, conversationId: messages.conversationId }).from(messages)
+      .where(and(eq(messages.accountId, draft.accountId), inArray(messages.id, needed)));
+    const message = found.find(({ id }) => id === messageId);
+    if (message === undefined || found.length < needed.length) return undefined;
+    const { conversationId } = message;
+    const sources = { messageId, conversationId, sourceMessageIds: [...sourceMessageIds] };
+    const [created] = await tx.insert(responses).values({ id: newId(), ...sources, ...draft }).returning();
+    return created;
+  });
+}
+
+/** Changes a draft that is in one of these states; undefined when it is not, or not the account's. */
+async function change(
+  { db }: Database,
+  { key, from, set }: {
+    key: ResponseKey;
+    from: readonly DraftResponse["status"][];
+    set: Partial<typeof responses.$inferInsert>;
+  },
+): Promise<DraftResponse | undefined> {
+  const [changed] = await db.update(responses).set(set).where(
+    and(isResponse(key), inArray(responses.status, [...from])),
+  )
+    .returning();
+  return changed;
+}
+
+function isResponse({ accountId, responseId }: ResponseKey): SQL | undefined {
+  return and(eq(responses.accountId, accountId), eq(responses.id, responseId));
+}
+
+async function find({ db }: Database, key: ResponseKey): Promise<DraftResponse | undefined> {
+  const [found] = await db.select().from(responses).where(isResponse(key));
+  return found;
+}
+
+function list(
+  { db }: Database,
+  { accountId, request }: { accountId: string; request: ResponsePageRequest },
+): Promise<Page<DraftResponse>> {
+  const { conversationId } = request;
+  const mine = and(
+    eq(responses.accountId, accountId),
+    conversationId === undefined ? undefined : eq(responses.conversationId, conversationId),
+  );
+  const order = { time: responses.createdAt, id: responses.id };
+  return readPage(request, {
+    total: () => db.$count(responses, mine),
+    rows: ({ limit, offset, after }) =>
+      db.select().from(responses).where(and(mine, behind(after, order)))
+        .orderBy(...newestFirst(order)).limit(limit).offset(offset),
+    positionOf: (response) => ({ at: response.createdAt, id: response.id }),
+  });
+}
+
+async function listUnfinished({ db }: Database): Promise<readonly Pick<DraftResponse, "id" | "accountId">[]> {
+  return await db.select({ id: responses.id, accountId: responses.accountId }).from(responses)
+    .where(inArray(responses.status, LIVE));
+}
+
+export function createResponseStore(database: Database): ResponseStore {
+  const end = (key: ResponseKey, set: Partial<typeof responses.$inferInsert>) =>
+    change(database, { key, from: LIVE, set: { ...set, completedAt: new Date() } });
+  return {
+    create: (response) => create(database, response),
+    begin: (accountId, responseId) =>
+      change(database, { key: { accountId, responseId }, from: ["queued"], set: { status: "generating" } }),
+    requeue: (accountId, responseId) =>
+      change(database, { key: { accountId, responseId }, from: ["generating"], set: { status: "queued" } }),
+    complete: (accountId, { responseId, completion }) =>
+      end({ accountId, responseId }, {
+        ...completion,
+        response: storableText(completion.response),
+        status: "completed",
+      }),
+    fail: (accountId, { responseId, error }) =>
+      end({ accountId, responseId }, { status: "failed", error: storableText(error) }),
+    cancel: (accountId, responseId) => end({ accountId, responseId }, { status: "cancelled" }),
+    find: (accountId, responseId) => find(database, { accountId, responseId }),
+    list: (accountId, request) => list(database, { accountId, request }),
+    listUnfinished: () => listUnfinished(database),
+    recordAction: (accountId, request) => recordAction(database, { accountId, request }),
+  };
+}

@@ -1,0 +1,95 @@
+/** Owns contacts: one row for each handle-level identity of an account. */
+import { and, eq, or, type SQL, sql as drizzleSql, type SQLWrapper } from "drizzle-orm";
+import type { SyncContact, SyncContactsResponse } from "../../../contract/sync.ts";
+import type { Database } from "../database.ts";
+import { newId } from "../new_id.ts";
+import { behind, newestFirst, type Page, type PageRequest, readPage } from "../paging.ts";
+import { type Contact, contacts } from "../schema.ts";
+
+export interface ContactStore {
+  /**
+   * Adds or replaces contacts by identity (Apple id, else phone number, else e-mail, in any case of letters); the last
+   * of twins wins. The counts add up to the number of contacts.
+   */
+  upsert(accountId: string, incoming: readonly SyncContact[]): Promise<SyncContactsResponse>;
+  /** Contacts known by any of these handles, in any case of letters. */
+  findByHandles(accountId: string, handles: readonly string[]): Promise<readonly Contact[]>;
+  /** All contacts, newest first. */
+  list(accountId: string, page: PageRequest): Promise<Page<Contact>>;
+}
+
+/** The handle a contact is known by. */
+function identityOf(contact: SyncContact): string {
+  return (contact.appleId ?? contact.phoneNumber ?? contact.email ?? "").toLowerCase();
+}
+
+/** One row an identity, as JSON, in the order of identities: two batches then never wait for each other. */
+function rowsOf(incoming: readonly SyncContact[]): string {
+  const byIdentity = new Map(incoming.map((contact) => [identityOf(contact), contact]));
+  const rows = Array.from(byIdentity, ([identity, contact]) => ({ id: newId(), identity, ...contact }));
+  return JSON.stringify(rows.sort((a, b) => a.identity < b.identity ? -1 : 1));
+}
+
+async function upsert(
+  { sql }: Database,
+  { accountId, incoming }: { accountId: string; incoming: readonly SyncContact[] },
+): Promise<SyncContactsResponse> {
+  const [counts] = await sql<{ inserted: number; updated: number }[]>`
+    with stored as (
+      insert into contacts as c (id, account_id, identity, apple_id, phone_number, email, display_name, avatar_hash)
+      select r.id, ${accountId}, r.identity, r."appleId", r."phoneNumber", r.email, r."displayName", r."avatarHash"
+      from json_to_recordset(${rowsOf(incoming)}::text::json) as r(
+        id uuid, identity text, "appleId" text, "phoneNumber" text, email text, "displayName" text, "avatarHash" text)
+      on conflict (account_id, identity) do update set
+        apple_id = excluded.apple_id, phone_number = excluded.phone_number, email = excluded.email,
+        display_name = excluded.display_name, avatar_hash = excluded.avatar_hash
+      where (c.apple_id, c.phone_number, c.email, c.display_name, c.avatar_hash) is distinct from (
+        excluded.apple_id, excluded.phone_number, excluded.email, excluded.display_name, excluded.avatar_hash)
+      returning c.xmax = 0 as inserted
+    )
+    select count(*) filter (where inserted)::int as inserted, count(*) filter (where not inserted)::int as updated
+    from stored`;
+  const { inserted, updated } = counts ?? { inserted: 0, updated: 0 };
+  return { inserted, updated, unchanged: incoming.length - inserted - updated };
+}
+
+function hasHandle(column: SQLWrapper, handles: readonly string[]): SQL {
+  return drizzleSql`lower(${column}) = any(${drizzleSql.param(handles)}::text[])`;
+}
+
+async function findByHandles(
+  { db }: Database,
+  { accountId, handles }: { accountId: string; handles: readonly string[] },
+): Promise<readonly Contact[]> {
+  if (handles.length === 0) return [];
+  const lowered = handles.map((handle) => handle.toLowerCase());
+  const known = or(
+    hasHandle(contacts.appleId, lowered),
+    hasHandle(contacts.phoneNumber, lowered),
+    hasHandle(contacts.email, lowered),
+  );
+  return await db.select().from(contacts).where(and(eq(contacts.accountId, accountId), known));
+}
+
+function list(
+  { db }: Database,
+  { accountId, page }: { accountId: string; page: PageRequest },
+): Promise<Page<Contact>> {
+  const mine = eq(contacts.accountId, accountId);
+  const order = { time: contacts.createdAt, id: contacts.id };
+  return readPage(page, {
+    total: () => db.$count(contacts, mine),
+    rows: ({ limit, offset, after }) =>
+      db.select().from(contacts).where(and(mine, behind(after, order)))
+        .orderBy(...newestFirst(order)).limit(limit).offset(offset),
+    positionOf: (contact) => ({ at: contact.createdAt, id: contact.id }),
+  });
+}
+
+export function createContactStore(database: Database): ContactStore {
+  return {
+    upsert: (accountId, incoming) => upsert(database, { accountId, incoming }),
+    findByHandles: (accountId, handles) => findByHandles(database, { accountId, handles }),
+    list: (accountId, page) => list(database, { accountId, page }),
+  };
+}

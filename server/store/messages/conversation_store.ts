@@ -1,0 +1,131 @@
+/** Owns the reading of conversations and their messages. */
+import { and, eq, isNotNull, isNull, ne, sql as drizzleSql } from "drizzle-orm";
+import { alias } from "drizzle-orm/pg-core";
+import type { Database } from "../database.ts";
+import { ahead, behind, newestFirst, oldestFirst, type Page, type PageRequest, readPage } from "../paging.ts";
+import { type Conversation, conversations, type Message, messages } from "../schema.ts";
+
+/** A page of messages; `order` is by (sentAt, id), newest first unless said otherwise. */
+export interface MessagePageRequest extends PageRequest {
+  readonly conversationId: string;
+  readonly order?: "newest" | "oldest";
+}
+
+export interface ConversationStore {
+  /** Conversations, the one with the latest message first. */
+  list(accountId: string, page: PageRequest): Promise<Page<Conversation>>;
+  find(accountId: string, conversationId: string): Promise<Conversation | undefined>;
+  /** Messages of a conversation; undefined when the account has no such conversation. */
+  messages(accountId: string, request: MessagePageRequest): Promise<Page<Message> | undefined>;
+  /** What replies to messages are drafted from, by the messages' ids; those that the account does not have are left out. */
+  histories(accountId: string, request: HistoryRequest): Promise<ReadonlyMap<string, MessageHistory>>;
+  /** The latest incoming message of a conversation that has text and was not unsent. */
+  latestIncoming(accountId: string, conversationId: string): Promise<Message | undefined>;
+}
+
+export interface HistoryRequest {
+  readonly messageIds: readonly string[];
+  /** Messages before each of them. */
+  readonly limit: number;
+}
+
+export interface MessageHistory {
+  readonly message: Message;
+  /** The latest before it in its conversation, oldest first; only those that have text and were not unsent. */
+  readonly before: readonly Message[];
+}
+
+/** When a conversation was last active; the index `conversations_recent` has this very expression. */
+const ACTIVITY = drizzleSql`coalesce(${conversations.lastMessageAt}, ${conversations.createdAt})`;
+const READABLE = and(isNotNull(messages.text), ne(messages.text, ""), isNull(messages.retractedAt));
+const TIMELINE = { time: messages.sentAt, id: messages.id };
+
+function list(
+  { db }: Database,
+  { accountId, page }: { accountId: string; page: PageRequest },
+): Promise<Page<Conversation>> {
+  const mine = eq(conversations.accountId, accountId);
+  const order = { time: ACTIVITY, id: conversations.id };
+  return readPage(page, {
+    total: () => db.$count(conversations, mine),
+    rows: ({ limit, offset, after }) =>
+      db.select().from(conversations).where(and(mine, behind(after, order)))
+        .orderBy(...newestFirst(order)).limit(limit).offset(offset),
+    positionOf: (row) => ({ at: row.lastMessageAt ?? row.createdAt, id: row.id }),
+  });
+}
+
+async function find(
+  { db }: Database,
+  { accountId, conversationId }: { accountId: string; conversationId: string },
+): Promise<Conversation | undefined> {
+  const [row] = await db.select().from(conversations)
+    .where(and(eq(conversations.accountId, accountId), eq(conversations.id, conversationId)));
+  return row;
+}
+
+async function messagePage(
+  database: Database,
+  { accountId, request }: { accountId: string; request: MessagePageRequest },
+): Promise<Page<Message> | undefined> {
+  const conversation = await find(database, { accountId, conversationId: request.conversationId });
+  if (!conversation) return undefined;
+  const here = eq(messages.conversationId, conversation.id);
+  const [order, beyond] = request.order === "oldest" ? [oldestFirst, ahead] : [newestFirst, behind];
+  return await readPage(request, {
+    total: () => Promise.resolve(conversation.messageCount),
+    rows: ({ limit, offset, after }) =>
+      database.db.select().from(messages).where(and(here, beyond(after, TIMELINE)))
+        .orderBy(...order(TIMELINE)).limit(limit).offset(offset),
+    positionOf: (message) => ({ at: message.sentAt, id: message.id }),
+  });
+}
+
+async function histories(
+  { db }: Database,
+  { accountId, request: { messageIds, limit } }: { accountId: string; request: HistoryRequest },
+): Promise<Map<string, MessageHistory>> {
+  const last = alias(messages, "last");
+  const isEarlier = drizzleSql`(${messages.sentAt}, ${messages.id}) < (${last.sentAt}, ${last.id})`;
+  const earlier = db.select().from(messages)
+    .where(and(eq(messages.conversationId, last.conversationId), isEarlier, READABLE))
+    .orderBy(...newestFirst(TIMELINE)).limit(limit).as("earlier");
+  const rows = await db.select().from(last).leftJoinLateral(earlier, drizzleSql`true`)
+    .where(and(
+      eq(last.accountId, accountId),
+      drizzleSql`${last.id} = any(${drizzleSql.param(messageIds)}::uuid[])`,
+    ))
+    .orderBy(...oldestFirst({ time: earlier.sentAt, id: earlier.id }));
+  const found = new Map<string, { message: Message; before: Message[] }>();
+  for (const { last: message, earlier } of rows) {
+    const history = found.get(message.id) ?? { message, before: [] };
+    found.set(message.id, history);
+    if (earlier !== null) history.before.push(earlier);
+  }
+  return found;
+}
+
+async function latestIncoming(
+  { db }: Database,
+  { accountId, conversationId }: { accountId: string; conversationId: string },
+): Promise<Message | undefined> {
+  const [row] = await db.select().from(messages)
+    .where(and(
+      eq(messages.accountId, accountId),
+      eq(messages.conversationId, conversationId),
+      eq(messages.direction, "incoming"),
+      READABLE,
+    ))
+    .orderBy(...newestFirst(TIMELINE)).limit(1);
+  return row;
+}
+
+export function createConversationStore(database: Database): ConversationStore {
+  return {
+    list: (accountId, page) => list(database, { accountId, page }),
+    find: (accountId, conversationId) => find(database, { accountId, conversationId }),
+    messages: (accountId, request) => messagePage(database, { accountId, request }),
+    histories: (accountId, request) => histories(database, { accountId, request }),
+    latestIncoming: (accountId, conversationId) => latestIncoming(database, { accountId, conversationId }),
+  };
+}

@@ -1,0 +1,148 @@
+/** Owns deleting for good: messages, conversations and samples with all that was made from them. */
+import type { TransactionSql } from "postgres";
+import type { Deletion } from "../../../contract/deletion.ts";
+import { adaptersLockOf } from "../training/adapter_promotion.ts";
+import type { Database } from "../database.ts";
+import { lockAccount, recountConversations } from "./ingest_statements.ts";
+
+/** Deletions that a person asks for. Each is undefined when the account has nothing of that id. */
+export interface Forgetting {
+  /** A message, and every draft and sample whose prompt has it. It stays away when a device sends it again. */
+  message(accountId: string, messageId: string): Promise<Deletion | undefined>;
+  /** A conversation whole. Of its messages, only new ones will be stored again. */
+  conversation(accountId: string, conversationId: string): Promise<Deletion | undefined>;
+}
+
+/**
+ * How far back from now a deleted conversation's messages stay away even when they were not there yet. Not up to now:
+ * the clock of the Mac that sends new ones may be behind.
+ */
+const CLOCK_SKEW_SECONDS = 3_600;
+
+/** How the keys of an account's cached drafts in ml begin. */
+export function draftCachePrefix(accountId: string): string {
+  return `draft:${accountId}:`;
+}
+
+/** Taken before any sample is: two deletions that then meet in the trigger do not wait for each other's rows. */
+function lockAdapters(tx: TransactionSql, accountId: string): Promise<unknown> {
+  return tx`select pg_advisory_xact_lock(hashtextextended(${adaptersLockOf(accountId)}, 0))`.execute();
+}
+
+/** Runs a deletion and tells which adapters it tainted: the trigger of the samples' table did that. */
+async function withTainted<Counts>(
+  tx: TransactionSql,
+  { accountId, work }: { accountId: string; work: () => Promise<Counts> },
+): Promise<Counts & Pick<Deletion, "taintedAdapterIds">> {
+  const serving = async () => {
+    const rows = await tx<{ id: string }[]>`
+      select id from adapters where account_id = ${accountId} and state <> 'tainted'`;
+    return rows.map(({ id }) => id);
+  };
+  const before = await serving();
+  const counts = await work();
+  const after = new Set(await serving());
+  return { ...counts, taintedAdapterIds: before.filter((id) => !after.has(id)) };
+}
+
+/** Which messages to forget: some, or all of a conversation. */
+type Scope =
+  & { readonly accountId: string }
+  & (
+    | { readonly messageIds: readonly string[] }
+    | { readonly conversationId: string }
+  );
+
+/**
+ * Deletes messages and what was made from them, in whole sets; needs {@linkcode lockAccount}, with which a draft or
+ * sample that is being made of them is there by then, or will not be.
+ */
+export async function forgetMessages(
+  tx: TransactionSql,
+  scope: Scope,
+): Promise<Omit<Deletion, "taintedAdapterIds">> {
+  const { accountId } = scope;
+  const [which, made] = "conversationId" in scope
+    ? [tx`conversation_id = ${scope.conversationId}`, tx`conversation_id = ${scope.conversationId}`]
+    : [
+      tx`id = any(${[...scope.messageIds]}::uuid[])`,
+      tx`(message_id = any(${[...scope.messageIds]}::uuid[])
+        or source_message_ids && ${[...scope.messageIds]}::uuid[])`,
+    ];
+  await lockAdapters(tx, accountId);
+  const samples = await tx`delete from training_samples where account_id = ${accountId} and ${made}`;
+  const responses = await tx`delete from responses where account_id = ${accountId} and ${made}`;
+  const messages = await tx<{ conversationId: string }[]>`
+    delete from messages where account_id = ${accountId} and ${which}
+    returning conversation_id as "conversationId"`;
+  await recountConversations(tx, [...new Set(messages.map(({ conversationId }) => conversationId))]);
+  await tx`insert into ml_outbox (kind, target) values ('clear_cache', ${draftCachePrefix(accountId) + "*"})`;
+  return { messages: messages.count, responses: responses.count, samples: samples.count };
+}
+
+function forgetMessage(
+  { sql }: Database,
+  { accountId, messageId }: { accountId: string; messageId: string },
+): Promise<Deletion | undefined> {
+  return sql.begin(async (tx) => {
+    await lockAccount(tx, accountId);
+    const found = await tx`
+      insert into deleted_messages (account_id, imessage_guid)
+      select account_id, imessage_guid from messages where account_id = ${accountId} and id = ${messageId}
+      on conflict do nothing`;
+    if (found.count === 0) return undefined;
+    const work = () => forgetMessages(tx, { accountId, messageIds: [messageId] });
+    return await withTainted(tx, { accountId, work });
+  });
+}
+
+function forgetConversation(
+  { sql }: Database,
+  { accountId, conversationId }: { accountId: string; conversationId: string },
+): Promise<Deletion | undefined> {
+  return sql.begin(async (tx) => {
+    await lockAccount(tx, accountId);
+    const found = await tx`
+      insert into deleted_conversations as d (account_id, imessage_id, sent_until)
+      select account_id, imessage_id, greatest(last_message_at, now() - make_interval(secs => ${CLOCK_SKEW_SECONDS}))
+      from conversations where account_id = ${accountId} and id = ${conversationId}
+      on conflict (account_id, imessage_id) do update set sent_until = greatest(d.sent_until, excluded.sent_until)`;
+    if (found.count === 0) return undefined;
+    await tx`
+      insert into deleted_messages (account_id, imessage_guid)
+      select account_id, imessage_guid from messages
+      where account_id = ${accountId} and conversation_id = ${conversationId}
+      on conflict do nothing`;
+    const deletion = await withTainted(tx, {
+      accountId,
+      work: () => forgetMessages(tx, { accountId, conversationId }),
+    });
+    await tx`delete from conversations where account_id = ${accountId} and id = ${conversationId}`;
+    return deletion;
+  });
+}
+
+/** Deletes a sample alone; undefined when the account has no such sample. */
+export function forgetSample(
+  { sql }: Database,
+  { accountId, sampleId }: { accountId: string; sampleId: string },
+): Promise<Deletion | undefined> {
+  return sql.begin(async (tx) => {
+    await lockAdapters(tx, accountId);
+    const work = async () => {
+      const gone =
+        await tx`delete from training_samples where account_id = ${accountId} and id = ${sampleId}`;
+      return { messages: 0, responses: 0, samples: gone.count };
+    };
+    const deletion = await withTainted(tx, { accountId, work });
+    return deletion.samples === 0 ? undefined : deletion;
+  });
+}
+
+/** Makes the store of deletions. */
+export function createForgetting(database: Database): Forgetting {
+  return {
+    message: (accountId, messageId) => forgetMessage(database, { accountId, messageId }),
+    conversation: (accountId, conversationId) => forgetConversation(database, { accountId, conversationId }),
+  };
+}

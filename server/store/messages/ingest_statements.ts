@@ -1,0 +1,182 @@
+/** Owns the SQL of the message ingest: one statement a table, each lean enough to run a thousand rows at once. */
+import type { TransactionSql } from "postgres";
+import type { SyncMessage, SyncMessagesRequest } from "../../../contract/sync.ts";
+import { newId } from "../new_id.ts";
+
+/** The device that sends a batch, and its account. */
+export interface BatchOrigin {
+  readonly accountId: string;
+  readonly deviceId: string;
+}
+
+/** What the message statement reports; `moved` are messages that came from the conversations `sources`. */
+export interface StoredMessages {
+  readonly conversationId: string;
+  readonly inserted: number;
+  readonly updated: number;
+  readonly moved: string[];
+  readonly sources: string[];
+}
+
+/** A message as the message statement reads it; times in milliseconds since 1970. */
+function rowOf(message: SyncMessage): Record<string, unknown> {
+  return {
+    id: newId(),
+    guid: message.imessageGuid,
+    sender: message.senderId,
+    direction: message.direction,
+    type: message.messageType,
+    text: message.text,
+    sent: Date.parse(message.sentAt),
+    edited: message.editedAt ? Date.parse(message.editedAt) : undefined,
+    retracted: message.retractedAt ? Date.parse(message.retractedAt) : undefined,
+    read: message.readAt ? Date.parse(message.readAt) : undefined,
+    delivered: message.deliveredAt ? Date.parse(message.deliveredAt) : undefined,
+    reply: message.replyToGuid,
+    reactions: message.reactions,
+    attachments: message.attachments,
+  };
+}
+
+/** One row a guid, as JSON: a statement may touch a row only once, so the last of twins stands for all. */
+function rowsOf(messages: readonly SyncMessage[]): string {
+  const byGuid = new Map(messages.map((message) => [message.imessageGuid, message]));
+  return JSON.stringify(Array.from(byGuid.values(), rowOf));
+}
+
+/** The lock of {@linkcode lockAccount}; who makes something of messages shares it, so that they stay meanwhile. */
+export function messagesLockOf(accountId: string): string {
+  return `ingest:${accountId}`;
+}
+
+/** Batches of one account take turns: counts stay exact, and no two batches can wait for each other's rows. */
+export function lockAccount(tx: TransactionSql, accountId: string): Promise<unknown> {
+  return tx`select pg_advisory_xact_lock(hashtextextended(${messagesLockOf(accountId)}, 0))`.execute();
+}
+
+/** Makes sure that the batch's conversation exists. */
+export function addConversation(
+  tx: TransactionSql,
+  { accountId, batch }: { accountId: string; batch: SyncMessagesRequest },
+): Promise<unknown> {
+  return tx`
+    insert into conversations (id, account_id, imessage_id, display_name, is_group, participant_ids)
+    values (${newId()}, ${accountId}, ${batch.conversationImessageId}, ${
+    batch.conversationDisplayName ?? null
+  },
+            ${batch.isGroup}, ${batch.participantIds})
+    on conflict (account_id, imessage_id) do nothing`.execute();
+}
+
+/**
+ * Stores all messages of a batch. A row is written only where something differs, and never by an older copy: one that
+ * does not know of an edit or an unsend that is stored. What the person deleted here stays away.
+ */
+export async function storeMessages(
+  tx: TransactionSql,
+  { accountId, batch }: { accountId: string; batch: SyncMessagesRequest },
+): Promise<StoredMessages> {
+  // In RETURNING, xmax is 0 for an inserted row, and a subquery still sees the row as it was before the statement.
+  const [stored] = await tx<StoredMessages[]>`
+    with target as materialized (
+      select id from conversations
+      where account_id = ${accountId} and imessage_id = ${batch.conversationImessageId}
+    ), stored as (
+      insert into messages as m (
+        id, account_id, conversation_id, imessage_guid, sender_id, direction, message_type, text, sent_at,
+        edited_at, retracted_at, read_at, delivered_at, reply_to_guid, reactions, attachments)
+      select r.id, ${accountId}, target.id, r.guid, r.sender, r.direction, r.type, r.text, to_timestamp(r.sent / 1000),
+        to_timestamp(r.edited / 1000), to_timestamp(r.retracted / 1000), to_timestamp(r.read / 1000),
+        to_timestamp(r.delivered / 1000), r.reply, r.reactions, r.attachments
+      from target, json_to_recordset(${rowsOf(batch.messages)}::text::json) as r(
+        id uuid, guid text, sender text, direction text, type text, text text, sent float8,
+        edited float8, retracted float8, read float8, delivered float8, reply text, reactions jsonb, attachments jsonb)
+      where not exists (
+          select from deleted_messages d where d.account_id = ${accountId} and d.imessage_guid = r.guid)
+        and not exists (
+          select from deleted_conversations d where d.account_id = ${accountId}
+            and d.imessage_id = ${batch.conversationImessageId} and d.sent_until >= to_timestamp(r.sent / 1000))
+      on conflict (account_id, imessage_guid) do update set
+        conversation_id = excluded.conversation_id,
+        sender_id = excluded.sender_id,
+        direction = excluded.direction,
+        message_type = excluded.message_type,
+        text = excluded.text,
+        sent_at = excluded.sent_at,
+        edited_at = greatest(excluded.edited_at, m.edited_at),
+        retracted_at = coalesce(excluded.retracted_at, m.retracted_at),
+        read_at = coalesce(excluded.read_at, m.read_at), delivered_at = coalesce(excluded.delivered_at, m.delivered_at),
+        reply_to_guid = coalesce(excluded.reply_to_guid, m.reply_to_guid),
+        reactions = coalesce(excluded.reactions, m.reactions),
+        attachments = coalesce(excluded.attachments, m.attachments)
+      where (m.retracted_at is null or excluded.retracted_at is not null)
+        and (m.edited_at is null or excluded.edited_at >= m.edited_at or excluded.retracted_at is not null)
+        and (m.conversation_id, m.sender_id, m.direction, m.message_type, m.text, m.sent_at, m.edited_at,
+             m.retracted_at, m.read_at, m.delivered_at, m.reply_to_guid, m.reactions, m.attachments)
+          is distinct from (
+             excluded.conversation_id, excluded.sender_id, excluded.direction, excluded.message_type, excluded.text,
+             excluded.sent_at, greatest(excluded.edited_at, m.edited_at),
+             coalesce(excluded.retracted_at, m.retracted_at), coalesce(excluded.read_at, m.read_at),
+             coalesce(excluded.delivered_at, m.delivered_at), coalesce(excluded.reply_to_guid, m.reply_to_guid),
+             coalesce(excluded.reactions, m.reactions), coalesce(excluded.attachments, m.attachments))
+      returning m.id, m.xmax = 0 as inserted, case when m.xmax <> 0 then (
+        select before.conversation_id from messages before
+        where before.id = m.id and before.conversation_id <> m.conversation_id) end as source
+    )
+    select (select id from target) as "conversationId",
+      count(*) filter (where inserted)::int as inserted,
+      count(*) filter (where not inserted)::int as updated,
+      coalesce(array_agg(id) filter (where source is not null), '{}') as moved,
+      coalesce(array_agg(distinct source) filter (where source is not null), '{}') as sources
+    from stored`;
+  if (!stored) throw new Error("The message statement answered without a row");
+  return stored;
+}
+
+/** Brings what the batch says of its conversation, and what the messages make of it, up to date. */
+export function refreshConversation(
+  tx: TransactionSql,
+  { stored, batch }: { stored: StoredMessages; batch: SyncMessagesRequest },
+): Promise<unknown> {
+  const added = stored.inserted + stored.moved.length;
+  return tx`
+    update conversations c set
+      display_name = n.display_name, is_group = n.is_group, participant_ids = n.participant_ids,
+      message_count = n.message_count, last_message_at = n.last_message_at
+    from (
+      select coalesce(${batch.conversationDisplayName ?? null}::text, display_name) as display_name,
+        ${batch.isGroup}::boolean as is_group, ${batch.participantIds}::text[] as participant_ids,
+        message_count + ${added}::int as message_count,
+        (select max(sent_at) from messages where conversation_id = ${stored.conversationId}) as last_message_at
+      from conversations where id = ${stored.conversationId}
+    ) n
+    where c.id = ${stored.conversationId}
+      and (c.display_name, c.is_group, c.participant_ids, c.message_count, c.last_message_at)
+        is distinct from (n.display_name, n.is_group, n.participant_ids, n.message_count, n.last_message_at)`
+    .execute();
+}
+
+/** Drops the conversation of a batch whose messages were all deleted before, so that it does not come back empty. */
+export function dropEmptyConversation(tx: TransactionSql, conversationId: string): Promise<unknown> {
+  return tx`delete from conversations where id = ${conversationId} and message_count = 0`.execute();
+}
+
+/** Moves what hangs on moved messages along with them, and drops conversations that were merged away whole. */
+export async function followMovedMessages(
+  tx: TransactionSql,
+  { conversationId, moved, sources }: StoredMessages,
+): Promise<void> {
+  await tx`update responses set conversation_id = ${conversationId} where message_id = any(${moved}::uuid[])`;
+  await tx`update training_samples set conversation_id = ${conversationId} where message_id = any(${moved}::uuid[])`;
+  await recountConversations(tx, sources);
+}
+
+/** Brings conversations up to date that messages have left, and drops those that none is left in. */
+export async function recountConversations(tx: TransactionSql, ids: readonly string[]): Promise<void> {
+  await tx`
+    update conversations c set
+      message_count = (select count(*) from messages where conversation_id = c.id),
+      last_message_at = (select max(sent_at) from messages where conversation_id = c.id)
+    where c.id = any(${[...ids]}::uuid[])`;
+  await tx`delete from conversations where id = any(${[...ids]}::uuid[]) and message_count = 0`;
+}

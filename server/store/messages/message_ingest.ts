@@ -1,0 +1,132 @@
+/** Owns the ingest of synced messages: one batch of one conversation, idempotent and exact under concurrency. */
+import { count, desc, eq, max, sql as fragment, sum } from "drizzle-orm";
+import type {
+  SyncDeletionsResponse,
+  SyncMessagesRequest,
+  SyncMessagesResponse,
+} from "../../../contract/sync.ts";
+import type { Database } from "../database.ts";
+import { countBatch, noteHeartbeat } from "./device_sync_statements.ts";
+import {
+  addConversation,
+  type BatchOrigin,
+  dropEmptyConversation,
+  followMovedMessages,
+  lockAccount,
+  refreshConversation,
+  storeMessages,
+} from "./ingest_statements.ts";
+import { forgetMessages } from "./deletion.ts";
+import { contacts, conversations, type DeviceSync, deviceSyncs } from "../schema.ts";
+
+/** What an account has stored, and what each of its devices has sent. */
+export interface SyncTotals {
+  readonly messages: number;
+  readonly conversations: number;
+  readonly contacts: number;
+  readonly lastMessageAt: Date | null;
+  /** When the account last stored a batch. */
+  readonly lastSyncedAt: Date | null;
+  /** The device that was heard of last comes first. */
+  readonly devices: readonly DeviceSync[];
+}
+
+export interface MessageIngest {
+  /**
+   * Stores a batch in one transaction; the counts add up to the number of messages. A repeated batch changes nothing,
+   * an absent optional field keeps what is stored, an older copy never undoes an edit or an unsend, the last of
+   * twins in one batch wins, and a message that moved follows its latest conversation.
+   */
+  ingestMessages(origin: BatchOrigin, batch: SyncMessagesRequest): Promise<SyncMessagesResponse>;
+  /**
+   * Deletes messages with all that hangs on them: drafts, training samples, and conversations that none is left in.
+   * A message that is sent again later is stored as a new one.
+   */
+  deleteMessages(origin: BatchOrigin, guids: readonly string[]): Promise<SyncDeletionsResponse>;
+  /** Notes that a device is there, and how many rows wait on it. */
+  noteHeartbeat(origin: BatchOrigin, lagRows: number): Promise<void>;
+  status(accountId: string): Promise<SyncTotals>;
+}
+
+function ingestMessages(
+  { sql }: Database,
+  { origin, batch }: { origin: BatchOrigin; batch: SyncMessagesRequest },
+): Promise<SyncMessagesResponse> {
+  const { accountId } = origin;
+  return sql.begin(async (tx) => {
+    // Sent in one go, run one after the other: each statement sees what the one before it did.
+    const [, , stored] = await Promise.all([
+      lockAccount(tx, accountId),
+      addConversation(tx, { accountId, batch }),
+      storeMessages(tx, { accountId, batch }),
+    ]);
+    const { conversationId, inserted, updated } = stored;
+    const counts = {
+      conversationId,
+      inserted,
+      updated,
+      unchanged: batch.messages.length - inserted - updated,
+    };
+    if (stored.moved.length > 0) await followMovedMessages(tx, stored);
+    await Promise.all([
+      refreshConversation(tx, { stored, batch }),
+      countBatch(tx, { origin, counts: { ...counts, deleted: 0 }, lagRows: batch.lagRows }),
+    ]);
+    if (counts.unchanged > 0) await dropEmptyConversation(tx, conversationId);
+    return counts;
+  });
+}
+
+function deleteMessages(
+  { sql }: Database,
+  { origin, guids }: { origin: BatchOrigin; guids: readonly string[] },
+): Promise<SyncDeletionsResponse> {
+  return sql.begin(async (tx) => {
+    await lockAccount(tx, origin.accountId);
+    const found = await tx<{ id: string }[]>`
+      select id from messages where account_id = ${origin.accountId}
+        and imessage_guid = any(${[...guids]}::text[])`;
+    const deleted = found.length;
+    if (deleted > 0) {
+      await forgetMessages(tx, { accountId: origin.accountId, messageIds: found.map(({ id }) => id) });
+      await countBatch(tx, { origin, counts: { inserted: 0, updated: 0, unchanged: 0, deleted } });
+    }
+    return { deleted, unknown: new Set(guids).size - deleted };
+  });
+}
+
+async function status({ db }: Database, accountId: string): Promise<SyncTotals> {
+  const [[totals], [known], devices] = await Promise.all([
+    db.select({
+      conversations: count(),
+      messages: sum(conversations.messageCount).mapWith(Number),
+      lastMessageAt: max(conversations.lastMessageAt),
+    }).from(conversations).where(eq(conversations.accountId, accountId)),
+    db.select({ contacts: count() }).from(contacts).where(eq(contacts.accountId, accountId)),
+    db.select().from(deviceSyncs).where(eq(deviceSyncs.accountId, accountId)).orderBy(
+      desc(fragment`greatest(${deviceSyncs.lastBatchAt}, ${deviceSyncs.heartbeatAt})`),
+    ),
+  ]);
+  return {
+    messages: totals?.messages ?? 0,
+    conversations: totals?.conversations ?? 0,
+    contacts: known?.contacts ?? 0,
+    lastMessageAt: totals?.lastMessageAt ?? null,
+    lastSyncedAt: latest(devices.map(({ lastBatchAt }) => lastBatchAt)),
+    devices,
+  };
+}
+
+function latest(times: readonly (Date | null)[]): Date | null {
+  const known = times.filter((time) => time !== null);
+  return known.length === 0 ? null : new Date(Math.max(...known.map(Number)));
+}
+
+export function createMessageIngest(database: Database): MessageIngest {
+  return {
+    ingestMessages: (origin, batch) => ingestMessages(database, { origin, batch }),
+    deleteMessages: (origin, guids) => deleteMessages(database, { origin, guids }),
+    noteHeartbeat: (origin, lagRows) => noteHeartbeat(database.sql, { origin, lagRows }),
+    status: (accountId) => status(database, accountId),
+  };
+}

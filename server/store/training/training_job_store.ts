@@ -1,0 +1,163 @@
+/** Owns training jobs: at most one live job a device; one that ends with a result makes its adapter. */
+import { and, asc, eq, getTableColumns, inArray, type SQL, sql } from "drizzle-orm";
+import type {
+  TrainingMethod,
+  TrainingMetrics,
+  TrainingSettings,
+  TrainingStatus,
+} from "../../../contract/training.ts";
+import { addAdapter, lockAdapters } from "./adapter_promotion.ts";
+import type { Database, Queries } from "../database.ts";
+import { newId } from "../new_id.ts";
+import { behind, newestFirst, type Page, type PageRequest, readPage } from "../paging.ts";
+import { type TrainingJob, trainingJobs } from "../schema.ts";
+
+export interface NewTrainingJob {
+  readonly accountId: string;
+  readonly deviceId: string;
+  readonly baseModel: string;
+  readonly epochs: number;
+  readonly learningRate: number;
+  readonly method?: TrainingMethod;
+  readonly settings?: TrainingSettings;
+  readonly sampleIds: readonly string[];
+}
+
+/** `busy`: the device has a live job already, given in `job`. */
+export type TrainingJobCreation = { readonly outcome: "created" | "busy"; readonly job: TrainingJob };
+
+/** What is known of a job's course; `progress` is in percent, 0 to 100. */
+export interface TrainingJobUpdate {
+  readonly jobId: string;
+  readonly status?: TrainingStatus;
+  readonly progress?: number;
+  readonly error?: string | null;
+  /** Absent: they stay as they are. */
+  readonly metrics?: TrainingMetrics;
+}
+
+export interface TrainingJobStore {
+  create(job: NewTrainingJob): Promise<TrainingJobCreation>;
+  find(accountId: string, jobId: string): Promise<TrainingJob | undefined>;
+  /** Jobs of the account, newest first. */
+  list(accountId: string, page: PageRequest): Promise<Page<TrainingJob>>;
+  /**
+   * Changes a live job and notes when it started or finished; undefined when it has ended already. A job that completes
+   * with a result makes its adapter in the same transaction, so exactly once.
+   */
+  update(accountId: string, update: TrainingJobUpdate): Promise<TrainingJob | undefined>;
+  /** The samples a job was started with; empty when the account has no such job. */
+  sampleIds(accountId: string, jobId: string): Promise<readonly string[]>;
+  /** The queued or training job of a device, if any. */
+  liveJob(accountId: string, deviceId: string): Promise<TrainingJob | undefined>;
+  /** The queued and training jobs of all accounts, oldest first. */
+  listLive(): Promise<readonly TrainingJob[]>;
+}
+
+/** The states in which a job is live; the index `training_jobs_live` has the same. */
+const LIVE = ["queued", "training"] as const satisfies TrainingStatus[];
+const { sampleIds: _heavy, ...JOB_COLUMNS } = getTableColumns(trainingJobs);
+
+interface JobKey {
+  readonly accountId: string;
+  readonly jobId: string;
+}
+
+function isJob({ accountId, jobId }: JobKey): SQL | undefined {
+  return and(eq(trainingJobs.accountId, accountId), eq(trainingJobs.id, jobId));
+}
+
+async function create(database: Database, job: NewTrainingJob): Promise<TrainingJobCreation> {
+  const [created] = await database.db.insert(trainingJobs)
+    .values({ id: newId(), status: "queued", sampleCount: job.sampleIds.length, ...job })
+    .onConflictDoNothing({ target: trainingJobs.deviceId, where: sql`status in ('queued', 'training')` })
+    .returning(JOB_COLUMNS);
+  if (created) return { outcome: "created", job: created };
+  const live = await liveJob(database, job);
+  // None: the job that was in the way has ended since, so there is room now.
+  return live ? { outcome: "busy", job: live } : await create(database, job);
+}
+
+async function find({ db }: Database, key: JobKey): Promise<TrainingJob | undefined> {
+  const [job] = await db.select(JOB_COLUMNS).from(trainingJobs).where(isJob(key));
+  return job;
+}
+
+function list(
+  { db }: Database,
+  { accountId, page }: { accountId: string; page: PageRequest },
+): Promise<Page<TrainingJob>> {
+  const mine = eq(trainingJobs.accountId, accountId);
+  const order = { time: trainingJobs.createdAt, id: trainingJobs.id };
+  return readPage(page, {
+    total: () => db.$count(trainingJobs, mine),
+    rows: ({ limit, offset, after }) =>
+      db.select(JOB_COLUMNS).from(trainingJobs).where(and(mine, behind(after, order)))
+        .orderBy(...newestFirst(order)).limit(limit).offset(offset),
+    positionOf: (job) => ({ at: job.createdAt, id: job.id }),
+  });
+}
+
+async function changeLive(
+  db: Queries,
+  { accountId, change }: { accountId: string; change: TrainingJobUpdate },
+): Promise<TrainingJob | undefined> {
+  const { jobId, status, progress, error, metrics } = change;
+  const ended = status !== undefined && !LIVE.some((live) => live === status);
+  const [job] = await db.update(trainingJobs).set({
+    status,
+    progress,
+    // A job that was stopped here knows why; ml, which only heard that it was to stop, does not.
+    error: error ?? undefined,
+    metrics,
+    startedAt: status === "training" ? sql`coalesce(${trainingJobs.startedAt}, now())` : undefined,
+    finishedAt: ended ? sql`now()` : undefined,
+  }).where(and(isJob({ accountId, jobId }), inArray(trainingJobs.status, LIVE))).returning(JOB_COLUMNS);
+  return job;
+}
+
+async function update(
+  { db }: Database,
+  request: { accountId: string; change: TrainingJobUpdate },
+): Promise<TrainingJob | undefined> {
+  const { status, metrics } = request.change;
+  const result = status === "completed" ? metrics?.result : undefined;
+  if (!result) return await changeLive(db, request);
+  return await db.transaction(async (tx) => {
+    await lockAdapters(tx, request.accountId);
+    const job = await changeLive(tx, request);
+    if (job !== undefined) await addAdapter(tx, { job, result });
+    return job;
+  });
+}
+
+async function sampleIds({ db }: Database, key: JobKey): Promise<readonly string[]> {
+  const [job] = await db.select({ sampleIds: trainingJobs.sampleIds }).from(trainingJobs).where(isJob(key));
+  return job?.sampleIds ?? [];
+}
+
+async function liveJob(
+  { db }: Database,
+  { accountId, deviceId }: { accountId: string; deviceId: string },
+): Promise<TrainingJob | undefined> {
+  const [job] = await db.select(JOB_COLUMNS).from(trainingJobs).where(and(
+    eq(trainingJobs.accountId, accountId),
+    eq(trainingJobs.deviceId, deviceId),
+    inArray(trainingJobs.status, LIVE),
+  ));
+  return job;
+}
+
+export function createTrainingJobStore(database: Database): TrainingJobStore {
+  return {
+    create: (job) => create(database, job),
+    find: (accountId, jobId) => find(database, { accountId, jobId }),
+    list: (accountId, page) => list(database, { accountId, page }),
+    update: (accountId, change) => update(database, { accountId, change }),
+    sampleIds: (accountId, jobId) => sampleIds(database, { accountId, jobId }),
+    liveJob: (accountId, deviceId) => liveJob(database, { accountId, deviceId }),
+    listLive: async () =>
+      await database.db.select(JOB_COLUMNS).from(trainingJobs).where(inArray(trainingJobs.status, LIVE))
+        .orderBy(asc(trainingJobs.id)),
+  };
+}
