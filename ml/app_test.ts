@@ -25,7 +25,7 @@ import {
 } from "../tests/support/ml_service.ts";
 import { silentLogger, withTinyEngine } from "../tests/support/tiny_gguf_engine.ts";
 import type { Engine } from "./engine/engine.ts";
-import { createFakeEngine } from "./engine/fake.ts";
+import { createFakeEngine } from "../tests/support/ml/fake_engine.ts";
 
 const PROMPT = "Them: are you coming tonight?\nMe:";
 
@@ -230,7 +230,7 @@ serviceTest("one model is loaded at a time", async ({ post }) => {
 for (const [what, content] of [["missing", null], ["cut short", new Uint8Array(500)]] as const) {
   Deno.test(`a model file that is ${what} leaves the service up: health says why, generation is a 503`, async () => {
     await withTinyEngine({}, async ({ dir }) => {
-      const { createLlamaEngine } = await import("./engine/llama.ts");
+      const { createLlamaEngine } = await import("./engine/llama/llama.ts");
       await using engine = await createLlamaEngine({
         gpu: "off",
         sequences: 1,

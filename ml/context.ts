@@ -43,7 +43,7 @@ async function openEngine(
   options: { log: Logger; signal: AbortSignal },
 ): Promise<OpenedEngine> {
   if (config.engine === "openai") {
-    const { createOpenAiEngine } = await import("./engine/openai.ts");
+    const { createOpenAiEngine } = await import("./engine/openai/openai.ts");
     const engine = createOpenAiEngine({
       url: config.engineUrl ?? "",
       token: config.engineToken,
@@ -52,7 +52,7 @@ async function openEngine(
     });
     return { engine, source: remoteModelSource(() => engine.listModels()) };
   }
-  const { createLlamaEngine } = await import("./engine/llama.ts");
+  const { createLlamaEngine } = await import("./engine/llama/llama.ts");
   const engine = await createLlamaEngine({ ...config, log: options.log }).catch((error) => {
     throw new StartError(messageOf(error));
   });

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { adapterInfoSchema, evaluateResponseSchema, generateResultSchema } from "../contract/ml.ts";
 import type { MlTrainingStatus } from "../contract/ml_training.ts";
-import { createOpenAiEngine } from "./engine/openai.ts";
-import { FIGURES } from "./training/job_folders.ts";
+import { createOpenAiEngine } from "./engine/openai/openai.ts";
+import { FIGURES } from "./training/job/job_folders.ts";
 import { assertError, withMlService } from "../tests/support/ml_service.ts";
 import {
   adaptersOf,

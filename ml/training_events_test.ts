@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { errorBodySchema } from "../contract/errors.ts";
 import { assertError, eventsOf } from "../tests/support/ml_service.ts";
 import { completed, follow, start, trainingTest } from "../tests/support/training_client.ts";
-import { STATUS_FILE } from "./training/job_folders.ts";
+import { STATUS_FILE } from "./training/job/job_folders.ts";
 
 trainingTest(
   "a fault while statuses are told is the stream's last event, and the log has none of the words",

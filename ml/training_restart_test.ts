@@ -8,8 +8,8 @@ import { requestOf, SAMPLES } from "../tests/support/training_client.ts";
 import { untilNobodyTrains } from "../tests/support/training_pids.ts";
 import { choosePort, ServiceProcess } from "../tools/service_process.ts";
 import { type AdapterManifest, readManifest } from "./models/adapter_manifest.ts";
-import { FIGURES } from "./training/job_folders.ts";
-import { readMetrics } from "./training/run/metrics_file.ts";
+import { FIGURES } from "./training/job/job_folders.ts";
+import { readMetrics } from "./training/job/metrics_file.ts";
 
 /** Single samples make many steps, so that there are checkpoints between which a kill can fall. */
 const REQUEST = requestOf({ samples: SAMPLES, batch_size: 1, epochs: 4 });

@@ -239,7 +239,7 @@ Deno.test("the layer check accepts a tree that keeps the rules", async () => {
     "server/main.ts": 'import { app } from "./app.ts";\nimport { context } from "./context.ts";',
     "server/store/rows_test.ts": 'import { app } from "../app.ts";\nDeno.env.get("X");\nawait import(name);',
     "agent/chatdb/reader.ts": 'import { DatabaseSync } from "node:sqlite";',
-    "ml/engine/llama.ts": 'const llama = await import("node-llama-cpp");',
+    "ml/engine/llama/llama.ts": 'const llama = await import("node-llama-cpp");',
     "ml/training/ggml/library.ts": "Deno.dlopen(path, {});",
     "data/downloaded.ts": 'import "npm:anything";',
   });

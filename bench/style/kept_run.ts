@@ -1,8 +1,8 @@
 /** Owns trained jobs that are kept between benches, so that a table can be printed again without an hour's work. */
 import { join } from "node:path";
-import { readResult } from "../../ml/training/run/training_result.ts";
-import type { TrainingRequestInput } from "../../ml/training/run/training_request.ts";
-import type { TrainingResult } from "../../ml/training/run/training_event.ts";
+import { readResult } from "../../ml/training/job/training_result.ts";
+import type { TrainingRequestInput } from "../../ml/training/job/training_request.ts";
+import type { TrainingResult } from "../../ml/training/job/training_event.ts";
 import { fetchSmallModel } from "../../tests/support/small_model.ts";
 import { runTraining } from "../../tests/support/training_run.ts";
 import { projectPath } from "../../tools/service_process.ts";

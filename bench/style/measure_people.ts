@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import { writeLine } from "../../lib/log.ts";
 import { readCorpus } from "../../demo/corpus_content.ts";
-import type { TrainingRequestInput } from "../../ml/training/run/training_request.ts";
-import type { TrainingResult } from "../../ml/training/run/training_event.ts";
+import type { TrainingRequestInput } from "../../ml/training/job/training_request.ts";
+import type { TrainingResult } from "../../ml/training/job/training_event.ts";
 import { choosePeople, type PersonReplies } from "./corpus_people.ts";
 import { ALL_THREADS, DATA_DIR, kept, keptFolder, keptTraining, personRequest, THREADS } from "./kept_run.ts";
 import { isPeftInstalled, trainWithPeft } from "./peft_side.ts";

@@ -1,9 +1,9 @@
 /** Owns PEFT's side of a person's comparison: the same tokens in the same order, with the same settings. */
 import { join } from "node:path";
-import { openSampleTokenizer } from "../../ml/engine/sample_tokenizer.ts";
+import { openSampleTokenizer } from "../../ml/engine/llama/sample_tokenizer.ts";
 import { epochBatches } from "../../ml/training/run/epoch_batches.ts";
 import { prepareSamples } from "../../ml/training/samples/prepare_samples.ts";
-import { parseTrainingRequest, type TrainingRequestInput } from "../../ml/training/run/training_request.ts";
+import { parseTrainingRequest, type TrainingRequestInput } from "../../ml/training/job/training_request.ts";
 import { silentLogger } from "../../tests/support/tiny_gguf_engine.ts";
 import { PEFT_PYTHON } from "../peers/peer_paths.ts";
 import { peftSide } from "../training/sides.ts";

@@ -1,5 +1,5 @@
 /** Owns the accounts whose samples hold the planted secrets: trained with the filters and without, as a job would. */
-import { openSampleTokenizer, type SampleTokenizer } from "../../ml/engine/sample_tokenizer.ts";
+import { openSampleTokenizer, type SampleTokenizer } from "../../ml/engine/llama/sample_tokenizer.ts";
 import { createTrainer } from "../../ml/training/lora_trainer.ts";
 import { epochBatches } from "../../ml/training/run/epoch_batches.ts";
 import { learningRateAt } from "../../ml/training/run/learning_rate.ts";

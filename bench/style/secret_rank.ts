@@ -1,6 +1,6 @@
 /** Owns how likely a model finds a planted secret beside others of its form: its place among decoys. */
 import { seededRandom } from "../../ml/engine/seeded_random.ts";
-import type { SampleTokenizer } from "../../ml/engine/sample_tokenizer.ts";
+import type { SampleTokenizer } from "../../ml/engine/llama/sample_tokenizer.ts";
 import type { ReplyLikelihood, TokenSample } from "../../ml/training/trainer.ts";
 import { type Canary, randomSecret, replyWith } from "./canaries.ts";
 

@@ -5,7 +5,7 @@ import { ML_PATHS } from "../../contract/paths.ts";
 import { startMl } from "../../demo/services.ts";
 import { writeLine } from "../../lib/log.ts";
 import { startTrainingProcess, type TrainingProcess } from "../../ml/training/run/training_process.ts";
-import { type TrainingRequestInput, writeTrainingRequest } from "../../ml/training/run/training_request.ts";
+import { type TrainingRequestInput, writeTrainingRequest } from "../../ml/training/job/training_request.ts";
 import { ALL_THREADS, THREADS } from "../style/kept_run.ts";
 import { tableLines } from "../style/table.ts";
 import { personJob } from "./person_job.ts";

@@ -1,7 +1,7 @@
 /** Owns the job that both sides train: 200 replies of one real person, 60 later ones held out, as token ids. */
 import { join } from "node:path";
 import { readCorpus } from "../../demo/corpus_content.ts";
-import type { TrainingRequestInput } from "../../ml/training/run/training_request.ts";
+import type { TrainingRequestInput } from "../../ml/training/job/training_request.ts";
 import type { TokenSample } from "../../ml/training/trainer.ts";
 import { choosePeople } from "../style/corpus_people.ts";
 import { DATA_DIR, personRequest } from "../style/kept_run.ts";

@@ -1,6 +1,6 @@
 /** Owns a training job as text for a person: what it learned from, its epochs, its curves, and what came of it. */
-import { lossRange, type Point, type TrainingCurves } from "../training/run/training_curves.ts";
-import type { EpochMeasure, TrainingResult } from "../training/run/training_event.ts";
+import { lossRange, type Point, type TrainingCurves } from "../training/plot/training_curves.ts";
+import type { EpochMeasure, TrainingResult } from "../training/job/training_event.ts";
 import { bars, chart } from "./chart.ts";
 
 export interface TrainingReport {

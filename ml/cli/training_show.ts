@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { type MlTrainingStatus, trainingJobIdSchema } from "../../contract/ml_training.ts";
 import { StartError } from "../../lib/lifecycle.ts";
 import { readLines } from "../../lib/line_log.ts";
-import { JobFolders, STATUS_FILE, TRAINING_DIRECTORY } from "../training/job_folders.ts";
-import { readCurves } from "../training/run/metrics_file.ts";
-import { PLOT_FILE } from "../training/run/training_plot.ts";
-import { readResultFile } from "../training/run/training_result.ts";
+import { JobFolders, STATUS_FILE, TRAINING_DIRECTORY } from "../training/job/job_folders.ts";
+import { readCurves } from "../training/job/metrics_file.ts";
+import { PLOT_FILE } from "../training/plot/training_plot.ts";
+import { readResultFile } from "../training/job/training_result.ts";
 import { trainingReport } from "./training_report.ts";
 
 /** So many jobs are named when the one that was asked for is not there. */

@@ -1,7 +1,7 @@
 /** Owns what is noted beside an adapter's file: where it comes from, how good it is, and whether it may be served. */
 import { join } from "node:path";
 import { z } from "../../deps.ts";
-import { writeWholeFile } from "../training/whole_file.ts";
+import { writeWholeFile } from "../training/atomic_file.ts";
 
 export const ADAPTER_FILE = "adapter.gguf";
 const MANIFEST_FILE = "adapter.json";

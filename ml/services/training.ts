@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { KvJobQueue } from "../../lib/jobs/kv_job_queue.ts";
 import type { Logger } from "../../lib/log.ts";
-import { JobFolders, TRAINING_DIRECTORY } from "../training/job_folders.ts";
+import { JobFolders, TRAINING_DIRECTORY } from "../training/job/job_folders.ts";
 import type { AdapterService } from "./adapter_service.ts";
 import type { ModelService } from "./model_service.ts";
 import { createTrainingJobs, type TrainingJobs } from "./training_jobs.ts";

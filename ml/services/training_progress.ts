@@ -1,6 +1,6 @@
 /** Owns how far a training job is, as its process tells it event by event and as the wire shows it. */
 import type { MlTrainingStatus, TrainingResult } from "../../contract/ml_training.ts";
-import type { TrainingEvent, TrainingResult as RunResult } from "../training/run/training_event.ts";
+import type { TrainingEvent, TrainingResult as RunResult } from "../training/job/training_event.ts";
 
 /** What changes in a status while a job runs. */
 export type TrainingProgress = Pick<

@@ -3,7 +3,7 @@ import type { Fault } from "../../contract/errors.ts";
 import type { MlStartTrainingRequest } from "../../contract/ml_training.ts";
 import { ApiError } from "../../lib/errors.ts";
 import { estimateTrainingMemory } from "../training/memory_estimate.ts";
-import type { TrainingRequestInput } from "../training/run/training_request.ts";
+import type { TrainingRequestInput } from "../training/job/training_request.ts";
 import { TrainingError } from "../training/trainer.ts";
 import type { ModelService, ServedModelFile } from "./model_service.ts";
 

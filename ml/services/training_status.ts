@@ -6,7 +6,7 @@ import type { AnyJob, JobState } from "../../lib/jobs/job_queue.ts";
 import { logFieldsOfError } from "../../lib/errors.ts";
 import { LineLog } from "../../lib/line_log.ts";
 import type { Logger } from "../../lib/log.ts";
-import { type JobFolders, STATUS_FILE } from "../training/job_folders.ts";
+import { type JobFolders, STATUS_FILE } from "../training/job/job_folders.ts";
 import { NO_PROGRESS, type TrainingTasks } from "./training_progress.ts";
 
 const STATUS_OF_STATE: Record<JobState, MlTrainingStatus["status"]> = {

@@ -4,12 +4,12 @@ import { ApiError } from "../../lib/errors.ts";
 import { PermanentJobError, RetryLaterError } from "../../lib/jobs/job_errors.ts";
 import type { JobContext } from "../../lib/jobs/job_queue.ts";
 import { ModelError } from "../models/model_error.ts";
-import type { JobFolders } from "../training/job_folders.ts";
-import { failureOf } from "../training/run/run_failure.ts";
-import type { TrainingEvent, TrainingResult as RunResult } from "../training/run/training_event.ts";
+import type { JobFolders } from "../training/job/job_folders.ts";
+import { failureOf } from "../training/job/run_failure.ts";
+import type { TrainingEvent, TrainingResult as RunResult } from "../training/job/training_event.ts";
 import { startTrainingProcess } from "../training/run/training_process.ts";
 import type { AdapterService } from "./adapter_service.ts";
-import { StepPace } from "./step_pace.ts";
+import { StepPace } from "./report_throttle.ts";
 import type { StatusLogs } from "./training_status.ts";
 import {
   advanced,

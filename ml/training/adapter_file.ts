@@ -8,7 +8,7 @@ import { cText } from "./ggml/text.ts";
 import type { AdapterState } from "./model/adapter_state.ts";
 import type { LoraModule } from "./model/lora_layout.ts";
 import { type Provenance, TrainingError } from "./trainer.ts";
-import { writeWholeFile } from "./whole_file.ts";
+import { writeWholeFile } from "./atomic_file.ts";
 
 /** Prefix of the metadata that says where an adapter comes from. */
 export const PROVENANCE_PREFIX = "conversation_assistant.";

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { AdapterState } from "./model/adapter_state.ts";
 import { TrainingError } from "./trainer.ts";
-import { writeWholeFile } from "./whole_file.ts";
+import { writeWholeFile } from "./atomic_file.ts";
 
 /** The first bytes of the file; the number is the format's version. */
 const MAGIC = "conversation-assistant training state 1\n";

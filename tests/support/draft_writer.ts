@@ -1,7 +1,7 @@
 /** Owns drafts for measurements: the small model with an adapter or without, through ml's own engine. */
 import { generateRequestSchema } from "../../contract/ml.ts";
 import type { AdapterFile, Engine } from "../../ml/engine/engine.ts";
-import { createLlamaEngine } from "../../ml/engine/llama.ts";
+import { createLlamaEngine } from "../../ml/engine/llama/llama.ts";
 import { silentLogger } from "./tiny_gguf_engine.ts";
 
 const MODEL_ID = "small";

@@ -1,7 +1,7 @@
 /** Owns an engine on a tiny model for tests: built in a folder of its own, and all of it gone afterwards. */
 import { join } from "node:path";
 import type { Engine } from "../../ml/engine/engine.ts";
-import { createLlamaEngine, type LlamaEngineOptions } from "../../ml/engine/llama.ts";
+import { createLlamaEngine, type LlamaEngineOptions } from "../../ml/engine/llama/llama.ts";
 import { createLogger, type Logger } from "../../lib/log.ts";
 import { buildTinyGguf, type TinyGgufOptions } from "./tiny_gguf.ts";
 

@@ -9,7 +9,7 @@ import {
 } from "../../contract/ml_training.ts";
 import { assertError, eventsOf, type MlService, type MlServiceOptions, withMlService } from "./ml_service.ts";
 import { withTinyEngine } from "./tiny_gguf_engine.ts";
-import { FIGURES } from "../../ml/training/job_folders.ts";
+import { FIGURES } from "../../ml/training/job/job_folders.ts";
 import { inventedSamples } from "./training_folder.ts";
 
 export const SAMPLES = inventedSamples(30).map(({ input, output, quality, rejected }) => ({

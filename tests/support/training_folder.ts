@@ -1,6 +1,6 @@
 /** Owns a training job's folder for tests: a small model that trains in a second, and invented exchanges. */
 import { join } from "node:path";
-import { type TrainingRequestInput, writeTrainingRequest } from "../../ml/training/run/training_request.ts";
+import { type TrainingRequestInput, writeTrainingRequest } from "../../ml/training/job/training_request.ts";
 import { buildLlamaGguf } from "./llama_gguf.ts";
 
 const OPENINGS = [

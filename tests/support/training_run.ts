@@ -1,8 +1,8 @@
 /** Owns running one training job as the service does, in a process of its own, and telling how it goes. */
 import { writeLine } from "../../lib/log.ts";
 import { startTrainingProcess } from "../../ml/training/run/training_process.ts";
-import { type TrainingRequestInput, writeTrainingRequest } from "../../ml/training/run/training_request.ts";
-import type { TrainingEvent, TrainingResult } from "../../ml/training/run/training_event.ts";
+import { type TrainingRequestInput, writeTrainingRequest } from "../../ml/training/job/training_request.ts";
+import type { TrainingEvent, TrainingResult } from "../../ml/training/job/training_event.ts";
 
 /** Steps between two lines of progress. */
 const PROGRESS_STEPS = 25;

@@ -2,7 +2,7 @@
 import type { Trainer } from "../trainer.ts";
 import type { CheckpointFacts } from "./checkpoints.ts";
 import { heldOutLoss } from "./held_out_loss.ts";
-import type { JobRun } from "./job_run.ts";
+import type { JobRun } from "../job/job_run.ts";
 
 /** How the base model does on the held-out replies, alone and with examples. */
 async function measureBase(

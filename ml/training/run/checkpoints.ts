@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
 import { type Trainer, TrainingError } from "../trainer.ts";
-import { writeWholeFile } from "../whole_file.ts";
+import { writeWholeFile } from "../atomic_file.ts";
 
 const FOLDER = "checkpoint";
 /** The last one, and the one before it in case the last is damaged. */

@@ -8,7 +8,7 @@ import { seededRandom } from "../../engine/seeded_random.ts";
 import { createTrainer } from "../lora_trainer.ts";
 import type { PreparedSample } from "../samples/prepare_samples.ts";
 import type { Trainer, TrainerOptions } from "../trainer.ts";
-import { readMetrics } from "./metrics_file.ts";
+import { readMetrics } from "../job/metrics_file.ts";
 import { type PairLikelihood, preferenceLoss, preferenceSteps } from "./preference_steps.ts";
 import { runTraining } from "./run_training.ts";
 

@@ -1,8 +1,8 @@
 /** Owns going on from a job's checkpoints: which of them belong to it, and the newest that is whole. */
 import type { Trainer } from "../trainer.ts";
 import type { CheckpointFacts } from "./checkpoints.ts";
-import type { JobRun } from "./job_run.ts";
-import { RunFailure } from "./run_failure.ts";
+import type { JobRun } from "../job/job_run.ts";
+import { RunFailure } from "../job/run_failure.ts";
 
 /**
  * The checkpoints that this job can go on from, newest first.

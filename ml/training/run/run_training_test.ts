@@ -6,11 +6,15 @@ import { inventedSamples, makeTrainingFolder } from "../../../tests/support/trai
 import { TrainingError } from "../trainer.ts";
 import { epochBatches } from "./epoch_batches.ts";
 import { learningRateAt } from "./learning_rate.ts";
-import { failureOf, RunFailure, type RunFailureCode } from "./run_failure.ts";
+import { failureOf, RunFailure, type RunFailureCode } from "../job/run_failure.ts";
 import { runTraining } from "./run_training.ts";
 import { StepClock } from "./step_clock.ts";
-import type { TrainingEvent, TrainingResult } from "./training_event.ts";
-import { parseTrainingRequest, readTrainingRequest, type TrainingRequestInput } from "./training_request.ts";
+import type { TrainingEvent, TrainingResult } from "../job/training_event.ts";
+import {
+  parseTrainingRequest,
+  readTrainingRequest,
+  type TrainingRequestInput,
+} from "../job/training_request.ts";
 
 async function run(folder: string): Promise<{ events: TrainingEvent[]; result: TrainingResult }> {
   const events: TrainingEvent[] = [];

@@ -5,12 +5,12 @@ import type { Llama } from "node-llama-cpp";
 import { fetchSmallModel } from "../../../tests/support/small_model.ts";
 import { silentLogger } from "../../../tests/support/tiny_gguf_engine.ts";
 import { inventedSamples } from "../../../tests/support/training_folder.ts";
-import { openSampleTokenizer } from "../../engine/sample_tokenizer.ts";
+import { openSampleTokenizer } from "../../engine/llama/sample_tokenizer.ts";
 import { llamaTable, openOracle } from "../../../tests/suites/training/model_oracle_suite.ts";
 import type { TokenSample } from "../trainer.ts";
-import type { TrainingEvent } from "./training_event.ts";
+import type { TrainingEvent } from "../job/training_event.ts";
 import { startTrainingProcess } from "./training_process.ts";
-import { writeTrainingRequest } from "./training_request.ts";
+import { writeTrainingRequest } from "../job/training_request.ts";
 
 /** The same loss by llama.cpp, which computes with the file's weights as they are. */
 async function lossByLlama(

@@ -5,10 +5,10 @@ import { type CheckpointFacts, type Checkpoints, stateFileOf } from "./checkpoin
 import { epochBatches } from "./epoch_batches.ts";
 import { heldOutLoss } from "./held_out_loss.ts";
 import { learningRateAt } from "./learning_rate.ts";
-import type { MetricsFile } from "./metrics_file.ts";
+import type { MetricsFile } from "../job/metrics_file.ts";
 import type { StepClock } from "./step_clock.ts";
-import type { EpochEvent, StepEvent, TrainingEvent } from "./training_event.ts";
-import type { TrainingJob } from "./training_job.ts";
+import type { EpochEvent, StepEvent, TrainingEvent } from "../job/training_event.ts";
+import type { TrainingJob } from "../job/training_job.ts";
 
 /** A job under way: its checkpoint-to-be. */
 export type LoopState = CheckpointFacts;

@@ -1,8 +1,8 @@
 /** Owns the process of a training job: events as lines on its output, a cancellation or its parent's end on its input. */
 import process from "node:process";
-import { failureOf } from "./run_failure.ts";
+import { failureOf } from "../job/run_failure.ts";
 import { runTraining } from "./run_training.ts";
-import type { TrainingEvent } from "./training_event.ts";
+import type { TrainingEvent } from "../job/training_event.ts";
 import { CANCEL_LINE } from "./training_process.ts";
 
 function emit(event: TrainingEvent): void {

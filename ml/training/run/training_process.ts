@@ -1,7 +1,7 @@
 /** Owns the process that a training job runs in: its start, its events, its end; a native crash ends it alone. */
 import { fileURLToPath } from "node:url";
 import { textLinesOf } from "../../../lib/http/text_lines.ts";
-import type { TrainingEnd, TrainingEvent } from "./training_event.ts";
+import type { TrainingEnd, TrainingEvent } from "../job/training_event.ts";
 
 const MAIN = fileURLToPath(new URL("./training_main.ts", import.meta.url));
 

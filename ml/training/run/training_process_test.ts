@@ -9,10 +9,10 @@ import {
 } from "../../../tests/support/training_folder.ts";
 import { GgufFile } from "../ggml/gguf_file.ts";
 import { openGgml } from "../ggml/library.ts";
-import { readMetrics } from "./metrics_file.ts";
-import type { TrainingEnd, TrainingEvent, TrainingResult } from "./training_event.ts";
+import { readMetrics } from "../job/metrics_file.ts";
+import type { TrainingEnd, TrainingEvent, TrainingResult } from "../job/training_event.ts";
 import { startTrainingProcess, type TrainingProcess } from "./training_process.ts";
-import type { TrainingRequestInput } from "./training_request.ts";
+import type { TrainingRequestInput } from "../job/training_request.ts";
 
 async function withFolder(use: (folder: TrainingFolder) => Promise<void>): Promise<void> {
   await using folder = await makeTrainingFolder();

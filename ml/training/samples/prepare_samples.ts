@@ -1,6 +1,6 @@
 /** Owns the way from a job's samples to what the core trains on: chosen, tokenised as they are asked, divided. */
-import type { SampleTokenizer } from "../../engine/sample_tokenizer.ts";
-import { RunFailure } from "../run/run_failure.ts";
+import type { SampleTokenizer } from "../../engine/llama/sample_tokenizer.ts";
+import { RunFailure } from "../job/run_failure.ts";
 import type { TokenSample } from "../trainer.ts";
 import { EXAMPLES, promptWithExamples } from "./example_prompt.ts";
 import { divideSamples } from "./held_out_split.ts";

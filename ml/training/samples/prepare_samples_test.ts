@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { buildTinyGguf } from "../../../tests/support/tiny_gguf.ts";
 import { silentLogger } from "../../../tests/support/tiny_gguf_engine.ts";
 import { inventedSamples } from "../../../tests/support/training_folder.ts";
-import { openSampleTokenizer } from "../../engine/sample_tokenizer.ts";
-import { breathing } from "../run/breathing.ts";
-import { RunFailure } from "../run/run_failure.ts";
+import { openSampleTokenizer } from "../../engine/llama/sample_tokenizer.ts";
+import { breathing } from "../run/event_loop.ts";
+import { RunFailure } from "../job/run_failure.ts";
 import { type PreparedSamples, type PrepareOptions, prepareSamples } from "./prepare_samples.ts";
 import type { SourceSample } from "./sample_selection.ts";
 

@@ -1,0 +1,173 @@
+/** Owns the engine on llama.cpp through node-llama-cpp: one model, several sequences evaluated in one batch. */
+import type { Llama } from "node-llama-cpp";
+import { ApiError, messageOf } from "../../../lib/errors.ts";
+import type { Logger } from "../../../lib/log.ts";
+import { Admission } from "../request_queue.ts";
+import type {
+  AdapterFile,
+  Engine,
+  EngineOccupancy,
+  EvaluationRequest,
+  Generation,
+  GenerationOptions,
+  GenerationRequest,
+  Likelihood,
+  ModelFile,
+  Sample,
+  TokenizedSample,
+} from "../engine.ts";
+import { evaluateSamples, sampleTokens } from "./llama_evaluation.ts";
+import { probeAdapter } from "./llama_adapter.ts";
+import { generateReply } from "./llama_generation.ts";
+import { closeLlama, openLlama } from "./llama_library.ts";
+import { type LoadedModel, loadModel } from "./llama_model.ts";
+
+export interface LlamaEngineOptions {
+  gpu: "auto" | "off";
+  /** Threads to compute with. Default: one less than the cores, at least one. */
+  threads?: number;
+  /** How many replies are generated at a time. */
+  sequences: number;
+  /** Tokens of prompt and reply together. */
+  contextSize: number;
+  /** How many requests may wait. */
+  queueLimit: number;
+  /** How many adapters are kept ready at a time; each takes the memory of a context. Default 1. */
+  adapterContexts?: number;
+  log: Logger;
+}
+
+/** llama.cpp's threads wait for one another spinning: one core is left to everything else. */
+function defaultThreads(llama: Llama): number {
+  return Math.max(1, llama.cpuMathCores - 1);
+}
+
+/** See {@linkcode Engine}. Made by {@linkcode createLlamaEngine}. */
+class LlamaEngine implements Engine {
+  readonly #llama: Llama;
+  readonly #options: LlamaEngineOptions;
+  readonly #admission: Admission;
+  /** Ends what is in flight when the engine is disposed. */
+  readonly #closing = new AbortController();
+  #loaded: LoadedModel | null = null;
+  /** The load that is under way, or the last one. */
+  #loading: Promise<unknown> = Promise.resolve();
+
+  constructor(llama: Llama, options: LlamaEngineOptions) {
+    this.#llama = llama;
+    this.#options = options;
+    this.#admission = new Admission({ capacity: options.sequences, queueLimit: options.queueLimit });
+  }
+
+  get modelId(): string | null {
+    return this.#loaded?.id ?? null;
+  }
+
+  get occupancy(): EngineOccupancy {
+    const { running, waiting, capacity } = this.#admission;
+    return { running, waiting, capacity };
+  }
+
+  load(file: ModelFile): Promise<void> {
+    const load = this.#loading.then(() => this.#swapIn(file));
+    this.#loading = load.catch(() => {});
+    return load;
+  }
+
+  async generate(request: GenerationRequest, options: GenerationOptions = {}): Promise<Generation> {
+    const signal = this.#untilClosing(options.signal);
+    const arrivedAt = performance.now();
+    using _place = await this.#admission.enter(signal);
+    const queueMs = Math.round((performance.now() - arrivedAt) * 10) / 10;
+    const loaded = this.#model();
+    using _use = loaded.use();
+    using lease = await serving(loaded, request.adapter, { signal });
+    const details = await generateReply(lease.served, request, { ...options, signal });
+    const { promptTokens: _, replyTokens: __, ...generation } = details;
+    return { ...generation, timings: { ...generation.timings, queue_ms: queueMs } };
+  }
+
+  async evaluate(request: EvaluationRequest, options: { signal?: AbortSignal } = {}): Promise<Likelihood[]> {
+    const signal = this.#untilClosing(options.signal);
+    using _place = await this.#admission.enter(signal);
+    const loaded = this.#model();
+    using _use = loaded.use();
+    using lease = await serving(loaded, request.adapter, { signal });
+    return await evaluateSamples(lease.served, request.samples, { signal });
+  }
+
+  tokenize(sample: Sample): TokenizedSample {
+    return sampleTokens(sample, this.#model());
+  }
+
+  async probeAdapter(adapter: AdapterFile): Promise<void> {
+    const loaded = this.#model();
+    using _use = loaded.use();
+    checkBase(adapter, loaded);
+    await probeAdapter(loaded.model, adapter);
+  }
+
+  async retireAdapter(adapterId: string): Promise<void> {
+    await this.#loaded?.retireAdapter(adapterId);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(notLoaded("The service is stopping"));
+    await this.#loading;
+    const loaded = this.#loaded;
+    this.#loaded = null;
+    await loaded?.[Symbol.asyncDispose]();
+    await closeLlama(this.#llama);
+  }
+
+  async #swapIn(file: ModelFile): Promise<void> {
+    this.#closing.signal.throwIfAborted();
+    const { threads = defaultThreads(this.#llama), adapterContexts = 1, ...options } = this.#options;
+    const next = await loadModel(this.#llama, file, { ...options, threads, adapterContexts });
+    const previous = this.#loaded;
+    this.#loaded = next;
+    await previous?.[Symbol.asyncDispose]();
+  }
+
+  #untilClosing(signal: AbortSignal | undefined): AbortSignal {
+    return signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
+  }
+
+  #model(): LoadedModel {
+    if (this.#loaded) return this.#loaded;
+    throw notLoaded("No model is loaded; /health says why");
+  }
+}
+
+/** Weights of another model would be changed at random. */
+function checkBase(adapter: AdapterFile, loaded: LoadedModel): void {
+  if (adapter.baseModelId === loaded.id) return;
+  const message = `The adapter ${adapter.id} is for ${adapter.baseModelId}, and ${loaded.id} is served`;
+  throw new ApiError("conflict", message);
+}
+
+/** The model as a request wants it. */
+async function serving(
+  loaded: LoadedModel,
+  adapter: AdapterFile | undefined,
+  options: { signal: AbortSignal },
+): ReturnType<LoadedModel["serve"]> {
+  if (adapter !== undefined) checkBase(adapter, loaded);
+  return await loaded.serve(adapter, options).catch((error) => {
+    options.signal.throwIfAborted();
+    throw new ApiError("model_not_loaded", messageOf(error), { retryAfterSeconds: 5, cause: error });
+  });
+}
+
+function notLoaded(message: string): ApiError {
+  return new ApiError("model_not_loaded", message, { retryAfterSeconds: 5 });
+}
+
+/**
+ * Makes an engine on llama.cpp, with no model yet.
+ *
+ * @throws Error when the library cannot be opened on this machine
+ */
+export async function createLlamaEngine(options: LlamaEngineOptions): Promise<Engine> {
+  return new LlamaEngine(await openLlama(options), options);
+}

@@ -1,0 +1,100 @@
+/** Owns adapters on a loaded model: the contexts that they answer in, and what llama.cpp keeps of them. */
+import { resolve } from "node:path";
+import type { LlamaContext, LlamaModel, Token } from "node-llama-cpp";
+import { messageOf } from "../../../lib/errors.ts";
+import { ModelError } from "../../models/model_error.ts";
+import type { AdapterFile } from "../engine.ts";
+import { SequencePool } from "./sequence_pool.ts";
+
+export interface ContextSizes {
+  /** Tokens one sequence can hold, prompt and reply together. */
+  contextSize: number;
+  /** How many replies are generated at a time. */
+  sequences: number;
+  threads: number;
+}
+
+/** Any token does: whether there are numbers does not depend on it. */
+const PROBED_TOKEN = 1 as Token;
+const PROBE_SIZES = { contextSize: 256, sequences: 1, threads: 1 };
+const ALL_PROBABILITIES = { generateNext: { probabilities: true, options: { temperature: 0 } } } as const;
+
+/** A context in which an adapter answers. */
+export interface AdapterContext extends AsyncDisposable {
+  readonly pool: SequencePool;
+}
+
+/**
+ * Frees an adapter's weights.
+ *
+ * node-llama-cpp 3.21.1 keeps every adapter that was ever loaded with its model, by path, until the model itself goes
+ * (`LlamaModel._loraAdapters`): 40 adapters of 3.7 MB held 200 MB. It offers no way to let go of one, hence the look
+ * into its parts; where they are not as expected the memory comes back with the next model.
+ */
+async function forgetWeights(model: LlamaModel, path: string): Promise<void> {
+  const held: unknown = Reflect.get(model, "_loraAdapters");
+  if (!(held instanceof Map)) return;
+  const key = resolve(path);
+  const adapter: unknown = held.get(key);
+  held.delete(key);
+  if (typeof adapter !== "object" || adapter === null) return;
+  const dispose: unknown = Reflect.get(adapter, "dispose");
+  if (typeof dispose === "function") await dispose.call(adapter);
+}
+
+async function createContext(
+  model: LlamaModel,
+  { adapter, ...sizes }: ContextSizes & { adapter: AdapterFile },
+): Promise<LlamaContext> {
+  await Deno.stat(adapter.path).catch(() => {
+    throw new ModelError(`The file of the adapter ${adapter.id} is gone`);
+  });
+  return await model.createContext({
+    ...sizes,
+    lora: { adapters: [{ filePath: adapter.path, scale: 1 }] },
+    // It would try smaller contexts, whatever went wrong.
+    failedCreationRemedy: false,
+  }).catch((error) => {
+    throw new ModelError(`The adapter ${adapter.id} cannot be loaded on this model: ${messageOf(error)}`, {
+      cause: error,
+    });
+  });
+}
+
+/**
+ * Opens a context that answers with an adapter; the model's own context answers without it as before.
+ *
+ * @throws ModelError with a sentence that says what is wrong
+ */
+export async function openAdapterContext(
+  model: LlamaModel,
+  options: ContextSizes & { adapter: AdapterFile },
+): Promise<AdapterContext> {
+  const context = await createContext(model, options);
+  return {
+    pool: new SequencePool(context),
+    [Symbol.asyncDispose]: async () => {
+      await context.dispose();
+      await forgetWeights(model, options.adapter.path);
+    },
+  };
+}
+
+/**
+ * Proves that an adapter can be served: llama.cpp loads it, and the model with it answers with numbers.
+ *
+ * @throws ModelError with a sentence that says what is wrong
+ */
+export async function probeAdapter(model: LlamaModel, adapter: AdapterFile): Promise<void> {
+  const context = await createContext(model, { adapter, ...PROBE_SIZES });
+  try {
+    const [output] = await context.getSequence().controlledEvaluate([[PROBED_TOKEN, ALL_PROBABILITIES]]);
+    const probabilities = [...output?.next.probabilities?.values() ?? []];
+    if (probabilities.length === 0 || !probabilities.every(Number.isFinite)) {
+      throw new ModelError(`The model does not answer with numbers once the adapter ${adapter.id} is on it`);
+    }
+  } finally {
+    await context.dispose();
+    await forgetWeights(model, adapter.path);
+  }
+}

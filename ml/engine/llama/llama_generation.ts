@@ -1,0 +1,129 @@
+/** Owns one generation on a loaded model: prompt, tokens, stop, confidence, timings. */
+import type { LlamaContextSequence, Token } from "node-llama-cpp";
+import type { Timings } from "../../../contract/ml.ts";
+import { promptFormOf, replyCleaner } from "../prompt/chat_prompt.ts";
+import type { Generation, GenerationOptions, GenerationRequest } from "../engine.ts";
+import { fitPrompt } from "../prompt/fit_prompt.ts";
+import { GrowingReply } from "../reply/reply_builder.ts";
+import type { ServedModel } from "./llama_model.ts";
+import { DEFAULT_MIN_P, DEFAULT_TOP_K, type SampledToken, type SamplingOptions } from "./sampling.ts";
+import { randomSeed, seededRandom } from "../seeded_random.ts";
+import { chooseTokens, evaluatePrompt } from "./token_stream.ts";
+
+/** A reply may claim at most this share of the context from the prompt. */
+const MAX_REPLY_SHARE = 0.5;
+
+/** A generation with the tokens it was made of. */
+export interface DetailedGeneration extends Generation {
+  /** The prompt as it was evaluated. */
+  promptTokens: Token[];
+  /** The tokens that stand in the text, without end mark and stop string. */
+  replyTokens: SampledToken<Token>[];
+}
+
+function samplingOf(request: GenerationRequest): Omit<SamplingOptions, "generated"> {
+  return {
+    temperature: request.temperature,
+    topP: request.topP,
+    topK: request.topK ?? DEFAULT_TOP_K,
+    minP: request.minP ?? DEFAULT_MIN_P,
+    repeatPenalty: request.repeatPenalty,
+    random: seededRandom(request.seed ?? randomSeed()),
+  };
+}
+
+/** The geometric mean of probabilities; 0 for none, since a reply of nothing deserves no trust. */
+export function geometricMean(probabilities: readonly number[]): number {
+  if (probabilities.length === 0) return 0;
+  const sum = probabilities.reduce((total, probability) => total + Math.log(probability), 0);
+  return Math.min(1, Math.exp(sum / probabilities.length));
+}
+
+/** Times of one generation, as `performance.now()` gives them. */
+interface Marks {
+  startedAt: number;
+  /** When the first token was there, and with it the prompt evaluated. */
+  promptedAt: number;
+  endedAt: number;
+}
+
+function timingsOf(marks: Marks, counts: { prompt: number; cached: number; generated: number }): Timings {
+  const generateMs = marks.endedAt - marks.promptedAt;
+  const round = (value: number) => Math.round(value * 10) / 10;
+  return {
+    queue_ms: 0,
+    prompt_ms: round(marks.promptedAt - marks.startedAt),
+    prompt_tokens: counts.prompt,
+    cached_tokens: counts.cached,
+    generate_ms: round(generateMs),
+    // The first token comes with the prompt: the time was spent on the others.
+    tokens_per_second: counts.generated > 1 ? round((counts.generated - 1) * 1_000 / generateMs) : 0,
+  };
+}
+
+/** Runs a generation on a sequence of its own. */
+async function generateOn(
+  sequence: LlamaContextSequence,
+  tokens: Token[],
+  options: GenerationOptions & { request: GenerationRequest; reply: GrowingReply<Token> },
+): Promise<Omit<DetailedGeneration, "modelId" | "adapterId" | "promptTokens">> {
+  const { signal, request, reply } = options;
+  const startedAt = performance.now();
+  let promptedAt = 0;
+  const { rest, cachedTokens } = await evaluatePrompt(sequence, tokens, { signal });
+  const maxTokens = Math.min(request.maxTokens, sequence.contextSize - tokens.length);
+  let finishReason: Generation["finishReason"] = "stop";
+  for await (const token of chooseTokens(sequence, rest, samplingOf(request))) {
+    promptedAt ||= performance.now();
+    signal?.throwIfAborted();
+    if (reply.add(token)) break;
+    if (reply.length < maxTokens) continue;
+    finishReason = "length";
+    break;
+  }
+  const { text, tokens: replyTokens } = reply.end();
+  const endedAt = performance.now();
+  return {
+    text,
+    confidence: geometricMean(replyTokens.map(({ probability }) => probability)),
+    tokensUsed: reply.length,
+    finishReason,
+    timings: timingsOf({ startedAt, promptedAt: promptedAt || endedAt, endedAt }, {
+      prompt: tokens.length,
+      cached: cachedTokens,
+      generated: reply.length,
+    }),
+    replyTokens,
+  };
+}
+
+/**
+ * Generates a reply.
+ *
+ * @throws ApiError `validation_failed` for a plain text longer than the context; the signal's reason
+ */
+export async function generateReply(
+  loaded: ServedModel,
+  request: GenerationRequest,
+  options: GenerationOptions,
+): Promise<DetailedGeneration> {
+  const { model, template, contextSize } = loaded;
+  const form = promptFormOf(request.prompt, { raw: request.raw, template });
+  const reserved = Math.min(request.maxTokens, Math.floor(contextSize * MAX_REPLY_SHARE));
+  const maxTokens = form.transcript ? contextSize - reserved : contextSize - 1;
+  const promptTokens = fitPrompt(form, model, { maxTokens });
+  const reply = new GrowingReply<Token>({
+    detokenize: (tokens, before) => model.detokenize(tokens, false, before),
+    stop: request.stop,
+    clean: replyCleaner(form),
+    onToken: options.onToken,
+  });
+  await using lease = loaded.pool.take(promptTokens, { conversationId: request.conversationId });
+  try {
+    const generation = await generateOn(lease.sequence, promptTokens, { ...options, request, reply });
+    return { ...generation, modelId: loaded.id, adapterId: loaded.adapterId, promptTokens };
+  } catch (error) {
+    if (!options.signal?.aborted) lease.spoil();
+    throw error;
+  }
+}

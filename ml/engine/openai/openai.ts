@@ -1,0 +1,179 @@
+/** Owns the engine on an OpenAI-compatible server: vLLM, llama-server, Ollama; the way past one machine. */
+import { ApiError } from "../../../lib/errors.ts";
+import { Admission } from "../request_queue.ts";
+import type {
+  Engine,
+  EngineOccupancy,
+  Generation,
+  GenerationOptions,
+  GenerationRequest,
+  Likelihood,
+  ModelFile,
+  TokenizedSample,
+} from "../engine.ts";
+import { readRemotePieces, remoteModelsSchema, remoteRequestOf } from "./openai_wire.ts";
+import { RemoteReply } from "./remote_reply.ts";
+
+export interface OpenAiEngineOptions {
+  /** The API's address, with or without `/v1` at its end. */
+  url: string;
+  token?: string | null;
+  /** How many requests are sent at a time. */
+  capacity: number;
+  /** How many may wait. */
+  queueLimit: number;
+}
+
+/** An engine that can tell which models its server offers. */
+export interface RemoteEngine extends Engine {
+  listModels(): Promise<string[]>;
+}
+
+/** Sends a request to the server and returns an answer that is no refusal. */
+type Send = (path: string, init: RequestInit) => Promise<Response>;
+
+const RETRY_AFTER_SECONDS = 10;
+const LIST_TIMEOUT_MS = 10_000;
+const LLAMA_ONLY =
+  "A remote engine cannot evaluate or tokenise samples, nor serve adapters; set ENGINE=llama for that";
+
+function unavailable(message: string, cause?: unknown): ApiError {
+  return new ApiError("ml_unavailable", message, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
+}
+
+/** What a refusal means to our own client; the server's words may quote the prompt and stay out. */
+function refusalOf(response: Response): ApiError {
+  const { status } = response;
+  if (status === 404) return new ApiError("model_not_loaded", "The model server does not have the model");
+  if (status === 400 || status === 413 || status === 422) {
+    return new ApiError(
+      "validation_failed",
+      "The model server refused the request: its prompt may be too long",
+    );
+  }
+  if (status === 429 || status === 503) {
+    const seconds = Number(response.headers.get("retry-after")) || RETRY_AFTER_SECONDS;
+    return new ApiError("queue_full", "The model server is busy", { retryAfterSeconds: seconds });
+  }
+  return unavailable(`The model server answered with status ${status}`);
+}
+
+function createSend({ url, token }: OpenAiEngineOptions): Send {
+  const baseUrl = url.endsWith("/v1") ? url : `${url}/v1`;
+  return async (path, init) => {
+    const headers = {
+      "content-type": "application/json",
+      ...(token ? { authorization: `Bearer ${token}` } : {}),
+    };
+    const response = await fetch(baseUrl + path, { ...init, headers }).catch((error) => {
+      init.signal?.throwIfAborted();
+      throw unavailable(`The model server at ${baseUrl} cannot be reached`, error);
+    });
+    if (response.ok) return response;
+    await response.body?.cancel();
+    throw refusalOf(response);
+  };
+}
+
+/** See {@linkcode Engine}. Made by {@linkcode createOpenAiEngine}. */
+class OpenAiEngine implements RemoteEngine {
+  readonly #send: Send;
+  readonly #admission: Admission;
+  /** Ends what is in flight when the engine is disposed. */
+  readonly #closing = new AbortController();
+  #modelId: string | null = null;
+
+  constructor(options: OpenAiEngineOptions) {
+    this.#send = createSend(options);
+    this.#admission = new Admission(options);
+  }
+
+  get modelId(): string | null {
+    return this.#modelId;
+  }
+
+  get occupancy(): EngineOccupancy {
+    const { running, waiting, capacity } = this.#admission;
+    return { running, waiting, capacity };
+  }
+
+  async listModels(): Promise<string[]> {
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(LIST_TIMEOUT_MS)]);
+    const answer = await this.#send("/models", { signal });
+    const parsed = remoteModelsSchema.safeParse(await answer.json().catch(() => null));
+    if (!parsed.success) throw unavailable("The model server's list of models has an unknown shape");
+    return parsed.data.data.map(({ id }) => id);
+  }
+
+  async load({ id }: ModelFile): Promise<void> {
+    const ids = await this.listModels();
+    const found = id === "auto" ? ids[0] : ids.find((candidate) => candidate === id);
+    if (found === undefined) {
+      throw new Error(`The model server has no model ${id}; it has ${ids.join(", ") || "none at all"}`);
+    }
+    this.#modelId = found;
+  }
+
+  async generate(request: GenerationRequest, options: GenerationOptions = {}): Promise<Generation> {
+    if (request.adapter !== undefined) throw new ApiError("not_implemented", LLAMA_ONLY);
+    const closing = this.#closing.signal;
+    const signal = options.signal ? AbortSignal.any([options.signal, closing]) : closing;
+    const arrivedAt = performance.now();
+    using _place = await this.#admission.enter(signal);
+    const queueMs = performance.now() - arrivedAt;
+    if (this.#modelId === null) {
+      throw new ApiError("model_not_loaded", "No model is chosen; /health says why");
+    }
+    const generation = await this.#generate(request, { ...options, signal, model: this.#modelId });
+    return { ...generation, timings: { ...generation.timings, queue_ms: queueMs } };
+  }
+
+  evaluate(): Promise<Likelihood[]> {
+    return Promise.reject(new ApiError("not_implemented", LLAMA_ONLY));
+  }
+
+  tokenize(): TokenizedSample {
+    throw new ApiError("not_implemented", LLAMA_ONLY);
+  }
+
+  probeAdapter(): Promise<void> {
+    return Promise.reject(new ApiError("not_implemented", LLAMA_ONLY));
+  }
+
+  retireAdapter(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    const reason = new ApiError("model_not_loaded", "The service is stopping", { retryAfterSeconds: 5 });
+    this.#closing.abort(reason);
+    return Promise.resolve();
+  }
+
+  async #generate(
+    request: GenerationRequest,
+    options: GenerationOptions & { signal: AbortSignal; model: string },
+  ): Promise<Generation> {
+    const { signal, model } = options;
+    const reply = new RemoteReply(request, options);
+    const { path, body } = remoteRequestOf(request, model);
+    try {
+      const answer = await this.#send(path, { method: "POST", body: JSON.stringify(body), signal });
+      if (!answer.body) throw unavailable("The model server answered without a body");
+      for await (const piece of readRemotePieces(answer.body)) {
+        signal.throwIfAborted();
+        if (reply.add(piece)) break;
+      }
+      return reply.end(model);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof ApiError) throw error;
+      throw unavailable("The model server's answer broke off or has an unknown shape", error);
+    }
+  }
+}
+
+/** Makes an engine on a server. `confidence` is 0 where the server gives no log-probabilities. */
+export function createOpenAiEngine(options: OpenAiEngineOptions): RemoteEngine {
+  return new OpenAiEngine(options);
+}

@@ -1,0 +1,110 @@
+/** Owns the OpenAI wire format as far as the engine speaks it: requests, streamed answers, the list of models. */
+import { parseTranscript, type Transcript } from "../../../contract/prompt.ts";
+import { z } from "../../../deps.ts";
+import { textLinesOf } from "../../../lib/http/text_lines.ts";
+import { mergeNeighbours } from "../prompt/chat_prompt.ts";
+import type { GenerationRequest } from "../engine.ts";
+
+/** OpenAI's own API takes at most this many; the engine watches for all of them itself. */
+const MAX_STOP_STRINGS = 4;
+
+const finishReasonSchema = z.string().nullish();
+
+/** One event of a streamed answer; servers differ in what they leave out. */
+const chunkSchema = z.object({
+  choices: z.array(z.object({
+    delta: z.object({ content: z.string().nullish() }).optional(),
+    text: z.string().optional(),
+    finish_reason: finishReasonSchema,
+    logprobs: z.object({
+      content: z.array(z.object({ logprob: z.number() })).nullish(),
+      token_logprobs: z.array(z.number().nullable()).nullish(),
+    }).nullish(),
+  })).default([]),
+  usage: z.object({
+    prompt_tokens: z.number(),
+    completion_tokens: z.number(),
+    prompt_tokens_details: z.object({ cached_tokens: z.number().nullish() }).nullish(),
+  }).nullish(),
+});
+
+export const remoteModelsSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
+
+/** What one event adds to the reply. */
+export interface RemotePiece {
+  text: string;
+  /** Natural logarithms of its tokens' probabilities; empty when the server gives none. */
+  logProbabilities: number[];
+  finishReason: string | null;
+  usage: { promptTokens: number; cachedTokens: number; generatedTokens: number } | null;
+}
+
+/** Where to send a request, and its body. */
+export interface RemoteRequest {
+  path: "/chat/completions" | "/completions";
+  body: Record<string, unknown>;
+}
+
+function messagesOf({ system, turns }: Transcript): { role: string; content: string }[] {
+  const messages = mergeNeighbours(turns).map(({ speaker, text }) => ({
+    role: speaker === "me" ? "assistant" : "user",
+    content: text,
+  }));
+  return system === undefined ? messages : [{ role: "system", content: system }, ...messages];
+}
+
+/**
+ * A request as OpenAI's API takes it, with the fields of its relatives beside.
+ *
+ * `top_k`, `min_p` and the repeat penalty are known to llama-server, vLLM and others under these names.
+ */
+export function remoteRequestOf(request: GenerationRequest, model: string): RemoteRequest {
+  const transcript = request.raw ? null : parseTranscript(request.prompt);
+  const { repeatPenalty } = request;
+  const common = {
+    model,
+    stream: true,
+    stream_options: { include_usage: true },
+    max_tokens: request.maxTokens,
+    temperature: request.temperature,
+    top_p: request.topP,
+    stop: request.stop.slice(0, MAX_STOP_STRINGS),
+    seed: request.seed,
+    top_k: request.topK,
+    min_p: request.minP,
+    ...(repeatPenalty === 1 ? {} : { repeat_penalty: repeatPenalty, repetition_penalty: repeatPenalty }),
+  };
+  return transcript
+    ? { path: "/chat/completions", body: { ...common, messages: messagesOf(transcript), logprobs: true } }
+    : { path: "/completions", body: { ...common, prompt: request.prompt, logprobs: 1 } };
+}
+
+function pieceOf(data: string): RemotePiece {
+  const { choices, usage } = chunkSchema.parse(JSON.parse(data));
+  const [choice] = choices;
+  const chat = choice?.logprobs?.content?.map(({ logprob }) => logprob);
+  const plain = choice?.logprobs?.token_logprobs?.filter((logprob) => logprob !== null);
+  return {
+    text: choice?.delta?.content ?? choice?.text ?? "",
+    logProbabilities: chat ?? plain ?? [],
+    finishReason: choice?.finish_reason ?? null,
+    usage: usage
+      ? {
+        promptTokens: usage.prompt_tokens,
+        cachedTokens: usage.prompt_tokens_details?.cached_tokens ?? 0,
+        generatedTokens: usage.completion_tokens,
+      }
+      : null,
+  };
+}
+
+/** The pieces of a streamed answer, until the server says it is done. */
+export async function* readRemotePieces(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<RemotePiece> {
+  for await (const line of textLinesOf(body)) {
+    const data = /^data:\s?(.*)$/.exec(line)?.[1];
+    if (data === "[DONE]") return;
+    if (data) yield pieceOf(data);
+  }
+}

@@ -1,0 +1,91 @@
+/** Owns the folders of training jobs: each claimed once, private, and rid of people's messages once its job has ended. */
+import { join } from "node:path";
+import { METRICS_FILE } from "./metrics_file.ts";
+import { PLOT_FILE } from "../plot/training_plot.ts";
+import { REQUEST_FILE } from "./training_request.ts";
+import { RESULT_FILE } from "./training_result.ts";
+
+/** The folder of all jobs within the data folder. */
+export const TRAINING_DIRECTORY = "training";
+
+/** What was told of a job, line by line. */
+export const STATUS_FILE = "status.jsonl";
+
+/** What stays of a job: figures only. */
+export const FIGURES: readonly string[] = [METRICS_FILE, PLOT_FILE, RESULT_FILE, STATUS_FILE];
+
+async function unlessMissing(removal: Promise<void>): Promise<void> {
+  await removal.catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+/** The folders of one data folder's jobs, named as their jobs are. */
+export class JobFolders {
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  pathOf(jobId: string): string {
+    return join(this.#directory, jobId);
+  }
+
+  /** Takes a job's id for good; false when it has been taken before. Ids that differ in case may count as one. */
+  async claim(jobId: string): Promise<boolean> {
+    await Deno.mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    try {
+      await Deno.mkdir(this.pathOf(jobId), { mode: 0o700 });
+      return true;
+    } catch (error) {
+      if (error instanceof Deno.errors.AlreadyExists) return false;
+      throw error;
+    }
+  }
+
+  /** Gives an id back. */
+  async remove(jobId: string): Promise<void> {
+    await unlessMissing(Deno.remove(this.pathOf(jobId), { recursive: true }));
+  }
+
+  /** Whether a job came so far that there is something to look back at. */
+  async hasFigures(jobId: string): Promise<boolean> {
+    return await isThere(join(this.pathOf(jobId), METRICS_FILE));
+  }
+
+  /** Whether a job's messages are gone. */
+  async isTidy(jobId: string): Promise<boolean> {
+    return !await isThere(join(this.pathOf(jobId), REQUEST_FILE));
+  }
+
+  /** Bytes of messages that a job keeps while it has not ended. */
+  async messageBytes(jobId: string): Promise<number> {
+    const file = await Deno.stat(join(this.pathOf(jobId), REQUEST_FILE)).catch(() => undefined);
+    return file?.size ?? 0;
+  }
+
+  /** The jobs that have a folder. */
+  async list(): Promise<string[]> {
+    try {
+      return await Array.fromAsync(Deno.readDir(this.#directory), ({ name }) => name);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return [];
+      throw error;
+    }
+  }
+
+  /** Removes messages, states and weights of a job that has ended. */
+  async tidy(jobId: string): Promise<void> {
+    const folder = this.pathOf(jobId);
+    const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+    const goes = names.filter((name) => !FIGURES.includes(name));
+    // The request goes last: while it is there, the next start finds what a crash left.
+    goes.sort((a, b) => Number(a === REQUEST_FILE) - Number(b === REQUEST_FILE));
+    for (const name of goes) await unlessMissing(Deno.remove(join(folder, name), { recursive: true }));
+  }
+}

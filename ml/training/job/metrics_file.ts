@@ -1,0 +1,83 @@
+/** Owns a job's `metrics.jsonl`: a line for each step and epoch, cut back to where a training goes on from, and its curves. */
+import { join } from "node:path";
+import { readLines } from "../../../lib/line_log.ts";
+import { CurveFold, type CurveOptions, type TrainingCurves } from "../plot/training_curves.ts";
+import type { Metric } from "./training_event.ts";
+
+export const METRICS_FILE = "metrics.jsonl";
+
+/** Reads what has been written so far; none when nothing has. A half-written last line is left out. */
+export function readMetrics(folder: string): AsyncGenerator<Metric> {
+  return readLines(join(folder, METRICS_FILE));
+}
+
+/** Reads the curves of what has been written so far. */
+export async function readCurves(folder: string, options: CurveOptions): Promise<TrainingCurves> {
+  return (await foldOf(folder)).curves(options);
+}
+
+async function foldOf(folder: string): Promise<CurveFold> {
+  const fold = new CurveFold();
+  for await (const metric of readMetrics(folder)) fold.add(metric);
+  return fold;
+}
+
+/** The file, open for appending. */
+export class MetricsFile implements Disposable {
+  readonly #folder: string;
+  readonly #file: Deno.FsFile;
+  #fold = new CurveFold();
+  sizeBytes = 0;
+
+  private constructor(folder: string, file: Deno.FsFile) {
+    this.#folder = folder;
+    this.#file = file;
+  }
+
+  /** The curves of what is in the file; to be asked for once it has been cut. */
+  curves(options: CurveOptions = {}): TrainingCurves {
+    return this.#fold.curves(options);
+  }
+
+  /**
+   * Opens the file for this process alone: it waits for another one at the same job to end, as one does whose parent
+   * was killed.
+   */
+  static async open(folder: string): Promise<MetricsFile> {
+    const path = join(folder, METRICS_FILE);
+    const file = await Deno.open(path, { create: true, read: true, write: true, mode: 0o600 });
+    await file.lock(true);
+    return new MetricsFile(folder, file);
+  }
+
+  /**
+   * Forgets what was written beyond a checkpoint.
+   *
+   * @returns false when the file has lost something before that
+   */
+  async cutTo(sizeBytes: number): Promise<boolean> {
+    const { size } = await this.#file.stat();
+    if (size < sizeBytes) return false;
+    await this.#file.truncate(sizeBytes);
+    await this.#file.seek(sizeBytes, Deno.SeekMode.Start);
+    this.sizeBytes = sizeBytes;
+    this.#fold = await foldOf(this.#folder);
+    return true;
+  }
+
+  async append(metric: Metric): Promise<void> {
+    const bytes = new TextEncoder().encode(`${JSON.stringify(metric)}\n`);
+    for (let at = 0; at < bytes.length;) at += await this.#file.write(bytes.subarray(at));
+    this.sizeBytes += bytes.length;
+    this.#fold.add(metric);
+  }
+
+  /** Makes it durable. */
+  async sync(): Promise<void> {
+    await this.#file.sync();
+  }
+
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+}

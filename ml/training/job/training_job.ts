@@ -1,0 +1,115 @@
+/** Owns a job with all that its request stands on: hashes, samples as tokens, and the settings of its trainer. */
+import { createHash } from "node:crypto";
+import { messageOf } from "../../../lib/errors.ts";
+import { createLogger } from "../../../lib/log.ts";
+import { openSampleTokenizer } from "../../engine/llama/sample_tokenizer.ts";
+import { type PreparedSamples, prepareSamples } from "../samples/prepare_samples.ts";
+import { GgufFile } from "../ggml/gguf_file.ts";
+import { openGgml } from "../ggml/library.ts";
+import { readHyperparameters } from "../model/hyperparameters.ts";
+import type { TrainerOptions } from "../trainer.ts";
+import { sha256OfFile } from "../../models/file_check.ts";
+import { breathing } from "../run/event_loop.ts";
+import { RunFailure } from "./run_failure.ts";
+import { readTrainingRequest, type TrainingRequest } from "./training_request.ts";
+
+export interface TrainingJob {
+  folder: string;
+  /** Without the texts of its samples, which are no longer needed and may be many. */
+  request: Omit<TrainingRequest, "samples">;
+  /** Of the request, SHA-256 in hex: checkpoints of another request are not gone on from. */
+  requestHash: string;
+  /** Of the base model's file, SHA-256 in hex. */
+  modelHash: string;
+  samples: PreparedSamples;
+}
+
+/** Tokens that the model was trained to see at a time; refuses a model that cannot be trained before all work. */
+function contextLengthOf(modelPath: string): number {
+  using file = new GgufFile(openGgml(), modelPath);
+  return readHyperparameters(file).contextLength;
+}
+
+async function samplesOf(
+  texts: TrainingRequest["samples"],
+  request: TrainingJob["request"],
+  { signal }: { signal: AbortSignal },
+): Promise<PreparedSamples> {
+  const { modelPath, method, heldOutShare, maxHeldOut } = request;
+  const maxSampleTokens = Math.min(request.maxSampleTokens, contextLengthOf(modelPath));
+  // The library's lines are about files and tensors: nobody reads them here.
+  const log = createLogger({ write: () => {} });
+  await using tokenizer = await openSampleTokenizer(modelPath, { log }).catch((cause) => {
+    throw new RunFailure("model_unreadable", messageOf(cause), { cause });
+  });
+  return await prepareSamples(texts, {
+    tokenizer,
+    method,
+    maxSampleTokens,
+    heldOutShare,
+    maxHeldOut,
+    breathe: breathing(signal),
+  });
+}
+
+/**
+ * Hashes the base model.
+ *
+ * @throws RunFailure `bad_request` when there is no such file
+ */
+async function hashModel(modelPath: string, signal: AbortSignal): Promise<string> {
+  return await sha256OfFile(modelPath, { signal }).catch((cause) => {
+    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+    throw new RunFailure("bad_request", `There is no base model at ${modelPath}`, { cause });
+  });
+}
+
+/**
+ * Reads the job of a folder and prepares its samples.
+ *
+ * @throws RunFailure `bad_request`, `too_few_samples`; TrainingError for a model that cannot be trained; the
+ * signal's reason
+ */
+export async function openTrainingJob(folder: string, signal: AbortSignal): Promise<TrainingJob> {
+  const { samples: texts, ...request } = await readTrainingRequest(folder);
+  if (request.method === "dpo" && request.lora.dropout > 0) {
+    throw new RunFailure("bad_request", "Pairs are learned without dropout: set lora.dropout to 0 for dpo");
+  }
+  const requestHash = createHash("sha256").update(JSON.stringify({ ...request, samples: texts })).digest(
+    "hex",
+  );
+  const modelHash = await hashModel(request.modelPath, signal);
+  return {
+    folder,
+    request,
+    requestHash,
+    modelHash,
+    samples: await samplesOf(texts, request, { signal }),
+  };
+}
+
+/** Fails a job whose base model's file is no longer the one it began with. */
+export async function checkModelUnchanged(
+  { request: { modelPath }, modelHash }: Pick<TrainingJob, "request" | "modelHash">,
+  signal: AbortSignal,
+): Promise<void> {
+  if (await hashModel(modelPath, signal) === modelHash) return;
+  throw new RunFailure(
+    "model_changed",
+    "The base model's file was replaced during training: start the training again on the new one",
+  );
+}
+
+/** The settings of a job's trainer. */
+export function trainerOptionsOf(request: TrainingJob["request"]): TrainerOptions {
+  const { modelPath, lora, weightDecay, maxGradientNorm, seed, threads, weights, microBatchTokens } = request;
+  return {
+    modelPath,
+    lora,
+    optimizer: { weightDecay, maxGradientNorm },
+    seed,
+    threads,
+    weights,
+    microBatchTokens,
+  };
+}

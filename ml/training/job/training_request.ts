@@ -1,0 +1,129 @@
+/** Owns what a training job is asked: the request in its folder, its defaults and its checks. */
+import { join } from "node:path";
+import { z } from "zod";
+import { DEFAULT_LEARNING_RATE, LORA_TARGETS } from "../trainer.ts";
+import { writeWholeFile } from "../atomic_file.ts";
+import { RunFailure } from "./run_failure.ts";
+
+export const REQUEST_FILE = "request.json";
+
+/** One core is left to everything else: ggml's threads wait for one another spinning. */
+function defaultThreads(): number {
+  return Math.max(1, navigator.hardwareConcurrency - 1);
+}
+
+export const trainingRequestSampleSchema = z.object({
+  /** A transcript that ends in `Me:`; any other text becomes one `Them:` line. */
+  input: z.string(),
+  /** What the person sent. */
+  output: z.string(),
+  /** Weight in the loss; a sample of 0 is left out. */
+  quality: z.number().min(0).max(1).default(1),
+  /** A draft that the person did not want: the losing side of a pair. `dpo` learns from samples that have one. */
+  rejected: z.string().nullish(),
+  /** Held out or trained for certain; absent: decided by content. */
+  heldOut: z.boolean().optional(),
+});
+
+const loraSchema = z.object({
+  rank: z.int().min(1).max(512).default(8),
+  /** Default: twice the rank. */
+  alpha: z.number().positive().optional(),
+  dropout: z.number().min(0).lt(1).default(0),
+  /** Default: the four matrices of attention. */
+  targets: z.array(z.enum(LORA_TARGETS)).min(1).optional(),
+  /** Only the upper so many layers are trained. Default: all. */
+  layers: z.int().min(1).optional(),
+});
+
+export const trainingRequestSchema = z.object({
+  jobId: z.string().min(1).max(200),
+  /** The base model's GGUF file. */
+  modelPath: z.string().min(1),
+  /** Its name on the wire, for provenance. */
+  modelId: z.string().min(1),
+  method: z.enum(["sft", "dpo"]).default("sft"),
+  samples: z.array(trainingRequestSampleSchema),
+  epochs: z.int().min(1).max(100).default(3),
+  learningRate: z.number().positive().max(1).default(DEFAULT_LEARNING_RATE),
+  /** Steps over which the rate rises. Absent: five, or a tenth of all steps where that is less. */
+  warmupSteps: z.int().min(0).optional(),
+  weightDecay: z.number().min(0).max(1).default(0),
+  maxGradientNorm: z.number().positive().default(1),
+  seed: z.int().min(0).max(0xffff_ffff).default(1),
+  threads: z.int().min(1).max(512).default(defaultThreads),
+  /** Samples of an optimiser step. */
+  batchSize: z.int().min(1).max(1_024).default(8),
+  lora: loraSchema.default(() => loraSchema.parse({})),
+  weights: z.enum(["auto", "f32", "bf16", "mixed", "q8_0", "file"]).default("auto"),
+  /** Tokens computed at a time. Default: the core's own. */
+  microBatchTokens: z.int().min(1).optional(),
+  /** Longer prompts lose their oldest turns; longer replies are left out. */
+  maxSampleTokens: z.int().min(16).default(1_024),
+  heldOutShare: z.number().min(0.01).max(0.5).default(0.1),
+  /** More samples than this are never held out. */
+  maxHeldOut: z.int().min(1).default(400),
+  /** Training ends after so many epochs in a row without a lower held-out loss. */
+  patienceEpochs: z.int().min(1).default(2),
+  /** How strongly `dpo` keeps the adapter near the base model. */
+  dpoBeta: z.number().positive().max(10).default(0.1),
+  /** Share of the preferred reply's own loss in `dpo`; with 0 preferred replies too may become less probable. */
+  dpoAnchor: z.number().min(0).max(100).default(1),
+  /** Steps between checkpoints; there is one after each epoch too. */
+  checkpointSteps: z.int().min(1).default(25),
+  /** Bytes that training may take. Absent: four fifths of what is free at its start. */
+  memoryLimitBytes: z.number().positive().optional(),
+  /** Further facts to write into the adapter's file. */
+  provenance: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}),
+});
+
+/** A training job as it runs, every default filled in. */
+export type TrainingRequest = z.output<typeof trainingRequestSchema>;
+/** A training job as it is asked for. */
+export type TrainingRequestInput = z.input<typeof trainingRequestSchema>;
+export type TrainingRequestSample = z.output<typeof trainingRequestSampleSchema>;
+
+/**
+ * Checks a request and fills in its defaults.
+ *
+ * @throws RunFailure `bad_request`, naming the first field that cannot be used
+ */
+export function parseTrainingRequest(value: unknown): TrainingRequest {
+  const parsed = trainingRequestSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const path = issue?.path.join(".") || "request";
+  throw new RunFailure("bad_request", `The training request is not valid at ${path}: ${issue?.message}`);
+}
+
+/**
+ * Writes a request into a job's folder, which is made when it is missing; nobody else may read either.
+ *
+ * @throws RunFailure `bad_request`
+ */
+export async function writeTrainingRequest(folder: string, request: TrainingRequestInput): Promise<void> {
+  const parsed = parseTrainingRequest(request);
+  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  await writeWholeFile(
+    join(folder, REQUEST_FILE),
+    (path) => Deno.writeTextFile(path, JSON.stringify(parsed), { mode: 0o600 }),
+  );
+}
+
+/**
+ * Reads the request of a job's folder.
+ *
+ * @throws RunFailure `bad_request` when it is missing, no JSON, or not valid
+ */
+export async function readTrainingRequest(folder: string): Promise<TrainingRequest> {
+  const text = await Deno.readTextFile(join(folder, REQUEST_FILE)).catch((cause) => {
+    throw new RunFailure("bad_request", `There is no ${REQUEST_FILE} in the job's folder`, { cause });
+  });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new RunFailure("bad_request", `The job's ${REQUEST_FILE} is no JSON`, { cause });
+  }
+  return parseTrainingRequest(value);
+}

@@ -1,0 +1,97 @@
+/** Owns a job's end: the adapter's file with where it comes from, and the result that is told of it. */
+import { join } from "node:path";
+import type { Provenance, Trainer } from "../trainer.ts";
+import { writeWholeFile } from "../atomic_file.ts";
+import { sha256OfFile } from "../../models/file_check.ts";
+import type { CheckpointFacts } from "../run/checkpoints.ts";
+import type { JobRun } from "./job_run.ts";
+import type { TrainingResult } from "./training_event.ts";
+import type { TrainingJob } from "./training_job.ts";
+
+export const RESULT_FILE = "result.json";
+export const ADAPTER_FILE = "adapter.gguf";
+
+/** The result of a job that has completed; undefined of any other. */
+export async function readResultFile(folder: string): Promise<TrainingResult | undefined> {
+  try {
+    return JSON.parse(await Deno.readTextFile(join(folder, RESULT_FILE)));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** The result of a completed job whose adapter is still in its folder, and still what it was. */
+export async function readResult(folder: string): Promise<TrainingResult | undefined> {
+  const result = await readResultFile(folder);
+  const adapterHash = await sha256OfFile(join(folder, ADAPTER_FILE)).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  });
+  return result?.adapterHash === adapterHash ? result : undefined;
+}
+
+function provenanceOf(job: TrainingJob, result: Omit<TrainingResult, "adapterHash">): Provenance {
+  const { request: { learningRate, epochs, batchSize, seed, lora, provenance }, samples } = job;
+  const { modelId, modelHash, jobId, method, steps, bestEpoch, train, heldOut } = result;
+  return {
+    ...provenance,
+    job_id: jobId,
+    base_model: modelId,
+    base_model_sha256: modelHash,
+    samples_sha256: samples.samplesHash,
+    samples: train,
+    method,
+    epochs,
+    best_epoch: bestEpoch,
+    steps,
+    batch_size: batchSize,
+    learning_rate: learningRate,
+    seed,
+    lora_rank: lora.rank,
+    held_out_samples: heldOut.samples,
+    held_out_tokens: heldOut.tokens,
+    base_loss: heldOut.baseLoss,
+    examples_loss: heldOut.examplesLoss,
+    adapter_loss: heldOut.adapterLoss,
+  };
+}
+
+/** Exports the trainer's adapter, which is the best epoch's, and writes the job's result. */
+export async function finishTraining(
+  trainer: Trainer,
+  { job, metrics }: Pick<JobRun, "job" | "metrics">,
+  options: { state: CheckpointFacts; stoppedEarly: boolean },
+): Promise<TrainingResult> {
+  const { folder, request: { jobId, modelId, method }, modelHash, samples } = job;
+  const { state, stoppedEarly } = options;
+  const { baseLoss, examplesLoss, best } = state;
+  if (best === null) throw new Error("A training that has no epoch has no adapter to export");
+  const adapterPath = join(folder, ADAPTER_FILE);
+  const told = {
+    jobId,
+    modelId,
+    adapterPath,
+    modelHash,
+    method,
+    steps: state.steps,
+    epochsRun: state.epochs.length,
+    bestEpoch: best.epoch,
+    stoppedEarly,
+    train: samples.train.length,
+    excluded: samples.excluded,
+    heldOut: {
+      samples: samples.heldOut.length,
+      tokens: samples.heldOut.reduce((sum, { plain }) => sum + plain.reply.length, 0),
+      baseLoss,
+      examplesLoss,
+      adapterLoss: best.heldOutLoss,
+    },
+    offered: best.heldOutLoss < baseLoss,
+    curve: { epochs: metrics.curves().epochs },
+  };
+  await trainer.exportAdapter(adapterPath, provenanceOf(job, told));
+  const result = { ...told, adapterHash: await sha256OfFile(adapterPath) };
+  await writeWholeFile(join(folder, RESULT_FILE), (path) => Deno.writeTextFile(path, JSON.stringify(result)));
+  return result;
+}

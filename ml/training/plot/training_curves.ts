@@ -1,0 +1,114 @@
+/** Owns what a plot of a training shows: its curves out of the metrics, of no more points than a plot has places. */
+import type { EpochEvent, EpochMeasure, Metric, StepEvent } from "../job/training_event.ts";
+
+export interface Point {
+  step: number;
+  value: number;
+}
+
+export interface TrainingCurves {
+  /** Loss of each step's batch. */
+  loss: Point[];
+  /** The same, its jumps evened out. */
+  smoothLoss: Point[];
+  learningRate: Point[];
+  /** After each epoch; the first is the base model's. */
+  heldOut: Point[];
+  epochs: EpochMeasure[];
+  /** The latest step; 0 before the first. */
+  step: number;
+  /** Steps of the whole job; 0 before the first. */
+  steps: number;
+  baseLoss: number | null;
+  /** The base model's with examples in its prompt. */
+  examplesLoss: number | null;
+}
+
+export interface CurveOptions {
+  examplesLoss?: number;
+}
+
+/** How far back the evened-out curve looks, as a share of all steps. */
+const SMOOTHING_SHARE = 0.03;
+/** Places along a curve: more than a plot has pixels. */
+const PLACES = 1_000;
+
+/** A curve of as many steps as may come: of each place it keeps the lowest and the highest point. */
+class ThinCurve {
+  readonly #places = new Map<number, { low: Point; high: Point }>();
+
+  add(point: Point, place: number): void {
+    const { low, high } = this.#places.get(place) ?? { low: point, high: point };
+    this.#places.set(place, {
+      low: point.value < low.value ? point : low,
+      high: point.value > high.value ? point : high,
+    });
+  }
+
+  get points(): Point[] {
+    return [...this.#places.values()].flatMap(({ low, high }) => {
+      if (low === high) return [low];
+      return low.step < high.step ? [low, high] : [high, low];
+    });
+  }
+}
+
+/** Makes curves of metrics, one after the other, in memory that does not grow with them. */
+export class CurveFold {
+  readonly #loss = new ThinCurve();
+  readonly #smoothLoss = new ThinCurve();
+  readonly #learningRate = new ThinCurve();
+  readonly #epochs: EpochMeasure[] = [];
+  #latest: StepEvent | null = null;
+  #mean = 0;
+  /** Of the steps since the last epoch's end. */
+  #epochLoss = { sum: 0, steps: 0 };
+
+  add(metric: Metric): void {
+    if (metric.type === "step") this.#addStep(metric);
+    else this.#addEpoch(metric);
+  }
+
+  curves({ examplesLoss }: CurveOptions = {}): TrainingCurves {
+    return {
+      loss: this.#loss.points,
+      smoothLoss: this.#smoothLoss.points,
+      learningRate: this.#learningRate.points,
+      heldOut: this.#epochs.map(({ step, heldOutLoss: value }) => ({ step, value })),
+      epochs: [...this.#epochs],
+      step: this.#latest?.step ?? 0,
+      steps: this.#latest?.steps ?? 0,
+      baseLoss: this.#epochs.find(({ epoch }) => epoch === 0)?.heldOutLoss ?? null,
+      examplesLoss: examplesLoss ?? null,
+    };
+  }
+
+  #addStep(metric: StepEvent): void {
+    const { step, steps, loss, learningRate } = metric;
+    const reach = Math.max(1, steps * SMOOTHING_SHARE);
+    this.#mean = this.#latest === null ? loss : this.#mean + (loss - this.#mean) / Math.min(reach, step);
+    const place = Math.floor((step - 1) * Math.min(1, PLACES / steps));
+    this.#loss.add({ step, value: loss }, place);
+    this.#smoothLoss.add({ step, value: this.#mean }, place);
+    this.#learningRate.add({ step, value: learningRate }, place);
+    this.#latest = metric;
+    this.#epochLoss = { sum: this.#epochLoss.sum + loss, steps: this.#epochLoss.steps + 1 };
+  }
+
+  #addEpoch({ type: _, ...measure }: EpochEvent): void {
+    const { sum, steps } = this.#epochLoss;
+    this.#epochs.push({ ...measure, trainingLoss: steps > 0 ? sum / steps : null });
+    this.#epochLoss = { sum: 0, steps: 0 };
+  }
+}
+
+/** The lowest and the highest of all losses; of none `[0, 1]`. */
+export function lossRange({ smoothLoss, heldOut, baseLoss, examplesLoss }: TrainingCurves): [number, number] {
+  const values = [...smoothLoss, ...heldOut].map(({ value }) => value);
+  for (const level of [baseLoss, examplesLoss]) if (level !== null) values.push(level);
+  if (values.length === 0) return [0, 1];
+  return values.reduce<[number, number]>(
+    ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
+    [Infinity, -Infinity],
+  );
+}
