@@ -1,7 +1,7 @@
 /** Owns the agent's wiring: its settings become the services that its commands use. */
 import type { AgentServices } from "./cli/agent_services.ts";
 import type { Output } from "./cli/output.ts";
-import { ChatDatabase } from "./chatdb/chat_database.ts";
+import { ChatDatabase } from "./chatdb/file/chat_database.ts";
 import { createDraftClient } from "./clients/draft_client.ts";
 import { createServerClient } from "./clients/server_client.ts";
 import { type AgentConfig, type AgentSettings, DEFAULT_SERVER_URL } from "./config.ts";
@@ -14,12 +14,12 @@ import { thisMachine } from "./platform/machine.ts";
 import { createMessagesApp } from "./platform/messages_app.ts";
 import { createScriptHost } from "./platform/osascript.ts";
 import { policyStore } from "./suggest/conversation_policies.ts";
-import { sendLedgerStore } from "./suggest/send_ledger.ts";
-import type { SendDependencies } from "./suggest/send_reply.ts";
+import { sendLedgerStore } from "./suggest/send/send_log.ts";
+import type { SendDependencies } from "./suggest/send/send_reply.ts";
 import { shownStore } from "./suggest/shown_suggestions.ts";
 import { createTokenStore } from "./platform/token_store.ts";
-import { ledgerStore } from "./sync/contact_ledger.ts";
-import { pairedServerUrl, pairingStore } from "./sync/pairing_store.ts";
+import { ledgerStore } from "./sync/contact_hashes.ts";
+import { pairedServerUrl, pairingStore } from "./pairing/pairing_store.ts";
 import { cursorStore } from "./sync/sync_cursor.ts";
 import { recordStore } from "./sync/sync_record.ts";
 

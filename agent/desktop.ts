@@ -2,7 +2,7 @@
 /** The menubar app, made by `deno desktop`: an icon, a menu and a panel for the agent that runs as a service. */
 import { delay } from "../lib/backoff.ts";
 import { runMain } from "../lib/lifecycle.ts";
-import { menubarWorld } from "./cli/menubar_world.ts";
+import { menubarWorld } from "./menubar/host/agent_host.ts";
 import { processOutput } from "./cli/output.ts";
 import { agentConfig } from "./config.ts";
 import { createAgentContext } from "./context.ts";

@@ -9,9 +9,9 @@
  */
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
-import { ChatDatabase } from "../agent/chatdb/chat_database.ts";
-import { MessageReader } from "../agent/chatdb/message_reader.ts";
-import { messageRowColumns } from "../agent/chatdb/message_row.ts";
+import { ChatDatabase } from "../agent/chatdb/file/chat_database.ts";
+import { MessageReader } from "../agent/chatdb/messages/message_reader.ts";
+import { messageRowColumns } from "../agent/chatdb/messages/message_row.ts";
 import { runMain } from "../lib/lifecycle.ts";
 import { writeLine } from "../lib/log.ts";
 import { bulkChatDb } from "../tests/support/chat_db_bulk.ts";

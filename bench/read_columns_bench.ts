@@ -7,9 +7,9 @@
  */
 import { join } from "node:path";
 import process from "node:process";
-import { ChatDatabase } from "../agent/chatdb/chat_database.ts";
-import { messageRowColumns } from "../agent/chatdb/message_row.ts";
-import type { Query } from "../agent/chatdb/sql_value.ts";
+import { ChatDatabase } from "../agent/chatdb/file/chat_database.ts";
+import { messageRowColumns } from "../agent/chatdb/messages/message_row.ts";
+import type { Query } from "../agent/chatdb/file/sql_value.ts";
 import { writeLine } from "../lib/log.ts";
 import { bulkChatDb } from "../tests/support/chat_db_bulk.ts";
 

@@ -6,8 +6,8 @@
  * other programs disturb them little.
  */
 import process from "node:process";
-import { decodeBodyRuns } from "../agent/chatdb/body_runs.ts";
-import { decodeAttributedBody } from "../agent/chatdb/typedstream.ts";
+import { decodeBodyRuns } from "../agent/chatdb/body/body_runs.ts";
+import { decodeAttributedBody } from "../agent/chatdb/body/typedstream.ts";
 import { writeLine } from "../lib/log.ts";
 import { type BodyPart, encodeBody } from "../tests/support/chat_db_body.ts";
 import { readWithOracle } from "../tests/support/typedstream_oracle.ts";

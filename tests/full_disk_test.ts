@@ -1,7 +1,7 @@
 /** Tests that an agent on a full disk stays, says so, loses nothing, and goes on once there is room. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type AgentState, agentStateStore } from "../agent/watch/agent_state.ts";
+import { type AgentState, agentStateStore } from "../agent/run/agent_state.ts";
 import { AgentHome } from "./support/agent_home.ts";
 import { createChatDb } from "./support/chat_db_fixture.ts";
 import { SmallDisk, smallDiskTests } from "./support/small_disk.ts";

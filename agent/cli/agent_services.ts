@@ -1,6 +1,6 @@
 /** Owns what the commands need of the world, put together by `agent/context.ts`. */
 import type { RegisterDeviceRequest } from "../../contract/devices.ts";
-import type { ChatDatabase } from "../chatdb/chat_database.ts";
+import type { ChatDatabase } from "../chatdb/file/chat_database.ts";
 import type { AddressBook } from "../contacts/address_book.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
 import type { ServerClient } from "../clients/server_client.ts";
@@ -11,9 +11,9 @@ import type { Machine } from "../platform/machine.ts";
 import type { MessagesApp } from "../platform/messages_app.ts";
 import type { StateFile } from "../platform/state_file.ts";
 import type { ConversationPolicies } from "../suggest/conversation_policies.ts";
-import type { SendDependencies } from "../suggest/send_reply.ts";
+import type { SendDependencies } from "../suggest/send/send_reply.ts";
 import type { ShownSuggestions } from "../suggest/shown_suggestions.ts";
-import type { PairingDependencies } from "../sync/pairing.ts";
+import type { PairingDependencies } from "../pairing/pairing.ts";
 import type { SyncState } from "../sync/sync_run.ts";
 import type { Output } from "./output.ts";
 

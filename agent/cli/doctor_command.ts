@@ -1,10 +1,10 @@
 /** Owns `agent doctor`: what works, what does not, and how to mend it. */
 import { examine } from "../doctor/examination.ts";
 import type { Finding, FindingId, FindingStatus } from "../doctor/finding.ts";
-import { agentStatus } from "../sync/agent_status.ts";
+import { agentStatus } from "../run/agent_status.ts";
 import { serviceStatus } from "../service/agent_service.ts";
 import { permissionHolder, programFacts, serviceProgram } from "../service/service_program.ts";
-import { lookAtAgent } from "../watch/running_agent.ts";
+import { lookAtAgent } from "../run/running_agent.ts";
 import type { AgentServices } from "./agent_services.ts";
 import { serviceDependencies } from "./service_command.ts";
 

@@ -9,7 +9,7 @@ import { createChatDb } from "../../tests/support/chat_db_fixture.ts";
 import { FakeLaunchctl } from "../../tests/support/fake_launchctl.ts";
 import { type RecordedAnswer, RecordedCommands } from "../../tests/support/recorded_commands.ts";
 import { WATCHING } from "../../tests/support/menubar_inputs.ts";
-import { type AgentState, agentStateStore } from "../watch/agent_state.ts";
+import { type AgentState, agentStateStore } from "../run/agent_state.ts";
 import type { Finding } from "../doctor/finding.ts";
 import type { CommandRunner } from "../platform/command_runner.ts";
 import { createMessagesApp } from "../platform/messages_app.ts";

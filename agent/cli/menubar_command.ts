@@ -2,7 +2,7 @@
 import { StartError } from "../../lib/lifecycle.ts";
 import { messageOf } from "../../lib/errors.ts";
 import type { AgentServices } from "./agent_services.ts";
-import { openWithMac } from "./open_with_mac.ts";
+import { openWithMac } from "../platform/open_with_mac.ts";
 
 /** As packaging/macos/info_additions.plist names the app. */
 export const APP_IDENTIFIER = "app.conversation-assistant";

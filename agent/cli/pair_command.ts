@@ -1,6 +1,6 @@
 /** Owns `agent pair`: pairs this device with the server, or says how its code gets approved. */
 import { registerDeviceRequestSchema } from "../../contract/devices.ts";
-import { continuePairing, pair, type PairingOutcome } from "../sync/pairing.ts";
+import { continuePairing, pair, type PairingOutcome } from "../pairing/pairing.ts";
 import type { AgentServices } from "./agent_services.ts";
 import { UsageError } from "./usage.ts";
 

@@ -1,6 +1,6 @@
 /** Owns the client for drafts of a program that stays: one for each pairing. */
 import type { DraftClient } from "../clients/draft_client.ts";
-import { requirePairing } from "../sync/pairing.ts";
+import { requirePairing } from "../pairing/pairing.ts";
 import type { AgentServices } from "./agent_services.ts";
 
 /**

@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import { StartError } from "../../lib/lifecycle.ts";
 import { VERSION } from "../../lib/version.ts";
-import { ChatDatabaseError } from "../chatdb/chat_database_error.ts";
+import { ChatDatabaseError } from "../chatdb/file/chat_database_error.ts";
 import type { AgentServices } from "./agent_services.ts";
 import { doctorCommand } from "./doctor_command.ts";
 import type { Output } from "./output.ts";

@@ -2,9 +2,9 @@
 import { systemClock } from "../../lib/jobs/job_clock.ts";
 import { createLogger } from "../../lib/log.ts";
 import { addressBookSignature } from "../contacts/address_book_signature.ts";
-import { agentStateStore } from "../watch/agent_state.ts";
-import { watchFolder } from "../watch/folder_events.ts";
-import { LiveAgent, type LiveAgentOptions } from "../watch/live_agent.ts";
+import { agentStateStore } from "../run/agent_state.ts";
+import { watchFolder } from "../run/folder_events.ts";
+import { LiveAgent, type LiveAgentOptions } from "../run/live_agent.ts";
 import type { AgentServices } from "./agent_services.ts";
 import { runCompanions } from "./run_companions.ts";
 

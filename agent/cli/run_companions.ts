@@ -8,7 +8,7 @@ import { rotateLog, serviceLogPath } from "../service/log_rotation.ts";
 import { AutomaticDrafting } from "../suggest/automatic_drafting.ts";
 import { type AutomaticRound, draftAutomatically } from "../suggest/automatic_suggestions.ts";
 import { loadPolicies } from "../suggest/conversation_policies.ts";
-import type { AgentState } from "../watch/agent_state.ts";
+import type { AgentState } from "../run/agent_state.ts";
 import type { AgentServices } from "./agent_services.ts";
 import { pairedDrafts } from "./paired_drafts.ts";
 

@@ -1,7 +1,7 @@
 /** Owns `agent status`: the agent's state in a few lines, or as JSON for programs. */
-import { type AgentStatus, agentStatus, type PairingState } from "../sync/agent_status.ts";
-import type { AgentPhase } from "../watch/agent_state.ts";
-import { lookAtAgent, type RunningAgent } from "../watch/running_agent.ts";
+import { type AgentStatus, agentStatus, type PairingState } from "../run/agent_status.ts";
+import type { AgentPhase } from "../run/agent_state.ts";
+import { lookAtAgent, type RunningAgent } from "../run/running_agent.ts";
 import type { AgentServices } from "./agent_services.ts";
 import { countText, durationText } from "./progress_line.ts";
 import { RESTART_SENTENCES } from "./sync_command.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { AgentHome } from "../../tests/support/agent_home.ts";
 import { type ChatDb, createChatDb } from "../../tests/support/chat_db_fixture.ts";
-import type { AgentStatus } from "../sync/agent_status.ts";
+import type { AgentStatus } from "../run/agent_status.ts";
 
 function writeChatDb(path: string, count: number): ChatDb {
   const db = createChatDb(path);

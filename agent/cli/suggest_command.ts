@@ -17,7 +17,7 @@ import { conversationTitle, type PeopleNames, personName } from "../suggest/conv
 import { lastShown, rememberShown } from "../suggest/shown_suggestions.ts";
 import { findUnanswered, type Suggestion, suggestReply } from "../suggest/suggestion.ts";
 import { type ActionResult, actOnSuggestion } from "../suggest/suggestion_action.ts";
-import { requirePairing } from "../sync/pairing.ts";
+import { requirePairing } from "../pairing/pairing.ts";
 import type { AgentServices } from "./agent_services.ts";
 import { terminalText } from "./terminal_text.ts";
 import { UsageError } from "./usage.ts";

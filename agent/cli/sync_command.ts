@@ -2,7 +2,7 @@
 import type { AddressBookProblem } from "../contacts/address_book_problem.ts";
 import { dryRun, type DryRunReport } from "../sync/dry_run.ts";
 import type { MessageSyncReport } from "../sync/message_sync.ts";
-import { type PairedDevice, requirePairing } from "../sync/pairing.ts";
+import { type PairedDevice, requirePairing } from "../pairing/pairing.ts";
 import type { RestartReason } from "../sync/sync_cursor.ts";
 import { type ContactsReport, runSync, type SyncReport } from "../sync/sync_run.ts";
 import type { AgentServices } from "./agent_services.ts";

@@ -1,5 +1,5 @@
 /** Owns what can be wrong with the address book: which part of it, in a sentence, and what to do. */
-import { asChatDatabaseError, ChatDatabaseError } from "../chatdb/chat_database_error.ts";
+import { asChatDatabaseError, ChatDatabaseError } from "../chatdb/file/chat_database_error.ts";
 
 export type AddressBookProblemCode =
   | "missing"

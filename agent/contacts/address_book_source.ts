@@ -1,8 +1,8 @@
 /** Owns the reading of one source, a Core Data store whose entity numbers and owner columns differ by model. */
 import { DatabaseSync } from "node:sqlite";
-import { ChatDatabaseError } from "../chatdb/chat_database_error.ts";
-import { probeDatabaseFile } from "../chatdb/database_file.ts";
-import { wordsOf } from "../chatdb/sql_value.ts";
+import { ChatDatabaseError } from "../chatdb/file/chat_database_error.ts";
+import { probeDatabaseFile } from "../chatdb/file/database_file.ts";
+import { wordsOf } from "../chatdb/file/sql_value.ts";
 import { type CardHandle, type ContactCard, labelWords } from "./contact_card.ts";
 import { emailHandle, phoneHandle } from "./contact_handle.ts";
 import { pictureHash } from "./contact_picture.ts";

@@ -1,6 +1,6 @@
 /** Owns the check of the agent that runs: what it says of itself, with its own permissions and not this process's. */
-import type { AgentState } from "../watch/agent_state.ts";
-import type { RunningAgent } from "../watch/running_agent.ts";
+import type { AgentState } from "../run/agent_state.ts";
+import type { RunningAgent } from "../run/running_agent.ts";
 import { fault, faultOfSentence, type Finding, ok } from "./finding.ts";
 import { SETTINGS_PANES } from "./settings_pane.ts";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { createChatDb } from "../../tests/support/chat_db_fixture.ts";
 import { thisMachine } from "../platform/machine.ts";
-import type { AgentStatus } from "../sync/agent_status.ts";
+import type { AgentStatus } from "../run/agent_status.ts";
 import { checkClock, measureClockSkewMs } from "./clock_check.ts";
 import { checkDisk } from "./disk_check.ts";
 import { checkMessagesDatabase } from "./messages_database_check.ts";

@@ -1,9 +1,9 @@
 /** Owns the check of Messages' database: may it be read at all, and can this version read what is in it. */
 import { dirname } from "node:path";
-import { ChatDatabase } from "../chatdb/chat_database.ts";
-import { ChatDatabaseError } from "../chatdb/chat_database_error.ts";
-import { readDatabaseIdentity } from "../chatdb/identity.ts";
-import { MessageReader } from "../chatdb/message_reader.ts";
+import { ChatDatabase } from "../chatdb/file/chat_database.ts";
+import { ChatDatabaseError } from "../chatdb/file/chat_database_error.ts";
+import { readDatabaseIdentity } from "../chatdb/file/identity.ts";
+import { MessageReader } from "../chatdb/messages/message_reader.ts";
 import { fault, faultOfSentence, type Finding, ok } from "./finding.ts";
 import { SETTINGS_PANES } from "./settings_pane.ts";
 

@@ -1,5 +1,5 @@
 /** Owns the checks of the server and of the pairing with it. */
-import type { AgentStatus, PairingState } from "../sync/agent_status.ts";
+import type { AgentStatus, PairingState } from "../run/agent_status.ts";
 import { fault, faultOfSentence, type FaultOptions, type Finding, ok } from "./finding.ts";
 
 /** Days before a pairing's end at which it is worth renewing. */

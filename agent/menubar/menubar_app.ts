@@ -9,7 +9,7 @@ import type { CardRequest, PanelRequest } from "./panel_server.ts";
 import type { SuggestionCard } from "./suggestion_card.ts";
 import type { MenubarTray } from "./tray.ts";
 import { type MenubarView, menubarView } from "./view_model.ts";
-import type { MenubarWorld } from "./world.ts";
+import type { MenubarWorld } from "./menubar_host.ts";
 
 const LOOK_INTERVAL_MS = 5_000;
 /** The server is asked for suggestions when the agent has synced, and else so often. */

@@ -6,7 +6,7 @@ import { fakeDesktop } from "../../tests/support/fake_desktop.ts";
 import { NOW_MS, suggestionWith, WATCHING } from "../../tests/support/menubar_inputs.ts";
 import type { MenubarAction } from "./menubar_actions.ts";
 import { MenubarApp } from "./menubar_app.ts";
-import type { CardOutcome, MenubarWorld } from "./world.ts";
+import type { CardOutcome, MenubarWorld } from "./menubar_host.ts";
 import type { CardRequest } from "./panel_server.ts";
 import { openTray } from "./tray.ts";
 import { TRAY_ICON } from "./tray_icon.ts";

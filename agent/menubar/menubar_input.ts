@@ -1,7 +1,7 @@
 /** Owns what the menubar's view is made of. */
 import type { Finding } from "../doctor/finding.ts";
 import type { Suggestion } from "../suggest/suggestion.ts";
-import type { AgentState } from "../watch/agent_state.ts";
+import type { AgentState } from "../run/agent_state.ts";
 
 /** How the login service stands: `paused` is installed but not loaded. */
 export type ServiceMode = "none" | "paused" | "loaded";

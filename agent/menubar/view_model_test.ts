@@ -10,7 +10,7 @@ import {
   WATCHING,
   WELL,
 } from "../../tests/support/menubar_inputs.ts";
-import { AGENT_PHASES } from "../watch/agent_state.ts";
+import { AGENT_PHASES } from "../run/agent_state.ts";
 import type { Suggestion } from "../suggest/suggestion.ts";
 import { agoText } from "./ago_text.ts";
 import type { MenubarInput } from "./menubar_input.ts";

@@ -3,7 +3,7 @@ import { backoffMs } from "../../lib/backoff.ts";
 import { logFieldsOfError } from "../../lib/errors.ts";
 import type { Clock } from "../../lib/jobs/job_clock.ts";
 import type { Logger } from "../../lib/log.ts";
-import type { AgentState } from "../watch/agent_state.ts";
+import type { AgentState } from "../run/agent_state.ts";
 import { type AutomaticRound, QUIET_MS } from "./automatic_suggestions.ts";
 
 export interface AutomaticDraftingOptions {

@@ -3,8 +3,8 @@ import type { ResponseActionRequest } from "../../contract/responses.ts";
 import { RemoteError } from "../../lib/http/client.ts";
 import { StartError } from "../../lib/lifecycle.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
-import type { SendOutcome } from "./send_outcome.ts";
-import { type SendDependencies, sendReply } from "./send_reply.ts";
+import type { SendOutcome } from "./send/send_outcome.ts";
+import { type SendDependencies, sendReply } from "./send/send_reply.ts";
 import type { ShownSuggestion } from "./shown_suggestions.ts";
 
 /** What was recorded, and what became of the sending if there was one. */

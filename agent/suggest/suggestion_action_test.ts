@@ -6,7 +6,7 @@ import { trainingSampleListSchema } from "../../contract/training.ts";
 import { killWhileActing, type Step } from "../../tests/support/acting_process.ts";
 import { fakeOsascript, osascriptCalls } from "../../tests/support/fake_osascript.ts";
 import { ADA, SuggestingMac } from "../../tests/support/suggesting_mac.ts";
-import { requirePairing } from "../sync/pairing.ts";
+import { requirePairing } from "../pairing/pairing.ts";
 import { lastShown } from "./shown_suggestions.ts";
 
 interface AfterCrash {

@@ -2,8 +2,8 @@
 import { MAX_SYNC_CONTACTS, type SyncContact } from "../../contract/sync.ts";
 import type { ServerClient } from "../clients/server_client.ts";
 import type { StateFile } from "../platform/state_file.ts";
-import { contactDigest, contactKey, type ContactLedger } from "./contact_ledger.ts";
-import { deliver } from "./delivery.ts";
+import { contactDigest, contactKey, type ContactLedger } from "./contact_hashes.ts";
+import { deliver } from "./send_with_bisection.ts";
 import { Refusals } from "./refusals.ts";
 import { addRefused, type SyncRecord } from "./sync_record.ts";
 

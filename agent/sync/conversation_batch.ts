@@ -1,7 +1,7 @@
 /** Owns the cutting of what was read into the server's batches: one conversation each, bounded in count and size. */
 import { MAX_PARTICIPANTS, MAX_SYNC_MESSAGES, type SyncMessagesInput } from "../../contract/sync.ts";
-import type { ChatMessage } from "../chatdb/chat_message.ts";
-import type { Conversation } from "../chatdb/conversation.ts";
+import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
+import type { Conversation } from "../chatdb/chats/conversation.ts";
 import { type WireMessage, wireMessageOf } from "./message_mapping.ts";
 import { fitLabel, fitText } from "./wire_text.ts";
 

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MAX_SYNC_BODY_BYTES, MAX_SYNC_MESSAGES, syncMessagesRequestSchema } from "../../contract/sync.ts";
-import type { ChatMessage } from "../chatdb/chat_message.ts";
-import type { Conversation } from "../chatdb/conversation.ts";
+import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
+import type { Conversation } from "../chatdb/chats/conversation.ts";
 import { byConversation, type ConversationBatch, conversationBatchesOf } from "./conversation_batch.ts";
 
 function conversation(fields: Partial<Conversation> = {}): Conversation {

@@ -1,15 +1,15 @@
 /** Owns the look at what a sync would send. Reads and counts, sends nothing and changes nothing. */
-import { countRowsAfter } from "../chatdb/backlog.ts";
-import type { ChatDatabase } from "../chatdb/chat_database.ts";
-import { MessageReader } from "../chatdb/message_reader.ts";
+import { countRowsAfter } from "../chatdb/file/backlog.ts";
+import type { ChatDatabase } from "../chatdb/file/chat_database.ts";
+import { MessageReader } from "../chatdb/messages/message_reader.ts";
 import type { AddressBook } from "../contacts/address_book.ts";
 import type { AddressBookProblem } from "../contacts/address_book_problem.ts";
-import { DeletionFinder } from "../chatdb/deleted_messages.ts";
-import { changedStamps, findAgain, findWatched } from "./change_finding.ts";
-import { openLedger } from "./change_ledger.ts";
+import { DeletionFinder } from "../chatdb/messages/deleted_messages.ts";
+import { changedStamps, findAgain, findWatched } from "./changed_rows.ts";
+import { openLedger } from "./change_tracker.ts";
 import { wireContactOf } from "./contact_mapping.ts";
 import { changedContacts } from "./contact_sync.ts";
-import { gatherMessages } from "./message_gathering.ts";
+import { gatherMessages } from "./read_batch.ts";
 import type { MessageProgress } from "./message_sync.ts";
 import { isWanted, type RestartReason, type SyncStart, syncStart } from "./sync_cursor.ts";
 import type { SyncState } from "./sync_run.ts";

@@ -1,7 +1,12 @@
 /** Owns the mapping of a message of chat.db to the contract's message: total, whatever the row holds. */
 import { MAX_TEXT_LENGTH } from "../../contract/scalars.ts";
 import type { Attachment, MessageType, Reaction, SyncMessagesInput } from "../../contract/sync.ts";
-import type { ChatMessage, MessageAttachment, MessageKind, MessageReaction } from "../chatdb/chat_message.ts";
+import type {
+  ChatMessage,
+  MessageAttachment,
+  MessageKind,
+  MessageReaction,
+} from "../chatdb/messages/chat_message.ts";
 import { fitLabel, fitText } from "./wire_text.ts";
 
 export type WireMessage = SyncMessagesInput["messages"][number];

@@ -1,13 +1,13 @@
 /** Owns the sync of messages: reads on from the cursor, sends, and moves the cursor past what was acknowledged. */
 import { StartError } from "../../lib/lifecycle.ts";
 import { MAX_SYNC_DELETIONS } from "../../contract/sync.ts";
-import { countRowsAfter } from "../chatdb/backlog.ts";
-import type { ChatDatabase } from "../chatdb/chat_database.ts";
-import type { ChatMessage } from "../chatdb/chat_message.ts";
-import { DeletionFinder } from "../chatdb/deleted_messages.ts";
-import { RowsRenumberedError } from "../chatdb/identity.ts";
-import { MessageReader } from "../chatdb/message_reader.ts";
-import { stampSumOf } from "../chatdb/row_stamps.ts";
+import { countRowsAfter } from "../chatdb/file/backlog.ts";
+import type { ChatDatabase } from "../chatdb/file/chat_database.ts";
+import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
+import { DeletionFinder } from "../chatdb/messages/deleted_messages.ts";
+import { RowsRenumberedError } from "../chatdb/file/identity.ts";
+import { MessageReader } from "../chatdb/messages/message_reader.ts";
+import { stampSumOf } from "../chatdb/messages/row_timestamps.ts";
 import type { ServerClient } from "../clients/server_client.ts";
 import type { StateFile } from "../platform/state_file.ts";
 import {
@@ -17,7 +17,7 @@ import {
   findWatched,
   type FoundChanges,
   knownRows,
-} from "./change_finding.ts";
+} from "./changed_rows.ts";
 import {
   type ChangeLedger,
   ledgerFields,
@@ -27,9 +27,9 @@ import {
   openLedger,
   pruneLedger,
   watchRow,
-} from "./change_ledger.ts";
-import { type GatheredMessages, gatherMessages } from "./message_gathering.ts";
-import { MessageSender, type SendTotals } from "./message_sender.ts";
+} from "./change_tracker.ts";
+import { type GatheredMessages, gatherMessages } from "./read_batch.ts";
+import { MessageSender, type SendTotals } from "./message_upload.ts";
 import {
   type CursorWriter,
   cursorWriter,
@@ -39,7 +39,7 @@ import {
   type SyncStart,
   syncStart,
 } from "./sync_cursor.ts";
-import { foldStamps, noteBlock, noteStamps } from "./stamp_ledger.ts";
+import { foldStamps, noteBlock, noteStamps } from "./timestamp_index.ts";
 import { addRefused, loadRecord, type SyncRecord } from "./sync_record.ts";
 
 export interface MessageSyncOptions {

@@ -1,15 +1,15 @@
 /** Owns how far messages have been synced: the mark in chat.db, valid for one database and one account. */
 import { join } from "node:path";
-import type { ChatDatabase } from "../chatdb/chat_database.ts";
-import type { ChatMessage } from "../chatdb/chat_message.ts";
+import type { ChatDatabase } from "../chatdb/file/chat_database.ts";
+import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
 import {
   type DatabaseIdentity,
   isMarkMoved,
   isSameDatabase,
   type Mark,
   readDatabaseIdentity,
-} from "../chatdb/identity.ts";
-import { type LedgerFields, ledgerFieldsOf } from "./change_ledger.ts";
+} from "../chatdb/file/identity.ts";
+import { type LedgerFields, ledgerFieldsOf } from "./change_tracker.ts";
 import {
   countField,
   numberField,

@@ -4,7 +4,7 @@ import type { AddressBook } from "../contacts/address_book.ts";
 import type { AddressBookProblem } from "../contacts/address_book_problem.ts";
 import { serverFault } from "../clients/server_faults.ts";
 import type { StateFile } from "../platform/state_file.ts";
-import type { ContactLedger } from "./contact_ledger.ts";
+import type { ContactLedger } from "./contact_hashes.ts";
 import { wireContactOf } from "./contact_mapping.ts";
 import { type ContactSyncReport, syncContacts } from "./contact_sync.ts";
 import { type MessageSyncOptions, type MessageSyncReport, syncMessages } from "./message_sync.ts";

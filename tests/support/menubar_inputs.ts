@@ -1,11 +1,11 @@
 /** Owns one input for each state of the menubar, and the view of it as a person sees it, for tests and the manual. */
-import { ChatDatabaseError } from "../../agent/chatdb/chat_database_error.ts";
+import { ChatDatabaseError } from "../../agent/chatdb/file/chat_database_error.ts";
 import type { Message } from "../../contract/conversations.ts";
 import type { MenubarInput } from "../../agent/menubar/menubar_input.ts";
 import type { MenubarState } from "../../agent/menubar/menubar_state.ts";
 import type { MenubarView } from "../../agent/menubar/view_model.ts";
 import type { Suggestion } from "../../agent/suggest/suggestion.ts";
-import type { AgentState } from "../../agent/watch/agent_state.ts";
+import type { AgentState } from "../../agent/run/agent_state.ts";
 
 export const NOW_MS = Date.UTC(2026, 5, 1, 12);
 const AT = new Date(NOW_MS - 3 * 60_000).toISOString();

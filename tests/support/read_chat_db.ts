@@ -1,10 +1,10 @@
 /** Reads a chat.db of the fixture with the agent's reader: what a test writes, and what came of it. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { ChatDatabase } from "../../agent/chatdb/chat_database.ts";
-import type { ChatMessage } from "../../agent/chatdb/chat_message.ts";
-import type { MessageBatch } from "../../agent/chatdb/message_batch.ts";
-import { MessageReader } from "../../agent/chatdb/message_reader.ts";
+import { ChatDatabase } from "../../agent/chatdb/file/chat_database.ts";
+import type { ChatMessage } from "../../agent/chatdb/messages/chat_message.ts";
+import type { MessageBatch } from "../../agent/chatdb/messages/message_batch.ts";
+import { MessageReader } from "../../agent/chatdb/messages/message_reader.ts";
 import { type ChatDb, type ChatDbOptions, createChatDb } from "./chat_db_fixture.ts";
 
 /** Reads all that `write` leaves in a chat.db which its writer still holds open; every row is settled. */

@@ -1,11 +1,11 @@
 /** Owns sending a reply in a process of its own, which a test kills while Messages has the text. */
-import { ChatDatabase } from "../../agent/chatdb/chat_database.ts";
+import { ChatDatabase } from "../../agent/chatdb/file/chat_database.ts";
 import { systemCommands } from "../../agent/platform/command_runner.ts";
 import { lockWork } from "../../agent/platform/instance_lock.ts";
 import { createMessagesApp } from "../../agent/platform/messages_app.ts";
 import { createScriptHost } from "../../agent/platform/osascript.ts";
-import { sendLedgerStore } from "../../agent/suggest/send_ledger.ts";
-import { type Reply, type SendDependencies, sendReply } from "../../agent/suggest/send_reply.ts";
+import { sendLedgerStore } from "../../agent/suggest/send/send_log.ts";
+import { type Reply, type SendDependencies, sendReply } from "../../agent/suggest/send/send_reply.ts";
 
 export interface SendingPlaces {
   chatDb: string;

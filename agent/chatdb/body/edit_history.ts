@@ -1,0 +1,72 @@
+/** Owns what `message_summary_info` tells of a message: when its parts were edited, and which were unsent. */
+import { APPLE_EPOCH_MS } from "../file/apple_time.ts";
+import { decodePlist, type PlistDict, type PlistValue } from "./binary_plist.ts";
+
+/** Keys of the summary (imessage-exporter message_types/edited.rs). */
+const KEY = { originalRanges: "otr", versions: "ec", versionDate: "d", retractedParts: "rp" } as const;
+
+const SUMMARY = "message_summary_info";
+const STAMP = "date_edited";
+
+export interface EditHistory {
+  /** Unix time of the last edit of any part; null when none was edited. */
+  readonly editedAtMs: number | null;
+  /** True when at least one part was unsent. */
+  readonly hasRetractedParts: boolean;
+  /** True when no part is left. */
+  readonly isWhollyRetracted: boolean;
+}
+
+/**
+ * The expression that selects a summary where it tells more than the row itself: of an unsend, or of an edit that left
+ * no stamp. Most rows have a summary, and few need it; NULL stands for the others.
+ *
+ * @param columns those that the table has
+ */
+export function editSummaryColumn(columns: ReadonlySet<string>, table: string): string {
+  if (!columns.has(SUMMARY)) return "NULL";
+  const summary = `${table}.${SUMMARY}`;
+  const has = (key: string) => `instr(${summary}, x'${plistKey(key)}') > 0`;
+  const isUnstamped = columns.has(STAMP) ? `coalesce(${table}.${STAMP}, 0) = 0 AND ` : "";
+  return `CASE WHEN ${has(KEY.retractedParts)} OR (${isUnstamped}${has(KEY.versions)}) THEN ${summary} END`;
+}
+
+/** What a summary tells; null for one that cannot be read or tells of no edit. */
+export function editHistoryOf(summary: Uint8Array | null): EditHistory | null {
+  const root = summary === null ? null : decodePlist(summary);
+  if (!(root instanceof Map)) return null;
+  const retracted = new Set(listOf(root.get(KEY.retractedParts)).map(String));
+  const parts = [...dictOf(root.get(KEY.originalRanges)).keys()];
+  const editedAtMs = lastEditMs(dictOf(root.get(KEY.versions)));
+  if (editedAtMs === null && retracted.size === 0) return null;
+  return {
+    editedAtMs,
+    hasRetractedParts: retracted.size > 0,
+    isWhollyRetracted: retracted.size > 0 && parts.length > 0 && parts.every((part) => retracted.has(part)),
+  };
+}
+
+/** A part's first version is the original; its time is that of the message. Times are seconds since 2001. */
+function lastEditMs(versions: PlistDict): number | null {
+  const dates = [...versions.values()].flatMap((list) =>
+    listOf(list).slice(1).map((version) => dictOf(version).get(KEY.versionDate))
+  );
+  const times = dates.filter((date): date is number =>
+    typeof date === "number" && Number.isFinite(date) && date > 0
+  );
+  return times.length === 0 ? null : APPLE_EPOCH_MS + Math.floor(Math.max(...times) * 1_000);
+}
+
+function dictOf(value: PlistValue | undefined): PlistDict {
+  return value instanceof Map ? value : new Map();
+}
+
+function listOf(value: PlistValue | undefined): PlistValue[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** A key as the list holds it, in hex: the marker of a short ASCII string, then its characters. */
+function plistKey(key: string): string {
+  const bytes = [0x50 | key.length, ...new TextEncoder().encode(key)];
+  return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,251 @@
+// Checks how chat.db is opened: live in WAL mode, without a trace, and with one clear error for each fault.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { createChatDb } from "../../../tests/support/chat_db_fixture.ts";
+import { ChatDatabase } from "./chat_database.ts";
+import { ChatDatabaseError, type ChatDatabaseErrorCode } from "./chat_database_error.ts";
+
+const AT = "2024-06-01T12:00:00Z";
+/** The user and group `nobody` of Linux. */
+const NOBODY = 65_534;
+
+async function withFolder(use: (folder: string) => void | Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await use(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** A chat.db with one message, closed; its rows are in the `-wal` unless `checkpoint` is set. */
+function writeChatDb(path: string, { checkpoint }: { checkpoint: boolean }): void {
+  const db = createChatDb(path);
+  const chat = db.addChat({ identifier: "+15550100001" });
+  for (let i = 0; i < 40; i++) {
+    db.addMessage({ chat, from: "me", sentAt: AT, text: `note ${i} ${"x".repeat(500)}` });
+  }
+  db.close({ checkpoint });
+}
+
+function countMessages(database: ChatDatabase): number {
+  return Number(database.prepare("SELECT COUNT(*) FROM message")()[0]?.[0]);
+}
+
+function assertFault(code: ChatDatabaseErrorCode, action: () => unknown): void {
+  assert.throws(action, (error) => {
+    assert.ok(error instanceof ChatDatabaseError, String(error));
+    assert.equal(error.code, code);
+    assert.ok(error.message.includes(error.path));
+    assert.match(error.message, /: (open|allow|set|if|quit) /, "it says what to do");
+    return true;
+  });
+}
+
+Deno.test("rows that are only in the -wal are read, and files are left as they were", () =>
+  withFolder((folder) => {
+    const path = join(folder, "chat.db");
+    writeChatDb(path, { checkpoint: false });
+    const before = [Deno.readFileSync(path), Deno.readFileSync(`${path}-wal`)];
+    {
+      using database = new ChatDatabase(path);
+      assert.equal(countMessages(database), 40);
+      assert.throws(() => database.prepare("DELETE FROM message")());
+    }
+    assert.deepEqual([Deno.readFileSync(path), Deno.readFileSync(`${path}-wal`)], before);
+  }));
+
+Deno.test("rows that another connection commits are seen by the next read transaction, not by the running one", () =>
+  withFolder((folder) => {
+    using db = createChatDb(join(folder, "chat.db"));
+    const chat = db.addChat({ identifier: "+15550100001" });
+    using database = new ChatDatabase(db.store.path);
+    database.readTransaction(() => {
+      assert.equal(countMessages(database), 0);
+      db.addMessage({ chat, from: "me", sentAt: AT, text: "written meanwhile" });
+      assert.equal(countMessages(database), 0);
+    });
+    assert.equal(database.readTransaction(() => countMessages(database)), 1);
+  }));
+
+Deno.test("a read that fails ends its transaction", () =>
+  withFolder((folder) => {
+    using db = createChatDb(join(folder, "chat.db"));
+    using database = new ChatDatabase(db.store.path);
+    const fault = new RangeError("The caller's own fault");
+    assert.throws(() =>
+      database.readTransaction(() => {
+        countMessages(database);
+        throw fault;
+      }), fault);
+    assert.equal(database.readTransaction(() => countMessages(database)), 0);
+  }));
+
+Deno.test("a symlinked database is opened where it lies", () =>
+  withFolder((folder) => {
+    const path = join(folder, "chat.db");
+    writeChatDb(path, { checkpoint: false });
+    Deno.symlinkSync(path, join(folder, "link.db"));
+    using database = new ChatDatabase(join(folder, "link.db"));
+    assert.equal(database.path, Deno.realPathSync(path));
+    assert.equal(countMessages(database), 40);
+  }));
+
+Deno.test("a replaced file is noticed", () =>
+  withFolder((folder) => {
+    const [path, restored] = [join(folder, "chat.db"), join(folder, "restored.db")];
+    writeChatDb(path, { checkpoint: true });
+    writeChatDb(restored, { checkpoint: true });
+    using database = new ChatDatabase(path);
+    assert.equal(database.isReplaced(), false);
+    Deno.renameSync(restored, path);
+    assert.equal(database.isReplaced(), true);
+    Deno.removeSync(path);
+    assertFault("missing", () => database.isReplaced());
+  }));
+
+Deno.test("a missing file, folder or link target is missing", () =>
+  withFolder((folder) => {
+    Deno.symlinkSync(join(folder, "gone.db"), join(folder, "link.db"));
+    for (const path of ["chat.db", "no/such/folder/chat.db", "link.db"]) {
+      assertFault("missing", () => new ChatDatabase(join(folder, path)));
+      assert.equal([...Deno.readDirSync(folder)].length, 1, "nothing is created");
+    }
+  }));
+
+Deno.test("an empty file and files of another kind are named as such", () =>
+  withFolder((folder) => {
+    const fileWith = (content: string) => {
+      const path = join(folder, `${content.length}.db`);
+      Deno.writeTextFileSync(path, content);
+      return path;
+    };
+    assertFault("empty_file", () => new ChatDatabase(fileWith("")));
+    assertFault("not_a_database", () => new ChatDatabase(fileWith("A letter, not a database. ".repeat(400))));
+    assertFault("not_a_database", () => new ChatDatabase(fileWith("short")));
+    assertFault("not_a_database", () => new ChatDatabase(folder));
+    // Rubbish behind the first bytes promises more pages than there are.
+    assertFault("truncated", () => new ChatDatabase(fileWith(`SQLite format 3\0${"!".repeat(5_000)}`)));
+  }));
+
+Deno.test("a database of another program is not one of Messages", () =>
+  withFolder((folder) => {
+    const path = join(folder, "other.db");
+    const other = new DatabaseSync(path);
+    other.exec("CREATE TABLE note (id INTEGER PRIMARY KEY, message TEXT)");
+    other.close();
+    assertFault("not_messages", () => new ChatDatabase(path));
+  }));
+
+Deno.test("a database cut short is truncated, at opening or at the first read of a lost page", () =>
+  withFolder((folder) => {
+    const path = join(folder, "chat.db");
+    writeChatDb(path, { checkpoint: true });
+    const { size } = Deno.statSync(path);
+    for (const sizeBytes of [size - 1, size - 4_096, 50_000, 4_096, 101, 99, 17]) {
+      Deno.truncateSync(path, sizeBytes);
+      assertFault("truncated", () => new ChatDatabase(path));
+    }
+  }));
+
+Deno.test("pages lost while a -wal is there are found when they are read", () =>
+  withFolder((folder) => {
+    const path = join(folder, "chat.db");
+    using db = createChatDb(path);
+    const chat = db.addChat({ identifier: "+15550100001" });
+    for (let i = 0; i < 40; i++) db.addMessage({ chat, from: "me", sentAt: AT, text: "x".repeat(2_000) });
+    db.checkpoint();
+    db.addMessage({ chat, from: "me", sentAt: AT, text: "newest" });
+    Deno.truncateSync(path, Deno.statSync(path).size - 20 * 4_096);
+    assertFault("truncated", () => {
+      using database = new ChatDatabase(path);
+      database.prepare("SELECT SUM(LENGTH(attributedBody)) FROM message")();
+    });
+  }));
+
+Deno.test("a database that another program keeps to itself is locked, and readable when it lets go", () =>
+  withFolder((folder) => {
+    const path = join(folder, "chat.db");
+    writeChatDb(path, { checkpoint: true });
+    const other = new DatabaseSync(path);
+    other.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; UPDATE chat SET state = 3");
+    assertFault("locked", () => new ChatDatabase(path, { busyTimeoutMs: 20 }));
+    other.exec("COMMIT");
+    other.close();
+    using database = new ChatDatabase(path);
+    assert.equal(countMessages(database), 40);
+  }));
+
+/** The code of the fault that an ordinary user meets at `path`; root is never denied anything. */
+async function faultOfOrdinaryUser(folder: string, path: string): Promise<string> {
+  const script = join(folder, "open.ts");
+  const source = join(folder, "chatdb");
+  await Deno.mkdir(source);
+  for await (const { name } of Deno.readDir(import.meta.dirname ?? ".")) {
+    if (!name.endsWith("_test.ts")) {
+      await Deno.copyFile(join(import.meta.dirname ?? ".", name), join(source, name));
+    }
+  }
+  await Deno.writeTextFile(
+    script,
+    `import { ChatDatabase } from "./chatdb/chat_database.ts";
+     let code = "opened";
+     try { new ChatDatabase(Deno.args[0]); } catch (error) { code = error.code ?? String(error); }
+     await Deno.stdout.write(new TextEncoder().encode(code));`,
+  );
+  // The binary may lie in root's own folder, where nobody else may look.
+  const deno = join(folder, "deno");
+  await Deno.copyFile(Deno.execPath(), deno);
+  await Deno.chmod(deno, 0o755);
+  await Deno.mkdir(join(folder, "cache"));
+  await Deno.chmod(join(folder, "cache"), 0o777);
+  const isRoot = Deno.uid() === 0;
+  const { stdout, stderr } = await new Deno.Command(deno, {
+    args: ["run", "--no-config", "--no-check", "--allow-all", script, path],
+    env: { DENO_DIR: join(folder, "cache"), HOME: join(folder, "cache"), NO_COLOR: "1" },
+    ...(isRoot ? { uid: NOBODY, gid: NOBODY } : {}),
+  }).output();
+  return new TextDecoder().decode(stdout) || new TextDecoder().decode(stderr);
+}
+
+Deno.test("a file or folder that may not be read is denied", async () => {
+  await withFolder(async (folder) => {
+    await Deno.chmod(folder, 0o755);
+    const path = join(folder, "chat.db");
+    writeChatDb(path, { checkpoint: true });
+    await Deno.chmod(path, 0o000);
+    assert.equal(await faultOfOrdinaryUser(folder, path), "permission_denied");
+  });
+  await withFolder(async (folder) => {
+    await Deno.chmod(folder, 0o755);
+    const closed = join(folder, "Messages");
+    await Deno.mkdir(closed);
+    writeChatDb(join(closed, "chat.db"), { checkpoint: true });
+    await Deno.chmod(closed, 0o000);
+    assert.equal(await faultOfOrdinaryUser(folder, join(closed, "chat.db")), "permission_denied");
+    await Deno.chmod(closed, 0o755);
+  });
+});
+
+Deno.test("a file that is hidden in a folder which may not be listed is denied, not missing", () =>
+  withFolder(async (folder) => {
+    await Deno.chmod(folder, 0o755);
+    const closed = join(folder, "Messages");
+    await Deno.mkdir(closed);
+    await Deno.chmod(closed, 0o111);
+    assert.equal(await faultOfOrdinaryUser(folder, join(closed, "chat.db")), "permission_denied");
+    await Deno.chmod(closed, 0o755);
+  }));
+
+Deno.test("a folder in which SQLite may not make its -shm file is denied", () =>
+  withFolder(async (folder) => {
+    await Deno.chmod(folder, 0o755);
+    const closed = join(folder, "Messages");
+    await Deno.mkdir(closed);
+    writeChatDb(join(closed, "chat.db"), { checkpoint: true });
+    await Deno.chmod(join(closed, "chat.db"), 0o444);
+    await Deno.chmod(closed, 0o555);
+    assert.equal(await faultOfOrdinaryUser(folder, join(closed, "chat.db")), "permission_denied");
+    await Deno.chmod(closed, 0o755);
+  }));

@@ -1,0 +1,85 @@
+/** Tests of finding what was deleted, in databases that note deletions, that number them anew, and that know none. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { type ChatDb, createChatDb } from "../../../tests/support/chat_db_fixture.ts";
+import { ChatDatabase } from "../file/chat_database.ts";
+import { DeletionFinder } from "./deleted_messages.ts";
+
+const AT = "2024-06-01T12:00:00Z";
+const ANA = "+15550100001";
+
+function withDeletions(
+  use: (world: { db: ChatDb; finder: DeletionFinder }) => void,
+  generation?: "el_capitan" | "monterey",
+): void {
+  const folder = Deno.makeTempDirSync();
+  try {
+    using db = createChatDb(join(folder, "chat.db"), generation === undefined ? {} : { generation });
+    using database = new ChatDatabase(db.store.path);
+    use({ db, finder: new DeletionFinder(database) });
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+function textsOf(db: ChatDb, count: number) {
+  const chat = db.addChat({ identifier: ANA });
+  return Array.from({ length: count }, (_, index) => {
+    return db.addMessage({ chat, from: ANA, sentAt: AT, text: `text ${index}` });
+  });
+}
+
+Deno.test("deletions come in their order and in pieces, each once", () =>
+  withDeletions(({ db, finder }) => {
+    const messages = textsOf(db, 5);
+    assert.deepEqual([finder.lastId(), finder.deletedAfter(0, { limit: 9 })], [0, { guids: [], lastId: 0 }]);
+    for (const message of messages.slice(1, 4)) db.deleteMessage(message);
+    const first = finder.deletedAfter(0, { limit: 2 });
+    assert.deepEqual(first.guids, messages.slice(1, 3).map(({ guid }) => guid));
+    const second = finder.deletedAfter(first.lastId, { limit: 2 });
+    assert.deepEqual(second.guids, [messages[3]?.guid]);
+    assert.deepEqual(finder.deletedAfter(second.lastId, { limit: 2 }), {
+      guids: [],
+      lastId: finder.lastId(),
+    });
+  }));
+
+Deno.test("a message that came back under its guid does not count as deleted", () =>
+  withDeletions(({ db, finder }) => {
+    const [gone, back] = textsOf(db, 2);
+    assert.ok(gone && back);
+    for (const message of [gone, back]) db.deleteMessage(message);
+    db.store.run("INSERT INTO message (guid, text) VALUES (?, 'again')", back.guid);
+    assert.deepEqual(finder.deletedAfter(0, { limit: 9 }), { guids: [gone.guid], lastId: 2 });
+  }));
+
+Deno.test("a mark beyond the last deletion is of other notes, so that all deletions come again", () =>
+  withDeletions(({ db, finder }) => {
+    const [message] = textsOf(db, 1);
+    assert.ok(message);
+    db.deleteMessage(message);
+    assert.deepEqual(finder.deletedAfter(700, { limit: 9 }), { guids: [message.guid], lastId: 1 });
+  }));
+
+Deno.test("rows in Recently Deleted are told with their guids, and no longer when they are brought back", () =>
+  withDeletions(({ db, finder }) => {
+    const [one, two] = textsOf(db, 2);
+    assert.ok(one && two);
+    for (const message of [one, two]) db.moveToRecentlyDeleted(message, AT);
+    assert.deepEqual([...finder.putAway(9)], [[one.rowId, one.guid], [two.rowId, two.guid]]);
+    assert.deepEqual([...finder.putAway(one.rowId)], [[one.rowId, one.guid]]);
+    db.recoverMessage(one, AT);
+    assert.deepEqual([...finder.putAway(9).values()], [two.guid]);
+  }));
+
+for (const generation of ["el_capitan", "monterey"] as const) {
+  Deno.test(`a database without Recently Deleted has none (${generation})`, () =>
+    withDeletions(({ db, finder }) => {
+      const [message] = textsOf(db, 2);
+      assert.ok(message);
+      db.deleteMessage(message);
+      assert.deepEqual([finder.putAway(9).size, finder.deletedAfter(0, { limit: 9 }).guids], [0, [
+        message.guid,
+      ]]);
+    }, generation));
+}

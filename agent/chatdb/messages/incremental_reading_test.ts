@@ -1,0 +1,208 @@
+// Checks reading on from a mark while Messages writes: batches, late joins, rows out of date order, changed chats.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { type ChatDb, createChatDb } from "../../../tests/support/chat_db_fixture.ts";
+import { addTapback } from "../../../tests/support/chat_db_rows.ts";
+import { ChatDatabase } from "../file/chat_database.ts";
+import { ChatDatabaseError } from "../file/chat_database_error.ts";
+import { MessageReader } from "./message_reader.ts";
+
+const AT = "2024-06-01T12:00:00Z";
+const ANA = "+15550100001";
+const SETTLE_MS = 10_000;
+
+/** A chat.db with its writer and a reader on another connection. */
+function withReader(use: (db: ChatDb, reader: MessageReader) => void): void {
+  const folder = Deno.makeTempDirSync();
+  try {
+    using db = createChatDb(join(folder, "chat.db"));
+    using database = new ChatDatabase(db.store.path);
+    use(db, new MessageReader(database));
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+/** A present in which everything written so far has settled. */
+const settled = () => Date.now() + 2 * SETTLE_MS;
+
+Deno.test("batches follow the order of writing, not of dates, and end exactly", () =>
+  withReader((db, reader) => {
+    const chat = db.addChat({ identifier: ANA });
+    const sent = [2024, 2019, 2023, 2018, 2022, 2021].map((year) => {
+      return db.addMessage({ chat, from: ANA, sentAt: `${year}-01-01T00:00:00Z`, text: String(year) });
+    });
+    addTapback(db, { to: sent[0] ?? assert.fail(), from: ANA, kind: "like", sentAt: AT });
+    const texts: (string | null)[] = [];
+    const marks: number[] = [];
+    let batch = reader.readAfter(0, { limit: 3, nowMs: settled() });
+    while (true) {
+      texts.push(...batch.messages.map(({ text }) => text));
+      marks.push(batch.lastRowId);
+      if (!batch.hasMore) break;
+      batch = reader.readAfter(batch.lastRowId, { limit: 3, nowMs: settled() });
+    }
+    assert.deepEqual(texts, ["2024", "2019", "2023", "2018", "2022", "2021"]);
+    assert.deepEqual(marks, [3, 6, 7], "the skipped tapback moves the mark");
+    const none = reader.readAfter(7, { limit: 3, nowMs: settled() });
+    assert.deepEqual([none.messages, none.lastRowId, none.hasMore], [[], 7, false]);
+    assert.equal(reader.readAfter(0, { limit: 7, nowMs: settled() }).hasMore, false);
+  }));
+
+Deno.test("gaps in the ROWIDs are stepped over", () =>
+  withReader((db, reader) => {
+    const chat = db.addChat({ identifier: ANA });
+    const messages = [1, 2, 3, 4].map((n) => db.addMessage({ chat, from: ANA, sentAt: AT, text: `${n}` }));
+    for (const gone of messages.slice(1, 3)) db.deleteMessage(gone);
+    const batch = reader.readAfter(0, { limit: 2, nowMs: settled() });
+    assert.deepEqual(batch.messages.map(({ rowId }) => rowId), [1, 4]);
+    assert.equal(batch.hasMore, false);
+  }));
+
+Deno.test("a row without its chat is held back, and read with its chat when that arrives", () =>
+  withReader((db, reader) => {
+    const chat = db.addChat({ identifier: ANA });
+    db.addMessage({ chat, from: ANA, sentAt: AT, text: "first" });
+    const late = db.addMessage({
+      chat,
+      from: ANA,
+      sentAt: "2019-01-01T00:00:00Z",
+      text: "late",
+      joinLater: true,
+    });
+    db.addMessage({ chat, from: ANA, sentAt: AT, text: "after" });
+    const nowMs = Date.now();
+    const held = reader.readAfter(0, { nowMs });
+    assert.deepEqual(held.messages.map(({ text }) => text), ["first"]);
+    assert.deepEqual([held.lastRowId, held.heldBackRowId, held.hasMore], [1, late.rowId, false]);
+    db.joinMessage(late, chat);
+    const rest = reader.readAfter(held.lastRowId, { nowMs });
+    assert.deepEqual(rest.messages.map(({ text, conversation }) => [text, conversation?.id]), [
+      ["late", ANA],
+      ["after", ANA],
+    ]);
+    assert.equal(rest.heldBackRowId, null);
+  }));
+
+Deno.test("a row that stays without a chat is read as an orphan after the settle window, however old its date", () =>
+  withReader((db, reader) => {
+    const lost = db.addMessage({ chat: null, from: ANA, sentAt: "2019-01-01T00:00:00Z", text: "lost" });
+    const writtenMs = Deno.statSync(`${db.store.path}-wal`).mtime?.getTime() ?? assert.fail();
+    for (const nowMs of [writtenMs, writtenMs + SETTLE_MS - 1]) {
+      assert.equal(reader.readAfter(0, { nowMs }).heldBackRowId, lost.rowId);
+    }
+    const batch = reader.readAfter(0, { nowMs: writtenMs + SETTLE_MS });
+    assert.deepEqual(batch.messages.map(({ text, conversation }) => [text, conversation]), [["lost", null]]);
+    assert.equal(reader.readAfter(0, { nowMs: writtenMs, settleMs: 0 }).messages.length, 1);
+  }));
+
+Deno.test("orphans of a database that is not being written hold nothing up", () =>
+  withReader((db, reader) => {
+    for (let i = 0; i < 5; i++) db.addMessage({ chat: null, from: ANA, sentAt: AT, text: `lost ${i}` });
+    const lastWrite = new Date(Date.now() - 60_000);
+    for (const suffix of ["", "-wal"]) Deno.utimeSync(db.store.path + suffix, lastWrite, lastWrite);
+    assert.equal(reader.readAfter(0, { nowMs: Date.now() }).messages.length, 5);
+  }));
+
+Deno.test("a row whose text or file is still to come is held back, then read or passed over", () =>
+  withReader((db, reader) => {
+    const chat = db.addChat({ identifier: ANA });
+    const parts = [{ attachmentGuid: "at_0_X" }];
+    const photo = db.addMessage({ chat, from: ANA, sentAt: AT, parts });
+    const nowMs = Date.now();
+    assert.equal(reader.readAfter(0, { nowMs }).heldBackRowId, photo.rowId);
+    const file = { guid: "at_0_X", original_guid: "at_0_X", transfer_name: "a.png", mime_type: "image/png" };
+    const attachmentId = db.store.insert("attachment", file);
+    db.store.insert("message_attachment_join", { message_id: photo.rowId, attachment_id: attachmentId });
+    assert.deepEqual(reader.readAfter(0, { nowMs }).messages.map(({ attachments }) => attachments.length), [
+      1,
+    ]);
+    const blank = db.addMessage({ chat, from: ANA, sentAt: AT });
+    assert.equal(reader.readAfter(photo.rowId, { nowMs: Date.now() }).heldBackRowId, blank.rowId);
+    assert.equal(reader.readAfter(photo.rowId, { nowMs: settled() }).skipped.empty, 1);
+  }));
+
+Deno.test("people, chats and names that are new or changed are known at once", () =>
+  withReader((db, reader) => {
+    const group = db.addChat({ identifier: "chat1", displayName: "Old", participants: [ANA] });
+    db.addMessage({ chat: group, from: ANA, sentAt: AT, text: "one" });
+    const first = reader.readAfter(0, { nowMs: settled() });
+    assert.equal(first.messages[0]?.conversation?.displayName, "Old");
+    db.store.update("chat", { rowId: group.rowId, set: { display_name: "New" } });
+    const newcomer = db.addHandle("cy@example.com");
+    db.store.run("INSERT INTO chat_handle_join VALUES (?, ?)", group.rowId, newcomer.rowId);
+    db.addMessage({ chat: group, from: newcomer, sentAt: AT, text: "two" });
+    const direct = db.addChat({ identifier: "+15550100009" });
+    db.addMessage({ chat: direct, from: "+15550100009", sentAt: AT, text: "three" });
+    const [two, three] = reader.readAfter(first.lastRowId, { nowMs: settled() }).messages;
+    assert.equal(two?.conversation?.displayName, "New");
+    assert.equal(two?.sender, "cy@example.com");
+    assert.deepEqual(two?.conversation?.participants, [ANA, "cy@example.com"]);
+    assert.equal(three?.conversation?.id, "+15550100009");
+    assert.equal(two?.conversation?.id, first.messages[0]?.conversation?.id);
+  }));
+
+Deno.test("a former member stays a participant when the chats are loaded again", () =>
+  withReader((db, reader) => {
+    const bo = db.addHandle("bo@example.com");
+    const group = db.addChat({ identifier: "chat1", participants: [ANA] });
+    db.addMessage({ chat: group, from: bo, sentAt: AT, text: "left long ago" });
+    const { lastRowId } = reader.readAfter(0, { nowMs: settled() });
+    db.addMessage({ chat: group, from: ANA, sentAt: AT, text: "still here" });
+    const [message] = reader.readAfter(lastRowId, { nowMs: settled() }).messages;
+    assert.deepEqual(message?.conversation?.participants, [ANA, "bo@example.com"]);
+  }));
+
+Deno.test("the owner's addresses are gathered from chats and messages, in one spelling", () =>
+  withReader((db, reader) => {
+    const columns = { last_addressed_handle: "Me@Work.example", account_login: "E:me@home.example" };
+    const chat = db.addChat({ identifier: ANA, columns });
+    const more = { destination_caller_id: "+15550100077", account: "P:+15550100078" };
+    db.addMessage({ chat, from: ANA, sentAt: AT, text: "to one of them", columns: more });
+    reader.readAfter(0, { nowMs: settled() });
+    assert.deepEqual([...reader.directory.ownAliases].sort(), [
+      "+15550100077",
+      "+15550100078",
+      "me@home.example",
+      "me@work.example",
+    ]);
+  }));
+
+Deno.test("a file that vanishes while it is open ends the read with a clear error", () =>
+  withReader((db, reader) => {
+    reader.readAfter(0, { nowMs: settled() });
+    Deno.removeSync(db.store.path);
+    assert.throws(
+      () => reader.readAfter(0, { nowMs: settled() }),
+      (error) => error instanceof ChatDatabaseError && error.code === "missing",
+    );
+    Deno.writeFileSync(db.store.path, new Uint8Array());
+  }));
+
+Deno.test("an empty database gives an empty batch at the same mark", () =>
+  withReader((_db, reader) => {
+    const batch = reader.readAfter(0, { nowMs: settled() });
+    assert.deepEqual([batch.messages, batch.lastRowId, batch.hasMore, batch.heldBackRowId], [
+      [],
+      0,
+      false,
+      null,
+    ]);
+  }));
+
+Deno.test("5,000 rows written while they are read are each read once, in order", () =>
+  withReader((db, reader) => {
+    const chat = db.addChat({ identifier: ANA });
+    const seen: number[] = [];
+    let mark = 0;
+    for (let written = 0; written < 5_000;) {
+      db.store.atomically(() => {
+        for (let i = 0; i < 50; i++) db.addMessage({ chat, from: ANA, sentAt: AT, text: `${++written}` });
+      });
+      if (written % 1_000 === 0) db.checkpoint();
+      const batch = reader.readAfter(mark, { limit: 70, nowMs: Date.now() });
+      seen.push(...batch.messages.map(({ text }) => Number(text)));
+      mark = batch.lastRowId;
+    }
+    assert.deepEqual(seen, Array.from({ length: 5_000 }, (_, index) => index + 1));
+  }));

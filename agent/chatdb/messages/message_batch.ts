@@ -1,0 +1,74 @@
+/** Owns what one read of new rows found: messages, rows passed over, and where the next read begins. */
+import type { ChatMessage } from "./chat_message.ts";
+import { SKIP_REASONS, type SkipReason } from "./message_class.ts";
+import type { MessageRow } from "./message_row.ts";
+import type { RowOutcome } from "./row_reader.ts";
+import { stampsOf, stampSumOf } from "./row_timestamps.ts";
+
+/** A row that is no message of its own. */
+export interface PassedRow {
+  rowId: number;
+  reason: SkipReason;
+  /** The message that a tapback belongs to. */
+  targetGuid: string | null;
+  /** See `stampSumOf`. */
+  stampSum: number;
+}
+
+/** What one read found. */
+export interface MessageBatch {
+  messages: ChatMessage[];
+  /** The mark for the next read: the last row scanned, whether or not it gave a message. */
+  lastRowId: number;
+  /** Guid of the row at that mark; the given one when no row was scanned. */
+  lastGuid: string | null;
+  /** True when more rows can be read at once. */
+  hasMore: boolean;
+  /** The row at which reading stopped because Messages may still be writing it: read again later. Null for none. */
+  heldBackRowId: number | null;
+  /** Rows passed over, by reason, and one by one. */
+  skipped: Record<SkipReason, number>;
+  passed: PassedRow[];
+  /** Messages whose body could not be decoded and whose `text` is empty; they are in `messages`, without words. */
+  undecodableCount: number;
+}
+
+/** Adds what a row turned out to be. Returns whether to go on: not past a row that Messages may still be writing. */
+export function takeRow(
+  batch: MessageBatch,
+  { row, outcome }: { row: MessageRow; outcome: RowOutcome },
+): boolean {
+  if (outcome.kind === "unfinished") {
+    batch.hasMore = false;
+    batch.heldBackRowId = row.rowId;
+    return false;
+  }
+  batch.lastRowId = row.rowId;
+  batch.lastGuid = row.guid;
+  if (outcome.kind === "message") {
+    batch.messages.push(outcome.message);
+    if (outcome.isUndecodable) batch.undecodableCount++;
+  } else {
+    const { reason, targetGuid } = outcome;
+    batch.skipped[reason]++;
+    batch.passed.push({ rowId: row.rowId, reason, targetGuid, stampSum: stampSumOf(stampsOf(row)) });
+  }
+  return true;
+}
+
+/** A batch before its first row, at the mark `rowId`. */
+export function emptyBatch(
+  rowId: number,
+  { lastGuid, hasMore }: Pick<MessageBatch, "lastGuid" | "hasMore">,
+): MessageBatch {
+  return {
+    messages: [],
+    lastRowId: rowId,
+    lastGuid,
+    hasMore,
+    heldBackRowId: null,
+    skipped: Object.fromEntries(SKIP_REASONS.map((reason) => [reason, 0])) as Record<SkipReason, number>,
+    passed: [],
+    undecodableCount: 0,
+  };
+}

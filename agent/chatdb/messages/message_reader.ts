@@ -1,0 +1,146 @@
+/** Owns the reading of messages: new rows after a mark in the order they were written, and known rows once more. */
+import type { ChatDatabase } from "../file/chat_database.ts";
+import { ChatDirectory } from "../chats/chat_directory.ts";
+import { lastWriteMs } from "../file/database_file.ts";
+import { isMarkMoved, RowsRenumberedError } from "../file/identity.ts";
+import { emptyBatch, type MessageBatch, takeRow } from "./message_batch.ts";
+import { type MessageRow, messageRowColumns, messageRowOf } from "./message_row.ts";
+import { type RowOutcome, RowReader, type RowVisitor } from "./row_reader.ts";
+import { spansOf } from "./row_spans.ts";
+import { type StampedRowsFinder, stampedRowsFinder } from "./row_timestamps.ts";
+import { SettleClock } from "./row_age.ts";
+import { integerOf, type Query } from "../file/sql_value.ts";
+
+const DEFAULT_LIMIT = 1_000;
+/** Chat rows have been seen to follow their message by 3 s. */
+const DEFAULT_SETTLE_MS = 10_000;
+/** Far more rows than Messages leaves unfinished at a time: an orphan deep in the history never holds up a sync. */
+const UNFINISHED_ROWS = 10_000;
+
+export interface ReadOptions {
+  /** The most rows to scan, 1,000 by default. */
+  limit?: number;
+  /** The present, in Unix time. */
+  nowMs: number;
+  /** How long an unfinished row (no chat, or nothing in it yet) is held back, 10 s by default. */
+  settleMs?: number;
+  /** Guid of the row at the mark, by which it is seen that the rows are still numbered as they were. */
+  markGuid?: string | null;
+}
+
+/** Reads messages from an open chat.db. Keeps small tables in memory, so one reader serves many reads. */
+export class MessageReader {
+  readonly directory: ChatDirectory;
+  /** Slices of a large database go in calls of their own. */
+  readonly findStampedRows: StampedRowsFinder;
+  readonly #database: ChatDatabase;
+  readonly #rows: RowReader;
+  readonly #selectRows: Query;
+  readonly #selectSpan: Query;
+  readonly #selectMaxRowId: Query;
+  readonly #selectRowId: Query;
+  #settleClock = new SettleClock();
+
+  constructor(database: ChatDatabase) {
+    this.#database = database;
+    this.directory = new ChatDirectory(database);
+    this.findStampedRows = stampedRowsFinder(database);
+    this.#rows = new RowReader(database, this.directory);
+    const columns = messageRowColumns(database.schema);
+    this.#selectMaxRowId = database.prepare("SELECT MAX(ROWID) FROM message");
+    this.#selectRowId = database.prepare("SELECT ROWID FROM message WHERE guid = ?");
+    this.#selectRows = database.prepare(
+      `SELECT ${columns} FROM message WHERE ROWID > ? ORDER BY ROWID LIMIT ?`,
+    );
+    this.#selectSpan = database.prepare(
+      `SELECT ${columns} FROM message WHERE ROWID BETWEEN ? AND ? ORDER BY ROWID`,
+    );
+  }
+
+  /**
+   * Reads the rows after `rowId`, in the order they were written, all from one state of the database.
+   *
+   * @throws ChatDatabaseError when the database cannot be read, RowsRenumberedError when the mark's row stands
+   * elsewhere; nothing has been taken then
+   */
+  readAfter(rowId: number, options: ReadOptions): MessageBatch {
+    return this.#database.readTransaction(() => {
+      const { limit = DEFAULT_LIMIT, markGuid = null } = options;
+      const rows = this.#selectRows(rowId, limit + 1).map(messageRowOf);
+      if (isMarkMoved(this.#database, { markRowId: rowId, markGuid })) {
+        throw new RowsRenumberedError();
+      }
+      const batch = emptyBatch(rowId, { lastGuid: markGuid, hasMore: rows.length > limit });
+      if (batch.hasMore) rows.pop();
+      this.#visit(rows, options, (row, outcome) => takeRow(batch, { row, outcome }));
+      return batch;
+    });
+  }
+
+  /**
+   * Reads single rows once more, all from one state of the database. Rows that are gone are not in the result.
+   *
+   * @throws ChatDatabaseError when the database cannot be read
+   */
+  readRows(rowIds: Iterable<number>, options: Omit<ReadOptions, "limit">): Map<number, RowOutcome> {
+    const wanted = new Set(rowIds);
+    const found = new Map<number, RowOutcome>();
+    if (wanted.size === 0) return found;
+    return this.#database.readTransaction(() => {
+      for (const [first, last] of spansOf(wanted)) {
+        const rows = this.#selectSpan(first, last).map(messageRowOf).filter(({ rowId }) => wanted.has(rowId));
+        this.#visit(rows, options, ({ rowId }, outcome) => {
+          found.set(rowId, outcome);
+          return true;
+        });
+      }
+      return found;
+    });
+  }
+
+  /** The row of a message; null when there is none. */
+  rowIdOf(guid: string): number | null {
+    const [row] = this.#selectRowId(guid);
+    return row === undefined ? null : integerOf(row[0]);
+  }
+
+  /**
+   * The tapbacks that this reader met and whose rows are gone: the message of each, by its ROWID. Messages deletes the
+   * row of a tapback that is taken back, and may leave none in its place.
+   *
+   * @throws ChatDatabaseError when the database cannot be read
+   */
+  lostTapbacks(): ReadonlyMap<number, string> {
+    return this.#database.readTransaction(() => this.#rows.reactions.lost());
+  }
+
+  /** Lets go of tapbacks that are gone, once their messages were sent again. */
+  forgetTapbacks(lost: ReadonlyMap<number, string>): void {
+    this.#rows.reactions.forgetLost(lost);
+  }
+
+  /** Forgets what it knows of single rows, because they are numbered anew. */
+  forgetRows(): void {
+    this.#settleClock = new SettleClock();
+    this.#rows.reactions.forget();
+  }
+
+  /** Messages that this reader has read carry all their reactions up to this row; 0 before the first read. */
+  get reactionsRowId(): number {
+    return this.#rows.reactions.loadedRowId;
+  }
+
+  /** Call it after the first query of the transaction: the file's last write then bounds the age of every row in it. */
+  #visit(rows: readonly MessageRow[], options: ReadOptions, visit: RowVisitor): void {
+    this.directory.refresh();
+    this.#rows.reactions.load();
+    this.#rows.read(rows, { nowMs: options.nowMs, settledRowId: this.#settledRowId(options), visit });
+  }
+
+  #settledRowId({ nowMs, settleMs = DEFAULT_SETTLE_MS }: ReadOptions): number {
+    const maxRowId = integerOf(this.#selectMaxRowId()[0]?.[0]);
+    const atMs = Math.min(nowMs, lastWriteMs(this.#database.path));
+    this.#settleClock.observe(maxRowId, { atMs, nowMs });
+    return Math.max(this.#settleClock.settledRowId(nowMs - settleMs), maxRowId - UNFINISHED_ROWS);
+  }
+}

@@ -1,0 +1,162 @@
+/** Owns the reactions to messages: the tapbacks of each message, added up to what still stands. */
+import { unixMsOf } from "../file/apple_time.ts";
+import type { ChatDatabase } from "../file/chat_database.ts";
+import type { ChatDirectory } from "../chats/chat_directory.ts";
+import type { MessageReaction, ReactionKind } from "./chat_message.ts";
+import { ASSOCIATED, targetGuidOf } from "./message_class.ts";
+import { selectList } from "../file/schema.ts";
+import { integerOf, type Query, type SqlRow, type SqlValue, textOf, wordsOf } from "../file/sql_value.ts";
+import { TapbackIndex } from "./tapback_index.ts";
+
+/** Kinds in the order of associated_message_type, from 2000 to add and from 3000 to take back. */
+const KINDS: readonly ReactionKind[] = [
+  "love",
+  "like",
+  "dislike",
+  "laugh",
+  "emphasize",
+  "question",
+  "emoji",
+  "sticker",
+];
+
+const COLUMNS = [
+  "ROWID",
+  "associated_message_guid",
+  "associated_message_type",
+  "associated_message_emoji",
+  "handle_id",
+  "is_from_me",
+  "date",
+];
+
+interface Tapback {
+  rowId: number;
+  /** With the part of the message in front, so that parts are told apart. */
+  target: string;
+  isRemoval: boolean;
+  date: SqlValue;
+  reaction: MessageReaction;
+}
+
+/** Finds the reactions to a message. */
+export class ReactionFinder {
+  readonly #directory: ChatDirectory;
+  readonly #selectTargets: Query;
+  readonly #selectTapback: Query;
+  readonly #selectMaxRowId: Query;
+  /** Null until it is first needed. */
+  #tapbacks: TapbackIndex | null = null;
+  #loadedRowId = 0;
+
+  constructor(database: ChatDatabase, directory: ChatDirectory) {
+    const { schema } = database;
+    const hasTapbacks = schema.get("message")?.has("associated_message_guid") ?? false;
+    this.#directory = directory;
+    this.#selectMaxRowId = database.prepare("SELECT MAX(ROWID) FROM message");
+    this.#selectTargets = hasTapbacks
+      ? database.prepare(
+        "SELECT ROWID, associated_message_guid FROM message WHERE associated_message_guid IS NOT NULL",
+      )
+      : () => [];
+    this.#selectTapback = database.prepare(
+      `SELECT ${selectList(schema, { table: "message", columns: COLUMNS })} FROM message WHERE ROWID = ?`,
+    );
+  }
+
+  /** Every tapback up to this row is known; later ones are once they have been noted. */
+  get loadedRowId(): number {
+    return this.#loadedRowId;
+  }
+
+  /** Takes in the tapbacks that are there, once; call it in the read transaction. */
+  load(): void {
+    if (this.#tapbacks !== null) return;
+    this.#tapbacks = new TapbackIndex();
+    this.#loadedRowId = integerOf(this.#selectMaxRowId()[0]?.[0]);
+    for (const [rowId, guid] of this.#selectTargets()) {
+      this.#tapbacks.add(targetGuidOf(textOf(guid) ?? ""), integerOf(rowId));
+    }
+  }
+
+  /** Leaves every tapback to be taken in anew. */
+  forget(): void {
+    this.#tapbacks = null;
+    this.#loadedRowId = 0;
+  }
+
+  /** Takes in a tapback that is met. */
+  note(rowId: number, targetGuid: string): void {
+    if (rowId > this.#loadedRowId) this.#tapbacks?.add(targetGuid, rowId);
+  }
+
+  /** The tapbacks whose rows are gone: the message of each, by its ROWID. Call it in a read transaction. */
+  lost(): Map<number, string> {
+    const present = new Set(this.#selectTargets().map(([rowId]) => integerOf(rowId)));
+    return this.#tapbacks?.without(present) ?? new Map();
+  }
+
+  /** Lets go of tapbacks that are gone. */
+  forgetLost(lost: ReadonlyMap<number, string>): void {
+    for (const [rowId, guid] of lost) this.#tapbacks?.remove(guid, rowId);
+  }
+
+  /** What stands of the tapbacks on a message, oldest first. */
+  reactionsTo(guid: string): MessageReaction[] {
+    const rowIds = this.#tapbacks?.rowIdsOf(guid) ?? [];
+    if (rowIds.length === 0) return [];
+    const tapbacks = rowIds.flatMap((rowId) => {
+      const tapback = this.#read(rowId);
+      return tapback !== null && targetGuidOf(tapback.target) === guid ? [tapback] : [];
+    });
+    return standing(tapbacks.sort(byTime));
+  }
+
+  /** Null when the row is gone, is no tapback, or does not tell whose it is. */
+  #read(rowId: number): Tapback | null {
+    const [row] = this.#selectTapback(rowId);
+    if (row === undefined) return null;
+    const type = integerOf(row[2]);
+    const isRemoval = type >= ASSOCIATED.firstRemoval;
+    const kind = KINDS[type - (isRemoval ? ASSOCIATED.firstRemoval : ASSOCIATED.firstTapback)];
+    const sender = this.#senderOf(row);
+    if (kind === undefined || sender === undefined) return null;
+    const emoji = kind === "emoji" ? wordsOf(row[3]) : null;
+    const reaction = { kind, emoji, sender, reactedAtMs: unixMsOf(row[6]) };
+    return { rowId, target: textOf(row[1]) ?? "", isRemoval, date: row[6] ?? null, reaction };
+  }
+
+  /** Null for the owner; undefined when the row does not tell: nobody is to be taken for the owner. */
+  #senderOf(row: SqlRow): string | null | undefined {
+    if (integerOf(row[5]) !== 0) return null;
+    return this.#directory.handle(integerOf(row[4])) ?? undefined;
+  }
+}
+
+function byTime(a: Tapback, b: Tapback): number {
+  return (a.reaction.reactedAtMs ?? 0) - (b.reaction.reactedAtMs ?? 0) || a.rowId - b.rowId;
+}
+
+/** Adds minus removals. A removal without an emoji takes back all emoji of its sender on that part. */
+function standing(tapbacks: readonly Tapback[]): MessageReaction[] {
+  const open: Tapback[] = [];
+  for (const tapback of tapbacks) {
+    const rest = open.filter((other) => !takesBack(tapback, other));
+    open.splice(0, open.length, ...rest);
+    if (!tapback.isRemoval) open.push(tapback);
+  }
+  const byMeaning = new Map(open.toReversed().map(({ reaction }) => [meaningOf(reaction), reaction]));
+  return [...byMeaning.values()].reverse();
+}
+
+/** True for the removal of a reaction; a repeated one replaces the first as well. */
+function takesBack(tapback: Tapback, earlier: Tapback): boolean {
+  const [{ kind, emoji, sender }, other] = [tapback.reaction, earlier.reaction];
+  const isSameKind = earlier.target === tapback.target && other.sender === sender && other.kind === kind;
+  return isSameKind && (other.emoji === emoji || (tapback.isRemoval && emoji === null));
+}
+
+/** The same reaction to two parts of a message is one reaction to the message. */
+function meaningOf({ kind, emoji, sender }: MessageReaction): string {
+  return JSON.stringify([kind, emoji, sender]);
+}

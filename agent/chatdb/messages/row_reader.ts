@@ -1,0 +1,119 @@
+/** Owns what rows turn out to be: messages, rows to pass over, or rows that Messages is still writing. */
+import { unixMsOf } from "../file/apple_time.ts";
+import type { ChatDatabase } from "../file/chat_database.ts";
+import type { ChatDirectory } from "../chats/chat_directory.ts";
+import type { ChatMessage, MessageAttachment } from "./chat_message.ts";
+import type { Conversation } from "../chats/conversation.ts";
+import { EarlierRows } from "./earlier_rows.ts";
+import { editHistoryOf } from "../body/edit_history.ts";
+import { isRepeatedLink } from "./link_preview.ts";
+import { type AttachmentFinder, attachmentFinder } from "./message_attachments.ts";
+import { type ChatFinder, chatFinder } from "../chats/message_chats.ts";
+import { type SkipReason, skipReasonOf, tapbackTargetOf } from "./message_class.ts";
+import { isEmptyMessage, lacksFiles, messageRecord } from "./message_record.ts";
+import type { MessageRow } from "./message_row.ts";
+import { messageTextOf } from "../body/message_text.ts";
+import { ReactionFinder } from "./reactions.ts";
+import { isSecondTwin } from "./self_chat.ts";
+import type { Query } from "../file/sql_value.ts";
+
+/**
+ * What a row turned out to be. `passed` rows are no messages of their own; `targetGuid` is the message that a tapback
+ * belongs to. `unfinished` rows are to be read again a little later.
+ */
+export type RowOutcome =
+  | { readonly kind: "message"; readonly message: ChatMessage; readonly isUndecodable: boolean }
+  | { readonly kind: "passed"; readonly reason: SkipReason; readonly targetGuid: string | null }
+  | { readonly kind: "unfinished" };
+
+/** Returns whether to go on. */
+export type RowVisitor = (row: MessageRow, outcome: RowOutcome) => boolean;
+
+export interface RowReadOptions {
+  nowMs: number;
+  /** Rows up to this one have been there for so long that what they lack will not come. */
+  settledRowId: number;
+}
+
+interface Circumstances extends RowReadOptions {
+  chatId: number | null;
+  files: MessageAttachment[];
+}
+
+/** Reads rows with what belongs to them. Call it in a read transaction, the directory refreshed. */
+export class RowReader {
+  readonly reactions: ReactionFinder;
+  readonly #directory: ChatDirectory;
+  readonly #selectRecentlyDeleted: Query;
+  readonly #findChats: ChatFinder;
+  readonly #findAttachments: AttachmentFinder;
+  readonly #earlier: EarlierRows;
+
+  constructor(database: ChatDatabase, directory: ChatDirectory) {
+    this.#directory = directory;
+    this.reactions = new ReactionFinder(database, directory);
+    this.#earlier = new EarlierRows(database, directory);
+    this.#findChats = chatFinder(database);
+    this.#findAttachments = attachmentFinder(database);
+    this.#selectRecentlyDeleted = database.schema.has("chat_recoverable_message_join")
+      ? database.prepare("SELECT 1 FROM chat_recoverable_message_join WHERE message_id = ? LIMIT 1")
+      : () => [];
+  }
+
+  /**
+   * Tells the outcome of each row in turn, until `visit` returns false. A generator would do the same at a tenth of the
+   * whole reader's speed.
+   *
+   * @param rows in the order of their ROWIDs
+   */
+  read(rows: readonly MessageRow[], options: RowReadOptions & { visit: RowVisitor }): void {
+    const { visit, nowMs, settledRowId } = options;
+    const range = [rows[0]?.rowId ?? 0, rows.at(-1)?.rowId ?? 0] as const;
+    const chatIds = this.#findChats(...range);
+    const filesOf = this.#findAttachments(...range);
+    for (const row of rows) {
+      const chatId = chatIds.get(row.rowId) ?? null;
+      const files = filesOf.get(row.rowId) ?? [];
+      if (!visit(row, this.#read(row, { nowMs, settledRowId, chatId, files }))) return;
+    }
+  }
+
+  #read(row: MessageRow, { nowMs, settledRowId, chatId, files }: Circumstances): RowOutcome {
+    const isSettled = row.rowId <= settledRowId;
+    const sentAtMs = unixMsOf(row.date);
+    const reason = skipReasonOf(row, { sentAtMs, nowMs });
+    if (reason !== null) return this.#pass(row, reason);
+    if (chatId === null) {
+      if (this.#selectRecentlyDeleted(row.rowId).length > 0) return passed("recently_deleted");
+      if (!isSettled) return { kind: "unfinished" };
+    }
+    if (row.isFiltered || this.#directory.isHidden(chatId)) return passed("junk");
+    const reactions = this.reactions.reactionsTo(row.guid);
+    const history = editHistoryOf(row.editSummary);
+    const contents = { row, chatId, body: messageTextOf(row), sentAtMs, files, reactions, history };
+    const isEmpty = isEmptyMessage(contents);
+    if (!isSettled && (isEmpty || lacksFiles(contents))) return { kind: "unfinished" };
+    if (isEmpty) return passed("empty");
+    const message = messageRecord(contents, this.#directory);
+    const repeat = message.conversation === null ? null : this.#repeatReason(row, message.conversation);
+    if (repeat !== null) return passed(repeat);
+    return { kind: "message", message, isUndecodable: contents.body.isUndecodable };
+  }
+
+  /** Why a row says again what an earlier one has said; null when it does not. */
+  #repeatReason(row: MessageRow, conversation: Conversation): SkipReason | null {
+    const context = { conversation, earlier: this.#earlier };
+    if (this.#directory.isSelfChat(conversation) && isSecondTwin(row, context)) return "self_chat_twin";
+    return isRepeatedLink(row, context) ? "link_preview" : null;
+  }
+
+  #pass(row: MessageRow, reason: SkipReason): RowOutcome {
+    const targetGuid = tapbackTargetOf(row);
+    if (targetGuid !== null) this.reactions.note(row.rowId, targetGuid);
+    return passed(reason, targetGuid);
+  }
+}
+
+function passed(reason: SkipReason, targetGuid: string | null = null): RowOutcome {
+  return { kind: "passed", reason, targetGuid };
+}

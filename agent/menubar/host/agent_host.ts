@@ -1,0 +1,85 @@
+/** Owns what the menubar looks at and does, made of the agent's own services. */
+import { peopleNames } from "../../contacts/people_names.ts";
+import { addressBookSignature } from "../../contacts/address_book_signature.ts";
+import { SETTINGS_PANES } from "../../doctor/settings_pane.ts";
+import type { ServiceMode } from "../menubar_input.ts";
+import type { MenubarWorld } from "../menubar_host.ts";
+import { isWorkHeld } from "../../platform/instance_lock.ts";
+import { installService, type ServiceStatus, serviceStatus } from "../../service/agent_service.ts";
+import { SERVICE_LABEL } from "../../service/launch_agent_plist.ts";
+import { loadPolicies } from "../../suggest/conversation_policies.ts";
+import { openSuggestions } from "../../suggest/open_suggestions.ts";
+import { agentStateStore } from "../../run/agent_state.ts";
+import type { AgentServices } from "../../cli/agent_services.ts";
+import { examineAgent } from "../../cli/doctor_command.ts";
+import { actOnCard } from "./suggestion_cards.ts";
+import { pairingRecord, pairWith, pendingPairing, serverAddress } from "./host_pairing.ts";
+import { openWithMac } from "../../platform/open_with_mac.ts";
+import { pairedDrafts } from "../../cli/paired_drafts.ts";
+import { serviceDependencies } from "../../cli/service_command.ts";
+
+export interface MenubarWorldOptions {
+  /** The agent's services for a server; by default the one that the settings or the pairing name. */
+  servicesFor: (serverUrl: string | null) => AgentServices;
+  copy: (text: string) => Promise<void>;
+  quit: () => void;
+}
+
+function serviceModeOf({ installation, job }: ServiceStatus): ServiceMode {
+  if (installation === "none") return "none";
+  return job === null ? "paused" : "loaded";
+}
+
+async function look(services: AgentServices): ReturnType<MenubarWorld["look"]> {
+  const { dataDir, serverUrl } = services.config;
+  const stored = await agentStateStore(dataDir).load();
+  return {
+    agent: stored.kind === "found" ? stored.state : null,
+    isRunning: await isWorkHeld(dataDir, "run"),
+    service: serviceModeOf(await serviceStatus(serviceDependencies(services))),
+    isPaired: (await pairingRecord(services))?.active?.serverUrl === serverUrl,
+    pairingCode: (await pendingPairing(services))?.code ?? null,
+    serverUrl,
+  };
+}
+
+/** Names of people, read anew when Contacts has written. */
+function cachedNames(): (services: AgentServices) => ReadonlyMap<string, string> {
+  let known = { signature: "", names: new Map<string, string>() };
+  return ({ config, readAddressBook }) => {
+    const signature = addressBookSignature(config.addressBook);
+    if (signature !== known.signature) known = { signature, names: peopleNames(readAddressBook()) };
+    return known.names;
+  };
+}
+
+/** Makes the menubar's world. */
+export function menubarWorld({ servicesFor, copy, quit }: MenubarWorldOptions): MenubarWorld {
+  let services = servicesFor(null);
+  let client = pairedDrafts(services);
+  const names = cachedNames();
+  return {
+    look: () => look(services),
+    suggestions: async () =>
+      await openSuggestions(await client(), await loadPolicies(services.suggestions.policies)),
+    names: () => names(services),
+    examine: () => examineAgent(services),
+    async pair(address) {
+      const serverUrl = address === null ? services.config.serverUrl : serverAddress(address);
+      const chosen = serverUrl === services.config.serverUrl ? services : servicesFor(serverUrl);
+      const told = await pairWith(chosen);
+      // A server that could not be reached is not the one from now on.
+      if (chosen !== services) [services, client] = [chosen, pairedDrafts(chosen)];
+      return told;
+    },
+    start: async () => void await installService(serviceDependencies(services)),
+    pause: () => serviceDependencies(services).launchd.unload(SERVICE_LABEL),
+    open: (target) =>
+      openWithMac(services, [
+        target === "dashboard" ? services.config.serverUrl : SETTINGS_PANES[target].url,
+      ]),
+    act: (card, request) => actOnCard({ services, copy, client }, { card, request }),
+    quit,
+    now: () => services.now(),
+  };
+}

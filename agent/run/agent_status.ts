@@ -1,0 +1,123 @@
+/** Owns the agent's state as one look: pairing, server, chat.db, how far it has synced. Changes nothing. */
+import { RemoteError } from "../../lib/http/client.ts";
+import { messageOf } from "../../lib/errors.ts";
+import { countRowsAfter } from "../chatdb/file/backlog.ts";
+import { ChatDatabase } from "../chatdb/file/chat_database.ts";
+import { ChatDatabaseError } from "../chatdb/file/chat_database_error.ts";
+import { isPairingEnded, serverFault } from "../clients/server_faults.ts";
+import type { PairingDependencies } from "../pairing/pairing.ts";
+import { type RestartReason, syncStart } from "../sync/sync_cursor.ts";
+import { loadRecord, type SyncRecord } from "../sync/sync_record.ts";
+import type { SyncState } from "../sync/sync_run.ts";
+
+/**
+ * `paired`: the server took the token, or could not be asked. `ended`: it no longer takes it. `other_server`: paired
+ * with another server than the configured one. `broken`: the record or the token cannot be read.
+ */
+export type PairingState = "none" | "pending" | "paired" | "ended" | "other_server" | "broken";
+
+export interface AgentStatus {
+  readonly server: { readonly url: string; readonly reachable: boolean; readonly problem: string | null };
+  readonly pairing: {
+    readonly state: PairingState;
+    readonly deviceId: string | null;
+    readonly expiresAt: string | null;
+  };
+  readonly chatDb: { readonly path: string; readonly readable: boolean; readonly problem: string | null };
+  /** null when chat.db cannot be read. */
+  readonly messages: {
+    /** The last row of chat.db that the server has acknowledged. */
+    readonly syncedRowId: number;
+    /** Rows that wait to be synced. */
+    readonly waitingRows: number;
+    /** Why the next sync begins at the first row again. */
+    readonly restart: RestartReason | null;
+  } | null;
+  readonly lastSync: SyncRecord["lastSync"];
+  readonly lastFailure: SyncRecord["lastFailure"];
+  readonly refused: SyncRecord["refused"];
+}
+
+export interface StatusDependencies {
+  pairing: PairingDependencies;
+  state: SyncState;
+  chatDb: string;
+}
+
+interface PairingLook {
+  pairing: AgentStatus["pairing"];
+  token: string | null;
+  syncTarget: string;
+}
+
+async function lookAtPairing({ records, tokenStore, serverUrl }: PairingDependencies): Promise<PairingLook> {
+  const stored = await records.load();
+  const none = { deviceId: null, expiresAt: null };
+  if (stored.kind !== "found") {
+    const state = stored.kind === "broken" ? "broken" : "none";
+    return { pairing: { state, ...none }, token: null, syncTarget: "" };
+  }
+  const { active, pending, hardwareId } = stored.state;
+  const shown = active ?? pending;
+  if (shown === null) return { pairing: { state: "none", ...none }, token: null, syncTarget: "" };
+  const { deviceId, expiresAt, syncTarget } = shown;
+  const look = (state: PairingState, token: string | null = null): PairingLook => ({
+    pairing: { state, deviceId, expiresAt },
+    token,
+    syncTarget,
+  });
+  if (active === null) return look("pending");
+  if (active.serverUrl !== serverUrl) return look("other_server");
+  const token = await tokenStore(hardwareId).read().catch(() => null);
+  return token === null ? look("broken") : look("paired", token);
+}
+
+/** Any answer shows that the server is there; only a device's own can show that its pairing holds. */
+async function lookAtServer(
+  { server, serverUrl: url }: PairingDependencies,
+  token: string | null,
+): Promise<AgentStatus["server"] & { ended: boolean }> {
+  try {
+    await server(token).currentDevice();
+    return { url, reachable: true, problem: null, ended: false };
+  } catch (error) {
+    const fault = serverFault(error, url);
+    if (!(error instanceof RemoteError)) {
+      return { url, reachable: false, problem: messageOf(fault), ended: false };
+    }
+    const ended = token !== null && isPairingEnded(error);
+    const expected = token === null && isPairingEnded(error);
+    return { url, reachable: true, problem: expected ? null : messageOf(fault), ended };
+  }
+}
+
+async function lookAtMessages(
+  { chatDb: path, state }: StatusDependencies,
+  syncTarget: string,
+): Promise<Pick<AgentStatus, "chatDb" | "messages">> {
+  try {
+    using database = new ChatDatabase(path);
+    const { rowId, restart } = await syncStart(state.cursors, { database, syncTarget });
+    const messages = { syncedRowId: rowId, waitingRows: countRowsAfter(database, rowId), restart };
+    return { chatDb: { path, readable: true, problem: null }, messages };
+  } catch (error) {
+    if (!(error instanceof ChatDatabaseError)) throw error;
+    return { chatDb: { path, readable: false, problem: error.message }, messages: null };
+  }
+}
+
+/** Looks at everything once. */
+export async function agentStatus(dependencies: StatusDependencies): Promise<AgentStatus> {
+  const { pairing, token, syncTarget } = await lookAtPairing(dependencies.pairing);
+  const { ended, ...server } = await lookAtServer(dependencies.pairing, token);
+  const messages = await lookAtMessages(dependencies, syncTarget);
+  const { lastSync, lastFailure, refused } = await loadRecord(dependencies.state.records);
+  return {
+    server,
+    pairing: ended ? { ...pairing, state: "ended" } : pairing,
+    ...messages,
+    lastSync,
+    lastFailure,
+    refused,
+  };
+}

@@ -1,0 +1,126 @@
+/** Owns sending a reply: on the person's explicit word, at most once, and believed only when chat.db shows it. */
+import { delay } from "../../../lib/backoff.ts";
+import { StartError } from "../../../lib/lifecycle.ts";
+import type { ChatDatabase } from "../../chatdb/file/chat_database.ts";
+import { readDatabaseIdentity } from "../../chatdb/file/identity.ts";
+import { readOwnMessages } from "../../chatdb/chats/sent_messages.ts";
+import { findReplyChat, type ReplyChat } from "../../chatdb/chats/reply_chat.ts";
+import type { Work } from "../../platform/instance_lock.ts";
+import type { MessagesApp } from "../../platform/messages_app.ts";
+import type { StateFile } from "../../platform/state_file.ts";
+import { lookForDelivery, sentTextDigest, watchDelivery } from "./delivery_status.ts";
+import { replyRefusal } from "./reply_refusal.ts";
+import { outcomeOf, type SendOutcome } from "./send_outcome.ts";
+import { loadLedger, type SendEntry, type SendLedger, type SendOutcomeKind, writeEntry } from "./send_log.ts";
+
+export interface SendDependencies {
+  openChatDatabase: () => ChatDatabase;
+  messages: MessagesApp;
+  ledger: StateFile<SendLedger>;
+  lock: (work: Work) => Promise<Disposable>;
+  /** The present, in Unix time. */
+  now: () => number;
+  wait?: (durationMs: number) => Promise<void>;
+  /** How long to look for the message in chat.db. */
+  confirmTimeoutMs?: number;
+}
+
+export interface Reply {
+  responseId: string;
+  /** Guid of the message that is answered. */
+  messageGuid: string;
+  text: string;
+  /** Called once nothing speaks against sending; when it throws, nothing is sent. */
+  approve?: () => Promise<unknown>;
+}
+
+/** A receipt of the other side's device comes within seconds or, while that is off, much later. */
+const CONFIRM_TIMEOUT_MS = 20_000;
+
+const ALREADY: Record<Exclude<SendOutcomeKind, "failed">, string> = {
+  delivered: "This draft was sent and delivered already",
+  sent: "This draft was sent already",
+  unknown:
+    "This draft was given to Messages before, and whether it was sent is not known: look into the chat, and " +
+    "write there what is missing",
+};
+
+/** After a crash nobody knows what was handed over: chat.db may still tell, and nothing is sent again by itself. */
+async function settleUnfinished(database: ChatDatabase, ledger: StateFile<SendLedger>): Promise<void> {
+  const { entries } = await loadLedger(ledger);
+  for (const entry of entries.filter(({ outcome }) => outcome === null)) {
+    const seen = lookForDelivery(database, entry);
+    await writeEntry(ledger, {
+      ...entry,
+      outcome: seen === "absent" || seen === "pending" ? "unknown" : seen,
+    });
+  }
+}
+
+async function refuseTwice(ledger: StateFile<SendLedger>, responseId: string): Promise<void> {
+  const { entries } = await loadLedger(ledger);
+  const outcome = entries.find((entry) => entry.responseId === responseId)?.outcome ?? "failed";
+  if (outcome !== "failed") throw new StartError(ALREADY[outcome]);
+}
+
+function requireReplyChat(database: ChatDatabase, messageGuid: string): ReplyChat {
+  const target = findReplyChat(database, messageGuid);
+  const refusal = replyRefusal(target);
+  if (target === null || refusal !== null) throw new StartError(refusal ?? "");
+  const { conversationChatIds: chatIds, messageRowId: afterRowId } = target;
+  const own = readOwnMessages(database, { chatIds, afterRowId }).filter(({ error }) => error === 0);
+  if (own.length === 0) return target;
+  throw new StartError(
+    "You have written in this conversation since the message that the draft answers: " +
+      "run `agent suggest` for a new one",
+  );
+}
+
+async function handOver(
+  dependencies: SendDependencies,
+  { database, entry, reply, target }: {
+    database: ChatDatabase;
+    entry: SendEntry;
+    reply: Reply;
+    target: ReplyChat;
+  },
+): Promise<SendOutcome> {
+  const { messages, now, wait = delay, confirmTimeoutMs = CONFIRM_TIMEOUT_MS } = dependencies;
+  const handover = await messages.send({ text: reply.text, chatGuid: target.chat.guid });
+  // What was refused for certain is looked for once all the same: a message that is there was sent.
+  const timeoutMs = handover.kind === "refused" ? 0 : confirmTimeoutMs;
+  return outcomeOf(handover, await watchDelivery(database, entry, { timeoutMs, now, wait }));
+}
+
+/**
+ * Sends a reply to a message into the chat in which that message lies.
+ *
+ * The intent is on the disk before Messages is asked, and the outcome after; a draft whose intent is there is not sent
+ * again unless it certainly failed.
+ *
+ * @throws StartError when nothing was sent, for a reason that the person can understand
+ * @throws ChatDatabaseError when chat.db cannot be read; nothing was sent then
+ */
+export async function sendReply(dependencies: SendDependencies, reply: Reply): Promise<SendOutcome> {
+  using _lock = await dependencies.lock("send");
+  using database = dependencies.openChatDatabase();
+  const { ledger, now } = dependencies;
+  await settleUnfinished(database, ledger);
+  await refuseTwice(ledger, reply.responseId);
+  const target = requireReplyChat(database, reply.messageGuid);
+  const entry: SendEntry = {
+    responseId: reply.responseId,
+    chatIds: target.conversationChatIds,
+    textDigest: sentTextDigest(reply.responseId, reply.text),
+    afterRowId: readDatabaseIdentity(database, 0).sequence,
+    startedAt: new Date(now()).toISOString(),
+    outcome: null,
+  };
+  await reply.approve?.();
+  // The server may have taken its time, in which the person may have answered.
+  requireReplyChat(database, reply.messageGuid);
+  await writeEntry(ledger, entry);
+  const outcome = await handOver(dependencies, { database, entry, reply, target });
+  await writeEntry(ledger, { ...entry, outcome: outcome.kind });
+  return outcome;
+}

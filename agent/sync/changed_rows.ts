@@ -1,0 +1,109 @@
+/** Owns finding what has changed in rows that were read before. Reads only; what it finds is for others to send. */
+import { delay } from "../../lib/backoff.ts";
+import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
+import type { MessageReader } from "../chatdb/messages/message_reader.ts";
+import type { RowOutcome } from "../chatdb/messages/row_reader.ts";
+import { type ChangeLedger, stateOf, tapbackTargetIn } from "./change_tracker.ts";
+import { BLOCK_ROWS, blockDigestOf, type StampBlock } from "./timestamp_index.ts";
+
+/** `recent`: the newest rows, at each change of the database. `full`: every row, now and then. */
+export type ChangeScan = "recent" | "full";
+
+export interface FindingOptions {
+  /** Rows up to this one have been read before. */
+  lastRowId: number;
+  nowMs: number;
+}
+
+/** What was found of rows that were read before. */
+export interface FoundChanges {
+  /** To be sent again, each in its present form. */
+  readonly messages: readonly ChatMessage[];
+  /** How each row is seen now that was looked at; null for one that is gone. */
+  readonly outcomes: ReadonlyMap<number, RowOutcome | null>;
+}
+
+/** Stamped rows, some of whose stamps are not the ones that are known. */
+export interface ChangedStamps {
+  /** What each row's stamps sum up to; 0 for a row that has lost them, or is gone. */
+  readonly sums: ReadonlyMap<number, number>;
+  /** The block that these are all rows of; null for single rows. */
+  readonly block: StampBlock | null;
+}
+
+/** All that are watched for a while, and more drafts than anybody keeps. */
+const RECENT_WATCHED_ROWS = 1_000;
+/** So many blocks are looked at for stamps in one go: a few milliseconds without a pause. */
+const BLOCKS_AT_ONCE = 20;
+
+/** Rows whose stamps have changed: single ones among the newest, and before them, in a full scan, whole blocks. */
+export async function* changedStamps(
+  reader: Pick<MessageReader, "findStampedRows">,
+  { stamps }: Pick<ChangeLedger, "stamps">,
+  { lastRowId, scan }: { lastRowId: number; scan: ChangeScan },
+): AsyncGenerator<ChangedStamps> {
+  const { lastOlderRowId } = stamps;
+  for (let first = 1, turn = 1; scan === "full" && first <= lastOlderRowId; first += BLOCK_ROWS, turn++) {
+    const sums = reader.findStampedRows(first, first + BLOCK_ROWS - 1);
+    const digest = blockDigestOf(sums);
+    if (digest !== (stamps.older.get(first) ?? null)) yield { sums, block: { firstRowId: first, digest } };
+    if (turn % BLOCKS_AT_ONCE === 0) await delay(0);
+  }
+  const found = reader.findStampedRows(lastOlderRowId + 1, lastRowId);
+  const lost = [...stamps.recent.keys()].filter((rowId) => !found.has(rowId));
+  const changed = [...found].filter(([rowId, sum]) => stamps.recent.get(rowId) !== sum);
+  yield { sums: new Map([...lost.map((rowId) => [rowId, 0] as const), ...changed]), block: null };
+}
+
+/** Looks at rows once more: the messages among them, whatever is known of them. */
+export function findAgain(
+  reader: MessageReader,
+  rowIds: Iterable<number>,
+  { nowMs }: FindingOptions,
+): FoundChanges {
+  const wanted = [...rowIds];
+  const seen = reader.readRows(wanted, { nowMs });
+  const outcomes = new Map(wanted.map((rowId) => [rowId, seen.get(rowId) ?? null]));
+  return { messages: messagesIn(seen.values()), outcomes };
+}
+
+/** Looks at the watched rows: messages that differ from what was sent, and those whose tapbacks came or went. */
+export function findWatched(
+  reader: MessageReader,
+  ledger: ChangeLedger,
+  options: FindingOptions & { scan: ChangeScan },
+): FoundChanges {
+  const watched = [...ledger.watched.keys()].sort((a, b) => b - a)
+    .slice(0, options.scan === "full" ? Infinity : RECENT_WATCHED_ROWS);
+  const { outcomes } = findAgain(reader, watched, options);
+  const targets = new Set<string>();
+  const changed: RowOutcome[] = [];
+  for (const [rowId, outcome] of outcomes) {
+    const before = ledger.watched.get(rowId)?.state ?? "";
+    const after = outcome === null || outcome.kind === "unfinished" ? null : stateOf(outcome);
+    if (after === before || (outcome !== null && after === null)) continue;
+    if (outcome !== null) changed.push(outcome);
+    for (const state of [before, after ?? ""]) targets.add(tapbackTargetIn(state) ?? "");
+  }
+  const reacted = findAgain(reader, knownRows(reader, targets, options), options);
+  const unsent = reacted.messages.filter((message) =>
+    ledger.watched.get(message.rowId)?.state !== stateOf({ kind: "message", message })
+  );
+  const messages = new Map([...messagesIn(changed), ...unsent].map((item) => [item.rowId, item]));
+  return { messages: [...messages.values()], outcomes: new Map([...outcomes, ...reacted.outcomes]) };
+}
+
+/** The rows of messages that were read before. */
+export function knownRows(
+  reader: MessageReader,
+  guids: Iterable<string>,
+  { lastRowId }: Pick<FindingOptions, "lastRowId">,
+): number[] {
+  const rowIds = [...guids].map((guid) => reader.rowIdOf(guid));
+  return rowIds.filter((rowId): rowId is number => rowId !== null && rowId <= lastRowId);
+}
+
+function messagesIn(outcomes: Iterable<RowOutcome>): ChatMessage[] {
+  return [...outcomes].flatMap((outcome) => outcome.kind === "message" ? [outcome.message] : [])
+    .sort((a, b) => a.rowId - b.rowId);
+}

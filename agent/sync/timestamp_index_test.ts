@@ -1,0 +1,98 @@
+/** Tests that no stamp is missed, whichever rows it comes to and in whatever order. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { changedStamps, type ChangeScan } from "./changed_rows.ts";
+import {
+  foldStamps,
+  noteBlock,
+  noteStamps,
+  openStamps,
+  stampFields,
+  stampFieldsOf,
+} from "./timestamp_index.ts";
+
+/** Of old rows and of new ones alike. */
+const anyPlace = fc.integer({ min: 0, max: 10_000 });
+const anyStep = fc.oneof(
+  fc.record({
+    kind: fc.constant("add" as const),
+    rows: fc.constantFrom(1, 300, 3_000),
+    isStamped: fc.boolean(),
+  }),
+  fc.record({ kind: fc.constant("stamp" as const), place: anyPlace, sum: fc.integer({ min: 1, max: 9 }) }),
+  fc.record({ kind: fc.constant("clear" as const), place: anyPlace, sum: fc.constant(0) }),
+  fc.record({ kind: fc.constant("sync" as const), scan: fc.constantFrom<ChangeScan>("recent", "full") }),
+);
+type AnyStep = typeof anyStep extends fc.Arbitrary<infer Value> ? Value : never;
+
+/** Rows with their stamps, what was sent of them, and the ledger between. */
+class World {
+  readonly #rows: number[] = Array.from({ length: 5_900 }, (_, index) => index % 3);
+  readonly #sent: number[] = [];
+  #stamps = openStamps(null);
+
+  do(step: Exclude<AnyStep, { kind: "sync" }>): void {
+    if (step.kind === "add") {
+      for (let row = 0; row < step.rows; row++) this.#rows.push(step.isStamped ? row + 1 : 0);
+    } else this.#rows[step.place % this.#rows.length] = step.sum;
+  }
+
+  /** Returns how many rows were sent that were sent before. */
+  async sync(scan: ChangeScan): Promise<number> {
+    for (let index = this.#sent.length; index < this.#rows.length; index++) this.#send(index + 1);
+    const lastRowId = this.#rows.length;
+    foldStamps(this.#stamps, lastRowId);
+    let again = 0;
+    const reader = { findStampedRows: (first: number, last: number) => this.#stampedRows(first, last) };
+    for await (
+      const { sums, block } of changedStamps(reader, { stamps: this.#stamps }, { lastRowId, scan })
+    ) {
+      for (const rowId of sums.keys()) this.#send(rowId);
+      if (block !== null) noteBlock(this.#stamps, block);
+      again += sums.size;
+    }
+    this.#stamps = openStamps(stampFieldsOf(JSON.parse(JSON.stringify(stampFields(this.#stamps)))));
+    return again;
+  }
+
+  /** Older rows may differ until the next full scan; of those that lost their stamps there is nothing to send. */
+  assertSent(scan: ChangeScan): void {
+    const from = scan === "full" ? 0 : this.#stamps.lastOlderRowId;
+    for (let index = from; index < this.#rows.length; index++) {
+      if (this.#rows[index] !== 0) assert.equal(this.#sent[index], this.#rows[index], `row ${index + 1}`);
+    }
+  }
+
+  #send(rowId: number): void {
+    const sum = this.#rows[rowId - 1] ?? 0;
+    this.#sent[rowId - 1] = sum;
+    noteStamps(this.#stamps, { rowId, sum });
+  }
+
+  #stampedRows(first: number, last: number): Map<number, number> {
+    const rows = this.#rows.slice(first - 1, last).map((sum, index) => [first + index, sum] as const);
+    return new Map(rows.filter(([, sum]) => sum !== 0));
+  }
+}
+
+Deno.test("every stamp is sent by the next full scan, that on a new row by any, and nothing is sent twice", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(anyStep, { maxLength: 25 }), async (steps) => {
+      const world = new World();
+      let isChanged = false;
+      for (const step of [...steps, { kind: "sync", scan: "full" } as const]) {
+        if (step.kind !== "sync") {
+          world.do(step);
+          isChanged ||= step.kind !== "add";
+        } else {
+          const again = await world.sync(step.scan);
+          if (!isChanged) assert.equal(again, 0);
+          if (step.scan === "full") isChanged = false;
+          world.assertSent(step.scan);
+          assert.equal(await world.sync(step.scan), 0);
+        }
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
