@@ -1,10 +1,10 @@
 // Tests of the menubar app as a process, with the permissions that it is built with, on a desktop that is played.
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { AgentHome } from "../tests/support/agent_home.ts";
+import { AgentHome } from "../tests/support/mac/agent_home.ts";
 import { PROJECT_ROOT, taskArguments } from "../tools/service_process.ts";
 
-const PRELOAD = fileURLToPath(new URL("../tests/support/desktop_preload.ts", import.meta.url));
+const PRELOAD = fileURLToPath(new URL("../tests/support/mac/desktop_preload.ts", import.meta.url));
 
 /** Starts the app as the desktop runtime does, which chooses the address of its server. */
 function startApp(home: AgentHome): Deno.ChildProcess {

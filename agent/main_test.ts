@@ -1,10 +1,10 @@
 /** Tests of the agent as a process, with the permissions of its task: killed, locked out, misused, or badly fed. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { AgentHome } from "../tests/support/agent_home.ts";
-import { runAgent, spawnAgent } from "../tests/support/agent_process.ts";
-import { bulkChatDb } from "../tests/support/chat_db_bulk.ts";
-import { createChatDb } from "../tests/support/chat_db_fixture.ts";
+import { AgentHome } from "../tests/support/mac/agent_home.ts";
+import { runAgent, spawnAgent } from "../tests/support/mac/agent_process.ts";
+import { bulkChatDb } from "../tests/support/chat_db/bulk.ts";
+import { createChatDb } from "../tests/support/chat_db/chat_db_fixture.ts";
 import { VERSION } from "../lib/version.ts";
 
 /** Enough for three rounds of a sync. */

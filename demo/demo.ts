@@ -5,7 +5,7 @@ import { aborted } from "../lib/lifecycle.ts";
 import { createLogger } from "../lib/log.ts";
 import { DEFAULT_HUB_URL, SMALL_MODEL } from "../ml/models/catalog.ts";
 import { resolveModel } from "../ml/models/resolve_model.ts";
-import { claimServer } from "../tests/support/owner_client.ts";
+import { claimServer } from "../tests/support/server/owner_client.ts";
 import { corpusContent } from "./corpus_content.ts";
 import { duration, heading, line, paint } from "./print.ts";
 import { buildSampleMac, inventedContent } from "./sample_mac.ts";

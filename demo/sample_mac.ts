@@ -1,7 +1,7 @@
 /** Owns the demo's sample Mac: a Messages database and an address book, invented or from real conversations. */
 import { join } from "node:path";
-import { writeAddressBook } from "../tests/support/address_book_fixture.ts";
-import { buildSampleMessages } from "../tests/support/chat_db_sample.ts";
+import { writeAddressBook } from "../tests/support/mac/address_book_fixture.ts";
+import { buildSampleMessages } from "../tests/support/chat_db/sample.ts";
 import { CONVERSATIONS, OWNER, PEOPLE } from "./conversations.ts";
 import { keyOfParticipants } from "./story.ts";
 import { type DemoConversation, type DemoPerson, parseScript } from "./sample_script.ts";

@@ -1,5 +1,5 @@
 /** Owns the little language in which the demo's conversations are written, and what it is read into. */
-import type { SampleConversation, SampleMessage } from "../tests/support/chat_db_sample.ts";
+import type { SampleConversation, SampleMessage } from "../tests/support/chat_db/sample.ts";
 
 /** Someone the demo's owner writes with. */
 export interface DemoPerson {

@@ -1,8 +1,8 @@
 /** Owns starting ml and server for a demo and sending them a sample Mac's messages. */
 import { join } from "node:path";
 import { StartError } from "../lib/lifecycle.ts";
-import { pairAgent, runAgent } from "../tests/support/agent_process.ts";
-import type { OwnerClient } from "../tests/support/owner_client.ts";
+import { pairAgent, runAgent } from "../tests/support/mac/agent_process.ts";
+import type { OwnerClient } from "../tests/support/server/owner_client.ts";
 import { choosePort, ServiceProcess } from "../tools/service_process.ts";
 import { line, paint } from "./print.ts";
 import type { SampleMac } from "./sample_mac.ts";

@@ -1,7 +1,7 @@
 /** Owns the demo's story: a draft for each conversation, what became of it, and the samples that come out. */
 import type { Conversation, Message } from "../contract/conversations.ts";
 import type { GeneratedResponse, ResponseActionRequest } from "../contract/responses.ts";
-import type { OwnerClient } from "../tests/support/owner_client.ts";
+import type { OwnerClient } from "../tests/support/server/owner_client.ts";
 import { bubble, type Colour, duration, heading, line, note, paint, table } from "./print.ts";
 
 const SHOWN_MESSAGES = 5;

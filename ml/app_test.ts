@@ -15,15 +15,15 @@ import {
   reloadResponseSchema,
 } from "../contract/ml.ts";
 import { GOLDEN_EXAMPLES } from "../contract/golden.ts";
-import { buildTinyGguf } from "../tests/support/tiny_gguf.ts";
+import { buildTinyGguf } from "../tests/support/ml/tiny_gguf.ts";
 import {
   assertError,
   eventsOf,
   type MlService,
   type MlServiceOptions,
   withMlService,
-} from "../tests/support/ml_service.ts";
-import { silentLogger, withTinyEngine } from "../tests/support/tiny_gguf_engine.ts";
+} from "../tests/support/ml/ml_service.ts";
+import { silentLogger, withTinyEngine } from "../tests/support/ml/tiny_gguf_engine.ts";
 import type { Engine } from "./engine/engine.ts";
 import { createFakeEngine } from "../tests/support/ml/fake_engine.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { generateResultSchema, healthResponseSchema } from "../contract/ml.ts";
 import { PROJECT_ROOT, taskArguments } from "../tools/service_process.ts";
 import { textLinesOf } from "../lib/http/text_lines.ts";
-import { buildTinyGguf } from "../tests/support/tiny_gguf.ts";
+import { buildTinyGguf } from "../tests/support/ml/tiny_gguf.ts";
 
 interface Process {
   child: Deno.ChildProcess;

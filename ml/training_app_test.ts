@@ -4,7 +4,7 @@ import { adapterInfoSchema, evaluateResponseSchema, generateResultSchema } from 
 import type { MlTrainingStatus } from "../contract/ml_training.ts";
 import { createOpenAiEngine } from "./engine/openai/openai.ts";
 import { FIGURES } from "./training/job/job_folders.ts";
-import { assertError, withMlService } from "../tests/support/ml_service.ts";
+import { assertError, withMlService } from "../tests/support/ml/ml_service.ts";
 import {
   adaptersOf,
   assertCleanEnd,
@@ -17,7 +17,7 @@ import {
   start,
   statusIn,
   trainingTest,
-} from "../tests/support/training_client.ts";
+} from "../tests/support/training/training_client.ts";
 
 const PROMPT = "Them: are you coming tonight?\nMe:";
 

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { errorBodySchema } from "../contract/errors.ts";
-import { assertError, eventsOf } from "../tests/support/ml_service.ts";
-import { completed, follow, start, trainingTest } from "../tests/support/training_client.ts";
+import { assertError, eventsOf } from "../tests/support/ml/ml_service.ts";
+import { completed, follow, start, trainingTest } from "../tests/support/training/training_client.ts";
 import { STATUS_FILE } from "./training/job/job_folders.ts";
 
 trainingTest(

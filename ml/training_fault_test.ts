@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { generateResultSchema } from "../contract/ml.ts";
-import { assertError, type MlService, withMlService } from "../tests/support/ml_service.ts";
-import { trainTinyAdapter } from "../tests/support/tiny_adapter.ts";
-import { buildTinyGguf } from "../tests/support/tiny_gguf.ts";
-import { withTinyEngine } from "../tests/support/tiny_gguf_engine.ts";
-import { trainingPids } from "../tests/support/training_pids.ts";
+import { assertError, type MlService, withMlService } from "../tests/support/ml/ml_service.ts";
+import { trainTinyAdapter } from "../tests/support/ml/tiny_adapter.ts";
+import { buildTinyGguf } from "../tests/support/ml/tiny_gguf.ts";
+import { withTinyEngine } from "../tests/support/ml/tiny_gguf_engine.ts";
+import { trainingPids } from "../tests/support/training/training_pids.ts";
 import {
   adaptersOf,
   assertCleanEnd,
@@ -18,7 +18,7 @@ import {
   start,
   statusIn,
   trainingTest,
-} from "../tests/support/training_client.ts";
+} from "../tests/support/training/training_client.ts";
 import type { AdapterFile, Engine } from "./engine/engine.ts";
 import { sha256OfFile } from "./models/file_check.ts";
 import { ModelError } from "./models/model_error.ts";

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { errorBodySchema } from "../contract/errors.ts";
-import { buildLlamaGguf } from "../tests/support/llama_gguf.ts";
-import { assertError, type MlService, withMlService } from "../tests/support/ml_service.ts";
-import { withTinyEngine } from "../tests/support/tiny_gguf_engine.ts";
+import { buildLlamaGguf } from "../tests/support/ml/llama_gguf.ts";
+import { assertError, type MlService, withMlService } from "../tests/support/ml/ml_service.ts";
+import { withTinyEngine } from "../tests/support/ml/tiny_gguf_engine.ts";
 import {
   completed,
   follow,
@@ -13,7 +13,7 @@ import {
   start,
   type TrainingChanges,
   trainingTest,
-} from "../tests/support/training_client.ts";
+} from "../tests/support/training/training_client.ts";
 
 const REFUSED: { what: string; path: string; request: TrainingChanges & Record<string, unknown> }[] = [
   { what: "no samples", path: "samples", request: { samples: [] } },

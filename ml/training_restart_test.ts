@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type MlTrainingStatus, mlTrainingStatusSchema } from "../contract/ml_training.ts";
-import { eventsOf } from "../tests/support/ml_service.ts";
-import { buildTinyGguf } from "../tests/support/tiny_gguf.ts";
-import { requestOf, SAMPLES } from "../tests/support/training_client.ts";
-import { untilNobodyTrains } from "../tests/support/training_pids.ts";
+import { eventsOf } from "../tests/support/ml/ml_service.ts";
+import { buildTinyGguf } from "../tests/support/ml/tiny_gguf.ts";
+import { requestOf, SAMPLES } from "../tests/support/training/training_client.ts";
+import { untilNobodyTrains } from "../tests/support/training/training_pids.ts";
 import { choosePort, ServiceProcess } from "../tools/service_process.ts";
 import { type AdapterManifest, readManifest } from "./models/adapter_manifest.ts";
 import { FIGURES } from "./training/job/job_folders.ts";

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { serverHealthSchema } from "../contract/health.ts";
 import { SERVER_PATHS } from "../contract/paths.ts";
-import { type ServerAppUnderTest, startServerApp } from "../tests/support/server_app.ts";
-import { sendBatch, syncBatch, syncMessage } from "../tests/support/sync_batches.ts";
+import { type ServerAppUnderTest, startServerApp } from "../tests/support/server/server_app.ts";
+import { sendBatch, syncBatch, syncMessage } from "../tests/support/server/sync_batches.ts";
 
 async function health(server: ServerAppUnderTest) {
   return await server.expect(SERVER_PATHS.health, { schema: serverHealthSchema });

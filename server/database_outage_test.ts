@@ -6,10 +6,10 @@ import { serverHealthSchema } from "../contract/health.ts";
 import { SERVER_PATHS } from "../contract/paths.ts";
 import { openDatabase } from "./store/database.ts";
 import { createStores } from "./store/store.ts";
-import { createTestDatabase } from "../tests/support/postgres.ts";
-import { type ServerAppUnderTest, startServerApp } from "../tests/support/server_app.ts";
-import { sendBatch, syncBatch, syncMessage } from "../tests/support/sync_batches.ts";
-import { TcpProxy } from "../tests/support/tcp_proxy.ts";
+import { createTestDatabase } from "../tests/support/postgres/postgres.ts";
+import { type ServerAppUnderTest, startServerApp } from "../tests/support/server/server_app.ts";
+import { sendBatch, syncBatch, syncMessage } from "../tests/support/server/sync_batches.ts";
+import { TcpProxy } from "../tests/support/process/tcp_proxy.ts";
 
 async function isConnected(server: ServerAppUnderTest): Promise<boolean> {
   const health = await server.expect(SERVER_PATHS.health, { schema: serverHealthSchema });

@@ -2,9 +2,13 @@
 import assert from "node:assert/strict";
 import { pathOf, SERVER_PATHS } from "../contract/paths.ts";
 import { generatedResponseSchema, responseActionResponseSchema } from "../contract/responses.ts";
-import { type PairedDevice, type ServerAppUnderTest, startServerApp } from "../tests/support/server_app.ts";
-import { JOHN, sendConversation } from "../tests/support/sync_batches.ts";
-import { promote, readModels, startJob, trainAdapter } from "../tests/support/trainee.ts";
+import {
+  type PairedDevice,
+  type ServerAppUnderTest,
+  startServerApp,
+} from "../tests/support/server/server_app.ts";
+import { JOHN, sendConversation } from "../tests/support/server/sync_batches.ts";
+import { promote, readModels, startJob, trainAdapter } from "../tests/support/server/trainee.ts";
 
 /** Everything that has an id in one account. */
 interface World {

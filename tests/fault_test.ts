@@ -1,6 +1,6 @@
 /** Tests that nothing is lost and nothing doubled while agent, server and network die again and again. */
 import { writeLine } from "../lib/log.ts";
-import { faultRun, faultRunLines } from "./support/fault_run.ts";
+import { faultRun, faultRunLines } from "./support/faults/fault_run.ts";
 
 /** A tenth of the full run, which the task `faults` makes. */
 const KILLS = 25;

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type AgentState, agentStateStore } from "../agent/run/agent_state.ts";
-import { AgentHome } from "./support/agent_home.ts";
-import { createChatDb } from "./support/chat_db_fixture.ts";
-import { SmallDisk, smallDiskTests } from "./support/small_disk.ts";
+import { AgentHome } from "./support/mac/agent_home.ts";
+import { createChatDb } from "./support/chat_db/chat_db_fixture.ts";
+import { SmallDisk, smallDiskTests } from "./support/process/small_disk.ts";
 
 const MAYA = "+15550100001";
 const POLL_MS = 100;

@@ -1,9 +1,9 @@
 /** Tests that a database much larger than the agent may be is streamed through it, not loaded. */
 import assert from "node:assert/strict";
-import { watchToEnd } from "../bench/process_memory.ts";
-import { AgentHome } from "./support/agent_home.ts";
-import { spawnAgent } from "./support/agent_process.ts";
-import { largeChatDb } from "./support/large_chat_db.ts";
+import { watchToEnd } from "../bench/support/process_memory.ts";
+import { AgentHome } from "./support/mac/agent_home.ts";
+import { spawnAgent } from "./support/mac/agent_process.ts";
+import { largeChatDb } from "./support/chat_db/large_chat_db.ts";
 
 const DATABASE_BYTES = 500_000_000;
 const MEMORY_BYTES = 200_000_000;

@@ -1,12 +1,12 @@
 /** Tests that `agent run` loses and doubles nothing while Messages writes in every way it does and the agent is killed. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { AgentHome } from "./support/agent_home.ts";
-import { spawnAgent } from "./support/agent_process.ts";
-import type { StoredAccount } from "./support/contract_server.ts";
-import type { WriterAccount } from "./support/messages_writer.ts";
-import { byGuid, toldByServer, toldByWriter } from "./support/told_message.ts";
-import { WriterProcess } from "./support/writer_process.ts";
+import { AgentHome } from "./support/mac/agent_home.ts";
+import { spawnAgent } from "./support/mac/agent_process.ts";
+import type { StoredAccount } from "./support/server/contract_server.ts";
+import type { WriterAccount } from "./support/faults/messages_writer.ts";
+import { byGuid, toldByServer, toldByWriter } from "./support/faults/compared_message.ts";
+import { WriterProcess } from "./support/faults/writer_process.ts";
 
 /** How often the agent is killed while the other process writes. */
 const KILLS = 10;

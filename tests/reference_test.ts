@@ -10,7 +10,7 @@ import * as mlTraining from "../contract/ml_training.ts";
 import * as responses from "../contract/responses.ts";
 import * as sync from "../contract/sync.ts";
 import * as training from "../contract/training.ts";
-import { type RunningServices, startServices } from "./support/running_services.ts";
+import { type RunningServices, startServices } from "./support/server/running_services.ts";
 
 /** What ml trains on: the model that it serves, which the reference's example names otherwise. */
 const SERVED_MODEL = "tiny";

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
-import { pairAgent, runAgent, spawnAgent } from "./support/agent_process.ts";
-import { bulkChatDb } from "./support/chat_db_bulk.ts";
-import { claimServer, type OwnerClient } from "./support/owner_client.ts";
-import { agentEnvOf, startServices } from "./support/running_services.ts";
+import { pairAgent, runAgent, spawnAgent } from "./support/mac/agent_process.ts";
+import { bulkChatDb } from "./support/chat_db/bulk.ts";
+import { claimServer, type OwnerClient } from "./support/server/owner_client.ts";
+import { agentEnvOf, startServices } from "./support/server/running_services.ts";
 
 const MESSAGES = 50_000;
 /** The server dies once it has stored this many. */

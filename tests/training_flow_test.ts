@@ -15,9 +15,9 @@ import {
   trainingSampleListSchema,
 } from "../contract/training.ts";
 import { type Client, createClient } from "../lib/http/client.ts";
-import { type RunningServices, startServices } from "./support/running_services.ts";
-import { REGISTRATION } from "./support/server_app.ts";
-import { JOHN, syncBatch, syncMessage } from "./support/sync_batches.ts";
+import { type RunningServices, startServices } from "./support/server/running_services.ts";
+import { REGISTRATION } from "./support/server/server_app.ts";
+import { JOHN, syncBatch, syncMessage } from "./support/server/sync_batches.ts";
 
 const PAIRS = 30;
 /** A minute after the message of {@linkcode syncMessage}. */

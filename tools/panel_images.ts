@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { panelHtml } from "../agent/menubar/panel_page.ts";
 import { menubarView } from "../agent/menubar/view_model.ts";
 import type { MenubarInput } from "../agent/menubar/menubar_input.ts";
-import { TestBrowser } from "../tests/support/browser.ts";
-import { STATE_INPUTS, suggestionWith, WELL } from "../tests/support/menubar_inputs.ts";
+import { TestBrowser } from "../tests/support/process/browser.ts";
+import { STATE_INPUTS, suggestionWith, WELL } from "../tests/support/mac/menubar_inputs.ts";
 import { PANEL_SIZE } from "../agent/menubar/tray.ts";
 
 const LONG = "This is a long message. ".repeat(40);

@@ -1,8 +1,8 @@
 // Tests of `agent menubar`: it opens the app that macOS knows by its identifier.
 import assert from "node:assert/strict";
-import { AgentHome } from "../../tests/support/agent_home.ts";
-import { RecordedCommands } from "../../tests/support/recorded_commands.ts";
-import { parseXmlPlist } from "../../tests/support/xml_plist.ts";
+import { AgentHome } from "../../tests/support/mac/agent_home.ts";
+import { RecordedCommands } from "../../tests/support/mac/recorded_commands.ts";
+import { parseXmlPlist } from "../../tests/support/mac/xml_plist.ts";
 import { APP_IDENTIFIER, menubarCommand } from "./menubar_command.ts";
 
 Deno.test("the app is opened by the identifier that its bundle has, and one that is not installed is told", async () => {

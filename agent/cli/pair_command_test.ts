@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { hostname } from "node:os";
 import { agentConfigFrom } from "../config.ts";
 import { createAgentContext } from "../context.ts";
-import { AgentHome, capturedOutput } from "../../tests/support/agent_home.ts";
-import type { Misbehaviour } from "../../tests/support/contract_server.ts";
+import { AgentHome, capturedOutput } from "../../tests/support/mac/agent_home.ts";
+import type { Misbehaviour } from "../../tests/support/server/contract_server.ts";
 
 Deno.test("on an open server one command pairs the device, under the machine's name", async () => {
   await using home = await AgentHome.create();

@@ -1,6 +1,6 @@
 // Tests of the client for drafts of a program that stays.
 import assert from "node:assert/strict";
-import { SuggestingMac } from "../../tests/support/suggesting_mac.ts";
+import { SuggestingMac } from "../../tests/support/mac/suggesting_mac.ts";
 import { pairedDrafts } from "./paired_drafts.ts";
 
 Deno.test("the token's place is asked once for each pairing, and a device that is not paired is told so each time", async () => {

@@ -1,6 +1,6 @@
 /** Tests of the progress of a long sync: its words, and when they are shown. */
 import assert from "node:assert/strict";
-import { capturedOutput } from "../../tests/support/agent_home.ts";
+import { capturedOutput } from "../../tests/support/mac/agent_home.ts";
 import { countText, durationText, progressLine, progressText } from "./progress_line.ts";
 
 Deno.test("counts and durations read as a person says them", () => {

@@ -1,8 +1,8 @@
 /** Tests of `agent run` as a process, with the permissions of its task: its end, its neighbours, its status. */
 import assert from "node:assert/strict";
-import { AgentHome } from "../../tests/support/agent_home.ts";
-import { runAgent, spawnAgent } from "../../tests/support/agent_process.ts";
-import { createChatDb } from "../../tests/support/chat_db_fixture.ts";
+import { AgentHome } from "../../tests/support/mac/agent_home.ts";
+import { runAgent, spawnAgent } from "../../tests/support/mac/agent_process.ts";
+import { createChatDb } from "../../tests/support/chat_db/chat_db_fixture.ts";
 
 const SYNC_PATH = "/api/sync/messages";
 

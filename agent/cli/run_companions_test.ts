@@ -1,9 +1,9 @@
 // Tests of what runs beside the agent that stays, with a real server and real files, on a clock that a test turns.
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
-import { FakeClock } from "../../tests/support/fake_clock.ts";
-import { capturedOutput } from "../../tests/support/agent_home.ts";
-import { ADA, SuggestingMac } from "../../tests/support/suggesting_mac.ts";
+import { FakeClock } from "../../tests/support/process/fake_clock.ts";
+import { capturedOutput } from "../../tests/support/mac/agent_home.ts";
+import { ADA, SuggestingMac } from "../../tests/support/mac/suggesting_mac.ts";
 import { serviceLogPath } from "../service/log_rotation.ts";
 import { runCompanions } from "./run_companions.ts";
 

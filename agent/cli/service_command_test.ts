@@ -1,9 +1,9 @@
 // Tests of `agent service`: what it prints, on a Mac whose launchd is played, and on a system that has none.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { AgentHome, capturedOutput } from "../../tests/support/agent_home.ts";
-import { FakeLaunchctl } from "../../tests/support/fake_launchctl.ts";
-import { parseXmlPlist } from "../../tests/support/xml_plist.ts";
+import { AgentHome, capturedOutput } from "../../tests/support/mac/agent_home.ts";
+import { FakeLaunchctl } from "../../tests/support/mac/fake_launchctl.ts";
+import { parseXmlPlist } from "../../tests/support/mac/xml_plist.ts";
 import { serviceCommand, type ServiceOptions } from "./service_command.ts";
 
 /** Runs the command as on a Mac whose home is that of the test. */

@@ -1,7 +1,7 @@
 /** Tests of `agent status`: each state of pairing, server, database and cursor, and that looking changes nothing. */
 import assert from "node:assert/strict";
-import { AgentHome } from "../../tests/support/agent_home.ts";
-import { type ChatDb, createChatDb } from "../../tests/support/chat_db_fixture.ts";
+import { AgentHome } from "../../tests/support/mac/agent_home.ts";
+import { type ChatDb, createChatDb } from "../../tests/support/chat_db/chat_db_fixture.ts";
 import type { AgentStatus } from "../run/agent_status.ts";
 
 function writeChatDb(path: string, count: number): ChatDb {

@@ -1,9 +1,9 @@
 // Tests of `agent suggest` from chat.db to the server and back into chat.db; only the model and Messages are played.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { writeAddressBook } from "../../tests/support/address_book_fixture.ts";
-import { osascriptCalls } from "../../tests/support/fake_osascript.ts";
-import { ADA, GRACE, SuggestingMac } from "../../tests/support/suggesting_mac.ts";
+import { writeAddressBook } from "../../tests/support/mac/address_book_fixture.ts";
+import { osascriptCalls } from "../../tests/support/mac/fake_osascript.ts";
+import { ADA, GRACE, SuggestingMac } from "../../tests/support/mac/suggesting_mac.ts";
 
 /** A Mac on which Ada, and after her Grace, wait for an answer. */
 async function waitingMac(): Promise<SuggestingMac> {

@@ -1,17 +1,22 @@
 /** Tests of what `agent sync` does about rows that Messages changed after they were sent, of `--since` and `--dry-run`. */
 import assert from "node:assert/strict";
 import type { SyncMessage, SyncMessagesRequest } from "../../contract/sync.ts";
-import { writeAddressBook } from "../../tests/support/address_book_fixture.ts";
-import { AgentHome } from "../../tests/support/agent_home.ts";
-import { bulkChatDb } from "../../tests/support/chat_db_bulk.ts";
-import { editMessage, unsendMessage } from "../../tests/support/chat_db_edits.ts";
-import { type Chat, type ChatDb, createChatDb, type Message } from "../../tests/support/chat_db_fixture.ts";
+import { writeAddressBook } from "../../tests/support/mac/address_book_fixture.ts";
+import { AgentHome } from "../../tests/support/mac/agent_home.ts";
+import { bulkChatDb } from "../../tests/support/chat_db/bulk.ts";
+import { editMessage, unsendMessage } from "../../tests/support/chat_db/edits.ts";
+import {
+  type Chat,
+  type ChatDb,
+  createChatDb,
+  type Message,
+} from "../../tests/support/chat_db/chat_db_fixture.ts";
 import {
   addAppMessage,
   addAttachmentMessage,
   addSendLater,
   addTapback,
-} from "../../tests/support/chat_db_rows.ts";
+} from "../../tests/support/chat_db/rows.ts";
 import { syncCommand } from "./sync_command.ts";
 
 const MAYA = "+15550100001";

@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import type { SyncMessagesRequest } from "../../contract/sync.ts";
 import { LEAST_GZIP_BYTES } from "../../lib/http/gzip.ts";
-import { AgentHome, capturedOutput } from "../../tests/support/agent_home.ts";
-import { writeAddressBook } from "../../tests/support/address_book_fixture.ts";
-import { bulkChatDb } from "../../tests/support/chat_db_bulk.ts";
-import { type ChatDb, createChatDb } from "../../tests/support/chat_db_fixture.ts";
-import type { StoredAccount } from "../../tests/support/contract_server.ts";
+import { AgentHome, capturedOutput } from "../../tests/support/mac/agent_home.ts";
+import { writeAddressBook } from "../../tests/support/mac/address_book_fixture.ts";
+import { bulkChatDb } from "../../tests/support/chat_db/bulk.ts";
+import { type ChatDb, createChatDb } from "../../tests/support/chat_db/chat_db_fixture.ts";
+import type { StoredAccount } from "../../tests/support/server/contract_server.ts";
 import { syncCommand } from "./sync_command.ts";
 
 const MAYA = "+15550100001";

@@ -9,8 +9,8 @@ import {
   SOURCE_FILE,
   type SourceOptions,
   writeAddressBook,
-} from "../../tests/support/address_book_fixture.ts";
-import { runBoundByFileModes } from "../../tests/support/bound_process.ts";
+} from "../../tests/support/mac/address_book_fixture.ts";
+import { runBoundByFileModes } from "../../tests/support/process/bound_process.ts";
 import { syncContactSchema } from "../../contract/sync.ts";
 import { type AddressBook, type Contact, readAddressBook } from "./address_book.ts";
 

@@ -1,7 +1,7 @@
 // Tests of single checks of the doctor: their thresholds, and what they make of what the system really says.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { createChatDb } from "../../tests/support/chat_db_fixture.ts";
+import { createChatDb } from "../../tests/support/chat_db/chat_db_fixture.ts";
 import { thisMachine } from "../platform/machine.ts";
 import type { AgentStatus } from "../run/agent_status.ts";
 import { checkClock, measureClockSkewMs } from "./clock_check.ts";

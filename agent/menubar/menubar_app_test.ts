@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import type { Finding } from "../doctor/finding.ts";
 import { StartError } from "../../lib/lifecycle.ts";
-import { fakeDesktop } from "../../tests/support/fake_desktop.ts";
-import { NOW_MS, suggestionWith, WATCHING } from "../../tests/support/menubar_inputs.ts";
+import { fakeDesktop } from "../../tests/support/mac/fake_desktop.ts";
+import { NOW_MS, suggestionWith, WATCHING } from "../../tests/support/mac/menubar_inputs.ts";
 import type { MenubarAction } from "./menubar_actions.ts";
 import { MenubarApp } from "./menubar_app.ts";
 import type { CardOutcome, MenubarWorld } from "./menubar_host.ts";

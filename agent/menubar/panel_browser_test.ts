@@ -1,8 +1,8 @@
 // Tests of the panel in a real browser: what a person sees, reads and does, and what a message cannot do to it.
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { browserTests, type TestBrowser } from "../../tests/support/browser.ts";
-import { STATE_INPUTS, suggestionWith, WELL } from "../../tests/support/menubar_inputs.ts";
+import { browserTests, type TestBrowser } from "../../tests/support/process/browser.ts";
+import { STATE_INPUTS, suggestionWith, WELL } from "../../tests/support/mac/menubar_inputs.ts";
 import { SETTINGS_PANES } from "../doctor/settings_pane.ts";
 import type { MenubarInput } from "./menubar_input.ts";
 import { panelHandler, panelPath, type PanelRequest } from "./panel_server.ts";

@@ -1,7 +1,7 @@
 // Tests of the panel: what others write stays text, only who has the key is answered, and what is done is passed on.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { STATE_INPUTS, suggestionWith, WELL } from "../../tests/support/menubar_inputs.ts";
+import { STATE_INPUTS, suggestionWith, WELL } from "../../tests/support/mac/menubar_inputs.ts";
 import { SETTINGS_PANES } from "../doctor/settings_pane.ts";
 import { panelHtml } from "./panel_page.ts";
 import { panelHandler, panelPath, type PanelRequest } from "./panel_server.ts";

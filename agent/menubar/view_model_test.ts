@@ -9,7 +9,7 @@ import {
   suggestionWith,
   WATCHING,
   WELL,
-} from "../../tests/support/menubar_inputs.ts";
+} from "../../tests/support/mac/menubar_inputs.ts";
 import { AGENT_PHASES } from "../run/agent_state.ts";
 import type { Suggestion } from "../suggest/suggestion.ts";
 import { agoText } from "./ago_text.ts";

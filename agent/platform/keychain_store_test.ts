@@ -1,7 +1,7 @@
 /** Tests of the Keychain store against a recorder that answers as `/usr/bin/security` does. */
 import assert from "node:assert/strict";
 import { StartError } from "../../lib/lifecycle.ts";
-import { type RecordedAnswer, RecordedCommands } from "../../tests/support/recorded_commands.ts";
+import { type RecordedAnswer, RecordedCommands } from "../../tests/support/mac/recorded_commands.ts";
 import { createKeychainStore } from "./keychain_store.ts";
 
 const ACCOUNT = "6f1c2a9e-0000-4000-8000-000000000001";

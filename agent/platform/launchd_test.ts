@@ -1,8 +1,8 @@
 // Tests of talking to launchd, against one that drains, fails and recovers as macOS's does.
 import assert from "node:assert/strict";
 import { StartError } from "../../lib/lifecycle.ts";
-import { FakeLaunchctl } from "../../tests/support/fake_launchctl.ts";
-import { RecordedCommands } from "../../tests/support/recorded_commands.ts";
+import { FakeLaunchctl } from "../../tests/support/mac/fake_launchctl.ts";
+import { RecordedCommands } from "../../tests/support/mac/recorded_commands.ts";
 import { createLaunchd } from "./launchd.ts";
 
 const LABEL = "app.conversation-assistant.agent";

@@ -1,7 +1,7 @@
 // Tests of running AppleScript: what osascript gets, and what its answers mean. The child processes are real.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { RecordedCommands } from "../../tests/support/recorded_commands.ts";
+import { RecordedCommands } from "../../tests/support/mac/recorded_commands.ts";
 import { systemCommands } from "./command_runner.ts";
 import { createMessagesApp } from "./messages_app.ts";
 import { createScriptHost } from "./osascript.ts";

@@ -1,7 +1,7 @@
 /** Tests of the published state: what is written when, and that what was written can be read. */
 import assert from "node:assert/strict";
 import type { StateFile } from "../platform/state_file.ts";
-import { FakeClock } from "../../tests/support/fake_clock.ts";
+import { FakeClock } from "../../tests/support/process/fake_clock.ts";
 import { AGENT_PHASES, type AgentState, agentStateStore, StatePublisher } from "./agent_state.ts";
 
 /** A file that keeps each state it was given; `isFull` refuses them, until it is removed where that makes room. */

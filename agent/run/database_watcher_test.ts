@@ -1,8 +1,8 @@
 /** Tests that changes of a database are noticed: by events soon, without events by the poll, after any disturbance. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { FakeClock } from "../../tests/support/fake_clock.ts";
-import { FakeFolder } from "../../tests/support/fake_folder.ts";
+import { FakeClock } from "../../tests/support/process/fake_clock.ts";
+import { FakeFolder } from "../../tests/support/mac/fake_folder.ts";
 import { DatabaseWatcher } from "./database_watcher.ts";
 import { watchFolder } from "./folder_events.ts";
 

@@ -3,13 +3,18 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
-import { writeAddressBook } from "../../tests/support/address_book_fixture.ts";
-import { AgentHome, capturedOutput } from "../../tests/support/agent_home.ts";
-import { editMessage } from "../../tests/support/chat_db_edits.ts";
-import { type Chat, type ChatDb, createChatDb, type Message } from "../../tests/support/chat_db_fixture.ts";
-import { addTapback } from "../../tests/support/chat_db_rows.ts";
-import { FakeClock } from "../../tests/support/fake_clock.ts";
-import { FakeFolder } from "../../tests/support/fake_folder.ts";
+import { writeAddressBook } from "../../tests/support/mac/address_book_fixture.ts";
+import { AgentHome, capturedOutput } from "../../tests/support/mac/agent_home.ts";
+import { editMessage } from "../../tests/support/chat_db/edits.ts";
+import {
+  type Chat,
+  type ChatDb,
+  createChatDb,
+  type Message,
+} from "../../tests/support/chat_db/chat_db_fixture.ts";
+import { addTapback } from "../../tests/support/chat_db/rows.ts";
+import { FakeClock } from "../../tests/support/process/fake_clock.ts";
+import { FakeFolder } from "../../tests/support/mac/fake_folder.ts";
 import { ChatDatabase } from "../chatdb/file/chat_database.ts";
 import { liveAgentOf } from "../cli/run_command.ts";
 import { type AgentPhase, type AgentState, agentStateStore } from "./agent_state.ts";

@@ -1,6 +1,6 @@
 /** Tests of waiting for a time or a ring. */
 import assert from "node:assert/strict";
-import { FakeClock } from "../../tests/support/fake_clock.ts";
+import { FakeClock } from "../../tests/support/process/fake_clock.ts";
 import { Bell } from "./wakeable_wait.ts";
 
 const always = () => true;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { StartError } from "../../lib/lifecycle.ts";
-import { FakeLaunchctl } from "../../tests/support/fake_launchctl.ts";
+import { FakeLaunchctl } from "../../tests/support/mac/fake_launchctl.ts";
 import { createLaunchd } from "../platform/launchd.ts";
 import {
   installService,

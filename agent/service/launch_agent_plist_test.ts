@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
-import { parseXmlPlist } from "../../tests/support/xml_plist.ts";
+import { parseXmlPlist } from "../../tests/support/mac/xml_plist.ts";
 import { launchAgentPlist, type ServiceSpec } from "./launch_agent_plist.ts";
 import { permissionHolder, programFacts, serviceProgram } from "./service_program.ts";
 import { systemdUnit } from "./systemd_unit.ts";

@@ -1,7 +1,7 @@
 // Tests of the log's rotation, on real files that a writer keeps open for appending as launchd does.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { FakeClock } from "../../tests/support/fake_clock.ts";
+import { FakeClock } from "../../tests/support/process/fake_clock.ts";
 import { keepLogSmall } from "./log_keeper.ts";
 import { rotateLog } from "./log_rotation.ts";
 

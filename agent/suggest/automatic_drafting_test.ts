@@ -1,7 +1,7 @@
 // Tests of when the running agent drafts by itself, on a clock that a test turns.
 import assert from "node:assert/strict";
 import { createLogger } from "../../lib/log.ts";
-import { FakeClock } from "../../tests/support/fake_clock.ts";
+import { FakeClock } from "../../tests/support/process/fake_clock.ts";
 import { AutomaticDrafting } from "./automatic_drafting.ts";
 import type { AutomaticRound } from "./automatic_suggestions.ts";
 

@@ -1,7 +1,7 @@
 // Tests of drafting by itself, with a real server: only where it is wanted, once for each message, never sending.
 import assert from "node:assert/strict";
 import { RemoteError } from "../../lib/http/client.ts";
-import { ADA, GRACE, SuggestingMac } from "../../tests/support/suggesting_mac.ts";
+import { ADA, GRACE, SuggestingMac } from "../../tests/support/mac/suggesting_mac.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
 import { draftAutomatically } from "./automatic_suggestions.ts";
 import { findConversation } from "./conversation_choice.ts";

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import { trainingSampleListSchema } from "../../contract/training.ts";
-import { killWhileActing, type Step } from "../../tests/support/acting_process.ts";
-import { fakeOsascript, osascriptCalls } from "../../tests/support/fake_osascript.ts";
-import { ADA, SuggestingMac } from "../../tests/support/suggesting_mac.ts";
+import { killWhileActing, type Step } from "../../tests/support/mac/acting_process.ts";
+import { fakeOsascript, osascriptCalls } from "../../tests/support/mac/fake_osascript.ts";
+import { ADA, SuggestingMac } from "../../tests/support/mac/suggesting_mac.ts";
 import { requirePairing } from "../pairing/pairing.ts";
 import { lastShown } from "./shown_suggestions.ts";
 

@@ -1,8 +1,8 @@
 /** Tests of what one round of a sync gathers. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { type ChatDb, createChatDb } from "../../tests/support/chat_db_fixture.ts";
-import { addTapback } from "../../tests/support/chat_db_rows.ts";
+import { type ChatDb, createChatDb } from "../../tests/support/chat_db/chat_db_fixture.ts";
+import { addTapback } from "../../tests/support/chat_db/rows.ts";
 import { ChatDatabase } from "../chatdb/file/chat_database.ts";
 import { MessageReader } from "../chatdb/messages/message_reader.ts";
 import { type GatheredMessages, gatherMessages } from "./read_batch.ts";

@@ -1,8 +1,8 @@
 /** Owns timing llama-finetune, llama.cpp's training of all weights, on windows of a text. */
 import { join } from "node:path";
 import { StartError } from "../../lib/lifecycle.ts";
-import { FINETUNE, FINETUNE_MODEL } from "../peers/peer_paths.ts";
-import { ALL_THREADS } from "../style/kept_run.ts";
+import { FINETUNE, FINETUNE_MODEL } from "../../research/peers/peer_paths.ts";
+import { ALL_THREADS } from "../../research/style/kept_run.ts";
 
 /** Enough that its clock, which tells whole seconds, is near. */
 const WINDOWS = 16;

@@ -1,7 +1,7 @@
 /** Owns the comparison with llama-finetune, which trains all weights: samples a second, each side in turn. */
 import { writeLine } from "../../lib/log.ts";
-import { ALL_THREADS } from "../style/kept_run.ts";
-import { tableLines } from "../style/table.ts";
+import { ALL_THREADS } from "../../research/style/kept_run.ts";
+import { tableLines } from "../../research/style/table.ts";
 import { finetuneTokensPerSecond } from "./finetune_run.ts";
 import { personJob, shortenedJob } from "./person_job.ts";
 import { ourSide } from "./sides.ts";
@@ -17,7 +17,7 @@ export async function measureFinetune(): Promise<void> {
   for (let round = 0; round < ROUNDS; round++) {
     const peer = await finetuneTokensPerSecond();
     if (peer === undefined) {
-      writeLine("llama-finetune is not built: deno run -A bench/peers/setup.ts");
+      writeLine("llama-finetune is not built: deno run -A research/peers/setup.ts");
       return;
     }
     const { tokensPerSecond: ours } = await ourSide("ours", { job, settings: { threads: ALL_THREADS } });

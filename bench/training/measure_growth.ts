@@ -5,10 +5,10 @@ import { seededRandom } from "../../ml/engine/seeded_random.ts";
 import { createTrainer } from "../../ml/training/lora_trainer.ts";
 import { estimateTrainingMemory } from "../../ml/training/memory_estimate.ts";
 import type { LoraOptions, TokenSample } from "../../ml/training/trainer.ts";
-import { buildLlamaGguf, type LlamaShape } from "../../tests/support/llama_gguf.ts";
-import { fetchSmallModel } from "../../tests/support/small_model.ts";
-import { THREADS } from "../style/kept_run.ts";
-import { tableLines } from "../style/table.ts";
+import { buildLlamaGguf, type LlamaShape } from "../../tests/support/ml/llama_gguf.ts";
+import { fetchSmallModel } from "../../tests/support/ml/small_model.ts";
+import { THREADS } from "../../research/style/kept_run.ts";
+import { tableLines } from "../../research/style/table.ts";
 
 const LENGTHS = [64, 128, 256, 512, 1_024];
 const RANKS = [4, 8, 16, 64];

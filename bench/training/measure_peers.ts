@@ -2,9 +2,9 @@
 import { formatBytes } from "../../lib/progress.ts";
 import { writeLine } from "../../lib/log.ts";
 import { DEFAULT_LEARNING_RATE } from "../../ml/training/trainer.ts";
-import { ALL_THREADS, THREADS } from "../style/kept_run.ts";
-import { isPeftInstalled } from "../style/peft_side.ts";
-import { tableLines } from "../style/table.ts";
+import { ALL_THREADS, THREADS } from "../../research/style/kept_run.ts";
+import { isPeftInstalled } from "../../research/style/peft_side.ts";
+import { tableLines } from "../../research/style/table.ts";
 import { meanTokens, personJob } from "./person_job.ts";
 import { ourSide, peftSide, type SideSettings } from "./sides.ts";
 import { secondsTo, type SideRun } from "./side_run.ts";
@@ -74,5 +74,5 @@ export async function measurePeers(): Promise<void> {
     const f32 = await peft("PEFT, F32", { dtype: "float32" });
     const faster = await peft("PEFT, BF16, our rate", { dtype: "bfloat16", ...rate });
     printPeft({ equal, own, served, bf16, f32, faster });
-  } else writeLine("PEFT is not installed: deno run -A bench/peers/setup.ts");
+  } else writeLine("PEFT is not installed: deno run -A research/peers/setup.ts");
 }

@@ -1,9 +1,9 @@
 /** Owns the comparison with PEFT on processors that have less than this one: what most people train on. */
 import { writeLine } from "../../lib/log.ts";
-import { PEER_TYPES, PROCESSOR_KINDS, type ProcessorKind } from "../peers/cpu_variant.ts";
-import { ALL_THREADS } from "../style/kept_run.ts";
-import { isPeftInstalled } from "../style/peft_side.ts";
-import { tableLines } from "../style/table.ts";
+import { PEER_TYPES, PROCESSOR_KINDS, type ProcessorKind } from "../../research/peers/cpu_variant.ts";
+import { ALL_THREADS } from "../../research/style/kept_run.ts";
+import { isPeftInstalled } from "../../research/style/peft_side.ts";
+import { tableLines } from "../../research/style/table.ts";
 import { personJob, shortenedJob } from "./person_job.ts";
 import type { SideJob } from "./side_run.ts";
 import { ourSide, peftSide } from "./sides.ts";

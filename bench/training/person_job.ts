@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { readCorpus } from "../../demo/corpus_content.ts";
 import type { TrainingRequestInput } from "../../ml/training/job/training_request.ts";
 import type { TokenSample } from "../../ml/training/trainer.ts";
-import { choosePeople } from "../style/corpus_people.ts";
-import { DATA_DIR, personRequest } from "../style/kept_run.ts";
-import { PEOPLE } from "../style/measure_people.ts";
-import { peftJobOf } from "../style/peft_side.ts";
+import { choosePeople } from "../../research/style/corpus_people.ts";
+import { DATA_DIR, personRequest } from "../../research/style/kept_run.ts";
+import { PEOPLE } from "../../research/style/measure_people.ts";
+import { peftJobOf } from "../../research/style/peft_side.ts";
 import type { SideJob } from "./side_run.ts";
 
 export interface PersonJob extends SideJob {

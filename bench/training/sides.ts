@@ -1,6 +1,6 @@
 /** Owns how each side of the comparison is started: our trainer, and PyTorch with PEFT. */
 import { projectPath } from "../../tools/service_process.ts";
-import { PEFT_MODELS, PEFT_PYTHON, PEFT_SCRIPT } from "../peers/peer_paths.ts";
+import { PEFT_MODELS, PEFT_PYTHON, PEFT_SCRIPT } from "../../research/peers/peer_paths.ts";
 import { runSide, type SideJob, type SideRun } from "./side_run.ts";
 
 /** What overrides a job's settings, by the names that both sides have. */
@@ -31,7 +31,7 @@ type OurSettings = SideSettings & { cpuVariant?: string; weights?: string };
 /** Trains with ours. */
 export function ourSide(name: string, options: SideOptions<OurSettings>): Promise<SideRun> {
   const { job, settings, env } = options;
-  const script = projectPath("bench/peers/our_trainer.ts");
+  const script = projectPath("research/peers/our_trainer.ts");
   const args = [job.modelPath, job.path, JSON.stringify(settings)];
   return runSide(name, { command: [Deno.execPath(), "run", "-A", script, ...args], env });
 }

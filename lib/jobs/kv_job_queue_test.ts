@@ -2,15 +2,15 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
-import { FakeClock } from "../../tests/support/fake_clock.ts";
-import { JobQueueProcess, type SuiteTasks } from "../../tests/support/job_queue_process.ts";
+import { FakeClock } from "../../tests/support/process/fake_clock.ts";
+import { JobQueueProcess, type SuiteTasks } from "../../tests/support/jobs/job_queue_process.ts";
 import {
   catchUp,
   finished,
   type JobQueueStore,
   soon,
   untilState,
-} from "../../tests/support/job_queue_store.ts";
+} from "../../tests/support/jobs/job_queue_store.ts";
 import { testJobQueue } from "../../tests/suites/jobs/job_queue_suite.ts";
 import { ApiError } from "../errors.ts";
 import { JobBodies } from "./bodies.ts";

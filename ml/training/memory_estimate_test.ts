@@ -1,6 +1,6 @@
 /** Tests that the reckoned memory is near what the graph really takes, and that `auto` decides by it. */
 import assert from "node:assert/strict";
-import { buildLlamaGguf } from "../../tests/support/llama_gguf.ts";
+import { buildLlamaGguf } from "../../tests/support/ml/llama_gguf.ts";
 import { activationBytes, autoFormats, choosePlan, estimateTrainingMemory } from "./memory_estimate.ts";
 import { GgufFile } from "./ggml/gguf_file.ts";
 import { openGgml } from "./ggml/library.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Llama } from "node-llama-cpp";
-import { fetchSmallModel } from "../../tests/support/small_model.ts";
+import { fetchSmallModel } from "../../tests/support/ml/small_model.ts";
 import { createTrainer } from "./lora_trainer.ts";
 import {
   differenceOf,

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { type Release, renderCask } from "../homebrew/render_cask.ts";
 import { SERVICE_LABEL } from "../../agent/service/launch_agent_plist.ts";
-import { parseXmlPlist } from "../../tests/support/xml_plist.ts";
+import { parseXmlPlist } from "../../tests/support/mac/xml_plist.ts";
 import { buildArguments } from "../compile.ts";
 import { sourceFiles } from "../../tools/source_files.ts";
 

@@ -3,7 +3,11 @@ import assert from "node:assert/strict";
 import { deviceResponseSchema } from "../../contract/devices.ts";
 import type { ErrorCode } from "../../contract/errors.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
-import { type ServerAppUnderTest, startServerApp, TEST_SECRET } from "../../tests/support/server_app.ts";
+import {
+  type ServerAppUnderTest,
+  startServerApp,
+  TEST_SECRET,
+} from "../../tests/support/server/server_app.ts";
 import { createTokens, TOKEN_VALIDITY_MS } from "./tokens.ts";
 
 const OPEN: ReadonlySet<string> = new Set([

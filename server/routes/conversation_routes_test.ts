@@ -6,8 +6,13 @@ import {
   messageListSchema,
 } from "../../contract/conversations.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
-import { startServerApp } from "../../tests/support/server_app.ts";
-import { sendBatch, sendConversation, syncBatch, syncMessage } from "../../tests/support/sync_batches.ts";
+import { startServerApp } from "../../tests/support/server/server_app.ts";
+import {
+  sendBatch,
+  sendConversation,
+  syncBatch,
+  syncMessage,
+} from "../../tests/support/server/sync_batches.ts";
 
 Deno.test("conversations come with the latest active first, and one by its id", async () => {
   await using server = await startServerApp();

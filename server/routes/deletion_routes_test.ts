@@ -4,7 +4,7 @@ import { z } from "zod";
 import { deletionSchema } from "../../contract/deletion.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import { importSamplesResponseSchema } from "../../contract/training.ts";
-import { startServerApp } from "../../tests/support/server_app.ts";
+import { startServerApp } from "../../tests/support/server/server_app.ts";
 import {
   JOHN,
   sendBatch,
@@ -12,14 +12,14 @@ import {
   type Sender,
   syncBatch,
   syncMessage,
-} from "../../tests/support/sync_batches.ts";
+} from "../../tests/support/server/sync_batches.ts";
 import {
   draftFor,
   promote,
   readModels,
   startWithSamples,
   trainAdapter,
-} from "../../tests/support/trainee.ts";
+} from "../../tests/support/server/trainee.ts";
 
 const totals = z.object({ total: z.int() });
 

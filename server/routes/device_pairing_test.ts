@@ -14,8 +14,8 @@ import {
   type ServerAppUnderTest,
   startServerApp,
   TEST_SECRET,
-} from "../../tests/support/server_app.ts";
-import { openTestStore } from "../../tests/support/server_store.ts";
+} from "../../tests/support/server/server_app.ts";
+import { openTestStore } from "../../tests/support/server/server_store.ts";
 
 interface Registered {
   deviceId: string;

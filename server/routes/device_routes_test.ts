@@ -8,7 +8,11 @@ import {
 } from "../../contract/devices.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import { CODE_VALIDITY_MS } from "../auth/pairing_code.ts";
-import { REGISTRATION, type ServerAppUnderTest, startServerApp } from "../../tests/support/server_app.ts";
+import {
+  REGISTRATION,
+  type ServerAppUnderTest,
+  startServerApp,
+} from "../../tests/support/server/server_app.ts";
 
 async function register(server: ServerAppUnderTest, address = "192.0.2.7") {
   return await server.expect(SERVER_PATHS.registerDevice, {

@@ -10,7 +10,7 @@ import {
   readModels,
   startWithSamples,
   trainAdapter,
-} from "../../tests/support/trainee.ts";
+} from "../../tests/support/server/trainee.ts";
 
 const POST = { method: "POST" };
 

@@ -9,8 +9,8 @@ import {
   responseRecordSchema,
 } from "../../contract/responses.ts";
 import { type TrainingSample, trainingSampleListSchema } from "../../contract/training.ts";
-import { type ServerAppUnderTest, startServerApp } from "../../tests/support/server_app.ts";
-import { JOHN, sendConversation } from "../../tests/support/sync_batches.ts";
+import { type ServerAppUnderTest, startServerApp } from "../../tests/support/server/server_app.ts";
+import { JOHN, sendConversation } from "../../tests/support/server/sync_batches.ts";
 
 const DRAFT = "Reply number 1";
 

@@ -7,9 +7,9 @@ import {
   responseRecordSchema,
 } from "../../contract/responses.ts";
 import { recoverDrafts } from "../services/drafts/draft_jobs.ts";
-import { type ServerAppUnderTest, startServerApp } from "../../tests/support/server_app.ts";
-import { openTestStore } from "../../tests/support/server_store.ts";
-import { JOHN, sendConversation } from "../../tests/support/sync_batches.ts";
+import { type ServerAppUnderTest, startServerApp } from "../../tests/support/server/server_app.ts";
+import { openTestStore } from "../../tests/support/server/server_store.ts";
+import { JOHN, sendConversation } from "../../tests/support/server/sync_batches.ts";
 
 interface Asked {
   server: ServerAppUnderTest;

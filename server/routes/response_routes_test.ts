@@ -9,7 +9,7 @@ import {
   responseRecordSchema,
 } from "../../contract/responses.ts";
 import { syncContactsResponseSchema } from "../../contract/sync.ts";
-import { type ServerAppUnderTest, startServerApp } from "../../tests/support/server_app.ts";
+import { type ServerAppUnderTest, startServerApp } from "../../tests/support/server/server_app.ts";
 import {
   JOHN,
   type Line,
@@ -17,7 +17,7 @@ import {
   sendConversation,
   syncBatch,
   syncMessage,
-} from "../../tests/support/sync_batches.ts";
+} from "../../tests/support/server/sync_batches.ts";
 
 const LINES: Line[] = [
   [JOHN, "Are you there?"],

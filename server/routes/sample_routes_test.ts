@@ -7,7 +7,7 @@ import {
   trainingSampleListSchema,
   trainingSampleSchema,
 } from "../../contract/training.ts";
-import { startServerApp } from "../../tests/support/server_app.ts";
+import { startServerApp } from "../../tests/support/server/server_app.ts";
 import {
   JOHN,
   sendBatch,
@@ -15,7 +15,7 @@ import {
   type Sender,
   syncBatch,
   syncMessage,
-} from "../../tests/support/sync_batches.ts";
+} from "../../tests/support/server/sync_batches.ts";
 import {
   draftFor,
   pairTrainee,
@@ -26,7 +26,7 @@ import {
   startJob,
   startWithSamples,
   trainAdapter,
-} from "../../tests/support/trainee.ts";
+} from "../../tests/support/server/trainee.ts";
 
 const NONE = { repeated: 0, unprompted: 0, late: 0, automated: 0, unsuitable: 0 };
 

@@ -16,8 +16,13 @@ import {
   syncHeartbeatResponseSchema,
   syncStatusResponseSchema,
 } from "../../contract/sync.ts";
-import { type ServerAppUnderTest, startServerApp } from "../../tests/support/server_app.ts";
-import { type MessageInput, sendBatch, syncBatch, syncMessage } from "../../tests/support/sync_batches.ts";
+import { type ServerAppUnderTest, startServerApp } from "../../tests/support/server/server_app.ts";
+import {
+  type MessageInput,
+  sendBatch,
+  syncBatch,
+  syncMessage,
+} from "../../tests/support/server/sync_batches.ts";
 
 async function storedMessages(server: ServerAppUnderTest, token: string): Promise<number> {
   const { messages } = await server.expect(SERVER_PATHS.syncStatus, {

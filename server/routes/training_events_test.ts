@@ -4,7 +4,7 @@ import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import { trainingJobResponseSchema } from "../../contract/training.ts";
 import { errorBodySchema } from "../../contract/errors.ts";
 import { textLinesOf } from "../../lib/http/text_lines.ts";
-import { serveApp } from "../../tests/support/served_app.ts";
+import { serveApp } from "../../tests/support/server/served_app.ts";
 import {
   completedStatus,
   type Job,
@@ -15,7 +15,7 @@ import {
   startJob,
   startWithSamples,
   type Trainee,
-} from "../../tests/support/trainee.ts";
+} from "../../tests/support/server/trainee.ts";
 
 interface Events extends AsyncDisposable {
   /** The id of the latest event that had one. */

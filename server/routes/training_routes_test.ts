@@ -6,7 +6,7 @@ import {
   trainingJobResponseSchema,
   trainingSampleListSchema,
 } from "../../contract/training.ts";
-import { startServerApp } from "../../tests/support/server_app.ts";
+import { startServerApp } from "../../tests/support/server/server_app.ts";
 import {
   completedStatus,
   readJob,
@@ -15,7 +15,7 @@ import {
   START,
   startJob,
   startWithSamples,
-} from "../../tests/support/trainee.ts";
+} from "../../tests/support/server/trainee.ts";
 
 Deno.test("samples are listed newest first", async () => {
   const { server, token, sampleIds } = await startWithSamples();

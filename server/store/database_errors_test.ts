@@ -1,7 +1,7 @@
 // Tests which database errors pass by themselves.
 import assert from "node:assert/strict";
 import { sql } from "drizzle-orm";
-import { createTestDatabase } from "../../tests/support/postgres.ts";
+import { createTestDatabase } from "../../tests/support/postgres/postgres.ts";
 import { openDatabase } from "./database.ts";
 import { isDatabaseUnavailable } from "./database_errors.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { getTableConfig, PgTable } from "drizzle-orm/pg-core";
 import { StartError } from "../../lib/lifecycle.ts";
-import { createTestDatabase, testServers } from "../../tests/support/postgres.ts";
+import { createTestDatabase, testServers } from "../../tests/support/postgres/postgres.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { migrate, type Migration, readMigrations } from "./migrate.ts";
 import * as schema from "./schema.ts";

@@ -1,8 +1,8 @@
 // Tests how storage is opened: on the embedded PostgreSQL, on a given one, and beside a running server.
 import assert from "node:assert/strict";
 import { StartError } from "../../lib/lifecycle.ts";
-import { createTestDatabase, urlOf } from "../../tests/support/postgres.ts";
-import { newAddress, paired, START } from "../../tests/support/store_rows.ts";
+import { createTestDatabase, urlOf } from "../../tests/support/postgres/postgres.ts";
+import { newAddress, paired, START } from "../../tests/support/server/store_rows.ts";
 import { joinStore, openStore } from "./store.ts";
 import { MAX_REFUSED_ATTEMPTS } from "./devices/verify_limit.ts";
 

@@ -1,5 +1,5 @@
 // Runs the store suite on every PostgreSQL there is.
-import { testServers } from "../../tests/support/postgres.ts";
+import { testServers } from "../../tests/support/postgres/postgres.ts";
 import { storeSuite } from "../../tests/suites/store/store_suite.ts";
 
 for (const server of await testServers()) storeSuite(server);

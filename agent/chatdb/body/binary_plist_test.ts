@@ -1,7 +1,7 @@
 // Checks the reader of binary property lists: all that summaries hold, and never a throw or a hang on anything else.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { encodePlist, Real } from "../../../tests/support/chat_db_plist.ts";
+import { encodePlist, Real } from "../../../tests/support/chat_db/binary_plist_writer.ts";
 import { decodePlist } from "./binary_plist.ts";
 
 Deno.test("every kind of value that a summary holds is read", () => {

@@ -1,9 +1,9 @@
 // Checks the attribute runs of message bodies: parts, attachments, mentions, links, transcripts, and damaged archives.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { encodeBody } from "../../../tests/support/chat_db_body.ts";
-import { encodeAttributedString } from "../../../tests/support/typedstream_encoder.ts";
-import { readWithOracle } from "../../../tests/support/typedstream_oracle.ts";
+import { encodeBody } from "../../../tests/support/chat_db/body.ts";
+import { encodeAttributedString } from "../../../tests/support/typedstream/typedstream_encoder.ts";
+import { readWithOracle } from "../../../tests/support/typedstream/typedstream_oracle.ts";
 import { type BodyRun, decodeBodyRuns } from "./body_runs.ts";
 import { decodeAttributedBody } from "./typedstream.ts";
 

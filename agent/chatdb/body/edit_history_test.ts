@@ -1,10 +1,10 @@
 // Checks what an edited or unsent row comes out as, with what `message_summary_info` tells of it.
 import assert from "node:assert/strict";
-import { editMessage, unsendMessage } from "../../../tests/support/chat_db_edits.ts";
-import type { ChatDb, Message } from "../../../tests/support/chat_db_fixture.ts";
-import { encodePlist, type PlistValue, Real } from "../../../tests/support/chat_db_plist.ts";
-import { addAttachmentMessage } from "../../../tests/support/chat_db_rows.ts";
-import { readAll, readOne, skippedOf } from "../../../tests/support/read_chat_db.ts";
+import { editMessage, unsendMessage } from "../../../tests/support/chat_db/edits.ts";
+import type { ChatDb, Message } from "../../../tests/support/chat_db/chat_db_fixture.ts";
+import { encodePlist, type PlistValue, Real } from "../../../tests/support/chat_db/binary_plist_writer.ts";
+import { addAttachmentMessage } from "../../../tests/support/chat_db/rows.ts";
+import { readAll, readOne, skippedOf } from "../../../tests/support/chat_db/read_chat_db.ts";
 import { editHistoryOf } from "./edit_history.ts";
 
 const AT = "2024-06-01T12:00:00.250Z";

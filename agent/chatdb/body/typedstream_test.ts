@@ -1,8 +1,11 @@
 // Checks the body decoder against real archives, the independent node-typedstream, and hostile bytes.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type AttributedRun, encodeAttributedString } from "../../../tests/support/typedstream_encoder.ts";
-import { readWithOracle } from "../../../tests/support/typedstream_oracle.ts";
+import {
+  type AttributedRun,
+  encodeAttributedString,
+} from "../../../tests/support/typedstream/typedstream_encoder.ts";
+import { readWithOracle } from "../../../tests/support/typedstream/typedstream_oracle.ts";
 import { decodeBodyRuns } from "./body_runs.ts";
 import { decodeAttributedBody } from "./typedstream.ts";
 

@@ -1,7 +1,7 @@
 // Checks whose messages are one conversation, for every sort of address and chat that Messages has.
 import assert from "node:assert/strict";
-import type { ChatDb } from "../../../tests/support/chat_db_fixture.ts";
-import { readAll, readOne } from "../../../tests/support/read_chat_db.ts";
+import type { ChatDb } from "../../../tests/support/chat_db/chat_db_fixture.ts";
+import { readAll, readOne } from "../../../tests/support/chat_db/read_chat_db.ts";
 
 const AT = "2024-06-01T12:00:00.250Z";
 const ANA = "+15550100001";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { createChatDb } from "../../../tests/support/chat_db_fixture.ts";
+import { createChatDb } from "../../../tests/support/chat_db/chat_db_fixture.ts";
 import { ChatDatabase } from "./chat_database.ts";
 import { ChatDatabaseError, type ChatDatabaseErrorCode } from "./chat_database_error.ts";
 

@@ -1,7 +1,7 @@
 // Checks that a mark is known to be valid for the same database only: after deletions, copies, restores and rebuilds.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { type ChatDb, createChatDb, type Message } from "../../../tests/support/chat_db_fixture.ts";
+import { type ChatDb, createChatDb, type Message } from "../../../tests/support/chat_db/chat_db_fixture.ts";
 import { ChatDatabase } from "./chat_database.ts";
 import { type DatabaseIdentity, isSameDatabase, readDatabaseIdentity } from "./identity.ts";
 

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { type Generation, GENERATIONS, isAtLeast } from "../../../tests/support/chat_db_ddl.ts";
-import type { ChatDb } from "../../../tests/support/chat_db_fixture.ts";
-import { addAttachmentMessage } from "../../../tests/support/chat_db_rows.ts";
-import { minutesFromNow, readAll } from "../../../tests/support/read_chat_db.ts";
+import { type Generation, GENERATIONS, isAtLeast } from "../../../tests/support/chat_db/ddl.ts";
+import type { ChatDb } from "../../../tests/support/chat_db/chat_db_fixture.ts";
+import { addAttachmentMessage } from "../../../tests/support/chat_db/rows.ts";
+import { minutesFromNow, readAll } from "../../../tests/support/chat_db/read_chat_db.ts";
 import { ChatDatabase } from "./chat_database.ts";
 import type { MessageBatch } from "../messages/message_batch.ts";
 import { MessageReader } from "../messages/message_reader.ts";

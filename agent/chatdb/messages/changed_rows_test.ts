@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
-import { editMessage, unsendMessage } from "../../../tests/support/chat_db_edits.ts";
-import { type ChatDb, createChatDb } from "../../../tests/support/chat_db_fixture.ts";
-import { addSendLater } from "../../../tests/support/chat_db_rows.ts";
+import { editMessage, unsendMessage } from "../../../tests/support/chat_db/edits.ts";
+import { type ChatDb, createChatDb } from "../../../tests/support/chat_db/chat_db_fixture.ts";
+import { addSendLater } from "../../../tests/support/chat_db/rows.ts";
 import { ChatDatabase } from "../file/chat_database.ts";
 import { fileSignature } from "../file/database_file.ts";
 import { isMarkMoved, RowsRenumberedError } from "../file/identity.ts";

@@ -1,7 +1,7 @@
 /** Tests of finding what was deleted, in databases that note deletions, that number them anew, and that know none. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { type ChatDb, createChatDb } from "../../../tests/support/chat_db_fixture.ts";
+import { type ChatDb, createChatDb } from "../../../tests/support/chat_db/chat_db_fixture.ts";
 import { ChatDatabase } from "../file/chat_database.ts";
 import { DeletionFinder } from "./deleted_messages.ts";
 

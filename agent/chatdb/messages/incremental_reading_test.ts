@@ -1,8 +1,8 @@
 // Checks reading on from a mark while Messages writes: batches, late joins, rows out of date order, changed chats.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { type ChatDb, createChatDb } from "../../../tests/support/chat_db_fixture.ts";
-import { addTapback } from "../../../tests/support/chat_db_rows.ts";
+import { type ChatDb, createChatDb } from "../../../tests/support/chat_db/chat_db_fixture.ts";
+import { addTapback } from "../../../tests/support/chat_db/rows.ts";
 import { ChatDatabase } from "../file/chat_database.ts";
 import { ChatDatabaseError } from "../file/chat_database_error.ts";
 import { MessageReader } from "./message_reader.ts";

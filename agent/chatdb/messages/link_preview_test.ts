@@ -1,8 +1,8 @@
 // Checks that a link sent once is one message, although Messages writes a row for the words and one for the preview.
 import assert from "node:assert/strict";
-import type { ChatDb, Message, MessageOptions } from "../../../tests/support/chat_db_fixture.ts";
-import { addAppMessage } from "../../../tests/support/chat_db_rows.ts";
-import { readAll, skippedOf, textsOf } from "../../../tests/support/read_chat_db.ts";
+import type { ChatDb, Message, MessageOptions } from "../../../tests/support/chat_db/chat_db_fixture.ts";
+import { addAppMessage } from "../../../tests/support/chat_db/rows.ts";
+import { readAll, skippedOf, textsOf } from "../../../tests/support/chat_db/read_chat_db.ts";
 
 const AT = Date.parse("2024-06-01T12:00:00.250Z");
 const ANA = "+15550100001";

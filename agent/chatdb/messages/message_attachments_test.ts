@@ -1,8 +1,8 @@
 // Checks the files of messages: their names in every form Messages writes, previews left out, files that are not here.
 import assert from "node:assert/strict";
-import type { ChatDb, Row } from "../../../tests/support/chat_db_fixture.ts";
-import { addAttachmentMessage } from "../../../tests/support/chat_db_rows.ts";
-import { readAll, readOne } from "../../../tests/support/read_chat_db.ts";
+import type { ChatDb, Row } from "../../../tests/support/chat_db/chat_db_fixture.ts";
+import { addAttachmentMessage } from "../../../tests/support/chat_db/rows.ts";
+import { readAll, readOne } from "../../../tests/support/chat_db/read_chat_db.ts";
 
 const AT = "2024-06-01T12:00:00.250Z";
 const ANA = "+15550100001";

@@ -1,8 +1,8 @@
 // Checks the sorting of rows as a database has them: group actions, junk, notes of apps, unknown values.
 import assert from "node:assert/strict";
-import type { ChatDb, Row } from "../../../tests/support/chat_db_fixture.ts";
-import { addAppMessage } from "../../../tests/support/chat_db_rows.ts";
-import { readAll, readOne, skippedOf, textsOf } from "../../../tests/support/read_chat_db.ts";
+import type { ChatDb, Row } from "../../../tests/support/chat_db/chat_db_fixture.ts";
+import { addAppMessage } from "../../../tests/support/chat_db/rows.ts";
+import { readAll, readOne, skippedOf, textsOf } from "../../../tests/support/chat_db/read_chat_db.ts";
 import { targetGuidOf } from "./message_class.ts";
 
 const AT = "2024-06-01T12:00:00.250Z";

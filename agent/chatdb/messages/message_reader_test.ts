@@ -1,15 +1,15 @@
 // Checks which records come out of a chat.db: text, kinds, people, conversations, and what is passed over.
 import assert from "node:assert/strict";
-import { editMessage, unsendMessage } from "../../../tests/support/chat_db_edits.ts";
-import type { ChatDb } from "../../../tests/support/chat_db_fixture.ts";
+import { editMessage, unsendMessage } from "../../../tests/support/chat_db/edits.ts";
+import type { ChatDb } from "../../../tests/support/chat_db/chat_db_fixture.ts";
 import {
   addAppMessage,
   addAttachmentMessage,
   addSendLater,
   addSystemRow,
   addTapback,
-} from "../../../tests/support/chat_db_rows.ts";
-import { readAll, readOne, skippedOf, textsOf } from "../../../tests/support/read_chat_db.ts";
+} from "../../../tests/support/chat_db/rows.ts";
+import { readAll, readOne, skippedOf, textsOf } from "../../../tests/support/chat_db/read_chat_db.ts";
 
 const AT = "2024-06-01T12:00:00.250Z";
 const LATER = "2024-06-01T12:05:00.000Z";

@@ -1,8 +1,8 @@
 // Checks that tapbacks become the reactions of the message they belong to: adds minus removals, whoever made them.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { type ChatDb, createChatDb, type Message } from "../../../tests/support/chat_db_fixture.ts";
-import { addTapback } from "../../../tests/support/chat_db_rows.ts";
+import { type ChatDb, createChatDb, type Message } from "../../../tests/support/chat_db/chat_db_fixture.ts";
+import { addTapback } from "../../../tests/support/chat_db/rows.ts";
 import { ChatDatabase } from "../file/chat_database.ts";
 import type { MessageReaction } from "./chat_message.ts";
 import { MessageReader } from "./message_reader.ts";

@@ -1,18 +1,18 @@
 // Tests of what the menubar looks at and does, on a real server and data folder; Messages and launchd are played.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { writeAddressBook } from "../../../tests/support/address_book_fixture.ts";
-import { FakeLaunchctl } from "../../../tests/support/fake_launchctl.ts";
-import { osascriptCalls } from "../../../tests/support/fake_osascript.ts";
-import { type RecordedAnswer, RecordedCommands } from "../../../tests/support/recorded_commands.ts";
-import { ADA, GRACE, SuggestingMac } from "../../../tests/support/suggesting_mac.ts";
+import { writeAddressBook } from "../../../tests/support/mac/address_book_fixture.ts";
+import { FakeLaunchctl } from "../../../tests/support/mac/fake_launchctl.ts";
+import { osascriptCalls } from "../../../tests/support/mac/fake_osascript.ts";
+import { type RecordedAnswer, RecordedCommands } from "../../../tests/support/mac/recorded_commands.ts";
+import { ADA, GRACE, SuggestingMac } from "../../../tests/support/mac/suggesting_mac.ts";
 import type { MenubarAction } from "../menubar_actions.ts";
 import type { CardAction } from "../panel_page.ts";
 import { MenubarApp } from "../menubar_app.ts";
 import type { CommandRunner } from "../../platform/command_runner.ts";
 import type { SendDependencies } from "../../suggest/send/send_reply.ts";
 import { agentStateStore } from "../../run/agent_state.ts";
-import { WATCHING } from "../../../tests/support/menubar_inputs.ts";
+import { WATCHING } from "../../../tests/support/mac/menubar_inputs.ts";
 import { menubarWorld } from "./agent_host.ts";
 
 /** The menubar of a Mac on which Ada waits for an answer. */

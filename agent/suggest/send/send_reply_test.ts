@@ -9,9 +9,13 @@ import {
   type ChatOptions,
   createChatDb,
   type Message,
-} from "../../../tests/support/chat_db_fixture.ts";
-import { fakeOsascript, type FakeSending, osascriptCalls } from "../../../tests/support/fake_osascript.ts";
-import { sendDependencies, type SendingPlaces } from "../../../tests/support/send_reply_process.ts";
+} from "../../../tests/support/chat_db/chat_db_fixture.ts";
+import {
+  fakeOsascript,
+  type FakeSending,
+  osascriptCalls,
+} from "../../../tests/support/mac/fake_osascript.ts";
+import { sendDependencies, type SendingPlaces } from "../../../tests/support/mac/send_reply_process.ts";
 import { createMessagesApp } from "../../platform/messages_app.ts";
 import { createScriptHost } from "../../platform/osascript.ts";
 import { systemCommands } from "../../platform/command_runner.ts";
@@ -21,7 +25,7 @@ import type { SendOutcome } from "./send_outcome.ts";
 const ADA = "+15550100001";
 const GRACE = "+15550100002";
 const SENT_AT = "2026-01-01T10:00:00Z";
-const PROCESS = fileURLToPath(new URL("../../../tests/support/send_reply_process.ts", import.meta.url));
+const PROCESS = fileURLToPath(new URL("../../../tests/support/mac/send_reply_process.ts", import.meta.url));
 const CONFIG = fileURLToPath(new URL("../../../deno.json", import.meta.url));
 
 interface WorldOptions {

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ApiError } from "../../../lib/errors.ts";
-import { trainTinyAdapter } from "../../../tests/support/tiny_adapter.ts";
-import { type TinyEngine, withTinyEngine } from "../../../tests/support/tiny_gguf_engine.ts";
-import { buildTinyGguf } from "../../../tests/support/tiny_gguf.ts";
+import { trainTinyAdapter } from "../../../tests/support/ml/tiny_adapter.ts";
+import { type TinyEngine, withTinyEngine } from "../../../tests/support/ml/tiny_gguf_engine.ts";
+import { buildTinyGguf } from "../../../tests/support/ml/tiny_gguf.ts";
 import type { AdapterFile, GenerationRequest, Sample } from "../engine.ts";
 
 const SAMPLES: Sample[] = [

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type Llama, type LlamaModel, type Token } from "node-llama-cpp";
-import { buildTinyGguf } from "../../../tests/support/tiny_gguf.ts";
-import { silentLogger, withTinyEngine } from "../../../tests/support/tiny_gguf_engine.ts";
+import { buildTinyGguf } from "../../../tests/support/ml/tiny_gguf.ts";
+import { silentLogger, withTinyEngine } from "../../../tests/support/ml/tiny_gguf_engine.ts";
 import { endMarkTokens } from "../prompt/end_of_turn.ts";
 import { closeLlama, openLlama } from "./llama_library.ts";
 import { templateOf } from "./llama_model.ts";

@@ -1,7 +1,7 @@
 /** Tests the engine on the real small model: its template, its end marks, its numbers. */
 import assert from "node:assert/strict";
-import { fetchSmallModel } from "../../../tests/support/small_model.ts";
-import { silentLogger } from "../../../tests/support/tiny_gguf_engine.ts";
+import { fetchSmallModel } from "../../../tests/support/ml/small_model.ts";
+import { silentLogger } from "../../../tests/support/ml/tiny_gguf_engine.ts";
 import type { Engine, GenerationRequest } from "../engine.ts";
 import { createLlamaEngine } from "./llama.ts";
 

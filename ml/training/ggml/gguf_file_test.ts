@@ -1,7 +1,7 @@
 /** Tests reading GGUF files: metadata, directory, bytes, and files that are broken. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { buildLlamaGguf } from "../../../tests/support/llama_gguf.ts";
+import { buildLlamaGguf } from "../../../tests/support/ml/llama_gguf.ts";
 import { TrainingError } from "../trainer.ts";
 import { GgufFile } from "./gguf_file.ts";
 import { openGgml } from "./library.ts";

@@ -1,6 +1,6 @@
 /** Tests the optimiser's step against AdamW's own formulas, and an adapter's beginning. */
 import assert from "node:assert/strict";
-import { buildLlamaGguf } from "../../../tests/support/llama_gguf.ts";
+import { buildLlamaGguf } from "../../../tests/support/ml/llama_gguf.ts";
 import { seededRandom } from "../../engine/seeded_random.ts";
 import { CpuBackend } from "../ggml/backend.ts";
 import { AdapterState, OPTIMIZER_DEFAULTS } from "./adapter_state.ts";

@@ -1,7 +1,7 @@
 /** Tests the graph's logits against llama.cpp's own on the same file: shapes, weight types, position scalings. */
 import assert from "node:assert/strict";
 import type { Llama } from "node-llama-cpp";
-import { buildLlamaGguf, type LlamaGgufOptions, SMALL_SHAPE } from "../../../tests/support/llama_gguf.ts";
+import { buildLlamaGguf, type LlamaGgufOptions, SMALL_SHAPE } from "../../../tests/support/ml/llama_gguf.ts";
 import type { TypeName } from "../ggml/constants.ts";
 import { openGgml } from "../ggml/library.ts";
 import { matrixUnitMemory } from "../ggml/matrix_unit.ts";

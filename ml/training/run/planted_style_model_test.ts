@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { readCorpus } from "../../../demo/corpus_content.ts";
 import { SMALL_MODEL } from "../../models/catalog.ts";
-import { writeDrafts } from "../../../tests/support/draft_writer.ts";
-import { markShares } from "../../../tests/support/planted_marks.ts";
-import { KIT, KIT_TRAINING, plantedPerson } from "../../../tests/support/planted_person.ts";
-import { fetchSmallModel } from "../../../tests/support/small_model.ts";
-import { runTraining } from "../../../tests/support/training_run.ts";
+import { writeDrafts } from "../../../tests/support/ml/draft_writer.ts";
+import { markShares } from "../../../tests/support/training/planted_marks.ts";
+import { KIT, KIT_TRAINING, plantedPerson } from "../../../tests/support/training/planted_person.ts";
+import { fetchSmallModel } from "../../../tests/support/ml/small_model.ts";
+import { runTraining } from "../../../tests/support/training/training_run.ts";
 
 const DATA_DIR = fileURLToPath(new URL("../../../data", import.meta.url));
 /** Kit's replies are shorter; a base model that rambles is cut here. */

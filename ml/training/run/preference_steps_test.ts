@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { buildLlamaGguf } from "../../../tests/support/llama_gguf.ts";
-import { makeTrainingFolder } from "../../../tests/support/training_folder.ts";
+import { buildLlamaGguf } from "../../../tests/support/ml/llama_gguf.ts";
+import { makeTrainingFolder } from "../../../tests/support/training/training_folder.ts";
 import { seededRandom } from "../../engine/seeded_random.ts";
 import { createTrainer } from "../lora_trainer.ts";
 import type { PreparedSample } from "../samples/prepare_samples.ts";

@@ -1,8 +1,8 @@
 /** Tests a job within the test's own process: requests that cannot be, early stops, memory, order and rate. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { buildLlamaGguf } from "../../../tests/support/llama_gguf.ts";
-import { inventedSamples, makeTrainingFolder } from "../../../tests/support/training_folder.ts";
+import { buildLlamaGguf } from "../../../tests/support/ml/llama_gguf.ts";
+import { inventedSamples, makeTrainingFolder } from "../../../tests/support/training/training_folder.ts";
 import { TrainingError } from "../trainer.ts";
 import { epochBatches } from "./epoch_batches.ts";
 import { learningRateAt } from "./learning_rate.ts";

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Llama } from "node-llama-cpp";
-import { fetchSmallModel } from "../../../tests/support/small_model.ts";
-import { silentLogger } from "../../../tests/support/tiny_gguf_engine.ts";
-import { inventedSamples } from "../../../tests/support/training_folder.ts";
+import { fetchSmallModel } from "../../../tests/support/ml/small_model.ts";
+import { silentLogger } from "../../../tests/support/ml/tiny_gguf_engine.ts";
+import { inventedSamples } from "../../../tests/support/training/training_folder.ts";
 import { openSampleTokenizer } from "../../engine/llama/sample_tokenizer.ts";
 import { llamaTable, openOracle } from "../../../tests/suites/training/model_oracle_suite.ts";
 import type { TokenSample } from "../trainer.ts";

@@ -6,7 +6,7 @@ import {
   inventedSamples,
   makeTrainingFolder,
   type TrainingFolder,
-} from "../../../tests/support/training_folder.ts";
+} from "../../../tests/support/training/training_folder.ts";
 import { GgufFile } from "../ggml/gguf_file.ts";
 import { openGgml } from "../ggml/library.ts";
 import { readMetrics } from "../job/metrics_file.ts";
@@ -330,7 +330,9 @@ Deno.test("a training process ends with its parent, however that ends", async ()
   await withFolder(async (training) => {
     const folder = await training.job({ epochs: 100, patienceEpochs: 100 });
     const watcher = Deno.watchFs(training.dir, { recursive: false });
-    const script = fileURLToPath(new URL("../../../tests/support/training_parent.ts", import.meta.url));
+    const script = fileURLToPath(
+      new URL("../../../tests/support/training/training_parent.ts", import.meta.url),
+    );
     const parent = new Deno.Command(Deno.execPath(), {
       args: ["run", "--quiet", "--allow-all", script, folder, join(training.dir, "ended")],
       stdout: "piped",

@@ -1,9 +1,9 @@
 // The sweeper: passes at the start, in time and when nudged; more seldom while they fail; none after its end.
 import assert from "node:assert/strict";
 import { createLogger } from "../../../lib/log.ts";
-import { FakeClock } from "../../../tests/support/fake_clock.ts";
-import { MlServer } from "../../../tests/support/ml_server.ts";
-import { openTestStore } from "../../../tests/support/server_store.ts";
+import { FakeClock } from "../../../tests/support/process/fake_clock.ts";
+import { MlServer } from "../../../tests/support/ml/ml_server.ts";
+import { openTestStore } from "../../../tests/support/server/server_store.ts";
 import type { MlOutboxStore } from "../../store/training/ml_outbox_store.ts";
 import { createMlClient } from "../../clients/ml.ts";
 import { MlSweeper } from "./ml_reconciler.ts";

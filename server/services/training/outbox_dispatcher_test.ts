@@ -1,8 +1,8 @@
 // What ml is told: a message that it does not take holds up no other, and ends in a state that can be seen.
 import assert from "node:assert/strict";
 import { createLogger } from "../../../lib/log.ts";
-import { FakeClock } from "../../../tests/support/fake_clock.ts";
-import type { ServerAppUnderTest } from "../../../tests/support/server_app.ts";
+import { FakeClock } from "../../../tests/support/process/fake_clock.ts";
+import type { ServerAppUnderTest } from "../../../tests/support/server/server_app.ts";
 import {
   completedStatus,
   pairTrainee,
@@ -12,7 +12,7 @@ import {
   startWithSamples,
   trainAdapter,
   type Trainee,
-} from "../../../tests/support/trainee.ts";
+} from "../../../tests/support/server/trainee.ts";
 import { createMlClient } from "../../clients/ml.ts";
 import { MlSweeper } from "./ml_reconciler.ts";
 import { createJobFollower } from "./training_job_sync.ts";

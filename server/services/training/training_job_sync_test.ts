@@ -1,7 +1,7 @@
 // The follower of training jobs where its two ways to ml cross.
 import assert from "node:assert/strict";
 import { createLogger } from "../../../lib/log.ts";
-import { startServerApp, TEST_SECRET } from "../../../tests/support/server_app.ts";
+import { startServerApp, TEST_SECRET } from "../../../tests/support/server/server_app.ts";
 import { createTokens } from "../../auth/tokens.ts";
 import { createMlClient } from "../../clients/ml.ts";
 import { createJobFollower } from "./training_job_sync.ts";

@@ -9,7 +9,7 @@ import {
   processesNaming,
   startPostgresProcess,
   untilGone,
-} from "../../../tests/support/postgres_process.ts";
+} from "../../../tests/support/postgres/postgres_process.ts";
 import { openDatabase, type PostgresParts } from "../database.ts";
 import { findRunningPostgres, startEmbeddedPostgres } from "./embedded_postgres.ts";
 import { readPostmaster } from "./cluster.ts";

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { StartError } from "../../../lib/lifecycle.ts";
-import { ordinaryUser } from "../../../tests/support/ordinary_user.ts";
-import { type ProcessUser, startPostgresProcess } from "../../../tests/support/postgres_process.ts";
+import { ordinaryUser } from "../../../tests/support/process/ordinary_user.ts";
+import { type ProcessUser, startPostgresProcess } from "../../../tests/support/postgres/postgres_process.ts";
 import { openDatabase } from "../database.ts";
 import { startEmbeddedPostgres } from "./embedded_postgres.ts";
 import { openPathTo } from "./owner.ts";

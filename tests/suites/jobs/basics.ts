@@ -1,9 +1,9 @@
 /** The part of the job queue suite about adding, ordering, reading and deleting jobs. */
 import assert from "node:assert/strict";
 import type { JobHandlers } from "../../../lib/jobs/job_queue.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
-import type { SuiteTasks } from "../../support/job_queue_process.ts";
-import { catchUp, finished, type JobQueueStore, soon, until } from "../../support/job_queue_store.ts";
+import { FakeClock } from "../../support/process/fake_clock.ts";
+import type { SuiteTasks } from "../../support/jobs/job_queue_process.ts";
+import { catchUp, finished, type JobQueueStore, soon, until } from "../../support/jobs/job_queue_store.ts";
 
 const DAY_MS = 24 * 3_600_000;
 

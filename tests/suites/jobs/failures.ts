@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { PermanentJobError, RetryLaterError } from "../../../lib/jobs/job_errors.ts";
 import type { JobContext } from "../../../lib/jobs/job_queue.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
-import { catchUp, finished, type JobQueueStore, until } from "../../support/job_queue_store.ts";
+import { FakeClock } from "../../support/process/fake_clock.ts";
+import { catchUp, finished, type JobQueueStore, until } from "../../support/jobs/job_queue_store.ts";
 
 type Context = JobContext<{ step: number }>;
 

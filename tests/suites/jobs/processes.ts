@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { delay } from "../../../lib/backoff.ts";
 import type { JobContext } from "../../../lib/jobs/job_queue.ts";
-import { finished, type JobQueueStore, SHORT_LEASE, untilState } from "../../support/job_queue_store.ts";
+import { finished, type JobQueueStore, SHORT_LEASE, untilState } from "../../support/jobs/job_queue_store.ts";
 
 /** Deno KV delivers a queue message again about 60 s after its handler took it and did not return in 5 s. */
 const PAST_REDELIVERY_MS = 65_000;

@@ -3,8 +3,14 @@ import assert from "node:assert/strict";
 import { JobAbortedError } from "../../../lib/jobs/job_errors.ts";
 import type { JobContext } from "../../../lib/jobs/job_queue.ts";
 import { aborted } from "../../../lib/lifecycle.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
-import { catchUp, finished, type JobQueueStore, soon, untilState } from "../../support/job_queue_store.ts";
+import { FakeClock } from "../../support/process/fake_clock.ts";
+import {
+  catchUp,
+  finished,
+  type JobQueueStore,
+  soon,
+  untilState,
+} from "../../support/jobs/job_queue_store.ts";
 
 type Context = JobContext<{ step: number }>;
 

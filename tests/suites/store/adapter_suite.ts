@@ -1,8 +1,8 @@
 /** Owns the tests of adapters: made with the end of their job, promoted, rolled back, tainted, pruned. */
 import assert from "node:assert/strict";
 import type { TrainingMetrics } from "../../../contract/training.ts";
-import type { StoreTests } from "../../support/postgres.ts";
-import { acceptedSample, paired } from "../../support/store_rows.ts";
+import type { StoreTests } from "../../support/postgres/postgres.ts";
+import { acceptedSample, paired } from "../../support/server/store_rows.ts";
 import type { BatchOrigin } from "../../../server/store/messages/ingest_statements.ts";
 import type { Stores } from "../../../server/store/store.ts";
 

@@ -1,7 +1,7 @@
 /** Owns the tests of contacts. */
 import assert from "node:assert/strict";
-import type { StoreTests } from "../../support/postgres.ts";
-import { paired } from "../../support/store_rows.ts";
+import type { StoreTests } from "../../support/postgres/postgres.ts";
+import { paired } from "../../support/server/store_rows.ts";
 
 const PAGE = { page: 1, pageSize: 200 };
 const john = {

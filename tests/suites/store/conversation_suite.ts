@@ -1,7 +1,7 @@
 /** Owns the tests of reading conversations and messages. */
 import assert from "node:assert/strict";
-import type { StoreTests } from "../../support/postgres.ts";
-import { batch, message, minutesOn, paired } from "../../support/store_rows.ts";
+import type { StoreTests } from "../../support/postgres/postgres.ts";
+import { batch, message, minutesOn, paired } from "../../support/server/store_rows.ts";
 import type { MessagePageRequest } from "../../../server/store/messages/conversation_store.ts";
 import type { Position } from "../../../server/store/paging.ts";
 import type { Stores } from "../../../server/store/store.ts";

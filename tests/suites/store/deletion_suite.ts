@@ -1,7 +1,7 @@
 /** Owns the tests of deleting messages, and of what is noted of the devices that send. */
 import assert from "node:assert/strict";
-import type { StoreTests } from "../../support/postgres.ts";
-import { batch, completedDraft, message, paired } from "../../support/store_rows.ts";
+import type { StoreTests } from "../../support/postgres/postgres.ts";
+import { batch, completedDraft, message, paired } from "../../support/server/store_rows.ts";
 
 const OTHER = { conversationImessageId: "chat-other" };
 const PAGE = { page: 1, pageSize: 200, order: "oldest" } as const;

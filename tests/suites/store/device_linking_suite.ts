@@ -1,7 +1,7 @@
 /** Owns the tests of claiming a server, linking and approving devices. */
 import assert from "node:assert/strict";
-import type { StoreTests } from "../../support/postgres.ts";
-import { newAddress, paired, registered, START } from "../../support/store_rows.ts";
+import type { StoreTests } from "../../support/postgres/postgres.ts";
+import { newAddress, paired, registered, START } from "../../support/server/store_rows.ts";
 import type { VerifyResult } from "../../../server/store/devices/device_verification.ts";
 import type { Stores } from "../../../server/store/store.ts";
 import { MAX_REFUSED_ATTEMPTS } from "../../../server/store/devices/verify_limit.ts";

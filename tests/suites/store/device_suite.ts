@@ -1,12 +1,19 @@
 /** Owns the tests of how devices register, verify and are shut out. */
 import assert from "node:assert/strict";
-import type { StoreTests } from "../../support/postgres.ts";
+import type { StoreTests } from "../../support/postgres/postgres.ts";
 import { openDatabase } from "../../../server/store/database.ts";
 import { MAX_PENDING_DEVICES } from "../../../server/store/devices/device_registration.ts";
 import type { VerifyAttempt } from "../../../server/store/devices/device_verification.ts";
 import { createStores } from "../../../server/store/store.ts";
 import { MAX_REFUSED_ATTEMPTS } from "../../../server/store/devices/verify_limit.ts";
-import { minutesOn, newAddress, paired, registered, registration, START } from "../../support/store_rows.ts";
+import {
+  minutesOn,
+  newAddress,
+  paired,
+  registered,
+  registration,
+  START,
+} from "../../support/server/store_rows.ts";
 
 function attempt(deviceId: string, changes: Partial<VerifyAttempt> = {}): VerifyAttempt {
   return {

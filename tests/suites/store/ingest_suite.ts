@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { SyncMessage } from "../../../contract/sync.ts";
-import type { StoreTests, TestDatabase } from "../../support/postgres.ts";
-import { batch, completedDraft, message, minutesOn, paired } from "../../support/store_rows.ts";
+import type { StoreTests, TestDatabase } from "../../support/postgres/postgres.ts";
+import { batch, completedDraft, message, minutesOn, paired } from "../../support/server/store_rows.ts";
 import type { Message } from "../../../server/store/schema.ts";
 
 const ALL = { page: 1, pageSize: 200, order: "oldest" } as const;

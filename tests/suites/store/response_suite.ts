@@ -1,7 +1,7 @@
 /** Owns the tests of drafts and of what people do with them. */
 import assert from "node:assert/strict";
-import type { StoreTests } from "../../support/postgres.ts";
-import { completedDraft, paired } from "../../support/store_rows.ts";
+import type { StoreTests } from "../../support/postgres/postgres.ts";
+import { completedDraft, paired } from "../../support/server/store_rows.ts";
 import type { ActionRequest } from "../../../server/store/drafts/response_action.ts";
 import type { Stores } from "../../../server/store/store.ts";
 

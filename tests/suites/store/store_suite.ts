@@ -4,7 +4,7 @@ import {
   type ServerName,
   type StoreTests,
   type TestDatabase,
-} from "../../support/postgres.ts";
+} from "../../support/postgres/postgres.ts";
 import { adapterTests } from "./adapter_suite.ts";
 import { contactTests } from "./contact_suite.ts";
 import { conversationTests } from "./conversation_suite.ts";

@@ -1,7 +1,7 @@
 /** Owns the tests of training samples and training jobs. */
 import assert from "node:assert/strict";
-import type { StoreTests } from "../../support/postgres.ts";
-import { acceptedSample, batch, message, paired } from "../../support/store_rows.ts";
+import type { StoreTests } from "../../support/postgres/postgres.ts";
+import { acceptedSample, batch, message, paired } from "../../support/server/store_rows.ts";
 
 const PAGE = { page: 1, pageSize: 50 };
 const JOB = { baseModel: "ministral-3b-instruct", epochs: 3, learningRate: 0.0001, sampleIds: ["a", "b"] };

@@ -1,7 +1,7 @@
 /** Owns the tests of deleting for good: what goes along, what stays away, and what happens at the same time. */
 import assert from "node:assert/strict";
-import type { StoreTests } from "../../support/postgres.ts";
-import { batch, message, minutesOn, paired } from "../../support/store_rows.ts";
+import type { StoreTests } from "../../support/postgres/postgres.ts";
+import { batch, message, minutesOn, paired } from "../../support/server/store_rows.ts";
 import { draftCachePrefix } from "../../../server/store/messages/deletion.ts";
 import type { BatchOrigin } from "../../../server/store/messages/ingest_statements.ts";
 import type { Message } from "../../../server/store/schema.ts";

@@ -1,0 +1,25 @@
+/**
+ * Measures what training costs, against the tools that a person would use instead, and how exact it is.
+ *
+ * `deno run -A bench/training/training_bench.ts [peers|finetune|processors|operations|growth|serving|oracles]...`; without names
+ * all of them, in this order. Peers are measured where `research/peers/setup.ts` has installed them; that part takes half
+ * an hour on two cores, and the other processors a quarter. Memory and start are read from Linux's /proc.
+ */
+import { runParts } from "../support/run_parts.ts";
+import { measureFinetune } from "./measure_finetune.ts";
+import { measureGrowth } from "./measure_growth.ts";
+import { measureOperations } from "./measure_operations.ts";
+import { measureOracles } from "./measure_oracles.ts";
+import { measurePeers } from "./measure_peers.ts";
+import { measureProcessors } from "./measure_processors.ts";
+import { measureServing } from "./measure_serving.ts";
+
+await runParts({
+  peers: measurePeers,
+  finetune: measureFinetune,
+  processors: measureProcessors,
+  operations: measureOperations,
+  growth: measureGrowth,
+  serving: measureServing,
+  oracles: measureOracles,
+});

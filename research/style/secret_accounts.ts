@@ -1,0 +1,119 @@
+/** Owns the accounts whose samples hold the planted secrets: trained with the filters and without, as a job would. */
+import { openSampleTokenizer, type SampleTokenizer } from "../../ml/engine/llama/sample_tokenizer.ts";
+import { createTrainer } from "../../ml/training/lora_trainer.ts";
+import { epochBatches } from "../../ml/training/run/epoch_batches.ts";
+import { learningRateAt } from "../../ml/training/run/learning_rate.ts";
+import { prepareSamples } from "../../ml/training/samples/prepare_samples.ts";
+import type { TokenSample, Trainer } from "../../ml/training/trainer.ts";
+import { silentLogger } from "../../tests/support/ml/tiny_gguf_engine.ts";
+import type { Canary } from "./canaries.ts";
+import type { ReplySample } from "./corpus_people.ts";
+import { secretRanks } from "./secret_rank.ts";
+
+const EPOCHS = 3;
+const BATCH_SIZE = 8;
+const WARMUP_STEPS = 5;
+const SEED = 1;
+const MAX_TOKENS = 1_024;
+
+/** Each secret is ranked among so many in all. */
+export const RANKED = 16;
+
+export interface SecretAccountOptions {
+  modelPath: string;
+  /** Where its adapter goes. */
+  adapterPath: string;
+  canaries: readonly Canary[];
+  ordinary: readonly ReplySample[];
+  /** Whether samples pass the filters that every training job has. */
+  filtered: boolean;
+  learningRate: number;
+  threads: number;
+}
+
+/** What is known of an account after its training. */
+export interface SecretAccount {
+  adapterPath: string;
+  /** Samples that were trained on. */
+  trained: number;
+  /** Each secret's place among decoys of its form. */
+  ranks: number[];
+}
+
+/** The tokens to train on; a job's own preparation is what filters. */
+async function tokensOf(tokenizer: SampleTokenizer, options: SecretAccountOptions): Promise<TokenSample[]> {
+  const samples = [...options.canaries, ...options.ordinary].map(({ input, output }) => ({ input, output }));
+  if (!options.filtered) {
+    return samples.flatMap((sample) => tokenizer.tokenize(sample, { maxTokens: MAX_TOKENS }) ?? []);
+  }
+  // A job holds some samples out; here the last one stands for them, since none is to be measured.
+  const asked = samples.map((sample, index) => ({
+    ...sample,
+    quality: 1,
+    heldOut: index === samples.length - 1,
+  }));
+  const { train } = await prepareSamples(asked, {
+    tokenizer,
+    method: "sft",
+    maxSampleTokens: MAX_TOKENS,
+    heldOutShare: 0.1,
+    maxHeldOut: 1,
+    breathe: () => Promise.resolve(),
+  });
+  return train;
+}
+
+async function trainAll(
+  trainer: Trainer,
+  samples: readonly TokenSample[],
+  learningRate: number,
+): Promise<void> {
+  const steps = Math.ceil(samples.length / BATCH_SIZE) * EPOCHS;
+  for (let epoch = 1; epoch <= EPOCHS; epoch++) {
+    for (const batch of epochBatches(samples, { seed: SEED, epoch, batchSize: BATCH_SIZE })) {
+      const rate = learningRateAt(trainer.steps, { peak: learningRate, warmupSteps: WARMUP_STEPS, steps });
+      await trainer.step(batch, { learningRate: rate });
+    }
+  }
+}
+
+/** What every trainer of secrets is made with. */
+async function openTrainer({ modelPath, threads }: Pick<SecretAccountOptions, "modelPath" | "threads">) {
+  return await createTrainer({ modelPath, threads, seed: SEED, lora: { rank: 8, alpha: 16 } });
+}
+
+/** Each secret's place, for the model with its adapter or without. */
+async function ranksOf(
+  trainer: Trainer,
+  options: { tokenizer: SampleTokenizer; canaries: readonly Canary[]; adapterScale: 0 | 1 },
+): Promise<number[]> {
+  const { tokenizer, canaries, adapterScale } = options;
+  return await secretRanks(canaries, {
+    tokenizer,
+    decoys: RANKED - 1,
+    seed: SEED,
+    evaluate: (candidates) => trainer.evaluate(candidates, { adapterScale }),
+  });
+}
+
+/** Each secret's place for the model before any training. */
+export async function baseSecretRanks(
+  options: Pick<SecretAccountOptions, "modelPath" | "threads" | "canaries">,
+): Promise<number[]> {
+  const { modelPath, canaries } = options;
+  await using tokenizer = await openSampleTokenizer(modelPath, { log: silentLogger() });
+  using trainer = await openTrainer(options);
+  return await ranksOf(trainer, { tokenizer, canaries, adapterScale: 0 });
+}
+
+/** Trains an account and looks at what it has learned by heart. */
+export async function trainSecretAccount(options: SecretAccountOptions): Promise<SecretAccount> {
+  const { modelPath, adapterPath, canaries, learningRate } = options;
+  await using tokenizer = await openSampleTokenizer(modelPath, { log: silentLogger() });
+  const samples = await tokensOf(tokenizer, options);
+  using trainer = await openTrainer(options);
+  await trainAll(trainer, samples, learningRate);
+  await trainer.exportAdapter(adapterPath, {});
+  const ranks = await ranksOf(trainer, { tokenizer, canaries, adapterScale: 1 });
+  return { adapterPath, trained: samples.length, ranks };
+}

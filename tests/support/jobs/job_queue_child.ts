@@ -1,0 +1,47 @@
+/** A process of its own that works on a job queue in Deno KV: a second worker, or one that a test kills. */
+import type { JobHandler } from "../../../lib/jobs/job_queue.ts";
+import { KvJobQueue } from "../../../lib/jobs/kv_job_queue.ts";
+import { aborted } from "../../../lib/lifecycle.ts";
+import { createLogger, writeLine } from "../../../lib/log.ts";
+import type { ChildEvent, ChildOrder, SuiteTasks } from "./job_queue_process.ts";
+
+const order: ChildOrder = JSON.parse(Deno.args[0] ?? "{}");
+
+function say(event: ChildEvent): void {
+  writeLine(JSON.stringify(event));
+}
+
+/** Begins the work and ends only when told to. */
+const hold: JobHandler<SuiteTasks["work"]> = async (_payload, { id, attempt, signal }) => {
+  say({ event: "started", id, attempt });
+  await aborted(signal);
+  say({ event: "aborted", id, why: signal.reason.why });
+  throw signal.reason;
+};
+
+const finish: JobHandler<SuiteTasks["work"]> = (payload, { id, attempt }) => {
+  say({ event: "finished", id, attempt });
+  return payload;
+};
+
+async function endOfInput(): Promise<void> {
+  for await (const _ of Deno.stdin.readable);
+}
+
+const kv = await Deno.openKv(order.kvPath);
+const queue = new KvJobQueue<SuiteTasks>({
+  kv,
+  directory: order.directory,
+  log: createLogger({ write: () => {} }),
+  ...order.options,
+});
+if (order.mode === "enqueue") {
+  for (let n = 0; n < order.count; n++) await queue.enqueue("work", { n }, { id: `${order.prefix}-${n}` });
+  say({ event: "enqueued" });
+} else {
+  queue.listen({ work: order.mode === "hold" ? hold : finish, ping: () => null }, { concurrency: 2 });
+  say({ event: "listening" });
+  await endOfInput();
+}
+await queue.stop();
+kv.close();

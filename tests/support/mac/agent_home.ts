@@ -1,0 +1,112 @@
+/** Owns an agent's whole world in a test: its data folder, a chat.db, an address book, and a contract server. */
+import { join } from "node:path";
+import { agentConfigFrom } from "../../../agent/config.ts";
+import { createAgentContext } from "../../../agent/context.ts";
+import type { AgentServices } from "../../../agent/cli/agent_services.ts";
+import type { Output } from "../../../agent/cli/output.ts";
+import { runCli } from "../../../agent/cli/run_cli.ts";
+import { StartError } from "../../../lib/lifecycle.ts";
+import type { AgentRun } from "./agent_process.ts";
+import { ContractServer } from "../server/contract_server.ts";
+
+/** Output that a test can read. */
+export interface CapturedOutput extends Output {
+  readonly lines: string[];
+  readonly errorLines: string[];
+  /** Each state of the line that a terminal rewrites. */
+  readonly rewrites: string[];
+}
+
+export function capturedOutput(isTerminal = false): CapturedOutput {
+  const lines: string[] = [];
+  const errorLines: string[] = [];
+  const rewrites: string[] = [];
+  return {
+    isTerminal,
+    lines,
+    errorLines,
+    rewrites,
+    line: (text) => void lines.push(text),
+    errorLine: (text) => void errorLines.push(text),
+    rewriteLine: (text) => void rewrites.push(text),
+  };
+}
+
+/** Messages of a round: 2,000 rows of a bulk database, of which a few are no messages. */
+const ROUND = 1_900;
+
+export interface HomeRunOptions {
+  signal?: AbortSignal;
+  output?: CapturedOutput;
+}
+
+/** A home with a running server. Disposing it stops the server and removes every file. */
+export class AgentHome implements AsyncDisposable {
+  readonly chatDb: string;
+  readonly dataDir: string;
+  readonly addressBook: string;
+
+  private constructor(readonly dir: string, readonly server: ContractServer) {
+    this.chatDb = join(dir, "chat.db");
+    this.dataDir = join(dir, "data");
+    this.addressBook = join(dir, "AddressBook");
+  }
+
+  static async create(): Promise<AgentHome> {
+    const dir = await Deno.makeTempDir({ prefix: "agent-" });
+    return new AgentHome(dir, await ContractServer.start());
+  }
+
+  /** A home whose agent is paired. */
+  static async paired(): Promise<AgentHome> {
+    const home = await AgentHome.create();
+    await home.run("pair");
+    return home;
+  }
+
+  get env(): Record<string, string> {
+    return {
+      AGENT_SERVER_URL: this.server.url,
+      AGENT_DATA_DIR: this.dataDir,
+      AGENT_CHAT_DB: this.chatDb,
+      AGENT_ADDRESS_BOOK: this.addressBook,
+    };
+  }
+
+  /** The agent's services as the CLI has them, but for fewer retries and smaller rounds. */
+  services(options: HomeRunOptions = {}): AgentServices {
+    const output = options.output ?? capturedOutput();
+    const config = agentConfigFrom(this.env);
+    return createAgentContext(config, {
+      output,
+      signal: options.signal,
+      retries: 1,
+      roundMessages: ROUND,
+      os: "linux",
+    });
+  }
+
+  /** Runs a command line in this process, as `agent/main.ts` does in its own. */
+  async run(commandLine: string, options: HomeRunOptions = {}): Promise<AgentRun> {
+    const output = options.output ?? capturedOutput();
+    const textOf = (lines: string[]) => lines.map((line) => `${line}\n`).join("");
+    try {
+      const services = () => this.services({ ...options, output });
+      const code = await runCli(commandLine.split(" "), { output, services });
+      return { code, stdout: textOf(output.lines), stderr: textOf(output.errorLines) };
+    } catch (error) {
+      if (!(error instanceof StartError)) throw error;
+      return { code: 1, stdout: textOf(output.lines), stderr: textOf([...output.errorLines, error.message]) };
+    }
+  }
+
+  /** The content of a file of the agent's data folder; null when there is none. */
+  async dataFile(name: string): Promise<string | null> {
+    return await Deno.readTextFile(join(this.dataDir, name)).catch(() => null);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.stop();
+    await Deno.remove(this.dir, { recursive: true });
+  }
+}

@@ -1,0 +1,67 @@
+/** Owns drafts for measurements: the small model with an adapter or without, through ml's own engine. */
+import { generateRequestSchema } from "../../../contract/ml.ts";
+import type { AdapterFile, Engine } from "../../../ml/engine/engine.ts";
+import { createLlamaEngine } from "../../../ml/engine/llama/llama.ts";
+import { silentLogger } from "./tiny_gguf_engine.ts";
+
+const MODEL_ID = "small";
+const CONTEXT_SIZE = 2_048;
+
+export interface DraftWriterOptions {
+  modelPath: string;
+  /** Absent: the base model alone. */
+  adapterPath?: string;
+  threads: number;
+}
+
+/** A draft to write. */
+export interface DraftRequest {
+  prompt: string;
+  seed: number;
+  /** Default: the product's. */
+  temperature?: number;
+  maxTokens?: number;
+}
+
+async function draft(
+  engine: Engine,
+  request: DraftRequest,
+  adapter: AdapterFile | undefined,
+): Promise<string> {
+  const { prompt, seed, temperature, maxTokens } = request;
+  const wire = generateRequestSchema.parse({ prompt, temperature, max_tokens: maxTokens });
+  const { text } = await engine.generate({
+    prompt,
+    seed,
+    maxTokens: wire.max_tokens,
+    temperature: wire.temperature,
+    topP: wire.top_p,
+    repeatPenalty: wire.repeat_penalty,
+    stop: wire.stop,
+    adapter,
+  });
+  return text;
+}
+
+/** The replies to prompts, in their order, with the settings that a draft has by default. */
+export async function writeDrafts(
+  requests: readonly DraftRequest[],
+  options: DraftWriterOptions,
+): Promise<string[]> {
+  const { modelPath, adapterPath, threads } = options;
+  await using engine = await createLlamaEngine({
+    gpu: "off",
+    threads,
+    sequences: 1,
+    contextSize: CONTEXT_SIZE,
+    queueLimit: 0,
+    log: silentLogger(),
+  });
+  await engine.load({ id: MODEL_ID, path: modelPath });
+  const adapter = adapterPath === undefined
+    ? undefined
+    : { id: "measured", path: adapterPath, baseModelId: MODEL_ID };
+  const drafts: string[] = [];
+  for (const request of requests) drafts.push(await draft(engine, request, adapter));
+  return drafts;
+}

@@ -1,0 +1,290 @@
+/** Owns a small real HTTP server that speaks ml's wire, for tests of the server: it answers, fails or hangs as told. */
+import type { ErrorCode, Fault } from "../../../contract/errors.ts";
+import {
+  type GenerateRequest,
+  generateRequestSchema,
+  type GenerateResult,
+  type HealthResponse,
+} from "../../../contract/ml.ts";
+import {
+  type MlStartTrainingRequest,
+  mlStartTrainingRequestSchema,
+  type MlTrainingStatus,
+} from "../../../contract/ml_training.ts";
+import { ML_PATHS } from "../../../contract/paths.ts";
+import { type Context, streamSSE } from "../../../deps.ts";
+import { createApiApp, createRoutes } from "../../../lib/http/app.ts";
+import { ApiError } from "../../../lib/errors.ts";
+import { createLogger } from "../../../lib/log.ts";
+
+/** What the next calls of `/generate` and `/training/start` get. */
+export type MlBehaviour =
+  | { kind: "answer"; response?: string }
+  | { kind: "fail"; code: ErrorCode; message?: string; retryAfterSeconds?: number; details?: Fault[] }
+  /** `/training/start` takes the job, and what it answers is of no use. */
+  | { kind: "lose_answer" }
+  | { kind: "garbage" }
+  | { kind: "hang" };
+
+/** A promise that a test awaits and the server resolves. */
+interface Signal {
+  promise: Promise<void>;
+  resolve: () => void;
+}
+
+function signal(): Signal {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { promise, resolve };
+}
+
+const TIMINGS = {
+  queue_ms: 1,
+  prompt_ms: 2,
+  prompt_tokens: 30,
+  cached_tokens: 0,
+  generate_ms: 3,
+  tokens_per_second: 100,
+};
+
+/** An ml service without a model. Its state is open to the test. */
+export class MlServer implements AsyncDisposable {
+  behaviour: MlBehaviour = { kind: "answer" };
+  health: HealthResponse = {
+    status: "healthy",
+    model_loaded: true,
+    model_version: "test-model",
+    redis_connected: true,
+    kv_connected: true,
+    queue_length: 0,
+  };
+  /** Parsed bodies of `/generate`, in order. */
+  readonly generated: GenerateRequest[] = [];
+  /** Parsed bodies of `/training/start`, in order. */
+  readonly started: MlStartTrainingRequest[] = [];
+  /** What `/training/status` answers, by job id. */
+  readonly trainingJobs = new Map<string, MlTrainingStatus>();
+  /** The adapters that it has, and whether they serve. */
+  readonly adapters = new Map<string, "ready" | "tainted">();
+  /** Adapters and jobs of which it takes no order, and what it answers instead. */
+  readonly refusing = new Map<string, ErrorCode>();
+  /** What it was told of adapters, its cache and ends of jobs, in order: method and path. */
+  readonly orders: string[] = [];
+  /** Open streams of training events. */
+  readonly #watchers = new Map<string, Set<() => void>>();
+  /** All that was told of each job; an event's id is its place there, from 1. */
+  readonly #courses = new Map<string, MlTrainingStatus[]>();
+  /** The `Authorization` header of each request. */
+  readonly authorizations: (string | undefined)[] = [];
+  /** Ends the open streams, which would keep the server from closing. */
+  readonly #ending: (() => void)[] = [];
+  #left = signal();
+  #arrived = signal();
+  #aborted = signal();
+  #released = signal();
+  #server: Deno.HttpServer<Deno.NetAddr>;
+
+  constructor() {
+    this.#server = this.#listen(0);
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#server.addr.port}`;
+  }
+
+  /** Resolves once a call of `/generate` hangs. */
+  get hanging(): Promise<void> {
+    return this.#arrived.promise;
+  }
+
+  /** Resolves once the client of a hanging call went away. */
+  get abandoned(): Promise<void> {
+    return this.#aborted.promise;
+  }
+
+  /** Lets hanging calls answer. */
+  release(): void {
+    this.#released.resolve();
+  }
+
+  /** A job goes on: watchers are told. One that completes has its adapter. */
+  tellTraining(status: MlTrainingStatus): void {
+    this.trainingJobs.set(status.job_id, status);
+    if (status.result) this.adapters.set(status.result.adapter_id, "ready");
+    this.#told(status.job_id).push(status);
+    for (const watcher of this.#watchers.get(status.job_id) ?? []) watcher();
+  }
+
+  #told(jobId: string): MlTrainingStatus[] {
+    const told = this.#courses.get(jobId) ?? [];
+    this.#courses.set(jobId, told);
+    return told;
+  }
+
+  /** How many streams of a job's events are open. */
+  watchersOf(jobId: string): number {
+    return this.#watchers.get(jobId)?.size ?? 0;
+  }
+
+  /** Resolves once nobody reads a job's events any more. */
+  async unwatched(jobId: string): Promise<void> {
+    while (this.watchersOf(jobId) > 0) await this.#left.promise;
+  }
+
+  /** Stops listening, as a machine that sleeps does. */
+  async goDown(): Promise<void> {
+    for (const end of this.#ending.splice(0)) end();
+    await this.#server.shutdown();
+  }
+
+  /** Listens again on the same port. */
+  comeBack(): void {
+    this.#server = this.#listen(this.#server.addr.port);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.release();
+    for (const end of this.#ending.splice(0)) end();
+    await this.#server.shutdown();
+  }
+
+  #listen(port: number): Deno.HttpServer<Deno.NetAddr> {
+    return Deno.serve({ hostname: "127.0.0.1", port, onListen: () => {} }, this.#app().fetch);
+  }
+
+  #app() {
+    const app = createApiApp({ log: createLogger({ write: () => {} }), maxBodyBytes: 64 * 1024 * 1024 });
+    app.use(async (c, next) => {
+      this.authorizations.push(c.req.header("authorization"));
+      await next();
+    });
+    const routes = createRoutes();
+    routes.get(ML_PATHS.health, (c) => c.json(this.health));
+    routes.post(ML_PATHS.generate, async (c) => {
+      const request = generateRequestSchema.parse(await c.req.json());
+      this.generated.push(request);
+      if (request.adapter_id !== undefined) this.#checkAdapter(request.adapter_id);
+      await this.#behave(c.req.raw.signal);
+      if (this.behaviour.kind === "garbage") return c.json({ hello: "world" });
+      return c.json(this.#result(request.adapter_id));
+    });
+    routes.post(ML_PATHS.startTraining, async (c) => {
+      const request = mlStartTrainingRequestSchema.parse(await c.req.json());
+      this.started.push(request);
+      await this.#behave(c.req.raw.signal);
+      const job: MlTrainingStatus = { job_id: request.job_id, status: "queued", progress: 0, error: null };
+      this.tellTraining(job);
+      return this.behaviour.kind === "lose_answer" ? c.json({}) : c.json(job, 202);
+    });
+    routes.get(ML_PATHS.trainingStatus, (c) => c.json(this.#jobOf(c.req.param("job_id"))));
+    routes.post(ML_PATHS.cancelTraining, (c) => {
+      this.#takeOrder(c);
+      const job: MlTrainingStatus = { ...this.#jobOf(c.req.param("job_id")), status: "cancelled" };
+      this.trainingJobs.set(job.job_id, job);
+      return c.json(job);
+    });
+    routes.get(ML_PATHS.trainingEvents, (c) => this.#streamEvents(c, c.req.param("job_id")));
+    routes.post(ML_PATHS.taintAdapter, (c) => {
+      this.#takeOrder(c);
+      this.#requireAdapter(c.req.param("id"));
+      this.adapters.set(c.req.param("id"), "tainted");
+      return c.json({});
+    });
+    routes.delete(ML_PATHS.adapter, (c) => {
+      this.#takeOrder(c);
+      this.#requireAdapter(c.req.param("id"));
+      this.adapters.delete(c.req.param("id"));
+      return c.json({});
+    });
+    routes.delete(ML_PATHS.cache, (c) => {
+      this.#takeOrder(c);
+      return c.json({ invalidated: 0 });
+    });
+    return app.route("/", routes);
+  }
+
+  #takeOrder({ req }: Context): void {
+    const { pathname, searchParams } = new URL(req.url);
+    this.orders.push(`${req.method} ${pathname}${searchParams.get("pattern") ?? ""}`);
+    if (this.behaviour.kind === "fail") throw new ApiError(this.behaviour.code, "ml refuses");
+    for (const [target, code] of this.refusing) {
+      if (pathname.includes(target)) throw new ApiError(code, "ml refuses");
+    }
+  }
+
+  #requireAdapter(id: string): "ready" | "tainted" {
+    const state = this.adapters.get(id);
+    if (state === undefined) throw new ApiError("not_found", "There is no adapter with this id");
+    return state;
+  }
+
+  #checkAdapter(id: string): void {
+    if (this.#requireAdapter(id) === "tainted") throw new ApiError("conflict", "The adapter is tainted");
+  }
+
+  #streamEvents(c: Context, jobId: string): Response {
+    this.#jobOf(jobId);
+    const after = Number(c.req.header("last-event-id") ?? 0);
+    return streamSSE(c, async (stream) => {
+      let isOpen = true;
+      let changed = signal();
+      const wake = () => changed.resolve();
+      const end = () => {
+        isOpen = false;
+        wake();
+      };
+      const watchers = this.#watchers.get(jobId) ?? new Set();
+      this.#watchers.set(jobId, watchers.add(wake));
+      stream.onAbort(end);
+      this.#ending.push(end);
+      for (let next = after; isOpen;) {
+        const status = this.#told(jobId)[next];
+        if (status === undefined) {
+          await changed.promise;
+          changed = signal();
+          continue;
+        }
+        const id = String(++next);
+        await stream.writeSSE({ id, event: "status", data: JSON.stringify(status) });
+        if (status.status !== "queued" && status.status !== "training") end();
+      }
+      watchers.delete(wake);
+      this.#left.resolve();
+      this.#left = signal();
+    });
+  }
+
+  #jobOf(id: string): MlTrainingStatus {
+    const job = this.trainingJobs.get(id);
+    if (job === undefined) throw new ApiError("not_found", "There is no training job with this id");
+    return job;
+  }
+
+  #result(adapterId?: string): GenerateResult {
+    const count = this.generated.length;
+    const text = this.behaviour.kind === "answer" ? this.behaviour.response : undefined;
+    return {
+      response: text ?? ` Reply number ${count} `,
+      confidence: 0.75,
+      model_version: adapterId === undefined ? "test-model" : `test-model+${adapterId}`,
+      tokens_used: 4,
+      cached: false,
+      finish_reason: "stop",
+      timings: TIMINGS,
+    };
+  }
+
+  async #behave(clientGone: AbortSignal): Promise<void> {
+    const { behaviour } = this;
+    if (behaviour.kind === "fail") {
+      const { code, message = `ml says ${code}`, retryAfterSeconds, details } = behaviour;
+      throw new ApiError(code, message, { retryAfterSeconds, details });
+    }
+    if (behaviour.kind !== "hang") return;
+    const gone = new Promise<void>((resolve) => {
+      clientGone.addEventListener("abort", () => resolve(), { once: true });
+    });
+    this.#arrived.resolve();
+    await Promise.race([gone, this.#released.promise]);
+    if (clientGone.aborted) this.#aborted.resolve();
+  }
+}

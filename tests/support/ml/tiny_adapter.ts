@@ -1,0 +1,38 @@
+/** Trains tiny adapters for tests: a few real steps on a small model, enough to change its answers. */
+import { seededRandom } from "../../../ml/engine/seeded_random.ts";
+import { createTrainer } from "../../../ml/training/lora_trainer.ts";
+import type { TokenSample, Trainer } from "../../../ml/training/trainer.ts";
+
+export interface TinyAdapterOptions {
+  modelPath: string;
+  /** Where its file goes. */
+  path: string;
+  /** Other seeds, other adapters. Default 1. */
+  seed?: number;
+}
+
+function samplesOf(seed: number): TokenSample[] {
+  const random = seededRandom(seed);
+  const tokens = (length: number) => Array.from({ length }, () => Math.floor(random() * 300));
+  return [12, 5, 18, 9].map((length) => ({ prompt: tokens(length), reply: tokens(4) }));
+}
+
+/** Trains an adapter and writes its file; `use` may ask the trainer before it is closed. */
+export async function trainTinyAdapter<Result>(
+  options: TinyAdapterOptions,
+  use: (trainer: Trainer) => Promise<Result> | Result,
+): Promise<Result> {
+  const { modelPath, path, seed = 1 } = options;
+  const settings = {
+    modelPath,
+    lora: { rank: 4 },
+    seed,
+    threads: 1,
+    weights: "f32",
+    microBatchTokens: 96,
+  } as const;
+  using trainer = await createTrainer(settings);
+  for (let step = 0; step < 8; step++) await trainer.step(samplesOf(seed), { learningRate: 5e-3 });
+  await trainer.exportAdapter(path, {});
+  return await use(trainer);
+}

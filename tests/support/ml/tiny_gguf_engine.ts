@@ -1,0 +1,49 @@
+/** Owns an engine on a tiny model for tests: built in a folder of its own, and all of it gone afterwards. */
+import { join } from "node:path";
+import type { Engine } from "../../../ml/engine/engine.ts";
+import { createLlamaEngine, type LlamaEngineOptions } from "../../../ml/engine/llama/llama.ts";
+import { createLogger, type Logger } from "../../../lib/log.ts";
+import { buildTinyGguf, type TinyGgufOptions } from "./tiny_gguf.ts";
+
+export interface TinyEngineOptions {
+  gguf?: Omit<TinyGgufOptions, "path">;
+  engine?: Partial<LlamaEngineOptions>;
+}
+
+export interface TinyEngine {
+  engine: Engine;
+  /** The model's file; its id is "tiny". */
+  path: string;
+  /** A folder for more files. */
+  dir: string;
+}
+
+/** A logger that says nothing. */
+export function silentLogger(): Logger {
+  return createLogger({ write: () => {} });
+}
+
+/** Runs a test with an engine that has the tiny model loaded. */
+export async function withTinyEngine(
+  options: TinyEngineOptions,
+  use: (tiny: TinyEngine) => Promise<void>,
+): Promise<void> {
+  const dir = await Deno.makeTempDir({ prefix: "tiny-engine-" });
+  try {
+    const path = await buildTinyGguf({ ...options.gguf, path: join(dir, "tiny.gguf") });
+    await using engine = await createLlamaEngine({
+      gpu: "off",
+      threads: 1,
+      sequences: 2,
+      contextSize: 512,
+      queueLimit: 4,
+      adapterContexts: 2,
+      log: silentLogger(),
+      ...options.engine,
+    });
+    await engine.load({ id: "tiny", path });
+    await use({ engine, path, dir });
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
