@@ -4,15 +4,18 @@ import { writeLine } from "../lib/log.ts";
 import { PROJECT_ROOT, projectPath } from "../tools/service_process.ts";
 
 function benchFiles(): string[] {
-  return [...Deno.readDirSync(projectPath("bench"))].map((entry) => entry.name)
-    .filter((name) => name.endsWith("_bench.ts")).toSorted();
+  const folders = ["bench/agent", "bench/server", "bench/training", "research/style"];
+  return folders.flatMap((folder) =>
+    [...Deno.readDirSync(projectPath(folder))].filter(({ name }) => name.endsWith("_bench.ts"))
+      .map(({ name }) => `${folder}/${name}`).toSorted()
+  );
 }
 
 await runMain(async () => {
   for (const name of benchFiles()) {
     writeLine(`\n== ${name}`);
     const { success } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", `bench/${name}`],
+      args: ["run", "-A", name],
       cwd: PROJECT_ROOT,
     }).spawn().status;
     if (!success) throw new StartError(`${name} failed`);

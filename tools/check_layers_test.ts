@@ -226,7 +226,8 @@ Deno.test("the layer check accepts a tree that keeps the rules", async () => {
     "contract/sync.ts": 'import { z } from "zod";\nexport const sync = z;',
     "deps.ts": 'export { Hono } from "hono";\nexport { z } from "zod";',
     "lib/config.ts": "export const env = Deno.env.toObject();",
-    "lib/http/app.ts": 'import { Hono } from "../deps.ts";\nimport { sync } from "../contract/sync.ts";',
+    "lib/http/app.ts":
+      'import { Hono } from "../../deps.ts";\nimport { sync } from "../../contract/sync.ts";',
     "server/config.ts": 'import { env } from "../lib/config.ts";\nDeno.env.get("X");',
     "server/store/rows.ts": 'import postgres from "postgres";\nimport { sql } from "drizzle-orm";',
     "server/store/postgres/binaries.ts": "await import(name);",

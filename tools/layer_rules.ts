@@ -29,12 +29,12 @@ export interface Breach {
 }
 
 /** Folders whose code may import anything and which nothing else may import. */
-const FREE_FOLDERS = ["tests", "tools", "bench", "demo", "packaging"];
+const FREE_FOLDERS = ["tests", "tools", "bench", "research", "demo", "packaging"];
 
 /** Tests, benches, and suites of tests that several test files run. */
 const FREE_FILE = /_(?:test|bench|suite)\.tsx?$/;
 
-/** The layer of each folder and root file inside server/, ml/ and agent/. */
+/** The layer of each folder, subfolder where it differs, and root file inside server/, ml/ and agent/. */
 const PART_LAYERS: Readonly<Record<"server" | "ml" | "agent", Readonly<Record<string, Layer>>>> = {
   server: {
     "store": "capability",
@@ -59,12 +59,14 @@ const PART_LAYERS: Readonly<Record<"server" | "ml" | "agent", Readonly<Record<st
     "platform": "capability",
     "clients": "capability",
     "sync": "service",
-    "watch": "service",
+    "pairing": "service",
+    "run": "service",
     "doctor": "service",
     "service": "service",
     "suggest": "service",
     "cli": "app",
     "menubar": "route",
+    "menubar/host": "app",
     "desktop.ts": "main",
   },
 };
@@ -87,7 +89,7 @@ export const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "swagger-ui-dist": ["lib/"],
   "jose": ["deps.ts"],
   "libphonenumber-js": ["agent/contacts/"],
-  "zod": ["deps.ts", "contract/", "lib/", "ml/training/run/"],
+  "zod": ["deps.ts", "contract/", "lib/", "ml/training/"],
   "fast-check": [],
   "playwright-core": [],
 };
@@ -111,7 +113,8 @@ export function placeOf(path: string): Place | undefined {
   if (top === "contract" || top === "lib") return { part: "shared", layer: top };
   if (top !== "server" && top !== "ml" && top !== "agent") return undefined;
   if (top === "server" && inside === "dashboard") return { part: "dashboard", layer: "route" };
-  const layer = PART_LAYERS[top][inside] ?? (deeper === undefined ? COMMON_LAYERS[inside] : undefined);
+  const layer = PART_LAYERS[top][`${inside}/${deeper}`] ?? PART_LAYERS[top][inside] ??
+    (deeper === undefined ? COMMON_LAYERS[inside] : undefined);
   return layer && { part: top, layer };
 }
 

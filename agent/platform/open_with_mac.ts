@@ -1,6 +1,6 @@
 /** Owns opening addresses and apps as macOS does. */
 import { StartError } from "../../lib/lifecycle.ts";
-import type { AgentServices } from "../cli/agent_services.ts";
+import type { CommandRunner } from "./command_runner.ts";
 
 const OPEN = "/usr/bin/open";
 
@@ -11,7 +11,7 @@ const OPEN = "/usr/bin/open";
  * @throws StartError when macOS cannot
  */
 export async function openWithMac(
-  { commands }: Pick<AgentServices, "commands">,
+  { commands }: { commands: CommandRunner },
   args: readonly string[],
   { name = args[0] }: { name?: string } = {},
 ): Promise<void> {
