@@ -90,6 +90,11 @@ export const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "jose": ["deps.ts"],
   "libphonenumber-js": ["agent/contacts/"],
   "zod": ["deps.ts", "contract/", "lib/", "ml/training/"],
+  "@types/cli-progress": ["lib/"],
+  "cli-progress": ["lib/"],
+  "commander": ["agent/cli/", "server/cli.ts", "ml/cli/"],
+  "eventsource-parser": ["lib/"],
+  "prom-client": ["lib/"],
   "fast-check": [],
   "playwright-core": [],
 };
