@@ -5,7 +5,7 @@ import { isTestCode } from "./lint_file_rules.ts";
 /** The most lines a function may have, from its first to its closing brace; functions of tests may be longer. */
 export const MAX_FUNCTION_LINES = 60;
 
-const MAX_PARAMETERS = 2;
+const MAX_PARAMETERS = 3;
 
 const TEST_NAME_WORDS = 3;
 
@@ -30,13 +30,13 @@ export const maxFunctionLines: Deno.lint.Rule = {
   },
 };
 
-/** An exported function takes at most two positional parameters, then an options object. */
+/** An exported function takes at most three parameters: two positional ones, then options or a last single value. */
 export const maxParameters: Deno.lint.Rule = {
   create(context) {
     const check = (node: Deno.lint.FunctionDeclaration | Deno.lint.FunctionExpression | null): void => {
-      const [extra, ...more] = node?.params.slice(MAX_PARAMETERS) ?? [];
-      if (extra === undefined || (more.length === 0 && isOptions(extra))) return;
-      const message = "Take at most two positional parameters, then an object called options";
+      const extra = node?.params[MAX_PARAMETERS];
+      if (extra === undefined) return;
+      const message = "Take at most three parameters: put what follows the second into an options object";
       context.report({ range: extra.range, message });
     };
     return {
@@ -120,12 +120,6 @@ export const noSleepInTest: Deno.lint.Rule = {
     };
   },
 };
-
-function isOptions(parameter: Deno.lint.Parameter): boolean {
-  if (parameter.type === "AssignmentPattern") return isOptions(parameter.left as Deno.lint.Parameter);
-  return parameter.type === "ObjectPattern" ||
-    (parameter.type === "Identifier" && /options$/i.test(parameter.name));
-}
 
 function isDenoTest({ callee }: Deno.lint.CallExpression): boolean {
   return callee.type === "MemberExpression" &&

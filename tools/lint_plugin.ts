@@ -8,6 +8,7 @@ import {
   noSleepInTest,
   testName,
 } from "./lint_code_rules.ts";
+import { layers } from "./lint_layer_rule.ts";
 import { explainedIgnore, fileHeader, fileName, maxFileLines, noNotes } from "./lint_file_rules.ts";
 
 const plugin: Deno.lint.Plugin = {
@@ -17,6 +18,7 @@ const plugin: Deno.lint.Plugin = {
     "explained-ignore": explainedIgnore,
     "file-header": fileHeader,
     "file-name": fileName,
+    "layers": layers,
     "max-file-lines": maxFileLines,
     "max-function-lines": maxFunctionLines,
     "max-parameters": maxParameters,

@@ -10,10 +10,11 @@ const HEADER = "/** Owns the words of this example. */\n";
 
 const LONG_BODY = "  work();\n".repeat(MAX_FUNCTION_LINES - 2);
 
-/** Lints one file and returns what was reported as "rule: the source text it points at". */
+/** Lints one file by all rules but the layers; returns reports as "rule: the source text it points at". */
 function lint(source: string, options: { file?: string; header?: string } = {}): string[] {
   const text = (options.header ?? HEADER) + source;
   return Deno.lint.runPlugin(plugin, options.file ?? "example.ts", text)
+    .filter(({ id }) => id !== "style/layers")
     .map(({ id, range }) => `${id.replace("style/", "")}: ${text.slice(...range)}`);
 }
 
@@ -53,7 +54,7 @@ Deno.test("a file is named in snake_case after what it exports", () => {
   }
 });
 
-Deno.test("a source file has at most 400 lines, a test file as many as it needs", () => {
+Deno.test("a source file has at most 350 lines, a test file as many as it needs", () => {
   const full = "work();\n".repeat(MAX_FILE_LINES - 1);
   assert.deepEqual(brokenRules(full), []);
   assert.deepEqual(brokenRules(full + "work();\n"), ["max-file-lines"]);
@@ -74,25 +75,25 @@ Deno.test("a function has at most 60 lines, in a test as many as it needs", () =
   }
 });
 
-Deno.test("an exported function takes two positional parameters and then options", () => {
+Deno.test("an exported function takes at most three parameters", () => {
   const refused = [
-    ["export function f(a: A, b: B, c: C) {}", "c"],
-    ["export default async function f(a: A, b: B, c = 1) {}", "c = 1"],
-    ["export function f(a: A, b: B, options: O, d: D) {}", "options"],
-    ["export function f(a: A, b: B, ...rest: C[]) {}", "...rest: C[]"],
-    ["export class K { m(a: A, b: B, c: C) {} }", "c"],
+    ["export function f(a: A, b: B, c: C, d: D) {}", "d"],
+    ["export default async function f(a: A, b: B, c: C, d = 1) {}", "d = 1"],
+    ["export function f(a: A, b: B, options: O, d: D) {}", "d"],
+    ["export function f(a: A, b: B, c: C, ...rest: D[]) {}", "...rest: D[]"],
+    ["export class K { m(a: A, b: B, c: C, d: D) {} }", "d"],
   ];
   for (const [source = "", found = ""] of refused) {
     assert.deepEqual(lint(source), [`max-parameters: ${found}`], source);
   }
   const accepted = [
     "export function f(a: A, b: B) {}",
+    "export function f(a: A, b: B, c: C) {}",
     "export function f(a: A, b: B, { c }: { c: C }) {}",
     "export function f(a: A, b: B, options: O = {}) {}",
-    "export function f(a: A, b: B, retryOptions?: O) {}",
-    "function f(a: A, b: B, c: C) {}",
-    "export class K { #m(a: A, b: B, c: C) {} private n(a: A, b: B, c: C) {} }",
-    "class K { m(a: A, b: B, c: C) {} }",
+    "function f(a: A, b: B, c: C, d: D) {}",
+    "export class K { #m(a: A, b: B, c: C, d: D) {} private n(a: A, b: B, c: C, d: D) {} }",
+    "class K { m(a: A, b: B, c: C, d: D) {} }",
   ];
   for (const source of accepted) assert.deepEqual(lint(source), [], source);
 });

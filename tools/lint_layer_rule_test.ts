@@ -1,22 +1,32 @@
-/** Tests of the layer check: each planted violation is reported, and the repository itself has none. */
+/** Tests of the layer rules as a lint rule: each planted breach is reported, and no more than that. */
 
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { checkLayers, importGraph, readModules } from "./check_layers.ts";
+import { findCycles } from "./check_cycles.ts";
 import { PACKAGE_HOMES } from "./layer_rules.ts";
+import plugin from "./lint_plugin.ts";
 
 const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
 
-/** Writes a tree of source files to a temporary folder and checks it; reports come as "file:line rule". */
-async function checkTree(files: Record<string, string>): Promise<string[]> {
-  const root = await Deno.makeTempDir({ prefix: "layers_" });
+/** Lints one file by the layer rules alone; reports come as "file:line rule". */
+function layerReports(file: string, source: string): string[] {
+  return Deno.lint.runPlugin(plugin, file, source).filter(({ id }) => id === "style/layers")
+    .map(({ message, range }) => {
+      const line = source.slice(0, range[0]).split("\n").length;
+      return `${file}:${line} ${message.split(":")[0]}`;
+    });
+}
+
+/** Writes a tree of source files to a temporary folder and finds its cycles. */
+async function cyclesOf(files: Record<string, string>): Promise<string[][]> {
+  const root = await Deno.makeTempDir({ prefix: "cycles_" });
   try {
     for (const [path, source] of Object.entries(files)) {
       await Deno.mkdir(join(root, dirname(path)), { recursive: true });
       await Deno.writeTextFile(join(root, path), source);
     }
-    return (await checkLayers(root)).map(({ file, line, rule }) => `${file}:${line} ${rule}`);
+    return await findCycles(root);
   } finally {
     await Deno.remove(root, { recursive: true });
   }
@@ -192,37 +202,34 @@ const PLANTED: readonly { breaks: string; file: string; source: string; report: 
     source: "export {};",
     report: "src/a.ts:1 place",
   },
-  {
-    breaks: "a file does not import itself",
-    file: "lib/a.ts",
-    source: 'import * as self from "./a.ts";',
-    report: "lib/a.ts:1 cycle",
-  },
 ];
 
 for (const { breaks, file, source, report } of PLANTED) {
-  Deno.test(`the layer check enforces: ${breaks}`, async () => {
-    assert.deepEqual(await checkTree({ [file]: source }), [report]);
+  Deno.test(`the layer rules say: ${breaks}`, () => {
+    assert.deepEqual(layerReports(file, source), [report]);
   });
 }
 
-Deno.test("the layer check names a cycle of type imports once, by its shortest walk", async () => {
-  const root = await Deno.makeTempDir({ prefix: "layers_" });
-  try {
-    await Deno.mkdir(join(root, "tests"));
-    await Deno.writeTextFile(join(root, "tests/a.ts"), 'import "./c.ts";\nimport { b } from "./b.ts";');
-    await Deno.writeTextFile(join(root, "tests/b.ts"), 'import type { A } from "./a.ts";');
-    await Deno.writeTextFile(join(root, "tests/c.ts"), 'export { b } from "./b.ts";');
-    assert.deepEqual(await checkLayers(root), [
-      { file: "tests/a.ts", line: 2, rule: "cycle", why: "tests/a.ts -> tests/b.ts -> tests/a.ts" },
-    ]);
-  } finally {
-    await Deno.remove(root, { recursive: true });
-  }
+Deno.test("a cycle of type imports is named once, by its shortest path", async () => {
+  const cycles = await cyclesOf({
+    "tests/a.ts": 'import "./c.ts";\nimport { b } from "./b.ts";',
+    "tests/b.ts": 'import type { A } from "./a.ts";',
+    "tests/c.ts": 'export { b } from "./b.ts";',
+  });
+  assert.deepEqual(cycles, [["tests/a.ts", "tests/b.ts"]]);
 });
 
-Deno.test("the layer check accepts a tree that keeps the rules", async () => {
-  const reports = await checkTree({
+Deno.test("a file that imports itself is a cycle, and a tree without one has none", async () => {
+  assert.deepEqual(await cyclesOf({ "lib/a.ts": 'import * as self from "./a.ts";' }), [["lib/a.ts"]]);
+  assert.deepEqual(await cyclesOf({ "lib/a.ts": 'import "./b.ts";', "lib/b.ts": "export {};" }), []);
+});
+
+Deno.test("this repository has no import cycles", async () => {
+  assert.deepEqual(await findCycles(REPOSITORY), []);
+});
+
+Deno.test("a tree that keeps the layer rules has no reports", () => {
+  const files: Record<string, string> = {
     "contract/sync.ts": 'import { z } from "zod";\nexport const sync = z;',
     "deps.ts": 'export { Hono } from "hono";\nexport { z } from "zod";',
     "lib/config.ts": "export const env = Deno.env.toObject();",
@@ -242,14 +249,12 @@ Deno.test("the layer check accepts a tree that keeps the rules", async () => {
     "agent/chatdb/reader.ts": 'import { DatabaseSync } from "node:sqlite";',
     "ml/engine/llama/llama.ts": 'const llama = await import("node-llama-cpp");',
     "ml/training/ggml/library.ts": "Deno.dlopen(path, {});",
-    "data/downloaded.ts": 'import "npm:anything";',
-  });
-  assert.deepEqual(reports, []);
+  };
+  for (const [file, source] of Object.entries(files)) assert.deepEqual(layerReports(file, source), []);
 });
 
-Deno.test("the layer check reads neither comments nor strings as code", async () => {
-  const reports = await checkTree({
-    "lib/a.ts": `
+Deno.test("neither comments nor strings count as code", () => {
+  const source = `
       // import "npm:a"; Deno.env
       /* import "npm:b"; */
       const text = 'import "npm:c"; Deno.env' + "it's \\" Deno.env";
@@ -257,9 +262,8 @@ Deno.test("the layer check reads neither comments nor strings as code", async ()
       const pattern = /["'\`]Deno.env[/"]/.test(text) ? 6 / 3 / 2 : text.length / 2;
       const store = { import(from: string) { return from; }, export: 1 };
       store.import("npm:e");
-    `,
-  });
-  assert.deepEqual(reports, []);
+    `;
+  assert.deepEqual(layerReports("lib/a.ts", source), []);
 });
 
 Deno.test("every package of deno.json has a home, and every home a package", async () => {
@@ -267,51 +271,3 @@ Deno.test("every package of deno.json has a home, and every home a package", asy
   const homed = Object.keys(PACKAGE_HOMES).filter((name) => !name.startsWith("node:"));
   assert.deepEqual(homed.sort(), Object.keys(imports).sort());
 });
-
-Deno.test("this repository keeps the layer rules", async () => {
-  assert.deepEqual(await checkLayers(REPOSITORY), []);
-});
-
-Deno.test("the layer check sees the same imports in this repository as Deno's own parser", async () => {
-  const modules = await readModules(REPOSITORY);
-  const parsed = await denoGraph([...modules.keys()]);
-  assert.ok(modules.has("tools/check_layers.ts"));
-  for (const [file, targets] of importGraph(modules)) {
-    assert.deepEqual(new Set(targets), parsed.get(file), file);
-  }
-});
-
-/** The local imports of each file by `deno info`, through one temporary module that imports them all. */
-async function denoGraph(files: readonly string[]): Promise<Map<string, Set<string>>> {
-  const base = new URL("..", import.meta.url).href;
-  const entry = await Deno.makeTempFile({ suffix: ".ts" });
-  try {
-    await Deno.writeTextFile(entry, files.map((file) => `import "${new URL(file, base)}";`).join("\n"));
-    const info = await new Deno.Command(Deno.execPath(), {
-      args: ["info", "--json", "--config", join(REPOSITORY, "deno.json"), entry],
-    }).output();
-    const graph: DenoInfo = JSON.parse(new TextDecoder().decode(info.stdout));
-    return new Map(graph.modules.map(({ specifier, dependencies = [] }) => [
-      specifier.replace(base, ""),
-      new Set(dependencies.flatMap((dependency) => localTarget(dependency, base))),
-    ]));
-  } finally {
-    await Deno.remove(entry);
-  }
-}
-
-/** The part of `deno info --json` that this test reads. */
-interface DenoInfo {
-  modules: { specifier: string; dependencies?: DenoDependency[] }[];
-}
-
-interface DenoDependency {
-  code?: { specifier?: string };
-  type?: { specifier?: string };
-}
-
-/** Data files (JSON) are no modules of the layer check. */
-function localTarget({ code, type }: DenoDependency, base: string): string[] {
-  const target = code?.specifier ?? type?.specifier ?? "";
-  return target.startsWith(base) && !target.endsWith(".json") ? [target.replace(base, "")] : [];
-}
