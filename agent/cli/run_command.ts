@@ -1,5 +1,5 @@
 /** Owns `agent run`: the agent that stays, as the login service starts it. */
-import { systemClock } from "../../lib/jobs/job_clock.ts";
+import { systemClock } from "../../lib/clock.ts";
 import { createLogger } from "../../lib/log.ts";
 import { addressBookSignature } from "../contacts/address_book_signature.ts";
 import { agentStateStore } from "../run/agent_state.ts";

@@ -1,6 +1,6 @@
 /** Owns what runs beside the agent that stays: drafting by itself where it is wanted, and keeping its log small. */
 import type { DraftClient } from "../clients/draft_client.ts";
-import { type Clock, systemClock } from "../../lib/jobs/job_clock.ts";
+import { type Clock, systemClock } from "../../lib/clock.ts";
 import { createLogger } from "../../lib/log.ts";
 import { logFieldsOfError } from "../../lib/errors.ts";
 import { keepLogSmall } from "../service/log_keeper.ts";

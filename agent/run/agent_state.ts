@@ -1,6 +1,6 @@
 /** Owns the state of a running agent, as the status command, the menubar and the doctor show it. */
 import { join } from "node:path";
-import type { Clock } from "../../lib/jobs/job_clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 import { countField, objectField, type StateFile, stateFile, textField } from "../platform/state_file.ts";
 
 /**

@@ -1,6 +1,6 @@
 /** Owns noticing that Messages has written: by file events at once, and by a poll that misses nothing. */
 import { basename, dirname } from "node:path";
-import type { Clock } from "../../lib/jobs/job_clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 import type { WatchFolder } from "./folder_events.ts";
 
 export interface DatabaseWatcherOptions {

@@ -1,7 +1,7 @@
 /** Owns `agent run`: sends everything, then stays and sends what comes, whatever goes wrong in between. */
 import { backoffMs } from "../../lib/backoff.ts";
 import { logFieldsOfError } from "../../lib/errors.ts";
-import type { Clock } from "../../lib/jobs/job_clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 import type { Logger } from "../../lib/log.ts";
 import { releaseMemory } from "../../lib/memory.ts";
 import { countRowsAfter } from "../chatdb/file/backlog.ts";

@@ -1,5 +1,5 @@
 /** Owns waiting for a time or for something to happen, whichever comes first. */
-import type { Clock } from "../../lib/jobs/job_clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 
 export interface BellWait {
   /** `Infinity` waits for the bell alone. */

@@ -1,5 +1,5 @@
 /** Owns looking after the service's log while the agent runs. */
-import type { Clock } from "../../lib/jobs/job_clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 
 const LOOK_INTERVAL_MS = 60 * 60_000;
 

@@ -1,7 +1,7 @@
 /** Owns when the running agent drafts by itself: a while after a sync, one round at a time, again after a failure. */
 import { backoffMs } from "../../lib/backoff.ts";
 import { logFieldsOfError } from "../../lib/errors.ts";
-import type { Clock } from "../../lib/jobs/job_clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { AgentState } from "../run/agent_state.ts";
 import { type AutomaticRound, QUIET_MS } from "./automatic_suggestions.ts";

@@ -1,6 +1,6 @@
 /** Payloads and results of jobs: JSON in Deno KV while they are small, in a file of the job's own folder when not. */
 import { join } from "node:path";
-import type { Clock } from "./job_clock.ts";
+import type { Clock } from "../clock.ts";
 import { commit } from "./commit.ts";
 import { PermanentJobError } from "./job_errors.ts";
 import { type BodyName, type BodyRef, idOfKey, type JobKeys } from "./record.ts";

@@ -1,7 +1,7 @@
 /** Runs one claimed job through its handler and writes what became of it. */
 import { backoffMs, type BackoffOptions } from "../backoff.ts";
 import { encodeBody, type JobBodies, type PreparedBody } from "./bodies.ts";
-import type { Clock } from "./job_clock.ts";
+import type { Clock } from "../clock.ts";
 import { PermanentJobError, RetryLaterError } from "./job_errors.ts";
 import type { JobLease } from "./lease.ts";
 import type { TaskPauses } from "./pauses.ts";

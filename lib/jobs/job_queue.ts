@@ -1,6 +1,6 @@
 /** The job queue's contract: what every adapter offers, whatever store keeps its ledger. */
 
-import type { Clock } from "./job_clock.ts";
+import type { Clock } from "../clock.ts";
 import type { Logger } from "../log.ts";
 
 /** What one kind of job takes, gives back and reports on the way. All of it must survive JSON. */

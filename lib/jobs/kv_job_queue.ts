@@ -2,7 +2,7 @@
 import type { BackoffOptions } from "../backoff.ts";
 import { join } from "node:path";
 import { encodeBody, JobBodies } from "./bodies.ts";
-import { type Clock, systemClock } from "./job_clock.ts";
+import { type Clock, systemClock } from "../clock.ts";
 import { onBell } from "./notification.ts";
 import { ApiError } from "../errors.ts";
 import type { UntypedHandlers } from "./execution.ts";

@@ -1,5 +1,5 @@
 /** One running job's hold on its record: renewed until released, telling the handler when it is lost. */
-import type { Clock } from "./job_clock.ts";
+import type { Clock } from "../clock.ts";
 import { type JobAbortCause, JobAbortedError } from "./job_errors.ts";
 import type { PreparedBody } from "./bodies.ts";
 import type { JobLedger } from "./store.ts";

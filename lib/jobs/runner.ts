@@ -1,7 +1,7 @@
 /** Runs the jobs of one queue in this process: claims what is due, a bounded number at a time, and sweeps up after crashes. */
 import type { BackoffOptions } from "../backoff.ts";
 import type { JobBodies } from "./bodies.ts";
-import type { Clock } from "./job_clock.ts";
+import type { Clock } from "../clock.ts";
 import type { JobAbortCause } from "./job_errors.ts";
 import { execute, type ExecutionParts, type UntypedHandlers } from "./execution.ts";
 import type { JobIndex } from "./index_queries.ts";

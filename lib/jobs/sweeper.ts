@@ -1,6 +1,6 @@
 /** Looks over a queue's ledger at intervals: dead leases, jobs no bell rang for, expired records, files left behind. */
 import type { JobBodies } from "./bodies.ts";
-import type { Clock } from "./job_clock.ts";
+import type { Clock } from "../clock.ts";
 import type { JobIndex } from "./index_queries.ts";
 import type { JobLedger } from "./store.ts";
 import { idOfKey, isFinal } from "./record.ts";

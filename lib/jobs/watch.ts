@@ -1,5 +1,5 @@
 /** Follows one job's record as it changes, in this process and in others. */
-import type { Clock } from "./job_clock.ts";
+import type { Clock } from "../clock.ts";
 import type { JobLedger } from "./store.ts";
 import { isFinal, type JobKeys, type JobRecord } from "./record.ts";
 

@@ -1,7 +1,7 @@
 /** Owns what goes on between server and ml without a request: when jobs are followed to their end, and the outbox emptied. */
 import { backoffMs } from "../../../lib/backoff.ts";
 import { logFieldsOfError } from "../../../lib/errors.ts";
-import { type Clock, systemClock } from "../../../lib/jobs/job_clock.ts";
+import { type Clock, systemClock } from "../../../lib/clock.ts";
 import { isDatabaseUnavailable } from "../../store/database_errors.ts";
 import { MlMessenger, type MlMessengerOptions } from "./outbox_dispatcher.ts";
 import type { JobFollower } from "./training_job_sync.ts";

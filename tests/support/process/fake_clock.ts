@@ -1,5 +1,5 @@
 /** A clock that stands still until a test moves it. */
-import type { Clock } from "../../../lib/jobs/job_clock.ts";
+import type { Clock } from "../../../lib/clock.ts";
 
 interface Timer {
   at: number;

@@ -1,4 +1,4 @@
-/** The clock that the job queue tells time and sets timers by, so that tests can turn it themselves. */
+/** A clock that tells time and sets timers, so that tests can turn it themselves. */
 
 export interface Clock {
   /** Epoch milliseconds. */
