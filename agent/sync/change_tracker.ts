@@ -2,7 +2,7 @@
 import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
 import type { SkipReason } from "../chatdb/messages/message_class.ts";
 import type { RowOutcome } from "../chatdb/messages/row_reader.ts";
-import { stampSumOf } from "../chatdb/messages/row_timestamps.ts";
+import { timestampChecksum } from "../chatdb/messages/row_timestamps.ts";
 import { countField, numberField, objectField, textField } from "../platform/state_file.ts";
 import { wireMessageOf } from "./message_mapping.ts";
 import {
@@ -118,7 +118,7 @@ function stateOfMessage(message: ChatMessage): string {
 /** A row that Messages has finished, as far as one can tell. */
 export type FinishedRow =
   | Pick<Extract<RowOutcome, { kind: "message" }>, "kind" | "message">
-  | Extract<RowOutcome, { kind: "passed" }>;
+  | Extract<RowOutcome, { kind: "skipped" }>;
 
 /** How a row is seen now. */
 export function stateOf(outcome: FinishedRow): string {
@@ -161,14 +161,14 @@ export function noteOutcome(
   if (outcome === null) {
     noteStamps(ledger.stamps, { rowId, sum: 0 });
     ledger.watched.delete(rowId);
-  } else if (outcome.kind === "unfinished") {
+  } else if (outcome.kind === "incomplete") {
     if (!ledger.watched.has(rowId)) {
       ledger.watched.set(rowId, { state: UNFINISHED_STATE, untilMs: nowMs + WATCH_MS });
     }
   } else {
-    const sum = outcome.kind === "message" ? stampSumOf(outcome.message) : stamps.get(rowId);
+    const sum = outcome.kind === "message" ? timestampChecksum(outcome.message) : stamps.get(rowId);
     if (sum !== undefined) noteStamps(ledger.stamps, { rowId, sum });
-    const isWaiting = outcome.kind === "passed" && WAITING.includes(outcome.reason);
+    const isWaiting = outcome.kind === "skipped" && WAITING.includes(outcome.reason);
     if (isWaiting || ledger.watched.has(rowId)) watchRow(ledger, rowId, { outcome, nowMs });
   }
 }

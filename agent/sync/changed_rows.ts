@@ -38,18 +38,18 @@ const BLOCKS_AT_ONCE = 20;
 
 /** Rows whose stamps have changed: single ones among the newest, and before them, in a full scan, whole blocks. */
 export async function* changedStamps(
-  reader: Pick<MessageReader, "findStampedRows">,
+  reader: Pick<MessageReader, "findTimestamps">,
   { stamps }: Pick<ChangeLedger, "stamps">,
   { lastRowId, scan }: { lastRowId: number; scan: ChangeScan },
 ): AsyncGenerator<ChangedStamps> {
   const { lastOlderRowId } = stamps;
   for (let first = 1, turn = 1; scan === "full" && first <= lastOlderRowId; first += BLOCK_ROWS, turn++) {
-    const sums = reader.findStampedRows(first, first + BLOCK_ROWS - 1);
+    const sums = reader.findTimestamps(first, first + BLOCK_ROWS - 1);
     const digest = blockDigestOf(sums);
     if (digest !== (stamps.older.get(first) ?? null)) yield { sums, block: { firstRowId: first, digest } };
     if (turn % BLOCKS_AT_ONCE === 0) await delay(0);
   }
-  const found = reader.findStampedRows(lastOlderRowId + 1, lastRowId);
+  const found = reader.findTimestamps(lastOlderRowId + 1, lastRowId);
   const lost = [...stamps.recent.keys()].filter((rowId) => !found.has(rowId));
   const changed = [...found].filter(([rowId, sum]) => stamps.recent.get(rowId) !== sum);
   yield { sums: new Map([...lost.map((rowId) => [rowId, 0] as const), ...changed]), block: null };
@@ -80,7 +80,7 @@ export function findWatched(
   const changed: RowOutcome[] = [];
   for (const [rowId, outcome] of outcomes) {
     const before = ledger.watched.get(rowId)?.state ?? "";
-    const after = outcome === null || outcome.kind === "unfinished" ? null : stateOf(outcome);
+    const after = outcome === null || outcome.kind === "incomplete" ? null : stateOf(outcome);
     if (after === before || (outcome !== null && after === null)) continue;
     if (outcome !== null) changed.push(outcome);
     for (const state of [before, after ?? ""]) targets.add(tapbackTargetIn(state) ?? "");

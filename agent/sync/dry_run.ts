@@ -96,7 +96,7 @@ function countDeleted(database: ChatDatabase, { rowId, cursor }: SyncStart): num
   const { deletedId, putAway } = cursor.changes;
   const known = new Set(putAway);
   const gone = finder.deletedAfter(deletedId, { limit: Number.MAX_SAFE_INTEGER }).guids.length;
-  return gone + [...finder.putAway(rowId).keys()].filter((id) => !known.has(id)).length;
+  return gone + [...finder.recentlyDeleted(rowId).keys()].filter((id) => !known.has(id)).length;
 }
 
 /**

@@ -7,7 +7,7 @@ import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
 import { DeletionFinder } from "../chatdb/messages/deleted_messages.ts";
 import { RowsRenumberedError } from "../chatdb/file/identity.ts";
 import { MessageReader } from "../chatdb/messages/message_reader.ts";
-import { stampSumOf } from "../chatdb/messages/row_timestamps.ts";
+import { timestampChecksum } from "../chatdb/messages/row_timestamps.ts";
 import type { ServerClient } from "../clients/server_client.ts";
 import type { StateFile } from "../platform/state_file.ts";
 import {
@@ -209,7 +209,7 @@ class MessageSync {
 
   /** Sends the messages again whose tapbacks are gone, however old those were. */
   async #sendUnreacted({ lastRowId }: Mark): Promise<void> {
-    const lost = this.#reader.lostTapbacks();
+    const lost = this.#reader.deletedTapbacks();
     const targets = knownRows(this.#reader, new Set(lost.values()), { lastRowId });
     await this.#sendAgain(findAgain(this.#reader, targets, { lastRowId, nowMs: this.#now() }));
     this.#reader.forgetTapbacks(lost);
@@ -219,12 +219,12 @@ class MessageSync {
   async #sendPutAway(mark: Mark): Promise<void> {
     const { lastRowId } = mark;
     const before = this.#ledger.putAway;
-    const putAway = this.#deletions.putAway(lastRowId);
+    const putAway = this.#deletions.recentlyDeleted(lastRowId);
     await this.#sender.delete([...putAway].flatMap(([rowId, guid]) => before.has(rowId) ? [] : [guid]));
     const left = [...before].filter((rowId) => !putAway.has(rowId));
     const found = findAgain(this.#reader, left, { lastRowId, nowMs: this.#now() });
     await this.#sendAgain(found);
-    const unfinished = left.filter((rowId) => found.outcomes.get(rowId)?.kind === "unfinished");
+    const unfinished = left.filter((rowId) => found.outcomes.get(rowId)?.kind === "incomplete");
     notePutAway(this.#ledger, [...putAway.keys(), ...unfinished]);
     await this.#save(mark);
   }
@@ -243,14 +243,14 @@ class MessageSync {
   #note(round: GatheredMessages): void {
     const nowMs = this.#now();
     for (const message of round.messages) {
-      noteStamps(this.#ledger.stamps, { rowId: message.rowId, sum: stampSumOf(message) });
+      noteStamps(this.#ledger.stamps, { rowId: message.rowId, sum: timestampChecksum(message) });
     }
     for (const message of newestRows(round.messages)) {
       watchRow(this.#ledger, message.rowId, { outcome: { kind: "message", message }, nowMs });
     }
     for (const row of round.passed) {
-      noteStamps(this.#ledger.stamps, { rowId: row.rowId, sum: row.stampSum });
-      watchRow(this.#ledger, row.rowId, { outcome: { kind: "passed", ...row }, nowMs });
+      noteStamps(this.#ledger.stamps, { rowId: row.rowId, sum: row.timestampChecksum });
+      watchRow(this.#ledger, row.rowId, { outcome: { kind: "skipped", ...row }, nowMs });
     }
     this.#counts.skipped += round.passed.length;
     this.#counts.undecodable += round.undecodable;

@@ -1,6 +1,6 @@
 /** Owns gathering what one round of a sync sends: enough for few requests, little enough for small memory. */
 import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
-import type { PassedRow } from "../chatdb/messages/message_batch.ts";
+import type { SkippedRow } from "../chatdb/messages/message_batch.ts";
 import type { MessageReader } from "../chatdb/messages/message_reader.ts";
 
 /** Messages after a mark, in the order they were written. */
@@ -12,7 +12,7 @@ export interface GatheredMessages {
   readonly lastGuid: string | null;
   /** How many rows were read, and those of them that are no messages. */
   readonly rows: number;
-  readonly passed: readonly PassedRow[];
+  readonly passed: readonly SkippedRow[];
   /** Messages without words because their body could not be decoded. */
   readonly undecodable: number;
   readonly hasMore: boolean;
@@ -50,20 +50,20 @@ export function gatherMessages(
   { nowMs, markGuid = null, messages: enough = DEFAULT_MESSAGES }: GatheringOptions,
 ): GatheredMessages {
   const messages: ChatMessage[] = [];
-  const passed: PassedRow[] = [];
+  const passed: SkippedRow[] = [];
   const limit = Math.min(ROWS_AT_ONCE, enough);
   let [lastRowId, lastGuid, undecodable, textUnits] = [rowId, markGuid, 0, 0];
   while (true) {
     const batch = reader.readAfter(lastRowId, { limit, nowMs, markGuid: lastGuid });
     messages.push(...batch.messages);
-    passed.push(...batch.passed);
+    passed.push(...batch.skippedRows);
     ({ lastRowId, lastGuid } = batch);
     undecodable += batch.undecodableCount;
     textUnits += textUnitsOf(batch.messages);
     if (batch.hasMore && messages.length < enough && textUnits < MAX_TEXT_UNITS) continue;
-    const { hasMore, heldBackRowId } = batch;
+    const { hasMore, incompleteRowId } = batch;
     const rows = messages.length + passed.length;
-    const heldBack = heldBackRowId !== null;
+    const heldBack = incompleteRowId !== null;
     return { messages, lastRowId, lastGuid, rows, passed, undecodable, hasMore, heldBack };
   }
 }

@@ -6,7 +6,7 @@
 import { countField, numberField, objectField, textField } from "../platform/state_file.ts";
 import { digestOf } from "./wire_text.ts";
 
-/** A row and what its stamps sum up to (`stampSumOf`); 0 for none. */
+/** A row and what its stamps sum up to (`timestampChecksum`); 0 for none. */
 export interface StampedRow {
   readonly rowId: number;
   readonly sum: number;

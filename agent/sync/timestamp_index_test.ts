@@ -43,7 +43,7 @@ class World {
     const lastRowId = this.#rows.length;
     foldStamps(this.#stamps, lastRowId);
     let again = 0;
-    const reader = { findStampedRows: (first: number, last: number) => this.#stampedRows(first, last) };
+    const reader = { findTimestamps: (first: number, last: number) => this.#stampedRows(first, last) };
     for await (
       const { sums, block } of changedStamps(reader, { stamps: this.#stamps }, { lastRowId, scan })
     ) {

@@ -61,8 +61,8 @@ function readDecoded(path: string, onPage: OnPage): void {
   using database = new ChatDatabase(path);
   const reader = new MessageReader(database);
   for (let rowId = 0, hasMore = true; hasMore;) {
-    const batch = reader.readAfter(rowId, { limit: PAGE_ROWS, nowMs: Date.now(), settleMs: 0 });
-    onPage({ rows: batch.messages.length + batch.passed.length, results: batch.messages.length });
+    const batch = reader.readAfter(rowId, { limit: PAGE_ROWS, nowMs: Date.now(), gracePeriodMs: 0 });
+    onPage({ rows: batch.messages.length + batch.skippedRows.length, results: batch.messages.length });
     ({ lastRowId: rowId, hasMore } = batch);
   }
 }

@@ -5,7 +5,7 @@ import { selectList } from "../file/schema.ts";
 import { bytesOf, integerOf, textOf, wordsOf } from "../file/sql_value.ts";
 
 /** A message of the owner as Messages keeps book of it. */
-export interface OwnMessage {
+export interface SentMessage {
   readonly rowId: number;
   /** The decoded words; '' for none. */
   readonly text: string;
@@ -16,7 +16,7 @@ export interface OwnMessage {
   readonly error: number;
 }
 
-/** Columns in the order of `readOwnMessages`. */
+/** Columns in the order of `readSentMessages`. */
 const COLUMNS = [
   "ROWID",
   "text",
@@ -29,10 +29,10 @@ const COLUMNS = [
 ];
 
 /** Reads the owner's messages of `chatIds` after a row, oldest first. Notes of the system and tapbacks are left out. */
-export function readOwnMessages(
+export function readSentMessages(
   database: ChatDatabase,
   { chatIds, afterRowId }: { chatIds: readonly number[]; afterRowId: number },
-): OwnMessage[] {
+): SentMessage[] {
   const { schema } = database;
   const isPlain = ["item_type", "associated_message_type"]
     .filter((column) => schema.get("message")?.has(column))

@@ -10,7 +10,7 @@ import { fileSignature } from "../file/database_file.ts";
 import { isMarkMoved, RowsRenumberedError } from "../file/identity.ts";
 import { MessageReader } from "./message_reader.ts";
 import type { RowOutcome } from "./row_reader.ts";
-import { stampSumOf } from "./row_timestamps.ts";
+import { timestampChecksum } from "./row_timestamps.ts";
 
 const AT = "2024-06-01T12:00:00Z";
 const EDITED_AT = "2024-06-01T12:05:00.250Z";
@@ -53,8 +53,8 @@ Deno.test("edited and unsent rows are found by their stamps within the rows that
     editMessage(db, { message: first, text: "edited", at: EDITED_AT });
     unsendMessage(db, { message: third, at: EDITED_AT });
     const atMs = Date.parse(EDITED_AT);
-    assert.deepEqual([...reader.findStampedRows(1, 3).keys()], [first.rowId, third.rowId]);
-    assert.deepEqual([...reader.findStampedRows(2, 3).keys()], [third.rowId]);
+    assert.deepEqual([...reader.findTimestamps(1, 3).keys()], [first.rowId, third.rowId]);
+    assert.deepEqual([...reader.findTimestamps(2, 3).keys()], [third.rowId]);
     const { messages } = reader.readAfter(0, { nowMs: Date.now() });
     assert.deepEqual(messages.map(({ changedAtMs }) => changedAtMs), [atMs, null, atMs]);
     assert.deepEqual(messages.map(({ editedAtMs }) => editedAtMs), [atMs, null, null]);
@@ -67,7 +67,7 @@ Deno.test("a message has the times at which it was read and delivered, and a row
     const [early, late] = [AT, EDITED_AT].map((at) => db.store.appleDate(new Date(at)));
     setStamps(db, read, { date_read: late ?? null, is_read: 1 });
     setStamps(db, mine, { date_delivered: early ?? null, date_read: late ?? null });
-    assert.deepEqual([...reader.findStampedRows(1, 3).keys()], [read.rowId, mine.rowId]);
+    assert.deepEqual([...reader.findTimestamps(1, 3).keys()], [read.rowId, mine.rowId]);
     const { messages } = reader.readAfter(0, { nowMs: Date.now() });
     assert.deepEqual(messages.map(({ readAtMs, deliveredAtMs }) => [readAtMs, deliveredAtMs]), [
       [null, null],
@@ -83,7 +83,7 @@ Deno.test("a message that was read but has no time for it, or the greatest integ
     setStamps(db, undated, { date_read: 0, is_read: 1 });
     setStamps(db, greatest, { date_read: 9_223_372_036_854_775_807n, is_read: 1 });
     setStamps(db, never, { date_read: null, date_delivered: null });
-    assert.equal(reader.findStampedRows(1, 3).size, 0);
+    assert.equal(reader.findTimestamps(1, 3).size, 0);
     const { messages } = reader.readAfter(0, { nowMs: Date.now() });
     assert.deepEqual(messages.map(({ readAtMs }) => readAtMs), [null, null, null]);
   }));
@@ -102,8 +102,8 @@ Deno.test("whatever a row's stamps are, the search and the record agree on them"
     fc.assert(fc.property(columns, (stamps) => {
       setStamps(db, message, stamps);
       const { messages } = new MessageReader(database).readAfter(0, { nowMs: Date.now() });
-      const sum = stampSumOf(messages[0] ?? assert.fail());
-      assert.equal(reader.findStampedRows(1, 1).get(message.rowId) ?? 0, sum);
+      const sum = timestampChecksum(messages[0] ?? assert.fail());
+      assert.equal(reader.findTimestamps(1, 1).get(message.rowId) ?? 0, sum);
     }));
   }));
 
@@ -117,7 +117,7 @@ Deno.test("a stamp that comes or goes later always changes the sum, whatever the
       return [name, times.length === 0 ? null : Math.max(...times)];
     })) as typeof before;
     const isSame = names.every((name) => before[name] === grown[name]);
-    assert.equal(stampSumOf(before) === stampSumOf(grown), isSame);
+    assert.equal(timestampChecksum(before) === timestampChecksum(grown), isSame);
   }));
 });
 
@@ -128,7 +128,7 @@ Deno.test("a database that lacks the columns of some stamps, or of all, has none
   assert.ok(first && second);
   const found = () => {
     using database = new ChatDatabase(db.store.path);
-    return [...new MessageReader(database).findStampedRows(0, 10).keys()];
+    return [...new MessageReader(database).findTimestamps(0, 10).keys()];
   };
   assert.deepEqual(found(), []);
   setStamps(db, first, { date_read: 700_000_000 });
@@ -166,7 +166,7 @@ Deno.test("a draft for later is passed over, and a message under the same ROWID 
     const chat = db.addChat({ identifier: ANA });
     const draft = addSendLater(db, { chat, sentAt: "2100-01-01T00:00:00Z", text: "happy new year" });
     const read = () => reader.readRows([draft.rowId], { nowMs: Date.now() }).get(draft.rowId);
-    assert.deepEqual(read(), { kind: "passed", reason: "scheduled", targetGuid: null });
+    assert.deepEqual(read(), { kind: "skipped", reason: "scheduled", targetGuid: null });
     db.store.update("message", {
       rowId: draft.rowId,
       set: { is_sent: 1, date: db.store.appleDate(new Date(AT)) },

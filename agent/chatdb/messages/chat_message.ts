@@ -1,6 +1,6 @@
 /** Owns the record of one message as the agent sees it, whatever release of macOS stored it. */
 import type { Conversation } from "../chats/conversation.ts";
-import type { RowStamps } from "./row_timestamps.ts";
+import type { RowTimestamps } from "./row_timestamps.ts";
 
 export type MessageDirection = "incoming" | "outgoing";
 
@@ -45,7 +45,7 @@ export interface MessageReaction {
  * A message to be synced, with the stamps of its row. Its strings hold neither NUL nor lone surrogates, and optional ones
  * are never ''.
  */
-export interface ChatMessage extends RowStamps {
+export interface ChatMessage extends RowTimestamps {
   rowId: number;
   guid: string;
   /** Null for an orphan: Messages has joined the row to no chat. */

@@ -14,7 +14,7 @@ export interface Deletions {
 export class DeletionFinder {
   readonly #selectLast: Query;
   readonly #selectAfter: Query;
-  readonly #selectPutAway: Query;
+  readonly #selectRecentlyDeleted: Query;
 
   constructor(database: ChatDatabase) {
     const { schema } = database;
@@ -25,7 +25,7 @@ export class DeletionFinder {
         SELECT ROWID, guid, EXISTS (SELECT 1 FROM message WHERE message.guid = deleted_messages.guid)
         FROM deleted_messages WHERE ROWID > ? ORDER BY ROWID LIMIT ?`)
       : () => [];
-    this.#selectPutAway = schema.has("chat_recoverable_message_join")
+    this.#selectRecentlyDeleted = schema.has("chat_recoverable_message_join")
       ? database.prepare(`
         SELECT message.ROWID, message.guid FROM message
         WHERE message.ROWID IN (SELECT message_id FROM chat_recoverable_message_join) AND message.ROWID <= ?
@@ -48,9 +48,9 @@ export class DeletionFinder {
   }
 
   /** The guids of the rows up to `lastRowId` that lie in Recently Deleted, by their ROWIDs. */
-  putAway(lastRowId: number): Map<number, string> {
+  recentlyDeleted(lastRowId: number): Map<number, string> {
     return new Map(
-      this.#selectPutAway(lastRowId).map(([rowId, guid]) => [integerOf(rowId), textOf(guid) ?? ""]),
+      this.#selectRecentlyDeleted(lastRowId).map(([rowId, guid]) => [integerOf(rowId), textOf(guid) ?? ""]),
     );
   }
 }

@@ -66,10 +66,10 @@ Deno.test("rows in Recently Deleted are told with their guids, and no longer whe
     const [one, two] = textsOf(db, 2);
     assert.ok(one && two);
     for (const message of [one, two]) db.moveToRecentlyDeleted(message, AT);
-    assert.deepEqual([...finder.putAway(9)], [[one.rowId, one.guid], [two.rowId, two.guid]]);
-    assert.deepEqual([...finder.putAway(one.rowId)], [[one.rowId, one.guid]]);
+    assert.deepEqual([...finder.recentlyDeleted(9)], [[one.rowId, one.guid], [two.rowId, two.guid]]);
+    assert.deepEqual([...finder.recentlyDeleted(one.rowId)], [[one.rowId, one.guid]]);
     db.recoverMessage(one, AT);
-    assert.deepEqual([...finder.putAway(9).values()], [two.guid]);
+    assert.deepEqual([...finder.recentlyDeleted(9).values()], [two.guid]);
   }));
 
 for (const generation of ["el_capitan", "monterey"] as const) {
@@ -78,7 +78,7 @@ for (const generation of ["el_capitan", "monterey"] as const) {
       const [message] = textsOf(db, 2);
       assert.ok(message);
       db.deleteMessage(message);
-      assert.deepEqual([finder.putAway(9).size, finder.deletedAfter(0, { limit: 9 }).guids], [0, [
+      assert.deepEqual([finder.recentlyDeleted(9).size, finder.deletedAfter(0, { limit: 9 }).guids], [0, [
         message.guid,
       ]]);
     }, generation));

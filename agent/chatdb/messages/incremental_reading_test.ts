@@ -9,7 +9,7 @@ import { MessageReader } from "./message_reader.ts";
 
 const AT = "2024-06-01T12:00:00Z";
 const ANA = "+15550100001";
-const SETTLE_MS = 10_000;
+const GRACE_PERIOD_MS = 10_000;
 
 /** A chat.db with its writer and a reader on another connection. */
 function withReader(use: (db: ChatDb, reader: MessageReader) => void): void {
@@ -23,8 +23,8 @@ function withReader(use: (db: ChatDb, reader: MessageReader) => void): void {
   }
 }
 
-/** A present in which everything written so far has settled. */
-const settled = () => Date.now() + 2 * SETTLE_MS;
+/** A present after the grace period of everything written so far. */
+const afterGracePeriod = () => Date.now() + 2 * GRACE_PERIOD_MS;
 
 Deno.test("batches follow the order of writing, not of dates, and end exactly", () =>
   withReader((db, reader) => {
@@ -35,18 +35,18 @@ Deno.test("batches follow the order of writing, not of dates, and end exactly", 
     addTapback(db, { to: sent[0] ?? assert.fail(), from: ANA, kind: "like", sentAt: AT });
     const texts: (string | null)[] = [];
     const marks: number[] = [];
-    let batch = reader.readAfter(0, { limit: 3, nowMs: settled() });
+    let batch = reader.readAfter(0, { limit: 3, nowMs: afterGracePeriod() });
     while (true) {
       texts.push(...batch.messages.map(({ text }) => text));
       marks.push(batch.lastRowId);
       if (!batch.hasMore) break;
-      batch = reader.readAfter(batch.lastRowId, { limit: 3, nowMs: settled() });
+      batch = reader.readAfter(batch.lastRowId, { limit: 3, nowMs: afterGracePeriod() });
     }
     assert.deepEqual(texts, ["2024", "2019", "2023", "2018", "2022", "2021"]);
     assert.deepEqual(marks, [3, 6, 7], "the skipped tapback moves the mark");
-    const none = reader.readAfter(7, { limit: 3, nowMs: settled() });
+    const none = reader.readAfter(7, { limit: 3, nowMs: afterGracePeriod() });
     assert.deepEqual([none.messages, none.lastRowId, none.hasMore], [[], 7, false]);
-    assert.equal(reader.readAfter(0, { limit: 7, nowMs: settled() }).hasMore, false);
+    assert.equal(reader.readAfter(0, { limit: 7, nowMs: afterGracePeriod() }).hasMore, false);
   }));
 
 Deno.test("gaps in the ROWIDs are stepped over", () =>
@@ -54,7 +54,7 @@ Deno.test("gaps in the ROWIDs are stepped over", () =>
     const chat = db.addChat({ identifier: ANA });
     const messages = [1, 2, 3, 4].map((n) => db.addMessage({ chat, from: ANA, sentAt: AT, text: `${n}` }));
     for (const gone of messages.slice(1, 3)) db.deleteMessage(gone);
-    const batch = reader.readAfter(0, { limit: 2, nowMs: settled() });
+    const batch = reader.readAfter(0, { limit: 2, nowMs: afterGracePeriod() });
     assert.deepEqual(batch.messages.map(({ rowId }) => rowId), [1, 4]);
     assert.equal(batch.hasMore, false);
   }));
@@ -74,26 +74,26 @@ Deno.test("a row without its chat is held back, and read with its chat when that
     const nowMs = Date.now();
     const held = reader.readAfter(0, { nowMs });
     assert.deepEqual(held.messages.map(({ text }) => text), ["first"]);
-    assert.deepEqual([held.lastRowId, held.heldBackRowId, held.hasMore], [1, late.rowId, false]);
+    assert.deepEqual([held.lastRowId, held.incompleteRowId, held.hasMore], [1, late.rowId, false]);
     db.joinMessage(late, chat);
     const rest = reader.readAfter(held.lastRowId, { nowMs });
     assert.deepEqual(rest.messages.map(({ text, conversation }) => [text, conversation?.id]), [
       ["late", ANA],
       ["after", ANA],
     ]);
-    assert.equal(rest.heldBackRowId, null);
+    assert.equal(rest.incompleteRowId, null);
   }));
 
 Deno.test("a row that stays without a chat is read as an orphan after the settle window, however old its date", () =>
   withReader((db, reader) => {
     const lost = db.addMessage({ chat: null, from: ANA, sentAt: "2019-01-01T00:00:00Z", text: "lost" });
     const writtenMs = Deno.statSync(`${db.store.path}-wal`).mtime?.getTime() ?? assert.fail();
-    for (const nowMs of [writtenMs, writtenMs + SETTLE_MS - 1]) {
-      assert.equal(reader.readAfter(0, { nowMs }).heldBackRowId, lost.rowId);
+    for (const nowMs of [writtenMs, writtenMs + GRACE_PERIOD_MS - 1]) {
+      assert.equal(reader.readAfter(0, { nowMs }).incompleteRowId, lost.rowId);
     }
-    const batch = reader.readAfter(0, { nowMs: writtenMs + SETTLE_MS });
+    const batch = reader.readAfter(0, { nowMs: writtenMs + GRACE_PERIOD_MS });
     assert.deepEqual(batch.messages.map(({ text, conversation }) => [text, conversation]), [["lost", null]]);
-    assert.equal(reader.readAfter(0, { nowMs: writtenMs, settleMs: 0 }).messages.length, 1);
+    assert.equal(reader.readAfter(0, { nowMs: writtenMs, gracePeriodMs: 0 }).messages.length, 1);
   }));
 
 Deno.test("orphans of a database that is not being written hold nothing up", () =>
@@ -110,7 +110,7 @@ Deno.test("a row whose text or file is still to come is held back, then read or 
     const parts = [{ attachmentGuid: "at_0_X" }];
     const photo = db.addMessage({ chat, from: ANA, sentAt: AT, parts });
     const nowMs = Date.now();
-    assert.equal(reader.readAfter(0, { nowMs }).heldBackRowId, photo.rowId);
+    assert.equal(reader.readAfter(0, { nowMs }).incompleteRowId, photo.rowId);
     const file = { guid: "at_0_X", original_guid: "at_0_X", transfer_name: "a.png", mime_type: "image/png" };
     const attachmentId = db.store.insert("attachment", file);
     db.store.insert("message_attachment_join", { message_id: photo.rowId, attachment_id: attachmentId });
@@ -118,15 +118,15 @@ Deno.test("a row whose text or file is still to come is held back, then read or 
       1,
     ]);
     const blank = db.addMessage({ chat, from: ANA, sentAt: AT });
-    assert.equal(reader.readAfter(photo.rowId, { nowMs: Date.now() }).heldBackRowId, blank.rowId);
-    assert.equal(reader.readAfter(photo.rowId, { nowMs: settled() }).skipped.empty, 1);
+    assert.equal(reader.readAfter(photo.rowId, { nowMs: Date.now() }).incompleteRowId, blank.rowId);
+    assert.equal(reader.readAfter(photo.rowId, { nowMs: afterGracePeriod() }).skipped.empty, 1);
   }));
 
 Deno.test("people, chats and names that are new or changed are known at once", () =>
   withReader((db, reader) => {
     const group = db.addChat({ identifier: "chat1", displayName: "Old", participants: [ANA] });
     db.addMessage({ chat: group, from: ANA, sentAt: AT, text: "one" });
-    const first = reader.readAfter(0, { nowMs: settled() });
+    const first = reader.readAfter(0, { nowMs: afterGracePeriod() });
     assert.equal(first.messages[0]?.conversation?.displayName, "Old");
     db.store.update("chat", { rowId: group.rowId, set: { display_name: "New" } });
     const newcomer = db.addHandle("cy@example.com");
@@ -134,7 +134,7 @@ Deno.test("people, chats and names that are new or changed are known at once", (
     db.addMessage({ chat: group, from: newcomer, sentAt: AT, text: "two" });
     const direct = db.addChat({ identifier: "+15550100009" });
     db.addMessage({ chat: direct, from: "+15550100009", sentAt: AT, text: "three" });
-    const [two, three] = reader.readAfter(first.lastRowId, { nowMs: settled() }).messages;
+    const [two, three] = reader.readAfter(first.lastRowId, { nowMs: afterGracePeriod() }).messages;
     assert.equal(two?.conversation?.displayName, "New");
     assert.equal(two?.sender, "cy@example.com");
     assert.deepEqual(two?.conversation?.participants, [ANA, "cy@example.com"]);
@@ -147,9 +147,9 @@ Deno.test("a former member stays a participant when the chats are loaded again",
     const bo = db.addHandle("bo@example.com");
     const group = db.addChat({ identifier: "chat1", participants: [ANA] });
     db.addMessage({ chat: group, from: bo, sentAt: AT, text: "left long ago" });
-    const { lastRowId } = reader.readAfter(0, { nowMs: settled() });
+    const { lastRowId } = reader.readAfter(0, { nowMs: afterGracePeriod() });
     db.addMessage({ chat: group, from: ANA, sentAt: AT, text: "still here" });
-    const [message] = reader.readAfter(lastRowId, { nowMs: settled() }).messages;
+    const [message] = reader.readAfter(lastRowId, { nowMs: afterGracePeriod() }).messages;
     assert.deepEqual(message?.conversation?.participants, [ANA, "bo@example.com"]);
   }));
 
@@ -159,7 +159,7 @@ Deno.test("the owner's addresses are gathered from chats and messages, in one sp
     const chat = db.addChat({ identifier: ANA, columns });
     const more = { destination_caller_id: "+15550100077", account: "P:+15550100078" };
     db.addMessage({ chat, from: ANA, sentAt: AT, text: "to one of them", columns: more });
-    reader.readAfter(0, { nowMs: settled() });
+    reader.readAfter(0, { nowMs: afterGracePeriod() });
     assert.deepEqual([...reader.directory.ownAliases].sort(), [
       "+15550100077",
       "+15550100078",
@@ -170,10 +170,10 @@ Deno.test("the owner's addresses are gathered from chats and messages, in one sp
 
 Deno.test("a file that vanishes while it is open ends the read with a clear error", () =>
   withReader((db, reader) => {
-    reader.readAfter(0, { nowMs: settled() });
+    reader.readAfter(0, { nowMs: afterGracePeriod() });
     Deno.removeSync(db.store.path);
     assert.throws(
-      () => reader.readAfter(0, { nowMs: settled() }),
+      () => reader.readAfter(0, { nowMs: afterGracePeriod() }),
       (error) => error instanceof ChatDatabaseError && error.code === "missing",
     );
     Deno.writeFileSync(db.store.path, new Uint8Array());
@@ -181,8 +181,8 @@ Deno.test("a file that vanishes while it is open ends the read with a clear erro
 
 Deno.test("an empty database gives an empty batch at the same mark", () =>
   withReader((_db, reader) => {
-    const batch = reader.readAfter(0, { nowMs: settled() });
-    assert.deepEqual([batch.messages, batch.lastRowId, batch.hasMore, batch.heldBackRowId], [
+    const batch = reader.readAfter(0, { nowMs: afterGracePeriod() });
+    assert.deepEqual([batch.messages, batch.lastRowId, batch.hasMore, batch.incompleteRowId], [
       [],
       0,
       false,

@@ -3,16 +3,16 @@ import type { ChatMessage } from "./chat_message.ts";
 import { SKIP_REASONS, type SkipReason } from "./message_class.ts";
 import type { MessageRow } from "./message_row.ts";
 import type { RowOutcome } from "./row_reader.ts";
-import { stampsOf, stampSumOf } from "./row_timestamps.ts";
+import { timestampChecksum, timestampsOf } from "./row_timestamps.ts";
 
 /** A row that is no message of its own. */
-export interface PassedRow {
+export interface SkippedRow {
   rowId: number;
   reason: SkipReason;
   /** The message that a tapback belongs to. */
   targetGuid: string | null;
-  /** See `stampSumOf`. */
-  stampSum: number;
+  /** See `timestampChecksum`. */
+  timestampChecksum: number;
 }
 
 /** What one read found. */
@@ -25,10 +25,10 @@ export interface MessageBatch {
   /** True when more rows can be read at once. */
   hasMore: boolean;
   /** The row at which reading stopped because Messages may still be writing it: read again later. Null for none. */
-  heldBackRowId: number | null;
+  incompleteRowId: number | null;
   /** Rows passed over, by reason, and one by one. */
   skipped: Record<SkipReason, number>;
-  passed: PassedRow[];
+  skippedRows: SkippedRow[];
   /** Messages whose body could not be decoded and whose `text` is empty; they are in `messages`, without words. */
   undecodableCount: number;
 }
@@ -38,9 +38,9 @@ export function takeRow(
   batch: MessageBatch,
   { row, outcome }: { row: MessageRow; outcome: RowOutcome },
 ): boolean {
-  if (outcome.kind === "unfinished") {
+  if (outcome.kind === "incomplete") {
     batch.hasMore = false;
-    batch.heldBackRowId = row.rowId;
+    batch.incompleteRowId = row.rowId;
     return false;
   }
   batch.lastRowId = row.rowId;
@@ -51,7 +51,12 @@ export function takeRow(
   } else {
     const { reason, targetGuid } = outcome;
     batch.skipped[reason]++;
-    batch.passed.push({ rowId: row.rowId, reason, targetGuid, stampSum: stampSumOf(stampsOf(row)) });
+    batch.skippedRows.push({
+      rowId: row.rowId,
+      reason,
+      targetGuid,
+      timestampChecksum: timestampChecksum(timestampsOf(row)),
+    });
   }
   return true;
 }
@@ -66,9 +71,9 @@ export function emptyBatch(
     lastRowId: rowId,
     lastGuid,
     hasMore,
-    heldBackRowId: null,
+    incompleteRowId: null,
     skipped: Object.fromEntries(SKIP_REASONS.map((reason) => [reason, 0])) as Record<SkipReason, number>,
-    passed: [],
+    skippedRows: [],
     undecodableCount: 0,
   };
 }

@@ -7,23 +7,23 @@ import { emptyBatch, type MessageBatch, takeRow } from "./message_batch.ts";
 import { type MessageRow, messageRowColumns, messageRowOf } from "./message_row.ts";
 import { type RowOutcome, RowReader, type RowVisitor } from "./row_reader.ts";
 import { spansOf } from "./row_spans.ts";
-import { type StampedRowsFinder, stampedRowsFinder } from "./row_timestamps.ts";
-import { SettleClock } from "./row_age.ts";
+import { type TimestampFinder, timestampFinder } from "./row_timestamps.ts";
+import { RowAge } from "./row_age.ts";
 import { integerOf, type Query } from "../file/sql_value.ts";
 
 const DEFAULT_LIMIT = 1_000;
 /** Chat rows have been seen to follow their message by 3 s. */
-const DEFAULT_SETTLE_MS = 10_000;
-/** Far more rows than Messages leaves unfinished at a time: an orphan deep in the history never holds up a sync. */
-const UNFINISHED_ROWS = 10_000;
+const DEFAULT_GRACE_PERIOD_MS = 10_000;
+/** Far more rows than Messages leaves incomplete at a time: an orphan deep in the history never holds up a sync. */
+const INCOMPLETE_ROWS = 10_000;
 
 export interface ReadOptions {
   /** The most rows to scan, 1,000 by default. */
   limit?: number;
   /** The present, in Unix time. */
   nowMs: number;
-  /** How long an unfinished row (no chat, or nothing in it yet) is held back, 10 s by default. */
-  settleMs?: number;
+  /** How long reading stops at an incomplete row (no chat, or nothing in it yet), 10 s by default. */
+  gracePeriodMs?: number;
   /** Guid of the row at the mark, by which it is seen that the rows are still numbered as they were. */
   markGuid?: string | null;
 }
@@ -32,19 +32,19 @@ export interface ReadOptions {
 export class MessageReader {
   readonly directory: ChatDirectory;
   /** Slices of a large database go in calls of their own. */
-  readonly findStampedRows: StampedRowsFinder;
+  readonly findTimestamps: TimestampFinder;
   readonly #database: ChatDatabase;
   readonly #rows: RowReader;
   readonly #selectRows: Query;
   readonly #selectSpan: Query;
   readonly #selectMaxRowId: Query;
   readonly #selectRowId: Query;
-  #settleClock = new SettleClock();
+  #rowAge = new RowAge();
 
   constructor(database: ChatDatabase) {
     this.#database = database;
     this.directory = new ChatDirectory(database);
-    this.findStampedRows = stampedRowsFinder(database);
+    this.findTimestamps = timestampFinder(database);
     this.#rows = new RowReader(database, this.directory);
     const columns = messageRowColumns(database.schema);
     this.#selectMaxRowId = database.prepare("SELECT MAX(ROWID) FROM message");
@@ -110,7 +110,7 @@ export class MessageReader {
    *
    * @throws ChatDatabaseError when the database cannot be read
    */
-  lostTapbacks(): ReadonlyMap<number, string> {
+  deletedTapbacks(): ReadonlyMap<number, string> {
     return this.#database.readTransaction(() => this.#rows.reactions.lost());
   }
 
@@ -121,7 +121,7 @@ export class MessageReader {
 
   /** Forgets what it knows of single rows, because they are numbered anew. */
   forgetRows(): void {
-    this.#settleClock = new SettleClock();
+    this.#rowAge = new RowAge();
     this.#rows.reactions.forget();
   }
 
@@ -134,13 +134,13 @@ export class MessageReader {
   #visit(rows: readonly MessageRow[], options: ReadOptions, visit: RowVisitor): void {
     this.directory.refresh();
     this.#rows.reactions.load();
-    this.#rows.read(rows, { nowMs: options.nowMs, settledRowId: this.#settledRowId(options), visit });
+    this.#rows.read(rows, { nowMs: options.nowMs, finalRowId: this.#finalRowId(options), visit });
   }
 
-  #settledRowId({ nowMs, settleMs = DEFAULT_SETTLE_MS }: ReadOptions): number {
+  #finalRowId({ nowMs, gracePeriodMs = DEFAULT_GRACE_PERIOD_MS }: ReadOptions): number {
     const maxRowId = integerOf(this.#selectMaxRowId()[0]?.[0]);
     const atMs = Math.min(nowMs, lastWriteMs(this.#database.path));
-    this.#settleClock.observe(maxRowId, { atMs, nowMs });
-    return Math.max(this.#settleClock.settledRowId(nowMs - settleMs), maxRowId - UNFINISHED_ROWS);
+    this.#rowAge.observe(maxRowId, { atMs, nowMs });
+    return Math.max(this.#rowAge.finalRowId(nowMs - gracePeriodMs), maxRowId - INCOMPLETE_ROWS);
   }
 }

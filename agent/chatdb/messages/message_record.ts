@@ -8,7 +8,7 @@ import type { EditHistory } from "../body/edit_history.ts";
 import { isAppMessage, isBreadcrumb, messageKindOf } from "./message_class.ts";
 import type { MessageRow } from "./message_row.ts";
 import { isPlaceholderOnly, type MessageText } from "../body/message_text.ts";
-import { stampsOf } from "./row_timestamps.ts";
+import { timestampsOf } from "./row_timestamps.ts";
 
 /** A row with what has been found for it. */
 export interface RowContents {
@@ -40,7 +40,7 @@ export function lacksFiles({ row, body, files }: RowContents): boolean {
 export function messageRecord(contents: RowContents, directory: ChatDirectory): ChatMessage {
   const { row, body, history } = contents;
   const retractedAtMs = retractedAtMsOf(contents);
-  const stamps = stampsOf(row);
+  const stamps = timestampsOf(row);
   const parties = partiesOf(contents, directory);
   const words = isBreadcrumb(row) ? breadcrumbText(body.text, readersOf(parties)) : body.text;
   const text = words === "" || isPlaceholderOnly(words) ? null : words;

@@ -1,6 +1,6 @@
 /** Owns the row of `message` that the reader works on: the columns it needs, the same for every schema. */
 import { editSummaryColumn } from "../body/edit_history.ts";
-import type { StampColumns } from "./row_timestamps.ts";
+import type { TimestampColumns } from "./row_timestamps.ts";
 import { type Schema, selectList } from "../file/schema.ts";
 import {
   addressOf,
@@ -50,7 +50,7 @@ const FLAG = {
 } as const;
 
 /** A row of `message`; flags and counts that are absent or NULL are 0, times are as Apple stores them. */
-export interface MessageRow extends StampColumns {
+export interface MessageRow extends TimestampColumns {
   rowId: number;
   guid: string;
   text: string | null;

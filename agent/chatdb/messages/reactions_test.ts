@@ -120,9 +120,14 @@ Deno.test("a tapback outlives its message, and is then nobody's", () =>
   withTarget(({ db, reader, target }) => {
     addTapback(db, { to: target, from: BO, kind: "love", sentAt: LATER });
     db.deleteMessage(target);
-    const { messages, passed } = reader.readAfter(0, { nowMs: Date.now() });
+    const { messages, skippedRows } = reader.readAfter(0, { nowMs: Date.now() });
     assert.deepEqual(messages, []);
-    assert.deepEqual(passed, [{ rowId: 2, reason: "tapback", targetGuid: target.guid, stampSum: 0 }]);
+    assert.deepEqual(skippedRows, [{
+      rowId: 2,
+      reason: "tapback",
+      targetGuid: target.guid,
+      timestampChecksum: 0,
+    }]);
     assert.equal(reader.rowIdOf(target.guid), null);
   }));
 
@@ -141,8 +146,8 @@ Deno.test("a reader says which message a new tapback belongs to, in each form th
     for (const form of ["part", "balloon", "bare"] as const) {
       addTapback(db, { to: target, from: BO, kind: "like", sentAt: AT, target: form, part: 12 });
     }
-    const { passed } = reader.readAfter(target.rowId, { nowMs: Date.now() });
-    assert.deepEqual(passed.map(({ reason, targetGuid }) => [reason, targetGuid]), [
+    const { skippedRows } = reader.readAfter(target.rowId, { nowMs: Date.now() });
+    assert.deepEqual(skippedRows.map(({ reason, targetGuid }) => [reason, targetGuid]), [
       ["tapback", target.guid],
       ["tapback", target.guid],
       ["tapback", target.guid],

@@ -5,10 +5,10 @@
  * written (iCloud inserts old messages late), so the clock remembers when each highest ROWID was first seen: all rows
  * up to it are at least that old.
  */
-export class SettleClock {
+export class RowAge {
   /** Ascending in both; only those younger than the settle window are kept. */
   #sightings: { maxRowId: number; atMs: number }[] = [];
-  #settledRowId = 0;
+  #finalRowId = 0;
 
   /**
    * Notes that rows up to `maxRowId` existed at `atMs`. A sighting that now lies in the future shows that the clock was
@@ -16,17 +16,17 @@ export class SettleClock {
    */
   observe(maxRowId: number, { atMs, nowMs }: { atMs: number; nowMs: number }): void {
     for (const sighting of this.#sightings) sighting.atMs = Math.min(sighting.atMs, nowMs);
-    if (maxRowId > Math.max(this.#settledRowId, this.#sightings.at(-1)?.maxRowId ?? 0)) {
+    if (maxRowId > Math.max(this.#finalRowId, this.#sightings.at(-1)?.maxRowId ?? 0)) {
       this.#sightings.push({ maxRowId, atMs });
     }
   }
 
-  /** The last row that was there at `beforeMs`; it and all rows before it are settled. */
-  settledRowId(beforeMs: number): number {
+  /** The last row that was there at `beforeMs`; it and all rows before it are mature. */
+  finalRowId(beforeMs: number): number {
     const open = this.#sightings.findIndex((sighting) => sighting.atMs > beforeMs);
-    const settled = open === -1 ? this.#sightings.length : open;
-    this.#settledRowId = this.#sightings[settled - 1]?.maxRowId ?? this.#settledRowId;
-    this.#sightings.splice(0, settled);
-    return this.#settledRowId;
+    const mature = open === -1 ? this.#sightings.length : open;
+    this.#finalRowId = this.#sightings[mature - 1]?.maxRowId ?? this.#finalRowId;
+    this.#sightings.splice(0, mature);
+    return this.#finalRowId;
   }
 }

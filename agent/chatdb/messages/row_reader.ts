@@ -18,13 +18,13 @@ import { isSecondTwin } from "./self_chat.ts";
 import type { Query } from "../file/sql_value.ts";
 
 /**
- * What a row turned out to be. `passed` rows are no messages of their own; `targetGuid` is the message that a tapback
- * belongs to. `unfinished` rows are to be read again a little later.
+ * What a row turned out to be. `skipped` rows are no messages of their own; `targetGuid` is the message that a tapback
+ * belongs to. `incomplete` rows are to be read again a little later.
  */
 export type RowOutcome =
   | { readonly kind: "message"; readonly message: ChatMessage; readonly isUndecodable: boolean }
-  | { readonly kind: "passed"; readonly reason: SkipReason; readonly targetGuid: string | null }
-  | { readonly kind: "unfinished" };
+  | { readonly kind: "skipped"; readonly reason: SkipReason; readonly targetGuid: string | null }
+  | { readonly kind: "incomplete" };
 
 /** Returns whether to go on. */
 export type RowVisitor = (row: MessageRow, outcome: RowOutcome) => boolean;
@@ -32,10 +32,10 @@ export type RowVisitor = (row: MessageRow, outcome: RowOutcome) => boolean;
 export interface RowReadOptions {
   nowMs: number;
   /** Rows up to this one have been there for so long that what they lack will not come. */
-  settledRowId: number;
+  finalRowId: number;
 }
 
-interface Circumstances extends RowReadOptions {
+interface RowContext extends RowReadOptions {
   chatId: number | null;
   files: MessageAttachment[];
 }
@@ -67,36 +67,36 @@ export class RowReader {
    * @param rows in the order of their ROWIDs
    */
   read(rows: readonly MessageRow[], options: RowReadOptions & { visit: RowVisitor }): void {
-    const { visit, nowMs, settledRowId } = options;
+    const { visit, nowMs, finalRowId } = options;
     const range = [rows[0]?.rowId ?? 0, rows.at(-1)?.rowId ?? 0] as const;
     const chatIds = this.#findChats(...range);
     const filesOf = this.#findAttachments(...range);
     for (const row of rows) {
       const chatId = chatIds.get(row.rowId) ?? null;
       const files = filesOf.get(row.rowId) ?? [];
-      if (!visit(row, this.#read(row, { nowMs, settledRowId, chatId, files }))) return;
+      if (!visit(row, this.#read(row, { nowMs, finalRowId, chatId, files }))) return;
     }
   }
 
-  #read(row: MessageRow, { nowMs, settledRowId, chatId, files }: Circumstances): RowOutcome {
-    const isSettled = row.rowId <= settledRowId;
+  #read(row: MessageRow, { nowMs, finalRowId, chatId, files }: RowContext): RowOutcome {
+    const isSettled = row.rowId <= finalRowId;
     const sentAtMs = unixMsOf(row.date);
     const reason = skipReasonOf(row, { sentAtMs, nowMs });
-    if (reason !== null) return this.#pass(row, reason);
+    if (reason !== null) return this.#skip(row, reason);
     if (chatId === null) {
-      if (this.#selectRecentlyDeleted(row.rowId).length > 0) return passed("recently_deleted");
-      if (!isSettled) return { kind: "unfinished" };
+      if (this.#selectRecentlyDeleted(row.rowId).length > 0) return skipped("recently_deleted");
+      if (!isSettled) return { kind: "incomplete" };
     }
-    if (row.isFiltered || this.#directory.isHidden(chatId)) return passed("junk");
+    if (row.isFiltered || this.#directory.isHidden(chatId)) return skipped("junk");
     const reactions = this.reactions.reactionsTo(row.guid);
     const history = editHistoryOf(row.editSummary);
     const contents = { row, chatId, body: messageTextOf(row), sentAtMs, files, reactions, history };
     const isEmpty = isEmptyMessage(contents);
-    if (!isSettled && (isEmpty || lacksFiles(contents))) return { kind: "unfinished" };
-    if (isEmpty) return passed("empty");
+    if (!isSettled && (isEmpty || lacksFiles(contents))) return { kind: "incomplete" };
+    if (isEmpty) return skipped("empty");
     const message = messageRecord(contents, this.#directory);
     const repeat = message.conversation === null ? null : this.#repeatReason(row, message.conversation);
-    if (repeat !== null) return passed(repeat);
+    if (repeat !== null) return skipped(repeat);
     return { kind: "message", message, isUndecodable: contents.body.isUndecodable };
   }
 
@@ -107,13 +107,13 @@ export class RowReader {
     return isRepeatedLink(row, context) ? "link_preview" : null;
   }
 
-  #pass(row: MessageRow, reason: SkipReason): RowOutcome {
+  #skip(row: MessageRow, reason: SkipReason): RowOutcome {
     const targetGuid = tapbackTargetOf(row);
     if (targetGuid !== null) this.reactions.note(row.rowId, targetGuid);
-    return passed(reason, targetGuid);
+    return skipped(reason, targetGuid);
   }
 }
 
-function passed(reason: SkipReason, targetGuid: string | null = null): RowOutcome {
-  return { kind: "passed", reason, targetGuid };
+function skipped(reason: SkipReason, targetGuid: string | null = null): RowOutcome {
+  return { kind: "skipped", reason, targetGuid };
 }

@@ -5,7 +5,7 @@ import { selectList } from "../file/schema.ts";
 import { integerOf, type SqlValue } from "../file/sql_value.ts";
 
 /** The stamps of a row in Unix time; null for those that it does not have. */
-export interface RowStamps {
+export interface RowTimestamps {
   /** When it was last edited or unsent. */
   readonly changedAtMs: number | null;
   /** When its reader read it: the owner an incoming message, the other side an own one. */
@@ -14,7 +14,7 @@ export interface RowStamps {
 }
 
 /** The columns of a row that hold its stamps. */
-export interface StampColumns {
+export interface TimestampColumns {
   dateEdited: SqlValue;
   dateRead: SqlValue;
   dateDelivered: SqlValue;
@@ -23,7 +23,7 @@ export interface StampColumns {
 const COLUMNS = ["date_edited", "date_read", "date_delivered"] as const;
 
 /** The stamps of a row. */
-export function stampsOf({ dateEdited, dateRead, dateDelivered }: StampColumns): RowStamps {
+export function timestampsOf({ dateEdited, dateRead, dateDelivered }: TimestampColumns): RowTimestamps {
   return {
     changedAtMs: unixMsOf(dateEdited),
     readAtMs: unixMsOf(dateRead),
@@ -35,7 +35,7 @@ export function stampsOf({ dateEdited, dateRead, dateDelivered }: StampColumns):
  * One number that tells whether stamps have changed; 0 for none. One that comes or goes later raises it, and so do
  * several at once: only stamps that move against each other to the very millisecond could leave it as it was.
  */
-export function stampSumOf({ changedAtMs, readAtMs, deliveredAtMs }: RowStamps): number {
+export function timestampChecksum({ changedAtMs, readAtMs, deliveredAtMs }: RowTimestamps): number {
   return (changedAtMs ?? 0) * 4 + (readAtMs ?? 0) + (deliveredAtMs ?? 0) * 2;
 }
 
@@ -43,10 +43,10 @@ export function stampSumOf({ changedAtMs, readAtMs, deliveredAtMs }: RowStamps):
  * Finds the stamped rows from one ROWID to another, in their order: the sum of each one's stamps. There is no index on
  * any of them, so every row between is looked at, and most have a stamp.
  */
-export type StampedRowsFinder = (firstRowId: number, lastRowId: number) => Map<number, number>;
+export type TimestampFinder = (firstRowId: number, lastRowId: number) => Map<number, number>;
 
 /** Prepares the search. Stamps whose column is absent, such as that of edits up to macOS 12, count as none. */
-export function stampedRowsFinder(database: ChatDatabase): StampedRowsFinder {
+export function timestampFinder(database: ChatDatabase): TimestampFinder {
   const present = COLUMNS.filter((column) => database.schema.get("message")?.has(column));
   if (present.length === 0) return () => new Map();
   const columns = selectList(database.schema, { table: "message", columns: COLUMNS });
@@ -59,7 +59,7 @@ export function stampedRowsFinder(database: ChatDatabase): StampedRowsFinder {
     for (
       const [rowId, dateEdited = null, dateRead = null, dateDelivered = null] of select(firstRowId, lastRowId)
     ) {
-      const sum = stampSumOf(stampsOf({ dateEdited, dateRead, dateDelivered }));
+      const sum = timestampChecksum(timestampsOf({ dateEdited, dateRead, dateDelivered }));
       if (sum !== 0) sums.set(integerOf(rowId), sum);
     }
     return sums;

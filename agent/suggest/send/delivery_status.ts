@@ -1,7 +1,7 @@
 /** Owns finding out in chat.db what became of a text that Messages was asked to send. */
 import type { ChatDatabase } from "../../chatdb/file/chat_database.ts";
 import { ChatDatabaseError } from "../../chatdb/file/chat_database_error.ts";
-import { type OwnMessage, readOwnMessages } from "../../chatdb/chats/sent_messages.ts";
+import { readSentMessages, type SentMessage } from "../../chatdb/chats/sent_messages.ts";
 import { digestOf } from "../../sync/wire_text.ts";
 import type { SendEntry, SendOutcomeKind } from "./send_log.ts";
 
@@ -18,7 +18,7 @@ export function sentTextDigest(responseId: string, text: string): string {
 }
 
 /** How one message stands. Success of osascript says nothing; only these columns do. */
-export function deliveryOf({ error, isSent, isDelivered }: OwnMessage): Delivery {
+export function deliveryOf({ error, isSent, isDelivered }: SentMessage): Delivery {
   if (error !== 0) return "failed";
   if (isDelivered) return "delivered";
   return isSent ? "sent" : "pending";
@@ -34,7 +34,7 @@ function lookForMessage(
   { responseId, chatIds, afterRowId, textDigest }: SendEntry,
 ): { delivery: Delivery; isFinal: boolean } | null {
   try {
-    const message = readOwnMessages(database, { chatIds, afterRowId })
+    const message = readSentMessages(database, { chatIds, afterRowId })
       .find(({ text }) => sentTextDigest(responseId, text) === textDigest);
     if (message === undefined) return null;
     const delivery = deliveryOf(message);

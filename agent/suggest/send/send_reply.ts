@@ -3,7 +3,7 @@ import { delay } from "../../../lib/backoff.ts";
 import { StartError } from "../../../lib/lifecycle.ts";
 import type { ChatDatabase } from "../../chatdb/file/chat_database.ts";
 import { readDatabaseIdentity } from "../../chatdb/file/identity.ts";
-import { readOwnMessages } from "../../chatdb/chats/sent_messages.ts";
+import { readSentMessages } from "../../chatdb/chats/sent_messages.ts";
 import { findReplyChat, type ReplyChat } from "../../chatdb/chats/reply_chat.ts";
 import type { Work } from "../../platform/instance_lock.ts";
 import type { MessagesApp } from "../../platform/messages_app.ts";
@@ -68,7 +68,7 @@ function requireReplyChat(database: ChatDatabase, messageGuid: string): ReplyCha
   const refusal = replyRefusal(target);
   if (target === null || refusal !== null) throw new StartError(refusal ?? "");
   const { conversationChatIds: chatIds, messageRowId: afterRowId } = target;
-  const own = readOwnMessages(database, { chatIds, afterRowId }).filter(({ error }) => error === 0);
+  const own = readSentMessages(database, { chatIds, afterRowId }).filter(({ error }) => error === 0);
   if (own.length === 0) return target;
   throw new StartError(
     "You have written in this conversation since the message that the draft answers: " +
