@@ -1,6 +1,7 @@
 /** Owns the demo's course: model, sample Mac, services, pairing, sync, drafts, actions, samples. */
 import { join, resolve } from "node:path";
 import { defaultDataDir } from "../lib/data_dir.ts";
+import { ifPresent } from "../lib/files.ts";
 import { aborted } from "../lib/lifecycle.ts";
 import { createLogger } from "../lib/log.ts";
 import { DEFAULT_HUB_URL, SMALL_MODEL } from "../ml/models/catalog.ts";
@@ -30,9 +31,7 @@ interface Folders {
 async function prepareFolders(): Promise<Folders> {
   const data = resolve(Deno.env.get("DATA_DIR") || defaultDataDir());
   const demo = join(data, "demo");
-  await Deno.remove(demo, { recursive: true }).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
+  await ifPresent(Deno.remove(demo, { recursive: true }));
   await Deno.mkdir(demo, { recursive: true });
   return { data, demo };
 }

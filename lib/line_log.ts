@@ -1,4 +1,5 @@
 /** Owns an append-only file of JSON lines that readers can follow while it grows. */
+import { ifPresent } from "./files.ts";
 import { unlessAborted } from "./lifecycle.ts";
 
 const NEWLINE = 10;
@@ -8,15 +9,6 @@ const READ_BYTES = 64 * 1024;
 export interface NumberedLine<Value> {
   number: number;
   value: Value;
-}
-
-async function openIfThere(path: string): Promise<Deno.FsFile | undefined> {
-  try {
-    return await Deno.open(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
 }
 
 /** Fills a buffer as far as the file goes, and says how far. */
@@ -44,8 +36,8 @@ async function linesAt(file: Deno.FsFile, offset: number): Promise<Uint8Array> {
  * line: one that was torn may have been replaced since.
  */
 async function* piecesFrom(path: string, from: number): AsyncGenerator<{ lines: string[]; end: number }> {
-  using file = await openIfThere(path);
-  if (file === undefined) return;
+  using file = await ifPresent(Deno.open(path));
+  if (file === null) return;
   for (let end = from;;) {
     const bytes = await linesAt(file, end);
     if (bytes.length === 0) return;

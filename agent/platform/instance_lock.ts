@@ -1,5 +1,6 @@
 /** Owns the locks that keep two agents from doing the same work on one data folder. */
 import { join } from "node:path";
+import { ifPresent } from "../../lib/files.ts";
 import { StartError } from "../../lib/lifecycle.ts";
 import { makePrivateFolder } from "./private_file.ts";
 
@@ -21,11 +22,6 @@ export async function lockWork(dataDir: string, work: Work): Promise<Disposable>
 
 /** True while a process does this work on a data folder. Makes no file and no folder. */
 export async function isWorkHeld(dataDir: string, work: Work): Promise<boolean> {
-  try {
-    using file = await Deno.open(join(dataDir, `${work}.lock`));
-    return !await file.tryLock(false);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  using file = await ifPresent(Deno.open(join(dataDir, `${work}.lock`)));
+  return file !== null && !await file.tryLock(false);
 }

@@ -1,5 +1,6 @@
 /** Owns files that only the agent's user may read, replaced whole and on the disk before a write returns. */
 import { dirname } from "node:path";
+import { ifPresent, writeFileAtomically } from "../../lib/files.ts";
 import { StartError } from "../../lib/lifecycle.ts";
 
 const PRIVATE_FILE = 0o600;
@@ -33,39 +34,18 @@ export async function makePrivateFolder(path: string): Promise<void> {
   }
 }
 
-async function writeWhole(path: string, content: string): Promise<void> {
-  // A new file has this mode from its first byte on; one that is there would keep its own.
-  using file = await Deno.open(path, { write: true, createNew: true, mode: PRIVATE_FILE });
-  const bytes = new TextEncoder().encode(content);
-  for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
-  await file.sync();
-}
-
-/** Makes a rename survive a power cut; Windows has no such call for folders. */
-async function syncFolder(path: string): Promise<void> {
-  if (Deno.build.os === "windows") return;
-  using folder = await Deno.open(path);
-  await folder.sync();
-}
-
 /**
- * Replaces a private file at once: a reader, or a start after a crash, finds the old content or the new, whole.
+ * Replaces a private file atomically, as {@linkcode writeFileAtomically} does, in a private folder.
  *
  * One process may write a file at a time; `lockWork` sees to that.
  *
  * @throws StartError when the disk does not take it
  */
 export async function writePrivateFile(path: string, content: string): Promise<void> {
-  const draft = `${path}.new`;
   await makePrivateFolder(dirname(path));
   try {
-    await Deno.remove(draft).catch(ignoreMissing);
-    await writeWhole(draft, content);
-    await Deno.rename(draft, path);
-    await syncFolder(dirname(path));
+    await writeFileAtomically(path, content, { mode: PRIVATE_FILE, draftPath: `${path}.new` });
   } catch (error) {
-    // Half a draft would only take room, which a full disk has none of.
-    await Deno.remove(draft).catch(() => {});
     throw diskFault("write", path, error);
   }
 }
@@ -73,18 +53,8 @@ export async function writePrivateFile(path: string, content: string): Promise<v
 /** The content of a file, or null when there is none. */
 export async function readFileIfPresent(path: string): Promise<string | null> {
   try {
-    return await Deno.readTextFile(path);
+    return await ifPresent(Deno.readTextFile(path));
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
     throw diskFault("read", path, error);
   }
-}
-
-/** Removes a file; none there is as good. */
-export async function removeIfPresent(path: string): Promise<void> {
-  await Deno.remove(path).catch(ignoreMissing);
-}
-
-function ignoreMissing(error: unknown): void {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }

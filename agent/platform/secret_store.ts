@@ -1,5 +1,6 @@
 /** Owns what the agent asks of a place for secrets, and the place where there is no keychain: a private file. */
-import { readFileIfPresent, removeIfPresent, writePrivateFile } from "./private_file.ts";
+import { ifPresent } from "../../lib/files.ts";
+import { readFileIfPresent, writePrivateFile } from "./private_file.ts";
 
 /** Keeps one secret. */
 export interface SecretStore {
@@ -15,6 +16,8 @@ export function createFileSecretStore(path: string): SecretStore {
   return {
     read: async () => (await readFileIfPresent(path))?.trim() || null,
     write: (secret) => writePrivateFile(path, secret),
-    remove: () => removeIfPresent(path),
+    async remove() {
+      await ifPresent(Deno.remove(path));
+    },
   };
 }

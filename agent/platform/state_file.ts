@@ -1,5 +1,6 @@
 /** Owns the agent's state on disk: one versioned JSON file for each state, checked when it is read. */
-import { readFileIfPresent, removeIfPresent, writePrivateFile } from "./private_file.ts";
+import { ifPresent } from "../../lib/files.ts";
+import { readFileIfPresent, writePrivateFile } from "./private_file.ts";
 
 /** `broken`: a file is there, but it is not a state that this version can read. */
 export type StoredState<State> =
@@ -49,7 +50,9 @@ export function stateFile<State extends object>(options: StateFileOptions<State>
       await Deno.rename(path, aside);
       return aside;
     },
-    remove: () => removeIfPresent(path),
+    async remove() {
+      await ifPresent(Deno.remove(path));
+    },
   };
 }
 

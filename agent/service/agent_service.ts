@@ -1,9 +1,10 @@
 /** Owns the agent as a service of the Mac: installed once, started with each login, found out about at any time. */
 import { join } from "node:path";
+import { ifPresent, writeFileAtomically } from "../../lib/files.ts";
 import { StartError } from "../../lib/lifecycle.ts";
 import type { AgentConfig } from "../config.ts";
 import type { Launchd, LaunchdJob } from "../platform/launchd.ts";
-import { makePrivateFolder, readFileIfPresent, removeIfPresent } from "../platform/private_file.ts";
+import { makePrivateFolder, readFileIfPresent } from "../platform/private_file.ts";
 import { launchAgentPlist, SERVICE_LABEL, type ServiceSpec } from "./launch_agent_plist.ts";
 import { serviceLogPath } from "./log_rotation.ts";
 
@@ -55,10 +56,7 @@ export function serviceSpec(
 async function writePlist(path: string, content: string): Promise<void> {
   try {
     await Deno.mkdir(join(path, ".."), { recursive: true, mode: FOLDER_MODE });
-    const draft = `${path}.new`;
-    await Deno.writeTextFile(draft, content, { mode: PLIST_MODE });
-    await Deno.chmod(draft, PLIST_MODE);
-    await Deno.rename(draft, path);
+    await writeFileAtomically(path, content, { mode: PLIST_MODE, draftPath: `${path}.new` });
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     throw new StartError(`Cannot write ${path} (${error.name}): see that the folder is yours`, {
@@ -84,7 +82,7 @@ export async function installService(dependencies: ServiceDependencies): Promise
 /** Stops the service and takes it away; the agent's own files stay. @throws StartError when it does not stop */
 export async function uninstallService({ homeDir, launchd }: ServiceDependencies): Promise<void> {
   await launchd.unload(SERVICE_LABEL);
-  await removeIfPresent(plistPathOf(homeDir));
+  await ifPresent(Deno.remove(plistPathOf(homeDir)));
 }
 
 /** Looks at the service. Changes nothing. */

@@ -1,5 +1,6 @@
 /** Owns keeping the service's log small: launchd appends to it for ever and never starts a new one. */
 import { join } from "node:path";
+import { ifPresent } from "../../lib/files.ts";
 
 export interface LogRotationOptions {
   /** A log that is larger is put aside. */
@@ -16,23 +17,6 @@ export function serviceLogPath(dataDir: string): string {
   return join(dataDir, "logs", "agent.log");
 }
 
-async function sizeOf(path: string): Promise<number> {
-  try {
-    return (await Deno.stat(path)).size;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return 0;
-    throw error;
-  }
-}
-
-async function moveIfPresent(from: string, to: string): Promise<void> {
-  try {
-    await Deno.rename(from, to);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
 /**
  * Puts a log that has grown too large aside; the agent calls this at its start and now and then.
  *
@@ -43,8 +27,11 @@ async function moveIfPresent(from: string, to: string): Promise<void> {
  */
 export async function rotateLog(path: string, options: LogRotationOptions = {}): Promise<boolean> {
   const { maxBytes = DEFAULT_MAX_BYTES, keep = DEFAULT_KEEP } = options;
-  if (await sizeOf(path) <= maxBytes) return false;
-  for (let age = keep - 1; age >= 1; age--) await moveIfPresent(`${path}.${age}`, `${path}.${age + 1}`);
+  const log = await ifPresent(Deno.stat(path));
+  if (log === null || log.size <= maxBytes) return false;
+  for (let age = keep - 1; age >= 1; age--) {
+    await ifPresent(Deno.rename(`${path}.${age}`, `${path}.${age + 1}`));
+  }
   await Deno.copyFile(path, `${path}.1`);
   await Deno.truncate(path);
   return true;

@@ -1,5 +1,6 @@
 /** Owns the peer of the reader's bench: imessage-exporter, built from its crate and run on a chat.db. */
 import { join } from "node:path";
+import { ifPresent } from "../../lib/files.ts";
 import { StartError } from "../../lib/lifecycle.ts";
 import { writeLine } from "../../lib/log.ts";
 import { projectPath } from "../../tools/service_process.ts";
@@ -32,10 +33,5 @@ export async function runPeer(path: string, folder: string): Promise<void> {
 }
 
 async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  return (await ifPresent(Deno.stat(path)))?.isFile ?? false;
 }

@@ -1,7 +1,7 @@
 /** Owns what is noted beside an adapter's file: where it comes from, how good it is, and whether it may be served. */
 import { join } from "node:path";
 import { z } from "../../deps.ts";
-import { writeWholeFile } from "../training/atomic_file.ts";
+import { writeFileAtomically } from "../../lib/files.ts";
 
 export const ADAPTER_FILE = "adapter.gguf";
 const MANIFEST_FILE = "adapter.json";
@@ -31,10 +31,7 @@ export type AdapterManifest = z.infer<typeof adapterManifestSchema>;
 
 /** Writes the manifest into an adapter's folder; it appears whole or the old one stays. */
 export async function writeManifest(folder: string, manifest: AdapterManifest): Promise<void> {
-  await writeWholeFile(
-    join(folder, MANIFEST_FILE),
-    (path) => Deno.writeTextFile(path, JSON.stringify(manifest, null, 2), { mode: 0o600 }),
-  );
+  await writeFileAtomically(join(folder, MANIFEST_FILE), JSON.stringify(manifest, null, 2), { mode: 0o600 });
 }
 
 /** The manifest in an adapter's folder; null when the folder does not hold a whole adapter. */

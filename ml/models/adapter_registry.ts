@@ -1,5 +1,6 @@
 /** Owns the adapters on disk: each in a folder of its own that appears whole, is marked, and goes as one. */
 import { join } from "node:path";
+import { ifPresent } from "../../lib/files.ts";
 import type { Logger } from "../../lib/log.ts";
 import { ADAPTER_FILE, type AdapterManifest, readManifest, writeManifest } from "./adapter_manifest.ts";
 import { sha256OfFile } from "./file_check.ts";
@@ -41,9 +42,7 @@ export interface AdapterRegistry {
 }
 
 async function removeFolder(path: string): Promise<void> {
-  await Deno.remove(path, { recursive: true }).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
+  await ifPresent(Deno.remove(path, { recursive: true }));
 }
 
 /** Reads what is there, and clears what a crash left half done. */

@@ -8,7 +8,7 @@ import { cText } from "./ggml/text.ts";
 import type { AdapterState } from "./model/adapter_state.ts";
 import type { LoraModule } from "./model/lora_layout.ts";
 import { type Provenance, TrainingError } from "./trainer.ts";
-import { writeWholeFile } from "./atomic_file.ts";
+import { writeFileAtomically } from "../../lib/files.ts";
 
 /** Prefix of the metadata that says where an adapter comes from. */
 export const PROVENANCE_PREFIX = "conversation_assistant.";
@@ -92,7 +92,7 @@ export async function writeAdapter(
     floatsOf(ggml, tensor).set(numbers);
     ggml.gguf_add_tensor(gguf, tensor);
   }
-  await writeWholeFile(path, (partPath) => {
+  await writeFileAtomically(path, (partPath) => {
     if (quietly(ggml, () => ggml.gguf_write_to_file(gguf, cText(partPath), false))) return;
     throw new TrainingError("compute_failed", `The adapter cannot be written to ${path}: is the disk full?`);
   });

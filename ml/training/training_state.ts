@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { AdapterState } from "./model/adapter_state.ts";
 import { TrainingError } from "./trainer.ts";
-import { writeWholeFile } from "./atomic_file.ts";
+import { writeFileAtomically } from "../../lib/files.ts";
 
 /** The first bytes of the file; the number is the format's version. */
 const MAGIC = "conversation-assistant training state 1\n";
@@ -46,7 +46,7 @@ export async function writeState(
   new DataView(length.buffer).setUint32(0, headerBytes.length, true);
   const numbers = [adapter.parameters, ...adapter.moments].map(bytesOf);
   const body = joined([new TextEncoder().encode(MAGIC), length, headerBytes, ...numbers]);
-  await writeWholeFile(path, (partPath) => Deno.writeFile(partPath, joined([body, checksumOf(body)])));
+  await writeFileAtomically(path, joined([body, checksumOf(body)]));
 }
 
 function badState(reason: string): TrainingError {

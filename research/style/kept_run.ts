@@ -1,5 +1,6 @@
 /** Owns trained jobs that are kept between benches, so that a table can be printed again without an hour's work. */
 import { join } from "node:path";
+import { ifPresent } from "../../lib/files.ts";
 import { readResult } from "../../ml/training/job/training_result.ts";
 import type { TrainingRequestInput } from "../../ml/training/job/training_request.ts";
 import type { TrainingResult } from "../../ml/training/job/training_event.ts";
@@ -67,10 +68,7 @@ export async function keptTraining(request: TrainingRequestInput): Promise<Train
 
 /** A value that is computed once and kept as JSON. */
 export async function kept<Value>(path: string, compute: () => Promise<Value>): Promise<Value> {
-  const text = await Deno.readTextFile(path).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  });
+  const text = await ifPresent(Deno.readTextFile(path));
   if (text !== null) return JSON.parse(text);
   const value = await compute();
   await Deno.writeTextFile(path, JSON.stringify(value));

@@ -1,31 +1,23 @@
 /** Owns the server's secret: the configured one, or one generated once into the data folder. */
 import { join } from "node:path";
+import { ifPresent, writeFileAtomically } from "../../lib/files.ts";
 import { StartError } from "../../lib/lifecycle.ts";
 
 const SECRET_FILE = "jwt_secret";
 const SECRET_BYTES = 32;
 
-/** Puts a new secret in place whole or not at all, and never over one that another process made meanwhile. */
+/** Writes a new secret, unless another process has written one meanwhile. */
 async function generateInto(path: string): Promise<void> {
-  const draft = `${path}.${crypto.randomUUID()}`;
   const bytes = crypto.getRandomValues(new Uint8Array(SECRET_BYTES));
   try {
-    await Deno.writeTextFile(draft, bytes.toHex(), { createNew: true, mode: 0o600 });
-    using file = await Deno.open(draft);
-    await file.sync();
-    await Deno.link(draft, path);
+    await writeFileAtomically(path, bytes.toHex(), { mode: 0o600, replace: false });
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-  } finally {
-    await Deno.remove(draft).catch(() => {});
   }
 }
 
 async function readGenerated(path: string): Promise<Uint8Array | null> {
-  const text = await Deno.readTextFile(path).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  });
+  const text = await ifPresent(Deno.readTextFile(path));
   if (text === null) return null;
   if (/^[0-9a-f]{64}$/.test(text.trim())) return Uint8Array.fromHex(text.trim());
   throw new StartError(

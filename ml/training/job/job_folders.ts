@@ -1,5 +1,6 @@
 /** Owns the folders of training jobs: each claimed once, private, and rid of people's messages once its job has ended. */
 import { join } from "node:path";
+import { ifPresent } from "../../../lib/files.ts";
 import { METRICS_FILE } from "./metrics_file.ts";
 import { PLOT_FILE } from "../plot/training_plot.ts";
 import { REQUEST_FILE } from "./training_request.ts";
@@ -13,12 +14,6 @@ export const STATUS_FILE = "status.jsonl";
 
 /** What stays of a job: figures only. */
 export const FIGURES: readonly string[] = [METRICS_FILE, PLOT_FILE, RESULT_FILE, STATUS_FILE];
-
-async function unlessMissing(removal: Promise<void>): Promise<void> {
-  await removal.catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
-}
 
 async function isThere(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
@@ -50,7 +45,7 @@ export class JobFolders {
 
   /** Gives an id back. */
   async remove(jobId: string): Promise<void> {
-    await unlessMissing(Deno.remove(this.pathOf(jobId), { recursive: true }));
+    await ifPresent(Deno.remove(this.pathOf(jobId), { recursive: true }));
   }
 
   /** Whether a job came so far that there is something to look back at. */
@@ -71,12 +66,7 @@ export class JobFolders {
 
   /** The jobs that have a folder. */
   async list(): Promise<string[]> {
-    try {
-      return await Array.fromAsync(Deno.readDir(this.#directory), ({ name }) => name);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return [];
-      throw error;
-    }
+    return await ifPresent(Array.fromAsync(Deno.readDir(this.#directory), ({ name }) => name)) ?? [];
   }
 
   /** Removes messages, states and weights of a job that has ended. */
@@ -86,6 +76,6 @@ export class JobFolders {
     const goes = names.filter((name) => !FIGURES.includes(name));
     // The request goes last: while it is there, the next start finds what a crash left.
     goes.sort((a, b) => Number(a === REQUEST_FILE) - Number(b === REQUEST_FILE));
-    for (const name of goes) await unlessMissing(Deno.remove(join(folder, name), { recursive: true }));
+    for (const name of goes) await ifPresent(Deno.remove(join(folder, name), { recursive: true }));
   }
 }

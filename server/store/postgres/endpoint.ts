@@ -1,4 +1,5 @@
 /** Owns where the embedded PostgreSQL listens: a Unix socket in a private folder; on Windows a loopback port. */
+import { ifPresent } from "../../../lib/files.ts";
 import { giveTo, type Owner } from "./owner.ts";
 
 /** An address that only this machine, and on Unix only this user, can reach. */
@@ -58,7 +59,5 @@ export async function openEndpoint(owner: Owner | undefined): Promise<Endpoint> 
 /** Removes the socket's folder of a postmaster that has ended without its watchdog. */
 export async function removeSocketFolder(socketDir: string): Promise<void> {
   if (!socketDir.startsWith(`${SOCKET_PARENT}/${SOCKET_PREFIX}`)) return;
-  await Deno.remove(socketDir, { recursive: true }).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
+  await ifPresent(Deno.remove(socketDir, { recursive: true }));
 }

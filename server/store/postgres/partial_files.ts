@@ -15,14 +15,3 @@ export async function clearPartials(folder: string): Promise<void> {
     if (name.startsWith(PREFIX)) await Deno.remove(join(folder, name), { recursive: true });
   }
 }
-
-/** True when something has this path. */
-export async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}

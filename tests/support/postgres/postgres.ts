@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Database, openDatabase, type PostgresParts } from "../../../server/store/database.ts";
-import { exists } from "../../../server/store/postgres/partial_files.ts";
+import { exists } from "../../../lib/files.ts";
 import { createStores, type Stores } from "../../../server/store/store.ts";
 import {
   DEBIAN_15_BIN,

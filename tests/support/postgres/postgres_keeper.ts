@@ -12,7 +12,7 @@ import { initCluster, readPassword } from "../../../server/store/postgres/cluste
 import { giveTo, openPathTo, ownerFor } from "../../../server/store/postgres/owner.ts";
 import { SUPERUSER } from "../../../server/store/postgres/program.ts";
 import { startPostmaster } from "../../../server/store/postgres/watchdog.ts";
-import { exists } from "../../../server/store/postgres/partial_files.ts";
+import { exists, writeFileAtomically } from "../../../lib/files.ts";
 import { DEBIAN_15_BIN, READY_FILE, type ServerAddresses, TEMPLATE } from "./postgres_run.ts";
 
 const POLL_MS = 300;
@@ -71,9 +71,7 @@ async function keep(folder: string, runPid: number): Promise<void> {
     addresses.debian15 = servers.use(await startDebian15(join(folder, "debian15"))).address;
   }
   await Promise.all(Object.values(addresses).map(makeTemplate));
-  const partial = join(folder, `${READY_FILE}.partial`);
-  await Deno.writeTextFile(partial, JSON.stringify(addresses), { mode: 0o600 });
-  await Deno.rename(partial, join(folder, READY_FILE));
+  await writeFileAtomically(join(folder, READY_FILE), JSON.stringify(addresses), { mode: 0o600 });
   await untilGone(runPid);
 }
 

@@ -1,7 +1,7 @@
 /** Owns a real browser for tests of pages: Chromium, as Debian's package has it. */
 import { type Browser, chromium, type Page } from "playwright-core";
 import { writeErrorLine } from "../../../lib/log.ts";
-import { exists } from "../../../server/store/postgres/partial_files.ts";
+import { exists } from "../../../lib/files.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
 

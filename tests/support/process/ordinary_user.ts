@@ -1,7 +1,7 @@
 /** Owns running a process as an ordinary user from tests that run as root. */
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { exists } from "../../../server/store/postgres/partial_files.ts";
+import { exists } from "../../../lib/files.ts";
 import { currentPlatform } from "../../../server/store/postgres/binaries.ts";
 import { POSTGRES_CHILD, type ProcessUser } from "../postgres/postgres_process.ts";
 
