@@ -189,6 +189,15 @@ export class ContractServer implements AsyncDisposable {
     this.#link(code, [...this.accounts.keys()][0] ?? crypto.randomUUID());
   }
 
+  /** Knows a device that was paired with another server, under its own token; its account is empty. */
+  adopt({ deviceId, token }: { deviceId: string; token: string }): void {
+    const device = { name: "Mac", platform: "macos", osVersion: "26.0", hardwareId: deviceId } as const;
+    const { code } = this.#register(device, deviceId);
+    this.#verify(deviceId, code);
+    const entry = this.#devices.get(deviceId);
+    if (entry !== undefined) entry.token = token;
+  }
+
   /** Requests of the sync itself, in the order they arrived. */
   get syncRequests(): SeenRequest[] {
     return this.requests.filter(({ path }) => path.startsWith("/api/sync/"));
@@ -285,8 +294,10 @@ export class ContractServer implements AsyncDisposable {
     return { device: other.device };
   }
 
-  #register(request: RegisterDeviceRequest): { deviceId: string; code: string; expiresAt: string } {
-    const id = crypto.randomUUID();
+  #register(
+    request: RegisterDeviceRequest,
+    id: string = crypto.randomUUID(),
+  ): { deviceId: string; code: string; expiresAt: string } {
     const code = String(100_000 + this.#devices.size);
     const device: Device = {
       id,
