@@ -1,7 +1,7 @@
 /** Owns `agent run`: the agent that stays, as the login service starts it. */
 import { systemClock } from "../../lib/clock.ts";
 import { createLogger } from "../../lib/log.ts";
-import { addressBookSignature } from "../contacts/address_book_signature.ts";
+import { addressBookSignature } from "../contacts/address_book_sources.ts";
 import { agentStateStore } from "../run/agent_state.ts";
 import { watchFolder } from "../run/folder_events.ts";
 import { LiveAgent, type LiveAgentOptions } from "../run/live_agent.ts";

@@ -3,7 +3,7 @@ import { responseActionRequestSchema } from "../../contract/responses.ts";
 import type { ResponseActionRequest } from "../../contract/responses.ts";
 import { StartError } from "../../lib/lifecycle.ts";
 import type { Conversation } from "../../contract/conversations.ts";
-import { peopleNames } from "../contacts/people_names.ts";
+import { peopleNames } from "../contacts/address_book.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
 import { serverFault } from "../clients/server_faults.ts";
 import { findConversation, findNewestUnanswered } from "../suggest/conversation_choice.ts";

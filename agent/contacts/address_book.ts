@@ -1,9 +1,8 @@
-/** Owns the reading of the whole address book: every source, merged into one contact for each handle. */
+/** Reads the address book: every source, merged into one contact per handle. */
 import { type AddressBookProblem, asAddressBookProblem } from "./address_book_problem.ts";
 import { readSource } from "./address_book_source.ts";
 import { findSources } from "./address_book_sources.ts";
-import { type CardHandle, cardTitle, type ContactCard, nameRank } from "./contact_card.ts";
-import { systemRegion } from "./contact_handle.ts";
+import { type CardHandle, cardTitle, type ContactCard, nameRank, systemRegion } from "./contact_card.ts";
 
 /** Longest name and label that the wire's contacts carry, in UTF-16 units. */
 const MAX_NAME_LENGTH = 512;
@@ -88,4 +87,14 @@ function contactOf(claims: readonly Claim[]): Contact {
     isMe: claims.some(({ card }) => card.isMe),
     label,
   };
+}
+
+/** Each address that has a name. A contact without one is left out: its address says as much. */
+export function peopleNames({ contacts }: AddressBook): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const { phoneNumber, email, displayName } of contacts) {
+    const address = phoneNumber ?? email;
+    if (address !== null && address !== displayName) names.set(address, displayName);
+  }
+  return names;
 }

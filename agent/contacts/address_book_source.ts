@@ -3,9 +3,14 @@ import { DatabaseSync } from "node:sqlite";
 import { ChatDatabaseError } from "../chatdb/file/chat_database_error.ts";
 import { probeDatabaseFile } from "../chatdb/file/database_file.ts";
 import { wordsOf } from "../chatdb/file/sql_value.ts";
-import { type CardHandle, type ContactCard, labelWords } from "./contact_card.ts";
-import { emailHandle, phoneHandle } from "./contact_handle.ts";
-import { pictureHash } from "./contact_picture.ts";
+import {
+  type CardHandle,
+  type ContactCard,
+  emailHandle,
+  labelWords,
+  phoneHandle,
+  pictureHash,
+} from "./contact_card.ts";
 
 /** Names, in Z_PRIMARYKEY, of the entities that are contacts; groups and containers share their table. */
 const CONTACT_ENTITIES = ["ABCDContact", "ABCDSubscribedContact"];

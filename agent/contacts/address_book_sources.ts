@@ -1,5 +1,6 @@
-/** Owns where the address book lies: one database for this Mac, and one for each account. */
+/** Finds the databases of the address book, one for this Mac and one for each account, and notices changes in them. */
 import { dirname, join } from "node:path";
+import { fileSignature } from "../chatdb/file/database_file.ts";
 import { type AddressBookProblem, addressBookProblem } from "./address_book_problem.ts";
 
 /** Contacts keeps this file in the folder itself ("On My Mac") and in `Sources/<UUID>` of each account. */
@@ -57,4 +58,10 @@ function list(folder: string): string[] | Unlisted {
 function problemOf(folder: string, unlisted: Unlisted): AddressBookProblem {
   const isDenied = unlisted === "denied" || list(dirname(folder)) === "denied";
   return addressBookProblem(isDenied ? "permission_denied" : "missing", folder);
+}
+
+/** A value that differs after every change of the sources in `folder`, and when one comes or goes. */
+export function addressBookSignature(folder: string): string {
+  const { paths } = findSources(folder);
+  return paths.map((path) => `${path} ${fileSignature(path)}`).join("\n");
 }

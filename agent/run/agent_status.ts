@@ -1,8 +1,7 @@
 /** Owns the agent's state as one look: pairing, server, chat.db, how far it has synced. Changes nothing. */
 import { RemoteError } from "../../lib/http/client.ts";
 import { messageOf } from "../../lib/errors.ts";
-import { countRowsAfter } from "../chatdb/file/backlog.ts";
-import { ChatDatabase } from "../chatdb/file/chat_database.ts";
+import { ChatDatabase, countRowsAfter } from "../chatdb/file/chat_database.ts";
 import { ChatDatabaseError } from "../chatdb/file/chat_database_error.ts";
 import { isPairingEnded, serverFault } from "../clients/server_faults.ts";
 import type { PairingDependencies } from "../pairing/pairing.ts";

@@ -3,7 +3,7 @@ import type { Conversation } from "../../contract/conversations.ts";
 import { idSchema } from "../../contract/scalars.ts";
 import { RemoteError } from "../../lib/http/client.ts";
 import { StartError } from "../../lib/lifecycle.ts";
-import { normalizeHandle } from "../chatdb/chats/handle.ts";
+import { normalizeHandle } from "../chatdb/chats/conversation.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
 import type { PolicyBook } from "./conversation_policies.ts";
 import { conversationTitle, type PeopleNames } from "./conversation_title.ts";

@@ -1,6 +1,6 @@
 /** Owns how a conversation and its people are called where a person reads it. */
 import type { Conversation } from "../../contract/conversations.ts";
-import { normalizeHandle } from "../chatdb/chats/handle.ts";
+import { normalizeHandle } from "../chatdb/chats/conversation.ts";
 
 /** Names of people by their address, as the address book has them. */
 export type PeopleNames = ReadonlyMap<string, string>;

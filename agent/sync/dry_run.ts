@@ -1,6 +1,5 @@
 /** Owns the look at what a sync would send. Reads and counts, sends nothing and changes nothing. */
-import { countRowsAfter } from "../chatdb/file/backlog.ts";
-import type { ChatDatabase } from "../chatdb/file/chat_database.ts";
+import { type ChatDatabase, countRowsAfter } from "../chatdb/file/chat_database.ts";
 import { MessageReader } from "../chatdb/messages/message_reader.ts";
 import type { AddressBook } from "../contacts/address_book.ts";
 import type { AddressBookProblem } from "../contacts/address_book_problem.ts";

@@ -1,8 +1,7 @@
 /** Owns the sync of messages: reads on from the cursor, sends, and moves the cursor past what was acknowledged. */
 import { StartError } from "../../lib/lifecycle.ts";
 import { MAX_SYNC_DELETIONS } from "../../contract/sync.ts";
-import { countRowsAfter } from "../chatdb/file/backlog.ts";
-import type { ChatDatabase } from "../chatdb/file/chat_database.ts";
+import { type ChatDatabase, countRowsAfter } from "../chatdb/file/chat_database.ts";
 import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
 import { DeletionFinder } from "../chatdb/messages/deleted_messages.ts";
 import { RowsRenumberedError } from "../chatdb/file/identity.ts";

@@ -28,3 +28,14 @@ export function messageTextOf(row: Pick<MessageRow, "text" | "attributedBody">):
 export function isPlaceholderOnly(text: string): boolean {
   return PLACEHOLDER.test(text) && PLACEHOLDERS_ONLY.test(text);
 }
+
+const SENDER = "$(kIMTranscriptPluginBreadcrumbTextSenderIdentifier)";
+const RECEIVER = "$(kIMTranscriptPluginBreadcrumbTextReceiverIdentifier)";
+
+/** The text with handles in place of the marks; a mark whose handle is not known goes. */
+export function breadcrumbText(
+  text: string,
+  { sender, receiver }: { sender: string | null; receiver: string | null },
+): string {
+  return text.replaceAll(SENDER, sender ?? "").replaceAll(RECEIVER, receiver ?? "").trim();
+}

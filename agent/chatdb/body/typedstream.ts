@@ -1,6 +1,5 @@
 /** Owns the way from a message's attributedBody blob to its text. */
-import { integerWidth, unsignedAt } from "./typedstream_head.ts";
-import { MalformedTypedstreamError } from "./typedstream_bytes.ts";
+import { integerWidth, MalformedTypedstreamError, unsignedAt } from "./typedstream_bytes.ts";
 import { TypedstreamReader } from "./typedstream_reader.ts";
 
 /**

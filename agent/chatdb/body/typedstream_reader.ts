@@ -1,7 +1,6 @@
 /** Owns the grammar of Apple's typedstream (NSArchiver), as far as message bodies use it. */
 import { type ArchivedClass, ArchivedObject, type ArchivedValue } from "./archived_object.ts";
-import { MalformedTypedstreamError, TypedstreamCursor } from "./typedstream_bytes.ts";
-import { HEAD } from "./typedstream_head.ts";
+import { HEAD, MalformedTypedstreamError, TypedstreamCursor } from "./typedstream_bytes.ts";
 
 /** A reference is stored as its index less 110 (0x92 read as a signed byte). */
 const REFERENCE_BIAS = 110;

@@ -1,7 +1,12 @@
 /** Owns the small tables around the messages, kept in memory: handles, chats, members, the owner's aliases. */
 import type { ChatDatabase } from "../file/chat_database.ts";
-import { type ChatRow, type Conversation, conversationsOf } from "./conversation.ts";
-import { normalizeAlias, normalizeHandle } from "./handle.ts";
+import {
+  type ChatRow,
+  type Conversation,
+  conversationsOf,
+  normalizeAlias,
+  normalizeHandle,
+} from "./conversation.ts";
 import { selectList, type TableName } from "../file/schema.ts";
 import { integerOf, type Query, type SqlRow, textOf, wordsOf } from "../file/sql_value.ts";
 

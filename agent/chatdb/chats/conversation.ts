@@ -1,5 +1,4 @@
-/** Owns what a conversation is: which rows of `chat` are one thread, and the identity it keeps for ever. */
-import { normalizeHandle } from "./handle.ts";
+/** Merges the chats of one thread into a conversation with a lasting identity, and normalizes the addresses in it. */
 
 /** A row of `chat`, as far as identity needs it. */
 export interface ChatRow {
@@ -78,4 +77,20 @@ function merge(
     displayName: newestFirst.find((chat) => chat.displayName !== null)?.displayName ?? null,
     participants: [...participants],
   };
+}
+
+/** Suffix of the identifiers of filtered SMS senders, as in `+15550100(smsfp)`. */
+const FILTER_SUFFIX = /\(sms[a-z_]*\)$/;
+/** `account` and `account_login` mark an address as e-mail or phone number: `E:me@example.com`, `P:+1555…`. */
+const ACCOUNT_PREFIX = /^[EP]:/i;
+
+/** A handle in the one spelling under which it is compared and sent: e-mail addresses in lower case. */
+export function normalizeHandle(id: string): string {
+  const handle = id.trim().replace(FILTER_SUFFIX, "");
+  return handle.includes("@") ? handle.toLowerCase() : handle;
+}
+
+/** The owner's address in `destination_caller_id`, `account`, `account_login` or `last_addressed_handle`. */
+export function normalizeAlias(value: string): string | null {
+  return normalizeHandle(value.replace(ACCOUNT_PREFIX, "")) || null;
 }

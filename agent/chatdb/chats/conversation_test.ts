@@ -1,7 +1,13 @@
 // Checks which chats are one conversation, and that its identity never changes.
 import assert from "node:assert/strict";
-import { type ChatRow, conversationIdOf, conversationsOf, isGroupChat } from "./conversation.ts";
-import { normalizeAlias, normalizeHandle } from "./handle.ts";
+import {
+  type ChatRow,
+  conversationIdOf,
+  conversationsOf,
+  isGroupChat,
+  normalizeAlias,
+  normalizeHandle,
+} from "./conversation.ts";
 
 function chat(fields: Partial<ChatRow>): ChatRow {
   const identifier = fields.identifier ?? "+15550100001";

@@ -1,5 +1,8 @@
-/** Owns the chats of messages: one query for a whole range of rows. */
+/** Finds the chats that messages are in: for a range of rows in one query, and for one message to be answered. */
 import type { ChatDatabase } from "../file/chat_database.ts";
+import { CHAT_COLUMNS, chatRowOf } from "./chat_directory.ts";
+import { type ChatRow, conversationIdOf, isGroupChat } from "./conversation.ts";
+import { selectList } from "../file/schema.ts";
 import { integerOf } from "../file/sql_value.ts";
 
 /** Finds the chat of every joined message from one ROWID to another: chat ROWID by message ROWID. */
@@ -21,4 +24,45 @@ export function chatFinder(database: ChatDatabase): ChatFinder {
     }
     return chatIds;
   };
+}
+
+/** Where a reply to one message goes. */
+export interface ReplyChat {
+  readonly chat: ChatRow;
+  readonly isGroup: boolean;
+  /** ROWIDs of every chat of the same conversation, the chat itself among them. */
+  readonly conversationChatIds: readonly number[];
+  /** ROWID of the answered message. */
+  readonly messageRowId: number;
+}
+
+function allChats(database: ChatDatabase): ChatRow[] {
+  if (!database.schema.has("chat")) return [];
+  const columns = selectList(database.schema, { table: "chat", columns: CHAT_COLUMNS });
+  return database.prepare(`SELECT ${columns} FROM chat`)().map(chatRowOf);
+}
+
+/**
+ * The chat of the message with this guid; null when the message is gone or lies in no chat.
+ *
+ * @throws ChatDatabaseError when the database cannot be read
+ */
+export function findReplyChat(database: ChatDatabase, messageGuid: string): ReplyChat | null {
+  return database.readTransaction(() => {
+    const [row] = database.prepare("SELECT ROWID FROM message WHERE guid = ?")(messageGuid);
+    if (row === undefined) return null;
+    const messageRowId = integerOf(row[0]);
+    const chatId = chatFinder(database)(messageRowId, messageRowId).get(messageRowId);
+    const chats = allChats(database);
+    const chat = chats.find(({ rowId }) => rowId === chatId);
+    if (chat === undefined) return null;
+    const id = conversationIdOf(chat);
+    const own = chats.filter((other) => conversationIdOf(other) === id);
+    return {
+      chat,
+      isGroup: isGroupChat(chat),
+      conversationChatIds: own.map(({ rowId }) => rowId),
+      messageRowId,
+    };
+  });
 }

@@ -107,3 +107,12 @@ export class ChatDatabase implements Disposable {
     }
   }
 }
+
+/**
+ * How many rows of `message` come after a mark, tapbacks and system rows among them.
+ *
+ * @throws ChatDatabaseError when the database cannot be read
+ */
+export function countRowsAfter(database: ChatDatabase, rowId: number): number {
+  return integerOf(database.prepare("SELECT COUNT(*) FROM message WHERE ROWID > ?")(rowId)[0]?.[0]);
+}

@@ -6,7 +6,6 @@ import { isMarkMoved, RowsRenumberedError } from "../file/identity.ts";
 import { emptyBatch, type MessageBatch, takeRow } from "./message_batch.ts";
 import { type MessageRow, messageRowColumns, messageRowOf } from "./message_row.ts";
 import { type RowOutcome, RowReader, type RowVisitor } from "./row_reader.ts";
-import { spansOf } from "./row_spans.ts";
 import { type TimestampFinder, timestampFinder } from "./row_timestamps.ts";
 import { RowAge } from "./row_age.ts";
 import { integerOf, type Query } from "../file/sql_value.ts";
@@ -143,4 +142,19 @@ export class MessageReader {
     this.#rowAge.observe(maxRowId, { atMs, nowMs });
     return Math.max(this.#rowAge.finalRowId(nowMs - gracePeriodMs), maxRowId - INCOMPLETE_ROWS);
   }
+}
+
+/** Rows that are read together when single ones are asked for: neighbours cost less than another query. */
+const SPAN_ROWS = 1_000;
+const SPAN_GAP_ROWS = 50;
+
+/** Ranges that cover `rowIds` with few rows besides. */
+function spansOf(rowIds: Iterable<number>): [first: number, last: number][] {
+  const spans: [number, number][] = [];
+  for (const rowId of [...rowIds].sort((a, b) => a - b)) {
+    const span = spans.at(-1);
+    if (span && rowId - span[1] <= SPAN_GAP_ROWS && rowId - span[0] < SPAN_ROWS) span[1] = rowId;
+    else spans.push([rowId, rowId]);
+  }
+  return spans;
 }

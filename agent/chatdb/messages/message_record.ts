@@ -1,13 +1,12 @@
 /** Owns the making of one message record from its row, its files and the directory. */
 import { unixMsOf } from "../file/apple_time.ts";
 import { type BodyRun, decodeBodyRuns } from "../body/body_runs.ts";
-import { breadcrumbText } from "../body/breadcrumb_text.ts";
 import type { ChatDirectory } from "../chats/chat_directory.ts";
 import type { ChatMessage, MessageAttachment, MessageReaction } from "./chat_message.ts";
 import type { EditHistory } from "../body/edit_history.ts";
 import { isAppMessage, isBreadcrumb, messageKindOf } from "./message_class.ts";
 import type { MessageRow } from "./message_row.ts";
-import { isPlaceholderOnly, type MessageText } from "../body/message_text.ts";
+import { breadcrumbText, isPlaceholderOnly, type MessageText } from "../body/message_text.ts";
 import { timestampsOf } from "./row_timestamps.ts";
 
 /** A row with what has been found for it. */

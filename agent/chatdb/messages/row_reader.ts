@@ -3,10 +3,8 @@ import { unixMsOf } from "../file/apple_time.ts";
 import type { ChatDatabase } from "../file/chat_database.ts";
 import type { ChatDirectory } from "../chats/chat_directory.ts";
 import type { ChatMessage, MessageAttachment } from "./chat_message.ts";
-import type { Conversation } from "../chats/conversation.ts";
-import { EarlierRows } from "./earlier_rows.ts";
+import { DuplicateFinder } from "./duplicate_rows.ts";
 import { editHistoryOf } from "../body/edit_history.ts";
-import { isRepeatedLink } from "./link_preview.ts";
 import { type AttachmentFinder, attachmentFinder } from "./message_attachments.ts";
 import { type ChatFinder, chatFinder } from "../chats/message_chats.ts";
 import { type SkipReason, skipReasonOf, tapbackTargetOf } from "./message_class.ts";
@@ -14,7 +12,6 @@ import { isEmptyMessage, lacksFiles, messageRecord } from "./message_record.ts";
 import type { MessageRow } from "./message_row.ts";
 import { messageTextOf } from "../body/message_text.ts";
 import { ReactionFinder } from "./reactions.ts";
-import { isSecondTwin } from "./self_chat.ts";
 import type { Query } from "../file/sql_value.ts";
 
 /**
@@ -47,12 +44,12 @@ export class RowReader {
   readonly #selectRecentlyDeleted: Query;
   readonly #findChats: ChatFinder;
   readonly #findAttachments: AttachmentFinder;
-  readonly #earlier: EarlierRows;
+  readonly #duplicates: DuplicateFinder;
 
   constructor(database: ChatDatabase, directory: ChatDirectory) {
     this.#directory = directory;
     this.reactions = new ReactionFinder(database, directory);
-    this.#earlier = new EarlierRows(database, directory);
+    this.#duplicates = new DuplicateFinder(database, directory);
     this.#findChats = chatFinder(database);
     this.#findAttachments = attachmentFinder(database);
     this.#selectRecentlyDeleted = database.schema.has("chat_recoverable_message_join")
@@ -95,16 +92,10 @@ export class RowReader {
     if (!isSettled && (isEmpty || lacksFiles(contents))) return { kind: "incomplete" };
     if (isEmpty) return skipped("empty");
     const message = messageRecord(contents, this.#directory);
-    const repeat = message.conversation === null ? null : this.#repeatReason(row, message.conversation);
-    if (repeat !== null) return skipped(repeat);
+    const { conversation } = message;
+    const duplicate = conversation === null ? null : this.#duplicates.reasonOf(row, conversation);
+    if (duplicate !== null) return skipped(duplicate);
     return { kind: "message", message, isUndecodable: contents.body.isUndecodable };
-  }
-
-  /** Why a row says again what an earlier one has said; null when it does not. */
-  #repeatReason(row: MessageRow, conversation: Conversation): SkipReason | null {
-    const context = { conversation, earlier: this.#earlier };
-    if (this.#directory.isSelfChat(conversation) && isSecondTwin(row, context)) return "self_chat_twin";
-    return isRepeatedLink(row, context) ? "link_preview" : null;
   }
 
   #skip(row: MessageRow, reason: SkipReason): RowOutcome {

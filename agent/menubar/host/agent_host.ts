@@ -1,6 +1,6 @@
 /** Owns what the menubar looks at and does, made of the agent's own services. */
-import { peopleNames } from "../../contacts/people_names.ts";
-import { addressBookSignature } from "../../contacts/address_book_signature.ts";
+import { peopleNames } from "../../contacts/address_book.ts";
+import { addressBookSignature } from "../../contacts/address_book_sources.ts";
 import { SETTINGS_PANES } from "../../doctor/settings_pane.ts";
 import type { ServiceMode } from "../menubar_input.ts";
 import type { MenubarWorld } from "../menubar_host.ts";

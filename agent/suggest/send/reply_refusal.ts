@@ -1,5 +1,5 @@
 /** Owns which chats nothing is sent to, because Messages would lose the text or put it somewhere else. */
-import type { ReplyChat } from "../../chatdb/chats/reply_chat.ts";
+import type { ReplyChat } from "../../chatdb/chats/message_chats.ts";
 
 /** Identifiers of business chats, which scripts cannot write to (mautrix#184). */
 const BUSINESS_PREFIX = "urn:biz:";

@@ -4,7 +4,7 @@ import { StartError } from "../../../lib/lifecycle.ts";
 import type { ChatDatabase } from "../../chatdb/file/chat_database.ts";
 import { readDatabaseIdentity } from "../../chatdb/file/identity.ts";
 import { readSentMessages } from "../../chatdb/chats/sent_messages.ts";
-import { findReplyChat, type ReplyChat } from "../../chatdb/chats/reply_chat.ts";
+import { findReplyChat, type ReplyChat } from "../../chatdb/chats/message_chats.ts";
 import type { Work } from "../../platform/instance_lock.ts";
 import type { MessagesApp } from "../../platform/messages_app.ts";
 import type { StateFile } from "../../platform/state_file.ts";
