@@ -5,7 +5,7 @@ import { ChatDatabase } from "./chatdb/file/chat_database.ts";
 import { createDraftClient } from "./clients/draft_client.ts";
 import { createServerClient } from "./clients/server_client.ts";
 import { type AgentConfig, type AgentSettings, DEFAULT_SERVER_URL } from "./config.ts";
-import { StartError } from "../lib/lifecycle.ts";
+import { UserError } from "../lib/errors.ts";
 import { readAddressBook } from "./contacts/address_book.ts";
 import { systemCommands } from "./platform/command_runner.ts";
 import { deviceFacts } from "./platform/device_facts.ts";
@@ -67,7 +67,7 @@ export function createAgentContext(settings: AgentSettings, options: AgentContex
   const openChatDatabase = () => new ChatDatabase(config.chatDb);
 
   function sending(): SendDependencies {
-    if (os !== "darwin") throw new StartError("Replies are sent by the Messages app: run this on your Mac");
+    if (os !== "darwin") throw new UserError("Replies are sent by the Messages app: run this on your Mac");
     return { openChatDatabase, messages, lock, ledger: sendLedgerStore(dataDir), now: Date.now };
   }
 

@@ -1,5 +1,6 @@
 /** Runs every benchmark in turn, each in a process of its own so that no memory figure is another's. */
-import { runMain, StartError } from "../lib/lifecycle.ts";
+import { runMain } from "../lib/lifecycle.ts";
+import { UserError } from "../lib/errors.ts";
 import { writeLine } from "../lib/log.ts";
 import { PROJECT_ROOT, projectPath } from "../tools/service_process.ts";
 
@@ -18,6 +19,6 @@ await runMain(async () => {
       args: ["run", "-A", name],
       cwd: PROJECT_ROOT,
     }).spawn().status;
-    if (!success) throw new StartError(`${name} failed`);
+    if (!success) throw new UserError(`${name} failed`);
   }
 });

@@ -1,7 +1,6 @@
 /** Owns fetching the corpus of real conversations, once, and reading it. */
 import { join } from "node:path";
-import { messageOf } from "../lib/errors.ts";
-import { StartError } from "../lib/lifecycle.ts";
+import { messageOf, UserError } from "../lib/errors.ts";
 import { createLogger } from "../lib/log.ts";
 import { fetchFromPythonPackage } from "../ml/models/python_package.ts";
 import { chooseFromCorpus, type Corpus, CORPUS_FILE, corpusSchema } from "./corpus.ts";
@@ -12,7 +11,7 @@ async function fetchCorpus(path: string): Promise<void> {
     await fetchFromPythonPackage(CORPUS_FILE, { path, log: createLogger() });
   } catch (error) {
     const { name, version } = CORPUS_FILE.python;
-    throw new StartError(
+    throw new UserError(
       `The real conversations could not be fetched: ${messageOf(error)}. ` +
         `They come from the Python package ${name} ${version}; the demo without --corpus needs none`,
       { cause: error },

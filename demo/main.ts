@@ -1,5 +1,6 @@
 /** Runs the demo: the whole loop, from a Messages database to training samples, on this machine. */
-import { runMain, StartError } from "../lib/lifecycle.ts";
+import { runMain } from "../lib/lifecycle.ts";
+import { UserError } from "../lib/errors.ts";
 import { writeLine } from "../lib/log.ts";
 import { runDemo } from "./demo.ts";
 
@@ -14,7 +15,7 @@ const FLAGS = ["--corpus", "--exit", "--help"];
 
 await runMain(async (signal) => {
   const unknown = Deno.args.find((argument) => !FLAGS.includes(argument));
-  if (unknown !== undefined) throw new StartError(`Unknown argument ${unknown}\n\n${USAGE}`);
+  if (unknown !== undefined) throw new UserError(`Unknown argument ${unknown}\n\n${USAGE}`);
   if (Deno.args.includes("--help")) return writeLine(USAGE);
   await runDemo({ corpus: Deno.args.includes("--corpus"), exit: Deno.args.includes("--exit") }, signal);
 });

@@ -1,6 +1,6 @@
 /** Owns starting ml and server for a demo and sending them a sample Mac's messages. */
 import { join } from "node:path";
-import { StartError } from "../lib/lifecycle.ts";
+import { UserError } from "../lib/errors.ts";
 import { pairAgent, runAgent } from "../tests/support/mac/agent_process.ts";
 import type { OwnerClient } from "../tests/support/server/owner_client.ts";
 import { choosePort, ServiceProcess } from "../tools/service_process.ts";
@@ -22,7 +22,7 @@ export async function startMl(dir: string, modelPath: string): Promise<ServicePr
     output: { file: join(dir, "ml.log") },
     isReady: (health) => {
       if (health.status === "degraded") {
-        throw new StartError(`ml cannot load its model: ${health.reason}`);
+        throw new UserError(`ml cannot load its model: ${health.reason}`);
       }
       return health.model_loaded === true;
     },
@@ -60,6 +60,6 @@ export async function syncOnce(
   };
   await pairAgent((code) => options.owner.approve(code), { env });
   const { code, stdout, stderr } = await runAgent(["sync", "--once"], { env });
-  if (code !== 0) throw new StartError(`The agent could not sync: ${stderr || stdout}`);
+  if (code !== 0) throw new UserError(`The agent could not sync: ${stderr || stdout}`);
   for (const said of stdout.trim().split("\n")) line(paint("dim", `  agent: ${said}`));
 }

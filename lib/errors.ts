@@ -1,4 +1,4 @@
-/** Owns the errors that cross a service's border, and how any error becomes the documented error body. */
+/** Errors for clients (`ApiError`) and for the person at the terminal (`UserError`), and the text and body of any error. */
 import type { ErrorBody, ErrorCode, Fault } from "../contract/errors.ts";
 
 const STATUS_OF_CODE: Record<ErrorCode, number> = {
@@ -66,6 +66,35 @@ export class ApiError extends Error {
   }
 }
 
+export interface UserErrorOptions {
+  /** What to do about it: a sentence without its period, such as "Stop what listens there, or set another port". */
+  fix?: string;
+  cause?: unknown;
+}
+
+/** An error that a person reads and can do something about; it is shown without a stack trace. */
+export class UserError extends Error {
+  override readonly name = "UserError";
+  /** null when the message says it all. */
+  readonly fix: string | null;
+
+  /** @param message what happened: a sentence without its period */
+  constructor(message: string, { fix, cause }: UserErrorOptions = {}) {
+    super(message, { cause });
+    this.fix = fix ?? null;
+  }
+}
+
+/** A request that breaks a rule of the contract, with the path of each fault; the first one is in the message. */
+export function invalidRequest(details: Fault[], options: { cause?: unknown } = {}): ApiError {
+  const { path = "", message = "" } = details[0] ?? {};
+  const where = path && ` at ${path}`;
+  return new ApiError("validation_failed", `The request is not valid${where}: ${message}`, {
+    ...options,
+    details,
+  });
+}
+
 /** The standard phrase of a status code. */
 export function phraseOfStatus(statusCode: number): string {
   return PHRASE_OF_STATUS[statusCode] ?? "Error";
@@ -99,7 +128,8 @@ export function logFieldsOfError(error: unknown): { errorName: string; errorCode
   return { errorName: root.name, errorCode: code, stack: frames.map((frame) => frame.trim()).join("; ") };
 }
 
-/** One sentence of an unknown thrown value, for logs and job records. */
+/** The text of an unknown thrown value: for a `UserError` what happened, then what to do. */
 export function messageOf(error: unknown): string {
+  if (error instanceof UserError && error.fix !== null) return `${error.message}. ${error.fix}.`;
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,12 +1,8 @@
-/** Owns a service's life: ending signals, serving until then, finishing what is in flight by a deadline. */
+/** The life of a service: serve until a signal, finish what is in flight by a deadline, exit with a code. */
 import process from "node:process";
-import { writeErrorLine } from "./log.ts";
 import { ConfigError } from "./config.ts";
-
-/** An error that a person can mend: its message is the whole story, a stack trace would only hide it. */
-export class StartError extends Error {
-  override readonly name = "StartError";
-}
+import { messageOf, UserError } from "./errors.ts";
+import { writeErrorLine } from "./log.ts";
 
 /**
  * Aborts at SIGTERM or SIGINT. A second signal ends the process at once.
@@ -86,16 +82,16 @@ function listen(
     }, handler);
   } catch (error) {
     if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    throw new StartError(
-      `Port ${port} on ${hostname} is in use: stop what listens there, or set another port`,
-    );
+    throw new UserError(`Port ${port} on ${hostname} is in use`, {
+      fix: "Stop what listens there, or set another port",
+    });
   }
 }
 
 /**
  * Serves HTTP until the signal aborts, then lets what is in flight finish.
  *
- * @throws StartError when the port is taken
+ * @throws UserError when the port is taken
  */
 export async function serveUntil(
   handler: Deno.ServeHandler<Deno.NetAddr>,
@@ -106,12 +102,12 @@ export async function serveUntil(
   await withDeadline(server.shutdown(), options.deadlineMs ?? DEFAULT_DEADLINE_MS);
 }
 
-/** Runs a service's main function and turns its end into an exit code; a person's faults become sentences. */
+/** Runs a service's main function and exits with its code; an error meant for the person is printed without its stack. */
 export async function runMain(main: (signal: AbortSignal) => Promise<void>): Promise<never> {
   try {
     await main(shutdownSignal());
   } catch (error) {
-    if (error instanceof ConfigError || error instanceof StartError) writeErrorLine(error.message);
+    if (error instanceof ConfigError || error instanceof UserError) writeErrorLine(messageOf(error));
     else writeErrorLine(error instanceof Error ? error.stack ?? error.message : String(error));
     Deno.exit(1);
   }

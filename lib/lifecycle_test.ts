@@ -1,6 +1,7 @@
 /** Tests that a service serves until its signal, finishes what is in flight, and says when its port is taken. */
 import assert from "node:assert/strict";
-import { aborted, serveUntil, StartError, withDeadline } from "./lifecycle.ts";
+import { aborted, serveUntil, withDeadline } from "./lifecycle.ts";
+import { UserError } from "./errors.ts";
 
 Deno.test("a request in flight is answered after the signal, then the port is closed", async () => {
   const controller = new AbortController();
@@ -28,7 +29,7 @@ Deno.test("a taken port is a sentence for the person who starts the service", as
   const attempt = serveUntil(() => new Response(), { ...options, port: holder.addr.port });
   await assert.rejects(
     attempt,
-    (error: unknown) => error instanceof StartError && /is in use/.test(error.message),
+    (error: unknown) => error instanceof UserError && /is in use/.test(error.message),
   );
   await holder.shutdown();
 });

@@ -1,8 +1,7 @@
 /** Owns what a running ml service holds open: engine, cache, jobs; closed in reverse order. */
 import { join } from "node:path";
 import { KvJobQueue } from "../lib/jobs/kv_job_queue.ts";
-import { messageOf } from "../lib/errors.ts";
-import { StartError } from "../lib/lifecycle.ts";
+import { messageOf, UserError } from "../lib/errors.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
 import { createMetrics } from "../lib/metrics.ts";
 import { createMlApp } from "./app.ts";
@@ -54,7 +53,7 @@ async function openEngine(
   }
   const { createLlamaEngine } = await import("./engine/llama/llama.ts");
   const engine = await createLlamaEngine({ ...config, log: options.log }).catch((error) => {
-    throw new StartError(messageOf(error));
+    throw new UserError(messageOf(error));
   });
   const hubUrl = config.hubUrl ?? DEFAULT_HUB_URL;
   return { engine, source: fileModelSource({ modelsDir: config.modelsDir, hubUrl, ...options }) };
@@ -64,7 +63,7 @@ async function openEngine(
  * Opens all that the service needs.
  *
  * @param options `signal` ends downloads of a model
- * @throws StartError when the engine cannot run on this machine
+ * @throws UserError when the engine cannot run on this machine
  */
 export async function openContext(config: MlConfig, options: { signal: AbortSignal }): Promise<MlContext> {
   const log = createLogger({ level: config.logLevel }).child({ service: "ml" });

@@ -1,5 +1,5 @@
 /** Owns the server's commands for the person at its machine: listing devices and letting one in. */
-import { StartError } from "../lib/lifecycle.ts";
+import { UserError } from "../lib/errors.ts";
 import { writeLine } from "../lib/log.ts";
 import { hashPairingCode } from "./auth/pairing_code.ts";
 import { loadSecret } from "./auth/secret.ts";
@@ -40,23 +40,23 @@ async function approveDevice(
         `The device "${result.device.name}" is let in: it may verify itself with its code now`,
       );
     case "unclaimed":
-      throw new StartError("No device has claimed this server yet: the first one that verifies itself does");
+      throw new UserError("No device has claimed this server yet: the first one that verifies itself does");
     case "not_found":
-      throw new StartError("No device waits with this code: it may have expired or be in use already");
+      throw new UserError("No device waits with this code: it may have expired or be in use already");
   }
 }
 
 /**
  * Runs one command beside a server that may be running.
  *
- * @throws StartError with what is wrong, or how the commands are written
+ * @throws UserError with what is wrong, or how the commands are written
  */
 export async function runCommand(args: readonly string[], config: ServerConfig): Promise<void> {
   const [noun, verb, code, ...rest] = args;
   const isList = noun === "devices" && verb === "list" && code === undefined;
   const isApprove = noun === "devices" && verb === "approve" && /^\d{6}$/.test(code ?? "") &&
     rest.length === 0;
-  if (!isList && !isApprove) throw new StartError(USAGE);
+  if (!isList && !isApprove) throw new UserError(USAGE);
   await using store = await joinStore(config);
   if (isList) return await listDevices(store.devices);
   const secret = await loadSecret({ configured: config.jwtSecret, dataDir: config.dataDir });

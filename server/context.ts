@@ -29,7 +29,7 @@ export interface ServerContext extends AsyncDisposable {
 /**
  * Opens all that a server needs and picks up what the one before it left.
  *
- * @throws StartError when the database cannot be had or the stored secret is damaged
+ * @throws UserError when the database cannot be had or the stored secret is damaged
  */
 export async function openContext(config: ServerConfig): Promise<ServerContext> {
   const log = createLogger({ level: config.logLevel }).child({ service: "server" });

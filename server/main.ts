@@ -1,5 +1,6 @@
 /** Owns the start of the server: serving until a signal ends it, or one command of its CLI. */
-import { runMain, serveUntil, StartError } from "../lib/lifecycle.ts";
+import { runMain, serveUntil } from "../lib/lifecycle.ts";
+import { UserError } from "../lib/errors.ts";
 import { runCommand } from "./cli.ts";
 import { readServerConfig } from "./config.ts";
 import { openContext } from "./context.ts";
@@ -18,7 +19,7 @@ await runMain(async (signal) => {
   await Promise.race([
     served,
     lost.then((sentence) => {
-      throw new StartError(sentence);
+      throw new UserError(sentence);
     }),
   ]);
 });

@@ -165,7 +165,7 @@ Deno.test("a server that cannot start says why in one sentence and ends with 1",
     assert.equal(code, 1);
     assert.equal(
       err,
-      `Port ${SERVER_PORT} on 127.0.0.1 is in use: stop what listens there, or set another port`,
+      `Port ${SERVER_PORT} on 127.0.0.1 is in use. Stop what listens there, or set another port.`,
     );
   });
   await t.step("a command it does not know", async () => {

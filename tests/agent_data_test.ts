@@ -8,7 +8,7 @@ import { sendReply } from "../agent/suggest/send/send_reply.ts";
 import { lastShown } from "../agent/suggest/shown_suggestions.ts";
 import { syncCommand } from "../agent/cli/sync_command.ts";
 import type { SyncMessagesRequest } from "../contract/sync.ts";
-import { StartError } from "../lib/lifecycle.ts";
+import { UserError } from "../lib/errors.ts";
 import type { AgentHome } from "./support/mac/agent_home.ts";
 import { fakeOsascript, osascriptCalls } from "./support/mac/fake_osascript.ts";
 import { oldAgentHome } from "./support/mac/old_agent_home.ts";
@@ -114,8 +114,8 @@ Deno.test("no draft that an older agent has sent, or may have sent, is sent agai
   for (const { responseId, outcome } of entries) {
     const messageGuid = shown.find((entry) => entry.responseId === responseId)?.messageGuid ?? assert.fail();
     const sending = sendReply(dependencies, { responseId, messageGuid, text: "Again" });
-    if (outcome !== "failed") await assert.rejects(sending, StartError);
-    else await sending.catch((error) => assert.ok(error instanceof StartError));
+    if (outcome !== "failed") await assert.rejects(sending, UserError);
+    else await sending.catch((error) => assert.ok(error instanceof UserError));
   }
   assert.ok(await osascriptCalls(osascript) <= 1);
 });

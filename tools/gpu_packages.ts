@@ -1,5 +1,6 @@
 /** Puts node-llama-cpp's Linux GPU packages back into the install, or leaves them out: `on` or `off`. */
-import { runMain, StartError } from "../lib/lifecycle.ts";
+import { runMain } from "../lib/lifecycle.ts";
+import { UserError } from "../lib/errors.ts";
 import { writeLine } from "../lib/log.ts";
 import { PROJECT_ROOT, projectPath } from "./service_process.ts";
 
@@ -42,7 +43,7 @@ async function changeJson<Content>(path: string, change: (content: Content) => C
 async function main(): Promise<void> {
   const wanted = Deno.args[0];
   if (wanted !== "on" && wanted !== "off") {
-    throw new StartError("Say which: deno task gpu on, or deno task gpu off");
+    throw new UserError("Say which: deno task gpu on, or deno task gpu off");
   }
   await changeJson<{ overrides: Record<string, string> }>(
     projectPath("package.json"),
@@ -53,7 +54,7 @@ async function main(): Promise<void> {
     args: ["cache", "ml/main.ts"],
     cwd: PROJECT_ROOT,
   }).spawn().status;
-  if (!success) throw new StartError("The packages could not be fetched; the lines above say why");
+  if (!success) throw new UserError("The packages could not be fetched; the lines above say why");
   writeLine(wanted === "on" ? "GPU packages are in; GPU=auto uses them." : "GPU packages are left out.");
 }
 

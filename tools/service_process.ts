@@ -2,7 +2,8 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
-import { StartError, withDeadline } from "../lib/lifecycle.ts";
+import { withDeadline } from "../lib/lifecycle.ts";
+import { UserError } from "../lib/errors.ts";
 import denoJson from "../deno.json" with { type: "json" };
 
 export type ServiceName = "server" | "ml" | "agent";
@@ -53,7 +54,7 @@ export class ServiceProcess implements AsyncDisposable {
   /**
    * Starts a service and waits until it answers.
    *
-   * @throws StartError when it ends or stays silent instead
+   * @throws UserError when it ends or stays silent instead
    */
   static async start(options: ServiceOptions): Promise<ServiceProcess> {
     const toFile = options.output !== "inherit";
@@ -88,7 +89,7 @@ export class ServiceProcess implements AsyncDisposable {
     }
     const what = this.#running ? "did not get ready in time" : "ended at its start";
     const where = options.output === "inherit" ? "its lines above say why" : `see ${options.output.file}`;
-    throw new StartError(`The ${options.name} service ${what}: ${where}`);
+    throw new UserError(`The ${options.name} service ${what}: ${where}`);
   }
 
   /** Ends the service without giving it a chance to clean up. */
@@ -123,7 +124,7 @@ export function choosePort(preferred: number): number {
       if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     }
   }
-  throw new StartError("There is no free port on 127.0.0.1");
+  throw new UserError("There is no free port on 127.0.0.1");
 }
 
 /** A path inside the checkout. */

@@ -1,5 +1,6 @@
 /** Runs ml and server together for real use, and tells a new owner what comes next. */
-import { aborted, runMain, StartError } from "../lib/lifecycle.ts";
+import { aborted, runMain } from "../lib/lifecycle.ts";
+import { UserError } from "../lib/errors.ts";
 import { writeLine } from "../lib/log.ts";
 import { defaultDataDir } from "../lib/data_dir.ts";
 import { ServiceProcess } from "./service_process.ts";
@@ -41,5 +42,5 @@ await runMain(async (signal) => {
     ml.ended.then(() => "ml"),
     server.ended.then(() => "server"),
   ]);
-  if (ended !== null) throw new StartError(`The ${ended} service ended; its lines above say why`);
+  if (ended !== null) throw new UserError(`The ${ended} service ended; its lines above say why`);
 });

@@ -43,13 +43,13 @@ export interface AgentServices {
   probe(token: string | null): ServerClient;
   /** The calls around drafts, for which a pairing is needed. */
   drafts(token: string): DraftClient;
-  /** What sending a reply needs. @throws StartError when this is no Mac */
+  /** What sending a reply needs. @throws UserError when this is no Mac */
   sending(): SendDependencies;
   describeDevice(): Promise<DeviceDescription>;
   /** @throws ChatDatabaseError when chat.db cannot be opened */
   openChatDatabase(): ChatDatabase;
   readAddressBook(): AddressBook;
-  /** @throws StartError when another process does this work */
+  /** @throws UserError when another process does this work */
   lock(work: Work): Promise<Disposable>;
   /** The present, in Unix time. */
   now(): number;

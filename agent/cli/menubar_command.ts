@@ -1,22 +1,21 @@
 /** Owns `agent menubar`: opens the menubar app, which is a program of its own. */
-import { StartError } from "../../lib/lifecycle.ts";
-import { messageOf } from "../../lib/errors.ts";
+import { messageOf, UserError } from "../../lib/errors.ts";
 import type { AgentServices } from "./agent_services.ts";
 import { openWithMac } from "../platform/open_with_mac.ts";
 
 /** As packaging/macos/info_additions.plist names the app. */
 export const APP_IDENTIFIER = "app.conversation-assistant";
 
-/** Opens the app, or shows the one that runs. @throws StartError where there is none */
+/** Opens the app, or shows the one that runs. @throws UserError where there is none */
 export async function menubarCommand(
   { machine, commands }: Pick<AgentServices, "machine" | "commands">,
 ): Promise<number> {
-  if (machine.os !== "darwin") throw new StartError("The menubar is for macOS: elsewhere use `agent status`");
+  if (machine.os !== "darwin") throw new UserError("The menubar is for macOS: elsewhere use `agent status`");
   try {
     await openWithMac({ commands }, ["-b", APP_IDENTIFIER]);
     return 0;
   } catch (error) {
-    throw new StartError(
+    throw new UserError(
       `${messageOf(error)}: install Conversation Assistant, as packaging/macos/README.md says`,
       {
         cause: error,

@@ -20,7 +20,7 @@ Deno.test("the app is opened by the identifier that its bundle has, and one that
   code = 1;
   await assert.rejects(
     menubarCommand({ machine, commands }),
-    /^StartError: macOS knows no such app: install /,
+    /^UserError: macOS knows no such app: install /,
   );
 });
 

@@ -1,6 +1,6 @@
 /** Owns the command line: which command is meant, with which options, and its exit code. */
 import { parseArgs } from "node:util";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { VERSION } from "../../lib/version.ts";
 import { ChatDatabaseError } from "../chatdb/file/chat_database_error.ts";
 import type { AgentServices } from "./agent_services.ts";
@@ -105,13 +105,13 @@ async function run(args: string[], { output, services }: CliEnvironment): Promis
 /**
  * Runs one command line and returns its exit code: 0, or 1 for a pairing that waits, or 2 for a wrong command line.
  *
- * @throws StartError with one sentence when the command fails
+ * @throws UserError with one sentence when the command fails
  */
 export async function runCli(args: string[], environment: CliEnvironment): Promise<number> {
   try {
     return await run(args, environment);
   } catch (error) {
-    if (error instanceof ChatDatabaseError) throw new StartError(error.message, { cause: error });
+    if (error instanceof ChatDatabaseError) throw new UserError(error.message, { cause: error });
     if (!(error instanceof UsageError)) throw error;
     environment.output.errorLine(`agent: ${error.message}\n\n${usageHint(args[0])}`);
     return USAGE_EXIT_CODE;

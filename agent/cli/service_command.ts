@@ -1,5 +1,5 @@
 /** Owns `agent service`: the agent as a service that starts with each login. */
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { createLaunchd } from "../platform/launchd.ts";
 import {
   installService,
@@ -42,7 +42,7 @@ export function serviceDependencies({ config, machine, commands }: AgentServices
 
 function requireMac({ machine }: AgentServices): void {
   if (machine.os === "darwin") return;
-  throw new StartError(
+  throw new UserError(
     "The service is for macOS: elsewhere write `agent service install --print` to " +
       "~/.config/systemd/user/conversation-assistant-agent.service and run `systemctl --user enable --now` on it",
   );

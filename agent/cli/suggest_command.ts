@@ -1,7 +1,7 @@
 /** Owns `agent suggest`: shows a draft, takes what the person does with it, and sends only when told to. */
 import { responseActionRequestSchema } from "../../contract/responses.ts";
 import type { ResponseActionRequest } from "../../contract/responses.ts";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import type { Conversation } from "../../contract/conversations.ts";
 import { peopleNames } from "../contacts/address_book.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
@@ -81,7 +81,7 @@ async function choose(run: Run): Promise<Suggestion | null> {
   }
   const conversation = await conversationOf(run, options.conversation);
   if (policies.modeOf(conversation.id) === "off") {
-    throw new StartError(
+    throw new UserError(
       "Suggestions are off for this conversation: run `agent suggest policy on_demand` with the same --conversation",
     );
   }
@@ -136,7 +136,7 @@ async function act(run: Run): Promise<number> {
   const { conversation: name } = options;
   const conversation = name === undefined ? null : await conversationOf(run, name);
   const shown = await lastShown(services.suggestions.shown, conversation?.id ?? null);
-  if (shown === null) throw new StartError("No draft has been shown yet: run `agent suggest` first");
+  if (shown === null) throw new UserError("No draft has been shown yet: run `agent suggest` first");
   const result = await actOnSuggestion(shown, {
     action,
     client,

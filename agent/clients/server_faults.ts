@@ -1,7 +1,6 @@
 /** Owns the sentences for what a server answers, or does not: what happened and what the person can do. */
-import { messageOf } from "../../lib/errors.ts";
+import { messageOf, UserError } from "../../lib/errors.ts";
 import { RemoteError, UnreachableError } from "../../lib/http/client.ts";
-import { StartError } from "../../lib/lifecycle.ts";
 
 /** True when the server no longer takes this device's token. */
 export function isPairingEnded(error: unknown): error is RemoteError {
@@ -55,11 +54,11 @@ function remoteSentence(error: RemoteError): string {
 /** The error a person reads in place of a client's error; anything else comes back as it is. */
 export function serverFault(error: unknown, baseUrl: string): unknown {
   if (error instanceof UnreachableError) {
-    return new StartError(unreachableSentence(baseUrl, error), { cause: error });
+    return new UserError(unreachableSentence(baseUrl, error), { cause: error });
   }
-  if (error instanceof RemoteError) return new StartError(remoteSentence(error), { cause: error });
+  if (error instanceof RemoteError) return new UserError(remoteSentence(error), { cause: error });
   if (error instanceof DOMException && error.name === "AbortError") {
-    return new StartError("Stopped before the end: nothing is lost, run the command again to go on", {
+    return new UserError("Stopped before the end: nothing is lost, run the command again to go on", {
       cause: error,
     });
   }

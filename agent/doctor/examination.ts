@@ -1,5 +1,5 @@
 /** Owns the doctor's whole examination: every check once, side by side, none of them able to stop another. */
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import type { AgentConfig } from "../config.ts";
 import type { AddressBook } from "../contacts/address_book.ts";
 import type { Machine } from "../platform/machine.ts";
@@ -39,7 +39,7 @@ async function made([id, run]: Check): Promise<Finding[]> {
   try {
     return await run();
   } catch (error) {
-    if (error instanceof StartError) {
+    if (error instanceof UserError) {
       return [faultOfSentence(id, { status: "failure", sentence: error.message })];
     }
     const name = error instanceof Error ? error.name : typeof error;

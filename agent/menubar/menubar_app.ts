@@ -1,7 +1,6 @@
 /** Owns the menubar's life: looks at the agent now and then, shows what it finds, and does what is clicked. */
 import { delay } from "../../lib/backoff.ts";
-import { messageOf } from "../../lib/errors.ts";
-import { StartError } from "../../lib/lifecycle.ts";
+import { messageOf, UserError } from "../../lib/errors.ts";
 import type { Suggestion } from "../suggest/suggestion.ts";
 import type { MenubarAction } from "./menubar_actions.ts";
 import { EMPTY_INPUT, type MenubarFacts, type UnsentReply } from "./menubar_input.ts";
@@ -17,7 +16,7 @@ const ASK_INTERVAL_MS = 15_000;
 
 /** What a fault says to the person: a sentence that was made for one, or none of its own words. */
 function sentenceOf(error: unknown): string {
-  return error instanceof StartError ? `${messageOf(error)}.` : "That did not work: see the agent's log.";
+  return error instanceof UserError ? `${messageOf(error)}.` : "That did not work: see the agent's log.";
 }
 
 /** The menubar between two looks. */

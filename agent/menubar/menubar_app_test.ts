@@ -1,7 +1,7 @@
 // Tests of the menubar's life: what it looks at, what a click does, and what a fault becomes.
 import assert from "node:assert/strict";
 import type { Finding } from "../doctor/finding.ts";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { fakeDesktop } from "../../tests/support/mac/fake_desktop.ts";
 import { NOW_MS, suggestionWith, WATCHING } from "../../tests/support/mac/menubar_inputs.ts";
 import type { MenubarAction } from "./menubar_actions.ts";
@@ -242,7 +242,7 @@ Deno.test("taking away a reply that was not sent tells the server nothing: it wa
 
 Deno.test("a fault becomes a notice: the sentence that was made for people, and never the words of another error", async () => {
   const suggestion = suggestionWith();
-  let fault: Error = new StartError("The server is away: see that it runs");
+  let fault: Error = new UserError("The server is away: see that it runs");
   const fail = () => Promise.reject(fault);
   const { app, act, press } = appIn({
     suggestions: () => Promise.resolve([suggestion]),
@@ -267,7 +267,7 @@ Deno.test("it looks again until it is told to end, whatever a look meets", async
   const { app } = appIn({
     look: () => {
       if (++looks === 3) ending.abort();
-      return looks === 2 ? Promise.reject(new StartError("Cannot read it: see why")) : Promise.resolve(LOOK);
+      return looks === 2 ? Promise.reject(new UserError("Cannot read it: see why")) : Promise.resolve(LOOK);
     },
   });
   await app.run(ending.signal, { intervalMs: 0 });

@@ -1,6 +1,6 @@
 /// <reference lib="deno.desktop" />
 /** Owns the icon in the menubar: a thin layer on `Deno.Tray` that makes up for what it lacks. */
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { type MenubarAction, menubarActionOf } from "./menubar_actions.ts";
 import type { MenubarView } from "./view_model.ts";
 
@@ -26,10 +26,10 @@ export const PANEL_SIZE = { width: 380, height: 520 };
 /** The runtime shows its first window when a page has loaded, again after 10 s, and gives up waiting after 15 s. */
 const HIDE_AGAIN_MS = [10_500, 16_000, 26_000];
 
-/** The desktop runtime of this process. @throws StartError when there is none */
+/** The desktop runtime of this process. @throws UserError when there is none */
 export function desktopOfProcess(): Desktop {
   if ("Tray" in Deno) return Deno;
-  throw new StartError(
+  throw new UserError(
     "The menubar needs the app: it is made by `deno desktop`, see packaging/macos/README.md",
   );
 }
@@ -62,14 +62,14 @@ function laterInProcess(durationMs: number, run: () => void): void {
 /**
  * Puts the icon into the menubar: the panel opens on a click, the menu on a right click.
  *
- * @throws StartError where the system has no place for an icon
+ * @throws UserError where the system has no place for an icon
  */
 export function openTray(options: TrayOptions): MenubarTray {
   const { desktop, icon, panelUrl, onAction } = options;
   desktop.dock.setVisible(false);
   hideFirstWindow(options);
   const tray = new desktop.Tray();
-  if (tray.trayId === 0) throw new StartError("This system has no place for an icon in its menu bar");
+  if (tray.trayId === 0) throw new UserError("This system has no place for an icon in its menu bar");
   tray.setIcon(icon);
   const panel = tray.attachPanel({ url: panelUrl, ...PANEL_SIZE, hideOnBlur: true });
   hideInsteadOfClosing(panel.window, () => panel.hide());

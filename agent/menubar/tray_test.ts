@@ -108,7 +108,7 @@ Deno.test("a system without a place for icons, and a process without a desktop, 
   const { desktop } = fakeDesktop({ isSupported: false });
   const options = { icon: TRAY_ICON, panelUrl: "", onAction: () => {}, later: () => {} };
   assert.throws(() => openTray({ desktop, ...options }), /no place for an icon/);
-  assert.throws(desktopOfProcess, /^StartError: The menubar needs the app/);
+  assert.throws(desktopOfProcess, /^UserError: The menubar needs the app/);
 });
 
 Deno.test("the app's entry, run without a desktop, ends with that sentence and exit code 1", async () => {

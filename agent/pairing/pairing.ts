@@ -1,7 +1,7 @@
 /** Owns pairing: registering this device, being approved, and keeping the token that results. */
 import type { RegisterDeviceRequest } from "../../contract/devices.ts";
 import { RemoteError, UnreachableError } from "../../lib/http/client.ts";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import type { ServerClient } from "../clients/server_client.ts";
 import { isPairingEnded, serverFault } from "../clients/server_faults.ts";
 import type { SecretStore } from "../platform/secret_store.ts";
@@ -23,7 +23,7 @@ export type PairingOutcome =
   | { readonly kind: "approval_needed"; readonly pending: PendingPairing };
 
 /** This device has no pairing that could be used; the message says what to do. */
-export class NotPairedError extends StartError {}
+export class NotPairedError extends UserError {}
 
 /** What the sync needs of a pairing. */
 export interface PairedDevice {
@@ -77,7 +77,7 @@ async function verifyPending(
     if (error.body.code === "pairing_required") return { kind: "approval_needed", pending };
     if (error.body.code !== "code_invalid") throw error;
     await records.save({ ...record, pending: null });
-    throw new StartError("The code has expired or was used: run `agent pair` for a new one", {
+    throw new UserError("The code has expired or was used: run `agent pair` for a new one", {
       cause: error,
     });
   }
@@ -114,7 +114,7 @@ async function registerAndVerify(
 /**
  * Registers this device and verifies it with the code it got.
  *
- * @throws StartError with a sentence for the person
+ * @throws UserError with a sentence for the person
  */
 export async function pair(
   dependencies: PairingDependencies,
@@ -130,14 +130,14 @@ export async function pair(
 /**
  * Verifies the registration under way once more, after someone approved its code.
  *
- * @throws StartError with a sentence for the person
+ * @throws UserError with a sentence for the person
  */
 export async function continuePairing(dependencies: PairingDependencies): Promise<PairingOutcome> {
   const { records, serverUrl } = dependencies;
   const stored = await records.load();
   const pending = stored.kind === "found" ? stored.state.pending : null;
   if (stored.kind !== "found" || pending?.serverUrl !== serverUrl) {
-    throw new StartError(`No pairing with ${serverUrl} is under way: run \`agent pair\` to begin one`);
+    throw new UserError(`No pairing with ${serverUrl} is under way: run \`agent pair\` to begin one`);
   }
   try {
     return await verifyPending(dependencies, stored.state, pending);

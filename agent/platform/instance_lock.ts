@@ -1,7 +1,7 @@
 /** Owns the locks that keep two agents from doing the same work on one data folder. */
 import { join } from "node:path";
 import { ifPresent } from "../../lib/files.ts";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { makePrivateFolder } from "./private_file.ts";
 
 /** Work that one process at a time may do. */
@@ -10,14 +10,14 @@ export type Work = "sync" | "pair" | "suggest" | "policy" | "send" | "run" | "me
 /**
  * Takes a work of a data folder for this process until the lock is disposed or the process ends, by whatever means.
  *
- * @throws StartError when another agent has it
+ * @throws UserError when another agent has it
  */
 export async function lockWork(dataDir: string, work: Work): Promise<Disposable> {
   await makePrivateFolder(dataDir);
   const file = await Deno.open(join(dataDir, `${work}.lock`), { create: true, write: true, mode: 0o600 });
   if (await file.tryLock(true)) return file;
   file.close();
-  throw new StartError(`Another agent is at this in ${dataDir}: wait until it is done, or stop it`);
+  throw new UserError(`Another agent is at this in ${dataDir}: wait until it is done, or stop it`);
 }
 
 /** True while a process does this work on a data folder. Makes no file and no folder. */

@@ -1,7 +1,7 @@
 /** Tests of the work locks: one holder at a time, none after the holder was killed. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { isWorkHeld, lockWork } from "./instance_lock.ts";
 
 const HOLDER = `
@@ -17,7 +17,7 @@ Deno.test("a second holder is refused with a sentence, other work is not, and di
     {
       using _sync = await lockWork(dir, "sync");
       using _pair = await lockWork(dir, "pair");
-      await assert.rejects(lockWork(dir, "sync"), StartError);
+      await assert.rejects(lockWork(dir, "sync"), UserError);
     }
     using _again = await lockWork(dir, "sync");
   } finally {
@@ -37,7 +37,7 @@ Deno.test("a lock dies with a process that is killed", async () => {
     await using child = holder.spawn();
     const reader = child.stdout.getReader();
     assert.match(new TextDecoder().decode((await reader.read()).value), /locked/);
-    await assert.rejects(lockWork(dir, "sync"), StartError);
+    await assert.rejects(lockWork(dir, "sync"), UserError);
     child.kill("SIGKILL");
     await child.status;
     await reader.cancel();

@@ -1,5 +1,5 @@
 /** Owns keeping a secret in the user's macOS Keychain through `/usr/bin/security`. */
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import type { CommandResult, CommandRunner } from "./command_runner.ts";
 import type { SecretStore } from "./secret_store.ts";
 
@@ -20,13 +20,13 @@ export interface KeychainOptions {
   commands: CommandRunner;
 }
 
-function keychainError(action: string, result: CommandResult): StartError {
+function keychainError(action: string, result: CommandResult): UserError {
   const locked = result.code === INTERACTION_NOT_ALLOWED || result.code === AUTH_FAILED;
   const advice = locked
     ? "unlock it with `security unlock-keychain` and try again"
     : "see that `security list-keychains` works in this session";
   const status = result.code === null ? "did not answer" : `gave status ${result.code}`;
-  return new StartError(`The Keychain ${status} when asked to ${action} the pairing's token: ${advice}`);
+  return new UserError(`The Keychain ${status} when asked to ${action} the pairing's token: ${advice}`);
 }
 
 function hexOf(text: string): string {
@@ -37,13 +37,13 @@ function hexOf(text: string): string {
 function addCommand(account: string, secret: string): string {
   const command = `add-generic-password -U -a "${account}" -s "${SERVICE}" -X ${hexOf(secret)}\n`;
   if (command.length > MAX_COMMAND_BYTES) {
-    throw new StartError("The token of this server is too long for the Keychain's command: update the agent");
+    throw new UserError("The token of this server is too long for the Keychain's command: update the agent");
   }
   return command;
 }
 
 /**
- * A secret of the login keychain. Its methods throw a StartError when the keychain is locked or out of reach.
+ * A secret of the login keychain. Its methods throw a UserError when the keychain is locked or out of reach.
  *
  * @param options.account letters, digits and hyphens only
  */

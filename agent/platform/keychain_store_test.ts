@@ -1,6 +1,6 @@
 /** Tests of the Keychain store against a recorder that answers as `/usr/bin/security` does. */
 import assert from "node:assert/strict";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { type RecordedAnswer, RecordedCommands } from "../../tests/support/mac/recorded_commands.ts";
 import { createKeychainStore } from "./keychain_store.ts";
 
@@ -62,7 +62,7 @@ Deno.test("a locked keychain, and one that does not answer, are told with what t
   const commands = new RecordedKeychain();
   const store = createKeychainStore({ account: ACCOUNT, commands });
   const failsWith = (pattern: RegExp) => (error: unknown) =>
-    error instanceof StartError && pattern.test(error.message) && !error.message.includes(TOKEN);
+    error instanceof UserError && pattern.test(error.message) && !error.message.includes(TOKEN);
   for (const code of [36, 51]) {
     commands.lockedCode = code;
     await assert.rejects(store.read(), failsWith(/unlock it with `security unlock-keychain`/));
@@ -74,7 +74,7 @@ Deno.test("a locked keychain, and one that does not answer, are told with what t
 
 Deno.test("a write that the keychain only pretends to have done is noticed", async () => {
   const commands = new RecordedCommands(([, verb]) => verb === "-i" ? 0 : 44);
-  await assert.rejects(createKeychainStore({ account: ACCOUNT, commands }).write(TOKEN), StartError);
+  await assert.rejects(createKeychainStore({ account: ACCOUNT, commands }).write(TOKEN), UserError);
 });
 
 Deno.test("a secret too long for security's line buffer is refused before anything is run", async () => {

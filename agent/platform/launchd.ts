@@ -1,6 +1,6 @@
 /** Owns talking to launchd through `/bin/launchctl`: one user agent's state, its start, and its stop. */
 import { delay } from "../../lib/backoff.ts";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import type { CommandResult, CommandRunner } from "./command_runner.ts";
 
 /** A job that launchd has loaded. */
@@ -20,10 +20,10 @@ export interface Launchd {
   /**
    * Loads a job in place of the one that is loaded, and switches it on.
    *
-   * @throws StartError when launchd does not take it
+   * @throws UserError when launchd does not take it
    */
   load(job: { label: string; plistPath: string }): Promise<void>;
-  /** Unloads a job and waits until it is gone. @throws StartError when it stays */
+  /** Unloads a job and waits until it is gone. @throws UserError when it stays */
   unload(label: string): Promise<void>;
 }
 
@@ -66,12 +66,12 @@ function jobOf(printed: string): LaunchdJob {
   };
 }
 
-function launchdError(action: string, { code }: CommandResult): StartError {
+function launchdError(action: string, { code }: CommandResult): UserError {
   const status = code === null ? "did not answer" : `gave status ${code}`;
   const advice = code === NO_SESSION || PASSING_FAILURES.includes(code)
     ? "log in at the Mac's own screen, since a session over SSH alone has no place for it, and try again"
     : "see that `launchctl print gui/$(id -u)` works, and try again";
-  return new StartError(`launchd ${status} when asked to ${action} the service: ${advice}`);
+  return new UserError(`launchd ${status} when asked to ${action} the service: ${advice}`);
 }
 
 /** The launchd of the user's session at the screen. */

@@ -1,6 +1,6 @@
 // Tests of talking to launchd, against one that drains, fails and recovers as macOS's does.
 import assert from "node:assert/strict";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { FakeLaunchctl } from "../../tests/support/mac/fake_launchctl.ts";
 import { RecordedCommands } from "../../tests/support/mac/recorded_commands.ts";
 import { createLaunchd } from "./launchd.ts";
@@ -52,7 +52,7 @@ Deno.test("a bootstrap that fails in passing is tried again, and one that goes o
   await assert.rejects(
     lasting.launchd.load(JOB),
     (error: unknown) =>
-      error instanceof StartError && /status 5 .*: log in at the Mac's own screen/.test(error.message),
+      error instanceof UserError && /status 5 .*: log in at the Mac's own screen/.test(error.message),
   );
   assert.equal(lasting.verbs().filter((verb) => verb === "bootstrap").length, 6);
 

@@ -1,5 +1,5 @@
 /** Owns opening addresses and apps as macOS does. */
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import type { CommandRunner } from "./command_runner.ts";
 
 const OPEN = "/usr/bin/open";
@@ -8,7 +8,7 @@ const OPEN = "/usr/bin/open";
  * Opens what the arguments of `open` name: an address, or `-b` and an app's identifier.
  *
  * @param options.name what the person is told in place of an address that holds words or a number
- * @throws StartError when macOS cannot
+ * @throws UserError when macOS cannot
  */
 export async function openWithMac(
   { commands }: { commands: CommandRunner },
@@ -17,5 +17,5 @@ export async function openWithMac(
 ): Promise<void> {
   const { code } = await commands.run([OPEN, ...args]);
   if (code === 0) return;
-  throw new StartError(args[0] === "-b" ? "macOS knows no such app" : `macOS could not open ${name}`);
+  throw new UserError(args[0] === "-b" ? "macOS knows no such app" : `macOS could not open ${name}`);
 }

@@ -1,7 +1,7 @@
 /** Owns files that only the agent's user may read, replaced whole and on the disk before a write returns. */
 import { dirname } from "node:path";
 import { ifPresent, writeFileAtomically } from "../../lib/files.ts";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 
 const PRIVATE_FILE = 0o600;
 const PRIVATE_FOLDER = 0o700;
@@ -13,13 +13,13 @@ export function isDiskFull(error: unknown): boolean {
 
 /** What a person can do when the disk says no: full, read-only, or somebody else's. */
 function diskFault(action: string, path: string, error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof StartError) return error;
+  if (!(error instanceof Error) || error instanceof UserError) return error;
   if (isDiskFull(error)) {
-    return new StartError(`Cannot ${action} ${path}, because the disk is full: make room on it`, {
+    return new UserError(`Cannot ${action} ${path}, because the disk is full: make room on it`, {
       cause: error,
     });
   }
-  return new StartError(
+  return new UserError(
     `Cannot ${action} ${path} (${error.name}): see that the disk has room and that the folder is yours`,
     { cause: error },
   );
@@ -39,7 +39,7 @@ export async function makePrivateFolder(path: string): Promise<void> {
  *
  * One process may write a file at a time; `lockWork` sees to that.
  *
- * @throws StartError when the disk does not take it
+ * @throws UserError when the disk does not take it
  */
 export async function writePrivateFile(path: string, content: string): Promise<void> {
   await makePrivateFolder(dirname(path));

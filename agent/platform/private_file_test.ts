@@ -1,7 +1,7 @@
 /** Tests of private files: modes, whole replacement, and sentences when the disk says no. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { readFileIfPresent, writePrivateFile } from "./private_file.ts";
 import { createFileSecretStore } from "./secret_store.ts";
 
@@ -55,7 +55,7 @@ Deno.test("a place that cannot be written or read is told in one sentence", () =
   inTempDir(async (dir) => {
     await Deno.writeTextFile(join(dir, "file"), "");
     const saysWhat = (error: unknown) =>
-      error instanceof StartError && /^Cannot \w+ .*file/.test(error.message);
+      error instanceof UserError && /^Cannot \w+ .*file/.test(error.message);
     await assert.rejects(writePrivateFile(join(dir, "file", "state"), "x"), saysWhat);
     await assert.rejects(readFileIfPresent(join(dir, "file", "state")), saysWhat);
   }));

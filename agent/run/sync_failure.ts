@@ -1,6 +1,6 @@
 /** Owns what an error means for a running agent: the phase it puts it in, and a code and a sentence to show. */
 import { RemoteError, UnreachableError } from "../../lib/http/client.ts";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { ChatDatabaseError } from "../chatdb/file/chat_database_error.ts";
 import { isPairingEnded, serverFault } from "../clients/server_faults.ts";
 import { NotPairedError } from "../pairing/pairing.ts";
@@ -39,7 +39,7 @@ export function setbackOf(thrown: unknown, serverUrl: string): Setback {
   if (error instanceof NotPairedError) {
     return setback("pairing_ended", "not_paired", { message: error.message });
   }
-  if (!(error instanceof StartError)) {
+  if (!(error instanceof UserError)) {
     return setback("failed", "unexpected", {
       message: "Something unexpected went wrong: see the agent's log",
     });

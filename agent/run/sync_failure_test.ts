@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import type { ErrorCode } from "../../contract/errors.ts";
 import { RemoteError, UnreachableError } from "../../lib/http/client.ts";
-import { ApiError, errorBodyOf } from "../../lib/errors.ts";
-import { StartError } from "../../lib/lifecycle.ts";
+import { ApiError, errorBodyOf, UserError } from "../../lib/errors.ts";
 import { ChatDatabaseError } from "../chatdb/file/chat_database_error.ts";
 import { NotPairedError } from "../pairing/pairing.ts";
 import { setbackOf } from "./sync_failure.ts";
@@ -30,7 +29,7 @@ const CASES: [name: string, error: unknown, phase: string, code: string][] = [
   ],
   ["a locked database", new ChatDatabaseError("locked", "/x"), "database_unreadable", "locked"],
   ["a request that was refused", remoteError("validation_failed"), "failed", "validation_failed"],
-  ["a full disk", new StartError("Cannot write"), "failed", "failed"],
+  ["a full disk", new UserError("Cannot write"), "failed", "failed"],
 ];
 
 for (const [name, error, phase, code] of CASES) {

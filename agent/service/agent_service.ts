@@ -1,7 +1,7 @@
 /** Owns the agent as a service of the Mac: installed once, started with each login, found out about at any time. */
 import { join } from "node:path";
 import { ifPresent, writeFileAtomically } from "../../lib/files.ts";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import type { AgentConfig } from "../config.ts";
 import type { Launchd, LaunchdJob } from "../platform/launchd.ts";
 import { makePrivateFolder, readFileIfPresent } from "../platform/private_file.ts";
@@ -59,7 +59,7 @@ async function writePlist(path: string, content: string): Promise<void> {
     await writeFileAtomically(path, content, { mode: PLIST_MODE, draftPath: `${path}.new` });
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    throw new StartError(`Cannot write ${path} (${error.name}): see that the folder is yours`, {
+    throw new UserError(`Cannot write ${path} (${error.name}): see that the folder is yours`, {
       cause: error,
     });
   }
@@ -68,7 +68,7 @@ async function writePlist(path: string, content: string): Promise<void> {
 /**
  * Installs the service, in place of an earlier installation, and starts it.
  *
- * @throws StartError when the file cannot be written or launchd does not take it
+ * @throws UserError when the file cannot be written or launchd does not take it
  */
 export async function installService(dependencies: ServiceDependencies): Promise<ServiceStatus> {
   const spec = serviceSpec(dependencies);
@@ -79,7 +79,7 @@ export async function installService(dependencies: ServiceDependencies): Promise
   return await serviceStatus(dependencies);
 }
 
-/** Stops the service and takes it away; the agent's own files stay. @throws StartError when it does not stop */
+/** Stops the service and takes it away; the agent's own files stay. @throws UserError when it does not stop */
 export async function uninstallService({ homeDir, launchd }: ServiceDependencies): Promise<void> {
   await launchd.unload(SERVICE_LABEL);
   await ifPresent(Deno.remove(plistPathOf(homeDir)));

@@ -2,7 +2,7 @@
 import type { Conversation } from "../../contract/conversations.ts";
 import { idSchema } from "../../contract/scalars.ts";
 import { RemoteError } from "../../lib/http/client.ts";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { normalizeHandle } from "../chatdb/chats/conversation.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
 import type { PolicyBook } from "./conversation_policies.ts";
@@ -32,7 +32,7 @@ export interface ConversationQuery {
 /**
  * The conversation that a person means.
  *
- * @throws StartError when there is none, or a name means several
+ * @throws UserError when there is none, or a name means several
  */
 export async function findConversation(
   client: DraftClient,
@@ -43,7 +43,7 @@ export async function findConversation(
     : await conversationOfAddress(client, normalizeHandle(which)) ??
       await conversationOfName(client, { name: which, names: names() });
   if (found !== null) return found;
-  throw new StartError(
+  throw new UserError(
     "The server has no such conversation: give its id, a name, or the other person's phone number or e-mail " +
       "address as Messages shows it",
   );
@@ -76,7 +76,7 @@ async function conversationOfName(
     if (conversationTitle(conversation, names).toLocaleLowerCase() === wanted) found.push(conversation);
   }
   if (found.length <= 1) return found[0] ?? null;
-  throw new StartError(
+  throw new UserError(
     `${found.length} conversations have this name: give the other person's phone number or e-mail address, or ` +
       "the server's id",
   );

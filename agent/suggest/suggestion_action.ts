@@ -1,7 +1,7 @@
 /** Owns what the person does with a suggestion: told to the server, which learns from it, and sent when asked to. */
 import type { ResponseActionRequest } from "../../contract/responses.ts";
 import { RemoteError } from "../../lib/http/client.ts";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
 import type { SendOutcome } from "./send/send_outcome.ts";
 import { type SendDependencies, sendReply } from "./send/send_reply.ts";
@@ -26,7 +26,7 @@ export interface ActionOptions {
 function actionFault(error: unknown): unknown {
   if (!(error instanceof RemoteError)) return error;
   if (error.body.code === "conflict") {
-    return new StartError(
+    return new UserError(
       "This draft was acted on before, in another way: run `agent suggest` for a new one",
       {
         cause: error,
@@ -34,7 +34,7 @@ function actionFault(error: unknown): unknown {
     );
   }
   if (error.body.code !== "not_found") return error;
-  return new StartError("The server does not have this draft any more: run `agent suggest` for a new one", {
+  return new UserError("The server does not have this draft any more: run `agent suggest` for a new one", {
     cause: error,
   });
 }
@@ -65,7 +65,7 @@ async function wordsOf(
 /**
  * Records an action, and sends the words when asked to. The same again changes nothing and sends nothing twice.
  *
- * @throws StartError with a sentence for the person, and what `DraftClient` and `sendReply` throw
+ * @throws UserError with a sentence for the person, and what `DraftClient` and `sendReply` throw
  */
 export async function actOnSuggestion(
   { responseId, messageGuid }: Pick<ShownSuggestion, "responseId" | "messageGuid">,
@@ -83,7 +83,7 @@ export async function actOnSuggestion(
     await approve();
     return { text, taught, sending: null };
   }
-  if (text.trim() === "") throw new StartError("There is nothing to send: the draft has no words");
+  if (text.trim() === "") throw new UserError("There is nothing to send: the draft has no words");
   const sending = await sendReply(send, { responseId, messageGuid, text, approve });
   return { text, taught, sending };
 }

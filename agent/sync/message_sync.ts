@@ -1,5 +1,5 @@
 /** Owns the sync of messages: reads on from the cursor, sends, and moves the cursor past what was acknowledged. */
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { MAX_SYNC_DELETIONS } from "../../contract/sync.ts";
 import { type ChatDatabase, countRowsAfter } from "../chatdb/file/chat_database.ts";
 import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
@@ -286,7 +286,7 @@ export async function syncMessages(options: MessageSyncOptions): Promise<Message
       return await new MessageSync({ ...options, reader }, start).run();
     } catch (error) {
       if (!(error instanceof RowsRenumberedError)) throw error;
-      if (attempt === MAX_RENUMBERINGS) throw new StartError(error.message, { cause: error });
+      if (attempt === MAX_RENUMBERINGS) throw new UserError(error.message, { cause: error });
       reader.forgetRows();
     }
   }

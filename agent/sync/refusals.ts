@@ -1,5 +1,5 @@
 /** Owns the watch over what the server refuses: a few odd items are noted, a server that refuses all stops the sync. */
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import type { RefusedItem } from "./sync_record.ts";
 
 /** So many in a row are no odd rows: agent and server do not understand each other. */
@@ -21,14 +21,14 @@ export class Refusals {
     this.#consecutive = 0;
   }
 
-  /** @throws StartError when nothing gets through any more */
+  /** @throws UserError when nothing gets through any more */
   add(items: readonly RefusedItem[]): void {
     this.#collected.push(...items);
     this.#total += items.length;
     this.#consecutive += items.length;
     if (this.#consecutive < MAX_CONSECUTIVE) return;
     const [{ code, path } = { code: "unknown", path: "" }] = items;
-    throw new StartError(
+    throw new UserError(
       `The server refuses everything (${code}${path ? ` at ${path}` : ""}): ` +
         "see that agent and server are of the same version",
     );

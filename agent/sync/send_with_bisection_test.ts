@@ -1,10 +1,9 @@
 /** Tests of delivery past refusals, of the watch over them, and of doing a few things at a time. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { errorBodyOf } from "../../lib/errors.ts";
+import { errorBodyOf, UserError } from "../../lib/errors.ts";
 import { ApiError } from "../../lib/errors.ts";
 import { RemoteError, UnreachableError } from "../../lib/http/client.ts";
-import { StartError } from "../../lib/lifecycle.ts";
 import { concurrently } from "./concurrently.ts";
 import { deliver, type Refusal } from "./send_with_bisection.ts";
 import { Refusals } from "./refusals.ts";
@@ -97,7 +96,7 @@ Deno.test("odd items are collected and counted; a server that takes nothing stop
   assert.equal(refusals.total, 250);
   assert.equal(refusals.take().length, 250);
   assert.deepEqual(refusals.take(), []);
-  assert.throws(() => refusals.add(Array(100).fill(item)), StartError);
+  assert.throws(() => refusals.add(Array(100).fill(item)), UserError);
 });
 
 Deno.test("at most so many are under way at once, begun in order, and all are done", async () => {

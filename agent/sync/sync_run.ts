@@ -73,7 +73,7 @@ function isWorthNoting({ contacts, messages }: Omit<SyncReport, "durationMs">): 
 /**
  * Syncs until nothing is left to send.
  *
- * @throws StartError or ChatDatabaseError with a sentence for the person; the next sync goes on from there
+ * @throws UserError or ChatDatabaseError with a sentence for the person; the next sync goes on from there
  */
 export async function runSync(options: SyncRunOptions): Promise<SyncReport> {
   const { records } = options.state;

@@ -1,7 +1,7 @@
 /** Owns the peer of the reader's bench: imessage-exporter, built from its crate and run on a chat.db. */
 import { join } from "node:path";
 import { ifPresent } from "../../lib/files.ts";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { writeLine } from "../../lib/log.ts";
 import { projectPath } from "../../tools/service_process.ts";
 
@@ -11,17 +11,17 @@ const CRATE = ["imessage-exporter", "--version", "5.0.1", "--locked"];
 const ROOT = projectPath("data/bench/imessage-exporter");
 const PROGRAM = join(ROOT, "bin", "imessage-exporter");
 
-/** Builds the peer with cargo unless it is there. @throws StartError when there is no cargo, or it fails */
+/** Builds the peer with cargo unless it is there. @throws UserError when there is no cargo, or it fails */
 export async function installPeer(): Promise<void> {
   if (await isFile(PROGRAM)) return;
   writeLine(`building ${PEER_NAME} with cargo, about three minutes`);
   const args = ["install", ...CRATE, "--root", ROOT];
   try {
     const { success } = await new Deno.Command("cargo", { args }).spawn().status;
-    if (!success) throw new StartError(`cargo could not build ${PEER_NAME}: see its messages above`);
+    if (!success) throw new UserError(`cargo could not build ${PEER_NAME}: see its messages above`);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new StartError("The bench needs cargo to build its peer: install Rust", { cause: error });
+    throw new UserError("The bench needs cargo to build its peer: install Rust", { cause: error });
   }
 }
 

@@ -1,5 +1,6 @@
 /** Owns the command line of a bench that has several parts: those that are named, or all of them in order. */
-import { runMain, StartError } from "../../lib/lifecycle.ts";
+import { runMain } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { writeLine } from "../../lib/log.ts";
 
 /**
@@ -13,7 +14,7 @@ export async function runParts(parts: Readonly<Record<string, () => Promise<void
     for (const name of names) {
       const measure = parts[name];
       if (measure === undefined) {
-        throw new StartError(`There is no part ${name}: ${Object.keys(parts).join(", ")}`);
+        throw new UserError(`There is no part ${name}: ${Object.keys(parts).join(", ")}`);
       }
       writeLine(`\n# ${name}`);
       await measure();

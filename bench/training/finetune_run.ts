@@ -1,6 +1,6 @@
 /** Owns timing llama-finetune, llama.cpp's training of all weights, on windows of a text. */
 import { join } from "node:path";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { FINETUNE, FINETUNE_MODEL } from "../../research/peers/peer_paths.ts";
 import { ALL_THREADS } from "../../research/style/kept_run.ts";
 
@@ -38,10 +38,10 @@ export async function finetuneTokensPerSecond(): Promise<number | undefined> {
       args: ["-m", FINETUNE_MODEL, "-f", text, "-o", join(dir, "trained.gguf"), ...sizes]
         .concat("-t", String(ALL_THREADS), "-epochs", "1", "-val-split", "0.1", "-lr", "1e-6"),
     }).output();
-    if (!success) throw new StartError("llama-finetune did not complete");
+    if (!success) throw new UserError("llama-finetune did not complete");
     const told = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
     const last = [...told.matchAll(PROGRESS)].at(-1);
-    if (last === undefined) throw new StartError("llama-finetune told no progress");
+    if (last === undefined) throw new UserError("llama-finetune told no progress");
     const [windows = 0, hours = 0, minutes = 0, seconds = 0] = last.slice(1).map(Number);
     return windows * WINDOW_TOKENS / (hours * 3_600 + minutes * 60 + seconds);
   } finally {

@@ -1,5 +1,5 @@
 /** Owns running one side of the comparison as a process of its own, and reading what it tells. */
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 
 /** What both sides are given. */
 export interface SideJob {
@@ -32,7 +32,7 @@ type Line = { event: string } & Record<string, number>;
 /**
  * Runs a side to its end.
  *
- * @throws StartError when it does not complete
+ * @throws UserError when it does not complete
  */
 export async function runSide(
   name: string,
@@ -46,7 +46,7 @@ export async function runSide(
     env: { OMP_WAIT_POLICY: "PASSIVE", ...env },
   }).output();
   if (!success) {
-    throw new StartError(`${name} did not complete: ${new TextDecoder().decode(stderr).slice(-400)}`);
+    throw new UserError(`${name} did not complete: ${new TextDecoder().decode(stderr).slice(-400)}`);
   }
   const lines: Line[] = new TextDecoder().decode(stdout).trim().split("\n").map((line) => JSON.parse(line));
   const of = (event: string) => lines.filter((line) => line.event === event);

@@ -12,7 +12,7 @@ import {
   secureHeaders,
 } from "../../deps.ts";
 import { errorBodySchema, type Fault } from "../../contract/errors.ts";
-import { ApiError, errorBodyOf, logFieldsOfError, phraseOfStatus } from "../errors.ts";
+import { ApiError, errorBodyOf, invalidRequest, logFieldsOfError, phraseOfStatus } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { BodyLimits } from "./packed_bodies.ts";
 
@@ -30,17 +30,13 @@ export function createRoutes<Env extends ApiEnv = ApiEnv>(): OpenAPIHono<Env> {
   });
 }
 
-/** An input that does not fit its schema, as a 400 with the path of each fault. */
-export function validationError(issues: readonly z.core.$ZodIssue[]): ApiError {
+/** A 400 with the path of each fault. */
+function validationError(issues: readonly z.core.$ZodIssue[]): ApiError {
   const details: Fault[] = issues.slice(0, 50).map((issue) => ({
     path: issue.path.map(String).join("."),
     message: issue.message,
   }));
-  const first = details[0];
-  const where = first?.path ? ` at ${first.path}` : "";
-  return new ApiError("validation_failed", `The request is not valid${where}: ${first?.message}`, {
-    details,
-  });
+  return invalidRequest(details);
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Owns the ml service's commands for the person at its machine. */
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { writeLine } from "../../lib/log.ts";
 import { showTraining } from "./training_show.ts";
 
@@ -10,12 +10,12 @@ Without a command the service starts.`;
 /**
  * Runs one command beside a service that may be running.
  *
- * @throws StartError with what is wrong, or how the commands are written
+ * @throws UserError with what is wrong, or how the commands are written
  */
 export async function runCommand(args: readonly string[], options: { dataDir: string }): Promise<void> {
   const [noun, verb, jobId, ...rest] = args;
   if (noun !== "training" || verb !== "show" || jobId === undefined || rest.length > 0) {
-    throw new StartError(USAGE);
+    throw new UserError(USAGE);
   }
   for (const line of await showTraining(jobId, options)) writeLine(line);
 }

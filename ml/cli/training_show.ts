@@ -1,7 +1,7 @@
 /** Owns `training show JOB`: a job's folder read and shown, while it runs and long after. */
 import { join } from "node:path";
 import { type MlTrainingStatus, trainingJobIdSchema } from "../../contract/ml_training.ts";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { readLines } from "../../lib/line_log.ts";
 import { JobFolders, STATUS_FILE, TRAINING_DIRECTORY } from "../training/job/job_folders.ts";
 import { readCurves } from "../training/job/metrics_file.ts";
@@ -23,22 +23,22 @@ async function lastStatus(folder: string): Promise<{ status?: string; error?: st
   return { status: last?.status, error: last?.error ?? undefined };
 }
 
-async function noSuchJob(jobId: string, directory: string): Promise<StartError> {
+async function noSuchJob(jobId: string, directory: string): Promise<UserError> {
   const known = (await new JobFolders(directory).list()).sort().slice(-NAMED_JOBS);
   const others = known.length > 0 ? `; there are: ${known.join(", ")}` : "";
-  return new StartError(`There is no training job ${jobId} in ${directory}${others}`);
+  return new UserError(`There is no training job ${jobId} in ${directory}${others}`);
 }
 
 /**
  * Shows a training job.
  *
  * @returns the lines to print
- * @throws StartError when there is no such job
+ * @throws UserError when there is no such job
  */
 export async function showTraining(jobId: string, options: { dataDir: string }): Promise<string[]> {
   const directory = join(options.dataDir, TRAINING_DIRECTORY);
   if (!trainingJobIdSchema.safeParse(jobId).success) {
-    throw new StartError("A training job's name has 1 to 128 letters, digits, dots, dashes and underscores");
+    throw new UserError("A training job's name has 1 to 128 letters, digits, dots, dashes and underscores");
   }
   const folder = new JobFolders(directory).pathOf(jobId);
   if (!await exists(folder)) throw await noSuchJob(jobId, directory);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { makeTrainingFolder, type TrainingFolder } from "../../tests/support/training/training_folder.ts";
 import { STATUS_FILE } from "../training/job/job_folders.ts";
 import { METRICS_FILE } from "../training/job/metrics_file.ts";
@@ -116,9 +116,9 @@ Deno.test("a job that is not there is told with those that are; a path is no nam
   await assert.rejects(
     showTraining("second", { dataDir: training.dir }),
     (error: unknown) =>
-      error instanceof StartError && /no training job second .*there are: first$/.test(error.message),
+      error instanceof UserError && /no training job second .*there are: first$/.test(error.message),
   );
-  await assert.rejects(showTraining("../training/first", { dataDir: training.dir }), StartError);
+  await assert.rejects(showTraining("../training/first", { dataDir: training.dir }), UserError);
 });
 
 Deno.test("axes have round values within their range, also where all values are the same", () => {

@@ -1,7 +1,6 @@
 /** Owns finding the model to serve: a file, the models folder, the hub, a Python package, in this order. */
 import { join, resolve } from "node:path";
-import { messageOf } from "../../lib/errors.ts";
-import { StartError } from "../../lib/lifecycle.ts";
+import { messageOf, UserError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import { formatBytes, startProgress } from "../../lib/progress.ts";
 import {
@@ -83,10 +82,10 @@ async function resolveFile(model: string): Promise<ResolvedModel> {
   const path = resolve(model);
   const info = await Deno.stat(path).catch(() => null);
   if (info?.isFile) return { id: idOfFileName(path), path, why: "MODEL names its file" };
-  throw new StartError(`There is no model file at ${path}: correct MODEL, or set it to ${SMALL_MODEL.id}`);
+  throw new UserError(`There is no model file at ${path}: correct MODEL, or set it to ${SMALL_MODEL.id}`);
 }
 
-/** @throws StartError naming what failed at each source and what to do */
+/** @throws UserError naming what failed at each source and what to do */
 async function fetchModel(model: CatalogModel, options: ResolveOptions): Promise<ResolvedModel> {
   await Deno.mkdir(options.modelsDir, { recursive: true });
   const path = join(options.modelsDir, model.fileName);
@@ -100,7 +99,7 @@ async function fetchModel(model: CatalogModel, options: ResolveOptions): Promise
       failures.push(`${source.name}: ${messageOf(error)}`);
     }
   }
-  throw new StartError(
+  throw new UserError(
     `The model ${model.id} is not here and could not be fetched (${failures.join("; ")}). ` +
       `Put ${model.fileName} into ${resolve(options.modelsDir)}, or set MODEL to a GGUF file you have`,
   );
@@ -136,7 +135,7 @@ async function resolveAuto(options: ResolveOptions): Promise<ResolvedModel> {
       const { why, ...found } = await resolveModel({ ...options, model: RECOMMENDED_MODEL.id });
       return { ...found, why: `it is the recommended one and ${why}` };
     } catch (error) {
-      if (!(error instanceof StartError)) throw error;
+      if (!(error instanceof UserError)) throw error;
       objection = error.message;
     }
   }
@@ -147,7 +146,7 @@ async function resolveAuto(options: ResolveOptions): Promise<ResolvedModel> {
 /**
  * Finds the model that `MODEL` asks for, fetching it where needed.
  *
- * @throws StartError: a sentence that says what failed and what to do; the signal's reason when that aborts
+ * @throws UserError: a sentence that says what failed and what to do; the signal's reason when that aborts
  */
 export async function resolveModel(options: ResolveOptions): Promise<ResolvedModel> {
   const { model, modelsDir } = options;
@@ -157,7 +156,7 @@ export async function resolveModel(options: ResolveOptions): Promise<ResolvedMod
   if (local) return local;
   const known = catalogModel(model);
   if (known) return await fetchModel(known, options);
-  throw new StartError(
+  throw new UserError(
     `There is no model ${model}: the catalog has ${CATALOG.map(({ id }) => id).join(" and ")}, ` +
       `and there is no ${model}.gguf in ${resolve(modelsDir)}`,
   );

@@ -1,7 +1,7 @@
 /** Tests which model is taken, by what is on the machine, and what is said when none can be had. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { createLogger } from "../../lib/log.ts";
 import { RECOMMENDED_MODEL, SMALL_MODEL } from "./catalog.ts";
 import { findInModelsFolder, listModelsFolder } from "./models_folder.ts";
@@ -59,7 +59,7 @@ Deno.test("a path is taken as it is, and a missing file is a sentence", async ()
       why: "MODEL names its file",
     });
     await assert.rejects(resolveModel({ ...options, model: "/nowhere/x.gguf" }), (error: unknown) => {
-      return error instanceof StartError && /There is no model file at \/nowhere\/x.gguf/.test(error.message);
+      return error instanceof UserError && /There is no model file at \/nowhere\/x.gguf/.test(error.message);
     });
   });
 });
@@ -78,7 +78,7 @@ Deno.test("an id is looked up in the folder; an unknown one is answered with wha
 Deno.test("when every source fails, one sentence names each failure and what to do", async () => {
   await withFolder(async (options) => {
     await assert.rejects(resolveModel({ ...options, model: RECOMMENDED_MODEL.id }), (error: unknown) => {
-      assert.ok(error instanceof StartError);
+      assert.ok(error instanceof UserError);
       assert.match(error.message, /the model hub: .+; its Python package: there is none for this model/);
       assert.match(error.message, /Put Ministral-3-3B-Instruct-2512-Q4_K_M.gguf into/);
       return true;

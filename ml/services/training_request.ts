@@ -1,7 +1,6 @@
 /** Owns what a training job can be started with: requests that no training could use are refused with their path. */
-import type { Fault } from "../../contract/errors.ts";
 import type { MlStartTrainingRequest } from "../../contract/ml_training.ts";
-import { ApiError } from "../../lib/errors.ts";
+import { ApiError, invalidRequest } from "../../lib/errors.ts";
 import { estimateTrainingMemory } from "../training/memory_estimate.ts";
 import type { TrainingRequestInput } from "../training/job/training_request.ts";
 import { TrainingError } from "../training/trainer.ts";
@@ -10,8 +9,7 @@ import type { ModelService, ServedModelFile } from "./model_service.ts";
 const DEFAULT_RANK = 8;
 
 function refusal(path: string, message: string): ApiError {
-  const details: Fault[] = [{ path, message }];
-  return new ApiError("validation_failed", `The request is not valid at ${path}: ${message}`, { details });
+  return invalidRequest([{ path, message }]);
 }
 
 async function checkBaseModel(

@@ -1,6 +1,6 @@
 /** Owns holding both sides of a comparison to the instructions of another processor than the one they run on. */
 import { join } from "node:path";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { findLibraryFiles } from "../../ml/training/ggml/library_files.ts";
 import { cText } from "../../ml/training/ggml/text.ts";
 
@@ -38,11 +38,11 @@ const LOAD = { ggml_backend_load: { parameters: ["buffer"], result: "pointer" } 
 /**
  * Makes ggml use a CPU backend of its package, before anything else of ggml is opened in this process.
  *
- * @throws StartError when the package has no such backend, or this processor cannot run it
+ * @throws UserError when the package has no such backend, or this processor cannot run it
  */
 export function useCpuVariant(variant: string): void {
   const { registry, directory } = findLibraryFiles();
   const path = join(directory, `libggml-cpu-${variant}.so`);
   const loaded = Deno.dlopen(registry, LOAD).symbols.ggml_backend_load(cText(path));
-  if (loaded === null) throw new StartError(`This processor cannot run ggml's backend for ${variant}`);
+  if (loaded === null) throw new UserError(`This processor cannot run ggml's backend for ${variant}`);
 }

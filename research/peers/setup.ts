@@ -8,7 +8,7 @@
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { writeLine } from "../../lib/log.ts";
 import { fetchSmallModel } from "../../tests/support/ml/small_model.ts";
 import { PROJECT_ROOT, projectPath } from "../../tools/service_process.ts";
@@ -26,7 +26,7 @@ import {
 async function run(program: string, args: readonly string[]): Promise<void> {
   writeLine(`${program} ${args.join(" ")}`);
   const { success } = await new Deno.Command(program, { args: [...args], cwd: PROJECT_ROOT }).spawn().status;
-  if (!success) throw new StartError(`${program} failed: see above`);
+  if (!success) throw new UserError(`${program} failed: see above`);
 }
 
 function isThere(path: string): boolean {

@@ -50,7 +50,7 @@ export async function peftJobOf(request: TrainingRequestInput): Promise<Record<s
  * Trains with PEFT.
  *
  * @returns held-out loss per token before training and after each epoch
- * @throws StartError when it does not complete
+ * @throws UserError when it does not complete
  */
 export async function trainWithPeft(request: TrainingRequestInput, options: PeftOptions): Promise<number[]> {
   const { folder, dtype, threads } = options;

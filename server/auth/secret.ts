@@ -1,7 +1,7 @@
 /** Owns the server's secret: the configured one, or one generated once into the data folder. */
 import { join } from "node:path";
 import { ifPresent, writeFileAtomically } from "../../lib/files.ts";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 
 const SECRET_FILE = "jwt_secret";
 const SECRET_BYTES = 32;
@@ -20,7 +20,7 @@ async function readGenerated(path: string): Promise<Uint8Array | null> {
   const text = await ifPresent(Deno.readTextFile(path));
   if (text === null) return null;
   if (/^[0-9a-f]{64}$/.test(text.trim())) return Uint8Array.fromHex(text.trim());
-  throw new StartError(
+  throw new UserError(
     `The secret in ${path} is damaged: remove the file to have a new one made (every device must pair again), ` +
       "or set JWT_SECRET",
   );
@@ -29,7 +29,7 @@ async function readGenerated(path: string): Promise<Uint8Array | null> {
 /**
  * The secret that signs tokens and keys the hashes of pairing codes.
  *
- * @throws StartError when the stored secret is damaged
+ * @throws UserError when the stored secret is damaged
  */
 export async function loadSecret(
   options: { configured: string | null; dataDir: string },

@@ -1,7 +1,7 @@
 // The server's secret: generated once, kept private, never replaced.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { loadSecret } from "./secret.ts";
 
 async function inTempDir(run: (dataDir: string) => Promise<void>): Promise<void> {
@@ -45,7 +45,7 @@ Deno.test("a damaged secret stops the start with a sentence and is not replaced"
     const path = join(dataDir, "jwt_secret");
     await Deno.writeTextFile(path, "short");
     await assert.rejects(loadSecret({ configured: null, dataDir }), (error) => {
-      return error instanceof StartError && error.message.includes("JWT_SECRET");
+      return error instanceof UserError && error.message.includes("JWT_SECRET");
     });
     assert.equal(await Deno.readTextFile(path), "short");
   }));

@@ -15,7 +15,7 @@ import {
 import { ML_PATHS, pathOf } from "../../contract/paths.ts";
 import { z } from "../../deps.ts";
 import { createClient, RemoteError, type StreamEvent, UnreachableError } from "../../lib/http/client.ts";
-import { ApiError } from "../../lib/errors.ts";
+import { ApiError, invalidRequest } from "../../lib/errors.ts";
 
 /** A draft waits for the drafts before it, and a large model on a small machine takes minutes. */
 const GENERATE_TIMEOUT_MS = 10 * 60_000;
@@ -122,9 +122,7 @@ function inServerFields(error: unknown): unknown {
     path: path.replace(/^\w+/, (name) => SERVER_FIELDS[name] ?? name),
     message,
   }));
-  const { path = "", message = "" } = details[0] ?? {};
-  const sentence = `The request is not valid${path && ` at ${path}`}: ${message}`;
-  return new ApiError(error.code, sentence, { details, cause: error });
+  return invalidRequest(details, { cause: error });
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Owns the translation between the wire's paging and the stores'. */
 import type { PageQuery } from "../../contract/paging.ts";
-import { ApiError } from "../../lib/errors.ts";
+import { invalidRequest } from "../../lib/errors.ts";
 import { decodeCursor, encodeCursor, type Page, type PageRequest } from "../store/paging.ts";
 
 /**
@@ -12,10 +12,7 @@ export function pageRequestOf({ page, pageSize, cursor }: PageQuery): PageReques
   if (cursor === undefined) return { page, pageSize };
   const after = decodeCursor(cursor);
   if (after !== undefined) return { page, pageSize, after };
-  const message = "must be a cursor from an earlier answer";
-  throw new ApiError("validation_failed", `The request is not valid at cursor: ${message}`, {
-    details: [{ path: "cursor", message }],
-  });
+  throw invalidRequest([{ path: "cursor", message: "must be a cursor from an earlier answer" }]);
 }
 
 /** The paging fields of a list's answer. */

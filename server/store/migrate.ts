@@ -1,7 +1,7 @@
 /** Owns the schema's history: applies the numbered SQL files of migrations/ once each, in order. */
 import { createHash } from "node:crypto";
 import type { ReservedSql } from "postgres";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import type { Database } from "./database.ts";
 
 /** Any number all servers agree on: it names the advisory lock that keeps two from migrating at once. */
@@ -31,28 +31,28 @@ async function checkServer(sql: ReservedSql): Promise<void> {
   const [row] = await sql<{ version: string; encoding: string }[]>`
     select current_setting('server_version') as version, current_setting('server_encoding') as encoding`;
   if (Number.parseInt(row?.version ?? "", 10) < OLDEST_POSTGRES) {
-    throw new StartError(
+    throw new UserError(
       `PostgreSQL ${row?.version} is too old: point DATABASE_URL at version ${OLDEST_POSTGRES} or later`,
     );
   }
   if (row?.encoding !== "UTF8") {
-    throw new StartError(
+    throw new UserError(
       `The database of DATABASE_URL is encoded as ${row?.encoding}: create it with ENCODING 'UTF8'`,
     );
   }
 }
 
-/** The migrations still to be applied. Throws a StartError when history and files disagree. */
+/** The migrations still to be applied. Throws a UserError when history and files disagree. */
 function pendingOf(migrations: readonly Migration[], applied: ReadonlyMap<string, string>): Migration[] {
   const known = new Map(migrations.map((migration) => [migration.name, migration.sha256]));
   for (const [name, sha256] of applied) {
     if (!known.has(name)) {
-      throw new StartError(
+      throw new UserError(
         `The database was migrated by a newer version of this program (${name}): run that version, or restore a backup`,
       );
     }
     if (known.get(name) !== sha256) {
-      throw new StartError(
+      throw new UserError(
         `The migration ${name} was changed after it had been applied to this database: restore the file, and put changes into a new migration`,
       );
     }
@@ -85,7 +85,7 @@ async function applyPending(sql: ReservedSql, migrations: readonly Migration[]):
  * Brings the database to the newest schema, each migration in a transaction of its own; servers that start
  * together take turns. Returns the names of the migrations it applied.
  *
- * @throws StartError when the server is too old or not UTF-8, an applied migration was changed, or a newer program was here
+ * @throws UserError when the server is too old or not UTF-8, an applied migration was changed, or a newer program was here
  */
 export async function migrate(database: Database, migrations?: readonly Migration[]): Promise<string[]> {
   const files = migrations ?? await readMigrations();

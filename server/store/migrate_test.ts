@@ -1,7 +1,7 @@
 // Tests the migrations and that the drizzle schema says what they make.
 import assert from "node:assert/strict";
 import { getTableConfig, PgTable } from "drizzle-orm/pg-core";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { createTestDatabase, testServers } from "../../tests/support/postgres/postgres.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { migrate, type Migration, readMigrations } from "./migrate.ts";
@@ -18,7 +18,7 @@ async function tablesOf({ sql }: Database): Promise<string[]> {
 }
 
 function refusal(sentence: RegExp): (error: unknown) => boolean {
-  return (error) => error instanceof StartError && sentence.test(error.message);
+  return (error) => error instanceof UserError && sentence.test(error.message);
 }
 
 for (const server of await testServers()) {

@@ -1,6 +1,6 @@
 /** Owns the opening of storage: finds or starts PostgreSQL, migrates it, and makes the stores. */
-import { messageOf } from "../../lib/errors.ts";
-import { StartError, withDeadline } from "../../lib/lifecycle.ts";
+import { messageOf, UserError } from "../../lib/errors.ts";
+import { withDeadline } from "../../lib/lifecycle.ts";
 import { type AdapterStore, createAdapterStore } from "./training/adapter_store.ts";
 import { type ContactStore, createContactStore } from "./messages/contact_store.ts";
 import { type ConversationStore, createConversationStore } from "./messages/conversation_store.ts";
@@ -83,10 +83,10 @@ interface Server extends Partial<AsyncDisposable> {
 }
 
 /** A database that cannot be used at the start, as a sentence; the URL stays out of it, as it may hold a password. */
-function startErrorOf(error: unknown, embedded: boolean): unknown {
-  if (error instanceof StartError || embedded) return error;
+function userErrorOf(error: unknown, embedded: boolean): unknown {
+  if (error instanceof UserError || embedded) return error;
   const what = isDatabaseUnavailable(error) ? "cannot be reached" : "cannot be used";
-  return new StartError(
+  return new UserError(
     `The database of DATABASE_URL ${what} (${messageOf(error)}): check the URL and that server`,
   );
 }
@@ -99,7 +99,7 @@ async function openOn(server: Server, { databaseUrl, maxConnections }: StoreOpti
   try {
     await migrate(database);
   } catch (error) {
-    throw startErrorOf(error, embedded);
+    throw userErrorOf(error, embedded);
   }
   const version = await postgresVersion(database);
   const held = stack.move();
@@ -115,7 +115,7 @@ async function openOn(server: Server, { databaseUrl, maxConnections }: StoreOpti
 /**
  * Opens storage and brings it to the newest schema.
  *
- * @throws StartError, a sentence for the person who starts the server, when storage cannot be had
+ * @throws UserError, a sentence for the person who starts the server, when storage cannot be had
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { databaseUrl, dataDir } = options;
@@ -129,7 +129,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
  * Opens storage for a command beside a server: on the embedded PostgreSQL that the server runs, or, where none runs, on
  * one of its own.
  *
- * @throws StartError as {@linkcode openStore} does
+ * @throws UserError as {@linkcode openStore} does
  */
 export async function joinStore(options: StoreOptions): Promise<Store> {
   const running = options.databaseUrl ? undefined : await findRunningPostgres(options.dataDir);

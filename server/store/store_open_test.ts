@@ -1,6 +1,6 @@
 // Tests how storage is opened: on the embedded PostgreSQL, on a given one, and beside a running server.
 import assert from "node:assert/strict";
-import { StartError } from "../../lib/lifecycle.ts";
+import { UserError } from "../../lib/errors.ts";
 import { createTestDatabase, urlOf } from "../../tests/support/postgres/postgres.ts";
 import { newAddress, paired, START } from "../../tests/support/server/store_rows.ts";
 import { joinStore, openStore } from "./store.ts";
@@ -72,7 +72,7 @@ Deno.test("a URL that does not work is told in a sentence without its password",
   ] as const;
   for (const [databaseUrl, sentence] of faults) {
     await assert.rejects(openStore({ databaseUrl, dataDir: "/nowhere" }), (error) => {
-      assert(error instanceof StartError);
+      assert(error instanceof UserError);
       assert.match(error.message, sentence);
       assert.doesNotMatch(error.message, /hidden/);
       return true;

@@ -1,6 +1,6 @@
 /** Owns pairing from the menubar: with a server by its address or a link to it, in one click or, with a code, in two. */
 import { httpUrl } from "../../../lib/config.ts";
-import { StartError } from "../../../lib/lifecycle.ts";
+import { UserError } from "../../../lib/errors.ts";
 import { installService, serviceStatus } from "../../service/agent_service.ts";
 import { continuePairing, pair } from "../../pairing/pairing.ts";
 import type { PairingRecord, PendingPairing } from "../../pairing/pairing_store.ts";
@@ -25,7 +25,7 @@ export async function pendingPairing(services: AgentServices): Promise<PendingPa
 export function serverAddress(typed: string): string {
   const url = /^https?:\/\//i.test(typed) ? typed : `http://${typed}`;
   if (!URL.canParse(url)) {
-    throw new StartError(`The address of the server cannot be ${JSON.stringify(typed)}`);
+    throw new UserError(`The address of the server cannot be ${JSON.stringify(typed)}`);
   }
   return httpUrl(new URL(url).origin);
 }

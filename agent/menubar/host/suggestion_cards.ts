@@ -1,6 +1,6 @@
 /** Owns what the buttons of a suggestion do: each is told to the server, and the words go where the person wants them. */
 import type { ResponseActionRequest } from "../../../contract/responses.ts";
-import { StartError } from "../../../lib/lifecycle.ts";
+import { UserError } from "../../../lib/errors.ts";
 import type { DraftClient } from "../../clients/draft_client.ts";
 import { serverFault } from "../../clients/server_faults.ts";
 import type { CardRequest } from "../panel_server.ts";
@@ -21,7 +21,7 @@ const MAX_URL_LENGTH = 2_000;
 function actionOf({ action, text }: CardRequest, { draft }: SuggestionCard): ResponseActionRequest {
   if (action === "dismiss") return { action: "reject" };
   if (text === "") {
-    throw new StartError("There are no words: write something, or dismiss the suggestion");
+    throw new UserError("There are no words: write something, or dismiss the suggestion");
   }
   return text === draft ? { action: "accept" } : { action: "edit", editedResponse: text };
 }

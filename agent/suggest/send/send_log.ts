@@ -1,6 +1,6 @@
 /** Owns the book of what was sent: written before anything is sent, so that nothing is ever sent twice. */
 import { join } from "node:path";
-import { StartError } from "../../../lib/lifecycle.ts";
+import { UserError } from "../../../lib/errors.ts";
 import { countField, objectField, type StateFile, stateFile, textField } from "../../platform/state_file.ts";
 
 /**
@@ -74,13 +74,13 @@ export function sendLedgerStore(dataDir: string): StateFile<SendLedger> {
 /**
  * Reads the book.
  *
- * @throws StartError when it cannot be read: what it said may have been that the text was sent already
+ * @throws UserError when it cannot be read: what it said may have been that the text was sent already
  */
 export async function loadLedger(store: StateFile<SendLedger>): Promise<SendLedger> {
   const stored = await store.load();
   if (stored.kind === "found") return stored.state;
   if (stored.kind === "missing") return { entries: [] };
-  throw new StartError(
+  throw new UserError(
     `The book of sent replies in ${store.path} cannot be read, so nothing is sent: see in Messages what was sent ` +
       "last, then remove that file",
   );

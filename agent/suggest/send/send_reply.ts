@@ -1,6 +1,6 @@
 /** Owns sending a reply: on the person's explicit word, at most once, and believed only when chat.db shows it. */
 import { delay } from "../../../lib/backoff.ts";
-import { StartError } from "../../../lib/lifecycle.ts";
+import { UserError } from "../../../lib/errors.ts";
 import type { ChatDatabase } from "../../chatdb/file/chat_database.ts";
 import { readDatabaseIdentity } from "../../chatdb/file/identity.ts";
 import { readSentMessages } from "../../chatdb/chats/sent_messages.ts";
@@ -60,17 +60,17 @@ async function settleUnfinished(database: ChatDatabase, ledger: StateFile<SendLe
 async function refuseTwice(ledger: StateFile<SendLedger>, responseId: string): Promise<void> {
   const { entries } = await loadLedger(ledger);
   const outcome = entries.find((entry) => entry.responseId === responseId)?.outcome ?? "failed";
-  if (outcome !== "failed") throw new StartError(ALREADY[outcome]);
+  if (outcome !== "failed") throw new UserError(ALREADY[outcome]);
 }
 
 function requireReplyChat(database: ChatDatabase, messageGuid: string): ReplyChat {
   const target = findReplyChat(database, messageGuid);
   const refusal = replyRefusal(target);
-  if (target === null || refusal !== null) throw new StartError(refusal ?? "");
+  if (target === null || refusal !== null) throw new UserError(refusal ?? "");
   const { conversationChatIds: chatIds, messageRowId: afterRowId } = target;
   const own = readSentMessages(database, { chatIds, afterRowId }).filter(({ error }) => error === 0);
   if (own.length === 0) return target;
-  throw new StartError(
+  throw new UserError(
     "You have written in this conversation since the message that the draft answers: " +
       "run `agent suggest` for a new one",
   );
@@ -98,7 +98,7 @@ async function handOver(
  * The intent is on the disk before Messages is asked, and the outcome after; a draft whose intent is there is not sent
  * again unless it certainly failed.
  *
- * @throws StartError when nothing was sent, for a reason that the person can understand
+ * @throws UserError when nothing was sent, for a reason that the person can understand
  * @throws ChatDatabaseError when chat.db cannot be read; nothing was sent then
  */
 export async function sendReply(dependencies: SendDependencies, reply: Reply): Promise<SendOutcome> {

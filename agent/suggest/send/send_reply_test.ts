@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { StartError } from "../../../lib/lifecycle.ts";
+import { UserError } from "../../../lib/errors.ts";
 import {
   type Chat,
   type ChatDb,
@@ -69,7 +69,7 @@ class World implements AsyncDisposable {
   async refused(says: RegExp, change: Partial<Reply> = {}): Promise<void> {
     await assert.rejects(
       this.send(change),
-      (error) => error instanceof StartError && says.test(error.message),
+      (error) => error instanceof UserError && says.test(error.message),
     );
   }
 
@@ -311,7 +311,7 @@ Deno.test("an answer in another chat of the same person counts, since it is one 
 Deno.test("an approval that fails stops the sending, and one is asked for only when nothing else speaks against it", async () => {
   await using world = await World.create();
   await assert.rejects(
-    world.send({ approve: () => Promise.reject(new StartError("The server said no")) }),
+    world.send({ approve: () => Promise.reject(new UserError("The server said no")) }),
     /said no/,
   );
   let asked = 0;

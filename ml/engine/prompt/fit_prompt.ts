@@ -1,7 +1,7 @@
 /** Owns what happens to a prompt that is longer than the context: the oldest turns go, the newest stays. */
 import type { LlamaModel, Token } from "node-llama-cpp";
 import type { Transcript } from "../../../contract/prompt.ts";
-import { ApiError } from "../../../lib/errors.ts";
+import { type ApiError, invalidRequest } from "../../../lib/errors.ts";
 import { type PromptForm, promptTokens, withTranscript } from "./chat_prompt.ts";
 
 /** Text beyond this many characters per token of context cannot fit and is not worth tokenising. */
@@ -65,9 +65,7 @@ function shortenings({ system, turns }: Transcript, maxCharacters: number): Shor
 
 function tooLong(tokens: string, maxTokens: number): ApiError {
   const message = `must have at most ${maxTokens} tokens to fit the model's context: it has ${tokens}`;
-  return new ApiError("validation_failed", `The request is not valid at prompt: ${message}`, {
-    details: [{ path: "prompt", message }],
-  });
+  return invalidRequest([{ path: "prompt", message }]);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Owns gathering what a draft is made from: the message to answer, its history, and the names of the people. */
 import type { GenerateContext } from "../../../contract/responses.ts";
-import { ApiError } from "../../../lib/errors.ts";
+import { ApiError, invalidRequest } from "../../../lib/errors.ts";
 import type { ContactStore } from "../../store/messages/contact_store.ts";
 import type { ConversationStore, MessageHistory } from "../../store/messages/conversation_store.ts";
 import type { Contact, Conversation, Message } from "../../store/schema.ts";
@@ -18,9 +18,7 @@ export interface PromptRequest {
 }
 
 function cannotAnswer(message: string): ApiError {
-  return new ApiError("validation_failed", `The request is not valid at messageId: ${message}`, {
-    details: [{ path: "messageId", message }],
-  });
+  return invalidRequest([{ path: "messageId", message }]);
 }
 
 function checkAnswerable(message: Message): void {

@@ -6,7 +6,7 @@ import {
   MAX_IMPORTED_SAMPLES,
   type SkippedReplies,
 } from "../../../contract/training.ts";
-import { ApiError } from "../../../lib/errors.ts";
+import { ApiError, invalidRequest } from "../../../lib/errors.ts";
 import type { MessageHistory } from "../../store/messages/conversation_store.ts";
 import type { ImportedSample, SampleStore } from "../../store/training/sample_store.ts";
 import type { SentReply } from "../../store/drafts/sent_replies.ts";
@@ -142,11 +142,7 @@ async function checkConversations(
   const details = found.flatMap((row, index) =>
     row === undefined ? [{ path: `conversationIds.${index}`, message }] : []
   );
-  const [first] = details;
-  if (first === undefined) return;
-  throw new ApiError("validation_failed", `The request is not valid at ${first.path}: ${message}`, {
-    details,
-  });
+  if (details.length > 0) throw invalidRequest(details);
 }
 
 /**

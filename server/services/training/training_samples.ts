@@ -7,7 +7,7 @@ import {
   type TrainingSample,
   type TrainingSampleList,
 } from "../../../contract/training.ts";
-import { ApiError } from "../../../lib/errors.ts";
+import { ApiError, invalidRequest } from "../../../lib/errors.ts";
 import type { SampleStore } from "../../store/training/sample_store.ts";
 import type { TrainingSample as SampleRow } from "../../store/schema.ts";
 import { pageFieldsOf, pageRequestOf } from "../paging.ts";
@@ -41,11 +41,7 @@ export async function listSamples(
 function unknownSamples(ids: readonly string[], known: ReadonlySet<string>): ApiError {
   const message = "must be the id of a training sample";
   const details = ids.flatMap((id, index) => known.has(id) ? [] : [{ path: `sampleIds.${index}`, message }]);
-  return new ApiError(
-    "validation_failed",
-    `The request is not valid at ${details[0]?.path}: ${message}`,
-    { details: details.slice(0, MAX_DETAILS) },
-  );
+  return invalidRequest(details.slice(0, MAX_DETAILS));
 }
 
 async function findNamed(

@@ -1,9 +1,8 @@
 /** Owns the binaries of the embedded PostgreSQL: finds the npm package of this platform and copies it out once. */
 import { basename, dirname, join } from "node:path";
 import denoJson from "../../../deno.json" with { type: "json" };
-import { messageOf } from "../../../lib/errors.ts";
+import { messageOf, UserError } from "../../../lib/errors.ts";
 import { exists } from "../../../lib/files.ts";
-import { StartError } from "../../../lib/lifecycle.ts";
 import { partialPath } from "./partial_files.ts";
 import { giveTo, type Owner } from "./owner.ts";
 
@@ -34,7 +33,7 @@ export function currentPlatform(): string {
 
 async function packageFolder(platform: string): Promise<string> {
   if (!PLATFORMS.has(platform)) {
-    throw new StartError(
+    throw new UserError(
       `There is no embedded PostgreSQL for ${platform}: install PostgreSQL 15 or later and set DATABASE_URL`,
     );
   }
@@ -45,7 +44,7 @@ async function packageFolder(platform: string): Promise<string> {
     };
     return dirname(dirname(dirname(programs.postgres)));
   } catch (error) {
-    throw new StartError(
+    throw new UserError(
       `The embedded PostgreSQL for ${platform} could not be loaded from npm: connect to the network once, ` +
         `or set DATABASE_URL (${messageOf(error)})`,
     );
@@ -81,7 +80,7 @@ async function makeLinks(folder: string): Promise<void> {
 /**
  * Makes sure that the binaries lie in `parent`/version, whole, and returns their folder of programs.
  *
- * @throws StartError when there is no package for the platform, or it cannot be loaded
+ * @throws UserError when there is no package for the platform, or it cannot be loaded
  */
 export async function installBinaries(
   parent: string,

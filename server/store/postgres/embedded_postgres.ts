@@ -1,8 +1,7 @@
 /** Owns the embedded PostgreSQL: a real server under the data folder, which lives as long as this process. */
 import { dirname, join } from "node:path";
-import { messageOf } from "../../../lib/errors.ts";
+import { messageOf, UserError } from "../../../lib/errors.ts";
 import { exists } from "../../../lib/files.ts";
-import { StartError } from "../../../lib/lifecycle.ts";
 import { lockDataDir } from "./data_dir_lock.ts";
 import type { PostgresParts } from "../database.ts";
 import { clearPartials } from "./partial_files.ts";
@@ -74,9 +73,9 @@ async function addressOf(
 }
 
 /** Whatever keeps a data folder from being used, as a sentence. */
-function startErrorOf(error: unknown, dataDir: string): StartError {
-  if (error instanceof StartError) return error;
-  return new StartError(
+function userErrorOf(error: unknown, dataDir: string): UserError {
+  if (error instanceof UserError) return error;
+  return new UserError(
     `The embedded PostgreSQL could not be set up in ${dataDir} (${
       messageOf(error)
     }): make room and check who owns ` +
@@ -109,14 +108,14 @@ async function startUnder(dataDir: string): Promise<EmbeddedPostgres> {
  * Starts the PostgreSQL of a data folder, making it first where there is none. One that was left running is shut down
  * and waited for, so that the new one belongs to this process.
  *
- * @throws StartError, a sentence for the person who starts the server, when that cannot be done
+ * @throws UserError, a sentence for the person who starts the server, when that cannot be done
  */
 export async function startEmbeddedPostgres(dataDir: string): Promise<EmbeddedPostgres> {
   try {
     await Deno.mkdir(dataDir, { recursive: true });
     return await startUnder(await Deno.realPath(dataDir));
   } catch (error) {
-    throw startErrorOf(error, dataDir);
+    throw userErrorOf(error, dataDir);
   }
 }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import process from "node:process";
-import { StartError } from "../../../lib/lifecycle.ts";
+import { UserError } from "../../../lib/errors.ts";
 import {
   isAlive,
   type PostgresProcess,
@@ -94,7 +94,7 @@ Deno.test("a start at the very moment its process was killed waits for PostgreSQ
 Deno.test("a second server on the same data folder stops with a sentence and does not disturb the first", async () => {
   await using server = await startPostgresProcess(dataDir);
   const isRefusal = (error: unknown) =>
-    error instanceof StartError && /^Another server is using /.test(error.message);
+    error instanceof UserError && /^Another server is using /.test(error.message);
   await assert.rejects(startEmbeddedPostgres(dataDir), isRefusal);
   await assert.rejects(startPostgresProcess(dataDir), /^Error: Another server is using .*: stop it first/);
   await startMarkRoundTrip(server);
@@ -216,7 +216,7 @@ Deno.test("a data folder that cannot be used is named in a sentence", async () =
   await assert.rejects(
     startEmbeddedPostgres(join(file, "data")),
     (error) =>
-      error instanceof StartError && error.message.includes(file) && error.message.includes("DATABASE_URL"),
+      error instanceof UserError && error.message.includes(file) && error.message.includes("DATABASE_URL"),
   );
   await Deno.remove(file);
 });
@@ -227,7 +227,7 @@ Deno.test("PostgreSQL's own reason is told when it does not start", async () => 
   const version = await Deno.readTextFile(file);
   await Deno.writeTextFile(file, "9\n");
   await assert.rejects(startEmbeddedPostgres(dataDir), (error) => {
-    assert(error instanceof StartError);
+    assert(error instanceof UserError);
     assert.match(error.message, /did not start on .*: database files are incompatible with server/);
     return true;
   });

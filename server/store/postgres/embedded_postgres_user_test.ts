@@ -1,7 +1,7 @@
 // Tests that the embedded PostgreSQL runs for root and for an ordinary user alike, and whose its files are.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { StartError } from "../../../lib/lifecycle.ts";
+import { UserError } from "../../../lib/errors.ts";
 import { ordinaryUser } from "../../../tests/support/process/ordinary_user.ts";
 import { type ProcessUser, startPostgresProcess } from "../../../tests/support/postgres/postgres_process.ts";
 import { openDatabase } from "../database.ts";
@@ -68,7 +68,7 @@ Deno.test("other private folders above a data folder are named in a sentence and
   const folder = join(closed, "data");
   await Deno.mkdir(folder);
   await assert.rejects(openPathTo(folder, { owner: { uid: 1, gid: 1 }, temporaryFolders: [] }), (error) => {
-    assert(error instanceof StartError);
+    assert(error instanceof UserError);
     assert.match(
       error.message,
       /refuses to run as root, cannot reach .* because .* is closed to other users: set DATA_DIR/,

@@ -1,6 +1,6 @@
 /** Owns who runs the embedded PostgreSQL: it refuses root, so under root an unprivileged user does. */
 import { dirname } from "node:path";
-import { StartError } from "../../../lib/lifecycle.ts";
+import { UserError } from "../../../lib/errors.ts";
 
 /** The user and group that PostgreSQL's processes and files belong to. */
 export interface Owner {
@@ -43,7 +43,7 @@ export async function giveTo(owner: Owner | undefined, folder: string): Promise<
  * Lets the owner pass through `folder` and all its parents. The folder itself, and private temporary ones above it,
  * are opened for passage, which does not let anyone list them.
  *
- * @throws StartError when another folder above it is closed to the owner
+ * @throws UserError when another folder above it is closed to the owner
  */
 export async function openPathTo(
   folder: string,
@@ -54,7 +54,7 @@ export async function openPathTo(
     const { mode, uid } = await Deno.stat(path);
     if (mode === null || mode & ENTER_BY_OTHERS || uid === owner.uid) continue;
     if (path !== folder && !temporaryFolders.some((temporary) => path.startsWith(`${temporary}/`))) {
-      throw new StartError(
+      throw new UserError(
         `PostgreSQL, which refuses to run as root, cannot reach ${folder} because ${path} is closed to other users: ` +
           "set DATA_DIR to a folder they can pass through, such as /var/lib/conversation-assistant, or set DATABASE_URL",
       );

@@ -1,6 +1,7 @@
 /** Owns the running postmaster: PostgreSQL is started so that it cannot outlive this process. */
 import { join } from "node:path";
-import { StartError, withDeadline } from "../../../lib/lifecycle.ts";
+import { withDeadline } from "../../../lib/lifecycle.ts";
+import { UserError } from "../../../lib/errors.ts";
 import { type Cluster, endPostmaster, readPostmaster } from "./cluster.ts";
 import { openEndpoint } from "./endpoint.ts";
 import { programOptions } from "./program.ts";
@@ -92,7 +93,7 @@ async function untilReady(folder: string, child: Deno.ChildProcess): Promise<boo
 /**
  * Starts a postmaster on a cluster that none runs on.
  *
- * @throws StartError with PostgreSQL's reason when it does not start
+ * @throws UserError with PostgreSQL's reason when it does not start
  */
 export async function startPostmaster(
   cluster: Cluster,
@@ -103,7 +104,7 @@ export async function startPostmaster(
     const postmaster = await tryStart(cluster, options);
     if (typeof postmaster !== "string") return postmaster;
     if (!LEFT_BEHIND.test(postmaster) || Date.now() > giveUpAt) {
-      throw new StartError(`PostgreSQL did not start on ${cluster.folder}: ${postmaster}`);
+      throw new UserError(`PostgreSQL did not start on ${cluster.folder}: ${postmaster}`);
     }
     await sleep(RETRY_MS);
   }

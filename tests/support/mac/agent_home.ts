@@ -5,7 +5,7 @@ import { createAgentContext } from "../../../agent/context.ts";
 import type { AgentServices } from "../../../agent/cli/agent_services.ts";
 import type { Output } from "../../../agent/cli/output.ts";
 import { runCli } from "../../../agent/cli/run_cli.ts";
-import { StartError } from "../../../lib/lifecycle.ts";
+import { UserError } from "../../../lib/errors.ts";
 import type { AgentRun } from "./agent_process.ts";
 import { ContractServer } from "../server/contract_server.ts";
 
@@ -95,7 +95,7 @@ export class AgentHome implements AsyncDisposable {
       const code = await runCli(commandLine.split(" "), { output, services });
       return { code, stdout: textOf(output.lines), stderr: textOf(output.errorLines) };
     } catch (error) {
-      if (!(error instanceof StartError)) throw error;
+      if (!(error instanceof UserError)) throw error;
       return { code: 1, stdout: textOf(output.lines), stderr: textOf([...output.errorLines, error.message]) };
     }
   }
