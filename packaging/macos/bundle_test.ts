@@ -5,7 +5,7 @@ import { type Release, renderCask } from "../homebrew/render_cask.ts";
 import { SERVICE_LABEL } from "../../agent/service/launch_agent_plist.ts";
 import { parseXmlPlist } from "../../tests/support/mac/xml_plist.ts";
 import { buildArguments } from "../compile.ts";
-import { sourceFiles } from "../../tools/source_files.ts";
+import { sourceFiles } from "../../tools/check_cycles.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
