@@ -2,7 +2,7 @@
 import { join, resolve } from "node:path";
 import { defaultDataDir } from "../lib/data_dir.ts";
 import { ifPresent } from "../lib/files.ts";
-import { aborted } from "../lib/lifecycle.ts";
+import { aborted } from "../lib/async.ts";
 import { createLogger } from "../lib/log.ts";
 import { DEFAULT_HUB_URL, SMALL_MODEL } from "../ml/models/catalog.ts";
 import { resolveModel } from "../ml/models/resolve_model.ts";

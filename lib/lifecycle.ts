@@ -1,5 +1,6 @@
 /** The life of a service: serve until a signal, finish what is in flight by a deadline, exit with a code. */
 import process from "node:process";
+import { aborted, withDeadline } from "./async.ts";
 import { ConfigError } from "./config.ts";
 import { messageOf, UserError } from "./errors.ts";
 import { writeErrorLine } from "./log.ts";
@@ -20,38 +21,6 @@ export function shutdownSignal(): AbortSignal {
     });
   }
   return controller.signal;
-}
-
-/** Resolves when the signal aborts. */
-export function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-}
-
-/** Waits for a promise to settle, whichever way, or for the signal. */
-export async function unlessAborted(
-  settled: Promise<unknown>,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  if (signal?.aborted) return;
-  const aborted = Promise.withResolvers<void>();
-  const onAbort = () => aborted.resolve();
-  signal?.addEventListener("abort", onAbort, { once: true });
-  await Promise.race([settled.catch(() => {}), aborted.promise]);
-  signal?.removeEventListener("abort", onAbort);
-}
-
-/** Waits for work, but not past a deadline. Returns whether the work ended in time. */
-export async function withDeadline(work: Promise<unknown>, deadlineMs: number): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const deadline = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), deadlineMs);
-  });
-  try {
-    return await Promise.race([work.then(() => true), deadline]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 export interface ServeOptions {

@@ -1,6 +1,6 @@
 /** Tests that a service serves until its signal, finishes what is in flight, and says when its port is taken. */
 import assert from "node:assert/strict";
-import { aborted, serveUntil, withDeadline } from "./lifecycle.ts";
+import { serveUntil } from "./lifecycle.ts";
 import { UserError } from "./errors.ts";
 
 Deno.test("a request in flight is answered after the signal, then the port is closed", async () => {
@@ -32,13 +32,4 @@ Deno.test("a taken port is a sentence for the person who starts the service", as
     (error: unknown) => error instanceof UserError && /is in use/.test(error.message),
   );
   await holder.shutdown();
-});
-
-Deno.test("work that outlasts its deadline is left, work that ends is awaited", async () => {
-  assert.equal(await withDeadline(new Promise(() => {}), 1), false);
-  assert.equal(await withDeadline(Promise.resolve(), 60_000), true);
-});
-
-Deno.test("waiting for an aborted signal ends at once", async () => {
-  await aborted(AbortSignal.abort());
 });

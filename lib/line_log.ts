@@ -1,6 +1,6 @@
 /** Owns an append-only file of JSON lines that readers can follow while it grows. */
 import { ifPresent } from "./files.ts";
-import { unlessAborted } from "./lifecycle.ts";
+import { Notifier, SerialExecutor, unlessAborted } from "./async.ts";
 
 const NEWLINE = 10;
 const READ_BYTES = 64 * 1024;
@@ -69,11 +69,10 @@ async function cutTornLine(file: Deno.FsFile): Promise<void> {
 /** One file; its writer and those who follow it share the object. Values must survive JSON. */
 export class LineLog<Value> {
   readonly #path: string;
-  /** Appends follow one another. */
-  #writing: Promise<void> = Promise.resolve();
+  readonly #appends = new SerialExecutor();
+  readonly #changes = new Notifier();
   #mayBeTorn = true;
   #closed = false;
-  #change = Promise.withResolvers<void>();
 
   constructor(path: string) {
     this.#path = path;
@@ -82,15 +81,13 @@ export class LineLog<Value> {
   /** Adds a line. Rejects when the disk refuses it; the file then has no half of it for its readers. */
   append(value: Value): Promise<void> {
     const bytes = new TextEncoder().encode(`${JSON.stringify(value)}\n`);
-    const written = this.#writing.then(() => this.#write(bytes));
-    this.#writing = written.catch(() => {});
-    return written;
+    return this.#appends.run(() => this.#write(bytes));
   }
 
   /** Says that nothing will be added any more: readers end at the last line. */
   close(): void {
     this.#closed = true;
-    this.#ring();
+    this.#changes.notify();
   }
 
   /** Yields every line, then each that is added, until the log is closed or the signal aborts. */
@@ -98,7 +95,7 @@ export class LineLog<Value> {
     let [number, offset] = [0, 0];
     while (!signal?.aborted) {
       // Both before the file is read: what comes while it is read is not missed.
-      const [change, closed] = [this.#change.promise, this.#closed];
+      const [change, closed] = [this.#changes.next, this.#closed];
       for await (const { lines, end } of piecesFrom(this.#path, offset)) {
         for (const line of lines) yield { number: ++number, value: JSON.parse(line) };
         offset = end;
@@ -116,11 +113,6 @@ export class LineLog<Value> {
     await file.seek(0, Deno.SeekMode.End);
     for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
     this.#mayBeTorn = false;
-    this.#ring();
-  }
-
-  #ring(): void {
-    this.#change.resolve();
-    this.#change = Promise.withResolvers();
+    this.#changes.notify();
   }
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { generateResultSchema, healthResponseSchema } from "../contract/ml.ts";
 import { PROJECT_ROOT, taskArguments } from "../tools/service_process.ts";
-import { textLinesOf } from "../lib/http/text_lines.ts";
+import { textLinesOf } from "../lib/async.ts";
 import { buildTinyGguf } from "../tests/support/ml/tiny_gguf.ts";
 
 interface Process {

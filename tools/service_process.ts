@@ -2,7 +2,7 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
-import { withDeadline } from "../lib/lifecycle.ts";
+import { withDeadline } from "../lib/async.ts";
 import { UserError } from "../lib/errors.ts";
 import denoJson from "../deno.json" with { type: "json" };
 

@@ -1,5 +1,6 @@
 /** Runs ml and server together for real use, and tells a new owner what comes next. */
-import { aborted, runMain } from "../lib/lifecycle.ts";
+import { aborted } from "../lib/async.ts";
+import { runMain } from "../lib/lifecycle.ts";
 import { UserError } from "../lib/errors.ts";
 import { writeLine } from "../lib/log.ts";
 import { defaultDataDir } from "../lib/data_dir.ts";

@@ -1,5 +1,6 @@
 /** Owns the state of a running agent, as the status command, the menubar and the doctor show it. */
 import { join } from "node:path";
+import { SerialExecutor } from "../../lib/async.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { countField, objectField, type StateFile, stateFile, textField } from "../platform/state_file.ts";
 
@@ -110,7 +111,7 @@ export interface StatePublisherOptions {
 export class StatePublisher {
   readonly #options: StatePublisherOptions;
   #state: AgentState;
-  #writing: Promise<void> = Promise.resolve();
+  readonly #writes = new SerialExecutor();
   #cancelWrite: (() => void) | null = null;
   #writtenAtMs = -Infinity;
 
@@ -149,7 +150,7 @@ export class StatePublisher {
   /** Writes what is not written yet; resolves when it is on the disk. */
   async flush(): Promise<void> {
     if (this.#cancelWrite !== null) this.#write();
-    await this.#writing;
+    await this.#writes.idle();
   }
 
   #write(): void {
@@ -159,6 +160,6 @@ export class StatePublisher {
     const { file, onWriteFailure } = this.#options;
     const save = () => file.save(this.#state);
     // A state that no longer holds is worse than none, and on a full disk its place is room for the new one.
-    this.#writing = this.#writing.then(save).catch(() => file.remove().then(save)).catch(onWriteFailure);
+    void this.#writes.run(() => save().catch(() => file.remove().then(save)).catch(onWriteFailure));
   }
 }

@@ -1,6 +1,7 @@
 /** Owns `agent run`: sends everything, then stays and sends what comes, whatever goes wrong in between. */
 import { backoffMs } from "../../lib/backoff.ts";
 import { logFieldsOfError } from "../../lib/errors.ts";
+import { WakeableWait } from "../../lib/async.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Logger } from "../../lib/log.ts";
 import { releaseMemory } from "../../lib/memory.ts";
@@ -14,7 +15,6 @@ import type { MessageProgress } from "../sync/message_sync.ts";
 import { type PairedDevice, type PairingDependencies, requirePairing } from "../pairing/pairing.ts";
 import { runSync, type SyncReport, type SyncState } from "../sync/sync_run.ts";
 import { type AgentCounts, type AgentState, StatePublisher } from "./agent_state.ts";
-import { Bell } from "./wakeable_wait.ts";
 import { DatabaseWatcher } from "./database_watcher.ts";
 import type { WatchFolder } from "./folder_events.ts";
 import { type Setback, setbackOf } from "./sync_failure.ts";
@@ -76,7 +76,7 @@ const QUIET_MS = 20_000;
 export class LiveAgent {
   readonly #options: LiveAgentOptions;
   readonly #clock: Clock;
-  readonly #bell: Bell;
+  readonly #nextStep: WakeableWait;
   readonly #publisher: StatePublisher;
   #open: OpenDatabase | null = null;
   #connection: Connection | null = null;
@@ -91,7 +91,7 @@ export class LiveAgent {
   constructor(options: LiveAgentOptions) {
     this.#options = options;
     this.#clock = options.clock;
-    this.#bell = new Bell(options.clock);
+    this.#nextStep = new WakeableWait(options.clock);
     this.#publisher = new StatePublisher({
       file: options.stateFile,
       clock: options.clock,
@@ -110,13 +110,13 @@ export class LiveAgent {
       onChange: ({ woke }) => {
         this.#woke ||= woke;
         if (woke) this.#reviewAtMs = 0;
-        this.#bell.ring();
+        this.#nextStep.wake();
       },
       clock,
       watchFolder,
     });
     try {
-      while (!signal.aborted) await this.#bell.wait({ ...await this.#step(signal), signal });
+      while (!signal.aborted) await this.#nextStep.wait({ ...await this.#step(signal), signal });
     } finally {
       watcher[Symbol.dispose]();
       this.#cancelRelease();

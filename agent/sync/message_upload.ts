@@ -1,8 +1,8 @@
 /** Owns the sending of messages, a few conversations at a time, and the counts of what the server answered. */
 import { MAX_SYNC_DELETIONS, type SyncMessagesResponse } from "../../contract/sync.ts";
+import { concurrently } from "../../lib/async.ts";
 import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
 import type { ServerClient } from "../clients/server_client.ts";
-import { concurrently } from "./concurrently.ts";
 import { byConversation, conversationBatchesOf, type OutgoingMessage } from "./conversation_batch.ts";
 import { deliver, type Refusal } from "./send_with_bisection.ts";
 import { wireGuidOf } from "./message_mapping.ts";

@@ -4,7 +4,6 @@ import fc from "fast-check";
 import { errorBodyOf, UserError } from "../../lib/errors.ts";
 import { ApiError } from "../../lib/errors.ts";
 import { RemoteError, UnreachableError } from "../../lib/http/client.ts";
-import { concurrently } from "./concurrently.ts";
 import { deliver, type Refusal } from "./send_with_bisection.ts";
 import { Refusals } from "./refusals.ts";
 
@@ -97,32 +96,4 @@ Deno.test("odd items are collected and counted; a server that takes nothing stop
   assert.equal(refusals.take().length, 250);
   assert.deepEqual(refusals.take(), []);
   assert.throws(() => refusals.add(Array(100).fill(item)), UserError);
-});
-
-Deno.test("at most so many are under way at once, begun in order, and all are done", async () => {
-  const begun: number[] = [];
-  let [running, most] = [0, 0];
-  await concurrently([1, 2, 3, 4, 5, 6, 7], async (item) => {
-    begun.push(item);
-    most = Math.max(most, ++running);
-    await Promise.resolve();
-    running--;
-  }, { limit: 3 });
-  assert.deepEqual(begun, [1, 2, 3, 4, 5, 6, 7]);
-  assert.equal(most, 3);
-  await concurrently([], () => Promise.reject(new Error("never called")), { limit: 3 });
-});
-
-Deno.test("after a failure nothing new is begun, and what was under way has ended when it is thrown", async () => {
-  const failure = new Error("third item");
-  const [begun, ended]: number[][] = [[], []];
-  const work = async (item: number) => {
-    begun?.push(item);
-    if (item === 3) throw failure;
-    await Promise.resolve().then(() => {});
-    ended?.push(item);
-  };
-  await assert.rejects(concurrently([1, 2, 3, 4, 5, 6], work, { limit: 3 }), failure);
-  assert.deepEqual(begun, [1, 2, 3]);
-  assert.deepEqual(ended, [1, 2]);
 });

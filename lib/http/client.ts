@@ -4,7 +4,7 @@ import { type ErrorBody, errorBodySchema } from "../../contract/errors.ts";
 import { backoffMs, delay } from "../backoff.ts";
 import { messageOf } from "../errors.ts";
 import { gzip, LEAST_GZIP_BYTES } from "./gzip.ts";
-import { textLinesOf } from "./text_lines.ts";
+import { textLinesOf } from "../async.ts";
 
 /** The other side answered with an error body. */
 export class RemoteError extends Error {

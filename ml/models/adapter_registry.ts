@@ -1,5 +1,6 @@
 /** Owns the adapters on disk: each in a folder of its own that appears whole, is marked, and goes as one. */
 import { join } from "node:path";
+import { SerialExecutor } from "../../lib/async.ts";
 import { ifPresent } from "../../lib/files.ts";
 import type { Logger } from "../../lib/log.ts";
 import { ADAPTER_FILE, type AdapterManifest, readManifest, writeManifest } from "./adapter_manifest.ts";
@@ -79,22 +80,13 @@ async function stage(
   return { path, sizeBytes: (await file.stat()).size };
 }
 
-/** Runs changes one after the other: marking and deleting one adapter must not overlap. */
-function oneAtATime(): <Result>(change: () => Promise<Result>) => Promise<Result> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (change) => {
-    const turn = last.then(change);
-    last = turn.catch(() => {});
-    return turn;
-  };
-}
-
 /** See {@linkcode AdapterRegistry}. Made by {@linkcode openAdapterRegistry}. */
 class FolderRegistry implements AdapterRegistry {
   readonly #directory: string;
   readonly #adapters: Map<string, AdapterManifest>;
   readonly #now: () => number;
-  readonly #inTurn = oneAtATime();
+  /** Marking and deleting one adapter must not overlap. */
+  readonly #changes = new SerialExecutor();
 
   constructor(
     parts: { directory: string; adapters: Map<string, AdapterManifest>; now: () => number },
@@ -139,7 +131,7 @@ class FolderRegistry implements AdapterRegistry {
   }
 
   taint(id: string): Promise<AdapterManifest | undefined> {
-    return this.#inTurn(async () => {
+    return this.#changes.run(async () => {
       const manifest = this.#adapters.get(id);
       if (manifest === undefined) return undefined;
       const tainted = { ...manifest, tainted: true };
@@ -151,7 +143,7 @@ class FolderRegistry implements AdapterRegistry {
   }
 
   remove(id: string): Promise<AdapterManifest | undefined> {
-    return this.#inTurn(async () => {
+    return this.#changes.run(async () => {
       const manifest = this.#adapters.get(id);
       if (manifest === undefined) return undefined;
       const removed = join(this.#directory, `${REMOVED}${id}`);

@@ -1,6 +1,7 @@
 /** Owns a reply as server-sent events: `token` while it grows, `done` with the whole answer, `error` when it breaks. */
 import type { GenerateRequest, GenerateResult } from "../../contract/ml.ts";
 import { type Context, streamSSE } from "../../deps.ts";
+import { pushStream } from "../../lib/async.ts";
 import { errorBodyOf, logFieldsOfError } from "../../lib/errors.ts";
 import type { ApiEnv } from "../../lib/http/app.ts";
 import type { Logger } from "../../lib/log.ts";
@@ -10,17 +11,6 @@ export interface GenerationStreamOptions {
   request: GenerateRequest;
   generation: GenerationService;
   log: Logger;
-}
-
-/** Pieces of a reply as they come, for one reader. */
-function pieceQueue(): { push: (piece: string) => void; end: () => void; pieces: ReadableStream<string> } {
-  let controller: ReadableStreamDefaultController<string> | undefined;
-  const pieces = new ReadableStream<string>({
-    start: (own) => {
-      controller = own;
-    },
-  });
-  return { pieces, push: (piece) => controller?.enqueue(piece), end: () => controller?.close() };
 }
 
 /**
@@ -34,7 +24,7 @@ export async function streamGeneration(
 ): Promise<Response> {
   const leaving = new AbortController();
   const signal = AbortSignal.any([c.req.raw.signal, leaving.signal]);
-  const { push, end, pieces } = pieceQueue();
+  const { push, end, stream: pieces } = pushStream<string>();
   const result = generation.generate(request, { signal, onToken: push }).finally(end);
   result.catch(() => {});
   const reader = pieces.getReader();

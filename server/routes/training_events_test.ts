@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import { trainingJobResponseSchema } from "../../contract/training.ts";
 import { errorBodySchema } from "../../contract/errors.ts";
-import { textLinesOf } from "../../lib/http/text_lines.ts";
+import { textLinesOf } from "../../lib/async.ts";
 import { serveApp } from "../../tests/support/server/served_app.ts";
 import {
   completedStatus,

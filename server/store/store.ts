@@ -1,6 +1,6 @@
 /** Owns the opening of storage: finds or starts PostgreSQL, migrates it, and makes the stores. */
 import { messageOf, UserError } from "../../lib/errors.ts";
-import { withDeadline } from "../../lib/lifecycle.ts";
+import { withDeadline } from "../../lib/async.ts";
 import { type AdapterStore, createAdapterStore } from "./training/adapter_store.ts";
 import { type ContactStore, createContactStore } from "./messages/contact_store.ts";
 import { type ConversationStore, createConversationStore } from "./messages/conversation_store.ts";

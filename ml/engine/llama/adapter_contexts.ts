@@ -1,5 +1,5 @@
 /** Owns the contexts that serve adapters: few at a time, the least recently used idle one closed for another. */
-import { unlessAborted } from "../../../lib/lifecycle.ts";
+import { Notifier, unlessAborted } from "../../../lib/async.ts";
 
 export interface AdapterContextsOptions<Adapter extends { id: string }, Context extends AsyncDisposable> {
   /** How many may be open at a time; at least 1. */
@@ -32,8 +32,8 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
   readonly #opening = new Map<string, Promise<Context>>();
   /** By adapter, the end of a context that nobody gets any more. */
   readonly #leaving = new Map<string, Promise<void>>();
-  /** Resolves when a context becomes idle or a place becomes free. */
-  #change = Promise.withResolvers<void>();
+  /** Notifies when a context becomes idle or a place becomes free. */
+  readonly #changes = new Notifier();
 
   constructor(options: AdapterContextsOptions<Adapter, Context>) {
     this.#options = options;
@@ -53,7 +53,7 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
       const underWay = this.#leaving.get(adapter.id) ?? this.#opening.get(adapter.id);
       if (underWay) await unlessAborted(underWay, signal);
       else if (this.#hasRoom()) return await this.#begin(adapter);
-      else await unlessAborted(this.#change.promise, signal);
+      else await unlessAborted(this.#changes.next, signal);
     }
   }
 
@@ -65,7 +65,7 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
     this.#takeOut(adapterId, entry);
     entry.retired = true;
     if (entry.users === 0) await this.#close(adapterId, entry);
-    this.#ring();
+    this.#changes.notify();
   }
 
   /** Closes all contexts; none may be in use. */
@@ -98,7 +98,7 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
       return this.#lease(adapter.id, entry);
     } finally {
       this.#opening.delete(adapter.id);
-      this.#ring();
+      this.#changes.notify();
     }
   }
 
@@ -148,11 +148,6 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
     if (--entry.users > 0) return;
     // The last run on a retired context has nothing to do with how its closing ends.
     if (entry.retired) void this.#close(id, entry).catch(() => {});
-    this.#ring();
-  }
-
-  #ring(): void {
-    this.#change.resolve();
-    this.#change = Promise.withResolvers();
+    this.#changes.notify();
   }
 }

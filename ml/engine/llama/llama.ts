@@ -1,5 +1,6 @@
 /** Owns the engine on llama.cpp through node-llama-cpp: one model, several sequences evaluated in one batch. */
 import type { Llama } from "node-llama-cpp";
+import { SerialExecutor } from "../../../lib/async.ts";
 import { ApiError, messageOf } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import { Admission } from "../request_queue.ts";
@@ -50,8 +51,7 @@ class LlamaEngine implements Engine {
   /** Ends what is in flight when the engine is disposed. */
   readonly #closing = new AbortController();
   #loaded: LoadedModel | null = null;
-  /** The load that is under way, or the last one. */
-  #loading: Promise<unknown> = Promise.resolve();
+  readonly #loads = new SerialExecutor();
 
   constructor(llama: Llama, options: LlamaEngineOptions) {
     this.#llama = llama;
@@ -69,9 +69,7 @@ class LlamaEngine implements Engine {
   }
 
   load(file: ModelFile): Promise<void> {
-    const load = this.#loading.then(() => this.#swapIn(file));
-    this.#loading = load.catch(() => {});
-    return load;
+    return this.#loads.run(() => this.#swapIn(file));
   }
 
   async generate(request: GenerationRequest, options: GenerationOptions = {}): Promise<Generation> {
@@ -113,7 +111,7 @@ class LlamaEngine implements Engine {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(notLoaded("The service is stopping"));
-    await this.#loading;
+    await this.#loads.idle();
     const loaded = this.#loaded;
     this.#loaded = null;
     await loaded?.[Symbol.asyncDispose]();

@@ -1,7 +1,7 @@
 /** Owns llama.cpp's library in this process: opened prebuilt, its log lines told, closed in bounded time. */
 import { getLlama, type Llama, LlamaLogLevel } from "node-llama-cpp";
 import { messageOf } from "../../../lib/errors.ts";
-import { withDeadline } from "../../../lib/lifecycle.ts";
+import { withDeadline } from "../../../lib/async.ts";
 import type { Logger } from "../../../lib/log.ts";
 
 /**

@@ -1,7 +1,7 @@
 /** Owns the OpenAI wire format as far as the engine speaks it: requests, streamed answers, the list of models. */
 import { parseTranscript, type Transcript } from "../../../contract/prompt.ts";
 import { z } from "../../../deps.ts";
-import { textLinesOf } from "../../../lib/http/text_lines.ts";
+import { textLinesOf } from "../../../lib/async.ts";
 import { mergeNeighbours } from "../prompt/chat_prompt.ts";
 import type { GenerationRequest } from "../engine.ts";
 

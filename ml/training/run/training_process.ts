@@ -1,6 +1,6 @@
 /** Owns the process that a training job runs in: its start, its events, its end; a native crash ends it alone. */
 import { fileURLToPath } from "node:url";
-import { textLinesOf } from "../../../lib/http/text_lines.ts";
+import { pushStream, textLinesOf } from "../../../lib/async.ts";
 import type { TrainingEnd, TrainingEvent } from "../job/training_event.ts";
 
 const MAIN = fileURLToPath(new URL("./training_main.ts", import.meta.url));
@@ -74,20 +74,6 @@ function eventOf(line: string): TrainingEvent | undefined {
   }
 }
 
-/** A stream that keeps what nobody has read yet. */
-function eventStream(): {
-  events: ReadableStream<TrainingEvent>;
-  push(event: TrainingEvent): void;
-  end(): void;
-} {
-  let controller: ReadableStreamDefaultController<TrainingEvent> | undefined;
-  const events = new ReadableStream<TrainingEvent>({
-    start: (started) => void (controller = started),
-    cancel: () => void (controller = undefined),
-  });
-  return { events, push: (event) => controller?.enqueue(event), end: () => controller?.close() };
-}
-
 function spawn(folder: string, through: readonly string[]): Deno.ChildProcess {
   const deno = [Deno.execPath(), "run", "--quiet", "--no-prompt", V8_FLAGS, ...PERMISSIONS, MAIN, folder];
   const [program = "", ...args] = [...through, ...deno];
@@ -132,23 +118,23 @@ class Cancellation {
 export function startTrainingProcess(folder: string, options: TrainingProcessOptions = {}): TrainingProcess {
   const child = spawn(folder, options.through ?? LOWEST_PRIORITY);
   const cancellation = new Cancellation(child, options.cancelGraceMs ?? CANCEL_GRACE_MS);
-  const stream = eventStream();
+  const events = pushStream<TrainingEvent>();
   let told: TrainingEnd | undefined;
   const follow = async () => {
     for await (const line of textLinesOf(child.stdout)) {
       const event = eventOf(line);
       if (event === undefined) continue;
       told = endOf(event) ?? told;
-      stream.push(event);
+      events.push(event);
     }
   };
   const end = (async (): Promise<TrainingEnd> => {
     const [status, nativeLine] = await Promise.all([child.status, lastNativeLine(child.stderr), follow()]);
     cancellation.over();
     await child.stdin.close().catch(() => {});
-    stream.end();
+    events.end();
     if (told !== undefined) return told;
     return cancellation.killed ? { status: "cancelled" } : crashOf(status, nativeLine);
   })();
-  return { pid: child.pid, events: stream.events, end, cancel: () => cancellation.ask() };
+  return { pid: child.pid, events: events.stream, end, cancel: () => cancellation.ask() };
 }

@@ -1,6 +1,6 @@
 /** Owns the running postmaster: PostgreSQL is started so that it cannot outlive this process. */
 import { join } from "node:path";
-import { withDeadline } from "../../../lib/lifecycle.ts";
+import { withDeadline } from "../../../lib/async.ts";
 import { UserError } from "../../../lib/errors.ts";
 import { type Cluster, endPostmaster, readPostmaster } from "./cluster.ts";
 import { openEndpoint } from "./endpoint.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { JobAbortedError } from "../../../lib/jobs/job_errors.ts";
 import type { JobContext } from "../../../lib/jobs/job_queue.ts";
-import { aborted } from "../../../lib/lifecycle.ts";
+import { aborted } from "../../../lib/async.ts";
 import { FakeClock } from "../../support/process/fake_clock.ts";
 import {
   catchUp,

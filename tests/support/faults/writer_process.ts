@@ -1,7 +1,7 @@
 /** Owns another process that writes a chat.db as Messages does, and keeps account of what it wrote. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { textLinesOf } from "../../../lib/http/text_lines.ts";
+import { textLinesOf } from "../../../lib/async.ts";
 import type { WriterAccount, WriterOptions } from "./messages_writer.ts";
 
 const WRITER = fileURLToPath(new URL("./messages_writer.ts", import.meta.url));

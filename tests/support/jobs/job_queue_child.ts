@@ -1,7 +1,7 @@
 /** A process of its own that works on a job queue in Deno KV: a second worker, or one that a test kills. */
 import type { JobHandler } from "../../../lib/jobs/job_queue.ts";
 import { KvJobQueue } from "../../../lib/jobs/kv_job_queue.ts";
-import { aborted } from "../../../lib/lifecycle.ts";
+import { aborted } from "../../../lib/async.ts";
 import { createLogger, writeLine } from "../../../lib/log.ts";
 import type { ChildEvent, ChildOrder, SuiteTasks } from "./job_queue_process.ts";
 

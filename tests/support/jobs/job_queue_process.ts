@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { JobAbortCause } from "../../../lib/jobs/job_errors.ts";
 import type { JobQueueOptions } from "../../../lib/jobs/job_queue.ts";
-import { withDeadline } from "../../../lib/lifecycle.ts";
+import { withDeadline } from "../../../lib/async.ts";
 
 /** The tasks of the queues under test. */
 export interface SuiteTasks {

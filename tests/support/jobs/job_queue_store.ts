@@ -8,7 +8,7 @@ import type {
   JobState,
   TaskMap,
 } from "../../../lib/jobs/job_queue.ts";
-import { withDeadline } from "../../../lib/lifecycle.ts";
+import { withDeadline } from "../../../lib/async.ts";
 import { type ChildWork, type JobQueueProcess, PATIENCE_MS, type SuiteTasks } from "./job_queue_process.ts";
 
 /** An empty store of one adapter; disposing stops its queues and removes it. */
