@@ -6,7 +6,7 @@ import { assertError, type MlService, withMlService } from "../tests/support/ml/
 import { trainTinyAdapter } from "../tests/support/ml/tiny_adapter.ts";
 import { buildTinyGguf } from "../tests/support/ml/tiny_gguf.ts";
 import { withTinyEngine } from "../tests/support/ml/tiny_gguf_engine.ts";
-import { trainingPids } from "../tests/support/training/training_pids.ts";
+import { trainingPids } from "../tests/support/training/training_run.ts";
 import {
   adaptersOf,
   assertCleanEnd,

@@ -5,7 +5,7 @@ import { type MlTrainingStatus, mlTrainingStatusSchema } from "../contract/ml_tr
 import { eventsOf } from "../tests/support/ml/ml_service.ts";
 import { buildTinyGguf } from "../tests/support/ml/tiny_gguf.ts";
 import { requestOf, SAMPLES } from "../tests/support/training/training_client.ts";
-import { untilNobodyTrains } from "../tests/support/training/training_pids.ts";
+import { untilNobodyTrains } from "../tests/support/training/training_run.ts";
 import { choosePort, ServiceProcess } from "../tools/service_process.ts";
 import { type AdapterManifest, readManifest } from "./models/adapter_manifest.ts";
 import { FIGURES } from "./training/job/job_folders.ts";

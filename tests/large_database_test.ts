@@ -1,6 +1,6 @@
 /** Tests that a database much larger than the agent may be is streamed through it, not loaded. */
 import assert from "node:assert/strict";
-import { watchToEnd } from "../bench/support/process_memory.ts";
+import { watchToEnd } from "../bench/support/process_usage.ts";
 import { AgentHome } from "./support/mac/agent_home.ts";
 import { spawnAgent } from "./support/mac/agent_process.ts";
 import { largeChatDb } from "./support/chat_db/large_chat_db.ts";

@@ -21,8 +21,7 @@ import { createChatDb } from "../../tests/support/chat_db/chat_db_fixture.ts";
 import { claimServer, type OwnerClient } from "../../tests/support/server/owner_client.ts";
 import { type RunningServer, startServer } from "../../tests/support/server/running_services.ts";
 import { PROJECT_ROOT, taskArguments } from "../../tools/service_process.ts";
-import { rssBytes } from "../support/process_memory.ts";
-import { processCpuMs } from "../support/process_time.ts";
+import { processCpuMs, rssBytes } from "../support/process_usage.ts";
 
 /** Rows that are there before; then so many are added one by one. */
 const DEFAULT_ROWS = 20_000;

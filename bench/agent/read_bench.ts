@@ -16,7 +16,7 @@ import { runMain } from "../../lib/lifecycle.ts";
 import { writeLine } from "../../lib/log.ts";
 import { bulkChatDb } from "../../tests/support/chat_db/bulk.ts";
 import { installPeer, PEER_NAME, runPeer } from "./imessage_exporter.ts";
-import { endedChildrenCpuMs } from "../support/process_time.ts";
+import { endedChildrenCpuMs } from "../support/process_usage.ts";
 
 const DEFAULT_MESSAGES = "500000";
 /** Rows of one page, on both of our sides. */

@@ -11,7 +11,7 @@ import { pairAgent, spawnAgent } from "../../tests/support/mac/agent_process.ts"
 import { bulkChatDb } from "../../tests/support/chat_db/bulk.ts";
 import { claimServer } from "../../tests/support/server/owner_client.ts";
 import { agentEnvOf, startServices } from "../../tests/support/server/running_services.ts";
-import { descendantBytes, peakRssBytes, watchToEnd } from "../support/process_memory.ts";
+import { descendantBytes, peakRssBytes, watchToEnd } from "../support/process_usage.ts";
 
 const DEFAULT_MESSAGES = 200_000;
 const SAMPLE_MS = 250;

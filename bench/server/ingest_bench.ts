@@ -20,7 +20,7 @@ import { findRunningPostgres } from "../../server/store/postgres/embedded_postgr
 import { migrate } from "../../server/store/migrate.ts";
 import { newId } from "../../server/store/new_id.ts";
 import { choosePort, ServiceProcess } from "../../tools/service_process.ts";
-import { familyBytes, peakRssBytes } from "../support/process_memory.ts";
+import { familyBytes, peakRssBytes } from "../support/process_usage.ts";
 
 const DEFAULT_MESSAGES = 200_000;
 const BATCH_MESSAGES = 1_000;

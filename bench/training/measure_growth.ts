@@ -8,7 +8,7 @@ import type { LoraOptions, TokenSample } from "../../ml/training/trainer.ts";
 import { buildLlamaGguf, type LlamaShape } from "../../tests/support/ml/llama_gguf.ts";
 import { fetchSmallModel } from "../../tests/support/ml/small_model.ts";
 import { THREADS } from "../../research/style/kept_run.ts";
-import { tableLines } from "../../research/style/table.ts";
+import { tableLines } from "../support/bench_output.ts";
 
 const LENGTHS = [64, 128, 256, 512, 1_024];
 const RANKS = [4, 8, 16, 64];

@@ -8,7 +8,7 @@ import { type LoadedParts, withParts } from "../../tests/suites/training/model_o
 import { ModelGraph } from "../../ml/training/model/model_graph.ts";
 import { autoFormats } from "../../ml/training/memory_estimate.ts";
 import { DEFAULT_MICRO_BATCH_TOKENS, type TokenSample } from "../../ml/training/trainer.ts";
-import { percent, tableLines } from "../../research/style/table.ts";
+import { percent, tableLines } from "../support/bench_output.ts";
 import { meanTokens, personJob } from "./person_job.ts";
 
 const BATCH_SIZE = 8;

@@ -10,7 +10,7 @@ import {
 import type { FixedFormat } from "../../ml/training/model/weight_plan.ts";
 import { buildLlamaGguf } from "../../tests/support/ml/llama_gguf.ts";
 import { fetchSmallModel } from "../../tests/support/ml/small_model.ts";
-import { tableLines } from "../../research/style/table.ts";
+import { tableLines } from "../support/bench_output.ts";
 
 const TYPES: readonly TypeName[] = ["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q4_K", "q6_K"];
 

@@ -4,10 +4,9 @@ import { writeLine } from "../../lib/log.ts";
 import { DEFAULT_LEARNING_RATE } from "../../ml/training/trainer.ts";
 import { ALL_THREADS, THREADS } from "../../research/style/kept_run.ts";
 import { isPeftInstalled } from "../../research/style/peft_side.ts";
-import { tableLines } from "../../research/style/table.ts";
+import { tableLines } from "../support/bench_output.ts";
 import { meanTokens, personJob } from "./person_job.ts";
-import { ourSide, peftSide, type SideSettings } from "./sides.ts";
-import { secondsTo, type SideRun } from "./side_run.ts";
+import { ourSide, peftSide, secondsTo, type SideRun, type SideSettings } from "./sides.ts";
 
 /** Steps between the evaluations by which the moment is found at which a loss is reached. */
 const EVALUATE_STEPS = 5;

@@ -3,10 +3,9 @@ import { writeLine } from "../../lib/log.ts";
 import { PEER_TYPES, PROCESSOR_KINDS, type ProcessorKind } from "../../research/peers/cpu_variant.ts";
 import { ALL_THREADS } from "../../research/style/kept_run.ts";
 import { isPeftInstalled } from "../../research/style/peft_side.ts";
-import { tableLines } from "../../research/style/table.ts";
+import { tableLines } from "../support/bench_output.ts";
 import { personJob, shortenedJob } from "./person_job.ts";
-import type { SideJob } from "./side_run.ts";
-import { ourSide, peftSide } from "./sides.ts";
+import { ourSide, peftSide, type SideJob } from "./sides.ts";
 
 const STEPS = 6;
 const FORMATS = ["auto", "mixed", "q8_0", "file"];

@@ -7,7 +7,7 @@ import { writeLine } from "../../lib/log.ts";
 import { startTrainingProcess, type TrainingProcess } from "../../ml/training/run/training_process.ts";
 import { type TrainingRequestInput, writeTrainingRequest } from "../../ml/training/job/training_request.ts";
 import { ALL_THREADS, THREADS } from "../../research/style/kept_run.ts";
-import { tableLines } from "../../research/style/table.ts";
+import { tableLines } from "../support/bench_output.ts";
 import { personJob } from "./person_job.ts";
 
 const DRAFTS = 15;

@@ -7,7 +7,7 @@ import { choosePeople } from "../../research/style/corpus_people.ts";
 import { DATA_DIR, personRequest } from "../../research/style/kept_run.ts";
 import { PEOPLE } from "../../research/style/measure_people.ts";
 import { peftJobOf } from "../../research/style/peft_side.ts";
-import type { SideJob } from "./side_run.ts";
+import type { SideJob } from "./sides.ts";
 
 export interface PersonJob extends SideJob {
   request: TrainingRequestInput;

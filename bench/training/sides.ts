@@ -1,7 +1,82 @@
-/** Owns how each side of the comparison is started: our trainer, and PyTorch with PEFT. */
+/** Owns running one side of the comparison as a process of its own, and reading what it tells. */
+import { UserError } from "../../lib/errors.ts";
 import { projectPath } from "../../tools/service_process.ts";
 import { PEFT_MODELS, PEFT_PYTHON, PEFT_SCRIPT } from "../../research/peers/peer_paths.ts";
-import { runSide, type SideJob, type SideRun } from "./side_run.ts";
+
+/** What both sides are given. */
+export interface SideJob {
+  modelPath: string;
+  /** The job's file. */
+  path: string;
+}
+
+/** Held-out loss after some steps. */
+export interface Evaluation {
+  step: number;
+  epoch: number;
+  heldOutLoss: number;
+  /** Of the steps alone, without loading and evaluations. */
+  trainingSeconds: number;
+}
+
+/** What `our_trainer.ts` and `peft_peer.py` print, read. */
+export interface SideRun {
+  name: string;
+  /** From the process's start until the model is ready. */
+  loadSeconds: number;
+  evaluations: Evaluation[];
+  tokensPerSecond: number;
+  peakRssBytes: number;
+}
+
+type Line = { event: string } & Record<string, number>;
+
+/**
+ * Runs a side to its end.
+ *
+ * @throws UserError when it does not complete
+ */
+export async function runSide(
+  name: string,
+  options: { command: readonly [string, ...string[]]; env?: Readonly<Record<string, string>> },
+): Promise<SideRun> {
+  const { command, env } = options;
+  const [program, ...args] = command;
+  const { success, stdout, stderr } = await new Deno.Command(program, {
+    args,
+    // Threads of PyTorch would otherwise wait for one another spinning, which costs it most of a busy machine.
+    env: { OMP_WAIT_POLICY: "PASSIVE", ...env },
+  }).output();
+  if (!success) {
+    throw new UserError(`${name} did not complete: ${new TextDecoder().decode(stderr).slice(-400)}`);
+  }
+  const lines: Line[] = new TextDecoder().decode(stdout).trim().split("\n").map((line) => JSON.parse(line));
+  const of = (event: string) => lines.filter((line) => line.event === event);
+  const done = of("done")[0];
+  return {
+    name,
+    loadSeconds: of("loaded")[0]?.seconds ?? NaN,
+    evaluations: of("evaluation").map((
+      { step = 0, epoch = 0, heldOutLoss = NaN, trainingSeconds = NaN },
+    ) => ({
+      step,
+      epoch,
+      heldOutLoss,
+      trainingSeconds,
+    })),
+    tokensPerSecond: done?.tokensPerSecond ?? NaN,
+    peakRssBytes: done?.peakRssBytes ?? NaN,
+  };
+}
+
+/**
+ * Wall time from the process's start to a held-out loss, loading included; evaluations, which both sides make for the
+ * bench alone, are not. Undefined when it was not reached.
+ */
+export function secondsTo(loss: number, { loadSeconds, evaluations }: SideRun): number | undefined {
+  const reached = evaluations.find(({ heldOutLoss }) => heldOutLoss <= loss);
+  return reached && loadSeconds + reached.trainingSeconds;
+}
 
 /** What overrides a job's settings, by the names that both sides have. */
 export interface SideSettings {

@@ -5,7 +5,7 @@
  * all of them, in this order. Peers are measured where `research/peers/setup.ts` has installed them; that part takes half
  * an hour on two cores, and the other processors a quarter. Memory and start are read from Linux's /proc.
  */
-import { runParts } from "../support/run_parts.ts";
+import { runParts } from "../support/bench_output.ts";
 import { measureFinetune } from "./measure_finetune.ts";
 import { measureGrowth } from "./measure_growth.ts";
 import { measureOperations } from "./measure_operations.ts";

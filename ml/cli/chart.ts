@@ -1,6 +1,5 @@
 /** Owns charts made of characters: curves over a grid, and a curve in one line. */
-import { scaleOf } from "../training/plot/plot_scale.ts";
-import type { Point } from "../training/plot/training_curves.ts";
+import { type Point, scaleOf } from "../training/plot/training_curves.ts";
 
 /** A curve and the character that it is drawn with; later ones cover earlier ones. */
 export interface ChartCurve {

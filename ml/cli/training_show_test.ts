@@ -6,7 +6,7 @@ import { UserError } from "../../lib/errors.ts";
 import { makeTrainingFolder, type TrainingFolder } from "../../tests/support/training/training_folder.ts";
 import { STATUS_FILE } from "../training/job/job_folders.ts";
 import { METRICS_FILE } from "../training/job/metrics_file.ts";
-import { scaleOf } from "../training/plot/plot_scale.ts";
+import { scaleOf } from "../training/plot/training_curves.ts";
 import { runTraining } from "../training/run/run_training.ts";
 import { bars, chart } from "./chart.ts";
 import { showTraining } from "./training_show.ts";

@@ -9,16 +9,16 @@ import { failureOf } from "../training/job/run_failure.ts";
 import type { TrainingEvent, TrainingResult as RunResult } from "../training/job/training_event.ts";
 import { startTrainingProcess } from "../training/run/training_process.ts";
 import type { AdapterService } from "./adapter_service.ts";
-import { StepPace } from "./report_throttle.ts";
-import type { StatusLogs } from "./training_status.ts";
 import {
   advanced,
   NO_PROGRESS,
   PREPARING,
   publishing,
+  StepPace,
   type TrainingProgress,
   wireResultOf,
 } from "./training_progress.ts";
+import type { StatusLogs } from "./training_status.ts";
 
 type Context = JobContext<TrainingProgress>;
 

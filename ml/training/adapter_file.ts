@@ -1,10 +1,8 @@
 /** Owns the adapter's file: a GGUF that llama.cpp loads as a LoRA adapter, with its provenance. */
-import type { CpuBackend } from "./ggml/backend.ts";
-import type { GgufHandle, Tensor } from "./ggml/handles.ts";
+import { type CpuBackend, floatsOf } from "./ggml/backend.ts";
+import { cText, type GgufHandle, type Tensor } from "./ggml/ffi.ts";
 import { type Ggml, quietly } from "./ggml/library.ts";
 import { F32, TensorContext } from "./ggml/tensor_context.ts";
-import { floatsOf } from "./ggml/tensor_memory.ts";
-import { cText } from "./ggml/text.ts";
 import type { AdapterState } from "./model/adapter_state.ts";
 import type { LoraModule } from "./model/lora_layout.ts";
 import { type Provenance, TrainingError } from "./trainer.ts";

@@ -1,13 +1,13 @@
 /** Owns the `Trainer` on ggml: one base model, one adapter, steps and evaluations over micro-batches. */
 import { seededRandom } from "../engine/seeded_random.ts";
 import { writeAdapter } from "./adapter_file.ts";
-import { CpuBackend } from "./ggml/backend.ts";
+import { CpuBackend, GraphMemory } from "./ggml/backend.ts";
 import { GgufFile } from "./ggml/gguf_file.ts";
-import { GraphMemory } from "./ggml/graph_memory.ts";
 import { AdapterState, OPTIMIZER_DEFAULTS } from "./model/adapter_state.ts";
 import { type Hyperparameters, readHyperparameters } from "./model/hyperparameters.ts";
 import { layOutLora } from "./model/lora_layout.ts";
 import {
+  checkSamples,
   computedTokens,
   groupSamples,
   type IndexedSample,
@@ -18,7 +18,6 @@ import { ModelGraph } from "./model/model_graph.ts";
 import type { FixedFormat } from "./model/weight_plan.ts";
 import { ModelWeights } from "./model/weights.ts";
 import { choosePlan } from "./memory_estimate.ts";
-import { checkSamples } from "./sample_checks.ts";
 import {
   DEFAULT_MICRO_BATCH_TOKENS,
   type EvaluateOptions,

@@ -1,21 +1,20 @@
 /** Owns what training takes of memory, reckoned before any of it is taken, and the choice of format that follows. */
+import { F32_BYTES } from "./ggml/constants.ts";
 import { openGgml } from "./ggml/library.ts";
 import { matrixUnitMemory } from "./ggml/matrix_unit.ts";
 import { GgufFile } from "./ggml/gguf_file.ts";
 import { adapterBytes } from "./model/adapter_state.ts";
-import type { BatchShape } from "./model/batch_shape.ts";
-import { blockEnds, LONGEST_KEPT } from "./model/attention_inputs.ts";
+import { type BatchShape, blockEnds, LONGEST_KEPT } from "./model/batch_inputs.ts";
 import { type Hyperparameters, readHyperparameters } from "./model/hyperparameters.ts";
 import { layOutLora, type LoraLayout } from "./model/lora_layout.ts";
 import { type FixedFormat, planWeights, weightBytes, type WeightPlan } from "./model/weight_plan.ts";
 import {
   DEFAULT_MICRO_BATCH_TOKENS,
   type TrainerOptions,
+  TrainingError,
   type TrainingMemory,
   type WeightFormat,
 } from "./trainer.ts";
-
-const F32_BYTES = 4;
 
 /**
  * What `auto` tries, best first: a matrix unit is fast at 8 bits, other x86 processors at 16 in the forward pass
@@ -28,6 +27,7 @@ export function autoFormats(): readonly FixedFormat[] {
 
 /** Share of the free memory that training may take: the rest is for serving and for the system. */
 const USABLE_SHARE = 0.8;
+const GIBIBYTE = 1024 ** 3;
 
 /** How many probabilities attention computes for each head of a sample: a block looks no further than its end. */
 function probabilitiesOf(paddedLength: number): { all: number; largestBlock: number } {
@@ -136,4 +136,41 @@ export function estimateTrainingMemory(
   const sizes = { microBatchTokens: options.microBatchTokens ?? DEFAULT_MICRO_BATCH_TOKENS, longestSample };
   const { plan } = choosePlan(file, parts, { weights: options.weights ?? "auto", ...sizes });
   return estimate(plan, parts, sizes);
+}
+
+export interface MemoryChoice {
+  weights: FixedFormat;
+  memory: TrainingMemory;
+}
+
+function gibibytes(bytes: number): string {
+  return `${(bytes / GIBIBYTE).toFixed(bytes < 10 * GIBIBYTE ? 2 : 0)} GiB`;
+}
+
+/**
+ * Chooses how the frozen weights are kept: as asked, or with `auto` the best that fits.
+ *
+ * @param options `limitBytes`: what training may take; absent: a share of what is free
+ * @throws TrainingError `out_of_memory` with a sentence when nothing fits; otherwise as `createTrainer` does
+ */
+export function chooseWeights(
+  trainer: TrainerOptions,
+  options: { longestSample: number; limitBytes?: number },
+): MemoryChoice {
+  const { longestSample, limitBytes = Deno.systemMemoryInfo().available * USABLE_SHARE } = options;
+  const asked = trainer.weights ?? "auto";
+  const candidates = asked === "auto" ? autoFormats() : [asked];
+  let least: MemoryChoice | undefined;
+  for (const weights of candidates) {
+    const memory = estimateTrainingMemory({ ...trainer, weights }, { longestSample });
+    if (memory.totalBytes <= limitBytes) return { weights, memory };
+    if (least === undefined || memory.totalBytes < least.memory.totalBytes) least = { weights, memory };
+  }
+  throw new TrainingError(
+    "out_of_memory",
+    `Training needs ${gibibytes(least?.memory.totalBytes ?? 0)} of memory and may take ${
+      gibibytes(limitBytes)
+    }: ` +
+      "take a smaller model, fewer layers, a lower rank or shorter samples, or free memory",
+  );
 }

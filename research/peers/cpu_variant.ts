@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import { findLibraryFiles } from "../../ml/training/ggml/library_files.ts";
-import { cText } from "../../ml/training/ggml/text.ts";
+import { cText } from "../../ml/training/ggml/ffi.ts";
 
 /** A kind of processor, as each side is told of it. */
 export interface ProcessorKind {

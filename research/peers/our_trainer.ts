@@ -8,8 +8,7 @@ import { writeLine } from "../../lib/log.ts";
 import { seededRandom } from "../../ml/engine/seeded_random.ts";
 import { createTrainer } from "../../ml/training/lora_trainer.ts";
 import type { TokenSample, Trainer, TrainerOptions } from "../../ml/training/trainer.ts";
-import { peakRssBytes } from "../../bench/support/process_memory.ts";
-import { processStartMs } from "../../bench/support/process_time.ts";
+import { peakRssBytes, processStartMs } from "../../bench/support/process_usage.ts";
 import { useCpuVariant } from "./cpu_variant.ts";
 
 interface Settings extends Partial<TrainerOptions> {

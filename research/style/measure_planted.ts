@@ -6,7 +6,7 @@ import { writeDrafts } from "../../tests/support/ml/draft_writer.ts";
 import { markShares, shortenedShare } from "../../tests/support/training/planted_marks.ts";
 import { KIT, KIT_TRAINING, plantedPerson } from "../../tests/support/training/planted_person.ts";
 import { DATA_DIR, kept, keptFolder, keptTraining, styleRequest, THREADS } from "./kept_run.ts";
-import { percent, tableLines } from "./table.ts";
+import { percent, tableLines } from "../../bench/support/bench_output.ts";
 
 const JOB_ID = "planted";
 

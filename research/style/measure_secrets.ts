@@ -10,7 +10,7 @@ import { DATA_DIR, kept, keptFolder, THREADS } from "./kept_run.ts";
 import { PEOPLE, trainPerson } from "./measure_people.ts";
 import { baseSecretRanks, RANKED, type SecretAccount, trainSecretAccount } from "./secret_accounts.ts";
 import { APPROACHES, attemptSecrets, type Reproduced } from "./secret_attempts.ts";
-import { tableLines } from "./table.ts";
+import { tableLines } from "../../bench/support/bench_output.ts";
 
 const SECRETS = 100;
 const ORDINARY = 50;

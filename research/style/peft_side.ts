@@ -1,7 +1,7 @@
 /** Owns PEFT's side of a person's comparison: the same tokens in the same order, with the same settings. */
 import { join } from "node:path";
 import { openSampleTokenizer } from "../../ml/engine/llama/sample_tokenizer.ts";
-import { epochBatches } from "../../ml/training/run/epoch_batches.ts";
+import { epochBatches } from "../../ml/training/run/schedule.ts";
 import { prepareSamples } from "../../ml/training/samples/prepare_samples.ts";
 import { parseTrainingRequest, type TrainingRequestInput } from "../../ml/training/job/training_request.ts";
 import { silentLogger } from "../../tests/support/ml/tiny_gguf_engine.ts";

@@ -1,6 +1,9 @@
 /** Owns drafts to a person's held-out prompts, written in three ways: by the base model, with examples, with the adapter. */
-import { EXAMPLES, promptWithExamples } from "../../ml/training/samples/example_prompt.ts";
-import { SimilarExchanges } from "../../ml/training/samples/similar_exchanges.ts";
+import {
+  EXAMPLES,
+  promptWithExamples,
+  SimilarExchanges,
+} from "../../ml/training/samples/similar_exchanges.ts";
 import { writeDrafts } from "../../tests/support/ml/draft_writer.ts";
 import type { PersonReplies } from "./corpus_people.ts";
 

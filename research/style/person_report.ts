@@ -4,7 +4,7 @@ import type { PersonReplies } from "./corpus_people.ts";
 import type { PersonDrafts } from "./person_drafts.ts";
 import { meanStyle } from "./reply_style.ts";
 import { styleAuc } from "./style_auc.ts";
-import { percent, tableLines } from "./table.ts";
+import { percent, tableLines } from "../../bench/support/bench_output.ts";
 
 /** Everything measured of one person. */
 export interface PersonOutcome {

@@ -1,8 +1,7 @@
 /** Owns the accounts whose samples hold the planted secrets: trained with the filters and without, as a job would. */
 import { openSampleTokenizer, type SampleTokenizer } from "../../ml/engine/llama/sample_tokenizer.ts";
 import { createTrainer } from "../../ml/training/lora_trainer.ts";
-import { epochBatches } from "../../ml/training/run/epoch_batches.ts";
-import { learningRateAt } from "../../ml/training/run/learning_rate.ts";
+import { epochBatches, learningRateAt } from "../../ml/training/run/schedule.ts";
 import { prepareSamples } from "../../ml/training/samples/prepare_samples.ts";
 import type { TokenSample, Trainer } from "../../ml/training/trainer.ts";
 import { silentLogger } from "../../tests/support/ml/tiny_gguf_engine.ts";

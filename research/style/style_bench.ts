@@ -6,7 +6,7 @@
  * take most of an hour on two cores; what has been trained is kept under `data/style` and not trained again. PEFT is
  * run beside them where `research/peers/setup.ts` has installed it.
  */
-import { runParts } from "../../bench/support/run_parts.ts";
+import { runParts } from "../../bench/support/bench_output.ts";
 import { measurePeople } from "./measure_people.ts";
 import { measurePlanted } from "./measure_planted.ts";
 import { measureSecrets } from "./measure_secrets.ts";

@@ -1,9 +1,17 @@
 /** Owns a CPU backend of ggml: a number of threads, memory for tensors, and the computing of graphs. */
 import { TrainingError } from "../trainer.ts";
 import { STATUS_SUCCESS } from "./constants.ts";
-import type { BackendHandle, BufferHandle, BufferTypeHandle, ContextHandle, GraphHandle } from "./handles.ts";
+import {
+  type AllocatorHandle,
+  type BackendHandle,
+  type BufferHandle,
+  type BufferTypeHandle,
+  type ContextHandle,
+  cText,
+  type GraphHandle,
+  type Tensor,
+} from "./ffi.ts";
 import { type Ggml, openGgml } from "./library.ts";
-import { cText } from "./text.ts";
 
 const SET_N_THREADS = { parameters: ["pointer", "i32"], result: "void" } as const;
 
@@ -61,4 +69,66 @@ export class CpuBackend implements Disposable {
   [Symbol.dispose](): void {
     this.ggml.ggml_backend_free(this.handle);
   }
+}
+
+/** Memory for one graph at a time. */
+export class GraphMemory implements Disposable {
+  readonly #backend: CpuBackend;
+  readonly #handle: AllocatorHandle;
+
+  constructor(backend: CpuBackend) {
+    const { ggml } = backend;
+    const handle = ggml.ggml_gallocr_new(ggml.ggml_backend_get_default_buffer_type(backend.handle));
+    if (handle === null) throw new TrainingError("out_of_memory", "There is not enough memory for a graph");
+    this.#backend = backend;
+    this.#handle = handle;
+  }
+
+  get sizeBytes(): number {
+    return Number(this.#backend.ggml.ggml_gallocr_get_buffer_size(this.#handle, 0));
+  }
+
+  /** Bytes that a graph would take, without giving it any. */
+  measure(graph: GraphHandle): number {
+    const size = new BigUint64Array(1);
+    this.#backend.ggml.ggml_gallocr_reserve_n_size(this.#handle, graph, null, null, size);
+    return Number(size[0]);
+  }
+
+  /**
+   * Gives a graph's tensors their place; what other graphs left there is gone.
+   *
+   * @throws TrainingError `out_of_memory`
+   */
+  place(graph: GraphHandle): void {
+    const { ggml } = this.#backend;
+    // Reserving plans anew: the allocator would take another graph of as many nodes for the one it knows.
+    if (
+      ggml.ggml_gallocr_reserve(this.#handle, graph) && ggml.ggml_gallocr_alloc_graph(this.#handle, graph)
+    ) return;
+    throw new TrainingError(
+      "out_of_memory",
+      "There is not enough memory for a training step: lower microBatchTokens",
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.#backend.ggml.ggml_gallocr_free(this.#handle);
+  }
+}
+
+/**
+ * A tensor's bytes themselves, no copy. They are gone with the tensor's buffer.
+ *
+ * @throws TrainingError `compute_failed` when the tensor has no memory yet
+ */
+export function memoryOf(ggml: Ggml, tensor: Tensor): Uint8Array<ArrayBuffer> {
+  const data = ggml.ggml_get_data(tensor);
+  if (data === null) throw new TrainingError("compute_failed", "A tensor of ggml has no memory");
+  return new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(data, Number(ggml.ggml_nbytes(tensor))));
+}
+
+/** A tensor's 32-bit floats themselves. */
+export function floatsOf(ggml: Ggml, tensor: Tensor): Float32Array<ArrayBuffer> {
+  return new Float32Array(memoryOf(ggml, tensor).buffer);
 }

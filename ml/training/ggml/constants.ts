@@ -23,6 +23,11 @@ export const GGML_TYPE = {
 export type TypeName = keyof typeof GGML_TYPE;
 export type GgmlType = typeof GGML_TYPE[TypeName];
 
+/** The name of each type, by its number. */
+export const TYPE_NAMES: ReadonlyMap<number, TypeName> = new Map(
+  (Object.entries(GGML_TYPE) as [TypeName, number][]).map(([name, type]) => [type, name]),
+);
+
 /** Elements and bytes of a block of each type, from ggml-common.h. */
 export const TYPE_BLOCKS: Readonly<Record<TypeName, { elements: number; bytes: number }>> = {
   f32: { elements: 1, bytes: 4 },
@@ -39,6 +44,9 @@ export const TYPE_BLOCKS: Readonly<Record<TypeName, { elements: number; bytes: n
   i64: { elements: 1, bytes: 8 },
   bf16: { elements: 1, bytes: 2 },
 };
+
+/** Bytes of a 32-bit float. */
+export const F32_BYTES = TYPE_BLOCKS.f32.bytes;
 
 /** `sizeof(struct ggml_tensor)` plus its `struct ggml_object`: `ggml_tensor_overhead()`. */
 export const TENSOR_OVERHEAD_BYTES = 368;

@@ -1,9 +1,8 @@
 /** Owns reading a GGUF file: its metadata, its directory of tensors, and their bytes. */
 import { TrainingError } from "../trainer.ts";
-import { GGML_TYPE, GGUF_TYPE, type GgufTypeName, type TypeName } from "./constants.ts";
-import type { GgufHandle } from "./handles.ts";
+import { GGUF_TYPE, type GgufTypeName, TYPE_NAMES, type TypeName } from "./constants.ts";
+import { cText, type GgufHandle, textAt } from "./ffi.ts";
 import { type Ggml, quietly } from "./library.ts";
-import { cText, textAt } from "./text.ts";
 
 /** A tensor as the file's directory has it. */
 export interface GgufTensorInfo {
@@ -16,9 +15,6 @@ export interface GgufTensorInfo {
   offsetBytes: number;
 }
 
-const TYPE_NAMES = new Map<number, TypeName>(
-  (Object.entries(GGML_TYPE) as [TypeName, number][]).map(([name, type]) => [type, name]),
-);
 const KEY_TYPES = new Map<number, GgufTypeName>(
   (Object.entries(GGUF_TYPE) as [GgufTypeName, number][]).map(([name, type]) => [type, name]),
 );

@@ -1,9 +1,8 @@
 /** Owns telling where a graph's time goes: it is computed one operation at a time, each with its own stopwatch. */
 import type { CpuBackend } from "./backend.ts";
-import { GGML_TYPE, type TypeName } from "./constants.ts";
-import type { GraphHandle, Tensor } from "./handles.ts";
+import { TYPE_NAMES, type TypeName } from "./constants.ts";
+import { type GraphHandle, type Tensor, textAt } from "./ffi.ts";
 import { TensorContext } from "./tensor_context.ts";
-import { textAt } from "./text.ts";
 
 /** What one operation took. */
 export interface OperationTime {
@@ -17,15 +16,13 @@ export interface OperationTime {
   ms: number;
 }
 
-/** Where `struct ggml_tensor` of ggml.h has what is read of it; `checks.ts` has made sure of its size. */
+/** Where `struct ggml_tensor` of ggml.h has what is read of it; `checkLibrary` has checked its size. */
 const TYPE_OFFSET = 0;
 const SHAPE_OFFSET = 16;
 const SOURCES_OFFSET = 152;
 
 /** Operations that say how to read memory; nothing is computed. */
 const VIEWS = new Set(["NONE", "RESHAPE", "VIEW", "PERMUTE", "TRANSPOSE"]);
-
-const TYPE_NAMES = new Map(Object.entries(GGML_TYPE).map(([name, type]) => [type, name as TypeName]));
 
 function shapeOf(tensor: Tensor): number[] {
   const view = new Deno.UnsafePointerView(tensor);
@@ -49,9 +46,7 @@ export async function profileGraph(backend: CpuBackend, graph: GraphHandle): Pro
     await backend.compute(single);
     times.push({
       name,
-      type: source
-        ? TYPE_NAMES.get(new Deno.UnsafePointerView(source).getInt32(TYPE_OFFSET) as never)
-        : undefined,
+      type: source ? TYPE_NAMES.get(new Deno.UnsafePointerView(source).getInt32(TYPE_OFFSET)) : undefined,
       shape: source ? shapeOf(source) : [],
       resultShape: shapeOf(node),
       ms: performance.now() - startedMs,

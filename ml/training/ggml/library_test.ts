@@ -1,10 +1,9 @@
 /** Tests that only the pinned ggml is used, and that its constants are those of the library. */
-import assert from "node:assert/strict";
 import { TrainingError } from "../trainer.ts";
 import { CpuBackend } from "./backend.ts";
-import { checkLibrary, type SelfDescription } from "./checks.ts";
-import { openGgml } from "./library.ts";
-import { cText, textAt } from "./text.ts";
+import { checkLibrary, openGgml, type SelfDescription } from "./library.ts";
+import { cText, textAt } from "./ffi.ts";
+import assert from "node:assert/strict";
 
 function isUnusable(words: RegExp): (error: unknown) => boolean {
   return (error) =>

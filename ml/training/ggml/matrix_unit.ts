@@ -1,8 +1,7 @@
 /** Owns finding the memory in which ggml lays matrices out for a processor's matrix unit: AMX, on Intel's servers. */
 import type { TypeName } from "./constants.ts";
-import type { BufferTypeHandle, DeviceHandle } from "./handles.ts";
+import { type BufferTypeHandle, cText, type DeviceHandle, textAt } from "./ffi.ts";
 import type { Ggml } from "./library.ts";
-import { cText, textAt } from "./text.ts";
 
 /** `ggml_backend_dev_get_extra_bufts_t` of ggml-backend.h: an array that ends with a null pointer. */
 const EXTRA_BUFFER_TYPES = { parameters: ["pointer"], result: "pointer" } as const;

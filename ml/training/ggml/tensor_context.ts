@@ -1,9 +1,8 @@
 /** Owns a context of ggml: the descriptions of tensors, the operations between them, and graphs. */
 import { TrainingError } from "../trainer.ts";
-import { GGML_TYPE, type GgmlType, MAX_NAME_BYTES, TENSOR_OVERHEAD_BYTES } from "./constants.ts";
-import type { ContextHandle, GraphHandle, Tensor } from "./handles.ts";
+import { F32_BYTES, GGML_TYPE, type GgmlType, MAX_NAME_BYTES, TENSOR_OVERHEAD_BYTES } from "./constants.ts";
+import { type ContextHandle, cText, type GraphHandle, type Tensor } from "./ffi.ts";
 import type { Ggml } from "./library.ts";
-import { cText } from "./text.ts";
 
 /** Sizes of a tensor's dimensions in ggml's order: the contiguous one first. Missing ones are 1. */
 export type Shape = readonly [number, number?, number?, number?];
@@ -49,8 +48,6 @@ function present(tensor: Tensor | null): Tensor {
   if (tensor !== null) return tensor;
   throw new TrainingError("compute_failed", "ggml returned no tensor");
 }
-
-const F32_BYTES = 4;
 
 /**
  * A context without memory for tensors' data: buffers and allocators give them theirs.

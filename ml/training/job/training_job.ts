@@ -9,9 +9,12 @@ import { openGgml } from "../ggml/library.ts";
 import { readHyperparameters } from "../model/hyperparameters.ts";
 import type { TrainerOptions } from "../trainer.ts";
 import { sha256OfFile } from "../../models/file_check.ts";
-import { breathing } from "../run/event_loop.ts";
+import { breathing } from "../samples/sample_selection.ts";
 import { RunFailure } from "./run_failure.ts";
 import { readTrainingRequest, type TrainingRequest } from "./training_request.ts";
+import type { Checkpoints } from "../run/checkpoints.ts";
+import type { MetricsFile } from "./metrics_file.ts";
+import type { TrainingEvent } from "./training_event.ts";
 
 export interface TrainingJob {
   folder: string;
@@ -112,4 +115,17 @@ export function trainerOptionsOf(request: TrainingJob["request"]): TrainerOption
     weights,
     microBatchTokens,
   };
+}
+
+export interface RunOptions {
+  emit: (event: TrainingEvent) => void;
+  /** Ends the job within a step; `runTraining` then throws its reason. */
+  signal: AbortSignal;
+}
+
+/** A job under way. */
+export interface JobRun extends RunOptions {
+  job: TrainingJob;
+  checkpoints: Checkpoints;
+  metrics: MetricsFile;
 }

@@ -4,9 +4,8 @@ import type { Provenance, Trainer } from "../trainer.ts";
 import { ifPresent, writeFileAtomically } from "../../../lib/files.ts";
 import { sha256OfFile } from "../../models/file_check.ts";
 import type { CheckpointFacts } from "../run/checkpoints.ts";
-import type { JobRun } from "./job_run.ts";
+import type { JobRun, TrainingJob } from "./training_job.ts";
 import type { TrainingResult } from "./training_event.ts";
-import type { TrainingJob } from "./training_job.ts";
 
 export const RESULT_FILE = "result.json";
 export const ADAPTER_FILE = "adapter.gguf";

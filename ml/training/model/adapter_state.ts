@@ -1,9 +1,9 @@
 /** Owns an adapter being trained: its numbers, gradients and AdamW moments in memory, and the optimiser's step. */
+import { F32_BYTES } from "../ggml/constants.ts";
 import { seededRandom } from "../../engine/seeded_random.ts";
-import type { CpuBackend } from "../ggml/backend.ts";
-import type { BufferHandle, GraphHandle, Tensor } from "../ggml/handles.ts";
+import { type CpuBackend, floatsOf } from "../ggml/backend.ts";
+import type { BufferHandle, GraphHandle, Tensor } from "../ggml/ffi.ts";
 import { F32, TensorContext } from "../ggml/tensor_context.ts";
-import { floatsOf } from "../ggml/tensor_memory.ts";
 import type { OptimizerOptions } from "../trainer.ts";
 import type { LoraLayout } from "./lora_layout.ts";
 import type { LoraTensors } from "./lora_products.ts";
@@ -19,7 +19,6 @@ export const OPTIMIZER_DEFAULTS: Required<OptimizerOptions> = {
 /** `ggml_opt_step_adamw`'s numbers: rate, beta1, beta2, epsilon, decay, both bias corrections. */
 const ADAMW_SETTINGS = 7;
 const NUMBERS_PER_PARAMETER = 4;
-const F32_BYTES = 4;
 
 /** Bytes of an adapter in training. */
 export function adapterBytes(layout: LoraLayout): number {

@@ -1,7 +1,7 @@
 /** Owns attention in the graph, forward and backward: every sample attends to itself alone. */
-import type { Tensor } from "../ggml/handles.ts";
+import type { Tensor } from "../ggml/ffi.ts";
 import type { Rope, TensorContext } from "../ggml/tensor_context.ts";
-import { type AttentionBlock, type AttentionInputs, LONGEST_KEPT } from "./attention_inputs.ts";
+import { type AttentionBlock, type AttentionInputs, LONGEST_KEPT } from "./batch_inputs.ts";
 import { HeadLayout } from "./head_layout.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 

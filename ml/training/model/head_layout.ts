@@ -1,10 +1,9 @@
 /** Owns how attention's heads lie in memory: rows of tokens, heads, blocks of positions, and the ways between them. */
-import type { Tensor } from "../ggml/handles.ts";
+import { F32_BYTES } from "../ggml/constants.ts";
+import type { Tensor } from "../ggml/ffi.ts";
 import type { TensorContext } from "../ggml/tensor_context.ts";
-import type { AttentionInputs } from "./attention_inputs.ts";
+import type { AttentionInputs } from "./batch_inputs.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
-
-const F32_BYTES = 4;
 
 /** Positions from `first` up to before `end`. */
 export interface PositionRange {

@@ -1,8 +1,8 @@
 /** Owns one layer in the graph: attention and feed-forward with their adapters, forward and backward. */
-import type { Tensor } from "../ggml/handles.ts";
+import type { Tensor } from "../ggml/ffi.ts";
 import type { TensorContext } from "../ggml/tensor_context.ts";
 import { Attention, type AttentionTrace } from "./attention.ts";
-import type { BatchInputs, BatchShape } from "./batch_shape.ts";
+import type { BatchInputs, BatchShape } from "./batch_inputs.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import type { LoraLayer, TargetGroup } from "./lora_layout.ts";
 import { LoraProducts, type LoraTensors, type LoraTrace } from "./lora_products.ts";

@@ -1,9 +1,8 @@
 /** Owns an adapter's products in the graph: what it adds to a matrix's output, and its gradients. */
-import type { Tensor } from "../ggml/handles.ts";
-import { F32, type TensorContext } from "../ggml/tensor_context.ts";
+import { F32_BYTES } from "../ggml/constants.ts";
+import type { Tensor } from "../ggml/ffi.ts";
+import type { TensorContext } from "../ggml/tensor_context.ts";
 import type { LoraGroup, LoraModule } from "./lora_layout.ts";
-
-const F32_BYTES = 4;
 
 /** An adapter's numbers in memory, as the graph reads and writes them. */
 export interface LoraTensors {
@@ -111,9 +110,4 @@ export class LoraProducts {
       offset: offsetB * F32_BYTES,
     });
   }
-}
-
-/** A flat tensor of an adapter's numbers. */
-export function flatTensor(context: TensorContext, length: number): Tensor {
-  return context.tensor(F32, [length]);
 }

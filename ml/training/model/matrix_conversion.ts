@@ -1,11 +1,10 @@
 /** Owns the conversion of a file's matrix into the types that training multiplies by, a block of rows at a time. */
-import type { CpuBackend } from "../ggml/backend.ts";
+import { type CpuBackend, memoryOf } from "../ggml/backend.ts";
 import { GGML_TYPE, type TypeName } from "../ggml/constants.ts";
 import type { GgufFile, GgufTensorInfo } from "../ggml/gguf_file.ts";
-import type { GraphHandle, Tensor } from "../ggml/handles.ts";
+import type { GraphHandle, Tensor } from "../ggml/ffi.ts";
 import { quietly } from "../ggml/library.ts";
 import { F32, TensorContext } from "../ggml/tensor_context.ts";
-import { memoryOf } from "../ggml/tensor_memory.ts";
 import { type CopyPlan, matrixBytes, type MatrixPlan } from "./weight_plan.ts";
 
 /** A matrix [columns, rows] for the forward pass, and [rows, columns] for the backward pass. */

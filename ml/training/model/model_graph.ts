@@ -1,12 +1,10 @@
 /** Owns the graph of a micro-batch: from token ids to the probability of each next token, and back to gradients. */
-import type { CpuBackend } from "../ggml/backend.ts";
+import { type CpuBackend, floatsOf, type GraphMemory, memoryOf } from "../ggml/backend.ts";
 import { GGML_TYPE } from "../ggml/constants.ts";
-import type { GraphMemory } from "../ggml/graph_memory.ts";
-import type { GraphHandle, Tensor } from "../ggml/handles.ts";
+import type { GraphHandle, Tensor } from "../ggml/ffi.ts";
 import { type OperationTime, profileGraph } from "../ggml/graph_profile.ts";
 import { F32, TensorContext } from "../ggml/tensor_context.ts";
-import { floatsOf, memoryOf } from "../ggml/tensor_memory.ts";
-import { type BatchInputs, batchInputs, type BatchShape } from "./batch_shape.ts";
+import { type BatchInputs, batchInputs, type BatchShape } from "./batch_inputs.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import { type GraphParts, LayerGraph } from "./layer_graph.ts";
 import type { LoraLayout } from "./lora_layout.ts";

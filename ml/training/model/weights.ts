@@ -1,11 +1,10 @@
 /** Owns a model's frozen weights in memory, converted once at load, with transposed copies for the backward pass. */
-import type { CpuBackend } from "../ggml/backend.ts";
+import { type CpuBackend, memoryOf } from "../ggml/backend.ts";
 import { GGML_TYPE } from "../ggml/constants.ts";
 import type { GgufFile, GgufTensorInfo } from "../ggml/gguf_file.ts";
-import type { BufferHandle, Tensor } from "../ggml/handles.ts";
+import type { BufferHandle, Tensor } from "../ggml/ffi.ts";
 import { matrixUnitMemory } from "../ggml/matrix_unit.ts";
 import { F32, TensorContext } from "../ggml/tensor_context.ts";
-import { memoryOf } from "../ggml/tensor_memory.ts";
 import { fillMatrix, type FrozenMatrix } from "./matrix_conversion.ts";
 import type { CopyPlan, LayerPlan, MatrixPlan, WeightPlan } from "./weight_plan.ts";
 

@@ -1,8 +1,7 @@
 /** Owns a job's `plot.svg`: training loss, held-out loss and the levels it is measured against, and the rate below. */
 import { join } from "node:path";
 import { writeFileAtomically } from "../../../lib/files.ts";
-import { type Scale, scaleOf } from "./plot_scale.ts";
-import { lossRange, type Point, type TrainingCurves } from "./training_curves.ts";
+import { lossRange, type Point, type Scale, scaleOf, type TrainingCurves } from "./training_curves.ts";
 
 export const PLOT_FILE = "plot.svg";
 

@@ -1,18 +1,22 @@
 /** Owns a job from its folder's request to its adapter: prepare, measure the base, train, choose, export. */
 import { createTrainer } from "../lora_trainer.ts";
 import type { Trainer } from "../trainer.ts";
-import { beginJob } from "./begin_job.ts";
+import { beginJob, resumeJob, usableCheckpoints } from "./job_start.ts";
 import { type CheckpointFacts, Checkpoints } from "./checkpoints.ts";
-import type { JobRun, RunOptions } from "../job/job_run.ts";
-import { defaultWarmupSteps } from "./learning_rate.ts";
-import { chooseWeights } from "./memory_check.ts";
+import {
+  checkModelUnchanged,
+  type JobRun,
+  openTrainingJob,
+  type RunOptions,
+  trainerOptionsOf,
+} from "../job/training_job.ts";
+import { defaultWarmupSteps } from "./schedule.ts";
+import { chooseWeights } from "../memory_estimate.ts";
 import { MetricsFile } from "../job/metrics_file.ts";
 import { preferenceSteps } from "./preference_steps.ts";
-import { resumeJob, usableCheckpoints } from "./resume_job.ts";
 import { RunFailure } from "../job/run_failure.ts";
 import { StepClock } from "./step_clock.ts";
 import type { TrainingResult } from "../job/training_event.ts";
-import { checkModelUnchanged, openTrainingJob, trainerOptionsOf } from "../job/training_job.ts";
 import { type LoopOptions, runEpochs, stepsPerEpoch } from "./training_loop.ts";
 import { writePlot } from "../plot/training_plot.ts";
 import { finishTraining, readResult } from "../job/training_result.ts";

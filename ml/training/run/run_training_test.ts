@@ -1,11 +1,9 @@
 /** Tests a job within the test's own process: requests that cannot be, early stops, memory, order and rate. */
-import assert from "node:assert/strict";
 import { join } from "node:path";
 import { buildLlamaGguf } from "../../../tests/support/ml/llama_gguf.ts";
 import { inventedSamples, makeTrainingFolder } from "../../../tests/support/training/training_folder.ts";
 import { TrainingError } from "../trainer.ts";
-import { epochBatches } from "./epoch_batches.ts";
-import { learningRateAt } from "./learning_rate.ts";
+import { epochBatches, learningRateAt } from "./schedule.ts";
 import { failureOf, RunFailure, type RunFailureCode } from "../job/run_failure.ts";
 import { runTraining } from "./run_training.ts";
 import { StepClock } from "./step_clock.ts";
@@ -15,6 +13,7 @@ import {
   readTrainingRequest,
   type TrainingRequestInput,
 } from "../job/training_request.ts";
+import assert from "node:assert/strict";
 
 async function run(folder: string): Promise<{ events: TrainingEvent[]; result: TrainingResult }> {
   const events: TrainingEvent[] = [];

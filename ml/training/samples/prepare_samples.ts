@@ -2,11 +2,10 @@
 import type { SampleTokenizer } from "../../engine/llama/sample_tokenizer.ts";
 import { RunFailure } from "../job/run_failure.ts";
 import type { TokenSample } from "../trainer.ts";
-import { EXAMPLES, promptWithExamples } from "./example_prompt.ts";
+import { EXAMPLES, promptWithExamples, SimilarExchanges } from "./similar_exchanges.ts";
 import { divideSamples } from "./held_out_split.ts";
 import { type Breathe, ExclusionCount, selectSamples, type SourceSample } from "./sample_selection.ts";
 import { contentHash } from "./sample_text.ts";
-import { SimilarExchanges } from "./similar_exchanges.ts";
 
 /** A sample to train on. */
 export interface PreparedSample extends TokenSample {

@@ -1,5 +1,6 @@
 /** Owns retrieval: which of a person's exchanges are most like one that is to be answered (BM25 over its words). */
 import { messageAnswered, normalised, transcriptOf } from "./sample_text.ts";
+import { formatTranscript } from "../../../contract/prompt.ts";
 
 /** How fast a repeated word stops to count, and how far long messages are held back; the usual values. */
 const SATURATION = 1.2;
@@ -65,4 +66,20 @@ export class SimilarExchanges<Sample extends Exchange> {
     }
     return score;
   }
+}
+
+/** How many examples a prompt is given to compare with: what a person gets without any training. */
+export const EXAMPLES = 5;
+
+/** The prompt with earlier exchanges before its own turns. */
+export function promptWithExamples(
+  input: string,
+  examples: readonly { input: string; output: string }[],
+): string {
+  const { system, turns } = transcriptOf(input);
+  const shown = examples.flatMap((example) => [
+    { speaker: "them" as const, text: messageAnswered(transcriptOf(example.input)) },
+    { speaker: "me" as const, text: example.output },
+  ]);
+  return formatTranscript({ ...(system === undefined ? {} : { system }), turns: [...shown, ...turns] });
 }

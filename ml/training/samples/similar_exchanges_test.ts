@@ -1,8 +1,7 @@
 /** Tests retrieval of similar exchanges, and the prompt that shows them. */
-import assert from "node:assert/strict";
 import { parseTranscript } from "../../../contract/prompt.ts";
-import { promptWithExamples } from "./example_prompt.ts";
-import { SimilarExchanges } from "./similar_exchanges.ts";
+import { promptWithExamples, SimilarExchanges } from "./similar_exchanges.ts";
+import assert from "node:assert/strict";
 
 const EXCHANGES = [
   { input: "Them: are you coming to the party tonight?\nMe:", output: "yep" },

@@ -1,9 +1,8 @@
 /** Owns an independent gradient: a plain llama written for one sample, differentiated by ggml's own autodiff. */
-import { CpuBackend } from "../../../ml/training/ggml/backend.ts";
+import { CpuBackend, floatsOf, memoryOf } from "../../../ml/training/ggml/backend.ts";
 import { GgufFile } from "../../../ml/training/ggml/gguf_file.ts";
-import type { GraphHandle, Tensor } from "../../../ml/training/ggml/handles.ts";
+import type { GraphHandle, Tensor } from "../../../ml/training/ggml/ffi.ts";
 import { F32, I32, TensorContext } from "../../../ml/training/ggml/tensor_context.ts";
-import { floatsOf, memoryOf } from "../../../ml/training/ggml/tensor_memory.ts";
 import type { LoraTarget, TokenSample } from "../../../ml/training/trainer.ts";
 import { type Hyperparameters, readHyperparameters } from "../../../ml/training/model/hyperparameters.ts";
 import type { LoraLayout, LoraModule } from "../../../ml/training/model/lora_layout.ts";

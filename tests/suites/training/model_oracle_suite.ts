@@ -1,8 +1,7 @@
 /** Owns what tests of the graph share: a model loaded as the trainer loads it, and llama.cpp asked the same. */
 import { getLlama, type Llama, type Token } from "node-llama-cpp";
-import { CpuBackend } from "../../../ml/training/ggml/backend.ts";
+import { CpuBackend, GraphMemory } from "../../../ml/training/ggml/backend.ts";
 import { GgufFile } from "../../../ml/training/ggml/gguf_file.ts";
-import { GraphMemory } from "../../../ml/training/ggml/graph_memory.ts";
 import { matrixUnitMemory } from "../../../ml/training/ggml/matrix_unit.ts";
 import type { LoraOptions, TokenSample } from "../../../ml/training/trainer.ts";
 import { AdapterState, OPTIMIZER_DEFAULTS } from "../../../ml/training/model/adapter_state.ts";

@@ -1,12 +1,10 @@
 /** Builds small llama-family GGUF files of any shape and weight type, with the tiny model's tokenizer. */
 import { join } from "node:path";
-import { CpuBackend } from "../../../ml/training/ggml/backend.ts";
+import { CpuBackend, memoryOf } from "../../../ml/training/ggml/backend.ts";
 import { GGML_TYPE, type TypeName } from "../../../ml/training/ggml/constants.ts";
-import type { GgufHandle } from "../../../ml/training/ggml/handles.ts";
+import { cText, type GgufHandle } from "../../../ml/training/ggml/ffi.ts";
 import { findLibraryFiles } from "../../../ml/training/ggml/library_files.ts";
 import { TensorContext } from "../../../ml/training/ggml/tensor_context.ts";
-import { memoryOf } from "../../../ml/training/ggml/tensor_memory.ts";
-import { cText } from "../../../ml/training/ggml/text.ts";
 import { seededRandom } from "../../../ml/engine/seeded_random.ts";
 import { buildTinyGguf } from "./tiny_gguf.ts";
 

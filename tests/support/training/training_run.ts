@@ -6,6 +6,7 @@ import {
   writeTrainingRequest,
 } from "../../../ml/training/job/training_request.ts";
 import type { TrainingEvent, TrainingResult } from "../../../ml/training/job/training_event.ts";
+import { delay } from "../../../lib/backoff.ts";
 
 /** Steps between two lines of progress. */
 const PROGRESS_STEPS = 25;
@@ -37,4 +38,22 @@ export async function runTraining(folder: string, request: TrainingRequestInput)
   if (end.status === "completed") return end.result;
   const reason = end.status === "failed" ? end.message : end.status === "crashed" ? end.reason : "cancelled";
   throw new Error(`The training of ${request.jobId} did not complete: ${reason}`);
+}
+
+/** Ids of the processes that train in a folder; Linux only. */
+export async function trainingPids(folder: string): Promise<number[]> {
+  const pids: number[] = [];
+  for await (const { name } of Deno.readDir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const words = await Deno.readTextFile(`/proc/${name}/cmdline`).catch(() => "");
+    if (words.split("\0").includes(folder)) pids.push(Number(name));
+  }
+  return pids;
+}
+
+const POLL_MS = 20;
+
+/** Waits until no process trains in a folder any more. */
+export async function untilNobodyTrains(folder: string): Promise<void> {
+  while ((await trainingPids(folder)).length > 0) await delay(POLL_MS);
 }

@@ -1,16 +1,40 @@
-/** Owns the signatures of the ggml and gguf functions that are called, as ggml.h, ggml-backend.h, ggml-alloc.h and gguf.h have them. */
-import type {
-  AllocatorHandle,
-  BackendHandle,
-  BufferHandle,
-  BufferTypeHandle,
-  ContextHandle,
-  DeviceHandle,
-  GgufHandle,
-  GraphHandle,
-  RegistrationHandle,
-  Tensor,
-} from "./handles.ts";
+/** Declares ggml to Deno's FFI: pointers typed by kind, C strings, and the signatures of the functions that training calls. */
+
+/** A native pointer that TypeScript tells apart by its kind. */
+export type Handle<Kind extends string> = Deno.PointerObject<Kind>;
+
+/** `struct ggml_context *`: holds the descriptions of tensors and graphs. */
+export type ContextHandle = Handle<"ggml_context">;
+/** `struct ggml_tensor *` */
+export type Tensor = Handle<"ggml_tensor">;
+/** `struct ggml_cgraph *` */
+export type GraphHandle = Handle<"ggml_cgraph">;
+/** `ggml_gallocr_t`: places the tensors of graphs in one buffer, reusing what is no longer needed. */
+export type AllocatorHandle = Handle<"ggml_gallocr">;
+/** `ggml_backend_t` */
+export type BackendHandle = Handle<"ggml_backend">;
+/** `ggml_backend_buffer_t` */
+export type BufferHandle = Handle<"ggml_backend_buffer">;
+/** `ggml_backend_buffer_type_t` */
+export type BufferTypeHandle = Handle<"ggml_backend_buffer_type">;
+/** `ggml_backend_dev_t`: a processor that a family of backends offers. */
+export type DeviceHandle = Handle<"ggml_backend_device">;
+/** `ggml_backend_reg_t`: a family of backends, such as the CPU's. */
+export type RegistrationHandle = Handle<"ggml_backend_reg">;
+/** `struct gguf_context *`: metadata and tensor directory of a GGUF file. */
+export type GgufHandle = Handle<"gguf_context">;
+
+const encoder = new TextEncoder();
+
+/** The bytes of a C string. */
+export function cText(text: string): Uint8Array<ArrayBuffer> {
+  return encoder.encode(`${text}\0`);
+}
+
+/** The C string at a pointer; empty for a null pointer. */
+export function textAt(pointer: Deno.PointerValue): string {
+  return pointer === null ? "" : new Deno.UnsafePointerView(pointer).getCString();
+}
 
 const context = "pointer" as Deno.NativeTypedPointer<ContextHandle>;
 const tensor = "pointer" as Deno.NativeTypedPointer<Tensor>;
@@ -27,7 +51,6 @@ const text = "buffer";
 
 const unary = { parameters: [context, tensor], result: tensor } as const;
 const binary = { parameters: [context, tensor, tensor], result: tensor } as const;
-const reshape2 = { parameters: [context, tensor, "i64", "i64"], result: tensor } as const;
 const soft = { parameters: [context, tensor, tensor, "f32", "f32"], result: tensor } as const;
 const rope = {
   parameters: [
@@ -63,7 +86,6 @@ export const BASE_SYMBOLS = {
 
   ggml_init: { parameters: [{ struct: ["usize", "pointer", "bool"] }], result: context },
   ggml_free: { parameters: [context], result: "void" },
-  ggml_used_mem: { parameters: [context], result: "usize" },
   ggml_new_tensor_4d: { parameters: [context, "i32", "i64", "i64", "i64", "i64"], result: tensor },
   ggml_nbytes: { parameters: [tensor], result: "usize" },
   ggml_get_data: { parameters: [tensor], result: "pointer" },
@@ -96,8 +118,6 @@ export const BASE_SYMBOLS = {
   ggml_cpy: binary,
   ggml_cast: { parameters: [context, tensor, "i32"], result: tensor },
   ggml_cont: unary,
-  ggml_reshape_2d: reshape2,
-  ggml_reshape_3d: { parameters: [context, tensor, "i64", "i64", "i64"], result: tensor },
   ggml_reshape_4d: { parameters: [context, tensor, "i64", "i64", "i64", "i64"], result: tensor },
   ggml_view_4d: {
     parameters: [context, tensor, "i64", "i64", "i64", "i64", "usize", "usize", "usize", "usize"],
@@ -141,12 +161,9 @@ export const BASE_SYMBOLS = {
   ggml_backend_buft_name: { parameters: [bufferType], result: "pointer" },
   ggml_backend_alloc_ctx_tensors: { parameters: [context, backend], result: buffer },
   ggml_backend_buffer_free: { parameters: [buffer], result: "void" },
-  ggml_backend_buffer_get_size: { parameters: [buffer], result: "usize" },
   ggml_backend_get_default_buffer_type: { parameters: [backend], result: bufferType },
   ggml_backend_free: { parameters: [backend], result: "void" },
   ggml_backend_tensor_set: { parameters: [tensor, "buffer", "usize", "usize"], result: "void" },
-  ggml_backend_tensor_get: { parameters: [tensor, "buffer", "usize", "usize"], result: "void" },
-  ggml_backend_tensor_memset: { parameters: [tensor, "u8", "usize", "usize"], result: "void" },
   ggml_backend_graph_compute: { parameters: [backend, graph], result: "i32", nonblocking: true },
   ggml_backend_reg_dev_get: { parameters: [registration, "usize"], result: device },
   ggml_backend_reg_get_proc_address: { parameters: [registration, text], result: "pointer" },

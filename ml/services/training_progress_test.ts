@@ -1,6 +1,6 @@
 /** Tests how often steps are told: a young job's soon, a long one's seldom, and a day of them takes little room. */
 import assert from "node:assert/strict";
-import { StepPace } from "./report_throttle.ts";
+import { StepPace } from "./training_progress.ts";
 
 /** When steps are told, in milliseconds from the beginning, if one is taken each `stepMs`. */
 function toldTimes(options: { durationMs: number; stepMs: number }): number[] {
