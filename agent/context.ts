@@ -14,11 +14,11 @@ import { thisMachine } from "./platform/machine.ts";
 import { createMessagesApp } from "./platform/messages_app.ts";
 import { createScriptHost } from "./platform/osascript.ts";
 import { policyStore } from "./suggest/conversation_policies.ts";
-import { sendLedgerStore } from "./suggest/send/send_log.ts";
+import { sendLogStore } from "./suggest/send/send_log.ts";
 import type { SendDependencies } from "./suggest/send/send_reply.ts";
 import { shownStore } from "./suggest/shown_suggestions.ts";
 import { createTokenStore } from "./platform/token_store.ts";
-import { ledgerStore } from "./sync/contact_hashes.ts";
+import { contactHashStore } from "./sync/contact_hashes.ts";
 import { pairedServerUrl, pairingStore } from "./pairing/pairing_store.ts";
 import { cursorStore } from "./sync/sync_cursor.ts";
 import { recordStore } from "./sync/sync_record.ts";
@@ -38,7 +38,7 @@ export interface AgentContextOptions {
   /** `Deno.build.os`; decides where the token is kept. */
   os?: string;
   /** About how many messages a sync sends and acknowledges at a time. */
-  roundMessages?: number;
+  batchMessages?: number;
   /** Tries after the first one of each request that may be repeated. */
   retries?: number;
 }
@@ -55,7 +55,7 @@ export function createAgentContext(settings: AgentSettings, options: AgentContex
   const {
     output,
     signal = new AbortController().signal,
-    roundMessages,
+    batchMessages,
     retries = RETRIES,
     os = Deno.build.os,
   } = options;
@@ -68,7 +68,7 @@ export function createAgentContext(settings: AgentSettings, options: AgentContex
 
   function sending(): SendDependencies {
     if (os !== "darwin") throw new UserError("Replies are sent by the Messages app: run this on your Mac");
-    return { openChatDatabase, messages, lock, ledger: sendLedgerStore(dataDir), now: Date.now };
+    return { openChatDatabase, messages, lock, sendLog: sendLogStore(dataDir), now: Date.now };
   }
 
   return {
@@ -82,7 +82,7 @@ export function createAgentContext(settings: AgentSettings, options: AgentContex
     },
     state: {
       cursors: cursorStore(dataDir),
-      ledgers: ledgerStore(dataDir),
+      contactHashes: contactHashStore(dataDir),
       records: recordStore(dataDir),
     },
     suggestions: { policies: policyStore(dataDir), shown: shownStore(dataDir) },
@@ -100,6 +100,6 @@ export function createAgentContext(settings: AgentSettings, options: AgentContex
     readAddressBook: () => readAddressBook(config.addressBook),
     lock,
     now: Date.now,
-    roundMessages,
+    batchMessages,
   };
 }

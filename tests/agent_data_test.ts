@@ -96,7 +96,7 @@ Deno.test("a pairing, policies and shown drafts of an older agent still hold", a
 Deno.test("the state that an older agent published is understood", async () => {
   await using home = await oldAgentHome();
   const { state } = await lookAtAgent(home.dataDir);
-  assert.deepEqual([state?.phase, state?.lagRows], ["server_away", 1]);
+  assert.deepEqual([state?.phase, state?.lagRows], ["server_unreachable", 1]);
   assert.equal((await home.run("status")).code, 0);
 });
 

@@ -54,5 +54,5 @@ export interface AgentServices {
   /** The present, in Unix time. */
   now(): number;
   /** About how many messages a sync sends and acknowledges at a time; the engine's own choice when absent. */
-  readonly roundMessages?: number;
+  readonly batchMessages?: number;
 }

@@ -13,7 +13,7 @@ export type RunOverrides = Partial<Pick<LiveAgentOptions, "clock" | "watchFolder
 
 /** Puts the agent together that `agent run` runs. */
 export function liveAgentOf(services: AgentServices, overrides: RunOverrides = {}): LiveAgent {
-  const { config, output, pairing, state, roundMessages } = services;
+  const { config, output, pairing, state, batchMessages } = services;
   return new LiveAgent({
     pairing,
     server: services.liveServer,
@@ -26,7 +26,7 @@ export function liveAgentOf(services: AgentServices, overrides: RunOverrides = {
     log: createLogger({ write: output.line, pretty: output.isTerminal }),
     clock: systemClock,
     watchFolder,
-    roundMessages,
+    batchMessages,
     ...overrides,
   });
 }

@@ -19,7 +19,7 @@ const PHASE_WORDS: Record<AgentPhase, string> = {
   starting: "is starting",
   syncing: "is sending what waits",
   watching: "sends new messages as they come",
-  server_away: "waits for the server",
+  server_unreachable: "waits for the server",
   pairing_ended: "waits to be paired again",
   database_unreadable: "waits until it can read Messages' database",
   failed: "tries again after a failure",

@@ -39,7 +39,7 @@ function contactLines({ total, sent, refused, problems }: ContactsReport): strin
 }
 
 function messageLines(messages: MessageSyncReport, durationMs: number): string[] {
-  const { inserted, updated, unchanged, deleted, refused, undecodable, heldBack, restart, leftOut } =
+  const { inserted, updated, unchanged, deleted, refused, undecodable, isIncomplete, restart, leftOut } =
     messages;
   const again = "so all messages were sent again; the server keeps each one once";
   const lines = [
@@ -57,7 +57,7 @@ function messageLines(messages: MessageSyncReport, durationMs: number): string[]
   if (refused > 0) {
     lines.push(`  ${countText(refused)} were refused by the server; \`agent status --json\` lists them.`);
   }
-  if (heldBack) lines.push("  Messages is still writing the newest ones; the next sync takes them.");
+  if (isIncomplete) lines.push("  Messages is still writing the newest ones; the next sync takes them.");
   return lines;
 }
 
@@ -115,7 +115,7 @@ async function syncWith(
     sinceMs,
     onProgress: progress.show,
     now: services.now,
-    roundMessages: services.roundMessages,
+    batchMessages: services.batchMessages,
   });
 }
 

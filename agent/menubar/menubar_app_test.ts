@@ -87,7 +87,7 @@ Deno.test("suggestions are asked for only while all is well, and stay while the 
   await app.refresh();
   assert.deepEqual([asked, app.view.panel.cards.length], [2, 1]);
   clock.nowMs += 15_000;
-  for (const phase of ["server_away", "pairing_ended"] as const) {
+  for (const phase of ["server_unreachable", "pairing_ended"] as const) {
     look = { ...LOOK, agent: { ...WATCHING, phase } };
     await app.refresh();
   }

@@ -58,7 +58,7 @@ export function menubarStateOf(facts: Facts): MenubarState {
       return agent?.lastError?.code === "permission_denied" ? "permission_missing" : "fault";
     case "failed":
       return "fault";
-    case "server_away":
+    case "server_unreachable":
       return "offline";
     case "starting":
     case "stopped":

@@ -5,7 +5,7 @@ import type { Clock } from "../../lib/clock.ts";
 import { countField, objectField, type StateFile, stateFile, textField } from "../platform/state_file.ts";
 
 /**
- * `watching`: everything was sent, waits for more. `server_away`, `failed`: tries again at `nextTryAt`.
+ * `watching`: everything was sent, waits for more. `server_unreachable`, `failed`: tries again at `nextTryAt`.
  * `pairing_ended`: somebody must pair the device again. `database_unreadable`: no permission, no database, or a fault
  * in it; `lastError.code` tells. The agent stays alive in all of them and looks again by itself.
  */
@@ -13,7 +13,7 @@ export const AGENT_PHASES = [
   "starting",
   "syncing",
   "watching",
-  "server_away",
+  "server_unreachable",
   "pairing_ended",
   "database_unreadable",
   "failed",
@@ -76,8 +76,12 @@ function countsOf(fields: Record<string, unknown> | null): AgentCounts {
   };
 }
 
+/** What earlier versions wrote for `server_unreachable`. */
+const OLD_SERVER_UNREACHABLE = "server_away";
+
 function stateOf(fields: Record<string, unknown>): AgentState {
-  const phase = AGENT_PHASES.find((known) => known === fields.phase);
+  const stored = fields.phase === OLD_SERVER_UNREACHABLE ? "server_unreachable" : fields.phase;
+  const phase = AGENT_PHASES.find((known) => known === stored);
   if (phase === undefined) throw new TypeError("The agent's phase is none that is known");
   return {
     phase,

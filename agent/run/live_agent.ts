@@ -17,7 +17,7 @@ import { runSync, type SyncReport, type SyncState } from "../sync/sync_run.ts";
 import { type AgentCounts, type AgentState, StatePublisher } from "./agent_state.ts";
 import { DatabaseWatcher } from "./database_watcher.ts";
 import type { WatchFolder } from "./folder_events.ts";
-import { type Setback, setbackOf } from "./sync_failure.ts";
+import { type SyncFailure, syncFailureOf } from "./sync_failure.ts";
 
 export interface LiveAgentOptions {
   pairing: Pick<PairingDependencies, "serverUrl" | "records" | "tokenStore">;
@@ -36,7 +36,7 @@ export interface LiveAgentOptions {
   watchFolder: WatchFolder;
   /** Called with every change of the state. */
   onState?: (state: AgentState) => void;
-  roundMessages?: number;
+  batchMessages?: number;
 }
 
 /** The reader of the open database; it knows since when the newest rows have been there. */
@@ -64,7 +64,7 @@ const LONGEST_RETRY_AFTER_MS = 10 * 60_000;
 const PAIRING_PROBE_MS = 5 * 60_000;
 const DATABASE_PROBE_MS = 30_000;
 /** Rows that Messages is still writing: looked at again after this, and when it has written more. */
-const HELD_BACK_MS = 1_000;
+const INCOMPLETE_RETRY_MS = 1_000;
 /** Contacts and all rows are looked at so often, whether or not a change was noticed, and after each sleep. */
 const REVIEW_MS = 60 * 60_000;
 /** Says to the server that the agent is there, and learns whether the pairing holds. */
@@ -167,7 +167,7 @@ export class LiveAgent {
   }
 
   async #sync(): Promise<SyncReport> {
-    const { state, readAddressBook, roundMessages } = this.#options;
+    const { state, readAddressBook, batchMessages } = this.#options;
     const { database, reader } = this.#openDatabase();
     const { server, pairing } = await this.#connect();
     const nowMs = this.#clock.now();
@@ -188,7 +188,7 @@ export class LiveAgent {
       scan: isReview ? "full" : "recent",
       onProgress: (progress) => this.#showProgress(progress),
       now: () => this.#clock.now(),
-      roundMessages,
+      batchMessages,
     });
     this.#sentAddressBook = addressBook;
     if (isReview) this.#reviewAtMs = nowMs + REVIEW_MS;
@@ -231,7 +231,7 @@ export class LiveAgent {
 
   async #settle(report: SyncReport): Promise<Pause> {
     const sent = countsOf(report);
-    const { resent, deleted, restart, heldBack } = report.messages;
+    const { resent, deleted, restart, isIncomplete } = report.messages;
     if (deleted > 0 || Object.values(sent).some((count) => count > 0)) {
       const { durationMs } = report;
       const fields = { ...sent, deleted, resent, restart: restart ?? undefined, durationMs };
@@ -243,7 +243,7 @@ export class LiveAgent {
     this.#publisher.update({
       phase: "watching",
       lastSyncAt: new Date(nowMs).toISOString(),
-      lagRows: heldBack ? await this.#lagRows() : 0,
+      lagRows: isIncomplete ? await this.#lagRows() : 0,
       lastError: null,
       nextTryAt: null,
       counts: sumOf(this.#publisher.state.counts, sent),
@@ -252,11 +252,11 @@ export class LiveAgent {
     this.#reviewAtMs = Math.min(this.#reviewAtMs, nowMs + REVIEW_MS);
     this.#greetAtMs = Math.min(this.#greetAtMs, nowMs + GREETING_MS);
     const nextMs = Math.min(this.#reviewAtMs, this.#greetAtMs) - nowMs;
-    return { timeoutMs: heldBack ? HELD_BACK_MS : Math.max(0, nextMs), isOver: () => true };
+    return { timeoutMs: isIncomplete ? INCOMPLETE_RETRY_MS : Math.max(0, nextMs), isOver: () => true };
   }
 
   async #setBack(error: unknown): Promise<Pause> {
-    const setback = setbackOf(error, this.#options.pairing.serverUrl);
+    const setback = syncFailureOf(error, this.#options.pairing.serverUrl);
     const before = this.#publisher.state;
     const pause = this.#pauseAfter(setback, ++this.#failures);
     const at = new Date(this.#clock.now());
@@ -276,7 +276,7 @@ export class LiveAgent {
   }
 
   /** Changes of the database do not shorten the wait for a server, but a new pairing does, and waking up. */
-  #pauseAfter({ phase, retryAfterMs }: Setback, failures: number): Pause {
+  #pauseAfter({ phase, retryAfterMs }: SyncFailure, failures: number): Pause {
     const { path } = this.#options.pairing.records;
     const signature = this.#connection?.signature ?? fileSignature(path);
     const isOver = () => this.#woke || fileSignature(path) !== signature;
@@ -286,7 +286,7 @@ export class LiveAgent {
         return { timeoutMs: PAIRING_PROBE_MS, isOver };
       case "database_unreadable":
         return { timeoutMs: DATABASE_PROBE_MS, isOver: () => true };
-      case "server_away":
+      case "server_unreachable":
       case "failed": {
         const askedMs = Math.min(retryAfterMs ?? 0, LONGEST_RETRY_AFTER_MS);
         return { timeoutMs: Math.max(backoffMs(failures, RETRY_BACKOFF), askedMs), isOver };

@@ -162,7 +162,7 @@ Deno.test("while the server is away the agent waits longer and longer, changes o
     await home.server.stop();
     say("waits");
     agent.clock.advance(POLL_MS);
-    const state = await agent.untilPhase("server_away");
+    const state = await agent.untilPhase("server_unreachable");
     assert.deepEqual([state.lastError?.code, state.lagRows], ["server_unreachable", 1]);
     assert.match(state.lastError?.message ?? "", /^Cannot reach the server at http/);
     const waitsMs: number[] = [];
@@ -190,7 +190,7 @@ Deno.test("a server that asks for a pause is left alone as long", () =>
     say("waits");
     home.server.interfere = () => ({ status: "database_unavailable", retryAfterSeconds: 300 });
     await using agent = new RunningLiveAgent(home);
-    const { lastError, nextTryAt } = await agent.untilPhase("server_away");
+    const { lastError, nextTryAt } = await agent.untilPhase("server_unreachable");
     assert.equal(lastError?.code, "server_busy");
     assert.equal(Date.parse(nextTryAt ?? "") - agent.clock.now(), 300_000);
   }));
@@ -366,7 +366,7 @@ Deno.test("an old tapback that is taken back without a trace is gone on the serv
     home.server.interfere = ({ path }) =>
       path.endsWith("/messages") ? { status: "database_unavailable" } : null;
     agent.clock.advance(POLL_MS);
-    await agent.untilPhase("server_away");
+    await agent.untilPhase("server_unreachable");
     home.server.interfere = () => null;
     await agent.andThenWatches(() => agent.clock.advance(MINUTE_MS));
     assert.equal(reactions(), 0);
@@ -440,7 +440,7 @@ Deno.test("after a sleep the agent does not wait for the time that it had set", 
     home.server.interfere = () => ({ status: "database_unavailable", retryAfterSeconds: 600 });
     say("waits");
     await using agent = new RunningLiveAgent(home);
-    await agent.untilPhase("server_away");
+    await agent.untilPhase("server_unreachable");
     home.server.interfere = () => null;
     await agent.andThenWatches(() => {
       agent.sleptMs = MINUTE_MS;

@@ -6,8 +6,11 @@ import { isPairingEnded, serverFault } from "../clients/server_faults.ts";
 import { NotPairedError } from "../pairing/pairing.ts";
 import type { AgentPhase } from "./agent_state.ts";
 
-export interface Setback {
-  readonly phase: Extract<AgentPhase, "server_away" | "pairing_ended" | "database_unreadable" | "failed">;
+export interface SyncFailure {
+  readonly phase: Extract<
+    AgentPhase,
+    "server_unreachable" | "pairing_ended" | "database_unreadable" | "failed"
+  >;
   /** Stable; for a database the code of `ChatDatabaseError`, for a pairing that of the contract. */
   readonly code: string;
   /** One sentence for the person. */
@@ -16,22 +19,22 @@ export interface Setback {
   readonly retryAfterMs: number | null;
 }
 
-function setback(phase: Setback["phase"], code: string, rest: Partial<Setback>): Setback {
+function setback(phase: SyncFailure["phase"], code: string, rest: Partial<SyncFailure>): SyncFailure {
   return { phase, code, message: "", retryAfterMs: null, ...rest };
 }
 
-function remoteSetback(error: RemoteError, message: string): Setback {
+function remoteSetback(error: RemoteError, message: string): SyncFailure {
   const { statusCode, retryAfterMs, body: { code } } = error;
   if (isPairingEnded(error)) return setback("pairing_ended", code, { message });
   if (statusCode === 429 || statusCode === 503) {
-    return setback("server_away", "server_busy", { message, retryAfterMs });
+    return setback("server_unreachable", "server_busy", { message, retryAfterMs });
   }
-  if (statusCode >= 500) return setback("server_away", "server_failed", { message, retryAfterMs });
+  if (statusCode >= 500) return setback("server_unreachable", "server_failed", { message, retryAfterMs });
   return setback("failed", code, { message });
 }
 
 /** The setback that an error of a sync, or of what comes before it, stands for. */
-export function setbackOf(thrown: unknown, serverUrl: string): Setback {
+export function syncFailureOf(thrown: unknown, serverUrl: string): SyncFailure {
   const error = serverFault(thrown, serverUrl);
   if (error instanceof ChatDatabaseError) {
     return setback("database_unreadable", error.code, { message: error.message });
@@ -46,6 +49,8 @@ export function setbackOf(thrown: unknown, serverUrl: string): Setback {
   }
   const { cause, message } = error;
   if (cause instanceof RemoteError) return remoteSetback(cause, message);
-  if (cause instanceof UnreachableError) return setback("server_away", "server_unreachable", { message });
+  if (cause instanceof UnreachableError) {
+    return setback("server_unreachable", "server_unreachable", { message });
+  }
   return setback("failed", "failed", { message });
 }

@@ -5,7 +5,7 @@ import { RemoteError, UnreachableError } from "../../lib/http/client.ts";
 import { ApiError, errorBodyOf, UserError } from "../../lib/errors.ts";
 import { ChatDatabaseError } from "../chatdb/file/chat_database_error.ts";
 import { NotPairedError } from "../pairing/pairing.ts";
-import { setbackOf } from "./sync_failure.ts";
+import { syncFailureOf } from "./sync_failure.ts";
 
 const URL = "http://127.0.0.1:3100";
 
@@ -14,10 +14,15 @@ function remoteError(code: ErrorCode, retryAfterMs: number | null = null): Remot
 }
 
 const CASES: [name: string, error: unknown, phase: string, code: string][] = [
-  ["nobody listens", new UnreachableError("Nobody listens there"), "server_away", "server_unreachable"],
-  ["a busy server", remoteError("too_many_requests"), "server_away", "server_busy"],
-  ["a server without its database", remoteError("database_unavailable"), "server_away", "server_busy"],
-  ["a server that failed", remoteError("internal"), "server_away", "server_failed"],
+  [
+    "nobody listens",
+    new UnreachableError("Nobody listens there"),
+    "server_unreachable",
+    "server_unreachable",
+  ],
+  ["a busy server", remoteError("too_many_requests"), "server_unreachable", "server_busy"],
+  ["a server without its database", remoteError("database_unavailable"), "server_unreachable", "server_busy"],
+  ["a server that failed", remoteError("internal"), "server_unreachable", "server_failed"],
   ["an expired token", remoteError("token_expired"), "pairing_ended", "token_expired"],
   ["a device that was shut out", remoteError("device_deactivated"), "pairing_ended", "device_deactivated"],
   ["no pairing", new NotPairedError("run `agent pair` first"), "pairing_ended", "not_paired"],
@@ -34,18 +39,18 @@ const CASES: [name: string, error: unknown, phase: string, code: string][] = [
 
 for (const [name, error, phase, code] of CASES) {
   Deno.test(`${name}: ${phase}, ${code}`, () => {
-    const setback = setbackOf(error, URL);
+    const setback = syncFailureOf(error, URL);
     assert.deepEqual([setback.phase, setback.code], [phase, code]);
     assert.ok(setback.message.length > 5);
   });
 }
 
 Deno.test("the pause that a server asks for is kept", () => {
-  assert.equal(setbackOf(remoteError("queue_full", 30_000), URL).retryAfterMs, 30_000);
+  assert.equal(syncFailureOf(remoteError("queue_full", 30_000), URL).retryAfterMs, 30_000);
 });
 
 Deno.test("an unexpected error is shown without its own words, which may quote anything", () => {
-  const { phase, code, message } = setbackOf(new Error("near 'a private message'"), URL);
+  const { phase, code, message } = syncFailureOf(new Error("near 'a private message'"), URL);
   assert.deepEqual([phase, code], ["failed", "unexpected"]);
   assert.ok(!message.includes("private"));
 });

@@ -7,12 +7,12 @@ import { countField, numberField, objectField, textField } from "../platform/sta
 import { wireMessageOf } from "./message_mapping.ts";
 import {
   byRowId,
-  noteStamps,
-  openStamps,
-  type StampFields,
-  stampFields,
-  stampFieldsOf,
-  type StampLedger,
+  noteTimestamps,
+  openTimestamps,
+  type TimestampFields,
+  timestampFields,
+  timestampFieldsOf,
+  type TimestampIndex,
 } from "./timestamp_index.ts";
 import { digestOf } from "./wire_text.ts";
 
@@ -25,15 +25,15 @@ export interface WatchedRow {
 }
 
 /** The ledger in the agent's state, keyed by ROWID. */
-export interface LedgerFields {
-  readonly stamps: StampFields;
+export interface TrackerFields {
+  readonly stamps: TimestampFields;
   readonly watched: Readonly<Record<string, WatchedRow>>;
   readonly putAway: readonly number[];
   readonly deletedId: number;
 }
 
-export interface ChangeLedger {
-  readonly stamps: StampLedger;
+export interface ChangeTracker {
+  readonly stamps: TimestampIndex;
   /** Rows that may change without a stamp. */
   readonly watched: Map<number, WatchedRow>;
   /** Rows in Recently Deleted that the server was told of. */
@@ -69,7 +69,7 @@ function isRowIds(value: unknown): value is number[] {
 }
 
 /** Checks the ledger of a state that was stored. */
-export function ledgerFieldsOf(fields: Record<string, unknown> | null): LedgerFields {
+export function trackerFieldsOf(fields: Record<string, unknown> | null): TrackerFields {
   const watched = objectField(fields ?? {}, "watched");
   const putAway: unknown = fields?.putAway;
   if (fields === null || watched === null || !isRowIds(putAway)) {
@@ -78,7 +78,7 @@ export function ledgerFieldsOf(fields: Record<string, unknown> | null): LedgerFi
   return {
     putAway,
     deletedId: countField(fields, "deletedId"),
-    stamps: stampFieldsOf(objectField(fields, "stamps")),
+    stamps: timestampFieldsOf(objectField(fields, "stamps")),
     watched: Object.fromEntries(
       Object.keys(watched).map((rowId) => [rowId, watchedRowOf(objectField(watched, rowId))]),
     ),
@@ -90,9 +90,9 @@ export function ledgerFieldsOf(fields: Record<string, unknown> | null): LedgerFi
  *
  * @param deletedId the mark of an empty one
  */
-export function openLedger(stored: LedgerFields | null, deletedId: number): ChangeLedger {
+export function openTracker(stored: TrackerFields | null, deletedId: number): ChangeTracker {
   return {
-    stamps: openStamps(stored?.stamps ?? null),
+    stamps: openTimestamps(stored?.stamps ?? null),
     watched: byRowId(stored?.watched ?? {}),
     putAway: new Set(stored?.putAway),
     deletedId: stored?.deletedId ?? deletedId,
@@ -100,9 +100,9 @@ export function openLedger(stored: LedgerFields | null, deletedId: number): Chan
 }
 
 /** The ledger as it is stored. */
-export function ledgerFields({ stamps, watched, putAway, deletedId }: ChangeLedger): LedgerFields {
+export function trackerFields({ stamps, watched, putAway, deletedId }: ChangeTracker): TrackerFields {
   return {
-    stamps: stampFields(stamps),
+    stamps: timestampFields(stamps),
     watched: Object.fromEntries(watched),
     putAway: [...putAway],
     deletedId,
@@ -133,7 +133,7 @@ export function tapbackTargetIn(state: string): string | null {
 
 /** Notes how a row was seen, and until when it is to be looked at again. */
 export function watchRow(
-  ledger: ChangeLedger,
+  ledger: ChangeTracker,
   rowId: number,
   { outcome, nowMs }: { outcome: FinishedRow; nowMs: number },
 ): void {
@@ -153,13 +153,13 @@ export function watchRow(
  * @param options.stamps sums of the rows' stamps, for those that are no messages
  */
 export function noteOutcome(
-  ledger: ChangeLedger,
+  ledger: ChangeTracker,
   rowId: number,
   options: { outcome: RowOutcome | null; stamps: ReadonlyMap<number, number>; nowMs: number },
 ): void {
   const { outcome, stamps, nowMs } = options;
   if (outcome === null) {
-    noteStamps(ledger.stamps, { rowId, sum: 0 });
+    noteTimestamps(ledger.stamps, { rowId, sum: 0 });
     ledger.watched.delete(rowId);
   } else if (outcome.kind === "incomplete") {
     if (!ledger.watched.has(rowId)) {
@@ -167,14 +167,14 @@ export function noteOutcome(
     }
   } else {
     const sum = outcome.kind === "message" ? timestampChecksum(outcome.message) : stamps.get(rowId);
-    if (sum !== undefined) noteStamps(ledger.stamps, { rowId, sum });
+    if (sum !== undefined) noteTimestamps(ledger.stamps, { rowId, sum });
     const isWaiting = outcome.kind === "skipped" && WAITING.includes(outcome.reason);
     if (isWaiting || ledger.watched.has(rowId)) watchRow(ledger, rowId, { outcome, nowMs });
   }
 }
 
 /** Notes which rows the server knows to be in Recently Deleted; they are no longer looked at one by one. */
-export function notePutAway(ledger: ChangeLedger, rowIds: Iterable<number>): void {
+export function noteRecentlyDeleted(ledger: ChangeTracker, rowIds: Iterable<number>): void {
   ledger.putAway = new Set(rowIds);
   for (const rowId of ledger.putAway) ledger.watched.delete(rowId);
 }
@@ -183,8 +183,8 @@ export function notePutAway(ledger: ChangeLedger, rowIds: Iterable<number>): voi
  * Lets go of rows that are old enough, and of the oldest when there are too many. Rows up to `heldRowId` stay: they are
  * still to be looked at, however many came after them.
  */
-export function pruneLedger(
-  { watched }: ChangeLedger,
+export function pruneTracker(
+  { watched }: ChangeTracker,
   { nowMs, heldRowId }: { nowMs: number; heldRowId: number },
 ): void {
   const left = { timed: WATCHED_ROWS, waiting: WAITING_ROWS };

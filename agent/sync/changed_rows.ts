@@ -3,8 +3,8 @@ import { delay } from "../../lib/backoff.ts";
 import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
 import type { MessageReader } from "../chatdb/messages/message_reader.ts";
 import type { RowOutcome } from "../chatdb/messages/row_reader.ts";
-import { type ChangeLedger, stateOf, tapbackTargetIn } from "./change_tracker.ts";
-import { BLOCK_ROWS, blockDigestOf, type StampBlock } from "./timestamp_index.ts";
+import { type ChangeTracker, stateOf, tapbackTargetIn } from "./change_tracker.ts";
+import { BLOCK_ROWS, blockDigestOf, type TimestampBlock } from "./timestamp_index.ts";
 
 /** `recent`: the newest rows, at each change of the database. `full`: every row, now and then. */
 export type ChangeScan = "recent" | "full";
@@ -24,11 +24,11 @@ export interface FoundChanges {
 }
 
 /** Stamped rows, some of whose stamps are not the ones that are known. */
-export interface ChangedStamps {
+export interface ChangedTimestamps {
   /** What each row's stamps sum up to; 0 for a row that has lost them, or is gone. */
   readonly sums: ReadonlyMap<number, number>;
   /** The block that these are all rows of; null for single rows. */
-  readonly block: StampBlock | null;
+  readonly block: TimestampBlock | null;
 }
 
 /** All that are watched for a while, and more drafts than anybody keeps. */
@@ -37,11 +37,11 @@ const RECENT_WATCHED_ROWS = 1_000;
 const BLOCKS_AT_ONCE = 20;
 
 /** Rows whose stamps have changed: single ones among the newest, and before them, in a full scan, whole blocks. */
-export async function* changedStamps(
+export async function* changedTimestamps(
   reader: Pick<MessageReader, "findTimestamps">,
-  { stamps }: Pick<ChangeLedger, "stamps">,
+  { stamps }: Pick<ChangeTracker, "stamps">,
   { lastRowId, scan }: { lastRowId: number; scan: ChangeScan },
-): AsyncGenerator<ChangedStamps> {
+): AsyncGenerator<ChangedTimestamps> {
   const { lastOlderRowId } = stamps;
   for (let first = 1, turn = 1; scan === "full" && first <= lastOlderRowId; first += BLOCK_ROWS, turn++) {
     const sums = reader.findTimestamps(first, first + BLOCK_ROWS - 1);
@@ -70,7 +70,7 @@ export function findAgain(
 /** Looks at the watched rows: messages that differ from what was sent, and those whose tapbacks came or went. */
 export function findWatched(
   reader: MessageReader,
-  ledger: ChangeLedger,
+  ledger: ChangeTracker,
   options: FindingOptions & { scan: ChangeScan },
 ): FoundChanges {
   const watched = [...ledger.watched.keys()].sort((a, b) => b - a)

@@ -4,7 +4,7 @@ import type { SyncContact } from "../../contract/sync.ts";
 import { objectField, type StateFile, stateFile, textField } from "../platform/state_file.ts";
 import { digestOf } from "./wire_text.ts";
 
-export interface ContactLedger {
+export interface ContactHashes {
   readonly syncTarget: string;
   /** From the digest of a contact's identifiers to the digest of the whole contact. */
   readonly sent: Readonly<Record<string, string>>;
@@ -13,14 +13,14 @@ export interface ContactLedger {
 const FILE = "contacts.json";
 const VERSION = 1;
 
-function ledgerOf(fields: Record<string, unknown>): ContactLedger {
+function ledgerOf(fields: Record<string, unknown>): ContactHashes {
   const sent = objectField(fields, "sent") ?? {};
   const entries = Object.keys(sent).map((key) => [key, textField(sent, key)]);
   return { syncTarget: textField(fields, "syncTarget"), sent: Object.fromEntries(entries) };
 }
 
 /** The ledger of a data folder. */
-export function ledgerStore(dataDir: string): StateFile<ContactLedger> {
+export function contactHashStore(dataDir: string): StateFile<ContactHashes> {
   return stateFile({ path: join(dataDir, FILE), version: VERSION, parse: ledgerOf });
 }
 

@@ -2,8 +2,8 @@
 import { MAX_SYNC_CONTACTS, type SyncContact } from "../../contract/sync.ts";
 import type { ServerClient } from "../clients/server_client.ts";
 import type { StateFile } from "../platform/state_file.ts";
-import { contactDigest, contactKey, type ContactLedger } from "./contact_hashes.ts";
-import { deliver } from "./send_with_bisection.ts";
+import { contactDigest, type ContactHashes, contactKey } from "./contact_hashes.ts";
+import { sendWithBisection } from "./send_with_bisection.ts";
 import { Refusals } from "./refusals.ts";
 import { addRefused, type SyncRecord } from "./sync_record.ts";
 
@@ -11,7 +11,7 @@ export interface ContactSyncOptions {
   server: ServerClient;
   /** The account behind the pairing; see `ActivePairing`. */
   syncTarget: string;
-  ledgers: StateFile<ContactLedger>;
+  contactHashes: StateFile<ContactHashes>;
   records: StateFile<SyncRecord>;
 }
 
@@ -25,16 +25,16 @@ export interface ContactSyncReport {
 
 /** What this account has been sent; a ledger that cannot be read means sending all again. */
 async function sentTo(
-  { ledgers, syncTarget }: Pick<ContactSyncOptions, "ledgers" | "syncTarget">,
-): Promise<ContactLedger["sent"]> {
-  const stored = await ledgers.load();
+  { contactHashes, syncTarget }: Pick<ContactSyncOptions, "contactHashes" | "syncTarget">,
+): Promise<ContactHashes["sent"]> {
+  const stored = await contactHashes.load();
   return stored.kind === "found" && stored.state.syncTarget === syncTarget ? stored.state.sent : {};
 }
 
 /** The contacts that the server does not have as they are. */
 export async function changedContacts(
   contacts: readonly SyncContact[],
-  options: Pick<ContactSyncOptions, "ledgers" | "syncTarget">,
+  options: Pick<ContactSyncOptions, "contactHashes" | "syncTarget">,
 ): Promise<SyncContact[]> {
   const sent = await sentTo(options);
   return contacts.filter((contact) => sent[contactKey(contact)] !== contactDigest(contact));
@@ -50,13 +50,13 @@ export async function syncContacts(
   contacts: readonly SyncContact[],
   options: ContactSyncOptions,
 ): Promise<ContactSyncReport> {
-  const { ledgers, records, server, syncTarget } = options;
+  const { contactHashes, records, server, syncTarget } = options;
   const refusals = new Refusals();
   let sent = await sentTo(options);
   const changed = await changedContacts(contacts, options);
   for (let first = 0; first < changed.length; first += MAX_SYNC_CONTACTS) {
     const part = changed.slice(first, first + MAX_SYNC_CONTACTS);
-    await deliver(part, {
+    await sendWithBisection(part, {
       field: "contacts",
       send: async (items) => {
         await server.syncContacts(items);
@@ -73,7 +73,7 @@ export async function syncContacts(
     });
     await addRefused(records, refusals.take());
     sent = { ...sent, ...Object.fromEntries(part.map((item) => [contactKey(item), contactDigest(item)])) };
-    await ledgers.save({ syncTarget, sent });
+    await contactHashes.save({ syncTarget, sent });
   }
   return { total: contacts.length, sent: changed.length - refusals.total, refused: refusals.total };
 }

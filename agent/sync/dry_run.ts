@@ -4,11 +4,11 @@ import { MessageReader } from "../chatdb/messages/message_reader.ts";
 import type { AddressBook } from "../contacts/address_book.ts";
 import type { AddressBookProblem } from "../contacts/address_book_problem.ts";
 import { DeletionFinder } from "../chatdb/messages/deleted_messages.ts";
-import { changedStamps, findAgain, findWatched } from "./changed_rows.ts";
-import { openLedger } from "./change_tracker.ts";
+import { changedTimestamps, findAgain, findWatched } from "./changed_rows.ts";
+import { openTracker } from "./change_tracker.ts";
 import { wireContactOf } from "./contact_mapping.ts";
 import { changedContacts } from "./contact_sync.ts";
-import { gatherMessages } from "./read_batch.ts";
+import { readBatch } from "./read_batch.ts";
 import type { MessageProgress } from "./message_sync.ts";
 import { isWanted, type RestartReason, type SyncStart, syncStart } from "./sync_cursor.ts";
 import type { SyncState } from "./sync_run.ts";
@@ -18,7 +18,7 @@ export interface DryRunOptions {
   addressBook: AddressBook;
   /** The account behind the pairing; an account that does not exist has been sent nothing. */
   syncTarget: string;
-  state: Pick<SyncState, "cursors" | "ledgers">;
+  state: Pick<SyncState, "cursors" | "contactHashes">;
   sinceMs?: number;
   onProgress?: (progress: MessageProgress) => void;
   /** The present, in Unix time. */
@@ -43,7 +43,7 @@ export interface DryRunReport {
     readonly skipped: number;
     readonly leftOut: number;
     readonly undecodable: number;
-    readonly heldBack: boolean;
+    readonly isIncomplete: boolean;
   };
 }
 
@@ -59,17 +59,17 @@ type NewMessages = Omit<DryRunReport["messages"], "restart" | "changed" | "delet
 function countNew(reader: MessageReader, start: SyncStart, options: DryRunOptions): NewMessages {
   const rowsTotal = countRowsAfter(options.database, start.rowId);
   const conversations = new Set<string | null>();
-  const counts = { toSend: 0, skipped: 0, leftOut: 0, undecodable: 0, heldBack: false };
+  const counts = { toSend: 0, skipped: 0, leftOut: 0, undecodable: 0, isIncomplete: false };
   let mark = { lastRowId: start.rowId, lastGuid: start.guid, hasMore: true };
   while (mark.hasMore) {
-    const round = gatherMessages(reader, mark.lastRowId, { nowMs: options.now(), markGuid: mark.lastGuid });
+    const round = readBatch(reader, mark.lastRowId, { nowMs: options.now(), markGuid: mark.lastGuid });
     const wanted = round.messages.filter((message) => isWanted(message, start.sinceMs));
     for (const { conversation } of wanted) conversations.add(conversation?.id ?? null);
     counts.toSend += wanted.length;
     counts.leftOut += round.messages.length - wanted.length;
     counts.skipped += round.passed.length;
     counts.undecodable += round.undecodable;
-    counts.heldBack = round.heldBack;
+    counts.isIncomplete = round.isIncomplete;
     options.onProgress?.({ rowsDone: counts.toSend + counts.leftOut + counts.skipped, rowsTotal });
     mark = round;
   }
@@ -79,10 +79,10 @@ function countNew(reader: MessageReader, start: SyncStart, options: DryRunOption
 /** Counts as the sync does, but for tapbacks on messages that were sent before, which count with their rows. */
 async function countChanged(reader: MessageReader, start: SyncStart, nowMs: number): Promise<number> {
   const lastRowId = start.rowId;
-  const ledger = openLedger(start.cursor?.changes ?? null, 0);
+  const ledger = openTracker(start.cursor?.changes ?? null, 0);
   const found = findWatched(reader, ledger, { lastRowId, nowMs, scan: "full" });
   const changed = new Set(found.messages.map(({ rowId }) => rowId));
-  for await (const { sums } of changedStamps(reader, ledger, { lastRowId, scan: "full" })) {
+  for await (const { sums } of changedTimestamps(reader, ledger, { lastRowId, scan: "full" })) {
     const { messages } = findAgain(reader, sums.keys(), { lastRowId, nowMs });
     for (const message of messages) if (isWanted(message, start.sinceMs)) changed.add(message.rowId);
   }

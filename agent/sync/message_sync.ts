@@ -10,7 +10,7 @@ import { timestampChecksum } from "../chatdb/messages/row_timestamps.ts";
 import type { ServerClient } from "../clients/server_client.ts";
 import type { StateFile } from "../platform/state_file.ts";
 import {
-  changedStamps,
+  changedTimestamps,
   type ChangeScan,
   findAgain,
   findWatched,
@@ -18,17 +18,17 @@ import {
   knownRows,
 } from "./changed_rows.ts";
 import {
-  type ChangeLedger,
-  ledgerFields,
+  type ChangeTracker,
   newestRows,
   noteOutcome,
-  notePutAway,
-  openLedger,
-  pruneLedger,
+  noteRecentlyDeleted,
+  openTracker,
+  pruneTracker,
+  trackerFields,
   watchRow,
 } from "./change_tracker.ts";
-import { type GatheredMessages, gatherMessages } from "./read_batch.ts";
-import { MessageSender, type SendTotals } from "./message_upload.ts";
+import { readBatch, type SyncBatch } from "./read_batch.ts";
+import { MessageUploader, type SendTotals } from "./message_upload.ts";
 import {
   type CursorWriter,
   cursorWriter,
@@ -38,7 +38,7 @@ import {
   type SyncStart,
   syncStart,
 } from "./sync_cursor.ts";
-import { foldStamps, noteBlock, noteStamps } from "./timestamp_index.ts";
+import { foldTimestamps, noteBlock, noteTimestamps } from "./timestamp_index.ts";
 import { addRefused, loadRecord, type SyncRecord } from "./sync_record.ts";
 
 export interface MessageSyncOptions {
@@ -59,7 +59,7 @@ export interface MessageSyncOptions {
   /** The present, in Unix time. */
   now?: () => number;
   /** About how many messages are sent and acknowledged at a time. */
-  roundMessages?: number;
+  batchMessages?: number;
 }
 
 export interface MessageProgress {
@@ -80,7 +80,7 @@ export interface MessageSyncReport extends Readonly<SendTotals> {
   /** Messages sent without words because their body could not be decoded. */
   readonly undecodable: number;
   /** True when the last rows were left for the next sync, because Messages may still be writing them. */
-  readonly heldBack: boolean;
+  readonly isIncomplete: boolean;
 }
 
 /** Rows may be numbered anew while they are read; more often than this it is another fault. */
@@ -90,10 +90,10 @@ const MAX_RENUMBERINGS = 3;
 class MessageSync {
   readonly #options: MessageSyncOptions;
   readonly #reader: MessageReader;
-  readonly #sender: MessageSender;
+  readonly #sender: MessageUploader;
   readonly #deletions: DeletionFinder;
   readonly #start: SyncStart;
-  readonly #ledger: ChangeLedger;
+  readonly #ledger: ChangeTracker;
   readonly #saveCursor: CursorWriter;
   readonly #now: () => number;
   /** Watched rows up to this one were not looked at yet in this run. */
@@ -103,13 +103,13 @@ class MessageSync {
   constructor(options: MessageSyncOptions & { reader: MessageReader }, start: SyncStart) {
     this.#options = options;
     this.#reader = options.reader;
-    this.#sender = new MessageSender(options.server);
+    this.#sender = new MessageUploader(options.server);
     this.#start = start;
     this.#heldRowId = start.rowId;
     this.#deletions = new DeletionFinder(options.database);
     // Of what was deleted before the first sync no server can have anything; before another one it may.
     const deletedId = start.restart === null ? this.#deletions.lastId() : 0;
-    this.#ledger = openLedger(start.cursor?.changes ?? null, deletedId);
+    this.#ledger = openTracker(start.cursor?.changes ?? null, deletedId);
     this.#saveCursor = cursorWriter(options, start);
     this.#now = options.now ?? Date.now;
   }
@@ -122,7 +122,7 @@ class MessageSync {
     await this.#sendDeletions(last);
     await this.#sendPutAway(last);
     const { totals, refusals } = this.#sender;
-    return { restart, ...totals, ...this.#counts, refused: refusals.total, heldBack: last.heldBack };
+    return { restart, ...totals, ...this.#counts, refused: refusals.total, isIncomplete: last.isIncomplete };
   }
 
   /** What was refused before a restart is tried again. */
@@ -133,7 +133,7 @@ class MessageSync {
     await records.save({ ...await loadRecord(records), refused: [] });
   }
 
-  async #walk(): Promise<GatheredMessages> {
+  async #walk(): Promise<SyncBatch> {
     const { database, onProgress } = this.#options;
     const rowsTotal = countRowsAfter(database, this.#start.rowId);
     let rowsDone = 0;
@@ -153,9 +153,9 @@ class MessageSync {
     }
   }
 
-  #gather({ lastRowId, lastGuid }: Mark): GatheredMessages {
-    const { roundMessages: messages } = this.#options;
-    return gatherMessages(this.#reader, lastRowId, { nowMs: this.#now(), markGuid: lastGuid, messages });
+  #gather({ lastRowId, lastGuid }: Mark): SyncBatch {
+    const { batchMessages: messages } = this.#options;
+    return readBatch(this.#reader, lastRowId, { nowMs: this.#now(), markGuid: lastGuid, messages });
   }
 
   /** Returns how many were not too old to be sent. */
@@ -166,7 +166,7 @@ class MessageSync {
   }
 
   /** Sends the earlier messages again that this round's tapbacks belong to, but for those that were read with them. */
-  async #sendReactions({ passed, lastRowId }: GatheredMessages): Promise<void> {
+  async #sendReactions({ passed, lastRowId }: SyncBatch): Promise<void> {
     const isNew = (tapbackRowId: number, targetRowId: number) =>
       targetRowId <= this.#start.rowId || tapbackRowId > this.#reader.reactionsRowId;
     const targets = passed.flatMap(({ rowId, targetGuid }) =>
@@ -180,7 +180,7 @@ class MessageSync {
   async #sendChanges(mark: Mark): Promise<void> {
     const { scan = "full" } = this.#options;
     const { lastRowId } = mark;
-    for await (const { sums, block } of changedStamps(this.#reader, this.#ledger, { lastRowId, scan })) {
+    for await (const { sums, block } of changedTimestamps(this.#reader, this.#ledger, { lastRowId, scan })) {
       await this.#sendAgain(findAgain(this.#reader, sums.keys(), { lastRowId, nowMs: this.#now() }), sums);
       if (block !== null) noteBlock(this.#ledger.stamps, block);
       if (block !== null || sums.size > 0) await this.#save(mark);
@@ -224,7 +224,7 @@ class MessageSync {
     const found = findAgain(this.#reader, left, { lastRowId, nowMs: this.#now() });
     await this.#sendAgain(found);
     const unfinished = left.filter((rowId) => found.outcomes.get(rowId)?.kind === "incomplete");
-    notePutAway(this.#ledger, [...putAway.keys(), ...unfinished]);
+    noteRecentlyDeleted(this.#ledger, [...putAway.keys(), ...unfinished]);
     await this.#save(mark);
   }
 
@@ -239,16 +239,16 @@ class MessageSync {
     }
   }
 
-  #note(round: GatheredMessages): void {
+  #note(round: SyncBatch): void {
     const nowMs = this.#now();
     for (const message of round.messages) {
-      noteStamps(this.#ledger.stamps, { rowId: message.rowId, sum: timestampChecksum(message) });
+      noteTimestamps(this.#ledger.stamps, { rowId: message.rowId, sum: timestampChecksum(message) });
     }
     for (const message of newestRows(round.messages)) {
       watchRow(this.#ledger, message.rowId, { outcome: { kind: "message", message }, nowMs });
     }
     for (const row of round.passed) {
-      noteStamps(this.#ledger.stamps, { rowId: row.rowId, sum: row.timestampChecksum });
+      noteTimestamps(this.#ledger.stamps, { rowId: row.rowId, sum: row.timestampChecksum });
       watchRow(this.#ledger, row.rowId, { outcome: { kind: "skipped", ...row }, nowMs });
     }
     this.#counts.skipped += round.passed.length;
@@ -261,13 +261,13 @@ class MessageSync {
    */
   async #save({ lastRowId, lastGuid }: Mark): Promise<void> {
     await addRefused(this.#options.records, this.#sender.refusals.take());
-    pruneLedger(this.#ledger, { nowMs: this.#now(), heldRowId: this.#heldRowId });
-    foldStamps(this.#ledger.stamps, lastRowId);
-    await this.#saveCursor({ markRowId: lastRowId, markGuid: lastGuid }, ledgerFields(this.#ledger));
+    pruneTracker(this.#ledger, { nowMs: this.#now(), heldRowId: this.#heldRowId });
+    foldTimestamps(this.#ledger.stamps, lastRowId);
+    await this.#saveCursor({ markRowId: lastRowId, markGuid: lastGuid }, trackerFields(this.#ledger));
   }
 }
 
-type Mark = Pick<GatheredMessages, "lastRowId" | "lastGuid">;
+type Mark = Pick<SyncBatch, "lastRowId" | "lastGuid">;
 
 /**
  * Sends every message after the cursor, until none is left, and those from before that have changed since.

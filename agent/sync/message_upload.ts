@@ -4,7 +4,7 @@ import { concurrently } from "../../lib/async.ts";
 import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
 import type { ServerClient } from "../clients/server_client.ts";
 import { byConversation, conversationBatchesOf, type OutgoingMessage } from "./conversation_batch.ts";
-import { deliver, type Refusal } from "./send_with_bisection.ts";
+import { type Refusal, sendWithBisection } from "./send_with_bisection.ts";
 import { wireGuidOf } from "./message_mapping.ts";
 import { Refusals } from "./refusals.ts";
 import type { RefusedItem } from "./sync_record.ts";
@@ -22,7 +22,7 @@ export interface SendTotals {
 const CONVERSATIONS_AT_ONCE = 4;
 
 /** Sends to one server and counts. */
-export class MessageSender {
+export class MessageUploader {
   readonly refusals = new Refusals();
   readonly totals: SendTotals = { inserted: 0, updated: 0, unchanged: 0, deleted: 0 };
   /** How many rows wait behind what is sent next; told along with it, unless null. */
@@ -60,7 +60,7 @@ export class MessageSender {
 
   async #sendConversation(own: readonly ChatMessage[]): Promise<void> {
     for (const { conversation, messages } of conversationBatchesOf(own)) {
-      await deliver(messages, {
+      await sendWithBisection(messages, {
         field: "messages",
         send: async (items) => {
           const wires = items.map(({ wire }) => wire);

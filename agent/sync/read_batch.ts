@@ -4,7 +4,7 @@ import type { SkippedRow } from "../chatdb/messages/message_batch.ts";
 import type { MessageReader } from "../chatdb/messages/message_reader.ts";
 
 /** Messages after a mark, in the order they were written. */
-export interface GatheredMessages {
+export interface SyncBatch {
   readonly messages: readonly ChatMessage[];
   /** The mark behind them: every row up to it has been read. */
   readonly lastRowId: number;
@@ -17,10 +17,10 @@ export interface GatheredMessages {
   readonly undecodable: number;
   readonly hasMore: boolean;
   /** True when reading stopped at a row that Messages may still be writing. */
-  readonly heldBack: boolean;
+  readonly isIncomplete: boolean;
 }
 
-export interface GatheringOptions {
+export interface ReadBatchOptions {
   /** The present, in Unix time. */
   nowMs: number;
   /** See `ReadOptions`. */
@@ -44,11 +44,11 @@ function textUnitsOf(messages: readonly ChatMessage[]): number {
  *
  * @throws ChatDatabaseError or RowsRenumberedError, as `MessageReader.readAfter`
  */
-export function gatherMessages(
+export function readBatch(
   reader: MessageReader,
   rowId: number,
-  { nowMs, markGuid = null, messages: enough = DEFAULT_MESSAGES }: GatheringOptions,
-): GatheredMessages {
+  { nowMs, markGuid = null, messages: enough = DEFAULT_MESSAGES }: ReadBatchOptions,
+): SyncBatch {
   const messages: ChatMessage[] = [];
   const passed: SkippedRow[] = [];
   const limit = Math.min(ROWS_AT_ONCE, enough);
@@ -63,7 +63,7 @@ export function gatherMessages(
     if (batch.hasMore && messages.length < enough && textUnits < MAX_TEXT_UNITS) continue;
     const { hasMore, incompleteRowId } = batch;
     const rows = messages.length + passed.length;
-    const heldBack = incompleteRowId !== null;
-    return { messages, lastRowId, lastGuid, rows, passed, undecodable, hasMore, heldBack };
+    const isIncomplete = incompleteRowId !== null;
+    return { messages, lastRowId, lastGuid, rows, passed, undecodable, hasMore, isIncomplete };
   }
 }

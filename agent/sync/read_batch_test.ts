@@ -5,7 +5,7 @@ import { type ChatDb, createChatDb } from "../../tests/support/chat_db/chat_db_f
 import { addTapback } from "../../tests/support/chat_db/rows.ts";
 import { ChatDatabase } from "../chatdb/file/chat_database.ts";
 import { MessageReader } from "../chatdb/messages/message_reader.ts";
-import { type GatheredMessages, gatherMessages } from "./read_batch.ts";
+import { readBatch, type SyncBatch } from "./read_batch.ts";
 
 const SENT_AT = "2026-01-01T10:00:00Z";
 const NOW_MS = Date.parse("2026-06-01T10:00:00Z");
@@ -22,11 +22,11 @@ async function withReader(write: (db: ChatDb) => void, test: (reader: MessageRea
   }
 }
 
-function allRounds(reader: MessageReader, messages?: number): GatheredMessages[] {
-  const rounds: GatheredMessages[] = [];
+function allRounds(reader: MessageReader, messages?: number): SyncBatch[] {
+  const rounds: SyncBatch[] = [];
   do {
     const rowId = rounds.at(-1)?.lastRowId ?? 0;
-    rounds.push(gatherMessages(reader, rowId, { nowMs: NOW_MS, messages }));
+    rounds.push(readBatch(reader, rowId, { nowMs: NOW_MS, messages }));
   } while (rounds.at(-1)?.hasMore);
   return rounds;
 }
@@ -62,5 +62,5 @@ Deno.test("rows that are no messages are counted and passed", () =>
     const [round] = allRounds(reader);
     assert.deepEqual([round?.rows, round?.passed.length, round?.lastRowId], [2, 1, 2]);
     assert.deepEqual(round?.passed[0]?.targetGuid, round?.messages[0]?.guid);
-    assert.equal(round?.heldBack, false);
+    assert.equal(round?.isIncomplete, false);
   }));

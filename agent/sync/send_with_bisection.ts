@@ -7,7 +7,7 @@ export interface Refusal {
   readonly path: string;
 }
 
-export interface DeliveryOptions<Item> {
+export interface BisectionOptions<Item> {
   /** Sends items in one request. */
   send: (items: readonly Item[]) => Promise<void>;
   /** Notes items that the server will not take. */
@@ -30,7 +30,10 @@ function isInItems({ path }: Refusal, field: string): boolean {
  * Sends items in order. A request that is refused as invalid or too large is halved and sent again, down to the
  * single items that are at fault. Any other error is thrown.
  */
-export async function deliver<Item>(items: readonly Item[], options: DeliveryOptions<Item>): Promise<void> {
+export async function sendWithBisection<Item>(
+  items: readonly Item[],
+  options: BisectionOptions<Item>,
+): Promise<void> {
   try {
     return await options.send(items);
   } catch (error) {
@@ -39,6 +42,6 @@ export async function deliver<Item>(items: readonly Item[], options: DeliveryOpt
     if (items.length === 1 || !isInItems(refusal, options.field)) return options.refuse(items, refusal);
   }
   const middle = Math.ceil(items.length / 2);
-  await deliver(items.slice(0, middle), options);
-  await deliver(items.slice(middle), options);
+  await sendWithBisection(items.slice(0, middle), options);
+  await sendWithBisection(items.slice(middle), options);
 }

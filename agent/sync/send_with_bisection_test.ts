@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { errorBodyOf, UserError } from "../../lib/errors.ts";
 import { ApiError } from "../../lib/errors.ts";
 import { RemoteError, UnreachableError } from "../../lib/http/client.ts";
-import { deliver, type Refusal } from "./send_with_bisection.ts";
+import { type Refusal, sendWithBisection } from "./send_with_bisection.ts";
 import { Refusals } from "./refusals.ts";
 
 function refusal(code: "validation_failed" | "payload_too_large", path = "messages.0.text"): RemoteError {
@@ -20,7 +20,7 @@ interface Delivered {
 
 async function deliverTo(items: number[], send: (items: readonly number[]) => void): Promise<Delivered> {
   const delivered: Delivered = { accepted: [], refused: [], requests: 0 };
-  await deliver(items, {
+  await sendWithBisection(items, {
     field: "messages",
     send: (batch) => {
       delivered.requests++;

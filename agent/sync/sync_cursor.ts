@@ -9,7 +9,7 @@ import {
   type Mark,
   readDatabaseIdentity,
 } from "../chatdb/file/identity.ts";
-import { type LedgerFields, ledgerFieldsOf } from "./change_tracker.ts";
+import { type TrackerFields, trackerFieldsOf } from "./change_tracker.ts";
 import {
   countField,
   numberField,
@@ -26,7 +26,7 @@ export interface SyncCursor {
   readonly sinceMs: number | null;
   readonly database: DatabaseIdentity;
   /** What is known of the rows up to the mark; part of the cursor, so that neither is ever ahead of the other. */
-  readonly changes: LedgerFields;
+  readonly changes: TrackerFields;
 }
 
 /** Why a sync begins at the first row again. The server keeps each message once, so that costs time only. */
@@ -69,7 +69,7 @@ function cursorOf(fields: Record<string, unknown>): SyncCursor {
     syncTarget: textField(fields, "syncTarget"),
     sinceMs: fields.sinceMs === null ? null : numberField(fields, "sinceMs"),
     database: identityOf(database),
-    changes: ledgerFieldsOf(objectField(fields, "changes")),
+    changes: trackerFieldsOf(objectField(fields, "changes")),
   };
 }
 
@@ -110,7 +110,7 @@ export function isWanted({ sentAtMs }: Pick<ChatMessage, "sentAtMs">, sinceMs: n
 }
 
 /** Stores the mark and what is known of the rows up to it, unless both are stored already. */
-export type CursorWriter = (mark: Mark, changes: LedgerFields) => Promise<void>;
+export type CursorWriter = (mark: Mark, changes: TrackerFields) => Promise<void>;
 
 /**
  * Makes the writer of one run. The guid at the mark is the one that was read with its row: looked up later, it could

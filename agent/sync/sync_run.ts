@@ -4,7 +4,7 @@ import type { AddressBook } from "../contacts/address_book.ts";
 import type { AddressBookProblem } from "../contacts/address_book_problem.ts";
 import { serverFault } from "../clients/server_faults.ts";
 import type { StateFile } from "../platform/state_file.ts";
-import type { ContactLedger } from "./contact_hashes.ts";
+import type { ContactHashes } from "./contact_hashes.ts";
 import { wireContactOf } from "./contact_mapping.ts";
 import { type ContactSyncReport, syncContacts } from "./contact_sync.ts";
 import { type MessageSyncOptions, type MessageSyncReport, syncMessages } from "./message_sync.ts";
@@ -14,7 +14,7 @@ import { loadRecord, type SyncRecord, type SyncSummary } from "./sync_record.ts"
 /** The state that syncs keep on disk. */
 export interface SyncState {
   readonly cursors: StateFile<SyncCursor>;
-  readonly ledgers: StateFile<ContactLedger>;
+  readonly contactHashes: StateFile<ContactHashes>;
   readonly records: StateFile<SyncRecord>;
 }
 

@@ -7,26 +7,26 @@ import { countField, numberField, objectField, textField } from "../platform/sta
 import { digestOf } from "./wire_text.ts";
 
 /** A row and what its stamps sum up to (`timestampChecksum`); 0 for none. */
-export interface StampedRow {
+export interface TimestampedRow {
   readonly rowId: number;
   readonly sum: number;
 }
 
 /** The rows from one on that are known together. */
-export interface StampBlock {
+export interface TimestampBlock {
   readonly firstRowId: number;
   /** Null when none of them is stamped. */
   readonly digest: string | null;
 }
 
 /** The ledger in the agent's state. */
-export interface StampFields {
+export interface TimestampFields {
   readonly recent: Readonly<Record<string, number>>;
   readonly older: Readonly<Record<string, string>>;
   readonly lastOlderRowId: number;
 }
 
-export interface StampLedger {
+export interface TimestampIndex {
   /** The sum of each stamped row, by its ROWID. */
   readonly recent: Map<number, number>;
   /** The digest of each block with stamped rows, by its first ROWID. */
@@ -43,7 +43,7 @@ export const BLOCK_ROWS = 250;
 const DIGEST_CHARACTERS = 15;
 
 /** Checks the ledger of a state that was stored. */
-export function stampFieldsOf(fields: Record<string, unknown> | null): StampFields {
+export function timestampFieldsOf(fields: Record<string, unknown> | null): TimestampFields {
   const [recent, older] = [objectField(fields ?? {}, "recent"), objectField(fields ?? {}, "older")];
   if (fields === null || recent === null || older === null) {
     throw new TypeError("Stamps must list their rows");
@@ -61,7 +61,7 @@ export function byRowId<Value>(fields: Readonly<Record<string, Value>>): Map<num
 }
 
 /** The ledger that was stored, or an empty one. */
-export function openStamps(stored: StampFields | null): StampLedger {
+export function openTimestamps(stored: TimestampFields | null): TimestampIndex {
   return {
     recent: byRowId(stored?.recent ?? {}),
     older: byRowId(stored?.older ?? {}),
@@ -70,7 +70,7 @@ export function openStamps(stored: StampFields | null): StampLedger {
 }
 
 /** The ledger as it is stored. */
-export function stampFields({ recent, older, lastOlderRowId }: StampLedger): StampFields {
+export function timestampFields({ recent, older, lastOlderRowId }: TimestampIndex): TimestampFields {
   return { recent: Object.fromEntries(recent), older: Object.fromEntries(older), lastOlderRowId };
 }
 
@@ -85,20 +85,23 @@ export function blockDigestOf(sums: ReadonlyMap<number, number>): string | null 
  * Notes a row's stamps. One row of a block cannot be noted: its block then shows a change that the server
  * knows already.
  */
-export function noteStamps({ recent, lastOlderRowId }: StampLedger, { rowId, sum }: StampedRow): void {
+export function noteTimestamps(
+  { recent, lastOlderRowId }: TimestampIndex,
+  { rowId, sum }: TimestampedRow,
+): void {
   if (rowId <= lastOlderRowId) return;
   if (sum === 0) recent.delete(rowId);
   else recent.set(rowId, sum);
 }
 
 /** Notes the stamps of a whole block of older rows. */
-export function noteBlock({ older }: StampLedger, { firstRowId, digest }: StampBlock): void {
+export function noteBlock({ older }: TimestampIndex, { firstRowId, digest }: TimestampBlock): void {
   if (digest === null) older.delete(firstRowId);
   else older.set(firstRowId, digest);
 }
 
 /** Knows the rows by block that are no longer among the newest. */
-export function foldStamps(stamps: StampLedger, lastRowId: number): void {
+export function foldTimestamps(stamps: TimestampIndex, lastRowId: number): void {
   const blocks = Math.floor(Math.max(0, lastRowId - RECENT_ROWS) / BLOCK_ROWS);
   const lastOlderRowId = blocks * BLOCK_ROWS;
   if (lastOlderRowId <= stamps.lastOlderRowId) return;

@@ -1,14 +1,14 @@
 /** Tests that no stamp is missed, whichever rows it comes to and in whatever order. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { changedStamps, type ChangeScan } from "./changed_rows.ts";
+import { changedTimestamps, type ChangeScan } from "./changed_rows.ts";
 import {
-  foldStamps,
+  foldTimestamps,
   noteBlock,
-  noteStamps,
-  openStamps,
-  stampFields,
-  stampFieldsOf,
+  noteTimestamps,
+  openTimestamps,
+  timestampFields,
+  timestampFieldsOf,
 } from "./timestamp_index.ts";
 
 /** Of old rows and of new ones alike. */
@@ -29,7 +29,7 @@ type AnyStep = typeof anyStep extends fc.Arbitrary<infer Value> ? Value : never;
 class World {
   readonly #rows: number[] = Array.from({ length: 5_900 }, (_, index) => index % 3);
   readonly #sent: number[] = [];
-  #stamps = openStamps(null);
+  #stamps = openTimestamps(null);
 
   do(step: Exclude<AnyStep, { kind: "sync" }>): void {
     if (step.kind === "add") {
@@ -41,17 +41,19 @@ class World {
   async sync(scan: ChangeScan): Promise<number> {
     for (let index = this.#sent.length; index < this.#rows.length; index++) this.#send(index + 1);
     const lastRowId = this.#rows.length;
-    foldStamps(this.#stamps, lastRowId);
+    foldTimestamps(this.#stamps, lastRowId);
     let again = 0;
     const reader = { findTimestamps: (first: number, last: number) => this.#stampedRows(first, last) };
     for await (
-      const { sums, block } of changedStamps(reader, { stamps: this.#stamps }, { lastRowId, scan })
+      const { sums, block } of changedTimestamps(reader, { stamps: this.#stamps }, { lastRowId, scan })
     ) {
       for (const rowId of sums.keys()) this.#send(rowId);
       if (block !== null) noteBlock(this.#stamps, block);
       again += sums.size;
     }
-    this.#stamps = openStamps(stampFieldsOf(JSON.parse(JSON.stringify(stampFields(this.#stamps)))));
+    this.#stamps = openTimestamps(
+      timestampFieldsOf(JSON.parse(JSON.stringify(timestampFields(this.#stamps)))),
+    );
     return again;
   }
 
@@ -66,7 +68,7 @@ class World {
   #send(rowId: number): void {
     const sum = this.#rows[rowId - 1] ?? 0;
     this.#sent[rowId - 1] = sum;
-    noteStamps(this.#stamps, { rowId, sum });
+    noteTimestamps(this.#stamps, { rowId, sum });
   }
 
   #stampedRows(first: number, last: number): Map<number, number> {

@@ -6,7 +6,7 @@ import { digestOf } from "../../sync/wire_text.ts";
 import type { SendEntry, SendOutcomeKind } from "./send_log.ts";
 
 /** `pending`: the message is there and Messages is still at it. `absent`: it is not there. */
-export type Delivery = SendOutcomeKind | "pending" | "absent";
+export type DeliveryStatus = SendOutcomeKind | "pending" | "absent";
 
 /** Services without receipts: what is sent stays at that. */
 const WITHOUT_RECEIPTS: readonly (string | null)[] = ["SMS", "RCS", "rcs"];
@@ -18,26 +18,26 @@ export function sentTextDigest(responseId: string, text: string): string {
 }
 
 /** How one message stands. Success of osascript says nothing; only these columns do. */
-export function deliveryOf({ error, isSent, isDelivered }: SentMessage): Delivery {
+export function deliveryStatusOf({ error, isSent, isDelivered }: SentMessage): DeliveryStatus {
   if (error !== 0) return "failed";
   if (isDelivered) return "delivered";
   return isSent ? "sent" : "pending";
 }
 
 /** Looks once. A database that cannot be read at this moment tells nothing. */
-export function lookForDelivery(database: ChatDatabase, entry: SendEntry): Delivery {
+export function lookForDelivery(database: ChatDatabase, entry: SendEntry): DeliveryStatus {
   return lookForMessage(database, entry)?.delivery ?? "absent";
 }
 
 function lookForMessage(
   database: ChatDatabase,
   { responseId, chatIds, afterRowId, textDigest }: SendEntry,
-): { delivery: Delivery; isFinal: boolean } | null {
+): { delivery: DeliveryStatus; isFinal: boolean } | null {
   try {
     const message = readSentMessages(database, { chatIds, afterRowId })
       .find(({ text }) => sentTextDigest(responseId, text) === textDigest);
     if (message === undefined) return null;
-    const delivery = deliveryOf(message);
+    const delivery = deliveryStatusOf(message);
     const isAllThereIs = delivery === "sent" && WITHOUT_RECEIPTS.includes(message.service);
     return { delivery, isFinal: delivery === "failed" || delivery === "delivered" || isAllThereIs };
   } catch (error) {
@@ -60,9 +60,9 @@ export async function watchDelivery(
   database: ChatDatabase,
   entry: SendEntry,
   { timeoutMs, now, wait }: WatchOptions,
-): Promise<Delivery> {
+): Promise<DeliveryStatus> {
   const endsAtMs = now() + timeoutMs;
-  let last: Delivery = "absent";
+  let last: DeliveryStatus = "absent";
   while (true) {
     const found = lookForMessage(database, entry);
     last = found?.delivery ?? last;

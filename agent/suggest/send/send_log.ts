@@ -24,7 +24,7 @@ export interface SendEntry {
   readonly outcome: SendOutcomeKind | null;
 }
 
-export interface SendLedger {
+export interface SendLog {
   /** Oldest first. */
   readonly entries: readonly SendEntry[];
 }
@@ -60,7 +60,7 @@ function entryOf(value: unknown): SendEntry {
 }
 
 /** The book of a data folder. */
-export function sendLedgerStore(dataDir: string): StateFile<SendLedger> {
+export function sendLogStore(dataDir: string): StateFile<SendLog> {
   return stateFile({
     path: join(dataDir, FILE),
     version: VERSION,
@@ -76,7 +76,7 @@ export function sendLedgerStore(dataDir: string): StateFile<SendLedger> {
  *
  * @throws UserError when it cannot be read: what it said may have been that the text was sent already
  */
-export async function loadLedger(store: StateFile<SendLedger>): Promise<SendLedger> {
+export async function loadSendLog(store: StateFile<SendLog>): Promise<SendLog> {
   const stored = await store.load();
   if (stored.kind === "found") return stored.state;
   if (stored.kind === "missing") return { entries: [] };
@@ -87,8 +87,8 @@ export async function loadLedger(store: StateFile<SendLedger>): Promise<SendLedg
 }
 
 /** Writes an entry in place of the earlier one of the same draft; it is on the disk when this returns. */
-export async function writeEntry(store: StateFile<SendLedger>, entry: SendEntry): Promise<void> {
-  const { entries } = await loadLedger(store);
+export async function writeEntry(store: StateFile<SendLog>, entry: SendEntry): Promise<void> {
+  const { entries } = await loadSendLog(store);
   const others = entries.filter(({ responseId }) => responseId !== entry.responseId);
   await store.save({ entries: [...others, entry].slice(-MAX_ENTRIES) });
 }

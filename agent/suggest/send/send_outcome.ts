@@ -1,6 +1,6 @@
 /** Owns what the person is told of a reply that was to be sent. */
 import type { Handover, HandoverRefusal } from "../../platform/messages_app.ts";
-import type { Delivery } from "./delivery_status.ts";
+import type { DeliveryStatus } from "./delivery_status.ts";
 import type { SendOutcomeKind } from "./send_log.ts";
 
 export interface SendOutcome {
@@ -29,7 +29,7 @@ const OUTCOME_SENTENCES: Record<SendOutcomeKind, string> = {
 };
 
 /** What a handover to Messages and a look into chat.db say together: the row counts, not the word of osascript. */
-export function outcomeOf(handover: Handover, delivery: Delivery): SendOutcome {
+export function outcomeOf(handover: Handover, delivery: DeliveryStatus): SendOutcome {
   if (delivery === "absent" && handover.kind === "refused") {
     return { kind: "failed", message: REFUSALS[handover.reason] };
   }

@@ -11,12 +11,12 @@ import type { StateFile } from "../../platform/state_file.ts";
 import { lookForDelivery, sentTextDigest, watchDelivery } from "./delivery_status.ts";
 import { replyRefusal } from "./reply_refusal.ts";
 import { outcomeOf, type SendOutcome } from "./send_outcome.ts";
-import { loadLedger, type SendEntry, type SendLedger, type SendOutcomeKind, writeEntry } from "./send_log.ts";
+import { loadSendLog, type SendEntry, type SendLog, type SendOutcomeKind, writeEntry } from "./send_log.ts";
 
 export interface SendDependencies {
   openChatDatabase: () => ChatDatabase;
   messages: MessagesApp;
-  ledger: StateFile<SendLedger>;
+  sendLog: StateFile<SendLog>;
   lock: (work: Work) => Promise<Disposable>;
   /** The present, in Unix time. */
   now: () => number;
@@ -46,19 +46,19 @@ const ALREADY: Record<Exclude<SendOutcomeKind, "failed">, string> = {
 };
 
 /** After a crash nobody knows what was handed over: chat.db may still tell, and nothing is sent again by itself. */
-async function settleUnfinished(database: ChatDatabase, ledger: StateFile<SendLedger>): Promise<void> {
-  const { entries } = await loadLedger(ledger);
+async function resolveCrashedSends(database: ChatDatabase, sendLog: StateFile<SendLog>): Promise<void> {
+  const { entries } = await loadSendLog(sendLog);
   for (const entry of entries.filter(({ outcome }) => outcome === null)) {
     const seen = lookForDelivery(database, entry);
-    await writeEntry(ledger, {
+    await writeEntry(sendLog, {
       ...entry,
       outcome: seen === "absent" || seen === "pending" ? "unknown" : seen,
     });
   }
 }
 
-async function refuseTwice(ledger: StateFile<SendLedger>, responseId: string): Promise<void> {
-  const { entries } = await loadLedger(ledger);
+async function refuseTwice(sendLog: StateFile<SendLog>, responseId: string): Promise<void> {
+  const { entries } = await loadSendLog(sendLog);
   const outcome = entries.find((entry) => entry.responseId === responseId)?.outcome ?? "failed";
   if (outcome !== "failed") throw new UserError(ALREADY[outcome]);
 }
@@ -76,7 +76,7 @@ function requireReplyChat(database: ChatDatabase, messageGuid: string): ReplyCha
   );
 }
 
-async function handOver(
+async function submit(
   dependencies: SendDependencies,
   { database, entry, reply, target }: {
     database: ChatDatabase;
@@ -104,9 +104,9 @@ async function handOver(
 export async function sendReply(dependencies: SendDependencies, reply: Reply): Promise<SendOutcome> {
   using _lock = await dependencies.lock("send");
   using database = dependencies.openChatDatabase();
-  const { ledger, now } = dependencies;
-  await settleUnfinished(database, ledger);
-  await refuseTwice(ledger, reply.responseId);
+  const { sendLog, now } = dependencies;
+  await resolveCrashedSends(database, sendLog);
+  await refuseTwice(sendLog, reply.responseId);
   const target = requireReplyChat(database, reply.messageGuid);
   const entry: SendEntry = {
     responseId: reply.responseId,
@@ -119,8 +119,8 @@ export async function sendReply(dependencies: SendDependencies, reply: Reply): P
   await reply.approve?.();
   // The server may have taken its time, in which the person may have answered.
   requireReplyChat(database, reply.messageGuid);
-  await writeEntry(ledger, entry);
-  const outcome = await handOver(dependencies, { database, entry, reply, target });
-  await writeEntry(ledger, { ...entry, outcome: outcome.kind });
+  await writeEntry(sendLog, entry);
+  const outcome = await submit(dependencies, { database, entry, reply, target });
+  await writeEntry(sendLog, { ...entry, outcome: outcome.kind });
   return outcome;
 }

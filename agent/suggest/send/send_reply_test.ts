@@ -78,7 +78,7 @@ class World implements AsyncDisposable {
   }
 
   /** What the book of sent replies holds on the disk. */
-  async ledger(): Promise<{ text: string; outcomes: (string | null)[] }> {
+  async sendLog(): Promise<{ text: string; outcomes: (string | null)[] }> {
     const text = await Deno.readTextFile(join(this.places.dataDir, "sent_replies.json"));
     const { entries }: { entries: { outcome: string | null }[] } = JSON.parse(text);
     return { text, outcomes: entries.map(({ outcome }) => outcome) };
@@ -118,7 +118,7 @@ for (const [sending, kind] of Object.entries(OUTCOMES) as [FakeSending, SendOutc
     await using world = await World.create({ sending });
     const outcome = await world.send();
     assert.equal(outcome.kind, kind, outcome.message);
-    assert.deepEqual((await world.ledger()).outcomes, [kind]);
+    assert.deepEqual((await world.sendLog()).outcomes, [kind]);
     assert.equal(await world.calls, 1);
   });
 }
@@ -140,13 +140,13 @@ Deno.test("what was sent, and what may have been, is never sent again; what fail
   await failing.send();
   assert.equal((await failing.send()).kind, "failed");
   assert.equal(await failing.calls, 2);
-  assert.deepEqual((await failing.ledger()).outcomes, ["failed"]);
+  assert.deepEqual((await failing.sendLog()).outcomes, ["failed"]);
 });
 
 Deno.test("the book of sent replies holds no words, no names and no numbers, and only its user may read it", async () => {
   await using world = await World.create();
   await world.send({ text: "Meet me at the station" });
-  const { text } = await world.ledger();
+  const { text } = await world.sendLog();
   for (const secret of ["Meet", "station", ADA, "15550100001"]) assert.ok(!text.includes(secret), secret);
   const { mode } = await Deno.stat(join(world.places.dataDir, "sent_replies.json"));
   assert.equal((mode ?? 0) & 0o777, 0o600);
@@ -225,9 +225,9 @@ Deno.test("an agent killed while Messages has the text leaves an intent, and the
   agent.kill("SIGKILL");
   await agent.status;
   osascript.close();
-  assert.deepEqual((await world.ledger()).outcomes, [null]);
+  assert.deepEqual((await world.sendLog()).outcomes, [null]);
   await world.refused(/is not known/);
-  assert.deepEqual((await world.ledger()).outcomes, ["unknown"]);
+  assert.deepEqual((await world.sendLog()).outcomes, ["unknown"]);
   assert.equal(await world.calls, 1);
 });
 
@@ -246,7 +246,7 @@ Deno.test("an intent that was left behind is settled by the message that chat.db
   osascript.close();
   world.db.addMessage({ chat: world.chat, from: "me", text: "Yes, at 7 👍", sentAt: SENT_AT });
   await world.refused(/sent already/);
-  assert.deepEqual((await world.ledger()).outcomes, ["sent"]);
+  assert.deepEqual((await world.sendLog()).outcomes, ["sent"]);
 });
 
 Deno.test("chats that Messages would lose a text in are refused before anything is asked of it", async () => {

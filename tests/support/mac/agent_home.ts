@@ -81,7 +81,7 @@ export class AgentHome implements AsyncDisposable {
       output,
       signal: options.signal,
       retries: 1,
-      roundMessages: ROUND,
+      batchMessages: ROUND,
       os: "linux",
     });
   }

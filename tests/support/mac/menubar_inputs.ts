@@ -73,7 +73,7 @@ export const STATE_INPUTS: Record<MenubarState, MenubarInput> = {
   syncing: { ...WELL, agent: { ...WATCHING, phase: "syncing", lastSyncAt: null, lagRows: 12_345 } },
   lagging: { ...WELL, agent: { ...WATCHING, lagRows: 3 } },
   offline: setBack(
-    "server_away",
+    "server_unreachable",
     "server_unreachable",
     "Cannot reach the server at http://127.0.0.1:3100 (connection refused): see that it runs there, or set AGENT_SERVER_URL",
   ),
