@@ -1,10 +1,10 @@
 /** Owns the typed HTTP client: timeouts, retries with backoff, and errors that name what went wrong. */
+import { type EventSourceMessage, EventSourceParserStream } from "eventsource-parser/stream";
 import type { z } from "zod";
 import { type ErrorBody, errorBodySchema } from "../../contract/errors.ts";
 import { backoffMs, delay } from "../backoff.ts";
 import { messageOf } from "../errors.ts";
 import { gzip, LEAST_GZIP_BYTES } from "./gzip.ts";
-import { textLinesOf } from "../async.ts";
 
 /** The other side answered with an error body. */
 export class RemoteError extends Error {
@@ -159,29 +159,22 @@ function revocableTimeout(timeoutMs: number): { signal: AbortSignal } & Disposab
   return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
-/** The events of a stream by their raw text; one that the stream's end cuts off is none. */
-async function* rawEvents(
+/** Parses a body of server-sent events; an event that the end of the body cuts off is dropped. */
+export function serverSentEventsOf(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
-): AsyncGenerator<{ id: string | null; data: string }> {
-  let id: string | null = null;
-  let data: string[] = [];
-  for await (const line of textLinesOf(body)) {
-    const [, field, value = ""] = /^(id|data):\s?(.*)$/.exec(line) ?? [];
-    if (field === "id") id = value;
-    if (field === "data") data.push(value);
-    if (line !== "" || data.length === 0) continue;
-    yield { id, data: data.join("\n") };
-    data = [];
-  }
+): ReadableStream<EventSourceMessage> {
+  return body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
 }
 
 async function* readEvents<Schema extends z.ZodType>(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
   { schema, signal }: Pick<RequestOptions<Schema>, "schema" | "signal">,
 ): AsyncGenerator<StreamEvent<z.output<Schema>>> {
+  let id: string | null = null;
   try {
-    for await (const { id, data: text } of rawEvents(body)) {
-      const data = schema.safeParse(parseJson(text));
+    for await (const event of serverSentEventsOf(body)) {
+      id = event.id ?? id;
+      const data = schema.safeParse(parseJson(event.data));
       if (data.success) yield { id, data: data.data };
     }
   } catch (error) {

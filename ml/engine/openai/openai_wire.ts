@@ -1,7 +1,7 @@
 /** Owns the OpenAI wire format as far as the engine speaks it: requests, streamed answers, the list of models. */
 import { parseTranscript, type Transcript } from "../../../contract/prompt.ts";
 import { z } from "../../../deps.ts";
-import { textLinesOf } from "../../../lib/async.ts";
+import { serverSentEventsOf } from "../../../lib/http/client.ts";
 import { mergeNeighbours } from "../prompt/chat_prompt.ts";
 import type { GenerationRequest } from "../engine.ts";
 
@@ -102,9 +102,8 @@ function pieceOf(data: string): RemotePiece {
 export async function* readRemotePieces(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): AsyncGenerator<RemotePiece> {
-  for await (const line of textLinesOf(body)) {
-    const data = /^data:\s?(.*)$/.exec(line)?.[1];
+  for await (const { data } of serverSentEventsOf(body)) {
     if (data === "[DONE]") return;
-    if (data) yield pieceOf(data);
+    if (data !== "") yield pieceOf(data);
   }
 }
