@@ -1,4 +1,4 @@
-/** Owns the `Engine` interface: what the ml service asks of a language model, whoever runs it. */
+/** The `Engine` interface: what the ml service asks of a language model, whatever runs it. */
 import type { Timings } from "../../contract/ml.ts";
 
 /** A model to load. */
@@ -9,11 +9,11 @@ export interface ModelFile {
   path: string;
 }
 
-/** What changes a model's answers: LoRA matrices in a GGUF file. */
+/** A LoRA adapter in a GGUF file. */
 export interface AdapterFile {
   id: string;
   path: string;
-  /** The model that it was trained on, and the only one that it is applied to. */
+  /** The model it was trained on, the only one it can be applied to. */
   baseModelId: string;
 }
 
@@ -31,57 +31,57 @@ export interface GenerationRequest {
   minP?: number;
   /** Above 1 makes tokens of the last 64 generated ones less probable. */
   repeatPenalty: number;
-  /** Texts at which the reply ends; they are not part of it. */
+  /** Stop sequences: texts at which the reply ends, not part of it. */
   stop: readonly string[];
   /** Equal seeds and prompts give equal replies. Absent: random. */
   seed?: number;
   conversationId?: string;
   adapter?: AdapterFile;
-  /** Gives the prompt to the model as it is, without a template. */
+  /** Gives the prompt to the model verbatim, without a template. */
   raw?: boolean;
 }
 
 export interface GenerationOptions {
   /** Ends the generation at the next token; `generate` then throws the signal's reason. */
   signal?: AbortSignal;
-  /** Called with each further piece of the reply; the pieces together are the reply. */
+  /** Called with each new piece of the reply; the pieces, joined, are the reply. */
   onToken?: (piece: string) => void;
 }
 
 export interface Generation {
   /** The model that wrote it. */
   modelId: string;
-  /** The adapter that it wrote with. */
+  /** The adapter it used. */
   adapterId?: string;
   text: string;
   /** Geometric mean probability of the reply's tokens before sampling changes, in [0, 1]; 0 when unknown. */
   confidence: number;
-  /** Tokens generated, the end mark not counted. */
+  /** Tokens generated, not counting the end-of-turn token. */
   tokensUsed: number;
   /** `length`: the reply was cut at `maxTokens` or at the end of the context. */
   finishReason: "stop" | "length";
   timings: Timings;
 }
 
-/** A prompt and the reply that was given to it. */
+/** A prompt and the reply that was really given. */
 export interface Sample {
   input: string;
   output: string;
 }
 
-/** How probable a reply is under the model: natural logarithm over its own tokens, end mark not counted. */
+/** How probable a reply is under the model: natural logarithm over its own tokens, without the end-of-turn token. */
 export interface Likelihood {
   tokens: number;
   logLikelihood: number;
 }
 
-/** A sample as token ids: what the model is asked, and what it should answer. */
+/** A sample as token ids. */
 export interface TokenizedSample {
   prompt: number[];
   reply: number[];
 }
 
-/** How busy an engine is. */
+/** How many requests an engine is running, and how many wait. */
 export interface EngineOccupancy {
   running: number;
   waiting: number;
@@ -110,10 +110,10 @@ export interface Engine extends AsyncDisposable {
   generate(request: GenerationRequest, options?: GenerationOptions): Promise<Generation>;
   /** How probable the model finds each sample's reply. */
   evaluate(request: EvaluationRequest, options?: { signal?: AbortSignal }): Promise<Likelihood[]>;
-  /** A sample as `generate` and `evaluate` see it: what is trained is what is asked. */
+  /** A sample's tokens exactly as `generate` and `evaluate` use them, so that training sees the same. */
   tokenize(sample: Sample): TokenizedSample;
-  /** Proves that an adapter can be served on the loaded model. Rejects with a ModelError that says why not. */
+  /** Checks that an adapter can be served on the loaded model. Rejects with a ModelError that says why not. */
   probeAdapter(adapter: AdapterFile): Promise<void>;
-  /** Lets go of an adapter that is served no more; requests in flight end on it. */
+  /** Unloads an adapter that is no longer served; requests in flight finish on it. */
   retireAdapter(adapterId: string): Promise<void>;
 }

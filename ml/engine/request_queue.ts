@@ -1,9 +1,9 @@
-/** Owns who may run now: a bounded first-come queue before a fixed number of places. */
+/** A bounded first-come, first-served queue in front of a fixed number of slots. */
 import { ApiError } from "../../lib/errors.ts";
 
-/** What a run took when nothing has run yet, for the first estimates. */
+/** The assumed duration of a run before any has been measured. */
 const FIRST_GUESS_MS = 2_000;
-/** Weight of the latest run in the running mean. */
+/** Weight of the latest run in the moving average. */
 const LATEST_WEIGHT = 0.2;
 const MAX_RETRY_AFTER_SECONDS = 60;
 
@@ -11,22 +11,22 @@ interface Waiter {
   admit: () => void;
 }
 
-export interface AdmissionOptions {
+export interface RequestQueueOptions {
   /** How many run at a time. */
   capacity: number;
   /** How many may wait. */
   queueLimit: number;
 }
 
-/** Lets `capacity` holders in at a time, in order of arrival. */
-export class Admission {
+/** Lets `capacity` requests run at a time, in order of arrival. */
+export class RequestQueue {
   readonly capacity: number;
   readonly #queueLimit: number;
   readonly #waiters = new Set<Waiter>();
   #running = 0;
   #meanMs = FIRST_GUESS_MS;
 
-  constructor(options: AdmissionOptions) {
+  constructor(options: RequestQueueOptions) {
     this.capacity = options.capacity;
     this.#queueLimit = options.queueLimit;
   }
@@ -40,11 +40,11 @@ export class Admission {
   }
 
   /**
-   * Waits for a place. The returned `Disposable` gives it back.
+   * Waits for a slot. Disposing the result releases it.
    *
    * @throws ApiError `queue_full` at once when too many wait; the signal's reason when it aborts first
    */
-  async enter(signal?: AbortSignal): Promise<Disposable> {
+  async acquire(signal?: AbortSignal): Promise<Disposable> {
     signal?.throwIfAborted();
     if (this.#running < this.capacity) this.#running++;
     else await this.#wait(signal);
@@ -55,7 +55,7 @@ export class Admission {
         if (!held) return;
         held = false;
         this.#meanMs += LATEST_WEIGHT * (performance.now() - startedAt - this.#meanMs);
-        this.#passOn();
+        this.#release();
       },
     };
   }
@@ -73,8 +73,8 @@ export class Admission {
     await promise.finally(() => signal?.removeEventListener("abort", onAbort));
   }
 
-  /** Hands a place that became free to whoever waits longest. */
-  #passOn(): void {
+  /** Gives a freed slot to the request that has waited longest. */
+  #release(): void {
     const [next] = this.#waiters;
     if (!next) {
       this.#running--;

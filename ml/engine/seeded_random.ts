@@ -1,4 +1,4 @@
-/** Owns the engine's random numbers: a small seeded generator, so that a seed gives the same reply anywhere. */
+/** A small seeded random number generator, so that a seed gives the same reply on any machine. */
 
 /** Mulberry32: numbers in [0, 1) from a 32-bit seed, in integer arithmetic only. */
 export function seededRandom(seed: number): () => number {
@@ -11,7 +11,7 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** A seed nobody chose. */
+/** A random seed. */
 export function randomSeed(): number {
   return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
 }

@@ -1,4 +1,4 @@
-/** Owns the contexts that serve adapters: few at a time, the least recently used idle one closed for another. */
+/** The contexts that serve adapters: a few at a time; the least recently used idle one is closed for the next. */
 import { Notifier, unlessAborted } from "../../../lib/async.ts";
 
 export interface AdapterContextsOptions<Adapter extends { id: string }, Context extends AsyncDisposable> {
@@ -7,7 +7,7 @@ export interface AdapterContextsOptions<Adapter extends { id: string }, Context 
   open: (adapter: Adapter) => Promise<Context>;
 }
 
-/** A context held for one run. Disposing gives it back. */
+/** A context held for one run. Disposing releases it. */
 export interface ContextLease<Context> extends Disposable {
   readonly context: Context;
 }
@@ -15,24 +15,24 @@ export interface ContextLease<Context> extends Disposable {
 interface Entry<Context> {
   context: Context;
   users: number;
-  /** It was taken out of service: whoever uses it last closes it. */
+  /** Out of service: its last user closes it. */
   retired: boolean;
   closed: PromiseWithResolvers<void>;
 }
 
 /**
- * Opens contexts as they are asked for. Whoever asks while all are in use waits for the first that is given back. An
- * adapter has one context at a time: two would share its weights, which go with the first that is closed.
+ * Opens contexts on demand. While all are in use, callers wait for the first one that is released. An adapter has one
+ * context at a time: two would share its weights, which are freed with the first one that is closed.
  */
 export class AdapterContexts<Adapter extends { id: string }, Context extends AsyncDisposable>
   implements AsyncDisposable {
   readonly #options: AdapterContextsOptions<Adapter, Context>;
-  /** By adapter, the least recently used one first. */
+  /** By adapter id, least recently used first. */
   readonly #open = new Map<string, Entry<Context>>();
   readonly #opening = new Map<string, Promise<Context>>();
-  /** By adapter, the end of a context that nobody gets any more. */
-  readonly #leaving = new Map<string, Promise<void>>();
-  /** Notifies when a context becomes idle or a place becomes free. */
+  /** By adapter id, contexts that are being closed. */
+  readonly #closing = new Map<string, Promise<void>>();
+  /** Notifies when a context becomes idle or a slot becomes free. */
   readonly #changes = new Notifier();
 
   constructor(options: AdapterContextsOptions<Adapter, Context>) {
@@ -40,29 +40,29 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
   }
 
   /**
-   * The context of an adapter, opened where it is not.
+   * Returns the context of an adapter, opening it if necessary.
    *
    * @throws what `open` throws; the signal's reason when that aborts first
    */
-  async take(adapter: Adapter, options: { signal?: AbortSignal } = {}): Promise<ContextLease<Context>> {
+  async acquire(adapter: Adapter, options: { signal?: AbortSignal } = {}): Promise<ContextLease<Context>> {
     const { signal } = options;
     for (;;) {
       signal?.throwIfAborted();
       const known = this.#open.get(adapter.id);
       if (known) return this.#lease(adapter.id, known);
-      const underWay = this.#leaving.get(adapter.id) ?? this.#opening.get(adapter.id);
-      if (underWay) await unlessAborted(underWay, signal);
-      else if (this.#hasRoom()) return await this.#begin(adapter);
+      const pending = this.#closing.get(adapter.id) ?? this.#opening.get(adapter.id);
+      if (pending) await unlessAborted(pending, signal);
+      else if (this.#hasRoom()) return await this.#openFor(adapter);
       else await unlessAborted(this.#changes.next, signal);
     }
   }
 
-  /** Takes an adapter out of service. Who uses its context now ends on it; nobody gets it again. */
+  /** Takes an adapter out of service. Current users finish on its context; no one else gets it. */
   async retire(adapterId: string): Promise<void> {
     await this.#opening.get(adapterId)?.catch(() => {});
     const entry = this.#open.get(adapterId);
     if (!entry) return;
-    this.#takeOut(adapterId, entry);
+    this.#withdraw(adapterId, entry);
     entry.retired = true;
     if (entry.users === 0) await this.#close(adapterId, entry);
     this.#changes.notify();
@@ -70,7 +70,7 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
 
   /** Closes all contexts; none may be in use. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.allSettled([...this.#opening.values(), ...this.#leaving.values()]);
+    await Promise.allSettled([...this.#opening.values(), ...this.#closing.values()]);
     const entries = [...this.#open.values()];
     this.#open.clear();
     for (const { context } of entries) await context[Symbol.asyncDispose]();
@@ -87,8 +87,8 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
     return undefined;
   }
 
-  /** Opens a context, closing an idle one before where all places are taken. */
-  async #begin(adapter: Adapter): Promise<ContextLease<Context>> {
+  /** Opens a context, closing an idle one first where the limit is reached. */
+  async #openFor(adapter: Adapter): Promise<ContextLease<Context>> {
     const opening = this.#replaceIdle(adapter);
     this.#opening.set(adapter.id, opening);
     try {
@@ -107,30 +107,30 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
     const id = this.#open.size + this.#opening.size < limit ? undefined : this.#idleId();
     const idle = id === undefined ? undefined : this.#open.get(id);
     if (id !== undefined && idle !== undefined) {
-      this.#takeOut(id, idle);
+      this.#withdraw(id, idle);
       await this.#close(id, idle);
     }
     return await open(adapter);
   }
 
-  /** Nobody gets a context any more, nor another one of its adapter until it is closed. */
-  #takeOut(id: string, { closed }: Entry<Context>): void {
+  /** Stops handing out a context; its adapter gets no other one until it is closed. */
+  #withdraw(id: string, { closed }: Entry<Context>): void {
     this.#open.delete(id);
-    this.#leaving.set(id, closed.promise);
+    this.#closing.set(id, closed.promise);
   }
 
   async #close(id: string, { context, closed }: Entry<Context>): Promise<void> {
     try {
       await context[Symbol.asyncDispose]();
     } finally {
-      this.#leaving.delete(id);
+      this.#closing.delete(id);
       closed.resolve();
     }
   }
 
   #lease(id: string, entry: Entry<Context>): ContextLease<Context> {
     entry.users++;
-    // The map's order is that of use.
+    // The map is ordered by last use.
     this.#open.delete(id);
     this.#open.set(id, entry);
     let held = true;
@@ -139,14 +139,14 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
       [Symbol.dispose]: () => {
         if (!held) return;
         held = false;
-        this.#giveBack(id, entry);
+        this.#release(id, entry);
       },
     };
   }
 
-  #giveBack(id: string, entry: Entry<Context>): void {
+  #release(id: string, entry: Entry<Context>): void {
     if (--entry.users > 0) return;
-    // The last run on a retired context has nothing to do with how its closing ends.
+    // How closing ends does not concern the last run on a retired context.
     if (entry.retired) void this.#close(id, entry).catch(() => {});
     this.#changes.notify();
   }

@@ -1,4 +1,4 @@
-/** Tests which contexts are open: shared while in use, few at a time, the least recently used one closed first. */
+/** Tests which contexts are open: shared while in use, a few at a time, least recently used closed first. */
 import assert from "node:assert/strict";
 import { AdapterContexts } from "./adapter_contexts.ts";
 
@@ -43,27 +43,27 @@ function open(
 
 Deno.test("a context is opened once, however many ask for it at the same time, and stays open", async () => {
   const { contexts, log } = open(2);
-  const leases = await Promise.all([1, 2, 3].map(() => contexts.take({ id: "a" })));
+  const leases = await Promise.all([1, 2, 3].map(() => contexts.acquire({ id: "a" })));
   for (const lease of leases) lease[Symbol.dispose]();
-  using again = await contexts.take({ id: "a" });
+  using again = await contexts.acquire({ id: "a" });
   assert.equal(again.context, leases[0]?.context);
   assert.deepEqual(log, ["open a"]);
 });
 
 Deno.test("the least recently used idle context makes room for another", async () => {
   const { contexts, log } = open(2);
-  for (const id of ["a", "b", "a", "c"]) (await contexts.take({ id }))[Symbol.dispose]();
+  for (const id of ["a", "b", "a", "c"]) (await contexts.acquire({ id }))[Symbol.dispose]();
   assert.deepEqual(log, ["open a", "open b", "close b", "open c"]);
-  using held = await contexts.take({ id: "a" });
-  (await contexts.take({ id: "d" }))[Symbol.dispose]();
+  using held = await contexts.acquire({ id: "a" });
+  (await contexts.acquire({ id: "d" }))[Symbol.dispose]();
   assert.equal(held.context.closed, false);
   assert.deepEqual(log.slice(4), ["close c", "open d"]);
 });
 
-Deno.test("whoever asks while all are in use waits for one that is given back", async () => {
+Deno.test("whoever asks while all are in use waits for the first one released", async () => {
   const { contexts, log } = open(1);
-  const first = await contexts.take({ id: "a" });
-  const waiting = ["b", "c"].map((id) => contexts.take({ id }));
+  const first = await contexts.acquire({ id: "a" });
+  const waiting = ["b", "c"].map((id) => contexts.acquire({ id }));
   first[Symbol.dispose]();
   first[Symbol.dispose]();
   const second = await Promise.race(waiting);
@@ -73,37 +73,37 @@ Deno.test("whoever asks while all are in use waits for one that is given back", 
   assert.deepEqual(log, ["open a", "close a", "open b", "close b", "open c"]);
 });
 
-Deno.test("waiting ends with the signal, and what was waited for is not disturbed", async () => {
+Deno.test("waiting ends with the signal and leaves the context in use alone", async () => {
   const { contexts, log } = open(1);
-  using held = await contexts.take({ id: "a" });
+  using held = await contexts.acquire({ id: "a" });
   const leaving = new AbortController();
-  const waiting = contexts.take({ id: "b" }, { signal: leaving.signal });
+  const waiting = contexts.acquire({ id: "b" }, { signal: leaving.signal });
   leaving.abort(new Error("gone"));
   await assert.rejects(waiting, /gone/);
   assert.equal(held.context.closed, false);
   assert.deepEqual(log, ["open a"]);
 });
 
-Deno.test("what cannot be opened fails for everyone who asks, and takes no place", async () => {
+Deno.test("a context that cannot be opened fails for every caller and takes no slot", async () => {
   const { contexts, broken } = open(1);
   broken.add("a");
-  const asked = await Promise.allSettled([1, 2].map(() => contexts.take({ id: "a" })));
+  const asked = await Promise.allSettled([1, 2].map(() => contexts.acquire({ id: "a" })));
   assert.deepEqual(asked.map(({ status }) => status), ["rejected", "rejected"]);
   broken.clear();
-  (await contexts.take({ id: "a" }))[Symbol.dispose]();
-  (await contexts.take({ id: "b" }))[Symbol.dispose]();
+  (await contexts.acquire({ id: "a" }))[Symbol.dispose]();
+  (await contexts.acquire({ id: "b" }))[Symbol.dispose]();
 });
 
-Deno.test("a retired context is closed by whoever uses it last, and is open to nobody else", async () => {
+Deno.test("a retired context is closed by its last user and given to no one else", async () => {
   const { contexts, log } = open(2);
-  const [first, second] = [await contexts.take({ id: "a" }), await contexts.take({ id: "a" })];
+  const [first, second] = [await contexts.acquire({ id: "a" }), await contexts.acquire({ id: "a" })];
   await contexts.retire("a");
   await contexts.retire("unknown");
   first[Symbol.dispose]();
   assert.equal(second.context.closed, false);
   second[Symbol.dispose]();
   assert.equal(second.context.closed, true);
-  (await contexts.take({ id: "b" }))[Symbol.dispose]();
+  (await contexts.acquire({ id: "b" }))[Symbol.dispose]();
   await contexts.retire("b");
   assert.deepEqual(log, ["open a", "close a", "open b", "close b"]);
 });
@@ -111,7 +111,7 @@ Deno.test("a retired context is closed by whoever uses it last, and is open to n
 Deno.test("an adapter that is retired while it is being opened serves the one request that asked", async () => {
   const hold = Promise.withResolvers<void>();
   const { contexts, log } = open(1, { opening: hold.promise });
-  const taking = contexts.take({ id: "a" });
+  const taking = contexts.acquire({ id: "a" });
   const retiring = contexts.retire("a");
   hold.resolve();
   const lease = await taking;
@@ -121,24 +121,24 @@ Deno.test("an adapter that is retired while it is being opened serves the one re
   assert.deepEqual(log, ["open a", "close a"]);
 });
 
-Deno.test("a retired adapter is opened anew only once its context is closed: both would share its weights", async () => {
+Deno.test("a retired adapter is opened again only once its context is closed: both would share its weights", async () => {
   const { contexts, log } = open(2);
-  const last = await contexts.take({ id: "a" });
+  const last = await contexts.acquire({ id: "a" });
   await contexts.retire("a");
-  const taking = contexts.take({ id: "a" });
-  (await contexts.take({ id: "b" }))[Symbol.dispose]();
+  const taking = contexts.acquire({ id: "a" });
+  (await contexts.acquire({ id: "b" }))[Symbol.dispose]();
   assert.deepEqual(log, ["open a", "open b"]);
   last[Symbol.dispose]();
   (await taking)[Symbol.dispose]();
   assert.deepEqual(log, ["open a", "open b", "close a", "open a"]);
 });
 
-Deno.test("an adapter whose context makes room is opened anew only once that is closed", async () => {
+Deno.test("an adapter whose context makes room is opened again only once that is closed", async () => {
   const closing = Promise.withResolvers<void>();
   const { contexts, log } = open(2, { closing: { a: closing.promise } });
-  for (const id of ["a", "b"]) (await contexts.take({ id }))[Symbol.dispose]();
-  const taking = ["c", "a"].map((id) => contexts.take({ id }));
-  // Many turns of the queue of promises: all that does not wait for the closing happens now.
+  for (const id of ["a", "b"]) (await contexts.acquire({ id }))[Symbol.dispose]();
+  const taking = ["c", "a"].map((id) => contexts.acquire({ id }));
+  // Enough microtask turns for everything that does not wait for the closing.
   for (let turn = 0; turn < 100; turn++) await Promise.resolve();
   closing.resolve();
   for (const lease of await Promise.all(taking)) lease[Symbol.dispose]();
@@ -147,7 +147,7 @@ Deno.test("an adapter whose context makes room is opened anew only once that is 
 
 Deno.test("disposing closes every context", async () => {
   const { contexts, log } = open(3);
-  for (const id of ["a", "b"]) (await contexts.take({ id }))[Symbol.dispose]();
+  for (const id of ["a", "b"]) (await contexts.acquire({ id }))[Symbol.dispose]();
   await contexts[Symbol.asyncDispose]();
   assert.deepEqual(log, ["open a", "open b", "close a", "close b"]);
 });

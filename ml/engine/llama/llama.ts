@@ -1,9 +1,9 @@
-/** Owns the engine on llama.cpp through node-llama-cpp: one model, several sequences evaluated in one batch. */
+/** The engine on llama.cpp through node-llama-cpp: one model, several sequences evaluated in one batch. */
 import type { Llama } from "node-llama-cpp";
 import { SerialExecutor } from "../../../lib/async.ts";
 import { ApiError, messageOf } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
-import { Admission } from "../request_queue.ts";
+import { RequestQueue } from "../request_queue.ts";
 import type {
   AdapterFile,
   Engine,
@@ -38,7 +38,7 @@ export interface LlamaEngineOptions {
   log: Logger;
 }
 
-/** llama.cpp's threads wait for one another spinning: one core is left to everything else. */
+/** llama.cpp's threads busy-wait for one another, so one core is left for everything else. */
 function defaultThreads(llama: Llama): number {
   return Math.max(1, llama.cpuMathCores - 1);
 }
@@ -47,7 +47,7 @@ function defaultThreads(llama: Llama): number {
 class LlamaEngine implements Engine {
   readonly #llama: Llama;
   readonly #options: LlamaEngineOptions;
-  readonly #admission: Admission;
+  readonly #queue: RequestQueue;
   /** Ends what is in flight when the engine is disposed. */
   readonly #closing = new AbortController();
   #loaded: LoadedModel | null = null;
@@ -56,7 +56,7 @@ class LlamaEngine implements Engine {
   constructor(llama: Llama, options: LlamaEngineOptions) {
     this.#llama = llama;
     this.#options = options;
-    this.#admission = new Admission({ capacity: options.sequences, queueLimit: options.queueLimit });
+    this.#queue = new RequestQueue({ capacity: options.sequences, queueLimit: options.queueLimit });
   }
 
   get modelId(): string | null {
@@ -64,7 +64,7 @@ class LlamaEngine implements Engine {
   }
 
   get occupancy(): EngineOccupancy {
-    const { running, waiting, capacity } = this.#admission;
+    const { running, waiting, capacity } = this.#queue;
     return { running, waiting, capacity };
   }
 
@@ -75,7 +75,7 @@ class LlamaEngine implements Engine {
   async generate(request: GenerationRequest, options: GenerationOptions = {}): Promise<Generation> {
     const signal = this.#untilClosing(options.signal);
     const arrivedAt = performance.now();
-    using _place = await this.#admission.enter(signal);
+    using _slot = await this.#queue.acquire(signal);
     const queueMs = Math.round((performance.now() - arrivedAt) * 10) / 10;
     const loaded = this.#model();
     using _use = loaded.use();
@@ -87,7 +87,7 @@ class LlamaEngine implements Engine {
 
   async evaluate(request: EvaluationRequest, options: { signal?: AbortSignal } = {}): Promise<Likelihood[]> {
     const signal = this.#untilClosing(options.signal);
-    using _place = await this.#admission.enter(signal);
+    using _slot = await this.#queue.acquire(signal);
     const loaded = this.#model();
     using _use = loaded.use();
     using lease = await serving(loaded, request.adapter, { signal });
@@ -137,14 +137,14 @@ class LlamaEngine implements Engine {
   }
 }
 
-/** Weights of another model would be changed at random. */
+/** An adapter makes no sense on the weights of another model. */
 function checkBase(adapter: AdapterFile, loaded: LoadedModel): void {
   if (adapter.baseModelId === loaded.id) return;
   const message = `The adapter ${adapter.id} is for ${adapter.baseModelId}, and ${loaded.id} is served`;
   throw new ApiError("conflict", message);
 }
 
-/** The model as a request wants it. */
+/** The model with the adapter that a request names, or without one. */
 async function serving(
   loaded: LoadedModel,
   adapter: AdapterFile | undefined,

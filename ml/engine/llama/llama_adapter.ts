@@ -1,10 +1,10 @@
-/** Owns adapters on a loaded model: the contexts that they answer in, and what llama.cpp keeps of them. */
+/** Adapters on a loaded model: their contexts, the check that one can be served, and freeing their memory. */
 import { resolve } from "node:path";
 import type { LlamaContext, LlamaModel, Token } from "node-llama-cpp";
 import { messageOf } from "../../../lib/errors.ts";
 import { ModelError } from "../../models/model_error.ts";
 import type { AdapterFile } from "../engine.ts";
-import { SequencePool } from "./sequence_pool.ts";
+import { SequencePool } from "./sequences.ts";
 
 export interface ContextSizes {
   /** Tokens one sequence can hold, prompt and reply together. */
@@ -14,7 +14,7 @@ export interface ContextSizes {
   threads: number;
 }
 
-/** Any token does: whether there are numbers does not depend on it. */
+/** Any token will do for the probe. */
 const PROBED_TOKEN = 1 as Token;
 const PROBE_SIZES = { contextSize: 256, sequences: 1, threads: 1 };
 const ALL_PROBABILITIES = { generateNext: { probabilities: true, options: { temperature: 0 } } } as const;
@@ -27,11 +27,11 @@ export interface AdapterContext extends AsyncDisposable {
 /**
  * Frees an adapter's weights.
  *
- * node-llama-cpp 3.21.1 keeps every adapter that was ever loaded with its model, by path, until the model itself goes
- * (`LlamaModel._loraAdapters`): 40 adapters of 3.7 MB held 200 MB. It offers no way to let go of one, hence the look
- * into its parts; where they are not as expected the memory comes back with the next model.
+ * node-llama-cpp 3.21.1 keeps every adapter that was ever loaded, by path, until the model itself is disposed
+ * (`LlamaModel._loraAdapters`): 40 adapters of 3.7 MB held 200 MB. It has no public way to free one, hence the access
+ * to a private field; if that is missing, the memory is freed with the model.
  */
-async function forgetWeights(model: LlamaModel, path: string): Promise<void> {
+async function freeWeights(model: LlamaModel, path: string): Promise<void> {
   const held: unknown = Reflect.get(model, "_loraAdapters");
   if (!(held instanceof Map)) return;
   const key = resolve(path);
@@ -52,7 +52,7 @@ async function createContext(
   return await model.createContext({
     ...sizes,
     lora: { adapters: [{ filePath: adapter.path, scale: 1 }] },
-    // It would try smaller contexts, whatever went wrong.
+    // The remedy would retry with smaller contexts, whatever went wrong.
     failedCreationRemedy: false,
   }).catch((error) => {
     throw new ModelError(`The adapter ${adapter.id} cannot be loaded on this model: ${messageOf(error)}`, {
@@ -62,9 +62,9 @@ async function createContext(
 }
 
 /**
- * Opens a context that answers with an adapter; the model's own context answers without it as before.
+ * Opens a context that answers with an adapter; the model's own context keeps answering without it.
  *
- * @throws ModelError with a sentence that says what is wrong
+ * @throws ModelError saying what is wrong
  */
 export async function openAdapterContext(
   model: LlamaModel,
@@ -75,15 +75,15 @@ export async function openAdapterContext(
     pool: new SequencePool(context),
     [Symbol.asyncDispose]: async () => {
       await context.dispose();
-      await forgetWeights(model, options.adapter.path);
+      await freeWeights(model, options.adapter.path);
     },
   };
 }
 
 /**
- * Proves that an adapter can be served: llama.cpp loads it, and the model with it answers with numbers.
+ * Checks that an adapter can be served: llama.cpp loads it, and the model then gives finite probabilities.
  *
- * @throws ModelError with a sentence that says what is wrong
+ * @throws ModelError saying what is wrong
  */
 export async function probeAdapter(model: LlamaModel, adapter: AdapterFile): Promise<void> {
   const context = await createContext(model, { adapter, ...PROBE_SIZES });
@@ -95,6 +95,6 @@ export async function probeAdapter(model: LlamaModel, adapter: AdapterFile): Pro
     }
   } finally {
     await context.dispose();
-    await forgetWeights(model, adapter.path);
+    await freeWeights(model, adapter.path);
   }
 }

@@ -1,4 +1,4 @@
-/** Tests adapters in the engine: what they change, whom they serve, and that they can be let go of. */
+/** Tests adapters in the engine: what they change, which requests they serve, and that they can be unloaded. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ApiError } from "../../../lib/errors.ts";

@@ -1,26 +1,26 @@
-/** Owns the evaluation of samples on a loaded model: how probable it finds a reply that was really given. */
+/** Evaluates samples on a loaded model: how probable it finds a reply that was really given. */
 import type { LlamaContextSequence, Token } from "node-llama-cpp";
 import { promptOfSampleInput } from "../../../contract/prompt.ts";
 import { ApiError } from "../../../lib/errors.ts";
-import { promptFormOf, replyTokens } from "../prompt/chat_prompt.ts";
+import { promptFormOf, replyTokens } from "../chat_prompt.ts";
 import type { Likelihood, Sample } from "../engine.ts";
-import { fitPrompt } from "../prompt/fit_prompt.ts";
+import { fitPrompt } from "../fit_prompt.ts";
 import type { ServedModel } from "./llama_model.ts";
-import { evaluatePrompt } from "./token_stream.ts";
+import { evaluatePrompt } from "./sequences.ts";
 
-/** All probabilities of a large vocabulary take megabytes for each token: so many tokens are looked at at once. */
-const TOKENS_AT_ONCE = 8;
-/** llama.cpp's greedy chain leaves the probabilities of the whole vocabulary as they are. */
+/** Tokens evaluated at a time: the probabilities of a large vocabulary take megabytes per token. */
+const CHUNK_TOKENS = 8;
+/** llama.cpp's greedy chain leaves the probabilities of the vocabulary unchanged. */
 const ALL_PROBABILITIES = { generateNext: { probabilities: true, options: { temperature: 0 } } } as const;
 
-/** A sample's tokens: the prompt through the model's template and cut to fit, and the reply. */
+/** A sample's tokens: the prompt, rendered through the model's template and shortened to fit, and the reply. */
 export interface SampleTokens {
   prompt: Token[];
   reply: Token[];
 }
 
 /**
- * Tokenises a sample as it is asked and answered.
+ * Tokenises a sample exactly as a prompt is rendered and a reply generated.
  *
  * @throws ApiError `validation_failed` when the reply alone does not fit the context
  */
@@ -54,7 +54,7 @@ export async function logProbabilities(
     options.signal?.throwIfAborted();
     const from = logs.length;
     const outputs = await sequence.controlledEvaluate(
-      inputs.slice(from, from + TOKENS_AT_ONCE).map((token) => [token, ALL_PROBABILITIES]),
+      inputs.slice(from, from + CHUNK_TOKENS).map((token) => [token, ALL_PROBABILITIES]),
     );
     outputs.forEach((output, index) => {
       const token = reply[from + index];
@@ -75,12 +75,12 @@ export async function evaluateSamples(
   const likelihoods: Likelihood[] = [];
   for (const sample of samples) {
     const tokens = sampleTokens(sample, loaded);
-    await using lease = loaded.pool.take(tokens.prompt);
+    await using lease = loaded.pool.acquire(tokens.prompt);
     try {
       const logs = await logProbabilities(lease.sequence, tokens, options);
       likelihoods.push({ tokens: logs.length, logLikelihood: logs.reduce((sum, log) => sum + log, 0) });
     } catch (error) {
-      if (!options.signal?.aborted) lease.spoil();
+      if (!options.signal?.aborted) lease.invalidate();
       throw error;
     }
   }

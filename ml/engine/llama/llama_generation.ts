@@ -1,23 +1,23 @@
-/** Owns one generation on a loaded model: prompt, tokens, stop, confidence, timings. */
+/** Generates one reply on a loaded model, with its confidence and timings. */
 import type { LlamaContextSequence, Token } from "node-llama-cpp";
 import type { Timings } from "../../../contract/ml.ts";
-import { promptFormOf, replyCleaner } from "../prompt/chat_prompt.ts";
+import { promptFormOf, replyCleaner } from "../chat_prompt.ts";
 import type { Generation, GenerationOptions, GenerationRequest } from "../engine.ts";
-import { fitPrompt } from "../prompt/fit_prompt.ts";
-import { GrowingReply } from "../reply/reply_builder.ts";
+import { fitPrompt } from "../fit_prompt.ts";
+import { ReplyBuilder } from "../reply_builder.ts";
 import type { ServedModel } from "./llama_model.ts";
 import { DEFAULT_MIN_P, DEFAULT_TOP_K, type SampledToken, type SamplingOptions } from "./sampling.ts";
 import { randomSeed, seededRandom } from "../seeded_random.ts";
-import { chooseTokens, evaluatePrompt } from "./token_stream.ts";
+import { chooseTokens, evaluatePrompt } from "./sequences.ts";
 
-/** A reply may claim at most this share of the context from the prompt. */
+/** At most this share of the context is reserved for the reply. */
 const MAX_REPLY_SHARE = 0.5;
 
-/** A generation with the tokens it was made of. */
+/** A generation and its tokens. */
 export interface DetailedGeneration extends Generation {
   /** The prompt as it was evaluated. */
   promptTokens: Token[];
-  /** The tokens that stand in the text, without end mark and stop string. */
+  /** The tokens that make up the text, without end-of-turn token and stop sequence. */
   replyTokens: SampledToken<Token>[];
 }
 
@@ -32,40 +32,43 @@ function samplingOf(request: GenerationRequest): Omit<SamplingOptions, "generate
   };
 }
 
-/** The geometric mean of probabilities; 0 for none, since a reply of nothing deserves no trust. */
+/** The geometric mean of probabilities; 0 for none: an empty reply deserves no confidence. */
 export function geometricMean(probabilities: readonly number[]): number {
   if (probabilities.length === 0) return 0;
   const sum = probabilities.reduce((total, probability) => total + Math.log(probability), 0);
   return Math.min(1, Math.exp(sum / probabilities.length));
 }
 
-/** Times of one generation, as `performance.now()` gives them. */
-interface Marks {
+/** Points in time of one generation, from `performance.now()`. */
+interface GenerationTimes {
   startedAt: number;
-  /** When the first token was there, and with it the prompt evaluated. */
+  /** When the first token arrived, and so the prompt was evaluated. */
   promptedAt: number;
   endedAt: number;
 }
 
-function timingsOf(marks: Marks, counts: { prompt: number; cached: number; generated: number }): Timings {
-  const generateMs = marks.endedAt - marks.promptedAt;
+function timingsOf(
+  times: GenerationTimes,
+  counts: { prompt: number; cached: number; generated: number },
+): Timings {
+  const generateMs = times.endedAt - times.promptedAt;
   const round = (value: number) => Math.round(value * 10) / 10;
   return {
     queue_ms: 0,
-    prompt_ms: round(marks.promptedAt - marks.startedAt),
+    prompt_ms: round(times.promptedAt - times.startedAt),
     prompt_tokens: counts.prompt,
     cached_tokens: counts.cached,
     generate_ms: round(generateMs),
-    // The first token comes with the prompt: the time was spent on the others.
+    // The first token comes with the prompt, so this time was spent on the others.
     tokens_per_second: counts.generated > 1 ? round((counts.generated - 1) * 1_000 / generateMs) : 0,
   };
 }
 
-/** Runs a generation on a sequence of its own. */
+/** Runs a generation on a sequence. */
 async function generateOn(
   sequence: LlamaContextSequence,
   tokens: Token[],
-  options: GenerationOptions & { request: GenerationRequest; reply: GrowingReply<Token> },
+  options: GenerationOptions & { request: GenerationRequest; reply: ReplyBuilder<Token> },
 ): Promise<Omit<DetailedGeneration, "modelId" | "adapterId" | "promptTokens">> {
   const { signal, request, reply } = options;
   const startedAt = performance.now();
@@ -112,18 +115,18 @@ export async function generateReply(
   const reserved = Math.min(request.maxTokens, Math.floor(contextSize * MAX_REPLY_SHARE));
   const maxTokens = form.transcript ? contextSize - reserved : contextSize - 1;
   const promptTokens = fitPrompt(form, model, { maxTokens });
-  const reply = new GrowingReply<Token>({
+  const reply = new ReplyBuilder<Token>({
     detokenize: (tokens, before) => model.detokenize(tokens, false, before),
     stop: request.stop,
     clean: replyCleaner(form),
     onToken: options.onToken,
   });
-  await using lease = loaded.pool.take(promptTokens, { conversationId: request.conversationId });
+  await using lease = loaded.pool.acquire(promptTokens, { conversationId: request.conversationId });
   try {
     const generation = await generateOn(lease.sequence, promptTokens, { ...options, request, reply });
     return { ...generation, modelId: loaded.id, adapterId: loaded.adapterId, promptTokens };
   } catch (error) {
-    if (!options.signal?.aborted) lease.spoil();
+    if (!options.signal?.aborted) lease.invalidate();
     throw error;
   }
 }

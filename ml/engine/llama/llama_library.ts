@@ -1,16 +1,16 @@
-/** Owns llama.cpp's library in this process: opened prebuilt, its log lines told, closed in bounded time. */
+/** Opens llama.cpp's prebuilt library in this process, logs its lines, and closes it in bounded time. */
 import { getLlama, type Llama, LlamaLogLevel } from "node-llama-cpp";
 import { messageOf } from "../../../lib/errors.ts";
 import { withDeadline } from "../../../lib/async.ts";
 import type { Logger } from "../../../lib/log.ts";
 
 /**
- * How long the library may take to close. A model that failed to load is not released before the collector finds
- * it, and the library waits for it: see `LlamaModel._create` of node-llama-cpp 3.21.1.
+ * How long the library may take to close. It waits for a model that failed to load, and that is only released by the
+ * garbage collector: see `LlamaModel._create` of node-llama-cpp 3.21.1.
  */
 const LIBRARY_CLOSE_MS = 1_000;
 
-/** llama.cpp's own lines, for debugging only: they name files and tensors. */
+/** llama.cpp's own log lines; they name files and tensors. */
 function logTo(log: Logger): (level: LlamaLogLevel, message: string) => void {
   return (level, message) => {
     const isFault = level === LlamaLogLevel.error || level === LlamaLogLevel.fatal;
@@ -35,7 +35,7 @@ export async function openLlama(options: { gpu: "auto" | "off"; log: Logger }): 
   }
 }
 
-/** Frees the library, without waiting for long. */
+/** Frees the library, without waiting long. */
 export async function closeLlama(llama: Llama): Promise<void> {
   await withDeadline(llama.dispose(), LIBRARY_CLOSE_MS);
 }

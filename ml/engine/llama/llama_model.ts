@@ -1,19 +1,19 @@
-/** Owns a model in memory: weights, context, chat template and sequences, and its orderly end. */
+/** A model in memory: weights, context, chat template, sequences and adapters. */
 import { JinjaTemplateChatWrapper, type Llama, type LlamaContext, type LlamaModel } from "node-llama-cpp";
 import { messageOf } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import { AdapterContexts } from "./adapter_contexts.ts";
 import type { AdapterFile, ModelFile } from "../engine.ts";
 import { type AdapterContext, type ContextSizes, openAdapterContext } from "./llama_adapter.ts";
-import { SequencePool } from "./sequence_pool.ts";
+import { SequencePool } from "./sequences.ts";
 
 export interface LlamaOptions extends ContextSizes {
-  /** How many adapters have a context of their own at a time, beside the model's. */
+  /** How many adapters have a context of their own at a time. */
   adapterContexts: number;
   log: Logger;
 }
 
-/** What a request is answered with: the model as it is, or with an adapter. */
+/** What answers a request: the model alone, or with an adapter. */
 export interface ServedModel {
   readonly id: string;
   readonly adapterId?: string;
@@ -24,7 +24,7 @@ export interface ServedModel {
   readonly contextSize: number;
 }
 
-/** A loaded model. `dispose` waits until nobody uses it. */
+/** A loaded model. Disposing waits for its users. */
 export class LoadedModel implements ServedModel, AsyncDisposable {
   readonly id: string;
   readonly model: LlamaModel;
@@ -36,20 +36,20 @@ export class LoadedModel implements ServedModel, AsyncDisposable {
   #users = 0;
   #idle = Promise.withResolvers<void>();
 
-  constructor(parts: {
+  constructor(dependencies: {
     id: string;
     model: LlamaModel;
     context: LlamaContext;
     template: JinjaTemplateChatWrapper | null;
     options: LlamaOptions;
   }) {
-    const { model, options: { sequences, threads, adapterContexts } } = parts;
-    this.id = parts.id;
+    const { model, options: { sequences, threads, adapterContexts } } = dependencies;
+    this.id = dependencies.id;
     this.model = model;
-    this.template = parts.template;
-    this.contextSize = parts.context.contextSize;
-    this.#context = parts.context;
-    this.pool = new SequencePool(parts.context);
+    this.template = dependencies.template;
+    this.contextSize = dependencies.context.contextSize;
+    this.#context = dependencies.context;
+    this.pool = new SequencePool(dependencies.context);
     const sizes = { contextSize: this.contextSize, sequences, threads };
     this.#adapters = new AdapterContexts({
       limit: adapterContexts,
@@ -58,7 +58,7 @@ export class LoadedModel implements ServedModel, AsyncDisposable {
     this.#idle.resolve();
   }
 
-  /** Keeps the model in memory until the returned `Disposable` is disposed. */
+  /** Keeps the model in memory until the result is disposed. */
   use(): Disposable {
     if (this.#users++ === 0) this.#idle = Promise.withResolvers();
     return {
@@ -69,7 +69,7 @@ export class LoadedModel implements ServedModel, AsyncDisposable {
   }
 
   /**
-   * The model with an adapter, or without one, for one run; disposing gives it back.
+   * The model with an adapter, or without one, for one run; disposing releases it.
    *
    * @throws Error when the adapter cannot be loaded; the signal's reason when that aborts first
    */
@@ -78,13 +78,13 @@ export class LoadedModel implements ServedModel, AsyncDisposable {
     options: { signal?: AbortSignal },
   ): Promise<{ served: ServedModel } & Disposable> {
     if (adapter === undefined) return { served: this, [Symbol.dispose]: () => {} };
-    const lease = await this.#adapters.take(adapter, options);
+    const lease = await this.#adapters.acquire(adapter, options);
     const { id, model, template, contextSize } = this;
     const served = { id, adapterId: adapter.id, model, template, contextSize, pool: lease.context.pool };
     return { served, [Symbol.dispose]: () => lease[Symbol.dispose]() };
   }
 
-  /** Closes an adapter's context once nobody uses it. */
+  /** Closes an adapter's context once it is idle. */
   retireAdapter(adapterId: string): Promise<void> {
     return this.#adapters.retire(adapterId);
   }
@@ -104,7 +104,7 @@ export function templateOf(model: LlamaModel, log: Logger): JinjaTemplateChatWra
   try {
     return new JinjaTemplateChatWrapper({ template, tokenizer: model.tokenizer, reasoning: false });
   } catch (error) {
-    log.warn("the model's chat template cannot be used; prompts are given as they are", {
+    log.warn("the model's chat template cannot be used; prompts are used without one", {
       reason: messageOf(error),
     });
     return null;
@@ -114,7 +114,7 @@ export function templateOf(model: LlamaModel, log: Logger): JinjaTemplateChatWra
 /**
  * Loads a GGUF file.
  *
- * @throws Error with a sentence that says what is wrong with the file
+ * @throws Error saying what is wrong with the file
  */
 export async function loadModel(llama: Llama, file: ModelFile, options: LlamaOptions): Promise<LoadedModel> {
   await Deno.stat(file.path).catch(() => {

@@ -63,7 +63,7 @@ engineTest("a repeat penalty lowers repetition", async ({ engine }) => {
   assert.ok(await distinct(1.5) > await distinct(1), "more different characters with the penalty");
 });
 
-engineTest("confidence is a probability, and 0 for a reply of nothing", async ({ engine }) => {
+engineTest("confidence is a probability, and 0 for an empty reply", async ({ engine }) => {
   const { confidence } = await engine.generate(request());
   assert.ok(confidence > 0 && confidence <= 1);
   const { text } = await engine.generate(request());
@@ -81,7 +81,7 @@ engineTest("the pieces of a reply, joined, are the reply", async ({ engine }) =>
   assert.ok(text.isWellFormed());
 });
 
-engineTest("a stop string that spans tokens ends the reply before it", async ({ engine }) => {
+engineTest("a stop sequence that spans tokens ends the reply before it", async ({ engine }) => {
   const pieces: string[] = [];
   const whole = await engine.generate(request({ maxTokens: 40 }), { onToken: (piece) => pieces.push(piece) });
   const at = whole.text.length >> 1;
@@ -102,14 +102,17 @@ engineTest("a reply ends at the token limit and at the end of the context", asyn
   assert.equal(long.timings.prompt_tokens + long.tokensUsed, 512);
 });
 
-engineTest("a reply ends at the model's own end mark, which is no part of it", async ({ engine }) => {
-  const wild = { temperature: 2, topP: 1, topK: 0, minP: 0, repeatPenalty: 1, maxTokens: 400 };
-  const replies: Generation[] = [];
-  for (let seed = 0; seed < 6; seed++) replies.push(await engine.generate(request({ ...wild, seed })));
-  const ended = replies.filter(({ finishReason }) => finishReason === "stop");
-  assert.ok(ended.length > 0, "none of the seeds brought an end mark");
-  assert.ok(ended.every(({ tokensUsed, text }) => tokensUsed < 400 && !text.includes("<|")));
-});
+engineTest(
+  "a reply ends at the model's own end-of-turn token, which is not part of it",
+  async ({ engine }) => {
+    const wild = { temperature: 2, topP: 1, topK: 0, minP: 0, repeatPenalty: 1, maxTokens: 400 };
+    const replies: Generation[] = [];
+    for (let seed = 0; seed < 6; seed++) replies.push(await engine.generate(request({ ...wild, seed })));
+    const ended = replies.filter(({ finishReason }) => finishReason === "stop");
+    assert.ok(ended.length > 0, "no seed produced an end-of-turn token");
+    assert.ok(ended.every(({ tokensUsed, text }) => tokensUsed < 400 && !text.includes("<|")));
+  },
+);
 
 engineTest("the next prompt of a conversation reuses what was evaluated", async ({ engine }) => {
   const first = await engine.generate(request({ conversationId: "c1" }));
@@ -126,7 +129,7 @@ engineTest("the next prompt of a conversation reuses what was evaluated", async 
   assert.ok(next.timings.cached_tokens < next.timings.prompt_tokens);
 });
 
-engineTest("an abort ends a generation at the next token and frees its place", async ({ engine }) => {
+engineTest("an abort ends a generation at the next token and frees its slot", async ({ engine }) => {
   const leaving = new AbortController();
   const reason = new Error("the client went away");
   let pieces = 0;
@@ -143,7 +146,7 @@ engineTest("an abort ends a generation at the next token and frees its place", a
   assert.equal(after.length, 2);
 });
 
-engineTest("requests beyond the places wait, and beyond the queue are refused", async ({ engine }) => {
+engineTest("requests beyond the capacity wait, and beyond the queue are refused", async ({ engine }) => {
   const running: Promise<Generation>[] = [];
   for (let seed = 0; seed < 6; seed++) running.push(engine.generate(request({ seed })));
   assert.deepEqual(engine.occupancy, { running: 2, waiting: 4, capacity: 2 });

@@ -1,17 +1,17 @@
-/** Owns samples as token ids without the model's weights: its vocabulary and its chat template, for training. */
+/** Tokenises training samples with a model's vocabulary and chat template, without loading its weights. */
 import { ApiError, messageOf } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
-import { endMarkTokens } from "../prompt/end_of_turn.ts";
+import { endOfTurnTokens } from "../chat_prompt.ts";
 import type { Sample, TokenizedSample } from "../engine.ts";
 import { sampleTokens } from "./llama_evaluation.ts";
 import { closeLlama, openLlama } from "./llama_library.ts";
 import { templateOf } from "./llama_model.ts";
 
-/** Writes samples as the engine asks and answers them. */
+/** Tokenises samples exactly as the engine does. */
 export interface SampleTokenizer extends AsyncDisposable {
   /**
-   * A sample of at most `maxTokens` tokens; its reply ends with the mark by which the model has to end it. A longer
-   * prompt loses its oldest turns, as when it is asked.
+   * A sample of at most `maxTokens` tokens; its reply includes the end-of-turn token. A longer prompt loses its oldest
+   * turns, as it does at generation.
    *
    * @returns null when the reply leaves no room for a prompt, or the prompt cannot be shortened
    */
@@ -21,7 +21,7 @@ export interface SampleTokenizer extends AsyncDisposable {
 /**
  * Opens a model's vocabulary and template.
  *
- * @throws Error with a sentence that says what is wrong with the file or the library
+ * @throws Error saying what is wrong with the file or the library
  */
 export async function openSampleTokenizer(
   modelPath: string,
@@ -35,7 +35,7 @@ export async function openSampleTokenizer(
     }),
   );
   const template = templateOf(model, log);
-  const endMark = endMarkTokens({ template, model });
+  const endOfTurn = endOfTurnTokens({ template, model });
   const owned = stack.move();
   return {
     tokenize(sample, { maxTokens }) {
@@ -43,9 +43,9 @@ export async function openSampleTokenizer(
         const { prompt, reply } = sampleTokens(sample, {
           model,
           template,
-          contextSize: maxTokens - endMark.length,
+          contextSize: maxTokens - endOfTurn.length,
         });
-        return { prompt, reply: [...reply, ...endMark] };
+        return { prompt, reply: [...reply, ...endOfTurn] };
       } catch (error) {
         if (error instanceof ApiError && error.code === "validation_failed") return null;
         throw error;

@@ -1,10 +1,10 @@
-/** Tests samples as token ids: the same as the engine asks, with the mark that ends a reply, cut to fit. */
+/** Tests samples as token ids: the same as the engine uses, ending with the end-of-turn token, shortened to fit. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type Llama, type LlamaModel, type Token } from "node-llama-cpp";
 import { buildTinyGguf } from "../../../tests/support/ml/tiny_gguf.ts";
 import { silentLogger, withTinyEngine } from "../../../tests/support/ml/tiny_gguf_engine.ts";
-import { endMarkTokens } from "../prompt/end_of_turn.ts";
+import { endOfTurnTokens } from "../chat_prompt.ts";
 import { closeLlama, openLlama } from "./llama_library.ts";
 import { templateOf } from "./llama_model.ts";
 import { openSampleTokenizer } from "./sample_tokenizer.ts";
@@ -19,7 +19,7 @@ const SAMPLES = [
 
 for (const chatTemplate of [undefined, null]) {
   const kind = chatTemplate === null ? "a base model" : "a chat model";
-  Deno.test(`a training sample is what ${kind} is asked and answers, and an end mark`, async () => {
+  Deno.test(`a training sample is what ${kind} is asked and answers, and an end-of-turn token`, async () => {
     await withTinyEngine({ gguf: { chatTemplate } }, async ({ engine, path }) => {
       await using tokenizer = await openSampleTokenizer(path, { log: silentLogger() });
       await using llama = await openLlama({ gpu: "off", log: silentLogger() });
@@ -68,14 +68,14 @@ Deno.test("a long conversation loses its oldest turns, never its newest nor the 
   });
 });
 
-Deno.test("a reply that leaves no room for its prompt is no sample", async () => {
+Deno.test("a reply that leaves no room for its prompt is not a sample", async () => {
   await withTokenizer((tokenizer) => {
     const output = "are you coming tonight? ".repeat(2_000);
     assert.equal(tokenizer.tokenize({ input: "hi", output }, { maxTokens: 512 }), null);
   });
 });
 
-async function endMarkOf(chatTemplate: string | null): Promise<string> {
+async function endOfTurnOf(chatTemplate: string | null): Promise<string> {
   const dir = await Deno.makeTempDir();
   let llama: Llama | undefined;
   let model: LlamaModel | undefined;
@@ -83,7 +83,7 @@ async function endMarkOf(chatTemplate: string | null): Promise<string> {
     const path = await buildTinyGguf({ path: join(dir, "tiny.gguf"), chatTemplate });
     llama = await openLlama({ gpu: "off", log: silentLogger() });
     model = await llama.loadModel({ modelPath: path, vocabOnly: true });
-    const mark = endMarkTokens({ model, template: templateOf(model, silentLogger()) });
+    const mark = endOfTurnTokens({ model, template: templateOf(model, silentLogger()) });
     return model.detokenize(mark, true);
   } finally {
     await model?.dispose();
@@ -92,12 +92,12 @@ async function endMarkOf(chatTemplate: string | null): Promise<string> {
   }
 }
 
-Deno.test("the end mark is the one that the model's own template puts after an answer", async () => {
+Deno.test("the end-of-turn token is the one that the model's own template puts after a reply", async () => {
   const withMark = (mark: string) =>
     "{% for m in messages %}{{ m['role'] + ': ' + m['content'] }}" +
     `{% if m['role'] == 'assistant' %}${mark}{% endif %}\n{% endfor %}` +
     "{% if add_generation_prompt %}assistant: {% endif %}";
-  assert.equal(await endMarkOf(withMark("<|endoftext|>")), "<|endoftext|>");
-  assert.equal(await endMarkOf(withMark("<|im_end|>")), "<|im_end|>");
-  assert.equal(await endMarkOf(withMark("")), "<|im_end|>", "the file's own where the template has none");
+  assert.equal(await endOfTurnOf(withMark("<|endoftext|>")), "<|endoftext|>");
+  assert.equal(await endOfTurnOf(withMark("<|im_end|>")), "<|im_end|>");
+  assert.equal(await endOfTurnOf(withMark("")), "<|im_end|>", "the file's own where the template has none");
 });

@@ -1,11 +1,11 @@
 /**
- * Owns the choice of the next token from the model's own probabilities.
+ * Samples the next token from the model's own probabilities.
  *
- * The choice is made here and not by llama.cpp's sampler chain because the chain tells a token's probability
- * only after it has changed it; `confidence` needs it as the model gave it.
+ * This is done here and not by llama.cpp's sampler chain because the chain reports a token's probability only after
+ * changing it; `confidence` needs the original.
  */
 
-/** Tokens less probable than this share of the best one are not considered: together they weigh about 0.1 %. */
+/** Tokens less probable than this share of the best one are ignored: together they weigh about 0.1 %. */
 export const PROBABILITY_FLOOR = 1e-6;
 
 /** How many of the latest generated tokens a repeat penalty looks at: llama.cpp's `penalty_last_n`. */
@@ -21,7 +21,7 @@ export interface SamplingOptions {
   topK: number;
   minP: number;
   repeatPenalty: number;
-  /** Tokens generated so far; the last ones are penalised. */
+  /** Tokens generated so far; the latest ones are penalised. */
   generated: readonly number[];
   /** Numbers in [0, 1); not drawn at temperature 0. */
   random: () => number;
@@ -29,7 +29,7 @@ export interface SamplingOptions {
 
 export interface SampledToken<Id extends number = number> {
   token: Id;
-  /** As the model gave it, before any setting changed it. */
+  /** From the model, before any setting changed it. */
   probability: number;
 }
 
@@ -41,15 +41,15 @@ interface Candidate<Id extends number> extends SampledToken<Id> {
 /**
  * Lowers a repeated token's weight as llama.cpp does: its logit is divided by the penalty.
  *
- * Raw logits are not visible here, and the division depends on where zero lies. Zero is put at the floor, so
- * the best token's logit is 13.8, which is near what language models give theirs.
+ * Raw logits are not available here, and the division depends on where zero lies. Zero is placed at the floor, so the
+ * best token's logit is 13.8, close to what language models produce.
  */
 function penalised(probability: number, best: number, penalty: number): number {
   const logit = Math.max(0, Math.log(probability / best) - Math.log(PROBABILITY_FLOOR));
   return best * PROBABILITY_FLOOR * Math.exp(logit / penalty);
 }
 
-/** The most probable tokens, best first; as many as top-k can still keep after penalties have moved some down. */
+/** The most probable tokens, best first: as many as top-k may keep once penalties have moved some down. */
 function candidatesOf<Id extends number>(
   probabilities: ReadonlyMap<Id, number>,
   options: SamplingOptions,

@@ -1,4 +1,4 @@
-/** Tests the choice of tokens: each setting by itself, and the frequencies that a temperature promises. */
+/** Tests sampling: each setting by itself, and the frequencies that a temperature implies. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { PROBABILITY_FLOOR, sampleToken, type SamplingOptions } from "./sampling.ts";
@@ -58,7 +58,7 @@ Deno.test("a temperature raises probabilities to its inverse", () => {
   assertNear(seen.get(11), 0.09 / sum);
 });
 
-Deno.test("top-k, top-p and min-p keep what their definitions say, and shares among the kept stay", () => {
+Deno.test("top-k, top-p and min-p keep what their definitions say, and the rest keep their proportions", () => {
   const probabilities = distribution(0.5, 0.25, 0.15, 0.1);
   const kept = (options: Partial<SamplingOptions>) =>
     [...frequencies(options, probabilities).keys()].toSorted();

@@ -1,4 +1,4 @@
-/** Tests the engine on the real small model: its template, its end marks, its numbers. */
+/** Tests the engine on the real small model: its template, its end-of-turn token, its numbers. */
 import assert from "node:assert/strict";
 import { fetchSmallModel } from "../../../tests/support/ml/small_model.ts";
 import { silentLogger } from "../../../tests/support/ml/tiny_gguf_engine.ts";
@@ -50,7 +50,7 @@ Deno.test("confidence agrees with the evaluation of the same reply", async () =>
       const reply = await engine.generate(request(settings));
       const [likelihood] = await engine.evaluate({ samples: [{ input: PROMPT, output: reply.text }] });
       assert.ok(likelihood && reply.finishReason === "stop");
-      // Text is tokenised anew for the evaluation, which must give the same tokens to be comparable.
+      // The evaluation tokenises the text again; the figures compare only if it gets the same tokens.
       assert.equal(likelihood.tokens, reply.tokensUsed);
       const evaluated = Math.exp(likelihood.logLikelihood / likelihood.tokens);
       const difference = Math.abs(reply.confidence - evaluated) / evaluated;

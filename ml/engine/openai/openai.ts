@@ -1,6 +1,6 @@
-/** Owns the engine on an OpenAI-compatible server: vLLM, llama-server, Ollama; the way past one machine. */
+/** The engine on an OpenAI-compatible server, such as vLLM, llama-server or Ollama. */
 import { ApiError } from "../../../lib/errors.ts";
-import { Admission } from "../request_queue.ts";
+import { RequestQueue } from "../request_queue.ts";
 import type {
   Engine,
   EngineOccupancy,
@@ -24,12 +24,12 @@ export interface OpenAiEngineOptions {
   queueLimit: number;
 }
 
-/** An engine that can tell which models its server offers. */
+/** An engine that can list the models of its server. */
 export interface RemoteEngine extends Engine {
   listModels(): Promise<string[]>;
 }
 
-/** Sends a request to the server and returns an answer that is no refusal. */
+/** Sends a request to the server and returns its successful response. */
 type Send = (path: string, init: RequestInit) => Promise<Response>;
 
 const RETRY_AFTER_SECONDS = 10;
@@ -41,7 +41,7 @@ function unavailable(message: string, cause?: unknown): ApiError {
   return new ApiError("ml_unavailable", message, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
 }
 
-/** What a refusal means to our own client; the server's words may quote the prompt and stay out. */
+/** A refusal as our own error. The server's words may quote the prompt and are left out. */
 function refusalOf(response: Response): ApiError {
   const { status } = response;
   if (status === 404) return new ApiError("model_not_loaded", "The model server does not have the model");
@@ -78,14 +78,14 @@ function createSend({ url, token }: OpenAiEngineOptions): Send {
 /** See {@linkcode Engine}. Made by {@linkcode createOpenAiEngine}. */
 class OpenAiEngine implements RemoteEngine {
   readonly #send: Send;
-  readonly #admission: Admission;
+  readonly #queue: RequestQueue;
   /** Ends what is in flight when the engine is disposed. */
   readonly #closing = new AbortController();
   #modelId: string | null = null;
 
   constructor(options: OpenAiEngineOptions) {
     this.#send = createSend(options);
-    this.#admission = new Admission(options);
+    this.#queue = new RequestQueue(options);
   }
 
   get modelId(): string | null {
@@ -93,7 +93,7 @@ class OpenAiEngine implements RemoteEngine {
   }
 
   get occupancy(): EngineOccupancy {
-    const { running, waiting, capacity } = this.#admission;
+    const { running, waiting, capacity } = this.#queue;
     return { running, waiting, capacity };
   }
 
@@ -119,7 +119,7 @@ class OpenAiEngine implements RemoteEngine {
     const closing = this.#closing.signal;
     const signal = options.signal ? AbortSignal.any([options.signal, closing]) : closing;
     const arrivedAt = performance.now();
-    using _place = await this.#admission.enter(signal);
+    using _slot = await this.#queue.acquire(signal);
     const queueMs = performance.now() - arrivedAt;
     if (this.#modelId === null) {
       throw new ApiError("model_not_loaded", "No model is chosen; /health says why");

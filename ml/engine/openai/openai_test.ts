@@ -144,7 +144,7 @@ Deno.test("a text that is no transcript goes out as it is", async () => {
   });
 });
 
-Deno.test("stop strings are watched here too, and end the request to the server", async () => {
+Deno.test("stop sequences are checked here too, and end the request to the server", async () => {
   const gone = Promise.withResolvers<void>();
   const endless = () => {
     const encoder = new TextEncoder();

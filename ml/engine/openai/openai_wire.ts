@@ -1,16 +1,16 @@
-/** Owns the OpenAI wire format as far as the engine speaks it: requests, streamed answers, the list of models. */
+/** The parts of the OpenAI wire format that the engine uses: requests, streamed responses, the list of models. */
 import { parseTranscript, type Transcript } from "../../../contract/prompt.ts";
 import { z } from "../../../deps.ts";
 import { serverSentEventsOf } from "../../../lib/http/client.ts";
-import { mergeNeighbours } from "../prompt/chat_prompt.ts";
+import { mergeNeighbours } from "../chat_prompt.ts";
 import type { GenerationRequest } from "../engine.ts";
 
-/** OpenAI's own API takes at most this many; the engine watches for all of them itself. */
+/** OpenAI's own API takes at most this many; the engine checks for all of them itself. */
 const MAX_STOP_STRINGS = 4;
 
 const finishReasonSchema = z.string().nullish();
 
-/** One event of a streamed answer; servers differ in what they leave out. */
+/** One event of a streamed response; servers differ in what they leave out. */
 const chunkSchema = z.object({
   choices: z.array(z.object({
     delta: z.object({ content: z.string().nullish() }).optional(),
@@ -54,7 +54,7 @@ function messagesOf({ system, turns }: Transcript): { role: string; content: str
 }
 
 /**
- * A request as OpenAI's API takes it, with the fields of its relatives beside.
+ * A request as OpenAI's API takes it, plus the fields of compatible servers.
  *
  * `top_k`, `min_p` and the repeat penalty are known to llama-server, vLLM and others under these names.
  */
@@ -98,7 +98,7 @@ function pieceOf(data: string): RemotePiece {
   };
 }
 
-/** The pieces of a streamed answer, until the server says it is done. */
+/** The pieces of a streamed response, until the server says it is done. */
 export async function* readRemotePieces(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): AsyncGenerator<RemotePiece> {

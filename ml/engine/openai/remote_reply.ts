@@ -1,13 +1,13 @@
-/** Owns a reply that another server writes, while it grows: text, stop strings, confidence, timings. */
+/** Builds a reply from the pieces that a remote server streams: text, confidence, timings. */
 import type { Generation, GenerationOptions, GenerationRequest } from "../engine.ts";
 import type { RemotePiece } from "./openai_wire.ts";
-import { ReplyText } from "../reply/stop_sequence_filter.ts";
+import { StopSequenceFilter } from "../reply_builder.ts";
 
-/** A reply as the server's pieces make it. */
+/** Collects the pieces of one reply. */
 export class RemoteReply {
-  readonly #text: ReplyText;
+  readonly #text: StopSequenceFilter;
   readonly #onToken?: (piece: string) => void;
-  /** Each token's log-probability with the length of the raw text before its piece. */
+  /** Each token's log-probability with the length of the text before its piece. */
   readonly #scores: { logProbability: number; from: number }[] = [];
   readonly #startedAt = performance.now();
   #firstAt: number | null = null;
@@ -15,18 +15,18 @@ export class RemoteReply {
   #last: Pick<RemotePiece, "finishReason" | "usage"> = { finishReason: null, usage: null };
 
   constructor(request: GenerationRequest, options: GenerationOptions) {
-    this.#text = new ReplyText({ stop: request.stop });
+    this.#text = new StopSequenceFilter({ stop: request.stop });
     this.#onToken = options.onToken;
   }
 
-  /** Adds a piece. Returns whether a stop string is complete. */
+  /** Adds a piece. Returns whether a stop sequence is complete. */
   add(piece: RemotePiece): boolean {
     const from = this.#text.rawLength;
     this.#scores.push(...piece.logProbabilities.map((logProbability) => ({ logProbability, from })));
     if (piece.text !== "") {
       this.#firstAt ??= performance.now();
       this.#pieces++;
-      this.#show(this.#text.push(piece.text));
+      this.#emit(this.#text.push(piece.text));
     }
     this.#last = {
       finishReason: piece.finishReason ?? this.#last.finishReason,
@@ -36,7 +36,7 @@ export class RemoteReply {
   }
 
   end(modelId: string): Generation {
-    this.#show(this.#text.end());
+    this.#emit(this.#text.end());
     const { finishReason, usage } = this.#last;
     const tokensUsed = usage?.generatedTokens ?? (this.#scores.length || this.#pieces);
     const isCut = finishReason === "length" && this.#text.stoppedAt === null;
@@ -50,7 +50,7 @@ export class RemoteReply {
     };
   }
 
-  #show(text: string): void {
+  #emit(text: string): void {
     if (text !== "") this.#onToken?.(text);
   }
 

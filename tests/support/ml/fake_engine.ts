@@ -1,7 +1,7 @@
-/** Owns an engine without a model, for tests of what stands around one: equal requests give equal replies. */
+/** An engine without a model, for tests of the code around it: equal requests give equal replies. */
 import { createHash } from "node:crypto";
 import { ApiError } from "../../../lib/errors.ts";
-import { Admission } from "../../../ml/engine/request_queue.ts";
+import { RequestQueue } from "../../../ml/engine/request_queue.ts";
 import type { Engine, GenerationRequest } from "../../../ml/engine/engine.ts";
 
 export interface FakeEngineOptions {
@@ -9,7 +9,7 @@ export interface FakeEngineOptions {
   forTests: boolean;
   capacity?: number;
   queueLimit?: number;
-  /** Awaited before each word, so that a test can hold a generation. */
+  /** Awaited before each word, so that a test can pause a generation. */
   beforeWord?: (index: number) => Promise<void> | void;
 }
 
@@ -29,7 +29,7 @@ const WORDS = [
 ];
 const REPLY_WORDS = 6;
 
-/** Words that depend on nothing but what shapes a reply. */
+/** Words that depend only on what shapes a reply. */
 function wordsOf({ prompt, temperature, seed }: GenerationRequest): string[] {
   const digest = createHash("sha256").update(JSON.stringify([prompt, temperature, seed ?? 0])).digest();
   return Array.from({ length: REPLY_WORDS }, (_, index) => WORDS[(digest[index] ?? 0) % WORDS.length] ?? "");
@@ -38,18 +38,18 @@ function wordsOf({ prompt, temperature, seed }: GenerationRequest): string[] {
 /**
  * Makes the engine.
  *
- * @throws TypeError unless told that this is a test
+ * @throws TypeError unless `forTests` is set
  */
 export function createFakeEngine(options: FakeEngineOptions): Engine {
   if (options.forTests !== true) throw new TypeError("The fake engine is for tests only: set ENGINE=llama");
-  const admission = new Admission({ capacity: options.capacity ?? 1, queueLimit: options.queueLimit ?? 8 });
+  const queue = new RequestQueue({ capacity: options.capacity ?? 1, queueLimit: options.queueLimit ?? 8 });
   let modelId: string | null = null;
   return {
     get modelId() {
       return modelId;
     },
     get occupancy() {
-      const { running, waiting, capacity } = admission;
+      const { running, waiting, capacity } = queue;
       return { running, waiting, capacity };
     },
     load({ id }) {
@@ -57,7 +57,7 @@ export function createFakeEngine(options: FakeEngineOptions): Engine {
       return Promise.resolve();
     },
     async generate(request, { signal, onToken } = {}) {
-      using _place = await admission.enter(signal);
+      using _slot = await queue.acquire(signal);
       if (modelId === null) throw new ApiError("model_not_loaded", "No model is loaded");
       const words = wordsOf(request).slice(0, request.maxTokens);
       for (const [index, word] of words.entries()) {

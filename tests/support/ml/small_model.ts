@@ -5,7 +5,7 @@ import { type ResolvedModel, resolveModel } from "../../../ml/models/resolve_mod
 import { createLogger } from "../../../lib/log.ts";
 
 /** Where the model lies after its first use; git ignores the folder. */
-export const TEST_MODELS_DIR = fileURLToPath(new URL("../../data/models", import.meta.url));
+export const TEST_MODELS_DIR = fileURLToPath(new URL("../../../data/models", import.meta.url));
 
 /** The small model's file. */
 export async function fetchSmallModel(): Promise<ResolvedModel> {

@@ -1,7 +1,7 @@
-/** Tests tokens that carry parts of characters: text comes in whole ones. */
+/** Tests tokens that hold parts of characters: text is emitted in whole characters. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { TokenText } from "./streaming_detokenizer.ts";
+import { StreamingDetokenizer } from "./reply_builder.ts";
 
 /** A tokenizer whose tokens are bytes. */
 function bytesToText(tokens: readonly number[]): string {
@@ -9,13 +9,13 @@ function bytesToText(tokens: readonly number[]): string {
 }
 
 function spell(bytes: Uint8Array): { pieces: string[]; text: string } {
-  const text = new TokenText(bytesToText);
+  const text = new StreamingDetokenizer(bytesToText);
   const pieces = [...bytes].map((byte) => text.push(byte));
   pieces.push(text.end());
   return { pieces, text: pieces.join("") };
 }
 
-Deno.test("a character shows when its last byte is there", () => {
+Deno.test("a character is emitted with its last byte", () => {
   assert.deepEqual(spell(new TextEncoder().encode("a😀é")).pieces, ["a", "", "", "", "😀", "", "é", ""]);
 });
 
@@ -25,13 +25,13 @@ Deno.test("any text made of one-byte tokens comes out as it was", () => {
   }));
 });
 
-Deno.test("a character that is never finished is left out", () => {
+Deno.test("an incomplete last character is dropped", () => {
   const bytes = new TextEncoder().encode("ok 😀");
   assert.equal(spell(bytes.subarray(0, -1)).text, "ok ");
 });
 
-Deno.test("bytes that are no character do not hold up the text after them", () => {
-  const text = new TokenText(bytesToText);
+Deno.test("invalid bytes do not block the text after them", () => {
+  const text = new StreamingDetokenizer(bytesToText);
   const pieces = [0xff, 0xff, 0xff, 0xff, 0x61].map((byte) => text.push(byte));
   assert.equal(pieces.at(-1), "a");
 });

@@ -1,7 +1,7 @@
-/** Tests growing text: however it is cut into pieces, what is shown is the reply, and stop strings end it. */
+/** Tests stop sequences and trimming: the emitted text is the reply, however the input is split. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ReplyText } from "./stop_sequence_filter.ts";
+import { StopSequenceFilter } from "./reply_builder.ts";
 
 const STOP = ["\nThem:", "\nMe:", "END"];
 
@@ -12,7 +12,7 @@ interface Shown {
 }
 
 function grow(pieces: string[], stop: readonly string[] = STOP): Shown {
-  const reply = new ReplyText({ stop });
+  const reply = new StopSequenceFilter({ stop });
   let shown = "";
   for (const piece of pieces) shown += reply.push(piece);
   shown += reply.end();
@@ -23,30 +23,30 @@ Deno.test("white space at both ends is not part of a reply", () => {
   assert.equal(grow([" ", "\n", " hello", " ", "there", " \n "]).text, "hello there");
 });
 
-Deno.test("a stop string ends the reply, also when it comes in pieces", () => {
+Deno.test("a stop sequence ends the reply, even when it arrives in pieces", () => {
   assert.deepEqual(grow(["ok", "\n", "Th", "em", ": hi"]), { shown: "ok", text: "ok", stoppedAt: 2 });
   assert.equal(grow(["ok\nThen what"]).text, "ok\nThen what");
   assert.equal(grow(["ok\nTh"]).text, "ok\nTh");
   assert.equal(grow(["EN", "D"]).text, "");
 });
 
-Deno.test("of two stop strings the earlier one counts", () => {
+Deno.test("of two stop sequences the earlier one counts", () => {
   assert.equal(grow(["a\nMe: b\nThem: c"]).text, "a");
 });
 
-Deno.test("what may begin a stop string is held back until it is decided", () => {
-  const reply = new ReplyText({ stop: ["\nMe:"] });
+Deno.test("a partial stop sequence is buffered until it is decided", () => {
+  const reply = new StopSequenceFilter({ stop: ["\nMe:"] });
   assert.equal(reply.push("fine\nM"), "fine");
   assert.equal(reply.push("aybe"), "\nMaybe");
 });
 
-Deno.test("a cleaner sees runs of white space whole", () => {
-  const reply = new ReplyText({ stop: STOP, clean: (text) => text.replaceAll("\n  ", "\n") });
+Deno.test("a cleaner sees complete runs of white space", () => {
+  const reply = new StopSequenceFilter({ stop: STOP, clean: (text) => text.replaceAll("\n  ", "\n") });
   const shown = ["one", "\n", " ", " two", "\n  th", "ree"].map((piece) => reply.push(piece)).join("");
   assert.equal(shown + reply.end(), "one\ntwo\nthree");
 });
 
-Deno.test("the shown pieces are the same text, however the reply was cut", () => {
+Deno.test("the emitted text is the same, however the reply was split", () => {
   const word = fc.constantFrom("a", " ", "\n", "\nT", "hem:", "\nMe", ":", "E", "N", "D", "😀", "é");
   fc.assert(fc.property(fc.array(word, { maxLength: 30 }), (pieces) => {
     const whole = grow([pieces.join("")]);

@@ -1,10 +1,10 @@
-/** Owns what happens to a prompt that is longer than the context: the oldest turns go, the newest stays. */
+/** Shortens a prompt to fit the context: the oldest turns are dropped, the newest stays. */
 import type { LlamaModel, Token } from "node-llama-cpp";
-import type { Transcript } from "../../../contract/prompt.ts";
-import { type ApiError, invalidRequest } from "../../../lib/errors.ts";
+import type { Transcript } from "../../contract/prompt.ts";
+import { type ApiError, invalidRequest } from "../../lib/errors.ts";
 import { type PromptForm, promptTokens, withTranscript } from "./chat_prompt.ts";
 
-/** Text beyond this many characters per token of context cannot fit and is not worth tokenising. */
+/** Text with more characters per token of context than this cannot fit and is not worth tokenising. */
 const MAX_CHARACTERS_PER_TOKEN = 16;
 
 /** One way to shorten a transcript, more with each step. */
@@ -14,7 +14,7 @@ interface Shortening {
   apply: (step: number) => Transcript;
 }
 
-/** The smallest whole number from `low` to `high` that passes a monotonous test; `high` when none below does. */
+/** Binary search: the smallest integer from `low` to `high` that passes a monotonic test, or `high`. */
 function smallest(range: { low: number; high: number }, passes: (value: number) => boolean): number {
   let { low, high } = range;
   while (low < high) {
@@ -25,19 +25,19 @@ function smallest(range: { low: number; high: number }, passes: (value: number) 
   return low;
 }
 
-/** Moves a cut past the second half of a surrogate pair. */
+/** Moves a cut that would split a surrogate pair behind it. */
 function characterStart(text: string, index: number): number {
   const code = text.charCodeAt(index);
   return code >= 0xdc00 && code <= 0xdfff ? index + 1 : index;
 }
 
-/** How many of the oldest turns are out of reach by their length alone. */
-function hopelessTurns(turns: Transcript["turns"], maxCharacters: number): number {
+/** How many of the oldest turns cannot fit by their length alone. */
+function excessTurns(turns: Transcript["turns"], maxCharacters: number): number {
   let rest = maxCharacters;
   return turns.findLastIndex((turn) => (rest -= turn.text.length) < 0) + 1;
 }
 
-/** What is given up, in this order: the oldest turns, the beginning of the newest, the end of the system line. */
+/** What is cut, in this order: the oldest turns, the start of the newest, the end of the system line. */
 function shortenings({ system, turns }: Transcript, maxCharacters: number): Shortening[] {
   const lastTurn = Math.max(0, turns.length - 1);
   const newest = turns.slice(-1);
@@ -46,7 +46,7 @@ function shortenings({ system, turns }: Transcript, maxCharacters: number): Shor
   const newestFrom = (start: number) =>
     newest.map((turn) => ({ ...turn, text: turn.text.slice(characterStart(turn.text, start)) }));
   return [{
-    firstStep: Math.min(hopelessTurns(turns, maxCharacters), lastTurn),
+    firstStep: Math.min(excessTurns(turns, maxCharacters), lastTurn),
     lastStep: lastTurn,
     apply: (dropped) => ({ system, turns: turns.slice(dropped) }),
   }, {

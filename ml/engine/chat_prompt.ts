@@ -1,10 +1,14 @@
-/** Owns the one rendering of a prompt: a transcript through the model's own chat template, other text as it is. */
+/** Renders prompts through the model's own chat template, and knows which tokens end a reply. */
 import type { ChatHistoryItem, JinjaTemplateChatWrapper, LlamaModel, Token } from "node-llama-cpp";
-import { formatTranscript, parseTranscript, type Transcript, type Turn } from "../../../contract/prompt.ts";
+import { DEFAULT_STOP } from "../../contract/ml.ts";
+import { formatTranscript, parseTranscript, type Transcript, type Turn } from "../../contract/prompt.ts";
 
-/** A prompt as it will be given to a model. */
+/** Stands for any reply where only what surrounds it matters. */
+const REPLY_PLACEHOLDER = "k";
+
+/** A prompt as it is given to a model. */
 export interface PromptForm {
-  /** The conversation; null for a text that is none, and for `raw`. */
+  /** The parsed conversation; null for `raw` and for text that is no transcript. */
   transcript: Transcript | null;
   /** Null for a base model: a transcript is then continued as text. */
   template: JinjaTemplateChatWrapper | null;
@@ -20,12 +24,12 @@ export function promptFormOf(
   return { transcript, template: options.template, text: prompt };
 }
 
-/** The same form with another conversation in it. */
+/** The same form with another transcript. */
 export function withTranscript(form: PromptForm, transcript: Transcript): PromptForm {
   return { ...form, transcript, text: formatTranscript(transcript) };
 }
 
-/** Joins neighbouring turns of one speaker, as chats want them to alternate. */
+/** Joins consecutive turns of one speaker: chat templates want them to alternate. */
 export function mergeNeighbours(turns: readonly Turn[]): Turn[] {
   const merged: Turn[] = [];
   for (const turn of turns) {
@@ -36,7 +40,7 @@ export function mergeNeighbours(turns: readonly Turn[]): Turn[] {
   return merged;
 }
 
-/** The transcript as a chat that the assistant is to continue: its own last words, if any, are left open. */
+/** The transcript as a chat for the assistant to continue; its own last turn, if any, is left open. */
 function chatHistoryOf({ system, turns }: Transcript): ChatHistoryItem[] {
   const history: ChatHistoryItem[] = system === undefined ? [] : [{ type: "system", text: system }];
   const merged = mergeNeighbours(turns);
@@ -47,13 +51,13 @@ function chatHistoryOf({ system, turns }: Transcript): ChatHistoryItem[] {
   return [...history, { type: "model", response: [open] }];
 }
 
-/** Some templates refuse a chat that the assistant opens; an empty first user message satisfies them. */
+/** Some templates reject a chat that starts with the assistant; an empty first user message satisfies them. */
 function withOpeningUser(history: ChatHistoryItem[]): ChatHistoryItem[] {
   const at = history[0]?.type === "system" ? 1 : 0;
   return [...history.slice(0, at), { type: "user", text: "" }, ...history.slice(at)];
 }
 
-/** Messages are tokenised as plain text: a chat mark that someone typed into a message stays text. */
+/** Messages are tokenised as plain text: a special token that someone typed into a message stays text. */
 function chatTokens(transcript: Transcript, template: JinjaTemplateChatWrapper, model: LlamaModel): Token[] {
   const render = (chatHistory: ChatHistoryItem[]) =>
     template.generateContextState({ chatHistory }).contextText.tokenize(model.tokenizer);
@@ -73,7 +77,7 @@ export function promptTokens(form: PromptForm, model: LlamaModel): Token[] {
   return shouldPrependBosToken && bos !== null ? [bos, ...tokens] : tokens;
 }
 
-/** Whether a reply continues a transcript as text: `Me: text`, further lines set in by two spaces. */
+/** Whether a reply continues a transcript as text: `Me: text`, further lines indented by two spaces. */
 function repliesAsLine(form: PromptForm): boolean {
   return form.transcript !== null && form.template === null;
 }
@@ -85,7 +89,39 @@ export function replyTokens(reply: string, options: { form: PromptForm; model: L
   return model.tokenize(text, false, "trimLeadingSpace");
 }
 
-/** How generated text becomes the message it stands for: a transcript's indentation is taken back. */
+/** Turns generated text into the message it stands for by removing a transcript's indentation. */
 export function replyCleaner(form: PromptForm): (text: string) => string {
   return repliesAsLine(form) ? (text) => text.replaceAll("\n  ", "\n") : (text) => text;
+}
+
+/** The token that the template puts between a reply and the next turn; undefined where it has none. */
+function templateEndOfTurn(template: JinjaTemplateChatWrapper, model: LlamaModel): Token | undefined {
+  const turns: ChatHistoryItem[] = [
+    { type: "user", text: REPLY_PLACEHOLDER },
+    { type: "model", response: [REPLY_PLACEHOLDER] },
+    { type: "user", text: REPLY_PLACEHOLDER },
+    { type: "model", response: [""] },
+  ];
+  const tokens = template.generateContextState({ chatHistory: turns }).contextText.tokenize(model.tokenizer);
+  const placeholder = model.tokenize(REPLY_PLACEHOLDER, false, "trimLeadingSpace");
+  const places = tokens.flatMap((token, index) => token === placeholder[0] ? [index] : []);
+  const answerAt = places.at(-2) ?? Infinity;
+  return tokens.find((token, index) => index > answerAt && endsReply(token, model));
+}
+
+/** A control token marks the end of a turn even where the model file does not list it as one. */
+export function endsReply(token: Token, model: LlamaModel): boolean {
+  return model.isEogToken(token) || model.getTokenAttributes(token).control;
+}
+
+/**
+ * The tokens that end a reply: the template's end-of-turn token, or for a transcript the next speaker's prefix.
+ * Empty for a model without either.
+ */
+export function endOfTurnTokens(
+  { template, model }: { template: JinjaTemplateChatWrapper | null; model: LlamaModel },
+): Token[] {
+  if (template === null) return model.tokenize(DEFAULT_STOP[0] ?? "", false, "trimLeadingSpace");
+  const token = templateEndOfTurn(template, model) ?? model.tokens.eos;
+  return token === null ? [] : [token];
 }
