@@ -1,10 +1,11 @@
 /** Owns the wire of the ml service: health, generation, models and adapters, cache, evaluation. */
 import { z } from "zod";
-import { idSchema, labelSchema, textSchema, timeSchema } from "./scalars.ts";
+import { idSchema, labelSchema, MAX_SEED, textSchema, timeSchema } from "./scalars.ts";
 
 /** Longest prompt in UTF-16 units; what exceeds the model's context is cut by the engine. */
 export const MAX_PROMPT_LENGTH = 1_000_000;
 export const MAX_GENERATED_TOKENS = 4_096;
+export const MAX_STOP_TEXTS = 16;
 /** Endings at which a raw transcript's reply stops; both names of design section 7. */
 export const DEFAULT_STOP = ["\nThem:", "\nMe:"];
 
@@ -43,9 +44,9 @@ export const generateRequestSchema = z.object({
   temperature: z.number().min(0).max(2).default(0.7),
   top_p: z.number().gt(0).max(1).default(0.9),
   repeat_penalty: z.number().gt(0).max(2).default(1.1),
-  stop: z.array(textSchema(64, { minLength: 1 })).max(16).default(DEFAULT_STOP),
+  stop: z.array(textSchema(64, { minLength: 1 })).max(MAX_STOP_TEXTS).default(DEFAULT_STOP),
   cache_key: labelSchema(512).optional(),
-  seed: z.int().min(0).max(0xffff_ffff).optional(),
+  seed: z.int().min(0).max(MAX_SEED).optional(),
   top_k: z.int().min(0).max(100_000).optional(),
   min_p: z.number().min(0).max(1).optional(),
   conversation_id: labelSchema().optional().describe("Lets the engine reuse this conversation's prefix"),

@@ -1,10 +1,17 @@
 /** Owns the wire of the ml service's `/training`: what a job is started with, and what is told of it. */
 import { z } from "zod";
 import { MAX_PROMPT_LENGTH, modelIdSchema } from "./ml.ts";
-import { labelSchema, textSchema, timeSchema } from "./scalars.ts";
+import { labelSchema, MAX_SEED, textSchema, timeSchema } from "./scalars.ts";
 
 /** Longest reply that a sample may have, in UTF-16 units: a message of a person is far shorter. */
 export const MAX_REPLY_LENGTH = 20_000;
+export const MAX_TRAINING_SAMPLES = 100_000;
+export const MAX_EPOCHS = 100;
+/** Samples in one step of the optimiser. */
+export const MAX_BATCH_SIZE = 1_024;
+export const MAX_LORA_RANK = 256;
+export const MAX_LORA_ALPHA = 1_024;
+export const MAX_LORA_LAYERS = 1_000;
 
 /** A training job's name as its caller chose it. */
 export const trainingJobIdSchema = z.string()
@@ -40,23 +47,25 @@ export const mlTrainingSampleSchema = z.object({
 export type MlTrainingSample = z.infer<typeof mlTrainingSampleSchema>;
 
 export const loraSettingsSchema = z.object({
-  rank: z.int().min(1).max(256).optional().describe("Default 8"),
-  alpha: z.number().positive().max(1_024).optional().describe("Default: twice the rank"),
+  rank: z.int().min(1).max(MAX_LORA_RANK).optional().describe("Default 8"),
+  alpha: z.number().positive().max(MAX_LORA_ALPHA).optional().describe("Default: twice the rank"),
   dropout: z.number().min(0).lt(1).optional().describe("Default 0"),
   targets: z.array(z.enum(LORA_TARGETS)).min(1).max(LORA_TARGETS.length).optional()
     .describe("Default: the four matrices of attention"),
-  layers: z.int().min(1).max(1_000).optional().describe("So many upper layers are trained; default all"),
+  layers: z.int().min(1).max(MAX_LORA_LAYERS).optional().describe(
+    "So many upper layers are trained; default all",
+  ),
 }).meta({ id: "LoraSettings" });
 
 export const mlStartTrainingRequestSchema = z.object({
   job_id: trainingJobIdSchema,
   base_model: modelIdSchema,
-  samples: z.array(mlTrainingSampleSchema).min(1).max(100_000),
-  epochs: z.int().min(1).max(100).default(3),
+  samples: z.array(mlTrainingSampleSchema).min(1).max(MAX_TRAINING_SAMPLES),
+  epochs: z.int().min(1).max(MAX_EPOCHS).default(3),
   learning_rate: z.number().positive().max(1).default(DEFAULT_LEARNING_RATE),
   method: z.enum(TRAINING_METHODS).optional().describe("Default sft"),
-  seed: z.int().min(0).max(0xffff_ffff).optional(),
-  batch_size: z.int().min(1).max(1_024).optional().describe("Samples in a step"),
+  seed: z.int().min(0).max(MAX_SEED).optional(),
+  batch_size: z.int().min(1).max(MAX_BATCH_SIZE).optional().describe("Samples in a step"),
   lora: loraSettingsSchema.optional(),
 }).meta({ id: "MlStartTrainingRequest" });
 export type MlStartTrainingRequest = z.infer<typeof mlStartTrainingRequestSchema>;

@@ -3,6 +3,10 @@ import { z } from "zod";
 
 /** Longest text of one message, in UTF-16 units. Far above what Messages sends; the agent cuts there. */
 export const MAX_TEXT_LENGTH = 262_144;
+/** Longest name or identifier that has no limit of its own. */
+export const MAX_LABEL_LENGTH = 256;
+/** Largest seed of a random generator: 32 bits. */
+export const MAX_SEED = 0xffff_ffff;
 
 /** A UUID. It is read in lower case, as PostgreSQL writes it, so that ids that are equal are equal as text. */
 export const idSchema = z.uuid({ error: "must be a UUID" }).toLowerCase();
@@ -35,6 +39,6 @@ export function textSchema(maxLength: number, options: { minLength?: number } = 
 }
 
 /** A short label such as a name or an identifier: 1 to `maxLength` characters. */
-export function labelSchema(maxLength = 256): z.ZodString {
+export function labelSchema(maxLength = MAX_LABEL_LENGTH): z.ZodString {
   return textSchema(maxLength, { minLength: 1 });
 }

@@ -6,6 +6,17 @@ export const MAX_SYNC_MESSAGES = 1_000;
 export const MAX_SYNC_CONTACTS = 1_000;
 export const MAX_SYNC_DELETIONS = 1_000;
 export const MAX_PARTICIPANTS = 1_000;
+export const MAX_REACTIONS = 1_000;
+export const MAX_ATTACHMENTS = 200;
+/** Longest phone number, e-mail address or Apple id of a sender or participant. */
+export const MAX_ADDRESS_LENGTH = 320;
+export const MAX_PHONE_NUMBER_LENGTH = 64;
+/** Longest name of a contact or a conversation. */
+export const MAX_DISPLAY_NAME_LENGTH = 512;
+export const MAX_CONVERSATION_ID_LENGTH = 512;
+export const MAX_FILE_NAME_LENGTH = 1_024;
+/** A reaction's emoji: one that is joined of several takes many UTF-16 units. */
+export const MAX_EMOJI_LENGTH = 64;
 /** A batch larger than this is refused with 413, so the agent also cuts its batches by size. */
 export const MAX_SYNC_BODY_BYTES = 8 * 1024 * 1024;
 
@@ -40,22 +51,22 @@ export type MessageType = z.infer<typeof messageTypeSchema>;
 export const attachmentSchema = z.object({
   guid: labelSchema(),
   mimeType: labelSchema().nullable().optional(),
-  name: textSchema(1_024).nullable().optional(),
+  name: textSchema(MAX_FILE_NAME_LENGTH).nullable().optional(),
   sizeBytes: z.int().min(0).optional(),
 }).meta({ id: "Attachment" });
 export type Attachment = z.infer<typeof attachmentSchema>;
 
 export const reactionSchema = z.object({
   kind: z.enum(REACTION_KINDS),
-  emoji: textSchema(64).optional(),
-  senderId: labelSchema(320).nullable().describe("null when the owner reacted"),
+  emoji: textSchema(MAX_EMOJI_LENGTH).optional(),
+  senderId: labelSchema(MAX_ADDRESS_LENGTH).nullable().describe("null when the owner reacted"),
   reactedAt: timeSchema.optional(),
 }).meta({ id: "Reaction" });
 export type Reaction = z.infer<typeof reactionSchema>;
 
 export const syncMessageSchema = z.object({
   imessageGuid: labelSchema(),
-  senderId: labelSchema(320).nullable().optional(),
+  senderId: labelSchema(MAX_ADDRESS_LENGTH).nullable().optional(),
   direction: messageDirectionSchema,
   messageType: messageTypeSchema.default("text"),
   text: textSchema(MAX_TEXT_LENGTH).nullable().optional(),
@@ -66,18 +77,18 @@ export const syncMessageSchema = z.object({
     .describe("When its reader read it: the owner an incoming message, the other side an outgoing one"),
   deliveredAt: timeSchema.nullable().optional().describe("When an outgoing message reached the other side"),
   replyToGuid: labelSchema().nullable().optional(),
-  reactions: z.array(reactionSchema).max(1_000).optional(),
-  attachments: z.array(attachmentSchema).max(200).optional(),
+  reactions: z.array(reactionSchema).max(MAX_REACTIONS).optional(),
+  attachments: z.array(attachmentSchema).max(MAX_ATTACHMENTS).optional(),
 }).meta({ id: "SyncMessage" });
 export type SyncMessage = z.infer<typeof syncMessageSchema>;
 
 const lagSchema = z.int().min(0).describe("Rows of chat.db that still wait on the device");
 
 export const syncMessagesRequestSchema = z.object({
-  conversationImessageId: labelSchema(512),
-  conversationDisplayName: textSchema(512).nullable().optional(),
+  conversationImessageId: labelSchema(MAX_CONVERSATION_ID_LENGTH),
+  conversationDisplayName: textSchema(MAX_DISPLAY_NAME_LENGTH).nullable().optional(),
   isGroup: z.boolean(),
-  participantIds: z.array(labelSchema(320)).max(MAX_PARTICIPANTS),
+  participantIds: z.array(labelSchema(MAX_ADDRESS_LENGTH)).max(MAX_PARTICIPANTS),
   messages: z.array(syncMessageSchema).max(MAX_SYNC_MESSAGES),
   lagRows: lagSchema.optional(),
 }).meta({ id: "SyncMessagesRequest" });
@@ -97,10 +108,10 @@ export const syncMessagesResponseSchema = z.object({ conversationId: idSchema, .
 export type SyncMessagesResponse = z.infer<typeof syncMessagesResponseSchema>;
 
 export const syncContactSchema = z.object({
-  appleId: labelSchema(320).nullable().optional(),
-  phoneNumber: labelSchema(64).nullable().optional(),
-  email: labelSchema(320).nullable().optional(),
-  displayName: textSchema(512).nullable().optional(),
+  appleId: labelSchema(MAX_ADDRESS_LENGTH).nullable().optional(),
+  phoneNumber: labelSchema(MAX_PHONE_NUMBER_LENGTH).nullable().optional(),
+  email: labelSchema(MAX_ADDRESS_LENGTH).nullable().optional(),
+  displayName: textSchema(MAX_DISPLAY_NAME_LENGTH).nullable().optional(),
   avatarHash: labelSchema(128).nullable().optional(),
 }).refine((contact) => contact.appleId ?? contact.phoneNumber ?? contact.email, {
   message: "must carry at least one of appleId, phoneNumber, email",

@@ -4,6 +4,8 @@ import { modelIdSchema } from "./ml.ts";
 import {
   DEFAULT_LEARNING_RATE,
   loraSettingsSchema,
+  MAX_EPOCHS,
+  MAX_TRAINING_SAMPLES,
   mlStartTrainingRequestSchema,
   TRAINING_METHODS,
 } from "./ml_training.ts";
@@ -12,7 +14,6 @@ import { idSchema, timeSchema } from "./scalars.ts";
 
 export const SAMPLE_SOURCES = ["accept", "edit", "reject", "import"] as const;
 export const TRAINING_STATUSES = ["queued", "training", "completed", "failed", "cancelled"] as const;
-export const MAX_TRAINING_SAMPLES = 100_000;
 
 export const trainingStatusSchema = z.enum(TRAINING_STATUSES).meta({ id: "TrainingStatus" });
 export type TrainingStatus = z.infer<typeof trainingStatusSchema>;
@@ -36,6 +37,8 @@ export type TrainingSampleList = z.infer<typeof trainingSampleListSchema>;
 
 /** Most samples that one import makes. */
 export const MAX_IMPORTED_SAMPLES = 5_000;
+/** Longest sent reply that an import makes a sample of, in UTF-16 units: a longer one was pasted, or is a letter. */
+export const MAX_IMPORTED_REPLY_LENGTH = 2_000;
 
 export const importSamplesRequestSchema = z.object({
   conversationIds: z.array(idSchema).min(1).max(100).optional()
@@ -64,7 +67,7 @@ export const importSamplesResponseSchema = z.object({
 }).meta({ id: "ImportSamplesResponse" });
 export type ImportSamplesResponse = z.infer<typeof importSamplesResponseSchema>;
 
-export const epochsSchema = z.int().min(1).max(100);
+export const epochsSchema = z.int().min(1).max(MAX_EPOCHS);
 export const learningRateSchema = z.number().positive().max(1);
 
 export const trainingMethodSchema = z.enum(TRAINING_METHODS).meta({ id: "TrainingMethod" });

@@ -1,11 +1,9 @@
 /** Reads the address book: every source, merged into one contact per handle. */
+import { MAX_DISPLAY_NAME_LENGTH } from "../../contract/sync.ts";
 import { type AddressBookProblem, asAddressBookProblem } from "./address_book_problem.ts";
 import { readSource } from "./address_book_source.ts";
 import { findSources } from "./address_book_sources.ts";
 import { type CardHandle, cardTitle, type ContactCard, nameRank, systemRegion } from "./contact_card.ts";
-
-/** Longest name and label that the wire's contacts carry, in UTF-16 units. */
-const MAX_NAME_LENGTH = 512;
 
 /**
  * A contact as the wire has it, one for each handle: either `phoneNumber` (E.164, or the digits of a short code) or
@@ -82,7 +80,7 @@ function contactOf(claims: readonly Claim[]): Contact {
     appleId: null,
     phoneNumber: kind === "phone" ? value : null,
     email: kind === "email" ? value : null,
-    displayName: (title ?? value).slice(0, MAX_NAME_LENGTH).toWellFormed(),
+    displayName: (title ?? value).slice(0, MAX_DISPLAY_NAME_LENGTH).toWellFormed(),
     avatarHash: [best, ...sameName].find(({ card }) => card.avatarHash !== null)?.card.avatarHash ?? null,
     isMe: claims.some(({ card }) => card.isMe),
     label,

@@ -1,5 +1,12 @@
 /** Owns the cutting of what was read into the server's batches: one conversation each, bounded in count and size. */
-import { MAX_PARTICIPANTS, MAX_SYNC_MESSAGES, type SyncMessagesInput } from "../../contract/sync.ts";
+import {
+  MAX_ADDRESS_LENGTH,
+  MAX_CONVERSATION_ID_LENGTH,
+  MAX_DISPLAY_NAME_LENGTH,
+  MAX_PARTICIPANTS,
+  MAX_SYNC_MESSAGES,
+  type SyncMessagesInput,
+} from "../../contract/sync.ts";
 import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
 import type { Conversation } from "../chatdb/chats/conversation.ts";
 import { type WireMessage, wireMessageOf } from "./message_mapping.ts";
@@ -19,10 +26,6 @@ export interface ConversationBatch {
   readonly messages: readonly OutgoingMessage[];
 }
 
-/** Lengths of `contract/sync.ts`. */
-const MAX_CONVERSATION_ID = 512;
-const MAX_DISPLAY_NAME = 512;
-const MAX_ADDRESS = 320;
 /** An eighth of what the server takes, so that a batch is never near its bound and memory stays small. */
 const MAX_BATCH_BYTES = 1024 * 1024;
 /** UTF-8 bytes of one UTF-16 unit at most; JSON's own escapes are already in the string that is measured. */
@@ -41,11 +44,11 @@ const ORPHANS: ConversationFields = {
 
 function conversationFieldsOf(conversation: Conversation | null): ConversationFields {
   if (conversation === null) return ORPHANS;
-  const participants = conversation.participants.map((handle) => fitLabel(handle, MAX_ADDRESS));
+  const participants = conversation.participants.map((handle) => fitLabel(handle, MAX_ADDRESS_LENGTH));
   const { displayName } = conversation;
   return {
-    conversationImessageId: fitLabel(conversation.id, MAX_CONVERSATION_ID) ?? "unnamed",
-    conversationDisplayName: displayName === null ? null : fitText(displayName, MAX_DISPLAY_NAME),
+    conversationImessageId: fitLabel(conversation.id, MAX_CONVERSATION_ID_LENGTH) ?? "unnamed",
+    conversationDisplayName: displayName === null ? null : fitText(displayName, MAX_DISPLAY_NAME_LENGTH),
     isGroup: conversation.isGroup,
     participantIds: participants.filter((handle) => handle !== null).slice(0, MAX_PARTICIPANTS),
   };

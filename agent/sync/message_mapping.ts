@@ -1,6 +1,16 @@
 /** Owns the mapping of a message of chat.db to the contract's message: total, whatever the row holds. */
-import { MAX_TEXT_LENGTH } from "../../contract/scalars.ts";
-import type { Attachment, MessageType, Reaction, SyncMessagesInput } from "../../contract/sync.ts";
+import { MAX_LABEL_LENGTH, MAX_TEXT_LENGTH } from "../../contract/scalars.ts";
+import {
+  type Attachment,
+  MAX_ADDRESS_LENGTH,
+  MAX_ATTACHMENTS,
+  MAX_EMOJI_LENGTH,
+  MAX_FILE_NAME_LENGTH,
+  MAX_REACTIONS,
+  type MessageType,
+  type Reaction,
+  type SyncMessagesInput,
+} from "../../contract/sync.ts";
 import type {
   ChatMessage,
   MessageAttachment,
@@ -10,14 +20,6 @@ import type {
 import { fitLabel, fitText } from "./wire_text.ts";
 
 export type WireMessage = SyncMessagesInput["messages"][number];
-
-/** Lengths of `contract/sync.ts`. */
-const MAX_LABEL = 256;
-const MAX_ADDRESS = 320;
-const MAX_FILE_NAME = 1_024;
-const MAX_ATTACHMENTS = 200;
-const MAX_REACTIONS = 1_000;
-const MAX_EMOJI = 64;
 
 /** Stands where a file does in the text; the files themselves are listed beside it. */
 const OBJECT_REPLACEMENT = "\u{FFFC}";
@@ -53,24 +55,24 @@ function textOf({ subject, text, transcript }: ChatMessage): string | null {
 }
 
 function attachmentOf(file: MessageAttachment): Attachment | null {
-  const guid = fitLabel(file.guid, MAX_LABEL);
+  const guid = fitLabel(file.guid, MAX_LABEL_LENGTH);
   if (guid === null) return null;
   const size = file.sizeBytes;
   return {
     guid,
-    mimeType: fitLabel(file.mimeType, MAX_LABEL),
-    name: file.name === null ? null : fitText(file.name, MAX_FILE_NAME),
+    mimeType: fitLabel(file.mimeType, MAX_LABEL_LENGTH),
+    name: file.name === null ? null : fitText(file.name, MAX_FILE_NAME_LENGTH),
     ...(size !== null && Number.isSafeInteger(size) && size >= 0 ? { sizeBytes: size } : {}),
   };
 }
 
 /** Null for a person whose handle cannot be said: on the wire nobody stands for the owner. */
 function reactionOf({ kind, emoji, sender, reactedAtMs }: MessageReaction): Reaction | null {
-  const senderId = fitLabel(sender, MAX_ADDRESS);
+  const senderId = fitLabel(sender, MAX_ADDRESS_LENGTH);
   if (sender !== null && senderId === null) return null;
   return {
     kind,
-    ...(emoji === null ? {} : { emoji: fitText(emoji, MAX_EMOJI) }),
+    ...(emoji === null ? {} : { emoji: fitText(emoji, MAX_EMOJI_LENGTH) }),
     senderId,
     ...(reactedAtMs === null ? {} : { reactedAt: isoTime(reactedAtMs) }),
   };
@@ -82,7 +84,7 @@ function isoTime(unixMs: number): string {
 
 /** The guid of a row as the server knows it; null for a row without one. */
 export function wireGuidOf(guid: string): string | null {
-  return fitLabel(guid, MAX_LABEL);
+  return fitLabel(guid, MAX_LABEL_LENGTH);
 }
 
 /**
@@ -96,7 +98,7 @@ export function wireMessageOf(message: ChatMessage): WireMessage {
   const deliveredAtMs = message.direction === "outgoing" ? message.deliveredAtMs : null;
   return {
     imessageGuid: wireGuidOf(message.guid) ?? `row-${message.rowId}`,
-    senderId: fitLabel(message.sender, MAX_ADDRESS),
+    senderId: fitLabel(message.sender, MAX_ADDRESS_LENGTH),
     direction: message.direction,
     messageType: messageTypeOf(message),
     text: textOf(message),
@@ -105,7 +107,7 @@ export function wireMessageOf(message: ChatMessage): WireMessage {
     ...(retractedAtMs === null ? {} : { retractedAt: isoTime(retractedAtMs) }),
     ...(readAtMs === null ? {} : { readAt: isoTime(readAtMs) }),
     ...(deliveredAtMs === null ? {} : { deliveredAt: isoTime(deliveredAtMs) }),
-    ...(replyToGuid === null ? {} : { replyToGuid: fitLabel(replyToGuid, MAX_LABEL) }),
+    ...(replyToGuid === null ? {} : { replyToGuid: fitLabel(replyToGuid, MAX_LABEL_LENGTH) }),
     reactions: reactions.slice(0, MAX_REACTIONS),
     ...(attachments.length > 0 || message.changedAtMs !== null
       ? { attachments: attachments.slice(0, MAX_ATTACHMENTS) }

@@ -1,6 +1,14 @@
 /** Owns what a training job is asked: the request in its folder, its defaults and its checks. */
 import { join } from "node:path";
 import { z } from "zod";
+import {
+  MAX_BATCH_SIZE,
+  MAX_EPOCHS,
+  MAX_LORA_ALPHA,
+  MAX_LORA_LAYERS,
+  MAX_LORA_RANK,
+} from "../../../contract/ml_training.ts";
+import { MAX_SEED } from "../../../contract/scalars.ts";
 import { DEFAULT_LEARNING_RATE, LORA_TARGETS } from "../trainer.ts";
 import { writeFileAtomically } from "../../../lib/files.ts";
 import { RunFailure } from "./run_failure.ts";
@@ -26,14 +34,14 @@ export const trainingRequestSampleSchema = z.object({
 });
 
 const loraSchema = z.object({
-  rank: z.int().min(1).max(512).default(8),
+  rank: z.int().min(1).max(MAX_LORA_RANK).default(8),
   /** Default: twice the rank. */
-  alpha: z.number().positive().optional(),
+  alpha: z.number().positive().max(MAX_LORA_ALPHA).optional(),
   dropout: z.number().min(0).lt(1).default(0),
   /** Default: the four matrices of attention. */
   targets: z.array(z.enum(LORA_TARGETS)).min(1).optional(),
   /** Only the upper so many layers are trained. Default: all. */
-  layers: z.int().min(1).optional(),
+  layers: z.int().min(1).max(MAX_LORA_LAYERS).optional(),
 });
 
 export const trainingRequestSchema = z.object({
@@ -44,16 +52,16 @@ export const trainingRequestSchema = z.object({
   modelId: z.string().min(1),
   method: z.enum(["sft", "dpo"]).default("sft"),
   samples: z.array(trainingRequestSampleSchema),
-  epochs: z.int().min(1).max(100).default(3),
+  epochs: z.int().min(1).max(MAX_EPOCHS).default(3),
   learningRate: z.number().positive().max(1).default(DEFAULT_LEARNING_RATE),
   /** Steps over which the rate rises. Absent: five, or a tenth of all steps where that is less. */
   warmupSteps: z.int().min(0).optional(),
   weightDecay: z.number().min(0).max(1).default(0),
   maxGradientNorm: z.number().positive().default(1),
-  seed: z.int().min(0).max(0xffff_ffff).default(1),
+  seed: z.int().min(0).max(MAX_SEED).default(1),
   threads: z.int().min(1).max(512).default(defaultThreads),
   /** Samples of an optimiser step. */
-  batchSize: z.int().min(1).max(1_024).default(8),
+  batchSize: z.int().min(1).max(MAX_BATCH_SIZE).default(8),
   lora: loraSchema.default(() => loraSchema.parse({})),
   weights: z.enum(["auto", "f32", "bf16", "mixed", "q8_0", "file"]).default("auto"),
   /** Tokens computed at a time. Default: the core's own. */

@@ -1,14 +1,13 @@
 /** Owns the sender names before a group's messages: told to the model as a rule, read back, kept out of its reply. */
 import { parseTranscript } from "../../../contract/prompt.ts";
-import { DEFAULT_STOP } from "../../../contract/ml.ts";
+import { DEFAULT_STOP, MAX_STOP_TEXTS } from "../../../contract/ml.ts";
 
 /** What a group's prompt says of the names; a prompt with this sentence is a group's. */
 export const GROUP_RULE =
   "Each message of the others begins with its sender's name; begin yours with no name.";
 
 const LABEL = /^([^:\n]{1,60}): /;
-/** ml takes at most 16 stop texts. */
-const MAX_LABELS = 16 - DEFAULT_STOP.length;
+const MAX_LABELS = MAX_STOP_TEXTS - DEFAULT_STOP.length;
 
 /** The names before the messages of a group's prompt, each once; none when the prompt is of a direct chat. */
 export function groupLabelsOf(prompt: string): string[] {

@@ -3,6 +3,7 @@ import { generateContextSchema } from "../../../contract/responses.ts";
 import {
   type ImportSamplesRequest,
   type ImportSamplesResponse,
+  MAX_IMPORTED_REPLY_LENGTH,
   MAX_IMPORTED_SAMPLES,
   type SkippedReplies,
 } from "../../../contract/training.ts";
@@ -19,8 +20,6 @@ export interface SampleImportOptions extends PromptStores {
 
 /** What came later than this after a message is hardly an answer to it. */
 const MAX_DELAY_SECONDS = 6 * 60 * 60;
-/** Longest reply in UTF-16 units: what is longer was pasted or is a letter. */
-const MAX_REPLY_LENGTH = 2_000;
 /** What was sent is as good as what was accepted. */
 const IMPORTED_QUALITY = 1;
 /** Most replies looked at, so that a long history costs bounded memory. */
@@ -42,7 +41,8 @@ function replyTextOf({ texts }: SentReply): string {
 }
 
 function isUnsuitable(text: string): boolean {
-  return text === "" || text.length > MAX_REPLY_LENGTH || ONLY_LINKS.test(text) || ONLY_NUMBER.test(text);
+  return text === "" || text.length > MAX_IMPORTED_REPLY_LENGTH || ONLY_LINKS.test(text) ||
+    ONLY_NUMBER.test(text);
 }
 
 /** Why a reply makes no sample; null when it does. */

@@ -1,8 +1,11 @@
 /** Owns choosing what a training job learns from, and showing samples. */
-import { MAX_REPLY_LENGTH, type MlStartTrainingRequest } from "../../../contract/ml_training.ts";
+import {
+  MAX_REPLY_LENGTH,
+  MAX_TRAINING_SAMPLES,
+  type MlStartTrainingRequest,
+} from "../../../contract/ml_training.ts";
 import type { PageQuery } from "../../../contract/paging.ts";
 import {
-  MAX_TRAINING_SAMPLES,
   type TrainingMethod,
   type TrainingSample,
   type TrainingSampleList,
