@@ -1,133 +1,156 @@
-/** Owns metrics: a small registry of counters, histograms and gauges, written in Prometheus' text format. */
+/** What a service measures, as prom-client metrics: its own figures, its process, its requests, and the endpoint that shows them. */
+import process from "node:process";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { type Context, createMiddleware, type OpenAPIHono, routePath } from "../deps.ts";
+import type { ApiEnv } from "./http/app.ts";
+import { VERSION } from "./version.ts";
 
-/** The content type of Prometheus' text exposition format. */
-export const METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+/** Begins the name of every metric of the product; those of the process have Prometheus' own names. */
+const PREFIX = "assistant_";
 
 /** Upper bounds of latency buckets, in seconds: from a cached answer to a long draft. */
-export const LATENCY_BUCKETS_SECONDS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
+const LATENCY_BUCKETS_SECONDS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
 
-/** Label values of one series. Never ids, names or text: each distinct combination is kept for good. */
-export type Labels = Readonly<Record<string, string>>;
+/** A client may send any word as its method; each would be a series of its own. */
+const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
-export interface Counter {
-  /** Adds to a series; by default one. */
-  add(labels?: Labels, amount?: number): void;
-}
-
-export interface Histogram {
-  observe(value: number, labels?: Labels): void;
-}
+export type { Counter };
 
 /** One value of a gauge, with the labels that tell it from its neighbours. */
-export interface GaugeValue {
-  labels?: Labels;
+export interface GaugeValue<Label extends string = never> {
+  labels?: Record<Label, string>;
   value: number;
 }
 
+/**
+ * The metrics of one service. Their names get the product's prefix. Label values are never ids, names or text: each
+ * distinct combination is kept for the life of the process.
+ */
 export interface Metrics {
-  counter(name: string, help: string): Counter;
-  /** @param buckets upper bounds, ascending, in the unit of the observed values */
-  histogram(name: string, help: string, buckets?: readonly number[]): Histogram;
+  counter<Label extends string>(
+    name: string,
+    help: string,
+    options: { labels: readonly Label[] },
+  ): Counter<Label>;
+  /** Observes durations in seconds. */
+  durations<Label extends string>(
+    name: string,
+    help: string,
+    options: { labels: readonly Label[] },
+  ): Histogram<Label>;
   /** A gauge is read when the metrics are; one that cannot be read is left out of that answer. */
-  gauge(name: string, help: string, read: () => Promise<GaugeValue[]> | GaugeValue[]): void;
+  gauge<Label extends string = never>(
+    name: string,
+    help: string,
+    options: { labels?: readonly Label[]; read: () => Promise<GaugeValue<Label>[]> | GaugeValue<Label>[] },
+  ): void;
   /** All metrics as Prometheus text. */
   render(): Promise<string>;
+  readonly contentType: string;
 }
 
-type Lines = () => Promise<string[]> | string[];
-
-function escapeLabel(value: string): string {
-  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
-}
-
-function seriesOf(labels: Labels): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`);
-  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
-}
-
-function createCounter(name: string): { counter: Counter; lines: Lines } {
-  const totals = new Map<string, number>();
-  return {
-    counter: {
-      add(labels = {}, amount = 1) {
-        const series = seriesOf(labels);
-        totals.set(series, (totals.get(series) ?? 0) + amount);
-      },
+/**
+ * Measures the process. prom-client's own collectors would need every permission to read /proc, showing 0 without it,
+ * and would keep a timer for the event loop.
+ */
+function measureProcess(registers: Registry[]): void {
+  new Gauge({
+    name: "process_start_time_seconds",
+    help: "Start time of the process since unix epoch in seconds.",
+    registers,
+  }).set(Math.round(Date.now() / 1_000 - process.uptime()));
+  new Gauge({
+    name: "process_resident_memory_bytes",
+    help: "Resident memory size in bytes.",
+    registers,
+    collect() {
+      this.set(Deno.memoryUsage().rss);
     },
-    lines: () => [...totals].map(([series, total]) => `${name}${series} ${total}`),
-  };
-}
-
-interface Distribution {
-  labels: Labels;
-  /** Observations by bucket, not cumulated; the last one is above every bound. */
-  counts: number[];
-  sum: number;
-}
-
-function distributionLines(name: string, bounds: readonly number[], series: Distribution): string[] {
-  let total = 0;
-  const buckets = series.counts.map((count, index) => {
-    total += count;
-    const le = index < bounds.length ? String(bounds[index]) : "+Inf";
-    return `${name}_bucket${seriesOf({ ...series.labels, le })} ${total}`;
   });
-  const labels = seriesOf(series.labels);
-  return [...buckets, `${name}_sum${labels} ${series.sum}`, `${name}_count${labels} ${total}`];
-}
-
-function createHistogram(name: string, bounds: readonly number[]): { histogram: Histogram; lines: Lines } {
-  const distributions = new Map<string, Distribution>();
-  return {
-    histogram: {
-      observe(value, labels = {}) {
-        const key = seriesOf(labels);
-        const found = distributions.get(key) ??
-          { labels, counts: new Array<number>(bounds.length + 1).fill(0), sum: 0 };
-        distributions.set(key, found);
-        const index = bounds.findIndex((bound) => value <= bound);
-        const bucket = index < 0 ? bounds.length : index;
-        found.counts[bucket] = (found.counts[bucket] ?? 0) + 1;
-        found.sum += value;
-      },
+  new Counter({
+    name: "process_cpu_seconds_total",
+    help: "Total user and system CPU time spent in seconds.",
+    registers,
+    collect() {
+      const { user, system } = process.cpuUsage();
+      this.reset();
+      this.inc((user + system) / 1e6);
     },
-    lines: () => [...distributions.values()].flatMap((series) => distributionLines(name, bounds, series)),
-  };
+  });
 }
 
 /** Makes an empty registry; each service has one. */
 export function createMetrics(): Metrics {
-  const families = new Map<string, { help: string; type: string; lines: Lines }>();
-
-  function register(name: string, help: string, type: string, lines: Lines): void {
-    if (families.has(name)) throw new TypeError(`There is a metric ${name} already`);
-    families.set(name, { help, type, lines });
-  }
+  const registry = new Registry();
+  const registers = [registry];
+  measureProcess(registers);
+  new Gauge({
+    name: `${PREFIX}build_info`,
+    help: "Always 1; the label says which version runs",
+    labelNames: ["version"],
+    registers,
+  }).set({ version: VERSION }, 1);
 
   return {
-    counter(name, help) {
-      const { counter, lines } = createCounter(name);
-      register(name, help, "counter", lines);
-      return counter;
-    },
-    histogram(name, help, buckets = LATENCY_BUCKETS_SECONDS) {
-      const { histogram, lines } = createHistogram(name, buckets);
-      register(name, help, "histogram", lines);
-      return histogram;
-    },
-    gauge(name, help, read) {
-      register(name, help, "gauge", async () => {
-        const values = await Promise.resolve().then(read).catch(() => []);
-        return values.map(({ labels = {}, value }) => `${name}${seriesOf(labels)} ${value}`);
+    counter: (name, help, { labels }) =>
+      new Counter({ name: PREFIX + name, help, labelNames: labels, registers }),
+    durations: (name, help, { labels }) =>
+      new Histogram({
+        name: PREFIX + name,
+        help,
+        labelNames: labels,
+        buckets: LATENCY_BUCKETS_SECONDS,
+        registers,
+      }),
+    gauge(name, help, { labels = [], read }) {
+      new Gauge({
+        name: PREFIX + name,
+        help,
+        labelNames: labels,
+        registers,
+        async collect() {
+          const values = await Promise.resolve().then(read).catch(() => []);
+          this.reset();
+          // Without labels a reset gauge shows 0.
+          if (labels.length === 0) this.remove();
+          for (const { labels: labelValues, value } of values) this.set(labelValues ?? {}, value);
+        },
       });
     },
-    async render() {
-      const blocks = await Promise.all(
-        [...families].map(async ([name, { help, type, lines }]) =>
-          [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...await lines()].join("\n")
-        ),
-      );
-      return `${blocks.join("\n")}\n`;
-    },
+    render: () => registry.metrics(),
+    contentType: registry.contentType,
   };
+}
+
+/** The pattern of the route that answered, so that ids in paths make no series of their own. */
+function routeLabelOf(c: Context): string {
+  const pattern = routePath(c, -1);
+  return pattern.endsWith("*") ? "unmatched" : pattern;
+}
+
+/** Counts requests by method, route and status, and observes their durations. */
+export function measureRequests(metrics: Metrics) {
+  const requests = metrics.counter("http_requests_total", "Answered HTTP requests", {
+    labels: ["method", "route", "status"],
+  });
+  const durations = metrics.durations("http_request_duration_seconds", "Time from request to answer", {
+    labels: ["method", "route"],
+  });
+  return createMiddleware<ApiEnv>(async (c, next) => {
+    const startedAt = performance.now();
+    await next();
+    const method = METHODS.has(c.req.method) ? c.req.method : "other";
+    const route = routeLabelOf(c);
+    requests.inc({ method, route, status: String(c.res.status) });
+    durations.observe({ method, route }, (performance.now() - startedAt) / 1_000);
+  });
+}
+
+/** Shows all metrics of the service at a path, without authentication: they carry counts only. */
+export function mountMetrics<Env extends ApiEnv>(
+  app: OpenAPIHono<Env>,
+  options: { path: string; metrics: Metrics },
+): void {
+  const { path, metrics } = options;
+  app.get(path, async (c) => c.body(await metrics.render(), 200, { "content-type": metrics.contentType }));
 }

@@ -2,10 +2,9 @@
 import { ML_PATHS } from "../contract/paths.ts";
 import { mountDocs } from "../lib/http/api_docs.ts";
 import { createApiApp } from "../lib/http/app.ts";
-import { measureRequests, mountMetrics } from "../lib/http/metrics.ts";
 import type { JobQueue } from "../lib/jobs/job_queue.ts";
 import type { Logger } from "../lib/log.ts";
-import type { Metrics } from "../lib/metrics.ts";
+import { measureRequests, type Metrics, mountMetrics } from "../lib/metrics.ts";
 import { VERSION } from "../lib/version.ts";
 import type { ResponseCache } from "./cache/response_cache.ts";
 import type { Engine } from "./engine/engine.ts";

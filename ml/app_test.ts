@@ -187,7 +187,11 @@ heldTest("a reader of a stream that goes away ends the generation", async ({ pos
   held.resolve();
   assert.equal((await post("/generate", { prompt: PROMPT })).status, 200);
   const metrics = await (await request("/metrics")).text();
-  assert.match(metrics, /^ml_replies_total\{source="engine"\} 1$/m, "only the second one was finished");
+  assert.match(
+    metrics,
+    /^assistant_ml_replies_total\{source="engine"\} 1$/m,
+    "only the second one was finished",
+  );
 });
 
 serviceTest("models are listed, and another one is loaded by its id only", async ({ request, post, dir }) => {
@@ -352,10 +356,10 @@ serviceTest(
     await post("/generate", { prompt: PROMPT, max_tokens: 3, temperature: 0 });
     await post("/generate", { prompt: PROMPT, max_tokens: 3, temperature: 0 });
     const metrics = await (await request("/metrics")).text();
-    assert.match(metrics, /^ml_replies_total\{source="engine"\} 1$/m);
-    assert.match(metrics, /^ml_replies_total\{source="cache"\} 1$/m);
-    assert.match(metrics, /^ml_tokens_total\{kind="generated"\} 3$/m);
-    assert.match(metrics, /^ml_model_loaded 1$/m);
+    assert.match(metrics, /^assistant_ml_replies_total\{source="engine"\} 1$/m);
+    assert.match(metrics, /^assistant_ml_replies_total\{source="cache"\} 1$/m);
+    assert.match(metrics, /^assistant_ml_tokens_total\{kind="generated"\} 3$/m);
+    assert.match(metrics, /^assistant_ml_model_loaded 1$/m);
     const document = await (await request("/openapi.json")).json();
     for (const { path, method } of GOLDEN_EXAMPLES.filter(({ service }) => service === "ml")) {
       const template = (path.split("?")[0] ?? "").replace(/:(\w+)/g, "{$1}");

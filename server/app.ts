@@ -4,9 +4,8 @@ import { MAX_SYNC_BODY_BYTES } from "../contract/sync.ts";
 import { mountDocs } from "../lib/http/api_docs.ts";
 import { ApiError } from "../lib/errors.ts";
 import { createApiApp } from "../lib/http/app.ts";
-import { measureRequests, mountMetrics } from "../lib/http/metrics.ts";
 import type { Logger } from "../lib/log.ts";
-import type { Metrics } from "../lib/metrics.ts";
+import { measureRequests, type Metrics, mountMetrics } from "../lib/metrics.ts";
 import { type BodyLimits, unpackBodies } from "../lib/http/packed_bodies.ts";
 import { VERSION } from "../lib/version.ts";
 import { authenticate } from "./auth/authenticate.ts";
@@ -78,9 +77,14 @@ function translateError(error: unknown): unknown {
 function countJobs({ metrics, jobs, store: { mlOutbox } }: ServerAppOptions): void {
   const byState = (counts: Record<string, number>) =>
     Object.entries(counts).map(([state, value]) => ({ labels: { state }, value }));
-  metrics.gauge("jobs", "Background jobs by state", async () => byState(await jobs.stats()));
-  const help = "Messages that ml has yet to hear, and those that it will not take";
-  metrics.gauge("ml_outbox_messages", help, async () => byState(await mlOutbox.counts()));
+  metrics.gauge("jobs", "Background jobs by state", {
+    labels: ["state"],
+    read: async () => byState(await jobs.stats()),
+  });
+  metrics.gauge("ml_outbox_messages", "Messages not yet sent to ml, and those that it refused", {
+    labels: ["state"],
+    read: async () => byState(await mlOutbox.counts()),
+  });
 }
 
 function createServices(options: ServerAppOptions, tokens: ReturnType<typeof createTokens>) {

@@ -58,13 +58,13 @@ Deno.test("metrics count requests by route, synced messages by outcome, and jobs
   const lines = new Set((await response.text()).split("\n"));
   for (
     const line of [
-      'http_requests_total{method="POST",route="/api/sync/messages",status="200"} 2',
-      'http_requests_total{method="GET",route="/api/conversations/:id",status="404"} 1',
-      'http_requests_total{method="GET",route="unmatched",status="404"} 1',
-      'http_request_duration_seconds_count{route="/api/sync/messages"} 2',
-      'sync_messages_total{outcome="inserted"} 2',
-      'sync_messages_total{outcome="unchanged"} 2',
-      'jobs{state="queued"} 0',
+      'assistant_http_requests_total{method="POST",route="/api/sync/messages",status="200"} 2',
+      'assistant_http_requests_total{method="GET",route="/api/conversations/:id",status="404"} 1',
+      'assistant_http_requests_total{method="GET",route="unmatched",status="404"} 1',
+      'assistant_http_request_duration_seconds_count{method="POST",route="/api/sync/messages"} 2',
+      'assistant_sync_messages_total{outcome="inserted"} 2',
+      'assistant_sync_messages_total{outcome="unchanged"} 2',
+      'assistant_jobs{state="queued"} 0',
     ]
   ) assert.ok(lines.has(line), `${line} is missing in\n${[...lines].join("\n")}`);
 });

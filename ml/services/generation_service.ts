@@ -97,19 +97,22 @@ function cachedResultOf({ prompt_tokens, ...reply }: CachedReply, scope: CacheSc
 }
 
 function registerMetrics({ engine, metrics }: GenerationServiceOptions) {
-  metrics.gauge("ml_engine_requests", "Requests in the engine", () => {
-    const { running, waiting } = engine.occupancy;
-    return [
-      { labels: { state: "running" }, value: running },
-      { labels: { state: "waiting" }, value: waiting },
-    ];
+  metrics.gauge("ml_engine_requests", "Requests in the engine", {
+    labels: ["state"],
+    read() {
+      const { running, waiting } = engine.occupancy;
+      return [
+        { labels: { state: "running" }, value: running },
+        { labels: { state: "waiting" }, value: waiting },
+      ];
+    },
   });
-  metrics.gauge("ml_model_loaded", "1 while a model is loaded", () => {
-    return [{ value: engine.modelId === null ? 0 : 1 }];
+  metrics.gauge("ml_model_loaded", "1 while a model is loaded", {
+    read: () => [{ value: engine.modelId === null ? 0 : 1 }],
   });
   return {
-    replies: metrics.counter("ml_replies_total", "Replies by where they came from"),
-    tokens: metrics.counter("ml_tokens_total", "Tokens by what was done with them"),
+    replies: metrics.counter("ml_replies_total", "Replies by where they came from", { labels: ["source"] }),
+    tokens: metrics.counter("ml_tokens_total", "Tokens by what was done with them", { labels: ["kind"] }),
   };
 }
 
@@ -119,10 +122,10 @@ export function createGenerationService(options: GenerationServiceOptions): Gene
   const { replies, tokens } = registerMetrics(options);
 
   function measure({ timings, tokensUsed }: Generation): void {
-    replies.add({ source: "engine" });
-    tokens.add({ kind: "generated" }, tokensUsed);
-    tokens.add({ kind: "prompt" }, timings.prompt_tokens - timings.cached_tokens);
-    tokens.add({ kind: "prompt_reused" }, timings.cached_tokens);
+    replies.inc({ source: "engine" });
+    tokens.inc({ kind: "generated" }, tokensUsed);
+    tokens.inc({ kind: "prompt" }, timings.prompt_tokens - timings.cached_tokens);
+    tokens.inc({ kind: "prompt_reused" }, timings.cached_tokens);
   }
 
   /** A cache that fails costs time, never a reply. */
@@ -148,7 +151,7 @@ export function createGenerationService(options: GenerationServiceOptions): Gene
       const key = cacheKeyOf(request, scope.modelId);
       const kept = key === null ? null : await tolerating(cache.get(key, scope));
       if (kept) {
-        replies.add({ source: "cache" });
+        replies.inc({ source: "cache" });
         generationOptions.onToken?.(kept.response);
         return cachedResultOf(kept, scope);
       }

@@ -38,8 +38,8 @@ export interface SyncService {
 
 const OUTCOMES = ["inserted", "updated", "unchanged"] as const;
 
-function count(counter: Counter, counts: Record<typeof OUTCOMES[number], number>): void {
-  for (const outcome of OUTCOMES) counter.add({ outcome }, counts[outcome]);
+function count(counter: Counter<"outcome">, counts: Record<typeof OUTCOMES[number], number>): void {
+  for (const outcome of OUTCOMES) counter.inc({ outcome }, counts[outcome]);
 }
 
 function deviceOf(device: SyncTotals["devices"][number]): SyncDevice {
@@ -71,8 +71,12 @@ function statusOf(totals: SyncTotals): SyncStatusResponse {
 /** Makes the sync service. */
 export function createSyncService(options: SyncServiceOptions): SyncService {
   const { ingest, contacts, metrics, now, onOutbox } = options;
-  const syncedMessages = metrics.counter("sync_messages_total", "Synced messages by what they changed");
-  const syncedContacts = metrics.counter("sync_contacts_total", "Synced contacts by what they changed");
+  const syncedMessages = metrics.counter("sync_messages_total", "Synced messages by what they changed", {
+    labels: ["outcome"],
+  });
+  const syncedContacts = metrics.counter("sync_contacts_total", "Synced contacts by what they changed", {
+    labels: ["outcome"],
+  });
   return {
     async syncMessages(caller, batch) {
       const result = await ingest.ingestMessages(caller, batch);
@@ -86,7 +90,7 @@ export function createSyncService(options: SyncServiceOptions): SyncService {
     },
     async syncDeletions(caller, { imessageGuids }) {
       const result = await ingest.deleteMessages(caller, imessageGuids);
-      syncedMessages.add({ outcome: "deleted" }, result.deleted);
+      syncedMessages.inc({ outcome: "deleted" }, result.deleted);
       if (result.deleted > 0) onOutbox();
       return result;
     },

@@ -87,7 +87,7 @@ Deno.test("a message that ml refuses for good is told once, and what is known of
   assert.deepEqual(await waiting(server), []);
   assert.deepEqual(await server.store.mlOutbox.counts(), { waiting: 0, refused: 1 });
   const metrics = await (await server.request("/metrics")).text();
-  assert.match(metrics, /^ml_outbox_messages\{state="refused"\} 1$/m);
+  assert.match(metrics, /^assistant_ml_outbox_messages\{state="refused"\} 1$/m);
   assert.ok(
     server.logLines.some((line) => line.includes('"level":"error"') && line.includes("taint_adapter")),
   );
