@@ -1,6 +1,6 @@
 /** Owns the demo's course: model, sample Mac, services, pairing, sync, drafts, actions, samples. */
 import { join, resolve } from "node:path";
-import { defaultDataDir } from "../lib/data_dir.ts";
+import { defaultDataDir } from "../lib/config.ts";
 import { ifPresent } from "../lib/files.ts";
 import { aborted } from "../lib/async.ts";
 import { createLogger } from "../lib/log.ts";

@@ -106,3 +106,11 @@ export const logLevelSetting: Setting<LogLevel> = setting<LogLevel>({
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host);
 }
+
+/** Root's data lies where the unprivileged user that runs PostgreSQL can reach it; a checkout often does not. */
+const ROOT_DATA_DIR = "/var/lib/conversation-assistant";
+
+/** Where a service keeps its data by default: `./data`, or a system folder under root. */
+export function defaultDataDir(): string {
+  return Deno.build.os !== "windows" && Deno.uid() === 0 ? ROOT_DATA_DIR : "./data";
+}

@@ -4,6 +4,7 @@ import {
   ConfigError,
   configFrom,
   type ConfigOf,
+  defaultDataDir,
   httpUrl,
   isLoopback,
   logLevelSetting,
@@ -14,7 +15,6 @@ import {
   text,
   wholeNumber,
 } from "../lib/config.ts";
-import { defaultDataDir } from "../lib/data_dir.ts";
 
 export const SETTINGS = {
   host: setting({

@@ -6,7 +6,7 @@ import { ApiError } from "../lib/errors.ts";
 import { createApiApp } from "../lib/http/app.ts";
 import type { Logger } from "../lib/log.ts";
 import { measureRequests, type Metrics, mountMetrics } from "../lib/metrics.ts";
-import { type BodyLimits, unpackBodies } from "../lib/http/packed_bodies.ts";
+import { type BodyLimits, decompressBodies } from "../lib/http/request_bodies.ts";
 import { VERSION } from "../lib/version.ts";
 import { authenticate } from "./auth/authenticate.ts";
 import type { ServerEnv } from "./auth/caller.ts";
@@ -110,7 +110,7 @@ export function createServerApp(options: ServerAppOptions) {
   countJobs(options);
   app.use(measureRequests(metrics));
   app.use("/api/*", authenticate({ tokens, devices: store.devices, now }));
-  app.use("/api/*", unpackBodies(BODY_LIMITS));
+  app.use("/api/*", decompressBodies(BODY_LIMITS));
   app.route("/", healthRoutes(services));
   app.route("/", deviceRoutes({ ...services, clientAddressOf }));
   app.route("/", syncRoutes(services));

@@ -3,6 +3,7 @@ import {
   ConfigError,
   configFrom,
   type ConfigOf,
+  defaultDataDir,
   httpUrl,
   isLoopback,
   logLevelSetting,
@@ -12,7 +13,6 @@ import {
   type SettingsTable,
   text,
 } from "../lib/config.ts";
-import { defaultDataDir } from "../lib/data_dir.ts";
 
 /** HS256 wants a key at least as long as its hash: RFC 7518 section 3.2. */
 const MIN_SECRET_BYTES = 32;

@@ -3,7 +3,7 @@ import { aborted } from "../lib/async.ts";
 import { runMain } from "../lib/lifecycle.ts";
 import { UserError } from "../lib/errors.ts";
 import { writeLine } from "../lib/log.ts";
-import { defaultDataDir } from "../lib/data_dir.ts";
+import { defaultDataDir } from "../lib/config.ts";
 import { ServiceProcess } from "./service_process.ts";
 
 const HINTS = `

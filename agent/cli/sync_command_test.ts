@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import type { SyncMessagesRequest } from "../../contract/sync.ts";
-import { LEAST_GZIP_BYTES } from "../../lib/http/gzip.ts";
+import { MIN_GZIP_BYTES } from "../../lib/http/client.ts";
 import { AgentHome, capturedOutput } from "../../tests/support/mac/agent_home.ts";
 import { writeAddressBook } from "../../tests/support/mac/address_book_fixture.ts";
 import { bulkChatDb } from "../../tests/support/chat_db/bulk.ts";
@@ -192,7 +192,7 @@ Deno.test("large batches travel packed, small ones as they are", async () => {
   const batches = home.server.syncRequests.filter(({ path }) => path.endsWith("/messages"));
   // The bound is on the characters, of which each is at most three bytes.
   for (const { isPacked, sizeBytes } of batches) {
-    assert.ok(isPacked ? sizeBytes >= LEAST_GZIP_BYTES : sizeBytes < 3 * LEAST_GZIP_BYTES, `${sizeBytes}`);
+    assert.ok(isPacked ? sizeBytes >= MIN_GZIP_BYTES : sizeBytes < 3 * MIN_GZIP_BYTES, `${sizeBytes}`);
   }
   assert.deepEqual(new Set(batches.map(({ isPacked }) => isPacked)), new Set([true, false]));
 });

@@ -1,11 +1,9 @@
 /** Owns the HTTP frame of both services: request ids, limits, validation faults, the one error handler. */
 import type { z } from "zod";
 import {
-  bodyLimit,
   type Context,
   type createRoute,
   HTTPException,
-  type MiddlewareHandler,
   OpenAPIHono,
   requestId,
   type RequestIdVariables,
@@ -14,7 +12,7 @@ import {
 import { errorBodySchema, type Fault } from "../../contract/errors.ts";
 import { ApiError, errorBodyOf, invalidRequest, logFieldsOfError, phraseOfStatus } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { BodyLimits } from "./packed_bodies.ts";
+import { type BodyLimits, limitBodies } from "./request_bodies.ts";
 
 /** What every request's context carries. */
 export type ApiEnv = { Variables: RequestIdVariables };
@@ -117,24 +115,6 @@ export interface ApiAppOptions extends BodyLimits {
   log: Logger;
   /** Turns an unexpected error into one of the contract; what it does not know it returns as it is. */
   translateError?: (error: unknown) => unknown;
-}
-
-function limitBody(maxSize: number): MiddlewareHandler {
-  return bodyLimit({
-    maxSize,
-    onError: () => {
-      const limit = `${maxSize / (1024 * 1024)} MiB`;
-      throw new ApiError("payload_too_large", `The request body is larger than ${limit}`);
-    },
-  });
-}
-
-function limitBodies(options: BodyLimits): MiddlewareHandler {
-  const general = limitBody(options.maxBodyBytes);
-  const own = new Map(
-    Object.entries(options.maxBodyBytesOf ?? {}).map(([path, size]) => [path, limitBody(size)]),
-  );
-  return (c, next) => (own.get(c.req.path) ?? general)(c, next);
 }
 
 /** The outermost app of a service. Routes are mounted on it; every error of theirs ends in its one handler. */

@@ -4,10 +4,10 @@ import { createRoute, z } from "../../deps.ts";
 import { type ErrorBody, errorBodySchema } from "../../contract/errors.ts";
 import { ApiError } from "../errors.ts";
 import { mountDocs } from "./api_docs.ts";
-import { gzip } from "./gzip.ts";
+import { gzip } from "./client.ts";
 import { createApiApp, createRoutes, jsonBody, jsonResponse } from "./app.ts";
 import { createLogger } from "../log.ts";
-import { unpackBodies } from "./packed_bodies.ts";
+import { decompressBodies } from "./request_bodies.ts";
 
 const echoRoute = createRoute({
   method: "post",
@@ -23,7 +23,7 @@ function testApp(): { app: ReturnType<typeof createApiApp>; lines: string[] } {
     ...limits,
     log: createLogger({ pretty: false, write: (line) => lines.push(line) }),
   });
-  app.use(unpackBodies(limits));
+  app.use(decompressBodies(limits));
   const routes = createRoutes().openapi(
     echoRoute,
     (c) => c.json({ count: c.req.valid("json").items.length }, 200),

@@ -4,7 +4,6 @@ import type { z } from "zod";
 import { type ErrorBody, errorBodySchema } from "../../contract/errors.ts";
 import { backoffMs, delay } from "../backoff.ts";
 import { messageOf } from "../errors.ts";
-import { gzip, LEAST_GZIP_BYTES } from "./gzip.ts";
 
 /** The other side answered with an error body. */
 export class RemoteError extends Error {
@@ -90,6 +89,14 @@ const PASSING_STATUSES = new Set([429, 502, 503, 504]);
 /** A server that asks for a longer wait than this is left to the caller's own schedule. */
 const LONGEST_WAIT_MS = 10_000;
 
+/** Smaller bodies travel as they are: compressing them saves no packet. */
+export const MIN_GZIP_BYTES = 4 * 1024;
+
+/** Compresses bytes as gzip. */
+export async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  return await new Response(new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"))).bytes();
+}
+
 interface RequestBody {
   headers: Record<string, string>;
   body?: Uint8Array<ArrayBuffer> | string;
@@ -99,7 +106,7 @@ async function bodyOf({ body, gzip: packs }: { body?: unknown; gzip?: boolean })
   if (body === undefined) return { headers: {} };
   const headers = { "content-type": "application/json" };
   const json = JSON.stringify(body);
-  if (!packs || json.length < LEAST_GZIP_BYTES) return { headers, body: json };
+  if (!packs || json.length < MIN_GZIP_BYTES) return { headers, body: json };
   const packed = await gzip(new TextEncoder().encode(json));
   return { headers: { ...headers, "content-encoding": "gzip" }, body: packed };
 }

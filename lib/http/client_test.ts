@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { z } from "zod";
 import { createClient, RemoteError, UnreachableError } from "./client.ts";
 import { ApiError, errorBodyOf } from "../errors.ts";
-import { gunzip } from "./gzip.ts";
+import { gunzip } from "./request_bodies.ts";
 
 type Answer = (request: Request) => Response | Promise<Response>;
 

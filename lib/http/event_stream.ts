@@ -1,4 +1,4 @@
-/** Owns answers of server-sent events: how many each reader may hold open, kept alive, ended with an `error` that is told. */
+/** Answers of server-sent events: limited in number, kept alive, ended with an `error` event after a fault. */
 import { type Context, streamSSE } from "../../deps.ts";
 import { ApiError, errorBodyOf, logFieldsOfError } from "../errors.ts";
 import type { ApiEnv } from "./app.ts";
@@ -12,14 +12,14 @@ const RETRY_AFTER_SECONDS = 15;
 export interface ServerSentEvent {
   event: string;
   data: string;
-  /** To go on from after a break. */
+  /** Where a reader resumes after a break. */
   id?: string;
 }
 
-/** The streams that are open, by whose they are. */
-export class StreamPlaces {
+/** Limits how many streams each holder has open. */
+export class StreamLimiter {
   readonly #limit: number;
-  readonly #taken = new Map<string, number>();
+  readonly #open = new Map<string, number>();
 
   /** @param limit streams of one holder at a time */
   constructor(limit: number) {
@@ -27,53 +27,53 @@ export class StreamPlaces {
   }
 
   /**
-   * Takes a place until it is disposed of, which may be done twice.
+   * Counts a stream as open until the result is disposed, which may be done twice.
    *
    * @throws ApiError `too_many_requests`
    */
-  take(holder: string): Disposable {
-    const taken = this.#taken.get(holder) ?? 0;
-    if (taken >= this.#limit) {
+  acquire(holder: string): Disposable {
+    const open = this.#open.get(holder) ?? 0;
+    if (open >= this.#limit) {
       throw new ApiError(
         "too_many_requests",
         `${this.#limit} streams of events are open already: close one, or wait until one has ended`,
         { retryAfterSeconds: RETRY_AFTER_SECONDS },
       );
     }
-    this.#taken.set(holder, taken + 1);
-    let isTaken = true;
+    this.#open.set(holder, open + 1);
+    let isOpen = true;
     return {
       [Symbol.dispose]: () => {
-        if (isTaken) this.#release(holder);
-        isTaken = false;
+        if (isOpen) this.#release(holder);
+        isOpen = false;
       },
     };
   }
 
   #release(holder: string): void {
-    const left = (this.#taken.get(holder) ?? 0) - 1;
-    if (left > 0) this.#taken.set(holder, left);
-    else this.#taken.delete(holder);
+    const left = (this.#open.get(holder) ?? 0) - 1;
+    if (left > 0) this.#open.set(holder, left);
+    else this.#open.delete(holder);
   }
 }
 
 export interface EventStreamOptions {
-  /** Given back when the stream ends, or its reader leaves. */
-  place: Disposable;
-  /** What is told until it ends or the signal aborts; what this throws is an ordinary error with its status. */
+  /** From {@linkcode StreamLimiter.acquire}; disposed when the stream ends, or its reader leaves. */
+  slot: Disposable;
+  /** The events, until they end or the signal aborts; what this throws is an ordinary error with its status. */
   open: (signal: AbortSignal) => Promise<AsyncGenerator<ServerSentEvent>>;
   log: Logger;
 }
 
-/** Answers with events. A fault after the stream began is told as its last event, `error`, with the documented body. */
+/** Answers with events. A fault after the stream began becomes its last event, `error`, with the documented body. */
 export async function streamEvents<Env extends ApiEnv>(
   c: Context<Env>,
-  { place, open, log }: EventStreamOptions,
+  { slot, open, log }: EventStreamOptions,
 ): Promise<Response> {
   const leaving = new AbortController();
   const leave = () => {
     leaving.abort();
-    place[Symbol.dispose]();
+    slot[Symbol.dispose]();
   };
   const signal = AbortSignal.any([c.req.raw.signal, leaving.signal]);
   const events = await open(signal).catch((error) => {

@@ -7,7 +7,7 @@ import {
 } from "../../contract/ml_training.ts";
 import { ML_PATHS } from "../../contract/paths.ts";
 import { createRoute, z } from "../../deps.ts";
-import { type ServerSentEvent, streamEvents, StreamPlaces } from "../../lib/http/event_stream.ts";
+import { type ServerSentEvent, streamEvents, StreamLimiter } from "../../lib/http/event_stream.ts";
 import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
 import type { NumberedLine } from "../../lib/line_log.ts";
 import type { Logger } from "../../lib/log.ts";
@@ -78,7 +78,7 @@ async function* serverSentEvents(
 
 /** The routes of training. */
 export function trainingRoutes({ trainingJobs, log }: { trainingJobs: TrainingJobs; log: Logger }) {
-  const places = new StreamPlaces(STREAMS_OF_JOB);
+  const streams = new StreamLimiter(STREAMS_OF_JOB);
   return createRoutes()
     .openapi(start, async (c) => c.json(await trainingJobs.start(c.req.valid("json")), 202))
     .openapi(status, async (c) => c.json(await trainingJobs.status(c.req.valid("param").job_id), 200))
@@ -88,7 +88,7 @@ export function trainingRoutes({ trainingJobs, log }: { trainingJobs: TrainingJo
       const open = async (signal: AbortSignal) =>
         serverSentEvents(await trainingJobs.events(jobId, { after, signal }));
       // The typed route knows JSON answers only.
-      return await streamEvents(c, { place: places.take(jobId), open, log }) as never;
+      return await streamEvents(c, { slot: streams.acquire(jobId), open, log }) as never;
     })
     .openapi(cancel, async (c) => c.json(await trainingJobs.cancel(c.req.valid("param").job_id), 200));
 }

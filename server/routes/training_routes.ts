@@ -6,7 +6,7 @@ import {
   trainingJobListSchema,
   trainingJobResponseSchema,
 } from "../../contract/training.ts";
-import { type ServerSentEvent, streamEvents, StreamPlaces } from "../../lib/http/event_stream.ts";
+import { type ServerSentEvent, streamEvents, StreamLimiter } from "../../lib/http/event_stream.ts";
 import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { ServerEnv } from "../auth/caller.ts";
@@ -96,7 +96,7 @@ async function* serverSentEvents(events: AsyncGenerator<TrainingEvent>): AsyncGe
 
 /** The routes of training jobs. */
 export function trainingRoutes({ training, log }: { training: TrainingService; log: Logger }) {
-  const places = new StreamPlaces(STREAMS_OF_ACCOUNT);
+  const streams = new StreamLimiter(STREAMS_OF_ACCOUNT);
   return createRoutes<ServerEnv>()
     .openapi(
       start,
@@ -116,6 +116,6 @@ export function trainingRoutes({ training, log }: { training: TrainingService; l
       const job = { jobId: c.req.valid("param").id, lastEventId: c.req.valid("header")["last-event-id"] };
       const open = async (signal: AbortSignal) =>
         serverSentEvents(await training.watch(caller, { ...job, signal }));
-      return await streamEvents(c, { place: places.take(caller.accountId), open, log });
+      return await streamEvents(c, { slot: streams.acquire(caller.accountId), open, log });
     });
 }

@@ -21,7 +21,7 @@ import {
   syncMessagesRequestSchema,
 } from "../../../contract/sync.ts";
 import { ApiError, errorBodyOf } from "../../../lib/errors.ts";
-import { gunzip } from "../../../lib/http/gzip.ts";
+import { gunzip } from "../../../lib/http/request_bodies.ts";
 
 /** A request as the server saw it. */
 export interface SeenRequest {
