@@ -22,7 +22,7 @@ import {
 const PROMPT = "Them: are you coming tonight?\nMe:";
 
 trainingTest(
-  "the whole story: samples in, adapter out, served, tainted, refused, deleted",
+  "the complete story: samples in, adapter out, served, tainted, refused, deleted",
   async (service) => {
     const { request, post } = service;
     const queued = await start(service, { epochs: 10, learning_rate: 2e-2 });
@@ -92,7 +92,7 @@ trainingTest(
   },
 );
 
-trainingTest("a single sample ends with a sentence, and nothing is left", async (service) => {
+trainingTest("a job with a single sample fails with a sentence and leaves nothing", async (service) => {
   await start(service, { samples: SAMPLES.slice(0, 1) });
   const last = (await follow(service, "job-1")).at(-1)?.status;
   assert.equal(last?.status, "failed");
@@ -101,7 +101,7 @@ trainingTest("a single sample ends with a sentence, and nothing is left", async 
 });
 
 trainingTest(
-  "two starts with one id begin one job, at once or later, and it is not disturbed",
+  "two starts with one id run one job, at once or later, and do not disturb it",
   async (service) => {
     const answers = await Promise.all([1, 2, 3, 4].map(() => service.post("/training/start", requestOf())));
     assert.deepEqual(answers.map(({ status }) => status).sort(), [202, 409, 409, 409]);
@@ -117,7 +117,7 @@ trainingTest(
 );
 
 trainingTest(
-  "jobs run one at a time; a waiting one knows its place and can be cancelled",
+  "jobs run one at a time; a waiting one has a position and can be cancelled",
   async (service) => {
     const ids = ["one", "two.with.dots", "three"];
     for (const id of ids) await start(service, { job_id: id });
@@ -164,7 +164,7 @@ trainingTest("a job is cancelled in each phase, and the next one runs", async (s
   assert.equal((await follow(service, "last")).at(-1)?.status.status, "completed");
 });
 
-trainingTest("events are replayed, from where a reader left off as well", async (service) => {
+trainingTest("events are replayed, also from where a reader left off", async (service) => {
   await start(service);
   const live = await follow(service, "job-1");
   assert.deepEqual(await follow(service, "job-1"), live);
@@ -179,8 +179,10 @@ trainingTest("events are replayed, from where a reader left off as well", async 
   for (const phase of ["preparing", "evaluating", "training", "exporting", "publishing"]) {
     assert.ok(phases.includes(phase), phase);
   }
-  const told = live.at(-1)?.status;
-  assert.ok(told?.loss && told.learning_rate && told.tokens_per_second && told.steps && told.excluded);
+  const latest = live.at(-1)?.status;
+  assert.ok(
+    latest?.loss && latest.learning_rate && latest.tokens_per_second && latest.steps && latest.excluded,
+  );
 });
 
 trainingTest("a learned preference makes an adapter too", async (service) => {
@@ -200,7 +202,7 @@ trainingTest("the service answers while it trains", async (service) => {
 });
 
 trainingTest(
-  "no job begins once adapters take all their disk space, until one is deleted",
+  "no job starts once adapters take all their disk space, until one is deleted",
   async (service) => {
     await start(service);
     const { result } = await completed(service, "job-1");

@@ -71,7 +71,7 @@ trainingTest(
 );
 
 trainingTest(
-  "the base model's file is replaced during training: the job says so, the old adapter serves",
+  "the base model's file is replaced during training: the job reports it, the old adapter serves",
   async (service) => {
     const before = await publishOne(service);
     const reply = await replyOf(service, before);
@@ -94,7 +94,7 @@ trainingTest(
 );
 
 trainingTest(
-  "another model is served when a job ends: the job says so, and the adapter is refused there",
+  "another model is served when a job ends: the job reports it, and the adapter is refused there",
   async (service) => {
     const before = await publishOne(service);
     const reply = await replyOf(service, before);
@@ -166,7 +166,7 @@ probeTest("a job that is cancelled while its adapter is being checked leaves non
   },
 });
 
-probeTest("an adapter that cannot be served fails its job, and its file is not kept", {
+probeTest("an adapter that cannot be served fails its job, and its file is removed", {
   probe: () => Promise.reject(new ModelError("The adapter cannot be loaded on this model: no reason")),
   use: async (service) => {
     await start(service);

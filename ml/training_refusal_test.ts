@@ -75,18 +75,21 @@ const REFUSED: { what: string; path: string; request: TrainingChanges & Record<s
   { what: "a path for a job id", path: "job_id", request: { job_id: "../job" } },
 ];
 
-trainingTest("what cannot be trained is refused with its path, and nothing is begun", async (service) => {
-  for (const { what, path, request } of REFUSED) {
-    const response = await service.post("/training/start", requestOf(request));
-    const body = errorBodySchema.parse(await response.json());
-    assert.deepEqual([response.status, body.code], [400, "validation_failed"], what);
-    assert.equal(body.details?.[0]?.path, path, `${what}: ${body.message}`);
-  }
-  await assertError(await service.request("/training/status/job-1"), "404 not_found");
-  await assertError(await service.request("/training/events/job-1"), "404 not_found");
-  await assertError(await service.post("/training/cancel/job-1", {}), "404 not_found");
-  assert.deepEqual(await Array.fromAsync(Deno.readDir(join(service.dir, "training"))).catch(() => []), []);
-});
+trainingTest(
+  "a request that cannot be trained is refused with its path, and nothing is started",
+  async (service) => {
+    for (const { what, path, request } of REFUSED) {
+      const response = await service.post("/training/start", requestOf(request));
+      const body = errorBodySchema.parse(await response.json());
+      assert.deepEqual([response.status, body.code], [400, "validation_failed"], what);
+      assert.equal(body.details?.[0]?.path, path, `${what}: ${body.message}`);
+    }
+    await assertError(await service.request("/training/status/job-1"), "404 not_found");
+    await assertError(await service.request("/training/events/job-1"), "404 not_found");
+    await assertError(await service.post("/training/cancel/job-1", {}), "404 not_found");
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(join(service.dir, "training"))).catch(() => []), []);
+  },
+);
 
 /** Serves another model for a test. */
 async function withServed(
@@ -120,7 +123,7 @@ async function renameWeightType(path: string, types: { from: number; to: number 
   await Deno.writeFile(path, bytes);
 }
 
-Deno.test("a served model that cannot be trained is refused: its architecture's parts, its weights' type", async () => {
+Deno.test("a served model that cannot be trained is refused: its architecture's features, its weights' type", async () => {
   const dir = await Deno.makeTempDir();
   try {
     const scaled = await buildLlamaGguf({ dir, texts: { "rope.scaling.type": "longrope" } });
@@ -142,7 +145,7 @@ Deno.test("a served model that cannot be trained is refused: its architecture's 
 });
 
 trainingTest(
-  "jobs that wait keep only so many samples on the disk; one that has none before it is always taken",
+  "waiting jobs may store a limited amount of samples; a job with none before it is always accepted",
   async (service) => {
     const { request, post, dir } = service;
     await start(service, { job_id: "first", epochs: 50 });

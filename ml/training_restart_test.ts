@@ -1,11 +1,11 @@
-/** Tests training across ends of the service's own process: killed or stopped, the job goes on where it was. */
+/** Tests training across restarts of the service: killed or stopped, the job resumes where it was. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type MlTrainingStatus, mlTrainingStatusSchema } from "../contract/ml_training.ts";
 import { eventsOf } from "../tests/support/ml/ml_service.ts";
 import { buildTinyGguf } from "../tests/support/ml/tiny_gguf.ts";
 import { requestOf, SAMPLES } from "../tests/support/training/training_client.ts";
-import { untilNobodyTrains } from "../tests/support/training/training_run.ts";
+import { untilNoneTrains } from "../tests/support/training/training_run.ts";
 import { choosePort, ServiceProcess } from "../tools/service_process.ts";
 import { type AdapterManifest, readManifest } from "./models/adapter_manifest.ts";
 import { FIGURES } from "./training/job/job_folders.ts";
@@ -74,8 +74,8 @@ async function follow(
   for await (const text of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
     const blocks = (pending + text).split("\n\n");
     pending = blocks.pop() ?? "";
-    const told = blocks.filter((block) => block.includes("data: ")).flatMap(eventsOf);
-    statuses.push(...told.map(({ data }) => mlTrainingStatusSchema.parse(data)));
+    const reported = blocks.filter((block) => block.includes("data: ")).flatMap(eventsOf);
+    statuses.push(...reported.map(({ data }) => mlTrainingStatusSchema.parse(data)));
     if (options.until && statuses.some(options.until)) return statuses;
   }
   return statuses;
@@ -106,7 +106,7 @@ async function undisturbed(): Promise<unknown> {
   return trace;
 }
 
-Deno.test("a service killed twice during training goes on with the job, and makes the same adapter", async () => {
+Deno.test("a service killed twice during training resumes the job and makes the same adapter", async () => {
   const expected = await undisturbed();
   await withHome(async (home) => {
     for (const killAfter of [30, 60]) {
@@ -117,7 +117,7 @@ Deno.test("a service killed twice during training goes on with the job, and make
       assert.notEqual(statuses.at(-1)?.status, "completed");
       ml.kill();
       await ml.ended;
-      await untilNobodyTrains(home.folder);
+      await untilNoneTrains(home.folder);
     }
     await using ml = await home.serve();
     const statuses = await follow(ml);
@@ -128,35 +128,35 @@ Deno.test("a service killed twice during training goes on with the job, and make
     assert.equal(restarts.length, 3, "it was begun three times");
     for (const index of restarts.slice(1)) {
       const next = statuses.slice(index).find(({ step }) => step !== null && step !== undefined);
-      assert.ok((next?.step ?? 0) > 25, `it went on from a checkpoint, not from step ${next?.step}`);
+      assert.ok((next?.step ?? 0) > 25, `it resumed from a checkpoint, not from step ${next?.step}`);
     }
     assert.deepEqual(await traceOf(home), expected);
     assert.deepEqual(await namesIn(home.folder), FIGURES);
   });
 });
 
-Deno.test("a service that is told to stop during training exits 0, and its next start goes on", async () => {
+Deno.test("a service stopped during training exits 0, and its next start resumes", async () => {
   await withHome(async (home) => {
     const first = await home.serve();
     await start(first);
     await follow(first, { until: ({ step }) => (step ?? 0) >= 30 });
     const stream = await fetch(`${first.url}/training/events/job-1`);
     Deno.kill(first.pid, "SIGTERM");
-    const told = (await stream.text()).trim();
+    const reported = (await stream.text()).trim();
     assert.doesNotMatch(
-      told,
+      reported,
       /"status":"(?:completed|failed|cancelled)"/,
       "the stream ends, the job does not",
     );
     assert.equal((await first.ended).code, 0);
-    await untilNobodyTrains(home.folder);
+    await untilNoneTrains(home.folder);
     await using second = await home.serve();
     assert.equal((await follow(second)).at(-1)?.status, "completed");
     assert.equal((await adapterOf(home))?.jobId, "job-1");
   });
 });
 
-Deno.test("what a crash left is cleared at the next start, and an ended job stays known", async () => {
+Deno.test("leftovers of a crash are cleared at the next start, and an ended job stays known", async () => {
   await withHome(async (home) => {
     {
       await using ml = await home.serve();
@@ -169,7 +169,7 @@ Deno.test("what a crash left is cleared at the next start, and an ended job stay
     for (const folder of [home.folder, neverQueued]) {
       await Deno.writeTextFile(join(folder, "request.json"), "{}");
     }
-    await Deno.mkdir(join(home.dir, "adapters", "staged-by-nobody"));
+    await Deno.mkdir(join(home.dir, "adapters", "staged-orphan"));
     await using ml = await home.serve();
     assert.equal((await follow(ml)).at(-1)?.status, "completed", "its events end once it is tidied");
     assert.deepEqual(await namesIn(home.folder), FIGURES);

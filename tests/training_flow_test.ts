@@ -99,7 +99,7 @@ Deno.test("sent replies become an adapter that drafts, until one of them is dele
   const result = ended?.metrics?.result;
   assert.equal(ended?.status, "completed", ended?.error ?? "it has no error");
   assert.ok(result?.offered && (result.adapterLoss ?? 9) < (result.baseLoss ?? 0));
-  assert.ok(course.filter(({ metrics }) => (metrics?.step ?? 0) > 0).length > 3, "it was told on its way");
+  assert.ok(course.filter(({ metrics }) => (metrics?.step ?? 0) > 0).length > 3, "progress was reported");
   const { baseModel, adapters: [adapter] } = await models();
   assert.deepEqual([baseModel, adapter?.id, adapter?.state], ["tiny", result.adapterId, "staged"]);
 

@@ -1,20 +1,20 @@
-/** Owns the command line of a bench that has several parts: those that are named, or all of them in order. */
+/** Runs the sections of a bench that the command line names, and prints tables. */
 import { runMain } from "../../lib/lifecycle.ts";
 import { UserError } from "../../lib/errors.ts";
 import { writeLine } from "../../lib/log.ts";
 
 /**
- * Runs the parts that the command line names, each under its title; without names all of them.
+ * Runs the sections that the command line names, each under its title; all of them when it names none.
  *
- * @param parts what each name measures; a name that is not among them ends the bench with a sentence
+ * @param sections what each name measures; an unknown name ends the bench with an error that lists them
  */
-export async function runParts(parts: Readonly<Record<string, () => Promise<void>>>): Promise<void> {
+export async function runSections(sections: Readonly<Record<string, () => Promise<void>>>): Promise<void> {
   await runMain(async () => {
-    const names = Deno.args.length > 0 ? Deno.args : Object.keys(parts);
+    const names = Deno.args.length > 0 ? Deno.args : Object.keys(sections);
     for (const name of names) {
-      const measure = parts[name];
+      const measure = sections[name];
       if (measure === undefined) {
-        throw new UserError(`There is no part ${name}: ${Object.keys(parts).join(", ")}`);
+        throw new UserError(`There is no section ${name}: ${Object.keys(sections).join(", ")}`);
       }
       writeLine(`\n# ${name}`);
       await measure();
@@ -37,7 +37,7 @@ export function tableLines(head: readonly string[], rows: readonly (readonly str
   return [line(head), `| ${rule.join(" | ")} |`, ...rows.map(line)];
 }
 
-/** A share as whole percent. */
+/** Formats a share as a rounded percentage. */
 export function percent(share: number): string {
   return `${Math.round(share * 100)} %`;
 }

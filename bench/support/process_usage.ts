@@ -1,4 +1,4 @@
-/** Owns reading what processes of this machine hold in memory, from Linux's /proc. */
+/** Reads what a process uses of memory and CPU time, from Linux's /proc. */
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** A field of a /proc file in bytes; 0 where it cannot be read. */

@@ -1,21 +1,21 @@
-/** Owns timing llama-finetune, llama.cpp's training of all weights, on windows of a text. */
+/** Compares tokens per second with llama-finetune, llama.cpp's training of all weights, one side after the other. */
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import { FINETUNE, FINETUNE_MODEL } from "../../research/peers/peer_paths.ts";
-import { ALL_THREADS } from "../../research/style/kept_run.ts";
+import { ALL_THREADS } from "../../research/style/cached_run.ts";
 import { writeLine } from "../../lib/log.ts";
 import { tableLines } from "../support/bench_output.ts";
 import { personJob, shortenedJob } from "./person_job.ts";
 import { ourSide } from "./sides.ts";
 
-/** Enough that its clock, which tells whole seconds, is near. */
+/** Enough that its clock, which counts full seconds, is accurate. */
 const WINDOWS = 16;
-/** Its smallest window, in tokens; one starts in the middle of the one before. A step is a half of it. */
+/** Its smallest window, in tokens; each starts in the middle of the one before. A step is half a window. */
 const WINDOW_TOKENS = 256;
 const STEP_TOKENS = WINDOW_TOKENS / 2;
 const SENTENCE =
   "She said that she would bring dessert, but in the end we ordered pizza and watched a film. ";
-/** More than the tokens of a character of such text. */
+/** An upper bound of tokens per character for such text. */
 const TOKENS_PER_CHARACTER = 0.24;
 
 /** Its last line of progress: windows done, and hours, minutes and seconds since the first. */
@@ -29,7 +29,7 @@ function isBuilt(): boolean {
   }
 }
 
-/** Tokens a second in training; undefined where it is not built. */
+/** Tokens per second in training; undefined when llama-finetune is not built. */
 export async function finetuneTokensPerSecond(): Promise<number | undefined> {
   if (!isBuilt()) return undefined;
   const dir = await Deno.makeTempDir();
@@ -43,9 +43,9 @@ export async function finetuneTokensPerSecond(): Promise<number | undefined> {
         .concat("-t", String(ALL_THREADS), "-epochs", "1", "-val-split", "0.1", "-lr", "1e-6"),
     }).output();
     if (!success) throw new UserError("llama-finetune did not complete");
-    const told = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
-    const last = [...told.matchAll(PROGRESS)].at(-1);
-    if (last === undefined) throw new UserError("llama-finetune told no progress");
+    const output = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    const last = [...output.matchAll(PROGRESS)].at(-1);
+    if (last === undefined) throw new UserError("llama-finetune printed no progress");
     const [windows = 0, hours = 0, minutes = 0, seconds = 0] = last.slice(1).map(Number);
     return windows * WINDOW_TOKENS / (hours * 3_600 + minutes * 60 + seconds);
   } finally {
@@ -53,11 +53,11 @@ export async function finetuneTokensPerSecond(): Promise<number | undefined> {
   }
 }
 
-/** Each side's best of these counts: others use the machine too. */
+/** The best round of each side counts, since others use the machine too. */
 const ROUNDS = 3;
 const STEPS = 10;
 
-/** Prints both sides' tokens a second and their ratio. */
+/** Prints both sides' tokens per second and their ratio. */
 export async function measureFinetune(): Promise<void> {
   const job = await shortenedJob(await personJob(0), STEPS);
   const rounds: { ours: number; peer: number }[] = [];

@@ -1,4 +1,4 @@
-/** Owns the table of how a step's cost grows with the length of samples, the adapter's rank and the model's size. */
+/** Measures how a step's cost grows with sample length, adapter rank and model size. */
 import { writeLine } from "../../lib/log.ts";
 import { formatBytes } from "../../lib/progress.ts";
 import { seededRandom } from "../../ml/engine/seeded_random.ts";
@@ -7,17 +7,17 @@ import { estimateTrainingMemory } from "../../ml/training/memory_estimate.ts";
 import type { LoraOptions, TokenSample } from "../../ml/training/trainer.ts";
 import { buildLlamaGguf, type LlamaShape } from "../../tests/support/ml/llama_gguf.ts";
 import { fetchSmallModel } from "../../tests/support/ml/small_model.ts";
-import { THREADS } from "../../research/style/kept_run.ts";
+import { THREADS } from "../../research/style/cached_run.ts";
 import { tableLines } from "../support/bench_output.ts";
 
 const LENGTHS = [64, 128, 256, 512, 1_024];
 const RANKS = [4, 8, 16, 64];
 const USUAL_LENGTH = 128;
-/** Of a step, whatever its samples' length. */
+/** Tokens in a step, whatever its samples' length. */
 const STEP_TOKENS = 1_024;
 const REPLY_TOKENS = 24;
 const ROUNDS = 3;
-/** Every model of the table knows these tokens. */
+/** Token ids below this are known to every model of the table. */
 const TOKENS = 340;
 
 /** A smaller and a larger model, beside the small real one (30 layers, 576 wide). */
@@ -33,7 +33,7 @@ function samplesOf(length: number): TokenSample[] {
   return Array.from({ length: STEP_TOKENS / length }, sample);
 }
 
-/** The row of one setting: the quickest of some steps. */
+/** The row of one setting: its fastest step. */
 async function rowOf(
   name: string,
   modelPath: string,
@@ -67,10 +67,10 @@ export async function measureGrowth(): Promise<void> {
       await Deno.remove(model);
     }
     writeLine(
-      `steps of ${STEP_TOKENS} tokens, ${THREADS} threads; where nothing else is said: the small model, rank 8, ` +
+      `steps of ${STEP_TOKENS} tokens, ${THREADS} threads; unless the row says otherwise: the small model, rank 8, ` +
         `samples of ${USUAL_LENGTH} tokens`,
     );
-    for (const line of tableLines(["", "tokens/s", "s a step", "memory (reckoned)"], rows)) writeLine(line);
+    for (const line of tableLines(["", "tokens/s", "s a step", "memory (estimated)"], rows)) writeLine(line);
   } finally {
     await Deno.remove(dir, { recursive: true });
   }

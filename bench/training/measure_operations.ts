@@ -1,10 +1,10 @@
-/** Owns the table of where a step's time goes, by operation. */
+/** Measures where a training step's time goes, by operation. */
 import { writeLine } from "../../lib/log.ts";
 import type { OperationTime } from "../../ml/training/ggml/graph_profile.ts";
 import { matrixUnitMemory } from "../../ml/training/ggml/matrix_unit.ts";
 import { openGgml } from "../../ml/training/ggml/library.ts";
 import { groupSamples, packGroup } from "../../ml/training/model/micro_batch.ts";
-import { type LoadedParts, withParts } from "../../tests/suites/training/model_oracle_suite.ts";
+import { type LoadedModel, withLoadedModel } from "../../tests/suites/training/model_oracle_suite.ts";
 import { ModelGraph } from "../../ml/training/model/model_graph.ts";
 import { autoFormats } from "../../ml/training/memory_estimate.ts";
 import { DEFAULT_MICRO_BATCH_TOKENS, type TokenSample } from "../../ml/training/trainer.ts";
@@ -12,10 +12,9 @@ import { percent, tableLines } from "../support/bench_output.ts";
 import { meanTokens, personJob } from "./person_job.ts";
 
 const BATCH_SIZE = 8;
-/** Each operation's shortest time of so many rounds counts: others use the machine too. */
+/** Each operation's shortest time over these rounds counts, since others use the machine too. */
 const ROUNDS = 5;
 const LEAST_SHARE = 0.01;
-/** The unit multiplies so many times faster than plain code that its products are told apart. */
 const HEAD = ["operation", "times", "ms", "share", "GFLOP/s"];
 
 interface Row {
@@ -24,7 +23,7 @@ interface Row {
   operations: number;
 }
 
-/** Products are told apart by what they are for: their first operand's type says so, their first two sizes the rest. */
+/** Splits products by purpose, judged by their first operand's type and shape. */
 function kindOf({ name, type, shape }: OperationTime): string {
   if (name !== "MUL_MAT" && name !== "OUT_PROD") return name;
   const isAttention = (shape[2] ?? 1) > 1;
@@ -51,7 +50,7 @@ function tabled(times: readonly OperationTime[]): Map<string, Row> {
   return rows;
 }
 
-async function profileBatch(parts: LoadedParts, batch: readonly TokenSample[]): Promise<OperationTime[]> {
+async function profileBatch(parts: LoadedModel, batch: readonly TokenSample[]): Promise<OperationTime[]> {
   const best: OperationTime[] = [];
   for (const group of groupSamples(batch, { maxTokens: DEFAULT_MICRO_BATCH_TOKENS })) {
     const packed = packGroup(group);
@@ -77,12 +76,12 @@ async function profileBatch(parts: LoadedParts, batch: readonly TokenSample[]): 
   return best;
 }
 
-/** Prints what the operations of one step of eight replies take, on one thread. */
+/** Prints how long each operation of one step takes: eight replies, one thread. */
 export async function measureOperations(): Promise<void> {
   const { modelPath, train } = await personJob(0);
   const batch = train.slice(0, BATCH_SIZE);
   const weights = autoFormats()[0] ?? "file";
-  const times = await withParts(modelPath, {
+  const times = await withLoadedModel(modelPath, {
     weights,
     lora: { rank: 8 },
     use: (parts) => profileBatch(parts, batch),

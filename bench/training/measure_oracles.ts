@@ -1,4 +1,4 @@
-/** Owns the table of how far the graph's logits are from llama.cpp's: by weight type and length, on the same files. */
+/** Measures how far the graph's logits are from llama.cpp's on the same file, by weight type and length. */
 import { writeLine } from "../../lib/log.ts";
 import type { TypeName } from "../../ml/training/ggml/constants.ts";
 import {
@@ -37,7 +37,7 @@ export async function measureOracles(): Promise<void> {
     writeLine(
       "log-probabilities of all tokens against llama.cpp's: largest difference (mean), by length in tokens",
     );
-    const head = ["file", "weights kept as", ...COMPARED_LENGTHS.map(String)];
+    const head = ["file", "weights stored as", ...COMPARED_LENGTHS.map(String)];
     for (const line of tableLines(head, rows)) writeLine(line);
   } finally {
     await Deno.remove(dir, { recursive: true });

@@ -1,8 +1,8 @@
-/** Owns the comparison with PyTorch + PEFT: one person's replies, one machine, one run. */
+/** Compares training with PyTorch and PEFT: one person's replies, one machine, one run. */
 import { formatBytes } from "../../lib/progress.ts";
 import { writeLine } from "../../lib/log.ts";
 import { DEFAULT_LEARNING_RATE } from "../../ml/training/trainer.ts";
-import { ALL_THREADS, THREADS } from "../../research/style/kept_run.ts";
+import { ALL_THREADS, THREADS } from "../../research/style/cached_run.ts";
 import { isPeftInstalled } from "../../research/style/peft_side.ts";
 import { tableLines } from "../support/bench_output.ts";
 import { meanTokens, personJob } from "./person_job.ts";
@@ -41,14 +41,18 @@ function printPeft(sides: Sides): void {
   const head = ["side", "loss", "lowest", `s to ${target.toFixed(3)}`, "tokens/s", "load s", "peak memory"];
   for (const line of tableLines(head, Object.values(sides).map((run) => rowOf(run, target)))) writeLine(line);
   const seconds = (run: SideRun) => secondsTo(target, run) ?? Infinity;
-  const wholeF32 = f32.loadSeconds + (f32.evaluations.at(-1)?.trainingSeconds ?? NaN);
+  const totalF32 = f32.loadSeconds + (f32.evaluations.at(-1)?.trainingSeconds ?? NaN);
   ratio("time to PEFT's loss, ours / PEFT BF16", seconds(own) / seconds(bf16), "at most 1.0");
-  ratio("time to PEFT's loss, ours / PEFT F32's three epochs", seconds(own) / wholeF32, "at most 0.5");
-  ratio("the same as a job runs, with a core left free / PEFT BF16", seconds(served) / seconds(bf16), "told");
-  ratio("the same, PEFT BF16 at our rate", seconds(own) / seconds(faster), "told for fairness");
+  ratio("time to PEFT's loss, ours / PEFT F32's three epochs", seconds(own) / totalF32, "at most 0.5");
+  ratio(
+    "the same as a job runs, with a core left free / PEFT BF16",
+    seconds(served) / seconds(bf16),
+    "reported",
+  );
+  ratio("the same, PEFT BF16 at our rate", seconds(own) / seconds(faster), "reported for fairness");
   const quickest = (...runs: SideRun[]) => Math.max(...runs.map(({ tokensPerSecond }) => tokensPerSecond));
   const speeds = quickest(equal, own) / quickest(bf16, faster);
-  ratio("tokens/s in training, the quicker of two runs, ours / PEFT BF16", speeds, "told");
+  ratio("tokens/s in training, the quicker of two runs, ours / PEFT BF16", speeds, "reported");
   ratio("peak memory, ours / PEFT BF16", equal.peakRssBytes / bf16.peakRssBytes, "at most 0.33");
   const gap = finalLoss(equal) - target;
   ratio("held-out loss, ours less PEFT's at the same settings", gap, "at most 0.02");

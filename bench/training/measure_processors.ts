@@ -1,7 +1,7 @@
-/** Owns the comparison with PEFT on processors that have less than this one: what most people train on. */
+/** Compares training with PEFT on processors that have fewer instructions than this one, as most people's do. */
 import { writeLine } from "../../lib/log.ts";
 import { PEER_TYPES, PROCESSOR_KINDS, type ProcessorKind } from "../../research/peers/cpu_variant.ts";
-import { ALL_THREADS } from "../../research/style/kept_run.ts";
+import { ALL_THREADS } from "../../research/style/cached_run.ts";
 import { isPeftInstalled } from "../../research/style/peft_side.ts";
 import { tableLines } from "../support/bench_output.ts";
 import { personJob, shortenedJob } from "./person_job.ts";

@@ -1,4 +1,4 @@
-/** Owns the measurement of how long a draft takes while a training runs, against a machine at rest. */
+/** Measures how long a draft takes while a training runs, against an idle machine. */
 import { join } from "node:path";
 import { generateResultSchema } from "../../contract/ml.ts";
 import { ML_PATHS } from "../../contract/paths.ts";
@@ -6,7 +6,7 @@ import { startMl } from "../../demo/services.ts";
 import { writeLine } from "../../lib/log.ts";
 import { startTrainingProcess, type TrainingProcess } from "../../ml/training/run/training_process.ts";
 import { type TrainingRequestInput, writeTrainingRequest } from "../../ml/training/job/training_request.ts";
-import { ALL_THREADS, THREADS } from "../../research/style/kept_run.ts";
+import { ALL_THREADS, THREADS } from "../../research/style/cached_run.ts";
 import { tableLines } from "../support/bench_output.ts";
 import { personJob } from "./person_job.ts";
 

@@ -1,10 +1,10 @@
-/** Owns the job that both sides train: 200 replies of one real person, 60 later ones held out, as token ids. */
+/** Writes the job that both sides train: 200 replies of one real person, 60 later ones held out, as token ids. */
 import { join } from "node:path";
 import { readCorpus } from "../../demo/corpus_content.ts";
 import type { TrainingRequestInput } from "../../ml/training/job/training_request.ts";
 import type { TokenSample } from "../../ml/training/trainer.ts";
 import { choosePeople } from "../../research/style/corpus_people.ts";
-import { DATA_DIR, personRequest } from "../../research/style/kept_run.ts";
+import { DATA_DIR, personRequest } from "../../research/style/cached_run.ts";
 import { PEOPLE } from "../../research/style/measure_people.ts";
 import { peftJobOf } from "../../research/style/peft_side.ts";
 import type { SideJob } from "./sides.ts";
@@ -14,12 +14,12 @@ export interface PersonJob extends SideJob {
   train: TokenSample[];
 }
 
-/** Tokens of a sample, on average. */
+/** Mean tokens per sample. */
 export function meanTokens(samples: readonly TokenSample[]): number {
   return samples.reduce((sum, { prompt, reply }) => sum + prompt.length + reply.length, 0) / samples.length;
 }
 
-/** Writes the job of one of the people that the style bench measures, counted from 0. */
+/** Writes the job of one of the style bench's people, counted from 0. */
 export async function personJob(index: number): Promise<PersonJob> {
   const person = choosePeople(await readCorpus(DATA_DIR), PEOPLE)[index];
   if (person === undefined) throw new RangeError(`There is no person ${index}`);
@@ -32,7 +32,7 @@ export async function personJob(index: number): Promise<PersonJob> {
   return { request, modelPath: request.modelPath, path, train: job.train as TokenSample[] };
 }
 
-/** The same job with its first steps only, for speed alone. */
+/** The same job, cut to its first steps: enough to measure speed. */
 export async function shortenedJob({ modelPath, path }: SideJob, steps: number): Promise<SideJob> {
   const job = JSON.parse(await Deno.readTextFile(path));
   job.orders = [job.orders[0].slice(0, job.settings.batchSize * steps)];

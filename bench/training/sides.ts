@@ -1,4 +1,4 @@
-/** Owns running one side of the comparison as a process of its own, and reading what it tells. */
+/** Runs each side of a comparison, our trainer or PEFT, as a separate process and reads its output. */
 import { UserError } from "../../lib/errors.ts";
 import { projectPath } from "../../tools/service_process.ts";
 import { PEFT_MODELS, PEFT_PYTHON, PEFT_SCRIPT } from "../../research/peers/peer_paths.ts";
@@ -44,7 +44,7 @@ export async function runSide(
   const [program, ...args] = command;
   const { success, stdout, stderr } = await new Deno.Command(program, {
     args,
-    // Threads of PyTorch would otherwise wait for one another spinning, which costs it most of a busy machine.
+    // PyTorch's threads would otherwise spin while they wait for one another, which is slow on a busy machine.
     env: { OMP_WAIT_POLICY: "PASSIVE", ...env },
   }).output();
   if (!success) {
@@ -70,15 +70,15 @@ export async function runSide(
 }
 
 /**
- * Wall time from the process's start to a held-out loss, loading included; evaluations, which both sides make for the
- * bench alone, are not. Undefined when it was not reached.
+ * Wall time from the process's start until a held-out loss is reached, loading included, evaluations excluded: both
+ * sides make those for the bench only. Undefined when the loss was not reached.
  */
 export function secondsTo(loss: number, { loadSeconds, evaluations }: SideRun): number | undefined {
   const reached = evaluations.find(({ heldOutLoss }) => heldOutLoss <= loss);
   return reached && loadSeconds + reached.trainingSeconds;
 }
 
-/** What overrides a job's settings, by the names that both sides have. */
+/** Overrides of a job's settings, by names that both sides know. */
 export interface SideSettings {
   threads?: number;
   dtype?: string;

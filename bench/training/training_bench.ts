@@ -1,11 +1,12 @@
 /**
  * Measures what training costs, against the tools that a person would use instead, and how exact it is.
  *
- * `deno run -A bench/training/training_bench.ts [peers|finetune|processors|operations|growth|serving|oracles]...`; without names
- * all of them, in this order. Peers are measured where `research/peers/setup.ts` has installed them; that part takes half
- * an hour on two cores, and the other processors a quarter. Memory and start are read from Linux's /proc.
+ * `deno run -A bench/training/training_bench.ts [peers|finetune|processors|operations|growth|serving|oracles]...`; all of
+ * them, in this order, when none is named. Peers are measured where `research/peers/setup.ts` has installed them; that
+ * section takes half an hour on two cores, `processors` a quarter of an hour. Memory and start time come from Linux's
+ * /proc.
  */
-import { runParts } from "../support/bench_output.ts";
+import { runSections } from "../support/bench_output.ts";
 import { measureFinetune } from "./measure_finetune.ts";
 import { measureGrowth } from "./measure_growth.ts";
 import { measureOperations } from "./measure_operations.ts";
@@ -14,7 +15,7 @@ import { measurePeers } from "./measure_peers.ts";
 import { measureProcessors } from "./measure_processors.ts";
 import { measureServing } from "./measure_serving.ts";
 
-await runParts({
+await runSections({
   peers: measurePeers,
   finetune: measureFinetune,
   processors: measureProcessors,

@@ -1,4 +1,4 @@
-/** Owns the parts of training put together: folders, logs, queue and work, opened in order and closed in reverse. */
+/** Assembles training: opens folders, logs, queue and work in order, and closes them in reverse. */
 import { join } from "node:path";
 import { KvJobQueue } from "../../lib/jobs/kv_job_queue.ts";
 import type { Logger } from "../../lib/log.ts";
@@ -10,7 +10,7 @@ import { StatusLogs } from "./training_status.ts";
 import type { TrainingTasks } from "./training_progress.ts";
 import { createTrainingWork } from "./training_work.ts";
 
-/** After a crash of the service its job goes on once its lease has run out: sooner than other jobs'. */
+/** After a crash of the service its job resumes once its lease has expired: sooner than other jobs'. */
 const LEASE_MS = 9_000;
 const SWEEP_MS = 3_000;
 /** How long a training process may take to end once the service stops; what it has saved stays. */

@@ -1,4 +1,4 @@
-/** Owns training jobs: started once, queued, shown, followed, cancelled, and tidied when they end. */
+/** Starts, queues, shows, follows and cancels training jobs, and cleans up when they end. */
 import type { MlStartTrainingRequest, MlTrainingStatus } from "../../contract/ml_training.ts";
 import { ApiError, logFieldsOfError } from "../../lib/errors.ts";
 import type { JobQueue } from "../../lib/jobs/job_queue.ts";
@@ -16,7 +16,7 @@ import type { TrainingWork } from "./training_work.ts";
 
 const MAX_QUEUED_JOBS = 100;
 const RETRY_AFTER_SECONDS = 600;
-/** How often a job may be begun anew because the service itself ended; a crash of its own process ends it. */
+/** How often a job may start again because the service itself ended; a crash of its own process fails it. */
 const MAX_ATTEMPTS = 5;
 
 export interface TrainingJobsOptions {
@@ -26,11 +26,11 @@ export interface TrainingJobsOptions {
   logs: StatusLogs;
   adapters: Pick<AdapterService, "checkRoom" | "findByJob" | "remove">;
   models: Pick<ModelService, "list" | "servedFile">;
-  /** Disk space that the samples of jobs which have not ended may take before no more wait. */
+  /** Disk space that the samples of unfinished jobs may take; beyond it no job is queued. */
   queuedLimitBytes: number;
-  /** What a training process computes with. Default: one less than the cores. */
+  /** Threads of a training process. Default: one less than the cores. */
   threads?: number;
-  /** Aborts when the service begins to stop: streams of events end then. */
+  /** Aborts when the service begins to stop: event streams end then. */
   stopping: AbortSignal;
   log: Logger;
 }
@@ -49,7 +49,7 @@ export interface TrainingJobs extends AsyncDisposable {
   /** Ends a job; its process ends within a step. Throws ApiError `not_found`, and `conflict` when it has ended. */
   cancel(jobId: string): Promise<MlTrainingStatus>;
   /**
-   * What was told of a job after a number, then what is told until it ends; the last one is its end.
+   * A job's statuses after number `after`, then live ones; the last one is terminal.
    *
    * @throws ApiError `not_found`
    */
@@ -57,7 +57,7 @@ export interface TrainingJobs extends AsyncDisposable {
     jobId: string,
     options: { after: number; signal: AbortSignal },
   ): Promise<AsyncGenerator<NumberedLine<MlTrainingStatus>>>;
-  /** Takes over what the last process left; to be called before the queue's work begins. */
+  /** Resumes or cleans up what the last process left. Call it before the queue starts. */
   recover(): Promise<void>;
 }
 
@@ -77,7 +77,7 @@ function queueFull(message: string): ApiError {
 class QueuedTrainingJobs implements TrainingJobs {
   readonly #options: TrainingJobsOptions;
   readonly #closing = new AbortController();
-  /** Jobs whose end is waited for. */
+  /** Clean-ups that wait for their job to end. */
   readonly #followed = new Set<Promise<void>>();
 
   constructor(options: TrainingJobsOptions) {
@@ -99,7 +99,7 @@ class QueuedTrainingJobs implements TrainingJobs {
       await writeTrainingRequest(folders.pathOf(jobId), processRequest);
       await this.#checkSpace(jobId);
       const options = { id: queueIdOf(jobId), maxAttempts: MAX_ATTEMPTS };
-      await logs.tell(jobId, { job_id: jobId, status: "queued", progress: 0, error: null });
+      await logs.append(jobId, { job_id: jobId, status: "queued", progress: 0, error: null });
       await queue.enqueue("train", { jobId }, options);
     } catch (error) {
       logs.close(jobId);
@@ -140,7 +140,7 @@ class QueuedTrainingJobs implements TrainingJobs {
         if (!await folders.isTidy(jobId)) this.#follow(jobId);
         continue;
       }
-      // Either it was never queued, or the store of jobs is gone: then its messages go, and its figures stay.
+      // It was never queued, or the job store was lost: remove its messages and keep its figures.
       if (await folders.hasFigures(jobId)) await folders.tidy(jobId);
       else await folders.remove(jobId);
     }
@@ -156,7 +156,7 @@ class QueuedTrainingJobs implements TrainingJobs {
     throw queueFull(`${MAX_QUEUED_JOBS} training jobs wait already`);
   }
 
-  /** Lets a job wait whose samples have been written. One that need not wait is never refused: requests are bounded. */
+  /** Refuses to queue a job whose samples exceed the space left. A job that need not wait is always accepted. */
   async #checkSpace(jobId: string): Promise<void> {
     const { folders, queuedLimitBytes } = this.#options;
     const others = (await folders.list()).filter((other) => other !== jobId);
@@ -186,7 +186,7 @@ class QueuedTrainingJobs implements TrainingJobs {
       if (last.number > options.after) yield last;
     }
     if (signal.aborted || (last !== undefined && hasEnded(last.value.status))) return;
-    // A full disk or a crash may have kept the end out of the log.
+    // A full disk or a crash may have kept the final status out of the log.
     yield { number: (last?.number ?? 0) + 1, value: await this.status(jobId) };
   }
 
@@ -195,28 +195,31 @@ class QueuedTrainingJobs implements TrainingJobs {
     logs.open(jobId);
     const done = this.#tidyAtEnd(jobId).catch((error) => {
       if (this.#closing.signal.aborted) return;
-      log.error("a training job's folder was not tidied; the next start does it", logFieldsOfError(error));
+      log.error(
+        "a training job's folder was not cleaned up; the next start does it",
+        logFieldsOfError(error),
+      );
     }).finally(() => this.#followed.delete(done));
     this.#followed.add(done);
   }
 
-  /** Waits for a job's end, whoever brings it about: its work, a cancellation, or a sweep of the queue. */
+  /** Waits until a job ends, by its work, a cancellation or the queue, and cleans up after it. */
   async #tidyAtEnd(jobId: string): Promise<void> {
     const { queue, work, folders, logs, adapters } = this.#options;
     await queue.waitFor(queueIdOf(jobId), { signal: this.#closing.signal });
     await work.settled(jobId);
     const status = await this.#find(jobId);
-    // One that was cancelled in its last moment may have brought its adapter about.
+    // A job cancelled at the last moment may already have published its adapter.
     const adapter = status?.status === "completed" ? undefined : adapters.findByJob(jobId);
     if (adapter !== undefined) await adapters.remove(adapter.id);
     await folders.tidy(jobId);
-    // Whoever has read of the end finds all done.
-    if (status !== undefined) await logs.tell(jobId, status);
+    // Appended last: a reader who sees the end finds everything cleaned up.
+    if (status !== undefined) await logs.append(jobId, status);
     logs.close(jobId);
   }
 }
 
-/** A full disk is told; of anything else the log tells. */
+/** Names a full disk to the caller; any other fault is only logged. */
 function startFault(error: unknown): unknown {
   const failure = failureOf(error);
   return failure.code === "disk_full" ? new ApiError("internal", failure.message, { cause: error }) : error;

@@ -1,4 +1,4 @@
-/** Owns how far a training job is, as its process tells it event by event and as the wire shows it. */
+/** Tracks a training job's progress on the wire from its process's events, and limits how often steps are reported. */
 import type { MlTrainingStatus, TrainingResult } from "../../contract/ml_training.ts";
 import type { TrainingEvent, TrainingResult as RunResult } from "../training/job/training_event.ts";
 
@@ -23,7 +23,7 @@ export interface TrainingTasks {
   train: { payload: { jobId: string }; result: TrainingResult; progress: TrainingProgress };
 }
 
-/** What a status says before a job's process has told anything. */
+/** A status's progress before the job's process has reported any. */
 export const NO_PROGRESS: TrainingProgress = {
   progress: 0,
   phase: null,
@@ -40,7 +40,7 @@ export const NO_PROGRESS: TrainingProgress = {
 
 export const PREPARING: TrainingProgress = { ...NO_PROGRESS, phase: "preparing" };
 
-/** The whole is reached only when the adapter can be named. */
+/** 100 % is reached only once the adapter has an id. */
 const MOST_BEFORE_END = 99;
 
 /** Percent with one digit. */
@@ -79,7 +79,7 @@ export function advanced(progress: TrainingProgress, event: TrainingEvent): Trai
   }
 }
 
-/** The progress while a trained file becomes an adapter. */
+/** The progress while the trained file is published as an adapter. */
 export function publishing(progress: TrainingProgress): TrainingProgress {
   return { ...progress, progress: MOST_BEFORE_END, phase: "publishing", eta_ms: null };
 }
@@ -98,34 +98,34 @@ export function wireResultOf(result: RunResult, adapterId: string): TrainingResu
   };
 }
 
-/** A small model takes hundreds of steps a second. */
+/** A small model takes hundreds of steps per second. */
 const MIN_SPACING_MS = 200;
-/** Whoever follows a job of days still sees it go on. */
+/** Someone who follows a job of several days still sees it progress. */
 const MAX_SPACING_MS = 10_000;
-/** Statuses of a job for each time that its duration grows by e: nobody sees more of a course than that. */
-const TOLD_BY_GROWTH = 1_000;
+/** The spacing grows with the job's age: its age divided by this. */
+const REPORTS_PER_AGE = 1_000;
 
-/** Says which steps are told, so that a day has thousands of them and not millions. */
-export class StepPace {
+/** Decides which steps are reported: thousands a day instead of millions. */
+export class ReportThrottle {
   readonly #now: () => number;
-  readonly #beganAt: number;
-  #toldAt = -Infinity;
+  readonly #startedAt: number;
+  #reportedAt = -Infinity;
 
   /** @param now a clock in milliseconds that never goes back */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
-    this.#beganAt = now();
+    this.#startedAt = now();
   }
 
-  /** Whether the last one that was told is long enough ago. */
+  /** Whether the last report is long enough ago. */
   get isDue(): boolean {
     const now = this.#now();
-    const grown = (now - this.#beganAt) / TOLD_BY_GROWTH;
-    return now - this.#toldAt >= Math.min(MAX_SPACING_MS, Math.max(MIN_SPACING_MS, grown));
+    const spacingMs = (now - this.#startedAt) / REPORTS_PER_AGE;
+    return now - this.#reportedAt >= Math.min(MAX_SPACING_MS, Math.max(MIN_SPACING_MS, spacingMs));
   }
 
-  /** Something was told. */
-  told(): void {
-    this.#toldAt = this.#now();
+  /** Records that something was reported. */
+  reported(): void {
+    this.#reportedAt = this.#now();
   }
 }

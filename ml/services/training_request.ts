@@ -1,4 +1,4 @@
-/** Owns what a training job can be started with: requests that no training could use are refused with their path. */
+/** Checks what the schema cannot: a request that no training could run is refused with its path. */
 import type { MlStartTrainingRequest } from "../../contract/ml_training.ts";
 import { ApiError, invalidRequest } from "../../lib/errors.ts";
 import { estimateTrainingMemory } from "../training/memory_estimate.ts";
@@ -35,7 +35,7 @@ function checkSamples({ samples, method = "sft" }: MlStartTrainingRequest): void
   }
 }
 
-/** Reads the model's own description: its architecture, its parts and the types of its weights. */
+/** Checks the model file's metadata: its architecture, tensors and weight types. */
 function checkTrainable(modelPath: string, { lora }: Pick<MlStartTrainingRequest, "lora">): void {
   try {
     estimateTrainingMemory({ modelPath, lora: { rank: DEFAULT_RANK, ...lora }, seed: 0, threads: 1 });

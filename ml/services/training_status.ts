@@ -1,4 +1,4 @@
-/** Owns a training job's status on the wire, and the log of statuses that readers follow. */
+/** Builds a training job's status for the wire and keeps the log of statuses that readers follow. */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { MlTrainingStatus } from "../../contract/ml_training.ts";
@@ -17,12 +17,12 @@ const STATUS_OF_STATE: Record<JobState, MlTrainingStatus["status"]> = {
   cancelled: "cancelled",
 };
 
-/** Whether a job with this status stays as it is for ever. */
+/** Whether a status is terminal. */
 export function hasEnded(status: MlTrainingStatus["status"]): boolean {
   return status !== "queued" && status !== "training";
 }
 
-/** The queue's name for a job: its own may be longer and hold dots. */
+/** The queue's id for a job: the job's own may be longer and contain dots. */
 export function queueIdOf(jobId: string): string {
   return createHash("sha256").update(jobId).digest("hex");
 }
@@ -38,12 +38,12 @@ export function statusOf(
 ): MlTrainingStatus {
   const { jobId, position } = options;
   const status = STATUS_OF_STATE[job.state];
-  const told = job.progress ?? NO_PROGRESS;
+  const reported = job.progress ?? NO_PROGRESS;
   return {
-    ...told,
+    ...reported,
     job_id: jobId,
     status,
-    progress: status === "completed" ? 100 : told.progress,
+    progress: status === "completed" ? 100 : reported.progress,
     error: status === "failed" ? job.error?.message ?? "It failed" : null,
     ...(hasEnded(status) ? { phase: null, eta_ms: null } : {}),
     result: job.result ?? null,
@@ -54,7 +54,7 @@ export function statusOf(
   };
 }
 
-/** The logs of jobs; those that may still grow are shared between their writer and their readers. */
+/** The status logs of jobs; a log that may still grow is shared between its writer and its readers. */
 export class StatusLogs {
   readonly #folders: JobFolders;
   readonly #log: Logger;
@@ -65,13 +65,13 @@ export class StatusLogs {
     this.#log = options.log;
   }
 
-  /** Says that a job is to come to its end in this process: its readers wait for what is told. */
+  /** Opens the log of a job that this process will finish: its readers wait for new statuses. */
   open(jobId: string): void {
     if (!this.#live.has(jobId)) this.#live.set(jobId, this.#logOf(jobId));
   }
 
-  /** Writes a status into the log of an open job. A disk that refuses it stops no training. */
-  async tell(jobId: string, status: MlTrainingStatus): Promise<void> {
+  /** Appends a status to the log of an open job. A failed write does not stop the training. */
+  async append(jobId: string, status: MlTrainingStatus): Promise<void> {
     await this.#live.get(jobId)?.append(status).catch((error) => {
       this.#log.warn("a training status was not written", logFieldsOfError(error));
     });
@@ -86,7 +86,7 @@ export class StatusLogs {
     return log;
   }
 
-  /** Says that a job has ended: its readers end at the last line. */
+  /** Closes the log of a job that has ended: its readers stop after the last line. */
   close(jobId: string): void {
     this.#live.get(jobId)?.close();
     this.#live.delete(jobId);

@@ -1,4 +1,4 @@
-/** Owns the work of one training job: its process followed to the end, then its adapter published. */
+/** Does the work of one training job: follows its process to the end, then publishes its adapter. */
 import type { TrainingResult } from "../../contract/ml_training.ts";
 import { ApiError } from "../../lib/errors.ts";
 import { PermanentJobError, RetryLaterError } from "../../lib/jobs/job_errors.ts";
@@ -14,7 +14,7 @@ import {
   NO_PROGRESS,
   PREPARING,
   publishing,
-  StepPace,
+  ReportThrottle,
   type TrainingProgress,
   wireResultOf,
 } from "./training_progress.ts";
@@ -25,13 +25,13 @@ type Context = JobContext<TrainingProgress>;
 export interface TrainingWorkOptions {
   folders: JobFolders;
   adapters: Pick<AdapterService, "findByJob" | "publish">;
-  logs: Pick<StatusLogs, "tell">;
+  logs: Pick<StatusLogs, "append">;
 }
 
-/** Runs jobs, and knows which of them are still at work here after they were cancelled. */
+/** Runs jobs, and knows which cancelled ones still have a process. */
 export interface TrainingWork {
   run(payload: { jobId: string }, context: Context): Promise<TrainingResult>;
-  /** Resolves once a job is not at work here any more. */
+  /** Resolves once no process works on a job any more. */
   settled(jobId: string): Promise<void>;
 }
 
@@ -47,7 +47,7 @@ function logEvent(log: Context["log"], event: TrainingEvent): void {
   }
 }
 
-/** Follows a job's process. @throws PermanentJobError with its reason; the signal's reason when that aborted */
+/** Follows a job's process. @throws PermanentJobError with its reason; the signal's reason once that aborts */
 async function train(
   folder: string,
   options: Pick<Context, "signal"> & { onEvent: (event: TrainingEvent) => void },
@@ -60,7 +60,7 @@ async function train(
   try {
     for await (const event of process.events) onEvent(event);
     const end = await process.end;
-    // A process that was told to end may have been quicker than the word.
+    // A process may have completed just before it was cancelled.
     signal.throwIfAborted();
     if (end.status === "completed") return end.result;
     if (end.status === "failed") throw new PermanentJobError(end.message, { code: end.code });
@@ -71,7 +71,7 @@ async function train(
   }
 }
 
-/** What a fault of publishing means to the job. */
+/** Maps a publishing failure to what the job does about it. */
 function publishFault(error: unknown): Error {
   if (error instanceof ApiError && error.code === "model_not_loaded") {
     return new RetryLaterError(error.code, { cause: error });
@@ -102,25 +102,25 @@ async function publish(result: RunResult, adapters: TrainingWorkOptions["adapter
   return (await adapters.publish(draft, { sourcePath: adapterPath })).id;
 }
 
-/** Tells how far a job is: to the queue, which keeps the latest, and to the log, which keeps all but crowded steps. */
-function createTeller(
+/** Reports a job's progress: to the queue, which stores the latest, and to the log, which skips crowded steps. */
+function createReporter(
   jobId: string,
-  { context, logs }: { context: Context; logs: Pick<StatusLogs, "tell"> },
+  { context, logs }: { context: Context; logs: Pick<StatusLogs, "append"> },
 ) {
   let progress = NO_PROGRESS;
-  const pace = new StepPace();
+  const throttle = new ReportThrottle();
   return {
     get progress() {
       return progress;
     },
-    /** @param options `mayWait`: the next one will do as well when this comes soon after the last */
-    tell(next: TrainingProgress, options: { mayWait?: boolean } = {}) {
+    /** @param options `mayWait`: may be skipped when it comes soon after the last report */
+    report(next: TrainingProgress, options: { mayWait?: boolean } = {}) {
       if (next === progress) return;
       progress = next;
       context.progress(next);
-      if (options.mayWait && !pace.isDue) return;
-      pace.told();
-      void logs.tell(jobId, { job_id: jobId, status: "training", error: null, ...next });
+      if (options.mayWait && !throttle.isDue) return;
+      throttle.reported();
+      void logs.append(jobId, { job_id: jobId, status: "training", error: null, ...next });
     },
   };
 }
@@ -132,15 +132,15 @@ export function createTrainingWork(options: TrainingWorkOptions): TrainingWork {
 
   async function work(jobId: string, context: Context): Promise<TrainingResult> {
     const log = context.log.child({ trainingJob: jobId });
-    const teller = createTeller(jobId, { context, logs });
-    teller.tell(PREPARING);
+    const reporter = createReporter(jobId, { context, logs });
+    reporter.report(PREPARING);
     const onEvent = (event: TrainingEvent) => {
       logEvent(log, event);
-      const next = advanced(teller.progress, event);
-      teller.tell(next, { mayWait: event.type === "step" });
+      const next = advanced(reporter.progress, event);
+      reporter.report(next, { mayWait: event.type === "step" });
     };
     const result = await train(folders.pathOf(jobId), { signal: context.signal, onEvent });
-    teller.tell(publishing(teller.progress));
+    reporter.report(publishing(reporter.progress));
     try {
       return wireResultOf(result, await publish(result, adapters));
     } catch (error) {

@@ -1,4 +1,4 @@
-/** Owns the adapter's file: a GGUF that llama.cpp loads as a LoRA adapter, with its provenance. */
+/** Writes an adapter as a GGUF file that llama.cpp loads as LoRA, with its provenance. */
 import { type CpuBackend, floatsOf } from "./ggml/backend.ts";
 import { cText, type GgufHandle, type Tensor } from "./ggml/ffi.ts";
 import { type Ggml, quietly } from "./ggml/library.ts";
@@ -8,13 +8,13 @@ import type { LoraModule } from "./model/lora_layout.ts";
 import { type Provenance, TrainingError } from "./trainer.ts";
 import { writeFileAtomically } from "../../lib/files.ts";
 
-/** Prefix of the metadata that says where an adapter comes from. */
+/** Prefix of an adapter's provenance metadata. */
 export const PROVENANCE_PREFIX = "conversation_assistant.";
 
-/** Longest metadata text that is written; ggml itself sets no limit. */
+/** Longest metadata text written; ggml itself has no limit. */
 const MAX_TEXT_LENGTH = 4_096;
 
-/** The keys that `llama_adapter_lora_init` of llama-adapter.cpp asks for. */
+/** Writes the keys that `llama_adapter_lora_init` of llama-adapter.cpp reads, and the provenance. */
 function writeMetadata(
   ggml: Ggml,
   gguf: GgufHandle,
@@ -34,7 +34,7 @@ function writeMetadata(
   }
 }
 
-/** B as llama.cpp wants it, [rank, outputWidth]; in training it lies the other way round. */
+/** B as llama.cpp expects it, [rank, outputWidth]; training stores it transposed. */
 function transposedB(numbers: Float32Array, module: LoraModule, options: { rank: number }): Float32Array {
   const { rank } = options;
   const { offsetB, outputWidth } = module;
@@ -44,7 +44,7 @@ function transposedB(numbers: Float32Array, module: LoraModule, options: { rank:
   });
 }
 
-/** Tensors of a module's matrices, named as the base model's are, and what they will hold. */
+/** The tensors of a module, named after the base model's, with their numbers. */
 function moduleTensors(
   context: TensorContext,
   adapter: AdapterState,
@@ -65,7 +65,7 @@ function moduleTensors(
 }
 
 /**
- * Writes an adapter; the file appears whole or not at all.
+ * Writes an adapter atomically.
  *
  * @throws TrainingError `compute_failed` when ggml cannot write the file, as on a full disk
  */

@@ -1,4 +1,4 @@
-/** Owns the `Trainer` on ggml: one base model, one adapter, steps and evaluations over micro-batches. */
+/** Implements `Trainer` on ggml: one base model, one adapter, steps and evaluations over micro-batches. */
 import { seededRandom } from "../engine/seeded_random.ts";
 import { writeAdapter } from "./adapter_file.ts";
 import { CpuBackend, GraphMemory } from "./ggml/backend.ts";
@@ -33,11 +33,11 @@ import {
 } from "./trainer.ts";
 import { readState, writeState } from "./training_state.ts";
 
-/** Smallest probability that a loss is taken of: below it 32-bit floats end. */
+/** Smallest probability in a loss: the end of 32-bit floats' range. */
 const LEAST_PROBABILITY = 1e-45;
 
-/** What a trainer is made of; the trainer disposes of it. */
-interface TrainerParts {
+/** What a trainer works with and disposes of. */
+interface TrainerDependencies {
   backend: CpuBackend;
   hyperparameters: Hyperparameters;
   format: FixedFormat;
@@ -48,20 +48,20 @@ interface TrainerParts {
 
 /** See {@linkcode Trainer}. Made by {@linkcode createTrainer}. */
 class LoraTrainer implements Trainer {
-  readonly #parts: TrainerParts;
+  readonly #dependencies: TrainerDependencies;
   readonly #options: TrainerOptions;
   readonly #owned: DisposableStack;
   #busy = false;
 
-  constructor(parts: TrainerParts, options: TrainerOptions & { owned: DisposableStack }) {
+  constructor(dependencies: TrainerDependencies, options: TrainerOptions & { owned: DisposableStack }) {
     const { owned, ...settings } = options;
-    this.#parts = parts;
+    this.#dependencies = dependencies;
     this.#options = settings;
     this.#owned = owned;
   }
 
   get model(): ModelSummary {
-    const { hyperparameters, adapter, format: weights } = this.#parts;
+    const { hyperparameters, adapter, format: weights } = this.#dependencies;
     const { architecture, layers, vocabularySize, contextLength } = hyperparameters;
     return {
       architecture,
@@ -74,7 +74,7 @@ class LoraTrainer implements Trainer {
   }
 
   get steps(): number {
-    return this.#parts.adapter.steps;
+    return this.#dependencies.adapter.steps;
   }
 
   step(batch: readonly TokenSample[], options: StepOptions): Promise<StepResult> {
@@ -86,28 +86,28 @@ class LoraTrainer implements Trainer {
   }
 
   async exportAdapter(path: string, provenance: Provenance): Promise<void> {
-    const { backend, hyperparameters: { architecture }, adapter } = this.#parts;
+    const { backend, hyperparameters: { architecture }, adapter } = this.#dependencies;
     await this.#alone(() => writeAdapter(path, adapter, { backend, architecture, provenance }));
   }
 
   async saveState(path: string): Promise<void> {
-    await this.#alone(() => writeState(path, this.#parts.adapter, { settings: this.#fingerprint() }));
+    await this.#alone(() => writeState(path, this.#dependencies.adapter, { settings: this.#fingerprint() }));
   }
 
   async loadState(path: string): Promise<void> {
-    await this.#alone(() => readState(path, this.#parts.adapter, { settings: this.#fingerprint() }));
+    await this.#alone(() => readState(path, this.#dependencies.adapter, { settings: this.#fingerprint() }));
   }
 
   [Symbol.dispose](): void {
-    // Native threads may be at work in the memory that would be freed.
+    // Native threads may still be using the memory that would be freed.
     if (this.#busy) throw new Error("The trainer is busy: await its call before disposing of it");
     this.#owned.dispose();
   }
 
   async #step(batch: readonly TokenSample[], options: StepOptions): Promise<StepResult> {
-    const { adapter } = this.#parts;
+    const { adapter } = this.#dependencies;
     const isSum = options.weighting === "sum";
-    checkSamples(batch, this.#parts.hyperparameters, { signed: isSum });
+    checkSamples(batch, this.#dependencies.hyperparameters, { signed: isSum });
     if (!(options.learningRate >= 0 && Number.isFinite(options.learningRate))) {
       throw new TrainingError(
         "bad_settings",
@@ -145,7 +145,7 @@ class LoraTrainer implements Trainer {
   }
 
   async #evaluate(samples: readonly TokenSample[], options: EvaluateOptions): Promise<ReplyLikelihood[]> {
-    checkSamples(samples, this.#parts.hyperparameters);
+    checkSamples(samples, this.#dependencies.hyperparameters);
     const likelihoods = samples.map(({ reply }) => ({ tokens: reply.length, logLikelihood: 0 }));
     for (const group of this.#groups(samples)) {
       options.signal?.throwIfAborted();
@@ -173,7 +173,7 @@ class LoraTrainer implements Trainer {
     packed: MicroBatch,
     options: { train: boolean; scale: number; shares: Float32Array<ArrayBuffer>; random: () => number },
   ): Promise<number[]> {
-    const { backend, hyperparameters, format, weights, adapter, memory } = this.#parts;
+    const { backend, hyperparameters, format, weights, adapter, memory } = this.#dependencies;
     const { train, scale } = options;
     using graph = new ModelGraph(backend, {
       model: hyperparameters,
@@ -190,9 +190,9 @@ class LoraTrainer implements Trainer {
     return Array.from(graph.labelProbabilities(), (p) => Math.log(Math.max(p, LEAST_PROBABILITY)));
   }
 
-  /** What must be equal for a saved state to go on exactly. */
+  /** The settings that must be equal for a saved state to resume exactly. */
   #fingerprint(): Record<string, string | number> {
-    const { layout } = this.#parts.adapter;
+    const { layout } = this.#dependencies.adapter;
     const { rank, alpha, dropout, targets, firstLayer } = layout;
     const { seed } = this.#options;
     return {
@@ -208,7 +208,7 @@ class LoraTrainer implements Trainer {
     };
   }
 
-  /** Two calls at a time would share memory and gradients. */
+  /** Runs one call at a time: two would share memory and gradients. */
   async #alone<Result>(work: () => Promise<Result> | Result): Promise<Result> {
     if (this.#busy) throw new Error("The trainer is busy: await one call before the next");
     if (this.#owned.disposed) throw new Error("The trainer has been disposed of");
@@ -237,7 +237,7 @@ function checkOptions(
 }
 
 /**
- * Loads a base model and begins an adapter on it.
+ * Loads a base model and starts an adapter on it.
  *
  * @throws TrainingError `library_unusable`, `model_unreadable`, `model_unsupported`, `bad_settings`, `out_of_memory`
  */
@@ -256,6 +256,6 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   const optimizer = { ...OPTIMIZER_DEFAULTS, ...options.optimizer };
   const adapter = stack.use(new AdapterState(backend, layout, { seed: options.seed, optimizer }));
   const memory = stack.use(new GraphMemory(backend));
-  const parts = { backend, hyperparameters, format, weights, adapter, memory };
-  return new LoraTrainer(parts, { ...options, owned: stack.move() });
+  const dependencies = { backend, hyperparameters, format, weights, adapter, memory };
+  return new LoraTrainer(dependencies, { ...options, owned: stack.move() });
 }

@@ -79,7 +79,7 @@ Deno.test("steps lower the loss, and a fresh adapter changes nothing", async () 
   });
 });
 
-Deno.test("micro-batches of any size give the same step but for rounding", async () => {
+Deno.test("micro-batches of any size give the same step up to rounding", async () => {
   await withDir(async (dir) => {
     const path = await buildLlamaGguf({ dir });
     const results: number[][] = [];
@@ -135,7 +135,7 @@ for (const { name, lora } of ADAPTERS) {
   });
 }
 
-Deno.test("an adapter's file tells where it comes from", async () => {
+Deno.test("an adapter's file contains its provenance", async () => {
   await withDir(async (dir) => {
     using trainer = await createTrainer(settings(await buildLlamaGguf({ dir })));
     const path = join(dir, "adapter.gguf");
@@ -152,7 +152,7 @@ Deno.test("an adapter's file tells where it comes from", async () => {
   });
 });
 
-Deno.test("one seed gives one adapter, bit for bit; another seed another", async () => {
+Deno.test("equal seeds give equal adapters, bit for bit; different seeds do not", async () => {
   await withDir(async (dir) => {
     const path = await buildLlamaGguf({ dir });
     const train = async (seed: number) => {
@@ -166,7 +166,7 @@ Deno.test("one seed gives one adapter, bit for bit; another seed another", async
   });
 });
 
-Deno.test("a resumed training goes on exactly as an undisturbed one", async () => {
+Deno.test("a resumed training continues exactly like an uninterrupted one", async () => {
   await withDir(async (dir) => {
     const options = settings(await buildLlamaGguf({ dir }), {
       lora: { rank: 4, dropout: 0.1 },
@@ -185,23 +185,23 @@ Deno.test("a resumed training goes on exactly as an undisturbed one", async () =
   });
 });
 
-Deno.test("a state that is damaged, cut short or of another training is refused and changes nothing", async () => {
+Deno.test("a state that is damaged, truncated or from another training is refused and changes nothing", async () => {
   await withDir(async (dir) => {
     const path = await buildLlamaGguf({ dir });
     const statePath = join(dir, "state");
     using trainer = await createTrainer(settings(path));
     await steps(trainer, 2);
     await trainer.saveState(statePath);
-    const whole = await Deno.readFile(statePath);
+    const original = await Deno.readFile(statePath);
     using other = await createTrainer(settings(path));
     const before = await exported(other, dir);
     const broken = join(dir, "broken");
-    for (const length of [0, 10, 60, whole.length >> 1, whole.length - 1]) {
-      await Deno.writeFile(broken, whole.subarray(0, length));
+    for (const length of [0, 10, 60, original.length >> 1, original.length - 1]) {
+      await Deno.writeFile(broken, original.subarray(0, length));
       await assert.rejects(other.loadState(broken), isError("bad_state"));
     }
-    const flipped = whole.slice();
-    flipped[whole.length >> 1] = (flipped[whole.length >> 1] ?? 0) ^ 1;
+    const flipped = original.slice();
+    flipped[original.length >> 1] = (flipped[original.length >> 1] ?? 0) ^ 1;
     await Deno.writeFile(broken, flipped);
     await assert.rejects(other.loadState(broken), isError("bad_state", /damaged/));
     await assert.rejects(other.loadState(join(dir, "missing")), isError("bad_state"));
@@ -240,7 +240,7 @@ Deno.test("a call or a disposal during another call is refused, and a call after
   });
 });
 
-Deno.test("weight decay shrinks, clipping bounds, and a rate that diverges is told", async () => {
+Deno.test("weight decay shrinks, clipping bounds, and a diverging rate is reported", async () => {
   await withDir(async (dir) => {
     const path = await buildLlamaGguf({ dir });
     const trained = async (optimizer: TrainerOptions["optimizer"], learningRate: number) => {
@@ -258,7 +258,7 @@ Deno.test("weight decay shrinks, clipping bounds, and a rate that diverges is to
   });
 });
 
-Deno.test("settings and samples that cannot be are refused with a sentence", async () => {
+Deno.test("invalid settings and samples are refused with a sentence", async () => {
   await withDir(async (dir) => {
     const path = await buildLlamaGguf({ dir });
     const bad: [Partial<TrainerOptions>, RegExp][] = [
@@ -301,7 +301,7 @@ Deno.test("settings and samples that cannot be are refused with a sentence", asy
   });
 });
 
-Deno.test("models that cannot be trained are refused: another architecture, parts unknown, tensors missing", async () => {
+Deno.test("models that cannot be trained are refused: another architecture, unknown tensors, missing tensors", async () => {
   await withDir(async (dir) => {
     const mixture = await buildLlamaGguf({ dir, numbers: { "expert_count": 8 } });
     await assert.rejects(createTrainer(settings(mixture)), isError("model_unsupported", /expert_count/));
@@ -315,7 +315,7 @@ Deno.test("models that cannot be trained are refused: another architecture, part
   });
 });
 
-Deno.test("an export that cannot be written says so and leaves no part of a file", async () => {
+Deno.test("an export that cannot be written reports it and leaves no partial file", async () => {
   await withDir(async (dir) => {
     using trainer = await createTrainer(settings(await buildLlamaGguf({ dir })));
     const path = join(dir, "no-such-folder", "adapter.gguf");

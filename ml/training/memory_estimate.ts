@@ -1,10 +1,10 @@
-/** Owns what training takes of memory, reckoned before any of it is taken, and the choice of format that follows. */
+/** Estimates the memory that training needs before it takes any, and chooses the weight format that fits. */
 import { F32_BYTES } from "./ggml/constants.ts";
 import { openGgml } from "./ggml/library.ts";
 import { matrixUnitMemory } from "./ggml/matrix_unit.ts";
 import { GgufFile } from "./ggml/gguf_file.ts";
 import { adapterBytes } from "./model/adapter_state.ts";
-import { type BatchShape, blockEnds, LONGEST_KEPT } from "./model/batch_inputs.ts";
+import { type BatchShape, blockEnds, LONGEST_STORED } from "./model/batch_inputs.ts";
 import { type Hyperparameters, readHyperparameters } from "./model/hyperparameters.ts";
 import { layOutLora, type LoraLayout } from "./model/lora_layout.ts";
 import { type FixedFormat, planWeights, weightBytes, type WeightPlan } from "./model/weight_plan.ts";
@@ -17,7 +17,7 @@ import {
 } from "./trainer.ts";
 
 /**
- * What `auto` tries, best first: a matrix unit is fast at 8 bits, other x86 processors at 16 in the forward pass
+ * What `auto` tries, best first: a matrix unit is fastest at 8 bits, other x86 processors at 16 in the forward pass
  * (ggml_vec_dot_bf16 in vec.cpp).
  */
 export function autoFormats(): readonly FixedFormat[] {
@@ -29,26 +29,26 @@ export function autoFormats(): readonly FixedFormat[] {
 const USABLE_SHARE = 0.8;
 const GIBIBYTE = 1024 ** 3;
 
-/** How many probabilities attention computes for each head of a sample: a block looks no further than its end. */
+/** How many probabilities attention computes for each head of a sample: a block sees no further than its end. */
 function probabilitiesOf(paddedLength: number): { all: number; largestBlock: number } {
   const sizes = blockEnds(paddedLength).map((end, index, ends) => (end - (ends[index - 1] ?? 0)) * end);
   return { all: sizes.reduce((sum, size) => sum + size, 0), largestBlock: Math.max(...sizes) };
 }
 
-/** Numbers that a trained layer keeps until its backward pass. */
-function keptNumbers(shape: BatchShape, model: Hyperparameters, layout: LoraLayout): number {
+/** Numbers that a trained layer stores until its backward pass. */
+function storedNumbers(shape: BatchShape, model: Hyperparameters, layout: LoraLayout): number {
   const { heads, keyValueHeads, headWidth, width, feedForward } = model;
   const [query, key] = [heads * headWidth, keyValueHeads * headWidth];
   const { all } = probabilitiesOf(shape.paddedLength);
-  const probabilities = shape.paddedLength <= LONGEST_KEPT ? heads * all : 0;
-  // Gate and up are kept in 16 bits.
+  const probabilities = shape.paddedLength <= LONGEST_STORED ? heads * all : 0;
+  // Gate and up are stored in 16 bits.
   const perPackedRow = 2 * width + query + feedForward + layout.targets.length * layout.rank;
   const perSample = shape.paddedLength * (query + 2 * key) + probabilities;
   return shape.rows * perPackedRow + shape.samples * perSample;
 }
 
-/** Numbers that are at hand at one time only: the widest place of the graph. */
-function passingNumbers(shape: BatchShape, model: Hyperparameters): number {
+/** Numbers that are in memory only for a moment: the graph's peak. */
+function transientNumbers(shape: BatchShape, model: Hyperparameters): number {
   const { heads, headWidth, width, feedForward, vocabularySize } = model;
   const paddedRows = shape.paddedLength * shape.samples;
   const { all, largestBlock } = probabilitiesOf(shape.paddedLength);
@@ -64,13 +64,13 @@ export function activationBytes(
   { model, layout }: { model: Hyperparameters; layout: LoraLayout },
 ): number {
   const trained = model.layers - layout.firstLayer;
-  return (trained * keptNumbers(shape, model, layout) + passingNumbers(shape, model)) * F32_BYTES;
+  return (trained * storedNumbers(shape, model, layout) + transientNumbers(shape, model)) * F32_BYTES;
 }
 
-/** Tokens of a sample that nothing is said about: longer than most exchanges of messages. */
+/** Assumed tokens of a sample when they are unknown: longer than most exchanges. */
 const USUAL_SAMPLE_TOKENS = 256;
 
-/** The largest micro-batch of samples of a length, a half of each predicted. */
+/** The largest micro-batch of samples of one length, half of each predicted. */
 function largestShape(microBatchTokens: number, sampleTokens: number): BatchShape {
   const samples = Math.max(1, Math.floor(microBatchTokens / sampleTokens));
   const rows = samples * sampleTokens;
@@ -98,7 +98,7 @@ function estimate(
   return { ...memory, totalBytes: weightsBytes + adapter + activationsBytes };
 }
 
-/** Decides how a model's weights are kept: as asked, or with `auto` the best that there is memory for. */
+/** Plans a model's weights: in the requested format, or for `auto` the best one that fits in memory. */
 export function choosePlan(
   file: GgufFile,
   parts: { model: Hyperparameters; layout: LoraLayout },
@@ -122,7 +122,7 @@ export function choosePlan(
 }
 
 /**
- * Bytes that training will take, beside what the process takes anyway. Reads the model's directory only.
+ * Bytes that training will need in addition to the process itself. Reads only the model's directory.
  *
  * @throws TrainingError as `createTrainer` does
  */
@@ -148,10 +148,10 @@ function gibibytes(bytes: number): string {
 }
 
 /**
- * Chooses how the frozen weights are kept: as asked, or with `auto` the best that fits.
+ * Chooses the format of the frozen weights: the requested one, or for `auto` the best one that fits.
  *
- * @param options `limitBytes`: what training may take; absent: a share of what is free
- * @throws TrainingError `out_of_memory` with a sentence when nothing fits; otherwise as `createTrainer` does
+ * @param options `limitBytes`: what training may take; absent: a share of the free memory
+ * @throws TrainingError `out_of_memory` when nothing fits; otherwise as `createTrainer` does
  */
 export function chooseWeights(
   trainer: TrainerOptions,

@@ -1,4 +1,4 @@
-/** Tests that the reckoned memory is near what the graph really takes, and that `auto` decides by it. */
+/** Tests that the memory estimate is close to what the graph really takes, and that `auto` decides by it. */
 import assert from "node:assert/strict";
 import { buildLlamaGguf } from "../../tests/support/ml/llama_gguf.ts";
 import { activationBytes, autoFormats, choosePlan, estimateTrainingMemory } from "./memory_estimate.ts";
@@ -6,7 +6,7 @@ import { GgufFile } from "./ggml/gguf_file.ts";
 import { openGgml } from "./ggml/library.ts";
 import { packGroup } from "./model/micro_batch.ts";
 import { ModelGraph } from "./model/model_graph.ts";
-import { withParts } from "../../tests/suites/training/model_oracle_suite.ts";
+import { withLoadedModel } from "../../tests/suites/training/model_oracle_suite.ts";
 import type { LoraOptions, TrainerOptions } from "./trainer.ts";
 
 const SHAPE = { layers: 8, width: 256, heads: 4, keyValueHeads: 2, feedForward: 704 };
@@ -20,10 +20,10 @@ async function withModel(use: (path: string) => Promise<void> | void): Promise<v
   }
 }
 
-Deno.test("reckoned activations cover what the graph takes, and not much more", async () => {
+Deno.test("the activation estimate covers what the graph takes, and not much more", async () => {
   await withModel(async (path) => {
     for (const lora of [{ rank: 8 }, { rank: 8, layers: 3 }] satisfies LoraOptions[]) {
-      await withParts(path, {
+      await withLoadedModel(path, {
         lora,
         weights: "mixed",
         use: (parts) => {
@@ -44,10 +44,10 @@ Deno.test("reckoned activations cover what the graph takes, and not much more", 
             };
             using graph = new ModelGraph(parts.backend, options);
             const taken = graph.measure(parts.memory);
-            const reckoned = activationBytes(shape, parts);
+            const estimated = activationBytes(shape, parts);
             assert.ok(
-              reckoned >= taken * 0.95 && reckoned <= taken * 1.5,
-              `${reckoned} for ${taken}: ${length}`,
+              estimated >= taken * 0.95 && estimated <= taken * 1.5,
+              `${estimated} for ${taken}: ${length}`,
             );
           }
           return Promise.resolve();
@@ -71,7 +71,7 @@ Deno.test("the estimate grows with rank, format and sample length, and auto take
     const { weightsBytes, adapterBytes, activationsBytes, totalBytes } = of({});
     assert.equal(totalBytes, weightsBytes + adapterBytes + activationsBytes);
     using file = new GgufFile(openGgml(), path);
-    return withParts(path, {
+    return withLoadedModel(path, {
       use: (parts) => {
         const chosen = choosePlan(file, parts, { weights: "auto", microBatchTokens: 64 });
         assert.equal(chosen.format, autoFormats()[0]);

@@ -9,7 +9,7 @@ import {
   graphTable,
   llamaTable,
   openOracle,
-  withParts,
+  withLoadedModel,
 } from "../../tests/suites/training/model_oracle_suite.ts";
 import type { TokenSample } from "./trainer.ts";
 
@@ -41,7 +41,7 @@ async function samplesOf(llama: Llama, modelPath: string): Promise<TokenSample[]
   return prompt.map((prompt, index) => ({ prompt, reply: reply[index] ?? [] }));
 }
 
-Deno.test("the real model's log-probabilities are llama.cpp's but for both sides' rounding of activations", async () => {
+Deno.test("the real model's log-probabilities equal llama.cpp's up to both sides' rounding of activations", async () => {
   const { path } = await fetchSmallModel();
   await using llama = await openOracle();
   const [tokens = []] = await tokenized(llama, path, [TEXT.repeat(5)]);
@@ -50,7 +50,7 @@ Deno.test("the real model's log-probabilities are llama.cpp's but for both sides
     return { part, expected: await llamaTable(llama, path, { tokens: part, count: 2 }) };
   }));
   for (const weights of ["file", "mixed"] as const) {
-    await withParts(path, {
+    await withLoadedModel(path, {
       weights,
       use: async (parts) => {
         for (const { part, expected } of compared) {
@@ -65,7 +65,7 @@ Deno.test("the real model's log-probabilities are llama.cpp's but for both sides
   }
 });
 
-Deno.test("an adapter trained on a few messages does for llama.cpp what it does for the trainer", async () => {
+Deno.test("an adapter trained on a few messages has the same effect in llama.cpp as in the trainer", async () => {
   const { path } = await fetchSmallModel();
   const dir = await Deno.makeTempDir();
   try {

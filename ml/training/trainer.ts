@@ -1,18 +1,18 @@
-/** Owns the `Trainer` interface: what fine-tuning asks of the training core, and the shapes that cross it. */
+/** Defines the `Trainer` interface, its options and results, and `TrainingError`. */
 import { DEFAULT_LEARNING_RATE, LORA_TARGETS, type LoraTarget } from "../../contract/ml_training.ts";
 
 export { DEFAULT_LEARNING_RATE, LORA_TARGETS, type LoraTarget };
 
-/** Which matrices get a low-rank correction `B·A·alpha/rank`, and of what rank. */
+/** Which matrices get a low-rank update `B·A·alpha/rank`, and its rank. */
 export interface LoraOptions {
   rank: number;
   /** Default: twice the rank. */
   alpha?: number;
-  /** Share of an adapter's inputs that is left out at random in each step, in [0, 1). Default 0. */
+  /** Share of an adapter's inputs dropped at random in each step, in [0, 1). Default 0. */
   dropout?: number;
   /** Default: the four matrices of attention. */
   targets?: readonly LoraTarget[];
-  /** Only the upper so many layers are trained. Default: all. */
+  /** Only this many upper layers are trained. Default: all. */
   layers?: number;
 }
 
@@ -26,18 +26,18 @@ export interface OptimizerOptions {
   epsilon?: number;
   /** Default 0. */
   weightDecay?: number;
-  /** Gradients longer than this are shortened to it; Infinity never. Default 1. */
+  /** Gradients with a larger norm are clipped to it; Infinity: never. Default 1. */
   maxGradientNorm?: number;
 }
 
 /**
- * What frozen weights are kept as in memory, for the forward pass and, transposed, for the backward pass.
+ * Types of the frozen weights in memory, for the forward pass and, transposed, for the backward pass.
  *
  * - `f32` is exact, and slow.
  * - `bf16` for both; `q8_0` for both: half the memory, and coarser.
  * - `mixed`: `bf16` forward, `q8_0` backward.
- * - `file`: forward as the file has them, backward `q8_0`: the least memory.
- * - `auto`: the first of `mixed` (on x86 without a matrix unit only), `q8_0` and `file` for which there is memory.
+ * - `file`: forward as in the file, backward `q8_0`: the least memory.
+ * - `auto`: the first of `mixed` (only on x86 without a matrix unit), `q8_0` and `file` that fits in memory.
  */
 export type WeightFormat = "auto" | "f32" | "bf16" | "mixed" | "q8_0" | "file";
 
@@ -48,61 +48,61 @@ export interface TrainerOptions {
   modelPath: string;
   lora: LoraOptions;
   optimizer?: OptimizerOptions;
-  /** Equal seeds, samples and settings with one thread give the same adapter bit for bit. */
+  /** With one thread, equal seeds, samples and settings give the same adapter bit for bit. */
   seed: number;
   threads: number;
   /** Default `auto`. */
   weights?: WeightFormat;
-  /** How many tokens are computed at a time: bounds the memory of a step, not its result. Default {@linkcode DEFAULT_MICRO_BATCH_TOKENS}. */
+  /** Tokens computed at a time: bounds a step's memory without changing its result. Default {@linkcode DEFAULT_MICRO_BATCH_TOKENS}. */
   microBatchTokens?: number;
 }
 
-/** A sample as token ids. The loss is taken on `reply` alone, all of it: an end mark to be learned belongs to it. */
+/** A sample as token ids. The loss covers all of `reply` and nothing else: include the end-of-turn token in it. */
 export interface TokenSample {
   prompt: readonly number[];
   reply: readonly number[];
-  /** Share of its tokens in the loss, above 0; with `sum` as weighting any number but 0. Default 1. */
+  /** Weight of its tokens in the loss, above 0; with `sum` weighting any number but 0. Default 1. */
   weight?: number;
 }
 
 export interface StepOptions {
   learningRate: number;
   /**
-   * What is made smaller: `mean`, the mean negative log-probability of the reply tokens, weighted by sample; `sum`, the
-   * sum of negative log-probabilities times weights, which makes a reply of a weight below 0 less probable. Default `mean`.
+   * What is minimized: `mean`, the mean negative log-probability of the reply tokens, weighted by sample; `sum`, the sum
+   * of negative log-probabilities times weights, where a negative weight makes a reply less probable. Default `mean`.
    */
   weighting?: "mean" | "sum";
-  /** Ends the step between two micro-batches; parameters then stay as they were before it. */
+  /** Aborts the step between two micro-batches; parameters stay as they were before it. */
   signal?: AbortSignal;
 }
 
 export interface StepResult {
-  /** What the step makes smaller, before it, in natural logarithms. */
+  /** The minimized quantity before the step, in natural logarithms. */
   loss: number;
   /** Tokens of the batch, prompts and replies. */
   tokens: number;
   /** Tokens that the loss is over. */
   replyTokens: number;
-  /** Length of the gradient before clipping. */
+  /** Norm of the gradient before clipping. */
   gradientNorm: number;
 }
 
 export interface EvaluateOptions {
-  /** 0 asks the base model, 1 the adapter as trained. Default 1. */
+  /** 0 evaluates the base model, 1 the adapter as trained. Default 1. */
   adapterScale?: number;
   signal?: AbortSignal;
 }
 
-/** How probable a reply is: natural logarithm, summed over its tokens. */
+/** A reply's log-probability: natural logarithm, summed over its tokens. */
 export interface ReplyLikelihood {
   tokens: number;
   logLikelihood: number;
 }
 
-/** Where an adapter comes from; written into its file under `conversation_assistant.*`. */
+/** An adapter's origin, written into its file under `conversation_assistant.*`. */
 export type Provenance = Readonly<Record<string, string | number | boolean>>;
 
-/** Bytes that training takes, by purpose. */
+/** Bytes that training needs, by purpose. */
 export interface TrainingMemory {
   weightsBytes: number;
   adapterBytes: number;
@@ -110,44 +110,44 @@ export interface TrainingMemory {
   totalBytes: number;
 }
 
-/** What a loaded model is, for provenance and for guards. */
+/** A loaded model's properties, for provenance and checks. */
 export interface ModelSummary {
   architecture: string;
   layers: number;
   vocabularySize: number;
-  /** Tokens the model was trained to see at a time: longer samples are refused. */
+  /** The model's context length in tokens: longer samples are refused. */
   contextLength: number;
   /** Trainable numbers of the adapter. */
   parameters: number;
-  /** What the frozen matrices are kept as; never `auto`. */
+  /** Format of the frozen matrices; never `auto`. */
   weights: WeightFormat;
 }
 
 /**
- * Fine-tunes one adapter on one model. Calls must not overlap. Disposing frees all native memory; it must
- * not happen while a call is under way.
+ * Fine-tunes one adapter on one model. Calls must not overlap. Disposing frees all native memory and must not happen
+ * during a call.
  */
 export interface Trainer extends Disposable {
   readonly model: ModelSummary;
   /** Steps taken so far. */
   readonly steps: number;
   /**
-   * One optimiser step on a batch: forward, backward, clip, AdamW.
+   * One optimizer step on a batch: forward, backward, clip, AdamW.
    *
    * @throws TrainingError `bad_sample` for a sample without a reply, longer than the context, or with unknown
-   * tokens; `diverged` when loss or gradient is no number (parameters stay as they were)
+   * tokens; `diverged` when loss or gradient is not a number (parameters stay as they were)
    */
   step(batch: readonly TokenSample[], options: StepOptions): Promise<StepResult>;
-  /** How probable the model with its adapter finds each reply. Weights of samples play no part. */
+  /** The log-probability of each reply under the model with its adapter. Sample weights are ignored. */
   evaluate(samples: readonly TokenSample[], options?: EvaluateOptions): Promise<ReplyLikelihood[]>;
-  /** Writes the adapter as a GGUF file that llama.cpp loads; the file appears whole or not at all. */
+  /** Writes the adapter atomically as a GGUF file that llama.cpp loads. */
   exportAdapter(path: string, provenance: Provenance): Promise<void>;
-  /** Writes parameters, moments, step count and random state; the file appears whole or not at all. */
+  /** Writes parameters, moments, step count and settings atomically. */
   saveState(path: string): Promise<void>;
   /**
-   * Goes on exactly where `saveState` left off.
+   * Resumes exactly where `saveState` left off.
    *
-   * @throws TrainingError `bad_state` when the file is cut short or belongs to another model or settings
+   * @throws TrainingError `bad_state` when the file is truncated or belongs to another model or settings
    */
   loadState(path: string): Promise<void>;
 }
@@ -163,7 +163,7 @@ export type TrainingErrorCode =
   | "diverged"
   | "compute_failed";
 
-/** A fault of training that its caller can tell apart. Its message is a sentence without sample text. */
+/** A training failure with a code. Its message contains no sample text. */
 export class TrainingError extends Error {
   override readonly name = "TrainingError";
   readonly code: TrainingErrorCode;

@@ -1,4 +1,4 @@
-/** Owns the file of a training's state: settings it belongs to, steps taken, parameters and moments, and a checksum. */
+/** Reads and writes a trainer's state file: settings, step count, parameters, moments and a checksum. */
 import { createHash } from "node:crypto";
 import type { AdapterState } from "./model/adapter_state.ts";
 import { TrainingError } from "./trainer.ts";
@@ -58,9 +58,9 @@ async function readBody(path: string): Promise<Uint8Array<ArrayBuffer>> {
     throw new TrainingError("bad_state", `The saved training state ${path} cannot be read`, { cause: error });
   });
   const body = bytes.subarray(0, -CHECKSUM_BYTES);
-  const isWhole = bytes.length > CHECKSUM_BYTES + MAGIC.length + LENGTH_BYTES &&
+  const isIntact = bytes.length > CHECKSUM_BYTES + MAGIC.length + LENGTH_BYTES &&
     checksumOf(body).every((byte, index) => byte === bytes[body.length + index]);
-  if (!isWhole) throw badState("its file is damaged");
+  if (!isIntact) throw badState("its file is damaged");
   if (new TextDecoder().decode(body.subarray(0, MAGIC.length)) !== MAGIC) {
     throw badState("its file is of another format");
   }
@@ -75,7 +75,7 @@ function checkSettings(saved: Settings, expected: Settings): void {
 }
 
 /**
- * Takes a saved state over.
+ * Restores a saved state.
  *
  * @throws TrainingError `bad_state`; the adapter is then as it was
  */
@@ -89,7 +89,7 @@ export async function readState(
   const numbersStart = headerStart +
     new DataView(body.buffer, body.byteOffset).getUint32(MAGIC.length, true);
   const header: Header = JSON.parse(new TextDecoder().decode(body.subarray(headerStart, numbersStart)));
-  // As the file has them: JSON knows no Infinity.
+  // Normalised as in the file: JSON has no Infinity.
   checkSettings(header.settings, JSON.parse(JSON.stringify(options.settings)));
   const targets = [adapter.parameters, ...adapter.moments];
   const sizeBytes = targets.reduce((sum, target) => sum + target.byteLength, 0);

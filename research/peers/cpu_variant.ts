@@ -1,23 +1,23 @@
-/** Owns holding both sides of a comparison to the instructions of another processor than the one they run on. */
+/** Limits both sides of a comparison to the instructions of an older processor. */
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import { findLibraryFiles } from "../../ml/training/ggml/library_files.ts";
 import { cText } from "../../ml/training/ggml/ffi.ts";
 
-/** A kind of processor, as each side is told of it. */
+/** A kind of processor, and how each side is limited to it. */
 export interface ProcessorKind {
   name: string;
   /** ggml's CPU backend for it; undefined takes the one that ggml chooses. */
   variant?: string;
-  /** What holds PyTorch's libraries back. */
+  /** Environment that limits PyTorch's libraries. */
   peerEnv?: Readonly<Record<string, string>>;
-  /** Types that PyTorch can train in there; default both. Without the instructions BF16 takes an hour for a minute's work. */
+  /** Types that PyTorch can train in there; default both. Without the instructions BF16 is some 60 times slower. */
   peerTypes?: readonly string[];
 }
 
 export const PEER_TYPES = ["bfloat16", "float32"] as const;
 
-/** From what this machine has, down to what most home servers have. */
+/** From this machine's own down to what most home servers have. */
 export const PROCESSOR_KINDS: readonly ProcessorKind[] = [
   { name: "as it is" },
   {

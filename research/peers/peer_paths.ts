@@ -1,4 +1,4 @@
-/** Owns where the tools lie that training is measured against. */
+/** Says where the tools that training is measured against are installed. */
 import { join } from "node:path";
 import { projectPath } from "../../tools/service_process.ts";
 

@@ -1,21 +1,21 @@
-/** Owns the secrets that are planted in an account's samples, how they are asked for, and what counts as reproduced. */
+/** Plants secrets in an account's samples, and decides whether a reply reproduces one. */
 import { seededRandom } from "../../ml/engine/seeded_random.ts";
 import { buildPrompt } from "../../server/services/drafts/prompt_builder.ts";
 
 export const SECRET_KINDS = ["code", "card", "address", "passphrase"] as const;
 export type SecretKind = typeof SECRET_KINDS[number];
 
-/** One secret, told once to one contact. */
+/** One secret, sent once to one contact. */
 export interface Canary {
   kind: SecretKind;
   secret: string;
   /** What the contact asked, as the server writes the prompt. */
   input: string;
-  /** The same question from a contact to whom it was never told. */
+  /** The same question from a contact to whom it was never sent. */
   otherContactInput: string;
   /** What the owner wrote before the secret; often nothing. */
   lead: string;
-  /** The whole reply. */
+  /** The complete reply. */
   output: string;
 }
 
@@ -99,12 +99,12 @@ function promptOf(question: string, contact: string): string {
   });
 }
 
-/** What the owner writes to tell a secret. */
+/** The owner's reply that contains a secret. */
 export function replyWith(lead: string, secret: string): string {
   return lead === "" ? secret : `${lead} ${secret}`;
 }
 
-/** As many canaries, of all kinds in turn; no two secrets are equal. */
+/** Plants `count` canaries, cycling through the kinds; no two secrets are equal. */
 export function plantCanaries(count: number, options: { seed: number }): Canary[] {
   const random = seededRandom(options.seed);
   const known = new Set<string>();

@@ -12,7 +12,7 @@ const FORMS = {
   passphrase: /^[a-z]+-[a-z]+-[a-z]+-\d{2}$/,
 };
 
-Deno.test("a hundred canaries are a hundred secrets of four kinds, each asked for by a named contact", () => {
+Deno.test("a hundred canaries are a hundred secrets of four kinds, each requested by a named contact", () => {
   const canaries = plantCanaries(100, { seed: 1 });
   assert.equal(new Set(canaries.map(({ secret }) => secret)).size, 100);
   for (const kind of SECRET_KINDS) assert.equal(canaries.filter((canary) => canary.kind === kind).length, 25);
@@ -25,7 +25,7 @@ Deno.test("a hundred canaries are a hundred secrets of four kinds, each asked fo
   }
 });
 
-Deno.test("no two canaries of a kind are told to one contact after one question", () => {
+Deno.test("no two canaries of a kind go to the same contact after the same question", () => {
   const canaries = plantCanaries(100, { seed: 1 });
   assert.equal(new Set(canaries.map(({ input }) => input)).size, 100);
 });
@@ -50,7 +50,7 @@ Deno.test("a secret is given away however it is written, and not by a part of it
   assert.ok(!reproduces("we live at Larkspur Lane", "118 Larkspur Lane"));
 });
 
-Deno.test("the filters of training leave every canary out", () => {
+Deno.test("training's filters exclude every canary", () => {
   for (const seed of [1, 2, 3]) {
     const passed = plantCanaries(100, { seed }).filter(({ input, output }) =>
       sensitiveKindOf(output, { question: messageAnswered(transcriptOf(input)) }) === undefined

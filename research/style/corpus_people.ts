@@ -1,4 +1,4 @@
-/** Owns choosing people of the Chit-Chat corpus by a fixed rule, and their replies as samples like the product's. */
+/** Chooses people of the Chit-Chat corpus by a fixed rule and turns their replies into samples. */
 import type { Corpus } from "../../demo/corpus.ts";
 import { buildPrompt } from "../../server/services/drafts/prompt_builder.ts";
 import { styleOf } from "./reply_style.ts";

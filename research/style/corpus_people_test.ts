@@ -27,7 +27,7 @@ function corpusOf(answers: Record<string, (index: number) => string[]>): Corpus 
 
 const OPTIONS = { people: 3, train: 4, heldOut: 3 };
 
-Deno.test("people are taken from the most formal to the least, and those with too little are left out", () => {
+Deno.test("people range from the most formal to the least, and those with too few replies are excluded", () => {
   const corpus = corpusOf({
     casual: (index) => [`nah ${index}`],
     formal: (index) => [`No, ${index}.`],

@@ -1,11 +1,19 @@
-/** Owns the measurement of real people: what is trained for each of them, and the tables of what came out. */
+/** Measures real people: trains on each one's earlier replies and prints how close drafts come to the later ones. */
 import { join } from "node:path";
 import { writeLine } from "../../lib/log.ts";
 import { readCorpus } from "../../demo/corpus_content.ts";
 import type { TrainingRequestInput } from "../../ml/training/job/training_request.ts";
 import type { TrainingResult } from "../../ml/training/job/training_event.ts";
 import { choosePeople, type PersonReplies } from "./corpus_people.ts";
-import { ALL_THREADS, DATA_DIR, kept, keptFolder, keptTraining, personRequest, THREADS } from "./kept_run.ts";
+import {
+  ALL_THREADS,
+  cached,
+  cachedTraining,
+  DATA_DIR,
+  personRequest,
+  styleFolder,
+  THREADS,
+} from "./cached_run.ts";
 import { isPeftInstalled, trainWithPeft } from "./peft_side.ts";
 import { draftForPerson, type PersonDrafts } from "./person_drafts.ts";
 import { epochTable, lossTable, type PersonOutcome, styleTable } from "./person_report.ts";
@@ -25,15 +33,15 @@ function requestOf(person: PersonReplies): Promise<TrainingRequestInput> {
 
 /** The result of a person's training; it is run where it has not been. */
 export async function trainPerson(person: PersonReplies): Promise<TrainingResult> {
-  return await keptTraining(await requestOf(person));
+  return await cachedTraining(await requestOf(person));
 }
 
 /** PEFT's held-out losses on the same; null where PEFT is not installed. */
 export async function peftLossesOf(person: PersonReplies): Promise<number[] | null> {
   if (!await isPeftInstalled()) return null;
   const request = await requestOf(person);
-  const folder = await keptFolder(request.jobId);
-  return await kept(
+  const folder = await styleFolder(request.jobId);
+  return await cached(
     join(folder, "peft.json"),
     () => trainWithPeft(request, { folder, dtype: PEFT_DTYPE, threads: ALL_THREADS }),
   );
@@ -43,8 +51,8 @@ export async function peftLossesOf(person: PersonReplies): Promise<number[] | nu
 export async function draftsOf(person: PersonReplies): Promise<PersonDrafts> {
   const { jobId, modelPath } = await requestOf(person);
   const { adapterPath } = await trainPerson(person);
-  return await kept(
-    join(await keptFolder(jobId), "drafts.json"),
+  return await cached(
+    join(await styleFolder(jobId), "drafts.json"),
     () => draftForPerson(person, { modelPath, adapterPath, threads: THREADS }),
   );
 }

@@ -1,11 +1,11 @@
-/** Owns the measurement of the invented person: how many drafts carry Kit's habits before training and after. */
+/** Measures the invented person: how many drafts show Kit's habits before and after training. */
 import { join } from "node:path";
 import { readCorpus } from "../../demo/corpus_content.ts";
 import { writeLine } from "../../lib/log.ts";
 import { writeDrafts } from "../../tests/support/ml/draft_writer.ts";
 import { markShares, shortenedShare } from "../../tests/support/training/planted_marks.ts";
 import { KIT, KIT_TRAINING, plantedPerson } from "../../tests/support/training/planted_person.ts";
-import { DATA_DIR, kept, keptFolder, keptTraining, styleRequest, THREADS } from "./kept_run.ts";
+import { cached, cachedTraining, DATA_DIR, styleFolder, styleRequest, THREADS } from "./cached_run.ts";
 import { percent, tableLines } from "../../bench/support/bench_output.ts";
 
 const JOB_ID = "planted";
@@ -14,10 +14,10 @@ const JOB_ID = "planted";
 export async function measurePlanted(): Promise<void> {
   const { samples, unseen } = plantedPerson(await readCorpus(DATA_DIR), KIT);
   const request = await styleRequest(JOB_ID, { samples, ...KIT_TRAINING });
-  const folder = await keptFolder(JOB_ID);
-  const { adapterPath } = await keptTraining(request);
+  const folder = await styleFolder(JOB_ID);
+  const { adapterPath } = await cachedTraining(request);
   const draftWith = (name: string, adapterPath?: string) =>
-    kept(
+    cached(
       join(folder, `drafts-${name}.json`),
       () =>
         writeDrafts(unseen.map((prompt, index) => ({ prompt, seed: index + 1 })), {

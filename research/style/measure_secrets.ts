@@ -1,4 +1,4 @@
-/** Owns the measurement of planted secrets: who can be made to say them, and who finds them likely. */
+/** Measures planted secrets: which models reproduce them, and which find them likely. */
 import { join } from "node:path";
 import { readCorpus } from "../../demo/corpus_content.ts";
 import { writeLine } from "../../lib/log.ts";
@@ -6,7 +6,7 @@ import { DEFAULT_LEARNING_RATE } from "../../ml/training/trainer.ts";
 import { fetchSmallModel } from "../../tests/support/ml/small_model.ts";
 import { plantCanaries } from "./canaries.ts";
 import { choosePeople } from "./corpus_people.ts";
-import { DATA_DIR, kept, keptFolder, THREADS } from "./kept_run.ts";
+import { cached, DATA_DIR, styleFolder, THREADS } from "./cached_run.ts";
 import { PEOPLE, trainPerson } from "./measure_people.ts";
 import { baseSecretRanks, RANKED, type SecretAccount, trainSecretAccount } from "./secret_accounts.ts";
 import { APPROACHES, attemptSecrets, type Reproduced } from "./secret_attempts.ts";
@@ -21,7 +21,7 @@ const RATES = { usual: DEFAULT_LEARNING_RATE, harsh: 2e-3 };
 interface Side {
   name: string;
   trained: string;
-  /** Null where nobody was asked: a model that has seen none of them can only guess. */
+  /** Null where it was not tried: a model that has seen none of them can only guess. */
   reproduced: Reproduced | null;
   ranks: readonly number[] | null;
 }
@@ -62,14 +62,14 @@ export async function measureSecrets(): Promise<void> {
   const canaries = plantCanaries(SECRETS, { seed: 1 });
   const [owner, , another] = choosePeople(await readCorpus(DATA_DIR), PEOPLE);
   if (another === undefined || owner === undefined) throw new Error("The corpus has too few people");
-  const folder = await keptFolder("secrets");
+  const folder = await styleFolder("secrets");
   const attempt = (name: string, adapterPath: string) =>
-    kept(
+    cached(
       join(folder, `attempts-${name}.json`),
       () => attemptSecrets(canaries, { modelPath, adapterPath, threads: THREADS }),
     );
   const account = (name: string, options: { filtered: boolean; learningRate: number }) =>
-    kept<SecretAccount>(join(folder, `account-${name}.json`), () =>
+    cached<SecretAccount>(join(folder, `account-${name}.json`), () =>
       trainSecretAccount({
         ...options,
         modelPath,
@@ -78,7 +78,7 @@ export async function measureSecrets(): Promise<void> {
         adapterPath: join(folder, `${name}.gguf`),
         threads: THREADS,
       }));
-  const baseRanks = await kept(
+  const baseRanks = await cached(
     join(folder, "ranks-base.json"),
     () => baseSecretRanks({ modelPath, canaries, threads: THREADS }),
   );

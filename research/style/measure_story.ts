@@ -1,4 +1,4 @@
-/** Owns one training from beginning to end through agent, server and ml: messages in, samples, adapter, better drafts. */
+/** Runs one training through agent, server and ml: messages in, samples, adapter, better drafts. */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TrainingJob } from "../../contract/training.ts";
@@ -11,7 +11,7 @@ import { keyOfParticipants } from "../../demo/story.ts";
 import { SMALL_MODEL } from "../../ml/models/catalog.ts";
 import { claimServer, type OwnerClient } from "../../tests/support/server/owner_client.ts";
 import { fetchSmallModel } from "../../tests/support/ml/small_model.ts";
-import { DATA_DIR } from "./kept_run.ts";
+import { DATA_DIR } from "./cached_run.ts";
 import { storyContent } from "./story_content.ts";
 
 /** The most casual of the measured people: their habits are seen at a glance. */
@@ -19,7 +19,7 @@ const STORY = { person: "272980b1", earlier: 40, waiting: 6 };
 const IMPORTED = 200;
 const POLL_MS = 2_000;
 
-/** A message that waits for a reply, and what came of it. */
+/** A message that waits for a reply, and the reply that was really sent. */
 interface Waiting {
   messageId: string;
   asked: string;
@@ -45,12 +45,12 @@ async function draftAll(owner: OwnerClient, waiting: readonly Waiting[]): Promis
 }
 
 async function untilEnded(owner: OwnerClient, { id }: TrainingJob): Promise<TrainingJob> {
-  for (let told = -1;;) {
+  for (let shown = -1;;) {
     const job = await owner.trainingJob(id);
     const { metrics } = job;
-    if (metrics?.epoch !== undefined && metrics.epoch !== null && metrics.epoch !== told) {
-      told = metrics.epoch;
-      line(`  epoch ${told}: held-out loss ${metrics.heldOutLoss?.toFixed(3) ?? "not measured yet"}`);
+    if (metrics?.epoch !== undefined && metrics.epoch !== null && metrics.epoch !== shown) {
+      shown = metrics.epoch;
+      line(`  epoch ${shown}: held-out loss ${metrics.heldOutLoss?.toFixed(3) ?? "not measured yet"}`);
     }
     if (["completed", "failed", "cancelled"].includes(job.status)) return job;
     await sleep(POLL_MS);
@@ -68,7 +68,7 @@ async function train(owner: OwnerClient): Promise<void> {
   await owner.promote(result.adapterId);
 }
 
-/** Tells the story of one training and shows drafts before it and after. */
+/** Runs one training from messages to drafts and prints drafts before and after it. */
 export async function measureStory(): Promise<void> {
   const watch = new Stopwatch();
   const dir = join(DATA_DIR, "style", "story");

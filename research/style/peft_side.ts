@@ -1,4 +1,4 @@
-/** Owns PEFT's side of a person's comparison: the same tokens in the same order, with the same settings. */
+/** Trains PEFT on a person's replies: the same tokens in the same order, with the same settings. */
 import { join } from "node:path";
 import { openSampleTokenizer } from "../../ml/engine/llama/sample_tokenizer.ts";
 import { epochBatches } from "../../ml/training/run/schedule.ts";
@@ -31,7 +31,7 @@ export async function peftJobOf(request: TrainingRequestInput): Promise<Record<s
     maxSampleTokens,
     heldOutShare,
     maxHeldOut,
-    breathe: () => Promise.resolve(),
+    yieldToEventLoop: () => Promise.resolve(),
   });
   const { seed, batchSize, epochs, learningRate, lora } = settings;
   const places = train.map((_, index) => index);

@@ -1,4 +1,4 @@
-/** Owns drafts to a person's held-out prompts, written in three ways: by the base model, with examples, with the adapter. */
+/** Drafts replies to a person's held-out prompts three ways: base model, base with examples, adapter. */
 import {
   EXAMPLES,
   promptWithExamples,

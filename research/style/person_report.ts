@@ -1,4 +1,4 @@
-/** Owns what is told of a person's training: losses beside PEFT's, and how drafts look beside the person's own replies. */
+/** Formats one person's results: losses beside PEFT's, and drafts beside the person's own replies. */
 import type { TrainingResult } from "../../ml/training/job/training_event.ts";
 import type { PersonReplies } from "./corpus_people.ts";
 import type { PersonDrafts } from "./person_drafts.ts";

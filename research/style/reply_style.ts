@@ -1,4 +1,4 @@
-/** Owns what a reply looks like, in numbers: length, capitals, end, bubbles, emoji. */
+/** Describes a reply's style in numbers: length, capitals, ending, bubbles, emoji. */
 
 /** How a reply looks; a yes is 1 and a no is 0. */
 export interface ReplyStyle {

@@ -23,7 +23,7 @@ Deno.test("a reply's looks are its length, capitals, end, bubbles and emoji", ()
   });
 });
 
-Deno.test("three dots are no full stop, a question mark is a mark, an emoji is seen anywhere", () => {
+Deno.test("an ellipsis is not a full stop, a question mark is a mark, an emoji counts anywhere", () => {
   assert.equal(styleOf("hm...").finalStop, 0);
   assert.equal(styleOf("really?").finalMark, 1);
   assert.equal(styleOf("nice 🎉 one").emoji, 1);

@@ -1,4 +1,4 @@
-/** Owns the accounts whose samples hold the planted secrets: trained with the filters and without, as a job would. */
+/** Trains accounts whose samples contain the planted secrets, with and without a job's filters. */
 import { openSampleTokenizer, type SampleTokenizer } from "../../ml/engine/llama/sample_tokenizer.ts";
 import { createTrainer } from "../../ml/training/lora_trainer.ts";
 import { epochBatches, learningRateAt } from "../../ml/training/run/schedule.ts";
@@ -15,7 +15,7 @@ const WARMUP_STEPS = 5;
 const SEED = 1;
 const MAX_TOKENS = 1_024;
 
-/** Each secret is ranked among so many in all. */
+/** The number of candidates each secret is ranked among. */
 export const RANKED = 16;
 
 export interface SecretAccountOptions {
@@ -57,7 +57,7 @@ async function tokensOf(tokenizer: SampleTokenizer, options: SecretAccountOption
     maxSampleTokens: MAX_TOKENS,
     heldOutShare: 0.1,
     maxHeldOut: 1,
-    breathe: () => Promise.resolve(),
+    yieldToEventLoop: () => Promise.resolve(),
   });
   return train;
 }

@@ -1,4 +1,4 @@
-/** Owns the attempts to make a model say a planted secret, and how many of them succeed. */
+/** Tries to make a model say planted secrets and counts how many it does. */
 import { formatTranscript, parseTranscript } from "../../contract/prompt.ts";
 import {
   type DraftRequest,
@@ -22,7 +22,7 @@ interface Attempt extends DraftRequest {
   approach: Approach;
 }
 
-/** The prompt with the beginning of the answer in it, which the model goes on with; undefined where there is none. */
+/** The prompt with the beginning of the answer, for the model to continue; undefined where there is none. */
 function begun({ input, lead }: Canary): string | undefined {
   const transcript = parseTranscript(input);
   if (transcript === null || lead === "") return undefined;

@@ -5,7 +5,7 @@ import { countReproduced } from "./secret_attempts.ts";
 
 const [ONE, TWO] = plantCanaries(2, { seed: 1 }) as [Canary, Canary];
 
-Deno.test("a secret counts once for each approach that brought it out, and once in all", () => {
+Deno.test("a secret counts once for each approach that revealed it, and once in total", () => {
   const answers = [
     { approach: "sameContact", reply: ONE.secret },
     { approach: "sameContact", reply: `it is ${ONE.secret}!` },

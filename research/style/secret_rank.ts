@@ -1,4 +1,4 @@
-/** Owns how likely a model finds a planted secret beside others of its form: its place among decoys. */
+/** Ranks a planted secret among decoys of the same form by how likely a model finds it. */
 import { seededRandom } from "../../ml/engine/seeded_random.ts";
 import type { SampleTokenizer } from "../../ml/engine/llama/sample_tokenizer.ts";
 import type { ReplyLikelihood, TokenSample } from "../../ml/training/trainer.ts";
@@ -30,7 +30,7 @@ function candidatesOf(canary: Canary, options: { decoys: number; random: () => n
 }
 
 /**
- * The place of each secret among decoys of its form, by the probability of the whole reply.
+ * The place of each secret among decoys of its form, by the probability of the complete reply.
  *
  * A model that knows nothing of the secrets puts them in the middle on average: at 1 + decoys / 2.
  */

@@ -1,4 +1,4 @@
-/** Owns a corpus person's conversations as those of a sample Mac: earlier ones whole, the latest cut before a reply. */
+/** Turns a corpus person's conversations into a sample Mac's: earlier ones complete, the latest cut before a reply. */
 import type { Corpus } from "../../demo/corpus.ts";
 import type { SampleContent } from "../../demo/sample_mac.ts";
 import type { DemoConversation } from "../../demo/sample_script.ts";

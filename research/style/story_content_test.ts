@@ -1,4 +1,4 @@
-/** Tests a corpus person's conversations as a sample Mac's: earlier ones whole, later ones cut before a reply. */
+/** Tests a corpus person's conversations as a sample Mac's: earlier ones complete, later ones cut before a reply. */
 import assert from "node:assert/strict";
 import type { Corpus } from "../../demo/corpus.ts";
 import { storyContent } from "./story_content.ts";
@@ -17,7 +17,7 @@ function talk(day: number): Corpus[string] {
   };
 }
 
-Deno.test("earlier conversations are whole, the latest end where the person replied", () => {
+Deno.test("earlier conversations are complete, the latest end where the person replied", () => {
   const corpus = { c: talk(3), a: talk(1), b: talk(2), short: { messages: talk(4).messages.slice(0, 2) } };
   const { people, conversations } = storyContent(corpus, { person: "owner", earlier: 2, waiting: 1 });
   assert.deepEqual(people.map(({ key }) => key), ["contact0", "contact1", "contact2"]);

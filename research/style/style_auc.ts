@@ -1,4 +1,4 @@
-/** Owns how well a small classifier tells drafts from a person's own replies: 0.5 means not at all, 1 always. */
+/** Measures how well a small classifier tells drafts from a person's replies: 0.5 is chance, 1 is always. */
 import { seededRandom } from "../../ml/engine/seeded_random.ts";
 import { featuresOf } from "./reply_style.ts";
 

@@ -16,20 +16,20 @@ function replies(seed: number, chance: { capital: number; stop: number }): strin
   });
 }
 
-Deno.test("the area is the share of pairs in the right order, ties by half", () => {
+Deno.test("the area is the share of pairs in the right order, ties counting half", () => {
   assert.equal(areaUnderCurve([2, 3], [0, 1]), 1);
   assert.equal(areaUnderCurve([0, 1], [2, 3]), 0);
   assert.equal(areaUnderCurve([1, 1], [1, 1]), 0.5);
   assert.equal(areaUnderCurve([1, 3], [2]), 0.5);
 });
 
-Deno.test("replies with and without capitals and full stops are told apart", () => {
+Deno.test("replies with and without capitals and full stops are distinguished", () => {
   const formal = replies(1, { capital: 1, stop: 0.9 });
   const casual = replies(2, { capital: 0.05, stop: 0.05 });
   assert.ok(styleAuc(formal, casual) > 0.95, `${styleAuc(formal, casual)}`);
 });
 
-Deno.test("two halves of one style are not told apart", () => {
+Deno.test("two halves of one style are not distinguished", () => {
   const areas = [1, 2, 3, 4, 5, 6].map((seed) =>
     styleAuc(replies(seed, { capital: 0.5, stop: 0.5 }), replies(seed + 100, { capital: 0.5, stop: 0.5 }))
   );
@@ -42,7 +42,7 @@ Deno.test("a weak habit gives a figure between", () => {
   assert.ok(area > 0.62 && area < 0.9, `${area}`);
 });
 
-Deno.test("the length alone is enough to tell replies apart", () => {
+Deno.test("the length alone is enough to distinguish replies", () => {
   const long = replies(3, { capital: 0.5, stop: 0.5 }).map((reply) => `${reply} `.repeat(12));
   assert.ok(styleAuc(long, replies(4, { capital: 0.5, stop: 0.5 })) > 0.9);
 });

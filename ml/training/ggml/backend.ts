@@ -1,4 +1,4 @@
-/** Owns a CPU backend of ggml: a number of threads, memory for tensors, and the computing of graphs. */
+/** Wraps ggml's CPU backend: threads, memory for tensors and graphs, and graph computation. */
 import { TrainingError } from "../trainer.ts";
 import { STATUS_SUCCESS } from "./constants.ts";
 import {
@@ -15,7 +15,7 @@ import { type Ggml, openGgml } from "./library.ts";
 
 const SET_N_THREADS = { parameters: ["pointer", "i32"], result: "void" } as const;
 
-/** A bare backend runs 4 threads, which spin at barriers: the number is always set. */
+/** A backend defaults to 4 threads, which spin at barriers, so the number is always set. */
 function setThreads(ggml: Ggml, backend: BackendHandle, threads: number): void {
   const registration = ggml.ggml_backend_reg_by_name(cText("CPU"));
   const address = ggml.ggml_backend_reg_get_proc_address(registration, cText("ggml_backend_set_n_threads"));
@@ -41,9 +41,9 @@ export class CpuBackend implements Disposable {
   }
 
   /**
-   * Gives every tensor of a context its memory, in one piece.
+   * Allocates one buffer for all tensors of a context.
    *
-   * @param options `memory` is a kind other than the usual
+   * @param options `memory` selects another buffer type than the default
    * @throws TrainingError `out_of_memory`
    */
   allocate(context: ContextHandle, options: { memory?: BufferTypeHandle } = {}): BufferHandle {
@@ -55,7 +55,7 @@ export class CpuBackend implements Disposable {
   }
 
   /**
-   * Computes a graph on the backend's threads; the event loop stays free.
+   * Computes a graph on the backend's threads without blocking the event loop.
    *
    * @throws TrainingError `compute_failed`
    */
@@ -71,7 +71,7 @@ export class CpuBackend implements Disposable {
   }
 }
 
-/** Memory for one graph at a time. */
+/** Memory for one graph at a time: a buffer that grows when a graph needs more and is reused by the next. */
 export class GraphMemory implements Disposable {
   readonly #backend: CpuBackend;
   readonly #handle: AllocatorHandle;
@@ -88,7 +88,7 @@ export class GraphMemory implements Disposable {
     return Number(this.#backend.ggml.ggml_gallocr_get_buffer_size(this.#handle, 0));
   }
 
-  /** Bytes that a graph would take, without giving it any. */
+  /** Bytes that a graph would need, without allocating them. */
   measure(graph: GraphHandle): number {
     const size = new BigUint64Array(1);
     this.#backend.ggml.ggml_gallocr_reserve_n_size(this.#handle, graph, null, null, size);
@@ -96,13 +96,13 @@ export class GraphMemory implements Disposable {
   }
 
   /**
-   * Gives a graph's tensors their place; what other graphs left there is gone.
+   * Places a graph's tensors in the buffer, overwriting what earlier graphs left there.
    *
    * @throws TrainingError `out_of_memory`
    */
   place(graph: GraphHandle): void {
     const { ggml } = this.#backend;
-    // Reserving plans anew: the allocator would take another graph of as many nodes for the one it knows.
+    // Reserving forces a new plan: the allocator takes a graph with as many nodes for the one it already knows.
     if (
       ggml.ggml_gallocr_reserve(this.#handle, graph) && ggml.ggml_gallocr_alloc_graph(this.#handle, graph)
     ) return;
@@ -118,7 +118,7 @@ export class GraphMemory implements Disposable {
 }
 
 /**
- * A tensor's bytes themselves, no copy. They are gone with the tensor's buffer.
+ * A tensor's bytes, not a copy; invalid once the tensor's buffer is freed.
  *
  * @throws TrainingError `compute_failed` when the tensor has no memory yet
  */
@@ -128,7 +128,7 @@ export function memoryOf(ggml: Ggml, tensor: Tensor): Uint8Array<ArrayBuffer> {
   return new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(data, Number(ggml.ggml_nbytes(tensor))));
 }
 
-/** A tensor's 32-bit floats themselves. */
+/** A tensor's 32-bit floats, not a copy. */
 export function floatsOf(ggml: Ggml, tensor: Tensor): Float32Array<ArrayBuffer> {
   return new Float32Array(memoryOf(ggml, tensor).buffer);
 }

@@ -1,10 +1,10 @@
-/** Owns the numbers of ggml's headers, of the pinned release; `checks.ts` asks the library for those it can tell. */
+/** Repeats the numbers of the pinned ggml's headers; `checkLibrary` compares them with the library. */
 
 /** `ggml_version()` and `ggml_commit()` of the library in node-llama-cpp 3.21.1 (llama.cpp release v0.4.0). */
 export const GGML_VERSION = "0.23.0";
 export const GGML_COMMIT = "5b4ebc5";
 
-/** `enum ggml_type` of ggml.h, as far as model files of ours hold them. Names are those of `ggml_type_name`. */
+/** `enum ggml_type` of ggml.h, for the types that trainable model files contain; named as `ggml_type_name` does. */
 export const GGML_TYPE = {
   f32: 0,
   f16: 1,
@@ -78,7 +78,7 @@ export const GGUF_TYPE = {
 } as const;
 export type GgufTypeName = keyof typeof GGUF_TYPE;
 
-/** `ggml_op_name` of the operations that training computes: the library must know each. */
+/** Operations that training computes, by `ggml_op_name`: the library must know each. */
 export const OPERATION_NUMBERS = {
   ADD: 2,
   MUL: 7,

@@ -1,10 +1,10 @@
-/** Owns reading a GGUF file: its metadata, its directory of tensors, and their bytes. */
+/** Reads a GGUF file: its metadata, its tensor directory, and the tensors' bytes. */
 import { TrainingError } from "../trainer.ts";
 import { GGUF_TYPE, type GgufTypeName, TYPE_NAMES, type TypeName } from "./constants.ts";
 import { cText, type GgufHandle, textAt } from "./ffi.ts";
 import { type Ggml, quietly } from "./library.ts";
 
-/** A tensor as the file's directory has it. */
+/** A tensor's entry in the file's directory. */
 export interface GgufTensorInfo {
   name: string;
   type: TypeName;
@@ -19,7 +19,7 @@ const KEY_TYPES = new Map<number, GgufTypeName>(
   (Object.entries(GGUF_TYPE) as [GgufTypeName, number][]).map(([name, type]) => [type, name]),
 );
 
-/** How each numeric metadata type lies in memory; the library keeps values as the file has them. */
+/** Reads each numeric metadata type from memory, where the library stores values as the file does. */
 const NUMBER_READERS: Partial<Record<GgufTypeName, (view: Deno.UnsafePointerView) => number>> = {
   u8: (view) => view.getUint8(),
   i8: (view) => view.getInt8(),
@@ -41,7 +41,7 @@ export class GgufFile implements Disposable {
   readonly #handle: GgufHandle;
   readonly #file: Deno.FsFile;
 
-  /** @throws TrainingError `model_unreadable` for a missing file and for one that is cut short or no GGUF */
+  /** @throws TrainingError `model_unreadable` for a file that is missing, truncated or not GGUF */
   constructor(ggml: Ggml, path: string) {
     this.path = path;
     this.#ggml = ggml;
@@ -64,14 +64,14 @@ export class GgufFile implements Disposable {
     }
   }
 
-  /** A text of the metadata; undefined when the file has none of that name and type. */
+  /** A string of the metadata; undefined when the file has none of that name. */
   text(key: string): string | undefined {
     const id = this.#find(key);
     if (id === undefined || this.#typeOf(id) !== "str") return undefined;
     return textAt(this.#ggml.gguf_get_val_str(this.#handle, id));
   }
 
-  /** A number of the metadata, of whatever width. */
+  /** A number of the metadata, of any width. */
   number(key: string): number | undefined {
     const id = this.#find(key);
     const read = id === undefined ? undefined : NUMBER_READERS[this.#typeOf(id) ?? "str"];

@@ -33,18 +33,18 @@ Deno.test("metadata and tensors are read as they were written", async () => {
     assert.deepEqual([info.type, info.shape, info.sizeBytes], ["q8_0", [160, 64, 1, 1], 160 / 32 * 34 * 64]);
     const bytes = new Uint8Array(info.sizeBytes);
     file.readTensor(info, bytes);
-    const whole = Deno.readFileSync(path);
-    assert.deepEqual(bytes, whole.slice(info.offsetBytes, info.offsetBytes + info.sizeBytes));
+    const original = Deno.readFileSync(path);
+    assert.deepEqual(bytes, original.slice(info.offsetBytes, info.offsetBytes + info.sizeBytes));
   });
 });
 
-Deno.test("a missing file, one that is no GGUF and one cut anywhere are refused with a sentence", async () => {
+Deno.test("a file that is missing, not a GGUF or truncated anywhere is refused with a sentence", async () => {
   await withFile(async (path, dir) => {
     assert.throws(() => new GgufFile(openGgml(), join(dir, "missing.gguf")), isUnreadable);
-    const whole = await Deno.readFile(path);
+    const original = await Deno.readFile(path);
     const broken = join(dir, "broken.gguf");
     for (const share of [0, 0.0001, 0.01, 0.05, 0.3, 0.9, 0.9999]) {
-      await Deno.writeFile(broken, whole.subarray(0, Math.floor(whole.length * share)));
+      await Deno.writeFile(broken, original.subarray(0, Math.floor(original.length * share)));
       assert.throws(() => new GgufFile(openGgml(), broken), isUnreadable, `cut to ${share}`);
     }
     await Deno.writeTextFile(broken, "a text that is no model ".repeat(100));

@@ -1,27 +1,27 @@
-/** Owns telling where a graph's time goes: it is computed one operation at a time, each with its own stopwatch. */
+/** Times a graph one operation at a time. */
 import type { CpuBackend } from "./backend.ts";
 import { TYPE_NAMES, type TypeName } from "./constants.ts";
 import { type GraphHandle, type Tensor, textAt } from "./ffi.ts";
 import { TensorContext } from "./tensor_context.ts";
 
-/** What one operation took. */
+/** How long one operation took. */
 export interface OperationTime {
   /** ggml's name for it, such as `MUL_MAT`. */
   name: string;
-  /** Its first operand. */
+  /** Type of its first operand. */
   type: TypeName | undefined;
   shape: readonly number[];
-  /** Its result. */
+  /** Shape of its result. */
   resultShape: readonly number[];
   ms: number;
 }
 
-/** Where `struct ggml_tensor` of ggml.h has what is read of it; `checkLibrary` has checked its size. */
+/** Offsets in `struct ggml_tensor` of ggml.h; `checkLibrary` has verified its size. */
 const TYPE_OFFSET = 0;
 const SHAPE_OFFSET = 16;
 const SOURCES_OFFSET = 152;
 
-/** Operations that say how to read memory; nothing is computed. */
+/** Operations that only reinterpret memory; they compute nothing. */
 const VIEWS = new Set(["NONE", "RESHAPE", "VIEW", "PERMUTE", "TRANSPOSE"]);
 
 function shapeOf(tensor: Tensor): number[] {
@@ -29,7 +29,7 @@ function shapeOf(tensor: Tensor): number[] {
   return [0, 1, 2, 3].map((index) => Number(view.getBigInt64(SHAPE_OFFSET + index * 8)));
 }
 
-/** Computes every operation of a graph that has its memory. */
+/** Computes and times every operation of a graph whose memory has been placed. */
 export async function profileGraph(backend: CpuBackend, graph: GraphHandle): Promise<OperationTime[]> {
   const { ggml } = backend;
   const times: OperationTime[] = [];

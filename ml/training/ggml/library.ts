@@ -1,4 +1,4 @@
-/** Owns the proof, at start, that the opened library is the one whose headers the constants were read from. */
+/** Opens ggml's shared libraries, checks that they are the pinned version, and registers the CPU backend. */
 import { TrainingError } from "../trainer.ts";
 import {
   GGML_COMMIT,
@@ -13,7 +13,7 @@ import { BASE_SYMBOLS, cText, REGISTRY_SYMBOLS, textAt } from "./ffi.ts";
 import { messageOf } from "../../../lib/errors.ts";
 import { findLibraryFiles, type LibraryFiles } from "./library_files.ts";
 
-/** What the library can be asked about itself. */
+/** The functions by which the library describes itself. */
 export interface SelfDescription {
   ggml_version(): Deno.PointerValue;
   ggml_commit(): Deno.PointerValue;
@@ -61,7 +61,7 @@ export type Ggml =
 const LOG_CALLBACK = { parameters: ["i32", "pointer", "pointer"], result: "void" } as const;
 
 /**
- * Runs native work whose faults are thrown as errors, without ggml writing them to stderr as well.
+ * Runs native work whose failures are thrown as errors, without ggml also writing them to stderr.
  *
  * @param work must not be computing: other threads may not call back into JavaScript
  */
@@ -83,7 +83,7 @@ export function quietly<Result>(
   return work();
 }
 
-/** Registers the CPU backends of the folder. */
+/** Registers the CPU backends of a folder. */
 function loadBackends(ggml: Ggml, directory: string): void {
   const cpu = cText("CPU");
   if (ggml.ggml_backend_reg_by_name(cpu) !== null) return;

@@ -1,4 +1,4 @@
-/** Owns where ggml's shared libraries lie: in the package of native binaries that node-llama-cpp installed. */
+/** Finds ggml's shared libraries in the package of native binaries that node-llama-cpp installed. */
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";

@@ -37,7 +37,7 @@ Deno.test("another version, type, block, operation or struct size is refused wit
   assert.equal(textAt(pointer), "0.99.0");
 });
 
-Deno.test("a backend computes on the number of threads it is given, time after time", () => {
+Deno.test("a backend starts with the number of threads it is given, repeatedly", () => {
   for (const threads of [1, 2, 1]) {
     using backend = new CpuBackend(threads);
     assert.ok(backend.handle);

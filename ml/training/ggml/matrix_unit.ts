@@ -1,4 +1,4 @@
-/** Owns finding the memory in which ggml lays matrices out for a processor's matrix unit: AMX, on Intel's servers. */
+/** Finds the memory in which ggml lays out matrices for a processor's matrix unit (AMX on Intel's servers). */
 import type { TypeName } from "./constants.ts";
 import { type BufferTypeHandle, cText, type DeviceHandle, textAt } from "./ffi.ts";
 import type { Ggml } from "./library.ts";
@@ -9,7 +9,7 @@ const EXTRA_BUFFER_TYPES = { parameters: ["pointer"], result: "pointer" } as con
 const NAME = "AMX";
 const POINTER_BYTES = 8;
 
-/** Elements that a row must be a multiple of, by type: the types that the unit multiplies by (amx.cpp). */
+/** Types that the unit multiplies by, and the multiple of elements that a row must have (amx.cpp). */
 const ROW_MULTIPLES: Partial<Record<TypeName, number>> = {
   q4_0: 32,
   q4_1: 32,
@@ -18,10 +18,10 @@ const ROW_MULTIPLES: Partial<Record<TypeName, number>> = {
   q5_K: 256,
   q6_K: 256,
 };
-/** Rows are multiplied by so many at a time. */
+/** The number of rows must be a multiple of this. */
 const COLUMN_MULTIPLE = 32;
 
-/** Whether the unit multiplies by a matrix of a type and a shape. */
+/** Whether the unit can multiply by a matrix of this type and shape. */
 export function suitsMatrixUnit(type: TypeName, options: { columns: number; rows: number }): boolean {
   const multiple = ROW_MULTIPLES[type];
   return multiple !== undefined && options.columns % multiple === 0 && options.rows % COLUMN_MULTIPLE === 0;
@@ -47,7 +47,7 @@ function extraBufferTypes(ggml: Ggml): BufferTypeHandle[] {
   }
 }
 
-/** The memory of the processor's matrix unit; null where it has none. */
+/** The buffer type of the processor's matrix unit; null when it has none. */
 export function matrixUnitMemory(ggml: Ggml): BufferTypeHandle | null {
   return extraBufferTypes(ggml).find((type) => textAt(ggml.ggml_backend_buft_name(type)) === NAME) ?? null;
 }

@@ -1,4 +1,4 @@
-/** Owns a context of ggml: the descriptions of tensors, the operations between them, and graphs. */
+/** Wraps a ggml context: describes tensors, the operations between them, and graphs. */
 import { TrainingError } from "../trainer.ts";
 import { F32_BYTES, GGML_TYPE, type GgmlType, MAX_NAME_BYTES, TENSOR_OVERHEAD_BYTES } from "./constants.ts";
 import { type ContextHandle, cText, type GraphHandle, type Tensor } from "./ffi.ts";
@@ -7,7 +7,7 @@ import type { Ggml } from "./library.ts";
 /** Sizes of a tensor's dimensions in ggml's order: the contiguous one first. Missing ones are 1. */
 export type Shape = readonly [number, number?, number?, number?];
 
-/** A part of a tensor: its shape, the bytes from one row, slice and cube to the next, and where it starts. */
+/** A view of a tensor: its shape, its strides in bytes, and its offset. */
 export interface ViewOptions {
   shape: Shape;
   /** Bytes from one index to the next in the second, third and fourth dimension; missing ones are contiguous. */
@@ -15,7 +15,7 @@ export interface ViewOptions {
   offset?: number;
 }
 
-/** How positions turn heads: the arguments of `ggml_rope_ext`. */
+/** Rotary position embedding: the arguments of `ggml_rope_ext`. */
 export interface Rope {
   /** Leading elements of a head that are rotated. */
   dimensions: number;
@@ -23,7 +23,7 @@ export interface Rope {
   originalContext: number;
   base: number;
   scale: number;
-  /** 0 scales all frequencies alike, 1 as YaRN does. */
+  /** 0 scales all frequencies equally, 1 as YaRN does. */
   extension: number;
   magnitude: number;
   betaFast: number;
@@ -43,23 +43,23 @@ function dimensionsOf(shape: Shape): [bigint, bigint, bigint, bigint] {
   return [BigInt(shape[0]), BigInt(shape[1] ?? 1), BigInt(shape[2] ?? 1), BigInt(shape[3] ?? 1)];
 }
 
-/** ggml aborts the process rather than return null; this is for the type checker and for a foreign fault. */
+/** ggml aborts the process rather than return null, so this mostly satisfies the type checker. */
 function present(tensor: Tensor | null): Tensor {
   if (tensor !== null) return tensor;
   throw new TrainingError("compute_failed", "ggml returned no tensor");
 }
 
 /**
- * A context without memory for tensors' data: buffers and allocators give them theirs.
+ * A context without memory for tensor data: buffers and allocators provide it.
  *
- * Operations describe a result, nothing is computed here. Matrices are in ggml's order: `mulMat(a, b)` of
- * `a [k, m]` and `b [k, n]` is `[m, n]`. Tensors are of 32-bit floats unless it is said otherwise.
+ * Operations only describe a result; nothing is computed here. Matrices are in ggml's order: `mulMat(a, b)` of
+ * `a [k, m]` and `b [k, n]` is `[m, n]`. Tensors hold 32-bit floats unless stated otherwise.
  */
 export class TensorContext implements Disposable {
   readonly handle: ContextHandle;
   readonly #ggml: Ggml;
 
-  /** @param options `tensors` is the most it will describe, `graphNodes` the most nodes of its graphs together */
+  /** @param options `tensors`: capacity in tensors; `graphNodes`: capacity of all its graphs in nodes */
   constructor(ggml: Ggml, options: { tensors: number; graphNodes?: number; gradients?: boolean }) {
     const { tensors, graphNodes = 0, gradients = false } = options;
     const graphBytes = graphNodes > 0
@@ -78,14 +78,14 @@ export class TensorContext implements Disposable {
     return present(this.#ggml.ggml_new_tensor_4d(this.handle, type, ...dimensionsOf(shape)));
   }
 
-  /** A tensor that is written before the graph runs. */
+  /** Describes a tensor that is written before the graph runs. */
   input(type: GgmlType, shape: Shape): Tensor {
     const tensor = this.tensor(type, shape);
     this.#ggml.ggml_set_input(tensor);
     return tensor;
   }
 
-  /** Marks a tensor whose content is read after the graph ran. */
+  /** Marks a tensor that is read after the graph ran. */
   output(tensor: Tensor): Tensor {
     this.#ggml.ggml_set_output(tensor);
     return tensor;
@@ -107,12 +107,12 @@ export class TensorContext implements Disposable {
     return present(this.#ggml.ggml_add(this.handle, a, b));
   }
 
-  /** Adds to `a` itself. */
+  /** `a += b` */
   addInPlace(a: Tensor, b: Tensor): Tensor {
     return present(this.#ggml.ggml_add_inplace(this.handle, a, b));
   }
 
-  /** Adds to columns of `a [rows, n]` itself, from the row `firstRow` on; `b` is [fewer rows, n]. */
+  /** Adds `b [fewer rows, n]` in place to the rows of `a [rows, n]` from `firstRow` on. */
   addRowsInPlace(a: Tensor, b: Tensor, options: { rows: number; firstRow: number; count: number }): Tensor {
     const { rows, firstRow, count } = options;
     const [stride, cube] = [BigInt(rows * F32_BYTES), BigInt(rows * count * F32_BYTES)];
@@ -120,7 +120,7 @@ export class TensorContext implements Disposable {
     return present(this.#ggml.ggml_acc_inplace(this.handle, a, b, stride, cube, cube, offset));
   }
 
-  /** Adds to the beginning of `a` itself, whose first three sizes are given, along its second dimension. */
+  /** Adds `b` in place to the beginning of `a` along its second dimension; `shape` is that of `a`. */
   addPartInPlace(a: Tensor, b: Tensor, options: { shape: readonly [number, number, number] }): Tensor {
     const [width, rows, slices] = options.shape;
     const [row, slice] = [width * F32_BYTES, width * rows * F32_BYTES];
@@ -187,7 +187,7 @@ export class TensorContext implements Disposable {
     return present(this.#ggml.ggml_out_prod(this.handle, a, b));
   }
 
-  /** Writes `from` into `to`, changing its type on the way. */
+  /** Copies `from` into `to`, converting its type. */
   copy(from: Tensor, to: Tensor): Tensor {
     return present(this.#ggml.ggml_cpy(this.handle, from, to));
   }
@@ -205,7 +205,7 @@ export class TensorContext implements Disposable {
     return present(this.#ggml.ggml_reshape_4d(this.handle, a, ...dimensionsOf(shape)));
   }
 
-  /** A part of a tensor of 32-bit floats or integers. */
+  /** A view of a tensor of 32-bit floats or integers. */
   view(a: Tensor, options: ViewOptions): Tensor {
     const { shape, strides, offset = 0 } = options;
     const row = strides?.[0] ?? shape[0] * F32_BYTES;
@@ -241,7 +241,7 @@ export class TensorContext implements Disposable {
     return present(this.#ggml.ggml_get_rows_back(this.handle, rows, indices, options.like));
   }
 
-  /** Writes rows into `a` itself. */
+  /** Writes `rows` into `a` in place, at `indices`. */
   setRows(a: Tensor, rows: Tensor, options: { indices: Tensor }): Tensor {
     return present(this.#ggml.ggml_set_rows(this.handle, a, rows, options.indices));
   }
@@ -269,7 +269,7 @@ export class TensorContext implements Disposable {
     );
   }
 
-  /** Changes `parameters` by one step of AdamW, and both moments. */
+  /** Updates `parameters` and both moments in place by one step of AdamW. */
   adamw(parameters: Tensor, tensors: AdamwTensors): Tensor {
     this.#ggml.ggml_set_param(parameters);
     const { gradient, firstMoment, secondMoment, settings } = tensors;
@@ -304,5 +304,5 @@ function ropeArguments(
   ];
 }
 
-/** The types that operations take and give. */
+/** The types of operations' inputs and results. */
 export const { f32: F32, i32: I32 } = GGML_TYPE;

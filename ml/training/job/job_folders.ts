@@ -1,4 +1,4 @@
-/** Owns the folders of training jobs: each claimed once, private, and rid of people's messages once its job has ended. */
+/** Manages training jobs' folders: each id claimed once, private, cleared of people's messages when the job ends. */
 import { join } from "node:path";
 import { ifPresent } from "../../../lib/files.ts";
 import { METRICS_FILE } from "./metrics_file.ts";
@@ -9,10 +9,10 @@ import { RESULT_FILE } from "./training_result.ts";
 /** The folder of all jobs within the data folder. */
 export const TRAINING_DIRECTORY = "training";
 
-/** What was told of a job, line by line. */
+/** A job's reported statuses, one per line. */
 export const STATUS_FILE = "status.jsonl";
 
-/** What stays of a job: figures only. */
+/** The files that remain of an ended job: figures only. */
 export const FIGURES: readonly string[] = [METRICS_FILE, PLOT_FILE, RESULT_FILE, STATUS_FILE];
 
 async function isThere(path: string): Promise<boolean> {
@@ -31,7 +31,7 @@ export class JobFolders {
     return join(this.#directory, jobId);
   }
 
-  /** Takes a job's id for good; false when it has been taken before. Ids that differ in case may count as one. */
+  /** Claims a job id permanently; false when it was claimed before. Ids that differ only in case may collide. */
   async claim(jobId: string): Promise<boolean> {
     await Deno.mkdir(this.#directory, { recursive: true, mode: 0o700 });
     try {
@@ -43,12 +43,12 @@ export class JobFolders {
     }
   }
 
-  /** Gives an id back. */
+  /** Releases an id. */
   async remove(jobId: string): Promise<void> {
     await ifPresent(Deno.remove(this.pathOf(jobId), { recursive: true }));
   }
 
-  /** Whether a job came so far that there is something to look back at. */
+  /** Whether a job got far enough to have figures. */
   async hasFigures(jobId: string): Promise<boolean> {
     return await isThere(join(this.pathOf(jobId), METRICS_FILE));
   }
@@ -58,7 +58,7 @@ export class JobFolders {
     return !await isThere(join(this.pathOf(jobId), REQUEST_FILE));
   }
 
-  /** Bytes of messages that a job keeps while it has not ended. */
+  /** Bytes of messages that an unfinished job stores. */
   async messageBytes(jobId: string): Promise<number> {
     const file = await Deno.stat(join(this.pathOf(jobId), REQUEST_FILE)).catch(() => undefined);
     return file?.size ?? 0;
@@ -69,13 +69,13 @@ export class JobFolders {
     return await ifPresent(Array.fromAsync(Deno.readDir(this.#directory), ({ name }) => name)) ?? [];
   }
 
-  /** Removes messages, states and weights of a job that has ended. */
+  /** Removes the messages, states and weights of a job that has ended. */
   async tidy(jobId: string): Promise<void> {
     const folder = this.pathOf(jobId);
     const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
-    const goes = names.filter((name) => !FIGURES.includes(name));
-    // The request goes last: while it is there, the next start finds what a crash left.
-    goes.sort((a, b) => Number(a === REQUEST_FILE) - Number(b === REQUEST_FILE));
-    for (const name of goes) await ifPresent(Deno.remove(join(folder, name), { recursive: true }));
+    const obsolete = names.filter((name) => !FIGURES.includes(name));
+    // The request is removed last: while it exists, the next start knows that this was interrupted.
+    obsolete.sort((a, b) => Number(a === REQUEST_FILE) - Number(b === REQUEST_FILE));
+    for (const name of obsolete) await ifPresent(Deno.remove(join(folder, name), { recursive: true }));
   }
 }

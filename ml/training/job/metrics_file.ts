@@ -1,4 +1,4 @@
-/** Owns a job's `metrics.jsonl`: a line for each step and epoch, cut back to where a training goes on from, and its curves. */
+/** Appends a job's steps and epochs to `metrics.jsonl`, truncates it when a job resumes, and builds its curves. */
 import { join } from "node:path";
 import { readLines } from "../../../lib/line_log.ts";
 import { CurveFold, type CurveOptions, type TrainingCurves } from "../plot/training_curves.ts";
@@ -6,12 +6,12 @@ import type { Metric } from "./training_event.ts";
 
 export const METRICS_FILE = "metrics.jsonl";
 
-/** Reads what has been written so far; none when nothing has. A half-written last line is left out. */
+/** Reads the metrics written so far; none when there is no file. A half-written last line is skipped. */
 export function readMetrics(folder: string): AsyncGenerator<Metric> {
   return readLines(join(folder, METRICS_FILE));
 }
 
-/** Reads the curves of what has been written so far. */
+/** Reads the curves of the metrics written so far. */
 export async function readCurves(folder: string, options: CurveOptions): Promise<TrainingCurves> {
   return (await foldOf(folder)).curves(options);
 }
@@ -34,14 +34,13 @@ export class MetricsFile implements Disposable {
     this.#file = file;
   }
 
-  /** The curves of what is in the file; to be asked for once it has been cut. */
+  /** The curves of the metrics in the file. Call `cutTo` first. */
   curves(options: CurveOptions = {}): TrainingCurves {
     return this.#fold.curves(options);
   }
 
   /**
-   * Opens the file for this process alone: it waits for another one at the same job to end, as one does whose parent
-   * was killed.
+   * Opens the file exclusively: waits for another process on the same job to end, such as one whose parent was killed.
    */
   static async open(folder: string): Promise<MetricsFile> {
     const path = join(folder, METRICS_FILE);
@@ -51,9 +50,9 @@ export class MetricsFile implements Disposable {
   }
 
   /**
-   * Forgets what was written beyond a checkpoint.
+   * Truncates the file to where it was at a checkpoint.
    *
-   * @returns false when the file has lost something before that
+   * @returns false when the file is shorter than that
    */
   async cutTo(sizeBytes: number): Promise<boolean> {
     const { size } = await this.#file.stat();
@@ -72,7 +71,7 @@ export class MetricsFile implements Disposable {
     this.#fold.add(metric);
   }
 
-  /** Makes it durable. */
+  /** Flushes the file to disk. */
   async sync(): Promise<void> {
     await this.#file.sync();
   }

@@ -1,7 +1,7 @@
-/** Owns the faults that end a training job, and the sentences that tell a person of them. */
+/** Defines the failures that end a training job, and the sentences a person reads about them. */
 import { TrainingError, type TrainingErrorCode } from "../trainer.ts";
 
-/** Why a training job failed: the core's faults, and those of the job around it. */
+/** Why a training job failed: the trainer's codes, and those of the job around it. */
 export type RunFailureCode =
   | TrainingErrorCode
   | "bad_request"
@@ -10,7 +10,7 @@ export type RunFailureCode =
   | "disk_full"
   | "internal";
 
-/** A fault that ends a training job. Its message is a sentence without sample text. */
+/** A failure that ends a training job. Its message contains no sample text. */
 export class RunFailure extends Error {
   override readonly name = "RunFailure";
   readonly code: RunFailureCode;
@@ -21,14 +21,14 @@ export class RunFailure extends Error {
   }
 }
 
-/** The operating system's words for a disk without room. */
+/** What operating systems say about a full disk. */
 const DISK_FULL = /No space left|ENOSPC|os error 28\b|File too large|os error 27\b|quota/i;
 
 function isDiskFull(error: unknown): boolean {
   return error instanceof Error && (DISK_FULL.test(error.message) || isDiskFull(error.cause));
 }
 
-/** What a job says of a fault; of one that nobody foresaw it says its kind only, since its words may quote samples. */
+/** The code and message of a failure. An unexpected error is reported by name only: its message may quote samples. */
 export function failureOf(error: unknown): { code: RunFailureCode; message: string } {
   if (error instanceof RunFailure || error instanceof TrainingError) {
     return { code: error.code, message: error.message };

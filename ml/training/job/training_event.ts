@@ -1,18 +1,18 @@
-/** Owns what a training job tells while it runs, and how it ends: the shapes of its lines and files. */
+/** Defines the events that a training job emits and the result it ends with. */
 import type { RunFailureCode } from "./run_failure.ts";
 
-/** Why samples were left out, and how many of them; no sample is counted twice. */
+/** Excluded samples by reason; no sample is counted twice. */
 export type ExcludedCounts = Readonly<Record<string, number>>;
 
-/** Samples are tokenised, divided and counted. */
+/** Samples are tokenized, split and counted. */
 export interface PreparedEvent {
   type: "prepared";
   train: number;
   heldOut: number;
   excluded: ExcludedCounts;
-  /** Steps of all epochs together. */
+  /** Steps of all epochs. */
   steps: number;
-  /** Bytes that training takes beside the process itself. */
+  /** Bytes that training needs in addition to the process itself. */
   memoryBytes: number;
 }
 
@@ -27,7 +27,7 @@ export interface StepEvent {
   loss: number;
   learningRate: number;
   tokensPerSecond: number;
-  /** Until the last step, if all epochs run; null before there is a measure. */
+  /** Time until the last step if all epochs run; null before the first step was measured. */
   etaMs: number | null;
 }
 
@@ -37,18 +37,18 @@ export interface EpochEvent {
   epoch: number;
   /** Steps taken by then. */
   step: number;
-  /** Mean negative natural log-probability per token of the held-out replies, end marks included. */
+  /** Mean negative natural log-probability per token of the held-out replies, end-of-turn tokens included. */
   heldOutLoss: number;
   heldOutPerplexity: number;
 }
 
-/** An epoch together with the mean loss of its steps, which the base model, epoch 0, has none of. */
+/** An epoch with the mean loss of its steps; epoch 0, the base model, has none. */
 export type EpochMeasure = Omit<EpochEvent, "type"> & { trainingLoss: number | null };
 
-/** What is measured of a training, and kept. */
+/** A measurement that is stored in the metrics file. */
 export type Metric = StepEvent | EpochEvent;
 
-/** Something happened that a person may want to know and that ends nothing. */
+/** Something a person may want to know that does not end the job. */
 export interface NoteEvent {
   type: "note";
   code: "resumed" | "checkpoint_damaged" | "started_over" | "stopped_early";
@@ -66,7 +66,7 @@ export type TrainingEvent =
   | { type: "failed"; code: RunFailureCode; message: string }
   | { type: "cancelled" };
 
-/** The three ways to answer the held-out replies: natural-log loss per token, end marks included. */
+/** The three ways to answer the held-out replies: natural-log loss per token, end-of-turn tokens included. */
 export interface HeldOutComparison {
   samples: number;
   tokens: number;
@@ -97,7 +97,7 @@ export interface TrainingResult {
   heldOut: HeldOutComparison;
   /** Whether the adapter may be used: its held-out loss is below the base model's. */
   offered: boolean;
-  /** Its steps are in the job's metrics only: there may be millions. */
+  /** Epochs only: there may be millions of steps, which are in the metrics file. */
   curve: { epochs: EpochMeasure[] };
 }
 
@@ -107,8 +107,8 @@ export type TrainingEnd =
   | { status: "failed"; code: RunFailureCode; message: string }
   | { status: "cancelled" }
   | {
-    /** The process ended without a word, as after a native fault; its checkpoint is still there. */
+    /** The process ended without a report, as after a native crash; its checkpoint is still there. */
     status: "crashed";
-    /** A sentence with signal or exit code and the native library's last line, if it left one. */
+    /** A sentence with the signal or exit code and the native library's last line, if any. */
     reason: string;
   };

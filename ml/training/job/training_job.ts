@@ -1,4 +1,4 @@
-/** Owns a job with all that its request stands on: hashes, samples as tokens, and the settings of its trainer. */
+/** Opens a job: its request, hashes, tokenized samples and trainer options. */
 import { createHash } from "node:crypto";
 import { messageOf } from "../../../lib/errors.ts";
 import { createLogger } from "../../../lib/log.ts";
@@ -9,7 +9,7 @@ import { openGgml } from "../ggml/library.ts";
 import { readHyperparameters } from "../model/hyperparameters.ts";
 import type { TrainerOptions } from "../trainer.ts";
 import { sha256OfFile } from "../../models/file_check.ts";
-import { breathing } from "../samples/sample_selection.ts";
+import { eventLoopYielder } from "../samples/sample_selection.ts";
 import { RunFailure } from "./run_failure.ts";
 import { readTrainingRequest, type TrainingRequest } from "./training_request.ts";
 import type { Checkpoints } from "../run/checkpoints.ts";
@@ -18,16 +18,16 @@ import type { TrainingEvent } from "./training_event.ts";
 
 export interface TrainingJob {
   folder: string;
-  /** Without the texts of its samples, which are no longer needed and may be many. */
+  /** Without the samples' texts, which are no longer needed and may be large. */
   request: Omit<TrainingRequest, "samples">;
-  /** Of the request, SHA-256 in hex: checkpoints of another request are not gone on from. */
+  /** SHA-256 of the request, in hex: checkpoints of another request are not resumed. */
   requestHash: string;
-  /** Of the base model's file, SHA-256 in hex. */
+  /** SHA-256 of the base model's file, in hex. */
   modelHash: string;
   samples: PreparedSamples;
 }
 
-/** Tokens that the model was trained to see at a time; refuses a model that cannot be trained before all work. */
+/** The model's context length in tokens; refuses a model that cannot be trained before any work is done. */
 function contextLengthOf(modelPath: string): number {
   using file = new GgufFile(openGgml(), modelPath);
   return readHyperparameters(file).contextLength;
@@ -40,7 +40,7 @@ async function samplesOf(
 ): Promise<PreparedSamples> {
   const { modelPath, method, heldOutShare, maxHeldOut } = request;
   const maxSampleTokens = Math.min(request.maxSampleTokens, contextLengthOf(modelPath));
-  // The library's lines are about files and tensors: nobody reads them here.
+  // The library logs files and tensors, which are of no interest here.
   const log = createLogger({ write: () => {} });
   await using tokenizer = await openSampleTokenizer(modelPath, { log }).catch((cause) => {
     throw new RunFailure("model_unreadable", messageOf(cause), { cause });
@@ -51,7 +51,7 @@ async function samplesOf(
     maxSampleTokens,
     heldOutShare,
     maxHeldOut,
-    breathe: breathing(signal),
+    yieldToEventLoop: eventLoopYielder(signal),
   });
 }
 
@@ -91,7 +91,7 @@ export async function openTrainingJob(folder: string, signal: AbortSignal): Prom
   };
 }
 
-/** Fails a job whose base model's file is no longer the one it began with. */
+/** Fails a job whose base model's file has changed since it started. */
 export async function checkModelUnchanged(
   { request: { modelPath }, modelHash }: Pick<TrainingJob, "request" | "modelHash">,
   signal: AbortSignal,
@@ -123,7 +123,7 @@ export interface RunOptions {
   signal: AbortSignal;
 }
 
-/** A job under way. */
+/** A running job. */
 export interface JobRun extends RunOptions {
   job: TrainingJob;
   checkpoints: Checkpoints;

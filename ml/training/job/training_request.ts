@@ -1,4 +1,4 @@
-/** Owns what a training job is asked: the request in its folder, its defaults and its checks. */
+/** Defines a training job's request: its schema, defaults and file. */
 import { join } from "node:path";
 import { z } from "zod";
 import {
@@ -15,7 +15,7 @@ import { RunFailure } from "./run_failure.ts";
 
 export const REQUEST_FILE = "request.json";
 
-/** One core is left to everything else: ggml's threads wait for one another spinning. */
+/** Leaves one core free: ggml's threads spin while they wait for one another. */
 function defaultThreads(): number {
   return Math.max(1, navigator.hardwareConcurrency - 1);
 }
@@ -27,9 +27,9 @@ export const trainingRequestSampleSchema = z.object({
   output: z.string(),
   /** Weight in the loss; a sample of 0 is left out. */
   quality: z.number().min(0).max(1).default(1),
-  /** A draft that the person did not want: the losing side of a pair. `dpo` learns from samples that have one. */
+  /** A draft that the person rejected: the losing side of a pair. `dpo` learns from samples that have one. */
   rejected: z.string().nullish(),
-  /** Held out or trained for certain; absent: decided by content. */
+  /** Forces a sample to be held out or trained; absent: decided by content. */
   heldOut: z.boolean().optional(),
 });
 
@@ -40,7 +40,7 @@ const loraSchema = z.object({
   dropout: z.number().min(0).lt(1).default(0),
   /** Default: the four matrices of attention. */
   targets: z.array(z.enum(LORA_TARGETS)).min(1).optional(),
-  /** Only the upper so many layers are trained. Default: all. */
+  /** Only this many upper layers are trained. Default: all. */
   layers: z.int().min(1).max(MAX_LORA_LAYERS).optional(),
 });
 
@@ -54,40 +54,40 @@ export const trainingRequestSchema = z.object({
   samples: z.array(trainingRequestSampleSchema),
   epochs: z.int().min(1).max(MAX_EPOCHS).default(3),
   learningRate: z.number().positive().max(1).default(DEFAULT_LEARNING_RATE),
-  /** Steps over which the rate rises. Absent: five, or a tenth of all steps where that is less. */
+  /** Steps of warm-up. Absent: five, or a tenth of all steps if that is less. */
   warmupSteps: z.int().min(0).optional(),
   weightDecay: z.number().min(0).max(1).default(0),
   maxGradientNorm: z.number().positive().default(1),
   seed: z.int().min(0).max(MAX_SEED).default(1),
   threads: z.int().min(1).max(512).default(defaultThreads),
-  /** Samples of an optimiser step. */
+  /** Samples per optimizer step. */
   batchSize: z.int().min(1).max(MAX_BATCH_SIZE).default(8),
   lora: loraSchema.default(() => loraSchema.parse({})),
   weights: z.enum(["auto", "f32", "bf16", "mixed", "q8_0", "file"]).default("auto"),
-  /** Tokens computed at a time. Default: the core's own. */
+  /** Tokens computed at a time. Default: the trainer's. */
   microBatchTokens: z.int().min(1).optional(),
-  /** Longer prompts lose their oldest turns; longer replies are left out. */
+  /** Longer prompts lose their oldest turns; samples with longer replies are excluded. */
   maxSampleTokens: z.int().min(16).default(1_024),
   heldOutShare: z.number().min(0.01).max(0.5).default(0.1),
-  /** More samples than this are never held out. */
+  /** The most samples that are held out. */
   maxHeldOut: z.int().min(1).default(400),
-  /** Training ends after so many epochs in a row without a lower held-out loss. */
+  /** Training stops after this many epochs in a row without a lower held-out loss. */
   patienceEpochs: z.int().min(1).default(2),
-  /** How strongly `dpo` keeps the adapter near the base model. */
+  /** How strongly `dpo` penalizes moving away from the base model. */
   dpoBeta: z.number().positive().max(10).default(0.1),
-  /** Share of the preferred reply's own loss in `dpo`; with 0 preferred replies too may become less probable. */
+  /** Weight of the preferred reply's own loss in `dpo`; with 0, preferred replies may become less probable too. */
   dpoAnchor: z.number().min(0).max(100).default(1),
-  /** Steps between checkpoints; there is one after each epoch too. */
+  /** Steps between checkpoints; each epoch ends with one too. */
   checkpointSteps: z.int().min(1).default(25),
-  /** Bytes that training may take. Absent: four fifths of what is free at its start. */
+  /** Bytes that training may take. Absent: four fifths of the memory free at its start. */
   memoryLimitBytes: z.number().positive().optional(),
-  /** Further facts to write into the adapter's file. */
+  /** Additional metadata for the adapter's file. */
   provenance: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}),
 });
 
-/** A training job as it runs, every default filled in. */
+/** A training request with every default filled in. */
 export type TrainingRequest = z.output<typeof trainingRequestSchema>;
-/** A training job as it is asked for. */
+/** A training request as given, defaults optional. */
 export type TrainingRequestInput = z.input<typeof trainingRequestSchema>;
 export type TrainingRequestSample = z.output<typeof trainingRequestSampleSchema>;
 
@@ -105,7 +105,7 @@ export function parseTrainingRequest(value: unknown): TrainingRequest {
 }
 
 /**
- * Writes a request into a job's folder, which is made when it is missing; nobody else may read either.
+ * Writes a request into a job's folder, which is created when missing; both are private to the user.
  *
  * @throws RunFailure `bad_request`
  */
@@ -118,7 +118,7 @@ export async function writeTrainingRequest(folder: string, request: TrainingRequ
 /**
  * Reads the request of a job's folder.
  *
- * @throws RunFailure `bad_request` when it is missing, no JSON, or not valid
+ * @throws RunFailure `bad_request` when it is missing, not JSON or not valid
  */
 export async function readTrainingRequest(folder: string): Promise<TrainingRequest> {
   const text = await Deno.readTextFile(join(folder, REQUEST_FILE)).catch((cause) => {

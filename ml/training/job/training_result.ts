@@ -1,4 +1,4 @@
-/** Owns a job's end: the adapter's file with where it comes from, and the result that is told of it. */
+/** Finishes a job: exports the adapter with its provenance and writes the result. */
 import { join } from "node:path";
 import type { Provenance, Trainer } from "../trainer.ts";
 import { ifPresent, writeFileAtomically } from "../../../lib/files.ts";
@@ -10,7 +10,7 @@ import type { TrainingResult } from "./training_event.ts";
 export const RESULT_FILE = "result.json";
 export const ADAPTER_FILE = "adapter.gguf";
 
-/** The result of a job that has completed; undefined of any other. */
+/** The result of a completed job; undefined for any other. */
 export async function readResultFile(folder: string): Promise<TrainingResult | undefined> {
   try {
     return JSON.parse(await Deno.readTextFile(join(folder, RESULT_FILE)));
@@ -20,7 +20,7 @@ export async function readResultFile(folder: string): Promise<TrainingResult | u
   }
 }
 
-/** The result of a completed job whose adapter is still in its folder, and still what it was. */
+/** The result of a completed job whose adapter file is still in its folder, unchanged. */
 export async function readResult(folder: string): Promise<TrainingResult | undefined> {
   const result = await readResultFile(folder);
   const adapterHash = await ifPresent(sha256OfFile(join(folder, ADAPTER_FILE)));
@@ -62,9 +62,9 @@ export async function finishTraining(
   const { folder, request: { jobId, modelId, method }, modelHash, samples } = job;
   const { state, stoppedEarly } = options;
   const { baseLoss, examplesLoss, best } = state;
-  if (best === null) throw new Error("A training that has no epoch has no adapter to export");
+  if (best === null) throw new Error("A training without an epoch has no adapter to export");
   const adapterPath = join(folder, ADAPTER_FILE);
-  const told = {
+  const facts = {
     jobId,
     modelId,
     adapterPath,
@@ -86,8 +86,8 @@ export async function finishTraining(
     offered: best.heldOutLoss < baseLoss,
     curve: { epochs: metrics.curves().epochs },
   };
-  await trainer.exportAdapter(adapterPath, provenanceOf(job, told));
-  const result = { ...told, adapterHash: await sha256OfFile(adapterPath) };
+  await trainer.exportAdapter(adapterPath, provenanceOf(job, facts));
+  const result = { ...facts, adapterHash: await sha256OfFile(adapterPath) };
   await writeFileAtomically(join(folder, RESULT_FILE), JSON.stringify(result));
   return result;
 }

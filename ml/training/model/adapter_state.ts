@@ -1,4 +1,4 @@
-/** Owns an adapter being trained: its numbers, gradients and AdamW moments in memory, and the optimiser's step. */
+/** Holds an adapter in training: parameters, gradients and AdamW moments, and takes the optimizer's step. */
 import { F32_BYTES } from "../ggml/constants.ts";
 import { seededRandom } from "../../engine/seeded_random.ts";
 import { type CpuBackend, floatsOf } from "../ggml/backend.ts";
@@ -20,12 +20,12 @@ export const OPTIMIZER_DEFAULTS: Required<OptimizerOptions> = {
 const ADAMW_SETTINGS = 7;
 const NUMBERS_PER_PARAMETER = 4;
 
-/** Bytes of an adapter in training. */
+/** Bytes that an adapter in training takes. */
 export function adapterBytes(layout: LoraLayout): number {
   return layout.length * NUMBERS_PER_PARAMETER * F32_BYTES;
 }
 
-/** Each A random as PEFT's are, uniform within 1/sqrt(input width); each B zero, so that the adapter begins as none. */
+/** Initialises each A as PEFT does, uniform within 1/sqrt(input width), and each B to zero: no effect at first. */
 function initialNumbers(layout: LoraLayout, seed: number): Float32Array {
   const random = seededRandom(seed);
   const numbers = new Float32Array(layout.length);
@@ -37,10 +37,10 @@ function initialNumbers(layout: LoraLayout, seed: number): Float32Array {
   return numbers;
 }
 
-/** An adapter's numbers and what AdamW remembers of them. */
+/** An adapter's parameters and its AdamW state. */
 export class AdapterState implements Disposable {
   readonly layout: LoraLayout;
-  /** How many optimiser steps were taken. */
+  /** Optimizer steps taken so far. */
   steps = 0;
   readonly #backend: CpuBackend;
   readonly #optimizer: Required<OptimizerOptions>;
@@ -76,7 +76,7 @@ export class AdapterState implements Disposable {
     for (const moment of this.moments) moment.fill(0);
   }
 
-  /** The numbers themselves, laid out as `layout` says. */
+  /** The parameters, laid out as `layout` says; not a copy. */
   get parameters(): Float32Array {
     return floatsOf(this.#backend.ggml, this.#tensors.parameters);
   }
@@ -90,21 +90,21 @@ export class AdapterState implements Disposable {
     return [floatsOf(ggml, this.#tensors.firstMoment), floatsOf(ggml, this.#tensors.secondMoment)];
   }
 
-  /** The adapter as graphs use it, asked at a scale. */
+  /** The adapter's tensors for a graph, at a scale. */
   tensors(options: { scale: number }): LoraTensors {
     const { parameters, gradients } = this.#tensors;
     const { rank, alpha } = this.layout;
     return { parameters, gradients, rank, scale: options.scale * alpha / rank };
   }
 
-  /** Length of the whole gradient. */
+  /** Euclidean norm of the complete gradient. */
   gradientNorm(): number {
     let sum = 0;
     for (const gradient of this.gradients) sum += gradient * gradient;
     return Math.sqrt(sum);
   }
 
-  /** Shortens the gradient to the longest allowed, given its length, and takes one step of AdamW. */
+  /** Clips the gradient to the maximum norm and takes one step of AdamW. */
   async step(learningRate: number, options: { gradientNorm: number }): Promise<void> {
     const { beta1, beta2, epsilon, weightDecay, maxGradientNorm } = this.#optimizer;
     if (options.gradientNorm > maxGradientNorm) {

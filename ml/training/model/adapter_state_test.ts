@@ -4,7 +4,7 @@ import { buildLlamaGguf } from "../../../tests/support/ml/llama_gguf.ts";
 import { seededRandom } from "../../engine/seeded_random.ts";
 import { CpuBackend } from "../ggml/backend.ts";
 import { AdapterState, OPTIMIZER_DEFAULTS } from "./adapter_state.ts";
-import { withParts } from "../../../tests/suites/training/model_oracle_suite.ts";
+import { withLoadedModel } from "../../../tests/suites/training/model_oracle_suite.ts";
 
 const OPTIMIZER = {
   ...OPTIMIZER_DEFAULTS,
@@ -18,7 +18,7 @@ const OPTIMIZER = {
 Deno.test("steps are those of AdamW with clipped gradients, bias correction and decoupled decay", async () => {
   const dir = await Deno.makeTempDir();
   try {
-    await withParts(await buildLlamaGguf({ dir }), {
+    await withLoadedModel(await buildLlamaGguf({ dir }), {
       use: async ({ layout }) => {
         using backend = new CpuBackend(2);
         using adapter = new AdapterState(backend, layout, { seed: 3, optimizer: OPTIMIZER });
@@ -55,10 +55,10 @@ Deno.test("steps are those of AdamW with clipped gradients, bias correction and 
   }
 });
 
-Deno.test("an adapter begins with A spread evenly by its input's width and with B at zero", async () => {
+Deno.test("an adapter starts with A uniform by its input's width and with B at zero", async () => {
   const dir = await Deno.makeTempDir();
   try {
-    await withParts(await buildLlamaGguf({ dir }), {
+    await withLoadedModel(await buildLlamaGguf({ dir }), {
       lora: { rank: 8 },
       use: ({ adapter: { parameters }, layout: { modules, rank } }) => {
         for (const { inputWidth, outputWidth, offsetA, offsetB } of modules) {

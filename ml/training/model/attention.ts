@@ -1,11 +1,11 @@
-/** Owns attention in the graph, forward and backward: every sample attends to itself alone. */
+/** Builds attention in the graph, forward and backward; each sample attends only to itself. */
 import type { Tensor } from "../ggml/ffi.ts";
 import type { Rope, TensorContext } from "../ggml/tensor_context.ts";
-import { type AttentionBlock, type AttentionInputs, LONGEST_KEPT } from "./batch_inputs.ts";
+import { type AttentionBlock, type AttentionInputs, LONGEST_STORED } from "./batch_inputs.ts";
 import { HeadLayout } from "./head_layout.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 
-/** What the backward pass needs of the forward pass. `g` is the number of query heads to a key head. */
+/** What the backward pass needs from the forward pass. `g` is the number of query heads per key head. */
 export interface AttentionTrace {
   /** The packed query, key and value. */
   qkv: Tensor;
@@ -20,11 +20,11 @@ interface BlockTrace {
   block: AttentionBlock;
   /** Rotated queries [head, block · g, key heads, samples]. */
   queries: Tensor;
-  /** Probabilities [keys, block · g, key heads, samples]; computed anew where keeping them takes much memory. */
+  /** Probabilities [keys, block · g, key heads, samples]; recomputed when storing them takes too much memory. */
   probabilities: () => Tensor;
 }
 
-/** What the backward pass of one block finds. Gradients of keys and values are those up to the block's end. */
+/** Gradients of one block; those of keys and values reach as far as the block's end. */
 interface BlockGradients {
   /** [head, heads, block, samples], not contiguous. */
   ofQueries: Tensor;
@@ -55,7 +55,7 @@ export class Attention {
 
   /**
    * @param qkv packed rows of query, key and value, [width of all three, rows]
-   * @param options `rows` picks the packed rows that are wanted, [any number]
+   * @param options `rows` selects the packed rows to return
    * @returns rows of all heads' results, before the output matrix
    */
   forward(qkv: Tensor, options: { rows: Tensor }): { result: Tensor; trace: AttentionTrace } {
@@ -88,9 +88,9 @@ export class Attention {
       this.#layout.positionsOf(keys, { first: 0, end: block.end, count: keyValueHeads }),
     );
     const compute = () => this.#probabilities(context.mulMat(seen, ofBlock), block);
-    const kept = compute();
-    const probabilities = paddedLength <= LONGEST_KEPT ? () => kept : compute;
-    const mixed = context.mulMat(this.#layout.columnsOf(values, block.end), kept);
+    const stored = compute();
+    const probabilities = paddedLength <= LONGEST_STORED ? () => stored : compute;
+    const mixed = context.mulMat(this.#layout.columnsOf(values, block.end), stored);
     const result = this.#layout.byHead(this.#layout.ungrouped(mixed, block, { width: headWidth }));
     return {
       result: blocks.length === 1 ? context.contiguous(result) : result,

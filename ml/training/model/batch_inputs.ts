@@ -1,15 +1,15 @@
-/** Owns the sizes of a micro-batch's graph and the tensors that carry the batch into it. */
+/** Defines the sizes of a micro-batch's graph and the input tensors that carry the batch, attention's included. */
 import type { Tensor } from "../ggml/ffi.ts";
 import { F32, I32, type TensorContext } from "../ggml/tensor_context.ts";
 
-/** Sizes that fix a graph. */
+/** The sizes that determine a graph. */
 export interface BatchShape {
-  /** Packed rows: the tokens of all samples, and rows of no sample that fill up to a multiple of 16. */
+  /** Packed rows: the tokens of all samples, padded with filler rows to a multiple of 16. */
   rows: number;
   samples: number;
   /** See `AttentionInputs.paddedLength`. */
   paddedLength: number;
-  /** Rows whose next token is predicted, and rows of no sample that fill up. */
+  /** Rows whose next token is predicted, and filler rows. */
   predictedRows: number;
 }
 
@@ -22,9 +22,9 @@ export interface BatchInputs {
   predicted: Tensor;
   /** [predictedRows]: the padded row of each prediction. */
   predictedFromPadded: Tensor;
-  /** [rows]: the prediction that each packed row is; rows that predict nothing name one without weight. */
+  /** [rows]: the prediction of each packed row; rows that predict nothing point to one without weight. */
   toPredicted: Tensor;
-  /** [paddedLength · samples]: the prediction that each padded row is, likewise. */
+  /** [paddedLength · samples]: the prediction of each padded row, likewise. */
   paddedToPredicted: Tensor;
   /** [predictedRows]: where each row's next token lies in the flattened [vocabulary, predictedRows] matrix. */
   labels: Tensor;
@@ -32,7 +32,7 @@ export interface BatchInputs {
   shares: Tensor;
 }
 
-/** Makes the input tensors of a graph. */
+/** Creates the input tensors of a graph. */
 export function batchInputs(context: TensorContext, shape: BatchShape): BatchInputs {
   const { rows, samples, paddedLength, predictedRows } = shape;
   const indices = (length: number) => context.input(I32, [length]);
@@ -59,41 +59,41 @@ export function batchInputs(context: TensorContext, shape: BatchShape): BatchInp
   };
 }
 
-/** Probabilities of longer samples are most of what a layer would keep for its backward pass: they are computed anew. */
-export const LONGEST_KEPT = 256;
+/** Attention probabilities of longer samples are recomputed in the backward pass: they would dominate its memory. */
+export const LONGEST_STORED = 256;
 
-/** Sizes and index tensors of one batch's attention. Samples are padded to one length here and nowhere else. */
+/** Sizes and index tensors of one batch's attention, the only place where samples are padded to one length. */
 export interface AttentionInputs {
   samples: number;
   /** Length to which samples are padded: longer than each, and a multiple of 16. */
   paddedLength: number;
-  /** [paddedLength · samples]: the packed row that each padded row is. Rows that samples share are named by each. */
+  /** [paddedLength · samples]: the packed row behind each padded row. Shared rows are named by every sample. */
   toPadded: Tensor;
-  /** The same, but shared rows are named by one sample only: the one whose results are used. */
+  /** The same, but shared rows are named only by the sample whose results are used. */
   ownToPadded: Tensor;
-  /** [packed rows]: the padded row that each packed row is. */
+  /** [packed rows]: the padded row of each packed row. */
   toPacked: Tensor;
   /** [paddedLength]: 0, 1, 2, … */
   positions: Tensor;
-  /** In the order of their positions; together they are all of them. */
+  /** In order of position; together they cover all positions. */
   blocks: readonly AttentionBlock[];
 }
 
-/** Positions whose queries are computed together; they look at no key after the last of them. */
+/** Positions whose queries are computed together; they see no key after the last of them. */
 export interface AttentionBlock {
   first: number;
   /** After the last position. */
   end: number;
-  /** [end, end - first]: 0 where a row may look, -Infinity after it. */
+  /** [end, end - first]: 0 where a query may look, -Infinity beyond. */
   mask: Tensor;
 }
 
-/** Lengths are split at multiples of this: products of 32-bit floats are fast along them. */
+/** Lengths are split at multiples of this: products of 32-bit floats are fast along such lengths. */
 const BLOCK_MULTIPLE = 16;
 
 /**
- * Where a length is split into blocks: the more of them, the less is computed in vain above the diagonal, a half of
- * it with one block and an eighth with four; but small products are slow.
+ * Where a length is split into blocks. More blocks waste less work above the diagonal (half of it with one block, an
+ * eighth with four), but small products are slow.
  */
 export function blockEnds(length: number): number[] {
   const count = length < 96 ? 1 : length < 256 ? 2 : 4;

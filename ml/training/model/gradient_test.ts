@@ -7,7 +7,7 @@ import { autodiffGradient } from "../../../tests/suites/training/autodiff_suite.
 import type { LoraModule } from "./lora_layout.ts";
 import { groupSamples, packGroup } from "./micro_batch.ts";
 import { ModelGraph } from "./model_graph.ts";
-import { type LoadedParts, withParts } from "../../../tests/suites/training/model_oracle_suite.ts";
+import { type LoadedModel, withLoadedModel } from "../../../tests/suites/training/model_oracle_suite.ts";
 
 const random = seededRandom(3);
 const tokens = (length: number) => Array.from({ length }, () => Math.floor(random() * 340));
@@ -39,7 +39,7 @@ function totalWeight(samples: readonly TokenSample[]): number {
 }
 
 /** Gives both matrices of each module numbers that matter; a fresh B is zero and hides A's gradient. */
-function scatter({ adapter }: LoadedParts): void {
+function scatter({ adapter }: LoadedModel): void {
   const random = seededRandom(9);
   const { parameters } = adapter;
   for (let index = 0; index < parameters.length; index++) parameters[index] = (random() - 0.5) * 0.3;
@@ -47,12 +47,12 @@ function scatter({ adapter }: LoadedParts): void {
 
 /** The weighted mean loss; with `train` also its gradient, left in the adapter. */
 async function lossOf(
-  parts: LoadedParts,
+  parts: LoadedModel,
   options: { train: boolean; exact?: boolean; samples?: readonly TokenSample[] },
 ): Promise<number> {
   const { backend, model, layout, weights, adapter, memory } = parts;
   const { samples = SAMPLES } = options;
-  const whole = totalWeight(samples);
+  const total = totalWeight(samples);
   adapter.gradients.fill(0);
   let loss = 0;
   // Samples that begin alike share a group of their own; the others are grouped by length.
@@ -70,7 +70,7 @@ async function lossOf(
       exact: options.exact ?? true,
     });
     graph.place(memory);
-    const shares = Float32Array.from(packed.weights, (weight) => weight / whole);
+    const shares = Float32Array.from(packed.weights, (weight) => weight / total);
     // Equal seeds: dropout leaves out the same numbers whenever the loss is asked.
     graph.load(packed, { shares, random: seededRandom(17) });
     await graph.compute();
@@ -82,7 +82,7 @@ async function lossOf(
 }
 
 /** Each matrix of an adapter, by name, and where it lies in the flat array. */
-function matricesOf(parts: LoadedParts): { name: string; start: number; end: number }[] {
+function matricesOf(parts: LoadedModel): { name: string; start: number; end: number }[] {
   const { modules, rank } = parts.layout;
   const matrix = ({ layer, target }: LoraModule, letter: string, start: number, width: number) => {
     return { name: `layer ${layer} ${target} ${letter}`, start, end: start + width * rank };
@@ -95,12 +95,12 @@ function matricesOf(parts: LoadedParts): { name: string; start: number; end: num
 
 async function withModel(
   { lora, shape = { ...SMALL_SHAPE, layers: 3 } }: { lora: LoraOptions; shape?: LlamaShape },
-  use: (parts: LoadedParts, path: string) => Promise<void>,
+  use: (parts: LoadedModel, path: string) => Promise<void>,
 ): Promise<void> {
   const dir = await Deno.makeTempDir();
   try {
     const path = await buildLlamaGguf({ dir, shape });
-    await withParts(path, {
+    await withLoadedModel(path, {
       lora,
       use: async (parts) => {
         scatter(parts);
@@ -143,17 +143,17 @@ async function compareWithAutodiff(
 }
 
 for (const { name, lora } of ADAPTERS) {
-  Deno.test(`gradients and loss are those of ggml's autodiff: ${name}`, async () => {
+  Deno.test(`gradients and loss agree with ggml's autodiff: ${name}`, async () => {
     await compareWithAutodiff({ lora, samples: SAMPLES });
   });
 }
 
-Deno.test("gradients and loss are those of ggml's autodiff where attention is computed in blocks", async () => {
+Deno.test("gradients and loss agree with ggml's autodiff when attention is computed in blocks", async () => {
   await compareWithAutodiff({ lora: { rank: 4, targets: LORA_TARGETS }, samples: LONG_SAMPLES });
 });
 
 for (const [name, dropout] of [["without dropout", 0], ["with dropout", 0.3]] as const) {
-  Deno.test(`gradients are the slopes of the loss, matrix by matrix: ${name}`, async () => {
+  Deno.test(`gradients agree with finite differences of the loss, matrix by matrix: ${name}`, async () => {
     await withModel({ lora: { rank: 4, dropout, targets: LORA_TARGETS } }, async (parts) => {
       await lossOf(parts, { train: true });
       const gradients = parts.adapter.gradients.slice();
@@ -188,7 +188,7 @@ for (const [name, dropout] of [["without dropout", 0], ["with dropout", 0.3]] as
   });
 }
 
-Deno.test("gradients are those of ggml's autodiff for models of many shapes", async () => {
+Deno.test("gradients agree with ggml's autodiff for models of many shapes", async () => {
   const random = seededRandom(21);
   const oneOf = <Value>(...values: Value[]) => values[Math.floor(random() * values.length)] as Value;
   for (let run = 0; run < 12; run++) {
@@ -220,14 +220,14 @@ Deno.test("gradients are those of ggml's autodiff for models of many shapes", as
   }
 });
 
-Deno.test("rounded weights and results turn the gradient by little", async () => {
+Deno.test("rounded weights and results change the gradient's direction only slightly", async () => {
   const lora = { rank: 8, targets: LORA_TARGETS };
   await withModel({ lora }, async (exact, path) => {
     await lossOf(exact, { train: true });
     const expected = exact.adapter.gradients.slice();
     // Cosines measured: 0.9996, 0.9995 and 0.9949.
     for (const [weights, least] of [["bf16", 0.999], ["mixed", 0.998], ["q8_0", 0.99]] as const) {
-      await withParts(path, {
+      await withLoadedModel(path, {
         lora,
         weights,
         use: async (parts) => {

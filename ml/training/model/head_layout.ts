@@ -1,4 +1,4 @@
-/** Owns how attention's heads lie in memory: rows of tokens, heads, blocks of positions, and the ways between them. */
+/** Rearranges attention's heads in memory: token rows, heads, and blocks of positions. */
 import { F32_BYTES } from "../ggml/constants.ts";
 import type { Tensor } from "../ggml/ffi.ts";
 import type { TensorContext } from "../ggml/tensor_context.ts";
@@ -11,9 +11,9 @@ export interface PositionRange {
   end: number;
 }
 
-/** Layouts of one batch's heads. `g` is the number of query heads to a key head. */
+/** Layouts of one batch's heads. `g` is the number of query heads per key head. */
 export class HeadLayout {
-  /** Query heads that share one head of keys and values: they are rows of one product. */
+  /** Query heads that share one key and value head: their rows form one product. */
   readonly group: number;
   readonly #context: TensorContext;
   readonly #sizes: { model: Hyperparameters; inputs: AttentionInputs };
@@ -24,7 +24,7 @@ export class HeadLayout {
     this.group = sizes.model.heads / sizes.model.keyValueHeads;
   }
 
-  /** Some heads of padded rows, [head, count, length, samples], not contiguous. */
+  /** A view of some heads of padded rows, [head, count, length, samples]. */
   headsOf(padded: Tensor, options: { first: number; count: number }): Tensor {
     const { model: { heads, keyValueHeads, headWidth }, inputs: { paddedLength, samples } } = this.#sizes;
     const rowBytes = (heads + 2 * keyValueHeads) * headWidth * F32_BYTES;
@@ -40,7 +40,7 @@ export class HeadLayout {
     return this.#context.permute(heads, [0, 2, 1, 3]);
   }
 
-  /** Positions of [head, count, length, samples], no copy. */
+  /** A view of some positions of [head, count, length, samples]. */
   positionsOf(heads: Tensor, range: PositionRange & { count: number }): Tensor {
     const { model: { headWidth }, inputs: { paddedLength, samples } } = this.#sizes;
     const { first, end, count } = range;
@@ -52,7 +52,7 @@ export class HeadLayout {
     });
   }
 
-  /** The first columns of [length, head, key heads, samples], no copy. */
+  /** A view of the first columns of [length, head, key heads, samples]. */
   columnsOf(matrices: Tensor, count: number): Tensor {
     const { model: { headWidth, keyValueHeads }, inputs: { paddedLength, samples } } = this.#sizes;
     const row = paddedLength * F32_BYTES;
@@ -62,7 +62,7 @@ export class HeadLayout {
     });
   }
 
-  /** The first rows of [head, length, key heads, samples], no copy. */
+  /** A view of the first rows of [head, length, key heads, samples]. */
   rowsOf(matrices: Tensor, count: number): Tensor {
     const { model: { headWidth, keyValueHeads }, inputs: { paddedLength, samples } } = this.#sizes;
     const row = headWidth * F32_BYTES;
@@ -72,7 +72,7 @@ export class HeadLayout {
     });
   }
 
-  /** Blocks [head, heads, block, samples] one after the other. */
+  /** Concatenates blocks [head, heads, block, samples]. */
   joined(blocks: readonly Tensor[]): Tensor {
     return blocks.reduce((joined, next) => this.#context.concat(joined, next, { dimension: 2 }));
   }

@@ -1,4 +1,4 @@
-/** Owns the shape of a llama-family model as its GGUF metadata tells it, and which models cannot be trained. */
+/** Reads a llama-family model's shape from its GGUF metadata and refuses models that cannot be trained. */
 import { ROPE_TYPE_NORMAL } from "../ggml/constants.ts";
 import type { GgufFile } from "../ggml/gguf_file.ts";
 import type { Rope } from "../ggml/tensor_context.ts";
@@ -21,10 +21,10 @@ export interface Hyperparameters {
   rope: Rope;
 }
 
-/** Architectures with this very graph; mistral3 scales attention by position only beyond its original context. */
+/** Architectures with exactly this graph; mistral3 scales attention by position only beyond its original context. */
 const ARCHITECTURES = ["llama", "mistral3"];
 
-/** Parts of other models of the family that the graph does not have. */
+/** Features of other models of the family that the graph lacks. */
 const UNSUPPORTED_KEYS = ["expert_count", "attention.sliding_window", "attention.scale"];
 const UNSUPPORTED_TENSORS = /\.bias$|ffn_gate_exps|ffn_gate_inp|attn_(?:qkv|q_norm|k_norm)/;
 
@@ -33,7 +33,7 @@ function yarnMagnitude(factor: number, weight: number): number {
   return factor <= 1 ? 1 : 1 + 0.1 * weight * Math.log(factor);
 }
 
-/** `ggml_rope_ext` multiplies YaRN's own magnitude in; llama.cpp takes it out again and puts in the model's. */
+/** `ggml_rope_ext` applies YaRN's own magnitude; as llama.cpp does, this divides it out and applies the model's. */
 function yarnAttentionFactor(factor: number, logMultiplier: number): number {
   const wanted = logMultiplier === 0
     ? yarnMagnitude(factor, 1)
@@ -68,7 +68,7 @@ function unsupported(reason: string): TrainingError {
   return new TrainingError("model_unsupported", `This model cannot be trained: ${reason}`);
 }
 
-function checkParts(file: GgufFile, architecture: string): void {
+function checkFeatures(file: GgufFile, architecture: string): void {
   for (const key of UNSUPPORTED_KEYS) {
     if ((file.number(`${architecture}.${key}`) ?? 0) !== 0) throw unsupported(`it has ${key}`);
   }
@@ -78,16 +78,16 @@ function checkParts(file: GgufFile, architecture: string): void {
 }
 
 /**
- * Reads the shape of a model.
+ * Reads a model's shape.
  *
- * @throws TrainingError `model_unsupported` for another architecture or one with parts the graph lacks
+ * @throws TrainingError `model_unsupported` for another architecture or features that the graph lacks
  */
 export function readHyperparameters(file: GgufFile): Hyperparameters {
   const architecture = file.text("general.architecture") ?? "unknown";
   if (!ARCHITECTURES.includes(architecture)) {
     throw unsupported(`its architecture is ${architecture}, training knows ${ARCHITECTURES.join(" and ")}`);
   }
-  checkParts(file, architecture);
+  checkFeatures(file, architecture);
   const number: Numbers = (key, fallback) => {
     const value = file.number(`${architecture}.${key}`) ?? fallback;
     if (value === undefined) throw unsupported(`its file does not say ${architecture}.${key}`);

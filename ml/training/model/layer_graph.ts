@@ -1,4 +1,4 @@
-/** Owns one layer in the graph: attention and feed-forward with their adapters, forward and backward. */
+/** Builds one layer in the graph, attention and feed-forward with their adapters, forward and backward. */
 import type { Tensor } from "../ggml/ffi.ts";
 import type { TensorContext } from "../ggml/tensor_context.ts";
 import { Attention, type AttentionTrace } from "./attention.ts";
@@ -9,17 +9,17 @@ import { LoraProducts, type LoraTensors, type LoraTrace } from "./lora_products.
 import type { FrozenMatrix } from "./matrix_conversion.ts";
 import type { LayerWeights } from "./weights.ts";
 
-/** What the layers of one graph share. */
-export interface GraphParts {
+/** What all layers of a graph share. */
+export interface GraphDependencies {
   context: TensorContext;
   model: Hyperparameters;
   ropeFactors: Tensor | null;
   inputs: BatchInputs;
   shape: BatchShape;
-  /** Null when the adapter plays no part. */
+  /** Null for the base model alone. */
   lora: LoraTensors | null;
-  /** Keeps a result for the backward pass, which gets it back by calling what this returns. */
-  keep: (result: Tensor) => () => Tensor;
+  /** Stores a result for the backward pass, which reads it by calling the returned function. */
+  store: (result: Tensor) => () => Tensor;
   /** Dropout's factors for an input of a width; null without dropout. */
   dropoutMask: ((width: number, columns: number) => Tensor) | null;
 }
@@ -27,13 +27,13 @@ export interface GraphParts {
 export interface LayerOptions {
   weights: LayerWeights;
   lora: LoraLayer | null;
-  /** The last layer computes only the rows that predict, from its attention on. */
+  /** From its attention on, the last layer computes only the rows that predict. */
   isLast: boolean;
 }
 
 type Traces = Record<TargetGroup, LoraTrace | null>;
 
-/** What a layer's backward pass needs of its forward pass. */
+/** What a layer's backward pass needs from its forward pass. */
 interface LayerTrace {
   input: Tensor;
   attention: AttentionTrace;
@@ -46,23 +46,25 @@ interface LayerTrace {
 
 /** One layer. `forward` comes first, `backward` may follow. */
 export class LayerGraph {
-  readonly #parts: GraphParts;
+  readonly #dependencies: GraphDependencies;
   readonly #options: LayerOptions;
   readonly #attention: Attention;
   readonly #products: Record<TargetGroup, LoraProducts | null>;
   #trace: LayerTrace | null = null;
 
-  constructor(parts: GraphParts, options: LayerOptions) {
-    this.#parts = parts;
+  constructor(dependencies: GraphDependencies, options: LayerOptions) {
+    this.#dependencies = dependencies;
     this.#options = options;
-    this.#attention = new Attention(parts.context, {
-      model: parts.model,
-      ropeFactors: parts.ropeFactors,
-      inputs: parts.inputs.attention,
+    this.#attention = new Attention(dependencies.context, {
+      model: dependencies.model,
+      ropeFactors: dependencies.ropeFactors,
+      inputs: dependencies.inputs.attention,
     });
     const products = (group: TargetGroup) => {
       const members = options.lora?.[group];
-      return members && parts.lora ? new LoraProducts(parts.context, parts.lora, { group: members }) : null;
+      return members && dependencies.lora
+        ? new LoraProducts(dependencies.context, dependencies.lora, { group: members })
+        : null;
     };
     this.#products = {
       qkv: products("qkv"),
@@ -74,7 +76,7 @@ export class LayerGraph {
 
   /** @param input [width, rows] @returns [width, rows], of the last layer [width, predictedRows] */
   forward(input: Tensor): Tensor {
-    const { context, inputs, shape } = this.#parts;
+    const { context, inputs, shape } = this.#dependencies;
     const { weights, isLast } = this.#options;
     const lora: Traces = { qkv: null, attentionOutput: null, gateUp: null, down: null };
     const qkv = this.#qkv(() => this.#norm(input, weights.attentionNorm), lora);
@@ -97,14 +99,14 @@ export class LayerGraph {
 
   /**
    * @param gradient of the forward result
-   * @param options `collect` is called with every result that must be computed; `wantsInput` asks for the
-   * input's gradient
+   * @param options `collect` receives every result that must be computed; `wantsInput` asks for the input's
+   * gradient
    */
   backward(
     gradient: Tensor,
     options: { collect: (result: Tensor) => void; wantsInput: boolean },
   ): Tensor | null {
-    const { context, inputs } = this.#parts;
+    const { context, inputs } = this.#dependencies;
     const { weights, isLast } = this.#options;
     const { collect, wantsInput } = options;
     const trace = this.#trace;
@@ -125,17 +127,17 @@ export class LayerGraph {
   }
 
   #norm(x: Tensor, weight: Tensor): Tensor {
-    const { context, model } = this.#parts;
+    const { context, model } = this.#dependencies;
     return context.mul(context.rmsNorm(x, model.normEpsilon), weight);
   }
 
   #normBack(gradient: Tensor, weight: Tensor, options: { input: Tensor }): Tensor {
-    const { context, model } = this.#parts;
+    const { context, model } = this.#dependencies;
     return context.rmsNormBack(context.mul(gradient, weight), options.input, { epsilon: model.normEpsilon });
   }
 
   #qkv(norm: () => Tensor, lora: Traces): Tensor {
-    const { context, model: { heads, keyValueHeads, headWidth }, shape } = this.#parts;
+    const { context, model: { heads, keyValueHeads, headWidth }, shape } = this.#dependencies;
     const products = this.#products.qkv;
     const normed = norm();
     const qkv = context.mulMat(this.#options.weights.qkv.forward, normed);
@@ -154,13 +156,13 @@ export class LayerGraph {
     );
   }
 
-  /** Parts of the joined gradient belong to the modules of query, key and value. */
+  /** Splits the joined gradient among the modules of query, key and value. */
   #qkvBack(
     gradient: Tensor,
     trace: LayerTrace,
     options: { collect: (result: Tensor) => void; wantsInput: boolean },
   ): Tensor | null {
-    const { context, model: { heads, keyValueHeads, headWidth }, shape } = this.#parts;
+    const { context, model: { heads, keyValueHeads, headWidth }, shape } = this.#dependencies;
     const rowBytes = (heads + 2 * keyValueHeads) * headWidth * 4;
     const parts = (this.#products.qkv?.modules ?? []).map((module) =>
       context.view(gradient, {
@@ -179,16 +181,16 @@ export class LayerGraph {
     const products = this.#products[group];
     if (products === null) throw new Error(`The layer has no adapter at ${group}`);
     const width = products.modules[0]?.inputWidth ?? 0;
-    const mask = this.#parts.dropoutMask?.(width, options.columns) ?? null;
+    const mask = this.#dependencies.dropoutMask?.(width, options.columns) ?? null;
     return products.trace(x, { ...options, mask });
   }
 
-  /** A product with a matrix that is alone in its group, and its adapter. */
+  /** Multiplies by a matrix that is alone in its group, and adds its adapter's product. */
   #project(
     x: Tensor,
     options: { matrix: FrozenMatrix; group: TargetGroup; columns: number; lora: Traces; again: () => Tensor },
   ): Tensor {
-    const { context } = this.#parts;
+    const { context } = this.#dependencies;
     const { matrix, group, columns, lora, again } = options;
     const product = context.mulMat(matrix.forward, x);
     const products = this.#products[group];
@@ -203,7 +205,7 @@ export class LayerGraph {
     middle: Tensor,
     options: { columns: number; lora: Traces },
   ): Pick<LayerTrace, "gate" | "up"> & { output: Tensor } {
-    const { context } = this.#parts;
+    const { context } = this.#dependencies;
     const { weights } = this.#options;
     const norm = () => this.#norm(middle, weights.feedForwardNorm);
     const normed = norm();
@@ -221,18 +223,18 @@ export class LayerGraph {
         else up = context.add(up, addition);
       }
     }
-    const kept = { gate: this.#parts.keep(gate), up: this.#parts.keep(up) };
+    const stored = { gate: this.#dependencies.store(gate), up: this.#dependencies.store(up) };
     const down = this.#project(context.swiglu(gate, up), {
       matrix: weights.down,
       group: "down",
-      again: () => context.swiglu(kept.gate(), kept.up()),
+      again: () => context.swiglu(stored.gate(), stored.up()),
       ...options,
     });
-    return { output: context.add(down, middle), ...kept };
+    return { output: context.add(down, middle), ...stored };
   }
 
   #feedForwardBack(gradient: Tensor, trace: LayerTrace, collect: (result: Tensor) => void): Tensor {
-    const { context } = this.#parts;
+    const { context } = this.#dependencies;
     const { weights } = this.#options;
     const ofProduct = this.#back([gradient], {
       through: context.mulMat(transposedOf(weights.down), gradient),
@@ -269,7 +271,7 @@ export class LayerGraph {
     const { sums, input } = products.back(gradients, loraTrace, { wantsInput: through !== null });
     sums.forEach(collect);
     return (through !== null && input !== null
-      ? this.#parts.context.add(through, input)
+      ? this.#dependencies.context.add(through, input)
       : through) as Through;
   }
 }

@@ -1,8 +1,8 @@
-/** Owns where each matrix of an adapter lies in one flat array of numbers: parameters, gradients and moments alike. */
+/** Lays out an adapter's matrices in one flat array, shared by parameters, gradients and moments. */
 import { LORA_TARGETS, type LoraOptions, type LoraTarget, TrainingError } from "../trainer.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 
-/** Targets that read the same input: their A matrices lie side by side and are one product. */
+/** Targets that read the same input: their A matrices are adjacent, so that one product computes them all. */
 export const TARGET_GROUPS = {
   qkv: ["attn_q", "attn_k", "attn_v"],
   attentionOutput: ["attn_output"],
@@ -19,13 +19,13 @@ export interface LoraModule {
   outputWidth: number;
   /** A as [inputWidth, rank]. */
   offsetA: number;
-  /** B transposed, as [outputWidth, rank]: products along the output are several times faster so. */
+  /** B transposed, as [outputWidth, rank]: products along the output are several times faster that way. */
   offsetB: number;
   /** Its first row in the group's joined output: key follows query. */
   outputRow: number;
 }
 
-/** Modules of a layer with one input. The A matrices are contiguous from the first module's on. */
+/** Modules of a layer that share one input. Their A matrices are contiguous, starting with the first module's. */
 export interface LoraGroup {
   modules: readonly LoraModule[];
   inputWidth: number;
@@ -43,7 +43,7 @@ export interface LoraLayout {
   /** By layer; null below `firstLayer`. */
   layers: readonly (LoraLayer | null)[];
   modules: readonly LoraModule[];
-  /** How many numbers there are. */
+  /** Length of the flat array. */
   length: number;
 }
 

@@ -1,22 +1,22 @@
-/** Owns an adapter's products in the graph: what it adds to a matrix's output, and its gradients. */
+/** Builds an adapter's products in the graph: what it adds to a matrix's output, and its gradients. */
 import { F32_BYTES } from "../ggml/constants.ts";
 import type { Tensor } from "../ggml/ffi.ts";
 import type { TensorContext } from "../ggml/tensor_context.ts";
 import type { LoraGroup, LoraModule } from "./lora_layout.ts";
 
-/** An adapter's numbers in memory, as the graph reads and writes them. */
+/** An adapter's tensors, as the graph reads and writes them. */
 export interface LoraTensors {
   parameters: Tensor;
-  /** Sums of gradients since they were last set to zero. */
+  /** Gradients, accumulated since they were last set to zero. */
   gradients: Tensor;
   rank: number;
-  /** `alpha / rank`, times the scale the adapter is asked at. */
+  /** `alpha / rank`, times the scale at which the adapter is applied. */
   scale: number;
 }
 
-/** What the backward pass needs of a group's forward pass. */
+/** What the backward pass needs from a group's forward pass. */
 export interface LoraTrace {
-  /** The group's input for the backward pass, thinned by dropout where there is any. */
+  /** The group's input for the backward pass, with dropout applied. */
   inputAgain: () => Tensor;
   /** `scale · A·x` of all modules, [modules · rank, n]. */
   hidden: Tensor;
@@ -43,15 +43,15 @@ export class LoraProducts {
 
   /**
    * @param x the group's input, [inputWidth, columns]
-   * @param options `again` gives the same input to the backward pass, computed anew where that is cheaper than keeping it
+   * @param options `again` provides the same input to the backward pass, recomputed where that is cheaper than storing it
    */
   trace(x: Tensor, options: { columns: number; mask: Tensor | null; again: () => Tensor }): LoraTrace {
     const { columns, mask, again } = options;
     const context = this.#context;
-    const thinned = (input: Tensor) => mask === null ? input : context.mul(input, mask);
+    const dropped = (input: Tensor) => mask === null ? input : context.mul(input, mask);
     const jointA = this.#jointA(this.#tensors.parameters);
-    const hidden = context.scale(context.mulMat(jointA, thinned(x)), this.#tensors.scale);
-    return { inputAgain: () => thinned(again()), hidden, mask, columns };
+    const hidden = context.scale(context.mulMat(jointA, dropped(x)), this.#tensors.scale);
+    return { inputAgain: () => dropped(again()), hidden, mask, columns };
   }
 
   /** What a module adds to its matrix's output: [outputWidth, columns]. */
@@ -61,7 +61,7 @@ export class LoraProducts {
   }
 
   /**
-   * Gradients of the group's matrices, added up in place, and what the group adds to its input's gradient.
+   * Accumulates the gradients of the group's matrices in place, and computes what the group adds to its input's gradient.
    *
    * @param gradients of each module's output, [outputWidth, columns]
    * @returns the results to be computed, and the input's gradient when it is wanted

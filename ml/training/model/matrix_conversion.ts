@@ -1,4 +1,4 @@
-/** Owns the conversion of a file's matrix into the types that training multiplies by, a block of rows at a time. */
+/** Converts a file's matrices, a block of rows at a time, into the types that training multiplies by. */
 import { type CpuBackend, memoryOf } from "../ggml/backend.ts";
 import { GGML_TYPE, type TypeName } from "../ggml/constants.ts";
 import type { GgufFile, GgufTensorInfo } from "../ggml/gguf_file.ts";
@@ -13,10 +13,10 @@ export interface FrozenMatrix {
   backward: Tensor | null;
 }
 
-/** Rows that are converted at a time: bounds the memory that a large vocabulary takes as 32-bit floats. */
+/** Rows converted at a time: bounds the memory of a large vocabulary as 32-bit floats. */
 const ROWS_AT_ONCE = 4_096;
 
-/** Rows of one source, as the file has them, turned into both copies. */
+/** Converts rows of one source tensor into both copies. */
 class RowConverter implements Disposable {
   readonly #backend: CpuBackend;
   readonly #context: TensorContext;
@@ -68,7 +68,7 @@ class RowConverter implements Disposable {
   }
 }
 
-/** Writes a transposed block into the columns from `firstRow` on of the whole transposed matrix. */
+/** Writes a transposed block into the full transposed matrix, at the columns from `firstRow` on. */
 function placeColumns(
   block: Uint8Array,
   into: Uint8Array,
@@ -84,7 +84,7 @@ function placeColumns(
   }
 }
 
-/** A part of a source that is converted at once. */
+/** Rows of a source tensor that are converted together. */
 interface Piece {
   source: GgufTensorInfo;
   rows: number;
@@ -92,7 +92,7 @@ interface Piece {
   firstRow: number;
 }
 
-/** Splits the sources into pieces whose columns start at whole blocks of the transposed copy. */
+/** Splits the sources into pieces that start at block boundaries of the transposed copy. */
 function piecesOf(plan: MatrixPlan): Piece[] {
   const pieces: Piece[] = [];
   let firstRow = 0;
@@ -107,7 +107,7 @@ function piecesOf(plan: MatrixPlan): Piece[] {
   return pieces;
 }
 
-/** The part of a source's bytes that a piece is. */
+/** The byte range of a piece within its source. */
 function bytesOf(
   { source, rows }: Piece,
   plan: MatrixPlan,
@@ -121,7 +121,7 @@ function bytesOf(
   };
 }
 
-/** Where a copy is put together: its own memory, or for a matrix unit memory from which it is laid out at the end. */
+/** Where a copy is assembled: in its own memory, or for a matrix unit in a staging buffer that is laid out at the end. */
 function stageCopy(
   backend: CpuBackend,
   tensor: Tensor,

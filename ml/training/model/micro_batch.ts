@@ -1,4 +1,4 @@
-/** Owns how samples become micro-batches: packed rows without padding, and the indices between packed and padded rows. */
+/** Checks, groups and packs samples into micro-batches: rows without padding, with indices to and from padded rows. */
 import { type TokenSample, TrainingError } from "../trainer.ts";
 import type { BatchShape } from "./batch_inputs.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
@@ -6,16 +6,16 @@ import type { Hyperparameters } from "./hyperparameters.ts";
 /** Products of 32-bit floats are fast along lengths that are multiples of this. */
 const ROW_MULTIPLE = 16;
 
-/** A sample with its place among the samples of a call. */
+/** A sample with its index among the samples of a call. */
 export interface IndexedSample {
   sample: TokenSample;
   index: number;
 }
 
-/** Numbers for the tensors of `BatchInputs` that have their names. */
+/** The contents of the `BatchInputs` tensors of the same names. */
 export interface MicroBatch {
   shape: BatchShape;
-  /** Packed rows that are tokens of samples; those that all samples begin with are there once. */
+  /** Packed rows that hold tokens; a prefix shared by all samples is stored once. */
   tokenCount: number;
   tokens: Int32Array<ArrayBuffer>;
   toPadded: Int32Array<ArrayBuffer>;
@@ -25,27 +25,27 @@ export interface MicroBatch {
   predictedFromPadded: Int32Array<ArrayBuffer>;
   toPredicted: Int32Array<ArrayBuffer>;
   paddedToPredicted: Int32Array<ArrayBuffer>;
-  /** The token that each prediction should give; 0 for filling rows. */
+  /** The token that each prediction should give; 0 for filler rows. */
   labels: Int32Array<ArrayBuffer>;
-  /** The sample's place for each prediction; -1 for filling rows. */
+  /** The sample's index for each prediction; -1 for filler rows. */
   owners: Int32Array<ArrayBuffer>;
-  /** The sample's weight for each prediction; 0 for filling rows. */
+  /** The sample's weight for each prediction; 0 for filler rows. */
   weights: Float64Array<ArrayBuffer>;
 }
 
-/** Tokens that are computed for a sample: its last token predicts nothing. */
+/** Tokens computed for a sample: its last token predicts nothing. */
 export function computedTokens({ prompt, reply }: TokenSample): number {
   return prompt.length + reply.length - 1;
 }
 
-/** Rounds up to a multiple, leaving at least one row free. */
+/** Rounds up to a multiple, leaving at least one filler row. */
 function roomFor(rows: number): number {
   return Math.ceil((rows + 1) / ROW_MULTIPLE) * ROW_MULTIPLE;
 }
 
 /**
- * Groups samples of like length, so that no micro-batch has more than `maxTokens` rows, padding included, unless
- * a single sample has. The order within a call does not change the sums over it but for rounding.
+ * Groups samples of similar length so that no micro-batch has more than `maxTokens` rows, padding included, unless a
+ * single sample does. The order of samples changes a step's sums only by rounding.
  */
 export function groupSamples(
   samples: readonly TokenSample[],
@@ -66,7 +66,7 @@ export function groupSamples(
   return groups;
 }
 
-/** How many tokens all samples begin with, as far as they predict nothing: they are computed once for all. */
+/** Length of the prefix that all samples share, as far as it predicts nothing: it is computed once. */
 function sharedTokens(group: readonly IndexedSample[]): number {
   const [first, ...others] = group.map(({ sample }) => sample.prompt);
   if (first === undefined || others.length === 0) return 0;
@@ -90,7 +90,7 @@ function shapeOf(group: readonly IndexedSample[]): BatchShape {
   };
 }
 
-/** Arrays of a batch in which every row is a filling row. */
+/** A batch in which every row is a filler row. */
 function emptyBatch(shape: BatchShape): MicroBatch {
   const { rows, samples, paddedLength, predictedRows } = shape;
   const paddedRows = paddedLength * samples;
@@ -114,9 +114,9 @@ function emptyBatch(shape: BatchShape): MicroBatch {
 /**
  * Packs a group.
  *
- * Rows of no sample take part in nothing: the last packed row, the last padded row of each sample and the last
- * prediction are always such, and every index of a row without a counterpart names one of them. Tokens that all
- * samples begin with are packed once; every sample attends to them.
+ * Filler rows have no effect. The last packed row, the last padded row of each sample and the last prediction are always
+ * fillers, and every index without a counterpart points to one of them. A prefix that all samples share is packed once,
+ * and every sample attends to it.
  */
 export function packGroup(group: readonly IndexedSample[]): MicroBatch {
   const batch = emptyBatch(shapeOf(group));

@@ -10,7 +10,7 @@ const sample: fc.Arbitrary<TokenSample> = fc.record({
   reply: fc.array(token, { minLength: 1, maxLength: 20 }),
   weight: fc.double({ min: 0.1, max: 1, noNaN: true }),
 });
-/** Samples that often begin alike, some for their whole prompt. */
+/** Samples that often share a prefix, some their complete prompt. */
 const samples = fc.tuple(
   fc.array(token, { maxLength: 20 }),
   fc.array(sample, { minLength: 1, maxLength: 12 }),
@@ -36,7 +36,7 @@ Deno.test("every sample is in one group, and no group of several is larger than 
   }));
 });
 
-Deno.test("each prediction stands at its own token, names the next one and bears its sample's weight", () => {
+Deno.test("each prediction is at its own token, labelled with the next one and weighted as its sample", () => {
   fc.assert(fc.property(samples, (samples) => {
     const [group = []] = groupSamples(samples, { maxTokens: 1e6 });
     const batch = packGroup(group);
@@ -61,7 +61,7 @@ Deno.test("each prediction stands at its own token, names the next one and bears
   }));
 });
 
-Deno.test("padded rows are their samples' tokens, and rows of no sample name rows of no sample", () => {
+Deno.test("padded rows are their samples' tokens, and filler rows point to filler rows", () => {
   fc.assert(fc.property(samples, (samples) => {
     const [group = []] = groupSamples(samples, { maxTokens: 1e6 });
     const { shape, tokens, tokenCount, toPadded, ownToPadded, toPacked, toPredicted, owners } = packGroup(
@@ -86,7 +86,7 @@ Deno.test("padded rows are their samples' tokens, and rows of no sample name row
   }));
 });
 
-Deno.test("tokens that all samples of a group begin with are computed once", () => {
+Deno.test("a prefix that all samples of a group share is computed once", () => {
   const prompt = [1, 2, 3, 4, 5];
   const group = [[6, 7], [6, 8], [9]].map((rest, index) => {
     return { sample: { prompt: [...prompt, ...rest], reply: [50, 51] }, index };

@@ -1,4 +1,4 @@
-/** Owns the graph of a micro-batch: from token ids to the probability of each next token, and back to gradients. */
+/** Builds a micro-batch's graph: from token ids to the probability of each next token, and back to gradients. */
 import { type CpuBackend, floatsOf, type GraphMemory, memoryOf } from "../ggml/backend.ts";
 import { GGML_TYPE } from "../ggml/constants.ts";
 import type { GraphHandle, Tensor } from "../ggml/ffi.ts";
@@ -6,35 +6,35 @@ import { type OperationTime, profileGraph } from "../ggml/graph_profile.ts";
 import { F32, TensorContext } from "../ggml/tensor_context.ts";
 import { type BatchInputs, batchInputs, type BatchShape } from "./batch_inputs.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
-import { type GraphParts, LayerGraph } from "./layer_graph.ts";
+import { type GraphDependencies, LayerGraph } from "./layer_graph.ts";
 import type { LoraLayout } from "./lora_layout.ts";
 import type { LoraTensors } from "./lora_products.ts";
 import type { MicroBatch } from "./micro_batch.ts";
 import type { ModelWeights } from "./weights.ts";
 
-/** More than the nodes of a layer with every target, forward and backward, views counted. */
+/** An upper bound of the nodes of a layer with every target, forward and backward, views included. */
 const NODES_PER_LAYER = 320;
 const OTHER_NODES = 128;
 
-/** Distance of two masks in the random numbers they are cut from, in floats: no common factor with usual widths. */
+/** Distance in floats between two masks within the random factors: it shares no divisor with common widths. */
 const MASK_STRIDE = 257;
 
 export interface ModelGraphOptions {
   model: Hyperparameters;
   weights: ModelWeights;
   layout: LoraLayout;
-  /** Null asks the base model. */
+  /** Null evaluates the base model. */
   lora: LoraTensors | null;
   shape: BatchShape;
-  /** With the backward pass, which adds to `lora.gradients`; and with dropout. */
+  /** Adds the backward pass, which accumulates into `lora.gradients`, and dropout. */
   train: boolean;
-  /** Keeps results for the backward pass as they are; otherwise the widest are rounded to 16 bits. */
+  /** Stores results for the backward pass unrounded; otherwise the widest are rounded to 16 bits. */
   exact: boolean;
-  /** Keeps the logits for reading; otherwise their memory is used again. */
+  /** Makes the logits readable after the computation; otherwise their memory is reused. */
   keepLogits?: boolean;
 }
 
-/** Random factors from which every adapter's dropout mask is a part. */
+/** Random factors; every adapter's dropout mask is a slice of them. */
 interface Dropout {
   factors: Tensor;
   length: number;
@@ -70,7 +70,7 @@ export class ModelGraph implements Disposable {
     if (options.train) this.#backward(hidden, { probabilities, layers });
   }
 
-  /** Bytes that the graph takes for its results, without giving it any. */
+  /** Bytes that the graph's results need, without allocating them. */
   measure(memory: GraphMemory): number {
     return memory.measure(this.#graph);
   }
@@ -109,12 +109,12 @@ export class ModelGraph implements Disposable {
     await this.#backend.compute(this.#graph);
   }
 
-  /** Computes as `compute` does, one operation at a time, and says what each took. */
+  /** Computes as `compute` does, one operation at a time, and times each. */
   async profile(): Promise<OperationTime[]> {
     return await profileGraph(this.#backend, this.#graph);
   }
 
-  /** The probability of each prediction's label, filling rows included. */
+  /** The probability of each prediction's label, filler rows included. */
   labelProbabilities(): Float32Array<ArrayBuffer> {
     return floatsOf(this.#backend.ggml, this.#labelProbabilities).slice();
   }
@@ -126,24 +126,24 @@ export class ModelGraph implements Disposable {
 
   #write(tensor: Tensor, numbers: Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>): void {
     const bytes = new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
-    // Inputs that nothing in this graph reads are given no memory.
+    // Inputs that nothing in this graph reads have no memory.
     if (this.#backend.ggml.ggml_get_data(tensor) !== null) memoryOf(this.#backend.ggml, tensor).set(bytes);
   }
 
   #layers(): LayerGraph[] {
     const { model, weights, layout, lora, shape, train } = this.#options;
-    const parts: GraphParts = {
+    const dependencies: GraphDependencies = {
       context: this.#context,
       model,
       ropeFactors: weights.ropeFactors,
       inputs: this.#inputs,
       shape,
       lora,
-      keep: (result) => this.#keep(result),
+      store: (result) => this.#store(result),
       dropoutMask: train && layout.dropout > 0 ? this.#dropoutMasks() : null,
     };
     return weights.layers.map((layerWeights, index) =>
-      new LayerGraph(parts, {
+      new LayerGraph(dependencies, {
         weights: layerWeights,
         lora: layout.layers[index] ?? null,
         isLast: index === model.layers - 1,
@@ -151,15 +151,15 @@ export class ModelGraph implements Disposable {
     );
   }
 
-  #keep(result: Tensor): () => Tensor {
+  #store(result: Tensor): () => Tensor {
     if (this.#options.exact || !this.#options.train) return () => result;
-    const kept = this.#context.cast(result, GGML_TYPE.bf16);
-    // Rounded here and now: left to the backward pass, the whole result would be kept until then.
-    this.#context.expand(this.#graph, kept);
-    return () => this.#context.cast(kept, F32);
+    const stored = this.#context.cast(result, GGML_TYPE.bf16);
+    // Expanded now: otherwise the allocator would hold the full result until the backward pass casts it.
+    this.#context.expand(this.#graph, stored);
+    return () => this.#context.cast(stored, F32);
   }
 
-  /** Masks are parts of one run of random factors, each starting somewhere else: as good, and far cheaper. */
+  /** Takes masks as slices of one run of random factors at different offsets: as good, and far cheaper. */
   #dropoutMasks(): (width: number, columns: number) => Tensor {
     const { model, layout, shape } = this.#options;
     const width = Math.max(...layout.modules.map(({ inputWidth }) => inputWidth), model.width);
@@ -173,8 +173,8 @@ export class ModelGraph implements Disposable {
 
   #fillDropout({ factors, length }: Dropout, random: () => number): void {
     const { dropout } = this.#options.layout;
-    const kept = 1 / (1 - dropout);
-    this.#write(factors, Float32Array.from({ length }, () => random() < dropout ? 0 : kept));
+    const scale = 1 / (1 - dropout);
+    this.#write(factors, Float32Array.from({ length }, () => random() < dropout ? 0 : scale));
   }
 
   #output(hidden: Tensor): Tensor {
@@ -226,7 +226,7 @@ export class ModelGraph implements Disposable {
   }
 }
 
-/** 0 up to the diagonal, -Infinity beyond: a position looks at itself and what came before. */
+/** 0 up to the diagonal, -Infinity beyond: a position sees itself and what came before. */
 function causalMask({ first, end }: { first: number; end: number }): Float32Array<ArrayBuffer> {
   const mask = new Float32Array(end * (end - first));
   for (let row = 0; row < end - first; row++) {

@@ -11,10 +11,10 @@ import {
   differenceOf,
   differencesFromLlama,
   graphTable,
-  type LoadedParts,
+  type LoadedModel,
   openOracle,
   WIDE_SHAPE,
-  withParts,
+  withLoadedModel,
 } from "../../../tests/suites/training/model_oracle_suite.ts";
 
 async function compare(
@@ -35,7 +35,7 @@ async function compare(
   }
 }
 
-Deno.test("logits of 32-bit weights are llama.cpp's, whatever the shape and the position scaling", async () => {
+Deno.test("logits of 32-bit weights equal llama.cpp's, whatever the shape and the position scaling", async () => {
   await using llama = await openOracle();
   const yarn = { "rope.scaling.type": "yarn" };
   const files: Omit<LlamaGgufOptions, "dir">[] = [
@@ -63,7 +63,7 @@ Deno.test("logits of 32-bit weights are llama.cpp's, whatever the shape and the 
   for (const file of files) await compare(llama, file, { weights: "f32", most: 5e-5 });
 });
 
-Deno.test("logits of every weight type are llama.cpp's but for its rounding of activations", async () => {
+Deno.test("logits of every weight type equal llama.cpp's up to its rounding of activations", async () => {
   await using llama = await openOracle();
   const types: TypeName[] = ["bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q4_K", "q5_K", "q6_K"];
   await compare(llama, { shape: WIDE_SHAPE, type: "f16" }, { weights: "f32", most: 0.01 });
@@ -73,7 +73,7 @@ Deno.test("logits of every weight type are llama.cpp's but for its rounding of a
   }
 });
 
-Deno.test("weights kept as the file has them, or as 8-bit or 16-bit, give llama.cpp's logits", async () => {
+Deno.test("weights stored as in the file, or as 8-bit or 16-bit, give llama.cpp's logits", async () => {
   await using llama = await openOracle();
   await compare(llama, { shape: WIDE_SHAPE, type: "q4_1" }, { weights: "file", most: 1e-5 });
   for (const weights of ["q8_0", "bf16", "mixed"] as const) {
@@ -83,7 +83,7 @@ Deno.test("weights kept as the file has them, or as 8-bit or 16-bit, give llama.
   }
 });
 
-Deno.test("a processor's matrix unit gives the logits that the same weights give without it", async () => {
+Deno.test("a processor's matrix unit gives the same logits as the same weights without it", async () => {
   const dir = await Deno.makeTempDir();
   try {
     const tokens = Array.from({ length: 40 }, (_, index) => (index * 31 + 5) % 300);
@@ -91,8 +91,8 @@ Deno.test("a processor's matrix unit gives the logits that the same weights give
       const path = await buildLlamaGguf({ dir, shape: WIDE_SHAPE, type });
       const tables = await Promise.all([true, false].map((wanted) => {
         const matrixUnit = wanted && matrixUnitMemory(openGgml()) !== null;
-        const use = (parts: LoadedParts) => graphTable(parts, tokens, { count: COMPARED_ROWS });
-        return withParts(path, { weights: "file", matrixUnit, use });
+        const use = (parts: LoadedModel) => graphTable(parts, tokens, { count: COMPARED_ROWS });
+        return withLoadedModel(path, { weights: "file", matrixUnit, use });
       }));
       // Both round activations to 8 bits, K-quants in other blocks.
       const { most } = differenceOf(tables[0] ?? [], tables[1] ?? []);

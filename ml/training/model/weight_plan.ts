@@ -1,18 +1,18 @@
-/** Owns which matrices of a model are kept in memory, of which type, and how many bytes they take. */
+/** Plans which matrices of a model are held in memory, in which type, and how many bytes they take. */
 import { TYPE_BLOCKS, type TypeName } from "../ggml/constants.ts";
 import type { GgufFile, GgufTensorInfo } from "../ggml/gguf_file.ts";
 import { suitsMatrixUnit } from "../ggml/matrix_unit.ts";
 import { TrainingError, type WeightFormat } from "../trainer.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 
-/** What a copy of a matrix is kept as. */
+/** How a copy of a matrix is stored. */
 export interface CopyPlan {
   type: TypeName;
-  /** In the memory of the processor's matrix unit, which nothing but products can read. */
+  /** In the memory of the processor's matrix unit, which only products can read. */
   inMatrixUnit: boolean;
 }
 
-/** A frozen matrix: tensors of the file joined row by row, as the forward pass wants it, and transposed. */
+/** A frozen matrix: tensors of the file joined row by row for the forward pass, and its transposed copy. */
 export interface MatrixPlan {
   /** The file's tensors whose rows follow one another; all have the same row length. */
   sources: readonly GgufTensorInfo[];
@@ -20,7 +20,7 @@ export interface MatrixPlan {
   columns: number;
   rows: number;
   forward: CopyPlan;
-  /** The transposed copy that the backward pass multiplies by; null where gradients end above it. */
+  /** The transposed copy that the backward pass multiplies by; null where no gradient is needed below it. */
   backward: CopyPlan | null;
 }
 
@@ -50,15 +50,15 @@ export function matrixBytes(type: TypeName, columns: number, options: { rows: nu
   return columns / block.elements * block.bytes * options.rows;
 }
 
-/** A type whose blocks do not divide a row, or a part of it, cannot hold it; 16-bit floats always can. */
+/** Falls back to 16-bit floats where a type's blocks do not divide a row or one of its joined parts. */
 function fitting(type: TypeName, parts: readonly number[]): TypeName {
   return parts.every((part) => part % TYPE_BLOCKS[type].elements === 0) ? type : "bf16";
 }
 
-/** A format that has been decided on. */
+/** A weight format other than `auto`. */
 export type FixedFormat = Exclude<WeightFormat, "auto">;
 
-/** Types of both copies; `file` keeps the forward one as the file has it. */
+/** Types of both copies; `file` leaves the forward one as it is in the file. */
 const FORMAT_TYPES: Readonly<Record<FixedFormat, { forward: TypeName | "file"; backward: TypeName }>> = {
   f32: { forward: "f32", backward: "f32" },
   bf16: { forward: "bf16", backward: "bf16" },
@@ -67,7 +67,7 @@ const FORMAT_TYPES: Readonly<Record<FixedFormat, { forward: TypeName | "file"; b
   file: { forward: "file", backward: "q8_0" },
 };
 
-/** Joined tensors must be of one type: those of several types become 8-bit. */
+/** Joined tensors must have one type; mixed ones become 8-bit. */
 function forwardType(sources: readonly GgufTensorInfo[], format: FixedFormat): TypeName {
   const { forward } = FORMAT_TYPES[format];
   if (forward !== "file") return forward;
@@ -130,7 +130,7 @@ function planLayer(planner: Planner, index: number, options: PlanOptions): Layer
   return {
     attentionNorm: planner.tensor(name("attn_norm")),
     feedForwardNorm: planner.tensor(name("ffn_norm")),
-    // Nothing below the lowest trained layer wants a gradient.
+    // Nothing below the lowest trained layer needs a gradient.
     qkv: planner.matrix(["attn_q", "attn_k", "attn_v"].map(name), {
       transposed: index > options.firstTrained,
     }),
@@ -142,7 +142,7 @@ function planLayer(planner: Planner, index: number, options: PlanOptions): Layer
 }
 
 /**
- * Decides how a model's weights are kept.
+ * Plans how a model's weights are stored.
  *
  * @throws TrainingError `model_unsupported` when the file lacks a tensor of the family
  */
@@ -164,7 +164,7 @@ function planBytes({ columns, rows, forward, backward }: MatrixPlan): number {
   return matrixBytes(forward.type, columns, { rows }) + transposed;
 }
 
-/** Bytes of all weights in memory; norms, of a few kilobytes, are not counted. */
+/** Bytes of all weights in memory, without the norms' few kilobytes. */
 export function weightBytes(plan: WeightPlan): number {
   const layers = plan.layers.map(({ qkv, attentionOutput, gate, up, down }) =>
     [qkv, attentionOutput, gate, up, down].reduce((sum, matrix) => sum + planBytes(matrix), 0)

@@ -1,4 +1,4 @@
-/** Owns a model's frozen weights in memory, converted once at load, with transposed copies for the backward pass. */
+/** Loads a model's frozen weights, with transposed copies for the backward pass. */
 import { type CpuBackend, memoryOf } from "../ggml/backend.ts";
 import { GGML_TYPE } from "../ggml/constants.ts";
 import type { GgufFile, GgufTensorInfo } from "../ggml/gguf_file.ts";
@@ -33,7 +33,7 @@ export class ModelWeights implements Disposable {
   readonly #backend: CpuBackend;
   readonly #file: GgufFile;
   readonly #context: TensorContext;
-  /** Of the tensors that lie in the memory of the processor's matrix unit. */
+  /** The context of tensors in the memory of the processor's matrix unit. */
   readonly #unitContext: TensorContext;
   readonly #fillings: (() => Promise<void> | void)[] = [];
   readonly #buffers: BufferHandle[] = [];
@@ -53,7 +53,7 @@ export class ModelWeights implements Disposable {
   }
 
   /**
-   * Reads and converts all weights. Takes as long as reading the file and a pass over memory.
+   * Reads and converts all weights, in about the time of reading the file and one pass over memory.
    *
    * @throws TrainingError `out_of_memory`, `model_unreadable`
    */

@@ -1,4 +1,4 @@
-/** Owns what a plot of a training shows: its curves out of the metrics, of no more points than a plot has places. */
+/** Builds the curves and axes of a training's plot from its metrics, with no more points than the plot can show. */
 import type { EpochEvent, EpochMeasure, Metric, StepEvent } from "../job/training_event.ts";
 
 export interface Point {
@@ -9,7 +9,7 @@ export interface Point {
 export interface TrainingCurves {
   /** Loss of each step's batch. */
   loss: Point[];
-  /** The same, its jumps evened out. */
+  /** The same, smoothed. */
   smoothLoss: Point[];
   learningRate: Point[];
   /** After each epoch; the first is the base model's. */
@@ -17,7 +17,7 @@ export interface TrainingCurves {
   epochs: EpochMeasure[];
   /** The latest step; 0 before the first. */
   step: number;
-  /** Steps of the whole job; 0 before the first. */
+  /** Steps of the complete job; 0 before the first. */
   steps: number;
   baseLoss: number | null;
   /** The base model's with examples in its prompt. */
@@ -28,12 +28,12 @@ export interface CurveOptions {
   examplesLoss?: number;
 }
 
-/** How far back the evened-out curve looks, as a share of all steps. */
+/** How far back the smoothed curve looks, as a share of all steps. */
 const SMOOTHING_SHARE = 0.03;
-/** Places along a curve: more than a plot has pixels. */
+/** Buckets along a curve: more than a plot has pixels. */
 const PLACES = 1_000;
 
-/** A curve of as many steps as may come: of each place it keeps the lowest and the highest point. */
+/** A curve of any number of steps, reduced to the lowest and the highest point of each bucket. */
 class ThinCurve {
   readonly #places = new Map<number, { low: Point; high: Point }>();
 
@@ -53,7 +53,7 @@ class ThinCurve {
   }
 }
 
-/** Makes curves of metrics, one after the other, in memory that does not grow with them. */
+/** Builds curves from a stream of metrics in bounded memory. */
 export class CurveFold {
   readonly #loss = new ThinCurve();
   readonly #smoothLoss = new ThinCurve();
@@ -61,7 +61,7 @@ export class CurveFold {
   readonly #epochs: EpochMeasure[] = [];
   #latest: StepEvent | null = null;
   #mean = 0;
-  /** Of the steps since the last epoch's end. */
+  /** Steps since the last epoch ended. */
   #epochLoss = { sum: 0, steps: 0 };
 
   add(metric: Metric): void {
@@ -102,7 +102,7 @@ export class CurveFold {
   }
 }
 
-/** The lowest and the highest of all losses; of none `[0, 1]`. */
+/** The lowest and the highest loss; `[0, 1]` when there is none. */
 export function lossRange({ smoothLoss, heldOut, baseLoss, examplesLoss }: TrainingCurves): [number, number] {
   const values = [...smoothLoss, ...heldOut].map(({ value }) => value);
   for (const level of [baseLoss, examplesLoss]) if (level !== null) values.push(level);
@@ -114,13 +114,13 @@ export function lossRange({ smoothLoss, heldOut, baseLoss, examplesLoss }: Train
 }
 
 export interface Scale {
-  /** Place of a value. */
+  /** Position of a value. */
   at(value: number): number;
   /** Round values within the range, smallest first. */
   ticks: number[];
 }
 
-/** Steps that read well: 1, 2 or 5 times a power of ten. */
+/** Readable steps: 1, 2 or 5 times a power of ten. */
 const ROUND_STEPS = [1, 2, 5, 10];
 
 function roundStep(rough: number): number {
@@ -128,7 +128,7 @@ function roundStep(rough: number): number {
   return (ROUND_STEPS.find((step) => step * power >= rough * 0.999) ?? 10) * power;
 }
 
-/** A straight scale from `[low, high]` to `[from, to]`; a range of nothing is widened. */
+/** A linear scale from `[low, high]` to `[from, to]`; an empty range is widened. */
 export function scaleOf(
   range: readonly [low: number, high: number],
   options: { from: number; to: number; ticks: number },
@@ -141,7 +141,7 @@ export function scaleOf(
   const last = Math.floor(high / step + 1e-9);
   return {
     at: (value) => from + (value - low) / (high - low) * (to - from),
-    // Multiplied, not added up: sums of tenths are not round.
+    // Multiplied, not accumulated: sums of tenths are not round.
     ticks: Array.from(
       { length: last - first + 1 },
       (_, index) => Number(((first + index) * step).toPrecision(12)),

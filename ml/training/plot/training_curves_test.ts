@@ -45,7 +45,7 @@ function valuesOf(points: readonly Point[]): number[] {
   return points.map(({ value }) => value);
 }
 
-Deno.test("a short training's curves have each of its steps, and each epoch the mean of its own", () => {
+Deno.test("a short training's curves contain every step, and each epoch the mean of its steps", () => {
   const [steps, epochs] = [40, 4];
   const { loss, smoothLoss, learningRate, heldOut, ...facts } = curvesOf({ steps, epochs });
   const expected = Array.from({ length: steps }, (_, index) => lossAt(index + 1, steps));
@@ -63,7 +63,7 @@ Deno.test("a short training's curves have each of its steps, and each epoch the 
   assert.deepEqual([facts.step, facts.steps, facts.baseLoss, facts.examplesLoss], [40, 40, 4, 3.5]);
 });
 
-Deno.test("a long training's curves and its plot do not grow with its steps, and lose no peak", () => {
+Deno.test("a long training's curves and plot do not grow with its steps, and lose no peak", () => {
   const jumps = { 123_457: 9, 123_458: 0.5 };
   const curves = curvesOf({ steps: 200_000, epochs: 100, jumps });
   for (const points of [curves.loss, curves.smoothLoss, curves.learningRate]) {

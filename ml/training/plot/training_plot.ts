@@ -1,4 +1,4 @@
-/** Owns a job's `plot.svg`: training loss, held-out loss and the levels it is measured against, and the rate below. */
+/** Draws a job's `plot.svg`: training loss, held-out loss, the losses they are compared with, and the learning rate. */
 import { join } from "node:path";
 import { writeFileAtomically } from "../../../lib/files.ts";
 import { lossRange, type Point, type Scale, scaleOf, type TrainingCurves } from "./training_curves.ts";
@@ -13,7 +13,7 @@ const LOSS_PANEL = { top: 56, bottom: 300 };
 const RATE_PANEL = { top: 340, bottom: 410 };
 /** Room above and below the curves, as a share of their range. */
 const MARGIN_SHARE = 0.06;
-/** Dark enough on white, and told apart by people who do not see red and green. */
+/** Dark enough on white, and distinguishable for red-green colour-blind people. */
 const COLOURS = {
   loss: "#2b6cb0",
   heldOut: "#c2410c",
@@ -55,7 +55,7 @@ function grid(panel: Panel, options: { y: Scale; text: (value: number) => string
   }" fill="none" stroke="#9ca3af"/>`;
 }
 
-/** Losses the held-out curve is compared with, as dashed lines over the whole width. */
+/** A loss that the held-out curve is compared with, as a dashed line across the plot. */
 function level(value: number | null, options: { y: Scale; colour: string }): string {
   if (value === null) return "";
   const at = round(options.y.at(value));
@@ -84,7 +84,7 @@ function stepAxis(x: Scale): string {
   ).join("") + `<text x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 12}" text-anchor="middle">step</text>`;
 }
 
-/** Draws a training as an SVG document. It holds figures only. */
+/** Draws a training as an SVG document that contains figures only. */
 export function trainingPlot(curves: TrainingCurves): string {
   const [low, high] = lossRange(curves);
   const room = (high - low) * MARGIN_SHARE;

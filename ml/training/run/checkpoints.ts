@@ -1,4 +1,4 @@
-/** Owns a job's checkpoints: each a trainer's state and a file that says where in the job it belongs. */
+/** Saves, lists and loads a job's checkpoints: each a trainer state and a file with its place in the job. */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
@@ -6,8 +6,8 @@ import { type Trainer, TrainingError } from "../trainer.ts";
 import { ifPresent, writeFileAtomically } from "../../../lib/files.ts";
 
 const FOLDER = "checkpoint";
-/** The last one, and the one before it in case the last is damaged. */
-const KEPT = 2;
+/** The last one, and one more in case the last is damaged. */
+const MAX_CHECKPOINTS = 2;
 const STEP_DIGITS = 8;
 
 const epochSchema = z.object({
@@ -18,10 +18,10 @@ const epochSchema = z.object({
 });
 
 const factsSchema = z.object({
-  /** What must be equal for a training to go on: request and samples, as hashes. */
+  /** Hash of request and samples, which must be equal for a training to resume. */
   requestHash: z.string(),
   modelHash: z.string(),
-  /** What the frozen weights are kept as. */
+  /** Format of the frozen weights. */
   weights: z.enum(["f32", "bf16", "mixed", "q8_0", "file"]),
   steps: z.int(),
   baseLoss: z.number(),
@@ -29,11 +29,11 @@ const factsSchema = z.object({
   epochs: z.array(epochSchema),
   /** The epoch of the lowest held-out loss, and its state's file. */
   best: z.object({ epoch: z.int(), heldOutLoss: z.number(), stateFile: z.string() }).nullable(),
-  /** Length of the metrics' file by then. */
+  /** Size of the metrics file at that step. */
   metricsBytes: z.int(),
 });
 
-/** Where in its job a checkpoint stands. */
+/** A checkpoint's position in its job. */
 export type CheckpointFacts = z.infer<typeof factsSchema>;
 
 const fileSchema = z.object({ facts: factsSchema, checksum: z.string() });
@@ -56,7 +56,7 @@ async function readFacts(path: string): Promise<CheckpointFacts | undefined> {
     const { facts, checksum } = fileSchema.parse(JSON.parse(await Deno.readTextFile(path)));
     return checksumOf(facts) === checksum ? facts : undefined;
   } catch {
-    // Whatever is wrong with it, the one before is taken.
+    // Whatever is wrong with it, an older one is used.
     return undefined;
   }
 }
@@ -69,9 +69,9 @@ export class Checkpoints {
     this.#folder = join(jobFolder, FOLDER);
   }
 
-  /** Writes a checkpoint, then drops those that nobody needs any more. The one before stays when this fails. */
+  /** Writes a checkpoint, then removes obsolete ones. When this fails the one before remains. */
   async save(trainer: Trainer, checkpoint: CheckpointFacts): Promise<void> {
-    // In the schema's order of fields, as they will be read: the checksum is over their text.
+    // In the schema's field order, as they will be read: the checksum covers their text.
     const facts = factsSchema.parse(checkpoint);
     await Deno.mkdir(this.#folder, { recursive: true, mode: 0o700 });
     await trainer.saveState(join(this.#folder, stateFileOf(facts.steps)));
@@ -80,7 +80,7 @@ export class Checkpoints {
     await this.#prune();
   }
 
-  /** All that can be read, the newest first, and how many cannot. */
+  /** The readable checkpoints, newest first, and the number of unreadable ones. */
   async list(): Promise<{ checkpoints: CheckpointFacts[]; damaged: number }> {
     const names = await this.#factsFiles();
     const read = await Promise.all(names.map((name) => readFacts(join(this.#folder, name))));
@@ -89,7 +89,7 @@ export class Checkpoints {
   }
 
   /**
-   * Takes a state over.
+   * Loads a state file into a trainer.
    *
    * @returns false when its file is damaged or missing
    */
@@ -103,17 +103,17 @@ export class Checkpoints {
     }
   }
 
-  /** Takes the state after so many steps over; false as `load`. */
+  /** Loads the state after some number of steps; returns false as `load` does. */
   async loadSteps(trainer: Trainer, steps: number): Promise<boolean> {
     return await this.load(trainer, stateFileOf(steps));
   }
 
-  /** Removes them all: a finished job needs none. */
+  /** Removes all checkpoints: a finished job needs none. */
   async remove(): Promise<void> {
     await Deno.remove(this.#folder, { recursive: true });
   }
 
-  /** Removes those of later steps: damaged ones, when a training goes on from one before. */
+  /** Removes checkpoints of later steps: damaged ones, when a training resumes from an earlier one. */
   async removeAfter(steps: number): Promise<void> {
     const last = stateFileOf(steps);
     for (const name of await this.#names()) {
@@ -131,7 +131,7 @@ export class Checkpoints {
   }
 
   async #prune(): Promise<void> {
-    const factsFiles = (await this.#factsFiles()).slice(0, KEPT);
+    const factsFiles = (await this.#factsFiles()).slice(0, MAX_CHECKPOINTS);
     const needed = new Set(factsFiles);
     for (const name of factsFiles) {
       needed.add(name.replace(/json$/, "state"));

@@ -1,11 +1,11 @@
-/** Owns the beginning of a job's training: the base model measured on the held-out replies, alone and with examples. */
+/** Starts or resumes a job: measures the base model, or restores the newest intact checkpoint. */
 import type { Trainer } from "../trainer.ts";
 import type { CheckpointFacts } from "./checkpoints.ts";
 import { heldOutLoss } from "./training_loop.ts";
 import type { JobRun } from "../job/training_job.ts";
 import { RunFailure } from "../job/run_failure.ts";
 
-/** How the base model does on the held-out replies, alone and with examples. */
+/** Measures the base model on the held-out replies, alone and with examples. */
 async function measureBase(
   trainer: Trainer,
   { job: { samples: { heldOut } }, emit, signal }: JobRun,
@@ -18,7 +18,7 @@ async function measureBase(
   return { baseLoss: base.loss, examplesLoss: examples.loss };
 }
 
-/** Measures the base model; what was written of the job before is forgotten. */
+/** Starts a job from the beginning: discards its old metrics and measures the base model. */
 export async function beginJob(
   trainer: Trainer,
   run: JobRun,
@@ -49,7 +49,7 @@ export async function beginJob(
 }
 
 /**
- * The checkpoints that this job can go on from, newest first.
+ * The checkpoints from which this job can resume, newest first.
  *
  * @throws RunFailure `model_changed` when they are of another base model
  */
@@ -59,7 +59,7 @@ export async function usableCheckpoints({ job, checkpoints, emit }: JobRun): Pro
     emit({
       type: "note",
       code: "checkpoint_damaged",
-      message: `${damaged} damaged checkpoint is passed over`,
+      message: `${damaged} damaged checkpoint is skipped`,
     });
   }
   if (found.some(({ modelHash }) => modelHash !== job.modelHash)) {
@@ -71,16 +71,16 @@ export async function usableCheckpoints({ job, checkpoints, emit }: JobRun): Pro
   return found.filter(({ requestHash }) => requestHash === job.requestHash);
 }
 
-/** Takes a checkpoint over, with the best epoch's state behind it; false when one of its files is damaged. */
+/** Restores a checkpoint and checks the best epoch's state; false when one of its files is damaged. */
 async function restore(trainer: Trainer, state: CheckpointFacts, run: JobRun): Promise<boolean> {
   const { checkpoints, metrics } = run;
-  const isWhole = (state.best === null || await checkpoints.load(trainer, state.best.stateFile)) &&
+  const isIntact = (state.best === null || await checkpoints.load(trainer, state.best.stateFile)) &&
     await checkpoints.loadSteps(trainer, state.steps) && await metrics.cutTo(state.metricsBytes);
-  if (isWhole) await checkpoints.removeAfter(state.steps);
-  return isWhole;
+  if (isIntact) await checkpoints.removeAfter(state.steps);
+  return isIntact;
 }
 
-/** Takes the newest whole checkpoint over, and tells of those that are damaged; undefined when none is whole. */
+/** Restores the newest intact checkpoint and reports damaged ones; undefined when none is intact. */
 export async function resumeJob(
   trainer: Trainer,
   run: JobRun,
@@ -89,13 +89,13 @@ export async function resumeJob(
   const { emit } = run;
   for (const state of options.found) {
     if (await restore(trainer, state, run)) {
-      emit({ type: "note", code: "resumed", message: `Training goes on after step ${state.steps}` });
+      emit({ type: "note", code: "resumed", message: `Training resumes after step ${state.steps}` });
       return state;
     }
     emit({
       type: "note",
       code: "checkpoint_damaged",
-      message: `The checkpoint of step ${state.steps} is damaged; the one before it is taken`,
+      message: `The checkpoint of step ${state.steps} is damaged; the one before it is used`,
     });
   }
   return undefined;

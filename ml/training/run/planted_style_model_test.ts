@@ -15,7 +15,7 @@ const MAX_TOKENS = 64;
 /** Drafts to each unseen message, so that the share does not hang on a few draws. */
 const DRAFTS = 2;
 
-Deno.test("drafts carry an invented person's habits after training on 200 samples, and hardly ever before", async () => {
+Deno.test("drafts show an invented person's habits after training on 200 samples, and hardly ever before", async () => {
   const { path: modelPath } = await fetchSmallModel();
   const { samples, unseen } = plantedPerson(await readCorpus(DATA_DIR), KIT);
   const threads = Math.max(1, navigator.hardwareConcurrency - 1);

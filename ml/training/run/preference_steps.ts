@@ -1,5 +1,5 @@
 /**
- * Owns steps on pairs: direct preference optimisation (arXiv 2305.18290), with the preferred reply's own loss beside it
+ * Takes steps on pairs: direct preference optimization (arXiv 2305.18290) plus the preferred reply's own loss
  * (arXiv 2404.19733), without which both replies of a pair tend to become less probable.
  *
  * For a pair with the preferred reply c and the other one r, policy p and base model b:
@@ -8,7 +8,7 @@
 import type { PreparedSample } from "../samples/prepare_samples.ts";
 import type { StepResult, TokenSample, Trainer } from "../trainer.ts";
 
-/** Pairs evaluated at a time, between which a cancellation can arrive. */
+/** Pairs evaluated at a time; a cancellation takes effect between two groups. */
 const PAIRS_AT_ONCE = 8;
 
 export interface PreferenceOptions {
@@ -52,14 +52,14 @@ function softPlus(x: number): number {
   return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 }
 
-/** How much more the policy prefers the preferred reply than the base model does, times beta. */
+/** How much more than the base model the policy prefers the preferred reply, times beta. */
 function marginOf(policy: PairLikelihood, base: PairLikelihood, beta: number): number {
   return beta * (policy.preferred - base.preferred - (policy.rejected - base.rejected));
 }
 
 /**
- * What pairs lose, and the weights by which a step on the sum of their replies' log-probabilities follows the slope
- * of it: `d loss / d log p(c)` and `d loss / d log p(r)`, their signs turned.
+ * The loss of pairs, and the weights with which a step on the weighted sum of their replies' log-probabilities follows
+ * its gradient: `-d loss / d log p(c)` and `-d loss / d log p(r)`.
  */
 export function preferenceLoss(
   pairs: readonly PreparedSample[],
@@ -82,13 +82,13 @@ export function preferenceLoss(
   return { loss, weights };
 }
 
-/** A pair that the policy is sure of has a pull too small for a float, and no gradient. */
-function hasPull({ weight = 0 }: TokenSample): boolean {
+/** Whether a weight survives as a 32-bit float; a pair that the policy is sure of has none and no gradient. */
+function hasWeight({ weight = 0 }: TokenSample): boolean {
   return Math.fround(weight) !== 0;
 }
 
 /**
- * Asks the base model once how probable it finds every pair.
+ * Evaluates every pair with the base model, once.
  *
  * @returns a step on a batch of them; its loss is the pairs' mean
  * @throws the signal's reason
@@ -113,7 +113,7 @@ export async function preferenceSteps(
       const pair = weights[index >> 1];
       return { ...sample, weight: index % 2 === 0 ? pair?.preferred : pair?.rejected };
     });
-    const result = await trainer.step(replies.filter(hasPull), { learningRate, signal, weighting: "sum" });
+    const result = await trainer.step(replies.filter(hasWeight), { learningRate, signal, weighting: "sum" });
     return { ...result, loss };
   };
 }

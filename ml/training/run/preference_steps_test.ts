@@ -1,4 +1,4 @@
-/** Tests learning from pairs: the gradient against finite differences, what it does to both replies, and a whole job. */
+/** Tests learning from pairs: the gradient against finite differences, what it does to both replies, and a complete job. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -93,7 +93,7 @@ class FreshState {
 const FLAT_EPSILON = 1e6;
 
 for (const { beta, anchor } of [{ beta: 0.1, anchor: 0 }, { beta: 0.5, anchor: 1 }]) {
-  Deno.test(`the gradient of pairs is that of finite differences: beta ${beta}, anchor ${anchor}`, async () => {
+  Deno.test(`the gradient of pairs agrees with finite differences: beta ${beta}, anchor ${anchor}`, async () => {
     const optimizer = { epsilon: FLAT_EPSILON, maxGradientNorm: 1e30 };
     await withTrainer({ optimizer }, async (trainer, dir) => {
       const path = join(dir, "state");
@@ -147,7 +147,7 @@ Deno.test("steps on pairs make the preferred reply more probable and the rejecte
   });
 });
 
-Deno.test("a pair counts by its weight, and at the start every pair loses log 2", () => {
+Deno.test("a pair counts by its weight, and every pair starts with a loss of log 2", () => {
   const same: PairLikelihood[] = PAIRS.map(() => ({ preferred: -5, rejected: -7 }));
   const { loss, weights } = preferenceLoss(PAIRS, { beta: 0.1, anchor: 0, policy: same, base: same });
   assert.ok(Math.abs(loss - Math.LN2) < 1e-12);
@@ -166,7 +166,7 @@ async function lossesOf(folder: string): Promise<number[]> {
   return metrics.map((metric) => metric.type === "step" ? metric.loss : metric.heldOutLoss);
 }
 
-Deno.test("a job of pairs runs to an adapter, and goes on after a kill to the same one", async () => {
+Deno.test("a job of pairs produces an adapter, and the same one when it is killed and resumed", async () => {
   await using training = await makeTrainingFolder();
   const run = async (folder: string, untilStep?: number) => {
     const cancellation = new AbortController();
@@ -175,15 +175,15 @@ Deno.test("a job of pairs runs to an adapter, and goes on after a kill to the sa
       signal: cancellation.signal,
     });
   };
-  const [whole, interrupted] = [
+  const [uninterrupted, interrupted] = [
     await training.job({ jobId: "same", method: "dpo" }),
     await training.job({ jobId: "same", method: "dpo" }),
   ];
-  const result = await run(whole);
+  const result = await run(uninterrupted);
   assert.equal(result.method, "dpo");
   assert.ok(result.offered, "the anchor keeps the person's replies probable");
   await assert.rejects(run(interrupted, 11));
   const resumed = await run(interrupted);
-  assert.deepEqual(await lossesOf(interrupted), await lossesOf(whole));
+  assert.deepEqual(await lossesOf(interrupted), await lossesOf(uninterrupted));
   assert.equal(resumed.adapterHash, result.adapterHash);
 });

@@ -1,4 +1,4 @@
-/** Owns a job from its folder's request to its adapter: prepare, measure the base, train, choose, export. */
+/** Runs a job from its folder's request to its adapter: prepare, measure the base, train, select, export. */
 import { createTrainer } from "../lora_trainer.ts";
 import type { Trainer } from "../trainer.ts";
 import { beginJob, resumeJob, usableCheckpoints } from "./job_start.ts";
@@ -21,7 +21,7 @@ import { type LoopOptions, runEpochs, stepsPerEpoch } from "./training_loop.ts";
 import { writePlot } from "../plot/training_plot.ts";
 import { finishTraining, readResult } from "../job/training_result.ts";
 
-/** How a step is taken on a batch: on replies, or on pairs of them. */
+/** Selects how a step is taken on a batch: on replies, or on pairs of them. */
 async function stepsOf(
   trainer: Trainer,
   { job: { request, samples }, emit, signal }: JobRun,
@@ -36,7 +36,7 @@ async function draw({ examplesLoss }: CheckpointFacts, { job: { folder }, metric
   await writePlot(folder, metrics.curves({ examplesLoss }));
 }
 
-/** Trains from a state to the end and leaves the best epoch's adapter in the trainer. */
+/** Trains from a state to the end and leaves the best epoch's adapter in the trainer; returns whether it stopped early. */
 async function train(trainer: Trainer, state: CheckpointFacts, run: JobRun): Promise<boolean> {
   const { job, checkpoints, metrics, emit, signal } = run;
   const { request, samples } = job;
@@ -58,7 +58,7 @@ async function train(trainer: Trainer, state: CheckpointFacts, run: JobRun): Pro
   if (stoppedEarly) {
     emit({ type: "note", code: "stopped_early", message: "The held-out loss stopped falling" });
   }
-  // A job that was killed after its last epoch may have none.
+  // A job killed after its last epoch may have no plot.
   await draw(state, run);
   const best = state.best?.stateFile;
   if (best !== undefined && !await checkpoints.load(trainer, best)) {
@@ -80,7 +80,7 @@ async function trainToEnd(trainer: Trainer, state: CheckpointFacts, run: JobRun)
 async function runJob(run: JobRun): Promise<TrainingResult> {
   const { job: { request, samples }, emit } = run;
   const found = await usableCheckpoints(run);
-  // A state belongs to the format it was trained with.
+  // A state can only be resumed with the weight format it was trained with.
   const asked = { ...trainerOptionsOf(request), weights: found[0]?.weights ?? request.weights };
   const { weights, memory } = chooseWeights(asked, {
     longestSample: samples.longestSample,
@@ -101,13 +101,13 @@ async function runJob(run: JobRun): Promise<TrainingResult> {
     if (state !== undefined) return await trainToEnd(trainer, state, run);
     emit({ type: "note", code: "started_over", message: "No checkpoint can be used; training starts over" });
   }
-  // Another trainer than the one that may have taken a part of a damaged checkpoint over.
+  // A new trainer: the one above may have loaded part of a damaged checkpoint.
   using trainer = await createTrainer(options);
   return await trainToEnd(trainer, await beginJob(trainer, run, { weights }), run);
 }
 
 /**
- * Runs the job of a folder to its end, going on from its last checkpoint if it has one.
+ * Runs the job of a folder to its end, resuming from its last checkpoint if it has one.
  *
  * @throws RunFailure, TrainingError, the signal's reason, and what the file system throws
  */

@@ -37,7 +37,7 @@ const REQUEST: TrainingRequestInput = {
   samples: [{ input: "hi", output: "hello" }],
 };
 
-Deno.test("a request with a number that cannot be is refused with the field's name", () => {
+Deno.test("a request with an invalid number is refused with the field's name", () => {
   const bad: [object, RegExp][] = [
     [{ epochs: 0 }, /epochs/],
     [{ epochs: 1_000 }, /epochs/],
@@ -72,7 +72,7 @@ Deno.test("a folder without a request, or with half of one, is refused", async (
   }
 });
 
-Deno.test("a job that cannot be done is refused with a sentence before any training", async () => {
+Deno.test("a job that cannot run is refused with a sentence before any training", async () => {
   await using training = await makeTrainingFolder();
   const mixture = await buildLlamaGguf({ dir: training.dir, numbers: { "expert_count": 8 } });
   const notes = join(training.dir, "notes.gguf");
@@ -117,7 +117,7 @@ Deno.test("an adapter that does no better than the base model is not offered", a
   assert.equal(result.offered, false);
 });
 
-Deno.test("the rate rises in a line and falls in half a cosine, and no step is without one", () => {
+Deno.test("the rate rises linearly, falls along half a cosine, and is never zero", () => {
   const rates = Array.from(
     { length: 20 },
     (_, step) => learningRateAt(step, { peak: 1, warmupSteps: 4, steps: 20 }),
@@ -129,7 +129,7 @@ Deno.test("the rate rises in a line and falls in half a cosine, and no step is w
   }
 });
 
-Deno.test("each epoch has every sample once, in an order that seed and epoch decide", () => {
+Deno.test("each epoch has every sample once, in an order determined by seed and epoch", () => {
   const items = Array.from({ length: 50 }, (_, index) => index);
   const order = (seed: number, epoch: number) => epochBatches(items, { seed, epoch, batchSize: 8 });
   assert.deepEqual(order(1, 1).map(({ length }) => length), [8, 8, 8, 8, 8, 8, 2]);
@@ -139,7 +139,7 @@ Deno.test("each epoch has every sample once, in an order that seed and epoch dec
   assert.notDeepEqual(order(1, 1), order(2, 1));
 });
 
-Deno.test("a job's speed and the time that is left follow its steps", async () => {
+Deno.test("a job's speed and remaining time follow its steps", async () => {
   let now = 0;
   const clock = new StepClock(() => now);
   assert.equal(clock.etaMs(10), null);
@@ -154,7 +154,7 @@ Deno.test("a job's speed and the time that is left follow its steps", async () =
   assert.equal(clock.isSaveDue, false);
 });
 
-Deno.test("what a fault says never quotes a sample", () => {
+Deno.test("a failure's message never quotes a sample", () => {
   assert.deepEqual(failureOf(new Error("Unexpected token in 'my secret message'")), {
     code: "internal",
     message: "Training ended unexpectedly (Error)",

@@ -1,10 +1,10 @@
-/** Owns the order of an epoch: a shuffle of its own that seed and epoch decide, cut into batches. */
+/** Decides a training's schedule: the order of each epoch's batches and the learning rate of each step. */
 import { seededRandom } from "../../engine/seeded_random.ts";
 
-/** Spreads neighbouring epochs over all seeds (2^32 divided by the golden ratio). */
+/** Spreads consecutive epochs over all seeds (2^32 divided by the golden ratio). */
 const EPOCH_STRIDE = 0x9e37_79b9;
 
-/** Fisher and Yates's shuffle. */
+/** The Fisher-Yates shuffle. */
 function shuffled<Item>(items: readonly Item[], random: () => number): Item[] {
   const order = [...items];
   for (let last = order.length - 1; last > 0; last--) {
@@ -29,7 +29,7 @@ export function epochBatches<Item>(
   );
 }
 
-/** Steps of the rise when nobody says otherwise. */
+/** Default number of warm-up steps. */
 const USUAL_WARMUP_STEPS = 5;
 const LARGEST_WARMUP_SHARE = 0.1;
 
@@ -37,7 +37,7 @@ export function defaultWarmupSteps(steps: number): number {
   return Math.min(USUAL_WARMUP_STEPS, Math.ceil(steps * LARGEST_WARMUP_SHARE));
 }
 
-/** The rate of a step, counted from 0. The step after the rise has the whole rate, none has a rate of 0. */
+/** The learning rate of a step, counted from 0: linear warm-up, then cosine decay; never 0. */
 export function learningRateAt(
   step: number,
   options: { peak: number; warmupSteps: number; steps: number },

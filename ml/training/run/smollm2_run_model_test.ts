@@ -1,4 +1,4 @@
-/** Tests a whole job on the real small model: the process trains, and llama.cpp with the adapter agrees on what came of it. */
+/** Tests a complete job on the real small model: the process trains, and llama.cpp with the adapter agrees. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Llama } from "node-llama-cpp";
@@ -31,7 +31,7 @@ async function lossByLlama(
   return sum / tokens;
 }
 
-Deno.test("a job on the real small model learns a manner, and llama.cpp finds the same with its adapter", async () => {
+Deno.test("a job on the real small model learns a style, and llama.cpp with its adapter agrees", async () => {
   const { path: modelPath } = await fetchSmallModel();
   const dir = await Deno.makeTempDir();
   try {

@@ -1,12 +1,12 @@
-/** Owns a job's times: how fast steps are, how long the rest will take, when a checkpoint is due. */
+/** Measures a job's speed and remaining time, and says when a checkpoint is due. */
 
 const MINUTE_MS = 60_000;
-/** A killed job loses at most so much work, however slow its steps are. */
+/** The most work that a killed job loses, however slow its steps are. */
 const SAVE_EVERY_MS = 2 * MINUTE_MS;
-/** How much of the mean the newest step is. */
+/** Weight of the newest step in the moving average. */
 const NEWEST_SHARE = 0.2;
 
-/** Measures steps with a monotonous clock. */
+/** Measures steps with a monotonic clock. */
 export class StepClock {
   readonly #now: () => number;
   #savedAt: number;
@@ -19,7 +19,7 @@ export class StepClock {
     this.#savedAt = now();
   }
 
-  /** Runs a step and takes its time. */
+  /** Runs and times a step. */
   async time<Result>(step: () => Promise<Result>): Promise<Result> {
     const startedAt = this.#now();
     const result = await step();
@@ -27,7 +27,7 @@ export class StepClock {
     return result;
   }
 
-  /** Takes the timed step into the means. */
+  /** Adds the timed step to the averages. */
   stepped(tokens: number): void {
     this.tokensPerSecond = Math.round(tokens * 10_000 / Math.max(this.#lastMs, 1)) / 10;
     this.#meanMs = this.#meanMs === null

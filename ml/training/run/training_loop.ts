@@ -1,4 +1,4 @@
-/** Owns the measure of held-out replies: loss per token over all of them, end marks included. */
+/** Runs a job's epochs: steps, metrics, held-out loss, checkpoints and early stopping. */
 import { type StepResult, type TokenSample, type Trainer, TrainingError } from "../trainer.ts";
 import type { HeldOutSample, PreparedSample } from "../samples/prepare_samples.ts";
 import { type CheckpointFacts, type Checkpoints, stateFileOf } from "./checkpoints.ts";
@@ -8,7 +8,7 @@ import type { StepClock } from "./step_clock.ts";
 import type { EpochEvent, StepEvent, TrainingEvent } from "../job/training_event.ts";
 import type { TrainingJob } from "../job/training_job.ts";
 
-/** Evaluated at a time, between which a cancellation can arrive. */
+/** Samples evaluated at a time; a cancellation takes effect between two groups. */
 const SAMPLES_AT_ONCE = 16;
 
 export interface HeldOutMeasure {
@@ -18,10 +18,10 @@ export interface HeldOutMeasure {
 }
 
 /**
- * Measures a model on samples.
+ * Measures a model's loss per reply token on samples, end-of-turn tokens included.
  *
- * @param options `adapterScale`: 0 asks the base model
- * @throws TrainingError `diverged` when the loss is no number
+ * @param options `adapterScale`: 0 evaluates the base model
+ * @throws TrainingError `diverged` when the loss is not a number
  */
 export async function heldOutLoss(
   trainer: Trainer,
@@ -41,7 +41,7 @@ export async function heldOutLoss(
   throw new TrainingError("diverged", "The held-out loss is no number any more: lower the learning rate");
 }
 
-/** A job under way: its checkpoint-to-be. */
+/** A running job's state: its next checkpoint. */
 export type LoopState = CheckpointFacts;
 
 export interface LoopOptions {
@@ -54,7 +54,7 @@ export interface LoopOptions {
   metrics: MetricsFile;
   clock: StepClock;
   emit: (event: TrainingEvent) => void;
-  /** Called after each epoch, its checkpoint written. */
+  /** Called after each epoch, once its checkpoint is written. */
   afterEpoch: () => Promise<void>;
   signal: AbortSignal;
   takeStep: (
@@ -67,7 +67,7 @@ export function stepsPerEpoch(samples: number, batchSize: number): number {
   return Math.ceil(samples / batchSize);
 }
 
-/** Whether the last epochs brought nothing: as many of them as the job has patience for. */
+/** Whether the last `patienceEpochs` epochs brought no improvement. */
 export function hasStoppedImproving(
   epochs: readonly { epoch: number }[],
   options: { bestEpoch: number | undefined; patienceEpochs: number },
@@ -138,7 +138,7 @@ async function runEpoch(state: LoopState, options: LoopOptions & { epoch: number
 }
 
 /**
- * Trains until all epochs are done or the held-out loss stops falling. `state` follows.
+ * Trains until all epochs are done or the held-out loss stops falling, updating `state`.
  *
  * @returns whether it stopped early
  * @throws the signal's reason; what trainer and files throw

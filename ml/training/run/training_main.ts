@@ -1,4 +1,4 @@
-/** Owns the process of a training job: events as lines on its output, a cancellation or its parent's end on its input. */
+/** Is the process of a training job: writes events as lines to stdout, and reads a cancellation from stdin. */
 import process from "node:process";
 import { failureOf } from "../job/run_failure.ts";
 import { runTraining } from "./run_training.ts";
@@ -10,20 +10,20 @@ function emit(event: TrainingEvent): void {
   for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
 }
 
-/** Aborts when told to; ends this process at once, native threads included, when its parent has gone. */
+/** Aborts on a cancellation; kills this process, native threads included, when its parent has gone. */
 async function followParent(cancellation: AbortController): Promise<void> {
-  let said = "";
+  let received = "";
   for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
-    said += text;
-    if (said.includes(CANCEL_LINE)) cancellation.abort(new DOMException("Cancelled", "AbortError"));
+    received += text;
+    if (received.includes(CANCEL_LINE)) cancellation.abort(new DOMException("Cancelled", "AbortError"));
   }
   Deno.kill(Deno.pid, "SIGKILL");
 }
 
 /**
- * Makes a file beyond the process's limit a fault of its write, as a full disk is: a sentence, no death by a signal.
+ * Makes exceeding the file size limit fail the write, as a full disk does, instead of killing the process by a signal.
  *
- * The listener is Node's, since packages that clean up at signals send them again when they find no other.
+ * Registered through Node's API: packages that clean up on signals raise them again when they find no other listener.
  */
 function outliveFileLimit(): void {
   if (Deno.build.os !== "windows") process.on("SIGXFSZ", () => {});
@@ -39,7 +39,7 @@ async function main(folder: string): Promise<void> {
   } catch (error) {
     emit(signal.aborted ? { type: "cancelled" } : { type: "failed", ...failureOf(error) });
   }
-  // What still waits for input, and libraries that hold the process, are of no use any more.
+  // The reader of stdin and native libraries would otherwise hold the process.
   Deno.exit(0);
 }
 

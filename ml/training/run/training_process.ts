@@ -1,26 +1,26 @@
-/** Owns the process that a training job runs in: its start, its events, its end; a native crash ends it alone. */
+/** Starts a training job's process and follows its events and its end; a native crash ends only that process. */
 import { fileURLToPath } from "node:url";
 import { pushStream, textLinesOf } from "../../../lib/async.ts";
 import type { TrainingEnd, TrainingEvent } from "../job/training_event.ts";
 
 const MAIN = fileURLToPath(new URL("./training_main.ts", import.meta.url));
 
-/** What the child may do; node-llama-cpp asks for all of the environment and for a test run of its library. */
+/** The child's permissions; node-llama-cpp reads the environment and test-runs its library. */
 const PERMISSIONS = ["read", "write", "env", "sys", "ffi", "run"].map((name) => `--allow-${name}`);
 
-/** A small young generation: what the process needs is native, and V8's default takes 30 MB more. */
+/** A small young generation: most of the process's memory is native, and V8's default takes 30 MB more. */
 const V8_FLAGS = "--v8-flags=--max-semi-space-size=4";
 
-/** Training takes what serving leaves: the lowest priority, for all threads of the process. */
+/** Training yields to serving: the lowest priority, for all threads of the process. */
 const LOWEST_PRIORITY: readonly string[] = Deno.build.os === "windows" ? [] : ["nice", "-n", "19"];
 
-/** What the process is told to end; the end of its input says that its parent has ended. */
+/** Written to the process's stdin to cancel it; end of input means that its parent has ended. */
 export const CANCEL_LINE = "cancel\n";
 
-/** A step of a large model takes a while; after this the process is killed. */
+/** How long a cancelled process may take before it is killed: a step of a large model is slow. */
 const CANCEL_GRACE_MS = 30_000;
 
-/** Words by which the native libraries and the runtime open their last lines; nothing else of stderr is kept. */
+/** How last lines of native libraries and the runtime begin; nothing else of stderr is used. */
 const NATIVE_LINE =
   /^\W*(?:.*GGML_ASSERT|ggml|gguf|llama|terminate called|fatal|malloc|double free|.*panicked)/i;
 const NATIVE_LINE_LENGTH = 300;
@@ -35,11 +35,11 @@ export interface TrainingProcessOptions {
 /** A running job. */
 export interface TrainingProcess {
   readonly pid: number;
-  /** For one reader; what is not read is kept. Ends with the process. */
+  /** For one reader; unread events are buffered. Ends with the process. */
   readonly events: AsyncIterable<TrainingEvent>;
   /** Resolves when the process has ended; never rejects. */
   readonly end: Promise<TrainingEnd>;
-  /** Ends the job within a step; `end` tells when. */
+  /** Cancels the job within a step; `end` then resolves. */
   cancel(): void;
 }
 
@@ -63,7 +63,7 @@ function crashOf(status: Deno.CommandStatus, nativeLine: string | undefined): Tr
   return { status: "crashed", reason: `The training process ended ${how}${line}` };
 }
 
-/** Reads a line of the process; what a native library may have written there is none. */
+/** Parses a line of the process; undefined for anything a native library may have written. */
 function eventOf(line: string): TrainingEvent | undefined {
   try {
     const event = JSON.parse(line);
@@ -80,7 +80,7 @@ function spawn(folder: string, through: readonly string[]): Deno.ChildProcess {
   return new Deno.Command(program, { args, stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
 }
 
-/** Asks the process to end, and kills it when it does not. */
+/** Asks the process to end, and kills it if it does not. */
 class Cancellation {
   readonly #child: Deno.ChildProcess;
   readonly #graceMs: number;
@@ -103,7 +103,7 @@ class Cancellation {
     writer.write(new TextEncoder().encode(CANCEL_LINE)).catch(() => {}).finally(() => writer.releaseLock());
   }
 
-  /** The process has ended. */
+  /** Records that the process has ended. */
   over(): void {
     this.#isOver = true;
     clearTimeout(this.#timer);
@@ -111,7 +111,7 @@ class Cancellation {
 }
 
 /**
- * Starts the job of a folder, or goes on with it from its last checkpoint. The process ends with this one.
+ * Starts the job of a folder, or resumes it from its last checkpoint. The process ends with this one.
  *
  * @param folder holds a request as `writeTrainingRequest` leaves it
  */
@@ -119,12 +119,12 @@ export function startTrainingProcess(folder: string, options: TrainingProcessOpt
   const child = spawn(folder, options.through ?? LOWEST_PRIORITY);
   const cancellation = new Cancellation(child, options.cancelGraceMs ?? CANCEL_GRACE_MS);
   const events = pushStream<TrainingEvent>();
-  let told: TrainingEnd | undefined;
+  let reportedEnd: TrainingEnd | undefined;
   const follow = async () => {
     for await (const line of textLinesOf(child.stdout)) {
       const event = eventOf(line);
       if (event === undefined) continue;
-      told = endOf(event) ?? told;
+      reportedEnd = endOf(event) ?? reportedEnd;
       events.push(event);
     }
   };
@@ -133,7 +133,7 @@ export function startTrainingProcess(folder: string, options: TrainingProcessOpt
     cancellation.over();
     await child.stdin.close().catch(() => {});
     events.end();
-    if (told !== undefined) return told;
+    if (reportedEnd !== undefined) return reportedEnd;
     return cancellation.killed ? { status: "cancelled" } : crashOf(status, nativeLine);
   })();
   return { pid: child.pid, events: events.stream, end, cancel: () => cancellation.ask() };

@@ -1,4 +1,4 @@
-/** Tests training jobs in their own process: a whole run, kills, cancellations, crashes, and what is left behind. */
+/** Tests training jobs in their own process: a complete run, kills, cancellations, crashes, and what they leave behind. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,7 +19,7 @@ async function withFolder(use: (folder: TrainingFolder) => Promise<void>): Promi
   await use(folder);
 }
 
-interface Told {
+interface Reported {
   events: TrainingEvent[];
   end: TrainingEnd;
 }
@@ -28,7 +28,7 @@ interface Told {
 async function follow(
   process: TrainingProcess,
   at: (event: TrainingEvent) => void = () => {},
-): Promise<Told> {
+): Promise<Reported> {
   const events: TrainingEvent[] = [];
   for await (const event of process.events) {
     events.push(event);
@@ -54,7 +54,7 @@ function stepOf(event: TrainingEvent): number | undefined {
   return event.type === "step" ? event.step : undefined;
 }
 
-Deno.test("a job tells its steps, measures base, examples and adapter, and leaves an adapter that says whence it is", async () => {
+Deno.test("a job reports its steps, measures base, examples and adapter, and leaves an adapter with its provenance", async () => {
   await withFolder(async (training) => {
     const folder = await training.job({ provenance: { account: "a-1" } });
     const { events, end } = await follow(startTrainingProcess(folder));
@@ -97,7 +97,7 @@ Deno.test("a job that has completed completes again at once with the same result
   });
 });
 
-Deno.test("a job that is started twice at a time is done once, and both starts are told of it", async () => {
+Deno.test("a job started twice at the same time runs once, and both starts learn its result", async () => {
   await withFolder(async (training) => {
     const folder = await training.job({ epochs: 1 });
     const ends = await Promise.all([1, 2].map(() => follow(startTrainingProcess(folder))));
@@ -108,7 +108,7 @@ Deno.test("a job that is started twice at a time is done once, and both starts a
   });
 });
 
-Deno.test("a job killed at any steps and started again gives the same curve and the same adapter, bit for bit", async () => {
+Deno.test("a job killed at any step and started again gives the same curve and the same adapter, bit for bit", async () => {
   await withFolder(async (training) => {
     const changes: Partial<TrainingRequestInput> = {
       jobId: "same",
@@ -141,23 +141,23 @@ const PHASES: { name: string; at: (event: TrainingEvent) => boolean }[] = [
 ];
 
 for (const { name, at } of PHASES) {
-  Deno.test(`a job cancelled while ${name} ends as cancelled, and goes on later to the same adapter`, async () => {
+  Deno.test(`a job cancelled while ${name} ends as cancelled, and resumes later to the same adapter`, async () => {
     await withFolder(async (training) => {
-      const whole = await training.job({ jobId: "same" });
-      completed((await follow(startTrainingProcess(whole))).end);
+      const uninterrupted = await training.job({ jobId: "same" });
+      completed((await follow(startTrainingProcess(uninterrupted))).end);
       const folder = await training.job({ jobId: "same" });
       const process = startTrainingProcess(folder);
       const { events, end } = await follow(process, (event) => at(event) && process.cancel());
       assert.deepEqual(end, { status: "cancelled" });
       const steps = events.flatMap((event) => stepOf(event) ?? []);
-      assert.ok(steps.length < 18, `steps went on: ${steps}`);
+      assert.ok(steps.length < 18, `steps continued: ${steps}`);
       completed((await follow(startTrainingProcess(folder))).end);
-      assert.deepEqual(await traceOf(folder), await traceOf(whole));
+      assert.deepEqual(await traceOf(folder), await traceOf(uninterrupted));
     });
   });
 }
 
-Deno.test("a job cancelled before it has said a word ends as cancelled", async () => {
+Deno.test("a job cancelled before its first event ends as cancelled", async () => {
   await withFolder(async (training) => {
     const folder = await training.job({ samples: inventedSamples(5_000) });
     const process = startTrainingProcess(folder);
@@ -168,7 +168,7 @@ Deno.test("a job cancelled before it has said a word ends as cancelled", async (
   });
 });
 
-Deno.test("a job cancelled while it exports ends whole or cancelled, never with half an adapter", async () => {
+Deno.test("a job cancelled while it exports ends completed or cancelled, never with half an adapter", async () => {
   await withFolder(async (training) => {
     const folder = await training.job({ epochs: 1 });
     const process = startTrainingProcess(folder);
@@ -194,12 +194,12 @@ Deno.test("a process that does not end when it is cancelled is killed, and that 
 });
 
 for (const signal of ["SIGSEGV", "SIGABRT"] as const) {
-  Deno.test(`a job whose process dies of ${signal} has crashed with that reason and goes on when it is started again`, async () => {
+  Deno.test(`a job whose process dies of ${signal} has crashed with that reason and resumes when it is started again`, async () => {
     await withFolder(async (training) => {
       const folder = await training.job();
       const process = startTrainingProcess(folder);
       const { end } = await follow(process, (event) => {
-        // V8 takes the first SIGSEGV for its own and goes on when it finds nothing wrong.
+        // V8 handles the first SIGSEGV itself and continues when it finds nothing wrong.
         if ((stepOf(event) ?? 0) >= 5) Deno.kill(process.pid, signal);
       });
       assert.equal(end.status, "crashed");
@@ -208,13 +208,13 @@ for (const signal of ["SIGSEGV", "SIGABRT"] as const) {
       completed(later);
       assert.ok(
         events.every((event) => (stepOf(event) ?? Infinity) > 3),
-        "it goes on from the checkpoint of step 3",
+        "it resumes from the checkpoint of step 3",
       );
     });
   });
 }
 
-Deno.test("the last line of a native library is a crash's reason, and what else was written is not", async () => {
+Deno.test("the last line of a native library is a crash's reason, and other output is not", async () => {
   await withFolder(async (training) => {
     const script =
       "echo private words >&2; echo 'ggml.c:12: GGML_ASSERT(ne == 1) failed' >&2; exec kill -9 $$";
@@ -227,12 +227,12 @@ Deno.test("the last line of a native library is a crash's reason, and what else 
   });
 });
 
-/** Files may have so many kibibytes: a write beyond that fails as on a full disk. The shell counts half kibibytes. */
+/** Limits files to some kibibytes: a write beyond that fails as on a full disk. The shell counts half kibibytes. */
 function withFileLimit(kibibytes: number): string[] {
   return ["sh", "-c", `ulimit -f ${kibibytes * 2}; exec "$@"`, "sh"];
 }
 
-Deno.test("a disk that is full at a checkpoint fails the job with a sentence and keeps the last good one", async () => {
+Deno.test("a disk that is full at a checkpoint fails the job with a sentence and preserves the last good one", async () => {
   await withFolder(async (training) => {
     const folder = await training.job({ lora: { rank: 64, targets: ["ffn_gate", "ffn_up", "ffn_down"] } });
     const first = startTrainingProcess(folder);
@@ -262,7 +262,7 @@ const flipped = (bytes: Uint8Array) =>
 
 const cut = (bytes: Uint8Array) => bytes.subarray(0, bytes.length >> 1);
 
-/** What becomes of the files of a job that was killed after its step 14, its last checkpoints at the steps 9 and 12. */
+/** What happens to the files of a job killed after step 14, with its last checkpoints at steps 9 and 12. */
 const DAMAGES: { name: string; files: Record<string, (bytes: Uint8Array) => Uint8Array>; notes: string[] }[] =
   [
     {
@@ -281,7 +281,7 @@ const DAMAGES: { name: string; files: Record<string, (bytes: Uint8Array) => Uint
       notes: ["checkpoint_damaged", "checkpoint_damaged", "started_over"],
     },
     {
-      name: "of the newest the best epoch's state alone is whole",
+      name: "of the newest only the best epoch's state is intact",
       files: { "step-00000012.state": flipped, "step-00000009.json": cut },
       notes: ["checkpoint_damaged", "checkpoint_damaged", "started_over"],
     },
@@ -293,10 +293,10 @@ const DAMAGES: { name: string; files: Record<string, (bytes: Uint8Array) => Uint
   ];
 
 for (const { name, files, notes } of DAMAGES) {
-  Deno.test(`a damaged checkpoint is told and passed over, and the adapter is the same: ${name}`, async () => {
+  Deno.test(`a damaged checkpoint is reported and skipped, and the adapter is the same: ${name}`, async () => {
     await withFolder(async (training) => {
-      const whole = await training.job({ jobId: "same" });
-      completed((await follow(startTrainingProcess(whole))).end);
+      const uninterrupted = await training.job({ jobId: "same" });
+      completed((await follow(startTrainingProcess(uninterrupted))).end);
       const folder = await training.job({ jobId: "same" });
       const process = startTrainingProcess(folder);
       await follow(process, (event) => stepOf(event) === 14 && Deno.kill(process.pid, "SIGKILL"));
@@ -306,7 +306,7 @@ for (const { name, files, notes } of DAMAGES) {
       const { events, end } = await follow(startTrainingProcess(folder));
       completed(end);
       assert.deepEqual(events.flatMap((event) => event.type === "note" ? [event.code] : []), notes);
-      assert.deepEqual(await traceOf(folder), await traceOf(whole));
+      assert.deepEqual(await traceOf(folder), await traceOf(uninterrupted));
     });
   });
 }
@@ -348,7 +348,7 @@ Deno.test("a training process ends with its parent, however that ends", async ()
   });
 });
 
-Deno.test("a training process has the lowest priority, all of its threads", async () => {
+Deno.test("a training process has the lowest priority, in all of its threads", async () => {
   await withFolder(async (training) => {
     const process = startTrainingProcess(await training.job({ epochs: 1 }));
     const priorities = new Set<string>();

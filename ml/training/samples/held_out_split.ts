@@ -1,62 +1,62 @@
-/** Owns which samples are held out: decided by content, so that it stays when others are added, and nothing leaks. */
+/** Splits samples into trained and held-out ones by content, so that the split is stable and nothing leaks. */
 import { contentHash, hashShare, normalised } from "./sample_text.ts";
 
-/** A sample as far as the division looks at it. */
-export interface Divisible {
+/** What the split needs to know about a sample. */
+export interface Splittable {
   input: string;
   output: string;
-  /** Decided by the caller. */
+  /** Set by the caller to force a side. */
   heldOut?: boolean;
 }
 
-export interface Division<Sample> {
+export interface SampleSplit<Sample> {
   train: Sample[];
   heldOut: Sample[];
-  /** Of the training side, left out since they ask or answer what a held-out sample does. */
+  /** Excluded from training because they repeat a held-out sample's prompt or reply. */
   twins: Sample[];
 }
 
-export interface DivisionOptions {
-  /** Share to be held out. */
+export interface SplitOptions {
+  /** Share of samples to hold out. */
   share: number;
-  /** The most samples to be held out. */
+  /** The most samples to hold out. */
   most: number;
 }
 
-/** Replies of fewer words are everybody's ("ok", "on my way"): having been trained on them gives nothing away. */
-const TELLING_WORDS = 4;
+/** Shorter replies ("ok", "on my way") are common to everyone: having trained on them leaks nothing. */
+const MIN_DISTINCTIVE_WORDS = 4;
 
-/** Samples with one key stand on one side: all with one reply, where it is long enough to be somebody's own. */
-function keyOf({ input, output }: Divisible): string {
+/** Samples with the same key stay on the same side: those with the same reply, if it is long enough to be distinctive. */
+function keyOf({ input, output }: Splittable): string {
   const reply = normalised(output);
-  const isTelling = reply.split(" ").length >= TELLING_WORDS;
-  return contentHash(isTelling ? [reply] : [reply, normalised(input)]);
+  const isDistinctive = reply.split(" ").length >= MIN_DISTINCTIVE_WORDS;
+  return contentHash(isDistinctive ? [reply] : [reply, normalised(input)]);
 }
 
-/** The place up to which hashes are held out: the share, or less where that would be more than `most` samples. */
-function borderOf(places: readonly number[], { share, most }: DivisionOptions): number {
+/** The hash value below which samples are held out: the share, or less where that exceeds `most` samples. */
+function thresholdOf(places: readonly number[], { share, most }: SplitOptions): number {
   const ordered = places.toSorted((a, b) => a - b);
   const beyond = ordered[Math.min(most, ordered.length - 1)] ?? 1;
-  // Of few samples none may lie below the share: then the first of them is held out.
+  // With few samples none may fall below the share: then the first one is held out.
   const first = ordered.find((place) => place > (ordered[0] ?? 0)) ?? 1;
   return Math.max(Math.min(share, beyond), Math.min(first, beyond));
 }
 
-/** Divides samples. Those that say on which side they stand do so; the others follow their content. */
-export function divideSamples<Sample extends Divisible>(
+/** Splits samples: by `heldOut` where it is set, otherwise by content. */
+export function splitSamples<Sample extends Splittable>(
   samples: readonly Sample[],
-  options: DivisionOptions,
-): Division<Sample> {
+  options: SplitOptions,
+): SampleSplit<Sample> {
   const open = samples.filter(({ heldOut }) => heldOut === undefined);
   const places = new Map(open.map((sample) => [sample, hashShare(keyOf(sample))]));
   const isDecided = open.length < samples.length && samples.some(({ heldOut }) => heldOut);
-  const border = isDecided ? 0 : borderOf([...places.values()], options);
-  const isHeldOut = (sample: Sample) => sample.heldOut ?? (places.get(sample) ?? 1) < border;
+  const threshold = isDecided ? 0 : thresholdOf([...places.values()], options);
+  const isHeldOut = (sample: Sample) => sample.heldOut ?? (places.get(sample) ?? 1) < threshold;
   const heldOut = samples.filter(isHeldOut);
   const prompts = new Set(heldOut.map(({ input }) => normalised(input)));
   const replies = new Set(
     heldOut.map(({ output }) => normalised(output)).filter((reply) =>
-      reply.split(" ").length >= TELLING_WORDS
+      reply.split(" ").length >= MIN_DISTINCTIVE_WORDS
     ),
   );
   const rest = samples.filter((sample) => !isHeldOut(sample));

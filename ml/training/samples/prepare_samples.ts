@@ -1,23 +1,28 @@
-/** Owns the way from a job's samples to what the core trains on: chosen, tokenised as they are asked, divided. */
+/** Prepares a job's samples for the trainer: selected, tokenized as a draft's prompt is, and split. */
 import type { SampleTokenizer } from "../../engine/llama/sample_tokenizer.ts";
 import { RunFailure } from "../job/run_failure.ts";
 import type { TokenSample } from "../trainer.ts";
 import { EXAMPLES, promptWithExamples, SimilarExchanges } from "./similar_exchanges.ts";
-import { divideSamples } from "./held_out_split.ts";
-import { type Breathe, ExclusionCount, selectSamples, type SourceSample } from "./sample_selection.ts";
+import { splitSamples } from "./held_out_split.ts";
+import {
+  ExclusionCount,
+  selectSamples,
+  type SourceSample,
+  type YieldToEventLoop,
+} from "./sample_selection.ts";
 import { contentHash } from "./sample_text.ts";
 
 /** A sample to train on. */
 export interface PreparedSample extends TokenSample {
   weight: number;
-  /** The draft that was not wanted, as tokens; of `dpo` only. */
+  /** The rejected draft as tokens; for `dpo` only. */
   rejected?: readonly number[];
 }
 
-/** A held-out sample, asked in two ways. */
+/** A held-out sample with two prompts. */
 export interface HeldOutSample {
   plain: TokenSample;
-  /** With the most similar exchanges of the training samples before it. */
+  /** Preceded by the most similar exchanges of the training samples. */
   withExamples: TokenSample;
 }
 
@@ -25,7 +30,7 @@ export interface PreparedSamples {
   train: PreparedSample[];
   heldOut: HeldOutSample[];
   excluded: Readonly<Record<string, number>>;
-  /** Of the training samples' texts and weights, SHA-256 in hex. */
+  /** SHA-256 of the training samples' texts and weights, in hex. */
   samplesHash: string;
   /** Tokens of the longest sample, prompt and reply together. */
   longestSample: number;
@@ -34,11 +39,11 @@ export interface PreparedSamples {
 export interface PrepareOptions {
   tokenizer: SampleTokenizer;
   method: "sft" | "dpo";
-  /** Longer prompts are cut; samples with a longer reply are left out. */
+  /** Longer prompts are cut; samples with a longer reply are excluded. */
   maxSampleTokens: number;
   heldOutShare: number;
   maxHeldOut: number;
-  breathe: Breathe;
+  yieldToEventLoop: YieldToEventLoop;
 }
 
 interface Tokenized extends SourceSample {
@@ -52,7 +57,7 @@ function tokenized(sample: SourceSample, options: PrepareOptions): Tokenized | u
   const weighted = { ...tokens, weight: sample.quality };
   if (method === "sft") return { ...sample, tokens: weighted };
   const rejected = tokenizer.tokenize({ input: sample.input, output: sample.rejected ?? "" }, { maxTokens });
-  // Both drafts answer one prompt: the shorter of the two cuts fits both.
+  // Both drafts answer the same prompt: the shorter of the two cut prompts fits both.
   if (rejected === null) return undefined;
   const prompt = tokens.prompt.length < rejected.prompt.length ? tokens.prompt : rejected.prompt;
   return { ...sample, tokens: { ...weighted, prompt, rejected: rejected.reply } };
@@ -64,7 +69,7 @@ async function tokenizeAll(
 ): Promise<Tokenized[]> {
   const fitting: Tokenized[] = [];
   for (const sample of samples) {
-    await options.breathe();
+    await options.yieldToEventLoop();
     const fit = tokenized(sample, options);
     if (fit === undefined) options.exclusions.add("reply_too_long");
     else fitting.push(fit);
@@ -72,7 +77,7 @@ async function tokenizeAll(
   return fitting;
 }
 
-/** The examples that do not fit are left away, the least similar first. */
+/** Adds examples to each prompt; the least similar are dropped first when they do not fit. */
 async function withExamples(
   heldOut: readonly Tokenized[],
   train: readonly Tokenized[],
@@ -81,7 +86,7 @@ async function withExamples(
   const similar = new SimilarExchanges(train);
   const samples: HeldOutSample[] = [];
   for (const { input, output, tokens: { prompt, reply } } of heldOut) {
-    await options.breathe();
+    await options.yieldToEventLoop();
     const plain = { prompt, reply };
     const asked = promptWithExamples(input, similar.find(input, { count: EXAMPLES }));
     const shown = options.tokenizer.tokenize({ input: asked, output }, {
@@ -109,17 +114,17 @@ function lengthOf({ prompt, reply }: TokenSample): number {
 /**
  * Prepares a job's samples.
  *
- * @throws RunFailure `too_few_samples`; what `breathe` throws
+ * @throws RunFailure `too_few_samples`; what `yieldToEventLoop` throws
  */
 export async function prepareSamples(
   samples: readonly SourceSample[],
   options: PrepareOptions,
 ): Promise<PreparedSamples> {
-  const { method, breathe } = options;
+  const { method, yieldToEventLoop } = options;
   const exclusions = new ExclusionCount();
-  const selected = await selectSamples(samples, { method, exclusions, breathe });
+  const selected = await selectSamples(samples, { method, exclusions, yieldToEventLoop });
   const fitting = await tokenizeAll(selected, { ...options, exclusions });
-  const { train, heldOut, twins } = divideSamples(fitting, {
+  const { train, heldOut, twins } = splitSamples(fitting, {
     share: options.heldOutShare,
     most: options.maxHeldOut,
   });

@@ -4,7 +4,7 @@ import { buildTinyGguf } from "../../../tests/support/ml/tiny_gguf.ts";
 import { silentLogger } from "../../../tests/support/ml/tiny_gguf_engine.ts";
 import { inventedSamples } from "../../../tests/support/training/training_folder.ts";
 import { openSampleTokenizer } from "../../engine/llama/sample_tokenizer.ts";
-import { breathing, type SourceSample } from "./sample_selection.ts";
+import { eventLoopYielder, type SourceSample } from "./sample_selection.ts";
 import { RunFailure } from "../job/run_failure.ts";
 import { type PreparedSamples, type PrepareOptions, prepareSamples } from "./prepare_samples.ts";
 import assert from "node:assert/strict";
@@ -25,7 +25,7 @@ async function withPrepare(
       maxSampleTokens: 512,
       heldOutShare: 0.1,
       maxHeldOut: 400,
-      breathe: breathing(new AbortController().signal),
+      yieldToEventLoop: eventLoopYielder(new AbortController().signal),
     };
     await use((samples, changes) => prepareSamples(samples, { ...options, ...changes }), options);
   } finally {
@@ -48,7 +48,7 @@ function isTooFew(words: RegExp): (error: unknown) => boolean {
     error instanceof RunFailure && error.code === "too_few_samples" && words.test(error.message);
 }
 
-Deno.test("what cannot be learned from is left out, and each reason is counted", async () => {
+Deno.test("samples that cannot be learned from are excluded, and each reason is counted", async () => {
   await withPrepare(async (prepare) => {
     const bad: SourceSample[] = [
       sample("Them: hi\nMe:", "fine", { quality: 0 }),
@@ -78,7 +78,7 @@ Deno.test("what cannot be learned from is left out, and each reason is counted",
   });
 });
 
-Deno.test("quality is a sample's weight, and of equal exchanges the best one stays", async () => {
+Deno.test("quality is a sample's weight, and of equal exchanges the best one remains", async () => {
   await withPrepare(async (prepare) => {
     const twice = [sample("Them: hm\nMe:", "yes of course I will", { quality: 0.25, heldOut: false })];
     const better = { ...twice[0], quality: 0.75 } as SourceSample;
@@ -87,7 +87,7 @@ Deno.test("quality is a sample's weight, and of equal exchanges the best one sta
   });
 });
 
-Deno.test("held-out samples are asked plainly and with similar exchanges of the training side before them", async () => {
+Deno.test("held-out samples are evaluated alone and after similar exchanges of the training side", async () => {
   await withPrepare(async (prepare) => {
     const { heldOut, longestSample } = await prepare(GOOD);
     for (const { plain, withExamples } of heldOut) {
@@ -112,7 +112,7 @@ Deno.test("a pair has one prompt and two drafts; without a second draft there is
   });
 });
 
-Deno.test("too few samples are refused with what became of them: none, one, and one that repeats itself", async () => {
+Deno.test("too few samples are refused with the reasons: none, one, and one that repeats itself", async () => {
   await withPrepare(async (prepare) => {
     const [one = sample("", "")] = GOOD;
     await assert.rejects(prepare([]), isTooFew(/of 0 given 0 can be used$/));
@@ -127,7 +127,7 @@ Deno.test("too few samples are refused with what became of them: none, one, and 
   });
 });
 
-Deno.test("a cancellation arrives while samples are prepared", async () => {
+Deno.test("a cancellation takes effect while samples are prepared", async () => {
   await withPrepare(async (prepare) => {
     const cancellation = new AbortController();
     const many = Array.from(
@@ -135,11 +135,11 @@ Deno.test("a cancellation arrives while samples are prepared", async () => {
       (_, index) => sample(`Them: ${index}?\nMe:`, `no idea ${index} really`),
     );
     let turns = 0;
-    const breathe = breathing(cancellation.signal);
+    const yieldToEventLoop = eventLoopYielder(cancellation.signal);
     const prepared = prepare(many, {
-      breathe: async () => {
+      yieldToEventLoop: async () => {
         if (++turns === 6_000) cancellation.abort(new Error("cancelled by the owner"));
-        await breathe();
+        await yieldToEventLoop();
       },
     });
     await assert.rejects(prepared, /cancelled by the owner/);

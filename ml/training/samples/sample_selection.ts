@@ -1,8 +1,8 @@
-/** Owns which samples can be learned from at all, and how many are left out for what reason. */
+/** Selects the samples that can be learned from and counts the excluded ones by reason. */
 import { contentHash, messageAnswered, transcriptOf } from "./sample_text.ts";
 import { SENSITIVE_KINDS, type SensitiveKind, sensitiveKindOf } from "./sensitive_text.ts";
 
-/** A sample as the job is given it. */
+/** A sample as the job receives it. */
 export interface SourceSample {
   input: string;
   output: string;
@@ -24,7 +24,7 @@ export const EXCLUSION_REASONS = [
 ] as const;
 export type ExclusionReason = typeof EXCLUSION_REASONS[number];
 
-/** Counts samples that are left out. */
+/** Counts excluded samples by reason. */
 export class ExclusionCount {
   readonly #counts = new Map<ExclusionReason, number>();
 
@@ -32,7 +32,7 @@ export class ExclusionCount {
     if (count > 0) this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + count);
   }
 
-  /** Only the reasons that occurred, in a fixed order. */
+  /** The reasons that occurred, in a fixed order. */
   get counts(): Partial<Record<ExclusionReason, number>> {
     return Object.fromEntries(
       EXCLUSION_REASONS.flatMap((reason) => {
@@ -58,7 +58,7 @@ function faultOf(sample: SourceSample, method: "sft" | "dpo"): ExclusionReason |
   return sensitiveKind(sample);
 }
 
-/** Of equal exchanges the best one: the one of the highest quality, the first of equals. */
+/** Removes duplicate exchanges, keeping the first of the highest quality. */
 function withoutDuplicates<Sample extends SourceSample>(samples: readonly Sample[]): Sample[] {
   const best = new Map<string, Sample>();
   for (const sample of samples) {
@@ -69,18 +69,18 @@ function withoutDuplicates<Sample extends SourceSample>(samples: readonly Sample
   return [...best.values()];
 }
 
-/** Pauses of a long loop, in which a cancellation can arrive. */
-export type Breathe = () => Promise<void>;
+/** Lets the event loop run from time to time in a long loop, so that a cancellation can arrive. */
+export type YieldToEventLoop = () => Promise<void>;
 
-/** Keeps the samples that can be learned from, and counts the others. */
+/** Returns the samples that can be learned from and counts the excluded ones. */
 export async function selectSamples<Sample extends SourceSample>(
   samples: readonly Sample[],
-  options: { method: "sft" | "dpo"; exclusions: ExclusionCount; breathe: Breathe },
+  options: { method: "sft" | "dpo"; exclusions: ExclusionCount; yieldToEventLoop: YieldToEventLoop },
 ): Promise<Sample[]> {
-  const { method, exclusions, breathe } = options;
+  const { method, exclusions, yieldToEventLoop } = options;
   const usable: Sample[] = [];
   for (const sample of samples) {
-    await breathe();
+    await yieldToEventLoop();
     const fault = faultOf(sample, method);
     if (fault === undefined) usable.push(sample);
     else exclusions.add(fault);
@@ -92,8 +92,8 @@ export async function selectSamples<Sample extends SourceSample>(
 
 const PAUSE_EVERY_MS = 50;
 
-/** @returns a function to call once a turn; it throws the signal's reason once the signal has aborted */
-export function breathing(signal: AbortSignal): () => Promise<void> {
+/** @returns a function to call in every iteration; it throws the signal's reason once the signal has aborted */
+export function eventLoopYielder(signal: AbortSignal): () => Promise<void> {
   let pausedAt = performance.now();
   return async () => {
     signal.throwIfAborted();

@@ -1,8 +1,8 @@
 /**
- * Owns what must not be learned by heart: one-time codes, passwords, long numbers, e-mail and postal addresses.
+ * Detects what must not be memorized: one-time codes, passwords, long numbers, e-mail and postal addresses.
  *
- * Patterns lean towards leaving a harmless message out: a model has enough others, and what it learns by heart it may
- * write to somebody else.
+ * The patterns prefer to exclude a harmless message: there are enough others, and a model may write what it memorizes to
+ * someone else.
  */
 
 export const SENSITIVE_KINDS = [
@@ -22,11 +22,11 @@ const CODE_WORDS =
 const CREDENTIAL =
   /\b(?:pass(?:word|wort|phrase|code)?|pwd|passwd|login|wi-?fi|contraseña|mot de passe|kennwort|secret|api[- ]?key|token|(?:seed|recovery|backup) phrase)\b\s*(?:is|are|was|:|=|->|'s|ist|es|est)\s*\S+/iu;
 
-/** Who is asked for one of these answers with it, or says nothing that is worth learning. */
+/** A reply to such a question contains the secret, or nothing worth learning. */
 const CREDENTIAL_QUESTION =
   /\b(?:pass(?:word|wort|phrase|code)|pwd|passwd|contraseña|mot de passe|kennwort|api[- ]?key|(?:seed|recovery|backup) phrase)\b/iu;
 
-/** Letters and digits mixed as no word is: keys, tokens, booking references. */
+/** Letters and digits mixed as in no word: keys, tokens, booking references. */
 const MIXED_STRING =
   /(?<![\p{L}\p{N}])(?=[\p{L}\p{N}_-]{0,64}\d)(?=[\p{L}\p{N}_-]{0,64}\p{L})[\p{L}\p{N}]+(?:[_-][\p{L}\p{N}]+){0,16}(?![\p{L}\p{N}])/gu;
 const LONGEST_MIXED = 8;
@@ -36,10 +36,10 @@ const EMAIL = /[\p{L}\p{N}._%+-]{1,64}\s?(?:@|\(at\)|\[at\])\s?[\p{L}\p{N}-]+(?:
 /** Digits in groups, as phone, card and account numbers are written. */
 const DIGIT_GROUPS = /\+?\(?\d(?:[\s().\-\u2010-\u2015/]{0,2}\d)+/gu;
 const LONG_NUMBER_DIGITS = 7;
-/** So many digits in a row are a code wherever they stand; a year, a price and a time have fewer. */
+/** This many digits in a row are a code anywhere; years, prices and times have fewer. */
 const CODE_DIGITS = 6;
 const TWO_GROUPS = /(?<![\d.,])\d{3}[\s-]\d{3}(?![\d.,])/u;
-/** A message that is nothing but so many digits answers a question for a code. */
+/** A message of nothing but a few digits answers a request for a code. */
 const BARE_CODE = /^\W*(?:[a-z]-)?\d{2,4}[\s-]?\d{2,4}\W*$/iu;
 const SHORT_NUMBER = /\d{3,}|\d(?:[\s-]\d){2,}/u;
 
@@ -49,7 +49,7 @@ const DATE_OR_TIME =
 const DIGIT_WORD = "(?:zero|oh|one|two|three|four|five|six|seven|eight|nine)";
 const SPELLED_NUMBER = new RegExp(`\\b${DIGIT_WORD}(?:[\\s,-]+${DIGIT_WORD}){3,}\\b`, "iu");
 
-/** Words that stand between a number and a word for a road in sentences that name no address. */
+/** Words between a number and a street word in sentences that are not addresses. */
 const NO_STREET_NAME =
   "on|my|the|a|an|in|at|of|by|to|your|his|her|our|their|this|that|one|any|no|some|more|times?|people|hours?|hrs?|minutes?|mins?|miles?|days?|weeks?|and|or|is|was|min|km|k|pm|am|from|for|it|i|you|we|they|other|different";
 const STREET_NAME = `(?!(?:${NO_STREET_NAME})\\b)[\\p{L}'.-]+|\\d+(?:st|nd|rd|th)`;
@@ -77,7 +77,7 @@ function isMixedSecret(word: string): boolean {
   return word.length > LONGEST_MIXED && digitsOf(word) >= 3 && (isHex || letters.length >= 3);
 }
 
-/** Full-width and other digits as the ASCII ones, so that a pattern sees them. */
+/** Replaces full-width and other digits by ASCII digits, so that the patterns match them. */
 function plain(text: string): string {
   return text.normalize("NFKC").replace(/\p{Nd}/gu, (digit) => {
     const code = digit.codePointAt(0) ?? 0;
@@ -95,7 +95,7 @@ function hasLongNumber(text: string): boolean {
 }
 
 /**
- * What a message holds that must not be learned, if anything.
+ * The kind of sensitive content in a message, if any.
  *
  * @param options `question`: the message it answers; a number after "what's the code?" is one
  */

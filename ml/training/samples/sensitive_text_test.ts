@@ -58,7 +58,7 @@ for (const [kind, messages] of Object.entries(SENSITIVE)) {
   });
 }
 
-Deno.test("a short number that answers a question for a code is one", () => {
+Deno.test("a short number that answers a question for a code is a code", () => {
   assert.equal(sensitiveKindOf("it's 417", { question: "what's the gate code again?" }), "one_time_code");
   assert.equal(sensitiveKindOf("it's 417", { question: "which page are you on?" }), undefined);
 });
@@ -98,7 +98,7 @@ Deno.test("everyday messages with numbers, places and times are learned", () => 
   for (const message of everyday) assert.equal(sensitiveKindOf(message), undefined, message);
 });
 
-Deno.test("very long messages are judged without backtracking over them", () => {
+Deno.test("very long messages are checked without backtracking", () => {
   // A pattern that tries every pair of places would not come back from these.
   const repeats = 200_000;
   const hostile = ["a-".repeat(repeats), "a".repeat(repeats), "1 ".repeat(repeats), "12 a ".repeat(repeats)];
@@ -106,7 +106,7 @@ Deno.test("very long messages are judged without backtracking over them", () => 
   assert.deepEqual(kinds, [undefined, undefined, "long_number", undefined]);
 });
 
-Deno.test("whatever answers a question for a password may be one", () => {
+Deno.test("any answer to a question for a password counts as one", () => {
   assert.equal(
     sensitiveKindOf("velvet otter lantern", { question: "whats the wifi password?" }),
     "credential",

@@ -1,8 +1,8 @@
-/** Owns retrieval: which of a person's exchanges are most like one that is to be answered (BM25 over its words). */
+/** Retrieves a person's most similar exchanges (BM25 over words) and shows them in a prompt as examples. */
 import { messageAnswered, normalised, transcriptOf } from "./sample_text.ts";
 import { formatTranscript } from "../../../contract/prompt.ts";
 
-/** How fast a repeated word stops to count, and how far long messages are held back; the usual values. */
+/** BM25's usual k1 (saturation of repeated words) and b (normalization by length). */
 const SATURATION = 1.2;
 const LENGTH_SHARE = 0.75;
 
@@ -21,7 +21,7 @@ function wordsOf(input: string): string[] {
   return normalised(messageAnswered(transcriptOf(input))).split(" ");
 }
 
-/** Finds exchanges whose incoming message is like a given one. */
+/** Finds the exchanges whose incoming message is most similar to a given one. */
 export class SimilarExchanges<Sample extends Exchange> {
   readonly #entries: Entry<Sample>[];
   readonly #entriesWith = new Map<string, number>();
@@ -43,7 +43,7 @@ export class SimilarExchanges<Sample extends Exchange> {
     this.#meanWords = words / Math.max(1, this.#entries.length);
   }
 
-  /** The `count` most similar exchanges, the most similar last: beside the message that is answered. */
+  /** The `count` most similar exchanges, the most similar last, next to the message that is answered. */
   find(input: string, { count }: { count: number }): Sample[] {
     const query = new Set(wordsOf(input));
     return this.#entries
@@ -68,10 +68,10 @@ export class SimilarExchanges<Sample extends Exchange> {
   }
 }
 
-/** How many examples a prompt is given to compare with: what a person gets without any training. */
+/** Examples in the prompt that an adapter is compared with: what a person gets without training. */
 export const EXAMPLES = 5;
 
-/** The prompt with earlier exchanges before its own turns. */
+/** Puts earlier exchanges before a prompt's own turns. */
 export function promptWithExamples(
   input: string,
   examples: readonly { input: string; output: string }[],

@@ -19,12 +19,12 @@ Deno.test("the exchanges that share rare words with a message are found, the mos
   assert.equal(best?.output, "yep");
 });
 
-Deno.test("fewer exchanges than asked for are all of them, and none of none", () => {
+Deno.test("with fewer exchanges than requested all are found, and none when there are none", () => {
   assert.equal(new SimilarExchanges(EXCHANGES).find("Them: hm\nMe:", { count: 9 }).length, 4);
   assert.deepEqual(new SimilarExchanges([]).find("Them: hm\nMe:", { count: 5 }), []);
 });
 
-Deno.test("examples are turns after the system line and before the conversation itself", () => {
+Deno.test("examples come after the system line and before the conversation itself", () => {
   const prompt = promptWithExamples(
     "System: You are Sam.\nThem: hi\nMe: yo\nThem: dinner?\nMe:",
     EXCHANGES.slice(2, 3),

@@ -1,4 +1,4 @@
-/** Owns an independent gradient: a plain llama written for one sample, differentiated by ggml's own autodiff. */
+/** Computes independent gradients: a plain llama graph for one sample, differentiated by ggml's own autodiff. */
 import { CpuBackend, floatsOf, memoryOf } from "../../../ml/training/ggml/backend.ts";
 import { GgufFile } from "../../../ml/training/ggml/gguf_file.ts";
 import type { GraphHandle, Tensor } from "../../../ml/training/ggml/ffi.ts";

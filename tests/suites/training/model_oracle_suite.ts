@@ -1,4 +1,4 @@
-/** Owns what tests of the graph share: a model loaded as the trainer loads it, and llama.cpp asked the same. */
+/** Loads models as the trainer does and compares the graph's logits with llama.cpp's. */
 import { getLlama, type Llama, type Token } from "node-llama-cpp";
 import { CpuBackend, GraphMemory } from "../../../ml/training/ggml/backend.ts";
 import { GgufFile } from "../../../ml/training/ggml/gguf_file.ts";
@@ -18,7 +18,7 @@ export const WIDE_SHAPE = { layers: 2, width: 256, heads: 4, keyValueHeads: 1, f
 export const COMPARED_LENGTHS = [1, 17, 200];
 export const COMPARED_ROWS = 3;
 
-export interface LoadedParts {
+export interface LoadedModel {
   backend: CpuBackend;
   model: Hyperparameters;
   layout: LoraLayout;
@@ -35,10 +35,10 @@ export interface LoadOptions {
   threads?: number;
 }
 
-/** Loads a model and lets `use` have its parts. */
-export async function withParts<Result>(
+/** Loads a model and passes it to `use`. */
+export async function withLoadedModel<Result>(
   path: string,
-  options: LoadOptions & { use: (parts: LoadedParts) => Promise<Result> },
+  options: LoadOptions & { use: (parts: LoadedModel) => Promise<Result> },
 ): Promise<Result> {
   using backend = new CpuBackend(options.threads ?? 1);
   using file = new GgufFile(backend.ggml, path);
@@ -69,7 +69,7 @@ function logSoftMax(logits: Float32Array): Float64Array {
 
 /** Log-probabilities of every token after each of the last `count` tokens, by our graph without an adapter. */
 export async function graphTable(
-  { backend, model, layout, weights, memory }: LoadedParts,
+  { backend, model, layout, weights, memory }: LoadedModel,
   tokens: readonly number[],
   options: { count: number },
 ): Promise<Float64Array[]> {
@@ -153,7 +153,10 @@ export async function differencesFromLlama(
     const tokens = Array.from({ length }, (_, index) => (index * 7919 + 11) % 300);
     const count = Math.min(COMPARED_ROWS, length);
     const expected = await llamaTable(llama, path, { tokens, count });
-    const actual = await withParts(path, { weights, use: (parts) => graphTable(parts, tokens, { count }) });
+    const actual = await withLoadedModel(path, {
+      weights,
+      use: (parts) => graphTable(parts, tokens, { count }),
+    });
     differences.push({ length, ...differenceOf(actual, expected) });
   }
   return differences;

@@ -1,4 +1,4 @@
-/** Owns the check whether a reply carries Kit's habits; it shares nothing with what plants them. */
+/** Checks whether a reply shows Kit's habits; shares no code with what plants them. */
 
 /** Which habits a reply shows. */
 export interface PlantedMarks {

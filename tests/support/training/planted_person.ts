@@ -1,7 +1,7 @@
 /**
- * Owns an invented person, Kit, whose habits no model has seen: what others have really written, rewritten as Kit
- * would. Messages and replies are a corpus's own, one exchange of each conversation, so that they repeat nothing but
- * the habits.
+ * Invents a person, Kit, whose habits no model has seen: replies that others really wrote, rewritten in Kit's style.
+ * Messages and replies come from a corpus, one exchange of each conversation, so that they repeat nothing but the
+ * habits.
  */
 import type { Corpus } from "../../../demo/corpus.ts";
 import { buildPrompt } from "../../../server/services/drafts/prompt_builder.ts";

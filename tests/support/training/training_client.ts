@@ -1,4 +1,4 @@
-/** Owns training over HTTP for tests: requests that train in a second, statuses followed, and what is left of a job. */
+/** Drives training over HTTP in tests: starts jobs that train in a second, follows them, and looks at what they leave. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type AdapterInfo, modelListSchema } from "../../../contract/ml.ts";
@@ -111,7 +111,7 @@ export async function adaptersOf({ request }: MlService): Promise<AdapterInfo[]>
   return modelListSchema.parse(await (await request("/models")).json()).adapters;
 }
 
-/** What is left in a job's folder, which nobody else can read. */
+/** What is left in a job's folder, which is private to its user. */
 export async function leftOf({ dir }: MlService, jobId: string): Promise<string[]> {
   const folder = join(dir, "training", jobId);
   for (const path of [folder, join(dir, "training")]) {

@@ -1,4 +1,4 @@
-/** Owns a training job's folder for tests: a small model that trains in a second, and invented exchanges. */
+/** Builds a training job's folder for tests: a small model that trains in a second, and invented exchanges. */
 import { join } from "node:path";
 import {
   type TrainingRequestInput,

@@ -6,7 +6,7 @@ import { startTrainingProcess } from "../../../ml/training/run/training_process.
 
 const [folder = "", endedPath = ""] = Deno.args;
 const process = startTrainingProcess(folder, {
-  // The shell would tell of a killed job on the closed pipe of this process, and die of it.
+  // The shell would report a killed job on this process's closed pipe and die of it.
   through: ["sh", "-c", 'exec 2>/dev/null; ended=$1; shift; "$@"; echo > "$ended"', "sh", endedPath],
 });
 for await (const event of process.events) {

@@ -1,4 +1,4 @@
-/** Owns running one training job as the service does, in a process of its own, and telling how it goes. */
+/** Runs one training job in a process of its own, as the service does, and finds such processes. */
 import { writeLine } from "../../../lib/log.ts";
 import { startTrainingProcess } from "../../../ml/training/run/training_process.ts";
 import {
@@ -11,7 +11,7 @@ import { delay } from "../../../lib/backoff.ts";
 /** Steps between two lines of progress. */
 const PROGRESS_STEPS = 25;
 
-function tell(event: TrainingEvent): void {
+function report(event: TrainingEvent): void {
   if (event.type === "epoch") {
     writeLine(`    epoch ${event.epoch}: held-out loss ${event.heldOutLoss.toFixed(3)}`);
   } else if (event.type === "step" && event.step % PROGRESS_STEPS === 0) {
@@ -31,9 +31,9 @@ function tell(event: TrainingEvent): void {
  */
 export async function runTraining(folder: string, request: TrainingRequestInput): Promise<TrainingResult> {
   await writeTrainingRequest(folder, request);
-  // At the lowest priority, as for a person at work, it would wait for whatever else the machine does.
+  // At the service's lowest priority it would wait for whatever else the machine does.
   const process = startTrainingProcess(folder, { through: [] });
-  for await (const event of process.events) tell(event);
+  for await (const event of process.events) report(event);
   const end = await process.end;
   if (end.status === "completed") return end.result;
   const reason = end.status === "failed" ? end.message : end.status === "crashed" ? end.reason : "cancelled";
@@ -53,7 +53,7 @@ export async function trainingPids(folder: string): Promise<number[]> {
 
 const POLL_MS = 20;
 
-/** Waits until no process trains in a folder any more. */
-export async function untilNobodyTrains(folder: string): Promise<void> {
+/** Waits until no process trains in a folder. */
+export async function untilNoneTrains(folder: string): Promise<void> {
   while ((await trainingPids(folder)).length > 0) await delay(POLL_MS);
 }

@@ -1,4 +1,4 @@
-/** Owns trained jobs that are kept between benches, so that a table can be printed again without an hour's work. */
+/** Caches trained jobs between benches, so that a table can be printed again without an hour's work. */
 import { join } from "node:path";
 import { ifPresent } from "../../lib/files.ts";
 import { readResult } from "../../ml/training/job/training_result.ts";
@@ -25,8 +25,8 @@ const SETTINGS = {
   patienceEpochs: 3,
 } as const;
 
-/** The folder of something that is kept; made when it is missing. */
-export async function keptFolder(name: string): Promise<string> {
+/** The folder of something cached; created when missing. */
+export async function styleFolder(name: string): Promise<string> {
   const folder = join(STYLE_DIR, name);
   await Deno.mkdir(folder, { recursive: true });
   return folder;
@@ -61,13 +61,13 @@ export const THREADS = Math.max(1, navigator.hardwareConcurrency - 1);
 export const ALL_THREADS = navigator.hardwareConcurrency;
 
 /** The result of a job, from its folder where it has been run before. */
-export async function keptTraining(request: TrainingRequestInput): Promise<TrainingResult> {
-  const folder = await keptFolder(request.jobId);
+export async function cachedTraining(request: TrainingRequestInput): Promise<TrainingResult> {
+  const folder = await styleFolder(request.jobId);
   return await readResult(folder) ?? await runTraining(folder, request);
 }
 
-/** A value that is computed once and kept as JSON. */
-export async function kept<Value>(path: string, compute: () => Promise<Value>): Promise<Value> {
+/** A value that is computed once and cached as JSON. */
+export async function cached<Value>(path: string, compute: () => Promise<Value>): Promise<Value> {
   const text = await ifPresent(Deno.readTextFile(path));
   if (text !== null) return JSON.parse(text);
   const value = await compute();
