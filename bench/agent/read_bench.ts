@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import { ChatDatabase } from "../../agent/chatdb/file/chat_database.ts";
 import { MessageReader } from "../../agent/chatdb/messages/message_reader.ts";
-import { messageRowColumns } from "../../agent/chatdb/messages/message_row.ts";
+import { MESSAGE_ROWS } from "../../agent/chatdb/messages/message_row.ts";
 import { runMain } from "../../lib/lifecycle.ts";
 import { writeLine } from "../../lib/log.ts";
 import { bulkChatDb } from "../../tests/support/chat_db/bulk.ts";
@@ -46,7 +46,7 @@ type OnPage = (progress: Pick<Pass, "rows" | "results">) => void;
 /** Pages through the table as the reader does. */
 function readBare(path: string, onPage: OnPage): void {
   using database = new ChatDatabase(path);
-  const columns = messageRowColumns(database.schema);
+  const columns = MESSAGE_ROWS.selectList(database.schema);
   const select = database.prepare(`SELECT ${columns} FROM message WHERE ROWID > ? ORDER BY ROWID LIMIT ?`);
   for (let rowId = 0;;) {
     const page = select(rowId, PAGE_ROWS);

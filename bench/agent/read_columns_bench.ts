@@ -8,7 +8,7 @@
 import { join } from "node:path";
 import process from "node:process";
 import { ChatDatabase } from "../../agent/chatdb/file/chat_database.ts";
-import { messageRowColumns } from "../../agent/chatdb/messages/message_row.ts";
+import { MESSAGE_ROWS } from "../../agent/chatdb/messages/message_row.ts";
 import type { Query } from "../../agent/chatdb/file/sql_value.ts";
 import { writeLine } from "../../lib/log.ts";
 import { bulkChatDb } from "../../tests/support/chat_db/bulk.ts";
@@ -45,7 +45,7 @@ function costNs(select: Query): number {
 }
 
 function measure(database: ChatDatabase): Map<string, number> {
-  const columns = columnsOf(messageRowColumns(database.schema));
+  const columns = columnsOf(MESSAGE_ROWS.selectList(database.schema));
   const [key = "message.ROWID", ...others] = columns;
   const sides = new Map([
     [key, selectOf(database, [key])],

@@ -6,7 +6,7 @@ import { decodePlist, type PlistDict, type PlistValue } from "./binary_plist.ts"
 const KEY = { originalRanges: "otr", versions: "ec", versionDate: "d", retractedParts: "rp" } as const;
 
 const SUMMARY = "message_summary_info";
-const STAMP = "date_edited";
+const EDIT_DATE = "date_edited";
 
 export interface EditHistory {
   /** Unix time of the last edit of any part; null when none was edited. */
@@ -18,17 +18,17 @@ export interface EditHistory {
 }
 
 /**
- * The expression that selects a summary where it tells more than the row itself: of an unsend, or of an edit that left
- * no stamp. Most rows have a summary, and few need it; NULL stands for the others.
+ * The expression that selects a summary only where it says more than the row itself: after an unsend, or an edit that
+ * left no time. Most rows have a summary and few need it, so the others get NULL.
  *
- * @param columns those that the table has
+ * @param present the columns that the table has
  */
-export function editSummaryColumn(columns: ReadonlySet<string>, table: string): string {
-  if (!columns.has(SUMMARY)) return "NULL";
+export function editSummaryColumn(table: string, present: ReadonlySet<string>): string {
+  if (!present.has(SUMMARY)) return "NULL";
   const summary = `${table}.${SUMMARY}`;
   const has = (key: string) => `instr(${summary}, x'${plistKey(key)}') > 0`;
-  const isUnstamped = columns.has(STAMP) ? `coalesce(${table}.${STAMP}, 0) = 0 AND ` : "";
-  return `CASE WHEN ${has(KEY.retractedParts)} OR (${isUnstamped}${has(KEY.versions)}) THEN ${summary} END`;
+  const isUndated = present.has(EDIT_DATE) ? `coalesce(${table}.${EDIT_DATE}, 0) = 0 AND ` : "";
+  return `CASE WHEN ${has(KEY.retractedParts)} OR (${isUndated}${has(KEY.versions)}) THEN ${summary} END`;
 }
 
 /** What a summary tells; null for one that cannot be read or tells of no edit. */

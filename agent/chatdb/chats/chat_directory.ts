@@ -1,41 +1,42 @@
-/** Owns the small tables around the messages, kept in memory: handles, chats, members, the owner's aliases. */
+/** Holds the small tables around the messages in memory: handles, chats, members, the owner's aliases. */
 import type { ChatDatabase } from "../file/chat_database.ts";
-import {
-  type ChatRow,
-  type Conversation,
-  conversationsOf,
-  normalizeAlias,
-  normalizeHandle,
-} from "./conversation.ts";
-import { selectList, type TableName } from "../file/schema.ts";
-import { integerOf, type Query, type SqlRow, textOf, wordsOf } from "../file/sql_value.ts";
+import { type Conversation, conversationsOf, normalizeAlias, normalizeHandle } from "./conversation.ts";
+import { column, flag, type RowOf, rowTable } from "../file/schema.ts";
+import { guidOf, integerOf, textOf, wordsOf } from "../file/sql_value.ts";
 
-/** Columns in the order of `chatRowOf`, then those of the owner's addresses, then those that hide a chat. */
-export const CHAT_COLUMNS = [
-  "ROWID",
-  "guid",
-  "style",
-  "chat_identifier",
-  "display_name",
-  "group_id",
-  "original_group_id",
-  "last_addressed_handle",
-  "account_login",
-  "is_filtered",
-  "is_blackholed",
-];
-/**
- * Values of is_filtered from here on keep a chat out of Messages' list: spam, promotions, transactions. 1 is an unknown
- * sender, who may become a friend.
- */
-const FIRST_FILTERED = 2;
+export const CHAT_ROWS = rowTable("chat", {
+  rowId: column("ROWID", integerOf),
+  guid: column("guid", guidOf),
+  style: column("style", (value) => value === null ? null : integerOf(value)),
+  identifier: column("chat_identifier", textOf),
+  displayName: column("display_name", wordsOf),
+  groupId: column("group_id", textOf),
+  originalGroupId: column("original_group_id", textOf),
+  lastAddressedHandle: column("last_addressed_handle", textOf),
+  accountLogin: column("account_login", textOf),
+  /**
+   * Kept out of Messages' list. is_filtered is 1 for an unknown sender, who may become a friend; spam, promotions and
+   * transactions follow.
+   */
+  isHidden: flag("is_filtered >= 2", "is_blackholed"),
+});
+
+const HANDLE_ROWS = rowTable("handle", {
+  rowId: column("ROWID", integerOf),
+  id: column("id", (value) => normalizeHandle(textOf(value) ?? "")),
+});
+
+const MEMBER_ROWS = rowTable("chat_handle_join", {
+  chatId: column("chat_id", integerOf),
+  handleId: column("handle_id", integerOf),
+});
 
 /** Handles and conversations by ROWID. Loaded when first refreshed, and again when another program has written. */
 export class ChatDirectory {
   readonly #database: ChatDatabase;
-  readonly #selectHandles: Query;
-  readonly #selectChats: Query;
-  readonly #selectMembers: Query;
+  readonly #selectHandles: () => RowOf<typeof HANDLE_ROWS>[];
+  readonly #selectChats: () => RowOf<typeof CHAT_ROWS>[];
+  readonly #selectMembers: () => RowOf<typeof MEMBER_ROWS>[];
   #loadedVersion: number | null = null;
   #handles = new Map<number, string>();
   #conversations = new Map<number, Conversation>();
@@ -50,14 +51,10 @@ export class ChatDirectory {
   readonly #formerMembers = new Map<string, Set<string>>();
 
   constructor(database: ChatDatabase) {
-    const select = (table: TableName, columns: readonly string[]): Query =>
-      database.schema.has(table)
-        ? database.prepare(`SELECT ${selectList(database.schema, { table, columns })} FROM ${table}`)
-        : () => [];
     this.#database = database;
-    this.#selectHandles = select("handle", ["ROWID", "id"]);
-    this.#selectChats = select("chat", CHAT_COLUMNS);
-    this.#selectMembers = select("chat_handle_join", ["chat_id", "handle_id"]);
+    this.#selectHandles = HANDLE_ROWS.prepare(database, "handle");
+    this.#selectChats = CHAT_ROWS.prepare(database, "chat");
+    this.#selectMembers = MEMBER_ROWS.prepare(database, "chat_handle_join");
   }
 
   /** The owner's own addresses met so far. */
@@ -69,9 +66,7 @@ export class ChatDirectory {
   refresh(): void {
     const version = this.#database.dataVersion();
     if (version === this.#loadedVersion) return;
-    this.#handles = new Map(
-      this.#selectHandles().map(([rowId, id]) => [integerOf(rowId), normalizeHandle(textOf(id) ?? "")]),
-    );
+    this.#handles = new Map(this.#selectHandles().map(({ rowId, id }) => [rowId, id]));
     this.#loadChats();
     this.#loadedVersion = version;
   }
@@ -126,18 +121,17 @@ export class ChatDirectory {
   }
 
   #loadChats(): void {
-    const rows = this.#selectChats();
-    const chats = rows.map(chatRowOf);
+    const chats = this.#selectChats();
     this.#conversations = conversationsOf(chats, this.#members());
     this.#rooms = new Map();
     for (const { rowId, identifier } of chats) {
       const conversation = this.#conversations.get(rowId);
       if (conversation?.isGroup && identifier !== null) this.#rooms.set(identifier, conversation);
     }
-    this.#hiddenChats = new Set(rows.filter(isHiddenChat).map(([rowId]) => integerOf(rowId)));
-    for (const row of rows) {
-      const login = this.ownAlias(textOf(row[8]));
-      this.#addressedAliases.set(integerOf(row[0]), this.ownAlias(textOf(row[7])) ?? login);
+    this.#hiddenChats = new Set(chats.filter(({ isHidden }) => isHidden).map(({ rowId }) => rowId));
+    for (const { rowId, accountLogin, lastAddressedHandle } of chats) {
+      const login = this.ownAlias(accountLogin);
+      this.#addressedAliases.set(rowId, this.ownAlias(lastAddressedHandle) ?? login);
     }
     for (const conversation of new Set(this.#conversations.values())) {
       for (const sender of this.#formerMembers.get(conversation.id) ?? []) {
@@ -148,30 +142,13 @@ export class ChatDirectory {
 
   #members(): Map<number, string[]> {
     const members = new Map<number, string[]>();
-    for (const [chatId, handleId] of this.#selectMembers()) {
-      const handle = this.handle(integerOf(handleId));
+    for (const { chatId, handleId } of this.#selectMembers()) {
+      const handle = this.handle(handleId);
       if (handle === null) continue;
-      const known = members.get(integerOf(chatId));
+      const known = members.get(chatId);
       if (known) known.push(handle);
-      else members.set(integerOf(chatId), [handle]);
+      else members.set(chatId, [handle]);
     }
     return members;
   }
-}
-
-function isHiddenChat(row: SqlRow): boolean {
-  return integerOf(row[9]) >= FIRST_FILTERED || integerOf(row[10]) !== 0;
-}
-
-/** Names the values of a row selected with `CHAT_COLUMNS`. */
-export function chatRowOf(row: SqlRow): ChatRow {
-  return {
-    rowId: integerOf(row[0]),
-    guid: textOf(row[1]) ?? "",
-    style: row[2] === null ? null : integerOf(row[2]),
-    identifier: textOf(row[3]),
-    displayName: wordsOf(row[4]),
-    groupId: textOf(row[5]),
-    originalGroupId: textOf(row[6]),
-  };
 }

@@ -1,8 +1,7 @@
 /** Finds the chats that messages are in: for a range of rows in one query, and for one message to be answered. */
 import type { ChatDatabase } from "../file/chat_database.ts";
-import { CHAT_COLUMNS, chatRowOf } from "./chat_directory.ts";
+import { CHAT_ROWS } from "./chat_directory.ts";
 import { type ChatRow, conversationIdOf, isGroupChat } from "./conversation.ts";
-import { selectList } from "../file/schema.ts";
 import { integerOf } from "../file/sql_value.ts";
 
 /** Finds the chat of every joined message from one ROWID to another: chat ROWID by message ROWID. */
@@ -36,12 +35,6 @@ export interface ReplyChat {
   readonly messageRowId: number;
 }
 
-function allChats(database: ChatDatabase): ChatRow[] {
-  if (!database.schema.has("chat")) return [];
-  const columns = selectList(database.schema, { table: "chat", columns: CHAT_COLUMNS });
-  return database.prepare(`SELECT ${columns} FROM chat`)().map(chatRowOf);
-}
-
 /**
  * The chat of the message with this guid; null when the message is gone or lies in no chat.
  *
@@ -53,7 +46,7 @@ export function findReplyChat(database: ChatDatabase, messageGuid: string): Repl
     if (row === undefined) return null;
     const messageRowId = integerOf(row[0]);
     const chatId = chatFinder(database)(messageRowId, messageRowId).get(messageRowId);
-    const chats = allChats(database);
+    const chats: ChatRow[] = CHAT_ROWS.prepare(database, "chat")();
     const chat = chats.find(({ rowId }) => rowId === chatId);
     if (chat === undefined) return null;
     const id = conversationIdOf(chat);

@@ -1,10 +1,10 @@
-/** Owns reading the owner's own newest messages of some chats: what was sent, and what became of it. */
+/** Reads the newest messages that the owner sent in some chats, and whether they were delivered. */
 import type { ChatDatabase } from "../file/chat_database.ts";
 import { messageTextOf } from "../body/message_text.ts";
-import { selectList } from "../file/schema.ts";
+import { column, flag, rowTable } from "../file/schema.ts";
 import { bytesOf, integerOf, textOf, wordsOf } from "../file/sql_value.ts";
 
-/** A message of the owner as Messages keeps book of it. */
+/** A message of the owner, with its delivery as Messages records it. */
 export interface SentMessage {
   readonly rowId: number;
   /** The decoded words; '' for none. */
@@ -16,17 +16,15 @@ export interface SentMessage {
   readonly error: number;
 }
 
-/** Columns in the order of `readSentMessages`. */
-const COLUMNS = [
-  "ROWID",
-  "text",
-  "attributedBody",
-  "service",
-  "is_sent",
-  "is_delivered",
-  "date_delivered",
-  "error",
-];
+const SENT_ROWS = rowTable("message", {
+  rowId: column("ROWID", integerOf),
+  text: column("text", wordsOf),
+  attributedBody: column("attributedBody", bytesOf),
+  service: column("service", textOf),
+  error: column("error", integerOf),
+  isSent: flag("is_sent"),
+  isDelivered: flag("is_delivered", "date_delivered"),
+});
 
 /** Reads the owner's messages of `chatIds` after a row, oldest first. Notes of the system and tapbacks are left out. */
 export function readSentMessages(
@@ -37,18 +35,16 @@ export function readSentMessages(
   const isPlain = ["item_type", "associated_message_type"]
     .filter((column) => schema.get("message")?.has(column))
     .map((column) => `AND COALESCE(message.${column}, 0) = 0`).join(" ");
-  const select = database.prepare(`
-    SELECT DISTINCT ${selectList(schema, { table: "message", columns: COLUMNS })}
-    FROM message JOIN chat_message_join ON chat_message_join.message_id = message.ROWID
-    WHERE message.ROWID > ? AND message.is_from_me = 1 ${isPlain}
-      AND chat_message_join.chat_id IN (${chatIds.map(() => "?").join()})
-    ORDER BY message.ROWID`);
-  return select(afterRowId, ...chatIds).map((row) => ({
-    rowId: integerOf(row[0]),
-    text: messageTextOf({ text: wordsOf(row[1]), attributedBody: bytesOf(row[2]) }).text,
-    service: textOf(row[3]),
-    isSent: integerOf(row[4]) !== 0,
-    isDelivered: integerOf(row[5]) !== 0 || integerOf(row[6]) !== 0,
-    error: integerOf(row[7]),
+  const select = SENT_ROWS.prepare(
+    database,
+    `message WHERE ROWID > ? AND is_from_me = 1 ${isPlain}
+       AND ROWID IN (SELECT message_id FROM chat_message_join WHERE chat_id IN (${
+      chatIds.map(() => "?").join()
+    }))
+     ORDER BY ROWID`,
+  );
+  return select(afterRowId, ...chatIds).map(({ text, attributedBody, ...row }) => ({
+    ...row,
+    text: messageTextOf({ text, attributedBody }).text,
   }));
 }

@@ -16,6 +16,16 @@ export function textOf(value: SqlValue | undefined): string | null {
   return typeof value === "string" && value !== "" ? value : null;
 }
 
+/** The guid of a row; '' when Messages has not written it. */
+export function guidOf(value: SqlValue | undefined): string {
+  return textOf(value) ?? "";
+}
+
+/** The value as SQLite gives it; null when the query did not select it. */
+export function rawValue(value: SqlValue | undefined): SqlValue {
+  return value ?? null;
+}
+
 /** Bytes; NULL and other types are null. */
 export function bytesOf(value: SqlValue | undefined): Uint8Array | null {
   return value instanceof Uint8Array ? value : null;

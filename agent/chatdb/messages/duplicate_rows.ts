@@ -5,9 +5,9 @@ import type { ChatDirectory } from "../chats/chat_directory.ts";
 import type { Conversation } from "../chats/conversation.ts";
 import { type ChatFinder, chatFinder } from "../chats/message_chats.ts";
 import { ASSOCIATED, isLinkPreview, type SkipReason } from "./message_class.ts";
-import { type MessageRow, messageRowColumns, messageRowOf } from "./message_row.ts";
+import { MESSAGE_ROWS, type MessageRow } from "./message_row.ts";
 import { messageTextOf } from "../body/message_text.ts";
-import type { Query } from "../file/sql_value.ts";
+import type { SqlValue } from "../file/sql_value.ts";
 
 const NANOSECONDS_PER_S = 1_000_000_000n;
 /** Without an index by date, the most rows looked at before one: what belongs together is written together. */
@@ -25,16 +25,14 @@ const AFTER_LINK = /[.,;:!?)\]}>"'/]+$/;
 /** Compares a row with the earlier ones of its conversation. A query takes microseconds, and few rows need one. */
 export class DuplicateFinder {
   readonly #directory: ChatDirectory;
-  readonly #selectNear: Query;
+  readonly #selectNear: (...parameters: SqlValue[]) => MessageRow[];
   readonly #findChats: ChatFinder;
 
   constructor(database: ChatDatabase, directory: ChatDirectory) {
     this.#directory = directory;
     this.#findChats = chatFinder(database);
     const rows = hasDateIndex(database) ? "ROWID < ?3" : `ROWID BETWEEN ?3 - ${ROWS_BEFORE} AND ?3 - 1`;
-    this.#selectNear = database.prepare(
-      `SELECT ${messageRowColumns(database.schema)} FROM message WHERE date BETWEEN ?1 AND ?2 AND ${rows}`,
-    );
+    this.#selectNear = MESSAGE_ROWS.prepare(database, `message WHERE date BETWEEN ?1 AND ?2 AND ${rows}`);
   }
 
   /** Why a row of `conversation` repeats an earlier one; null when it does not. */
@@ -78,7 +76,7 @@ export class DuplicateFinder {
     const { conversation, windowS } = options;
     if (typeof row.date !== "bigint" || row.date === 0n) return [];
     const window = BigInt(windowS) * (isNanoseconds(row.date) ? NANOSECONDS_PER_S : 1n);
-    return this.#selectNear(row.date - window, row.date + window, row.rowId).map(messageRowOf)
+    return this.#selectNear(row.date - window, row.date + window, row.rowId)
       .filter((near) => this.#conversationOf(near) === conversation);
   }
 

@@ -4,7 +4,7 @@ import { ChatDirectory } from "../chats/chat_directory.ts";
 import { lastWriteMs } from "../file/database_file.ts";
 import { isMarkMoved, RowsRenumberedError } from "../file/identity.ts";
 import { emptyBatch, type MessageBatch, takeRow } from "./message_batch.ts";
-import { type MessageRow, messageRowColumns, messageRowOf } from "./message_row.ts";
+import { MESSAGE_ROWS, type MessageRow } from "./message_row.ts";
 import { type RowOutcome, RowReader, type RowVisitor } from "./row_reader.ts";
 import { type TimestampFinder, timestampFinder } from "./row_timestamps.ts";
 import { RowAge } from "./row_age.ts";
@@ -34,8 +34,8 @@ export class MessageReader {
   readonly findTimestamps: TimestampFinder;
   readonly #database: ChatDatabase;
   readonly #rows: RowReader;
-  readonly #selectRows: Query;
-  readonly #selectSpan: Query;
+  readonly #selectRows: (afterRowId: number, limit: number) => MessageRow[];
+  readonly #selectSpan: (firstRowId: number, lastRowId: number) => MessageRow[];
   readonly #selectMaxRowId: Query;
   readonly #selectRowId: Query;
   #rowAge = new RowAge();
@@ -45,15 +45,10 @@ export class MessageReader {
     this.directory = new ChatDirectory(database);
     this.findTimestamps = timestampFinder(database);
     this.#rows = new RowReader(database, this.directory);
-    const columns = messageRowColumns(database.schema);
     this.#selectMaxRowId = database.prepare("SELECT MAX(ROWID) FROM message");
     this.#selectRowId = database.prepare("SELECT ROWID FROM message WHERE guid = ?");
-    this.#selectRows = database.prepare(
-      `SELECT ${columns} FROM message WHERE ROWID > ? ORDER BY ROWID LIMIT ?`,
-    );
-    this.#selectSpan = database.prepare(
-      `SELECT ${columns} FROM message WHERE ROWID BETWEEN ? AND ? ORDER BY ROWID`,
-    );
+    this.#selectRows = MESSAGE_ROWS.prepare(database, "message WHERE ROWID > ? ORDER BY ROWID LIMIT ?");
+    this.#selectSpan = MESSAGE_ROWS.prepare(database, "message WHERE ROWID BETWEEN ? AND ? ORDER BY ROWID");
   }
 
   /**
@@ -65,7 +60,7 @@ export class MessageReader {
   readAfter(rowId: number, options: ReadOptions): MessageBatch {
     return this.#database.readTransaction(() => {
       const { limit = DEFAULT_LIMIT, markGuid = null } = options;
-      const rows = this.#selectRows(rowId, limit + 1).map(messageRowOf);
+      const rows = this.#selectRows(rowId, limit + 1);
       if (isMarkMoved(this.#database, { markRowId: rowId, markGuid })) {
         throw new RowsRenumberedError();
       }
@@ -87,7 +82,7 @@ export class MessageReader {
     if (wanted.size === 0) return found;
     return this.#database.readTransaction(() => {
       for (const [first, last] of spansOf(wanted)) {
-        const rows = this.#selectSpan(first, last).map(messageRowOf).filter(({ rowId }) => wanted.has(rowId));
+        const rows = this.#selectSpan(first, last).filter(({ rowId }) => wanted.has(rowId));
         this.#visit(rows, options, ({ rowId }, outcome) => {
           found.set(rowId, outcome);
           return true;

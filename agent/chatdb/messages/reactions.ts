@@ -4,8 +4,8 @@ import type { ChatDatabase } from "../file/chat_database.ts";
 import type { ChatDirectory } from "../chats/chat_directory.ts";
 import type { MessageReaction, ReactionKind } from "./chat_message.ts";
 import { ASSOCIATED, targetGuidOf } from "./message_class.ts";
-import { selectList } from "../file/schema.ts";
-import { integerOf, type Query, type SqlRow, type SqlValue, textOf, wordsOf } from "../file/sql_value.ts";
+import { column, flag, type RowOf, rowTable } from "../file/schema.ts";
+import { guidOf, integerOf, type Query, rawValue, wordsOf } from "../file/sql_value.ts";
 import { TapbackIndex } from "./tapback_index.ts";
 
 /** Kinds in the order of associated_message_type, from 2000 to add and from 3000 to take back. */
@@ -20,22 +20,21 @@ const KINDS: readonly ReactionKind[] = [
   "sticker",
 ];
 
-const COLUMNS = [
-  "ROWID",
-  "associated_message_guid",
-  "associated_message_type",
-  "associated_message_emoji",
-  "handle_id",
-  "is_from_me",
-  "date",
-];
+const TAPBACK_ROWS = rowTable("message", {
+  rowId: column("ROWID", integerOf),
+  /** With the part of the message in front, so that reactions to parts are told apart. */
+  target: column("associated_message_guid", guidOf),
+  type: column("associated_message_type", integerOf),
+  emoji: column("associated_message_emoji", wordsOf),
+  handleId: column("handle_id", integerOf),
+  date: column("date", rawValue),
+  isFromMe: flag("is_from_me"),
+});
+type TapbackRow = RowOf<typeof TAPBACK_ROWS>;
 
 interface Tapback {
-  rowId: number;
-  /** With the part of the message in front, so that parts are told apart. */
-  target: string;
+  row: TapbackRow;
   isRemoval: boolean;
-  date: SqlValue;
   reaction: MessageReaction;
 }
 
@@ -43,7 +42,7 @@ interface Tapback {
 export class ReactionFinder {
   readonly #directory: ChatDirectory;
   readonly #selectTargets: Query;
-  readonly #selectTapback: Query;
+  readonly #selectTapback: (rowId: number) => TapbackRow[];
   readonly #selectMaxRowId: Query;
   /** Null until it is first needed. */
   #tapbacks: TapbackIndex | null = null;
@@ -59,9 +58,7 @@ export class ReactionFinder {
         "SELECT ROWID, associated_message_guid FROM message WHERE associated_message_guid IS NOT NULL",
       )
       : () => [];
-    this.#selectTapback = database.prepare(
-      `SELECT ${selectList(schema, { table: "message", columns: COLUMNS })} FROM message WHERE ROWID = ?`,
-    );
+    this.#selectTapback = TAPBACK_ROWS.prepare(database, "message WHERE ROWID = ?");
   }
 
   /** Every tapback up to this row is known; later ones are once they have been noted. */
@@ -75,7 +72,7 @@ export class ReactionFinder {
     this.#tapbacks = new TapbackIndex();
     this.#loadedRowId = integerOf(this.#selectMaxRowId()[0]?.[0]);
     for (const [rowId, guid] of this.#selectTargets()) {
-      this.#tapbacks.add(targetGuidOf(textOf(guid) ?? ""), integerOf(rowId));
+      this.#tapbacks.add(targetGuidOf(guidOf(guid)), integerOf(rowId));
     }
   }
 
@@ -107,7 +104,7 @@ export class ReactionFinder {
     if (rowIds.length === 0) return [];
     const tapbacks = rowIds.flatMap((rowId) => {
       const tapback = this.#read(rowId);
-      return tapback !== null && targetGuidOf(tapback.target) === guid ? [tapback] : [];
+      return tapback !== null && targetGuidOf(tapback.row.target) === guid ? [tapback] : [];
     });
     return standing(tapbacks.sort(byTime));
   }
@@ -116,25 +113,22 @@ export class ReactionFinder {
   #read(rowId: number): Tapback | null {
     const [row] = this.#selectTapback(rowId);
     if (row === undefined) return null;
-    const type = integerOf(row[2]);
-    const isRemoval = type >= ASSOCIATED.firstRemoval;
-    const kind = KINDS[type - (isRemoval ? ASSOCIATED.firstRemoval : ASSOCIATED.firstTapback)];
+    const isRemoval = row.type >= ASSOCIATED.firstRemoval;
+    const kind = KINDS[row.type - (isRemoval ? ASSOCIATED.firstRemoval : ASSOCIATED.firstTapback)];
     const sender = this.#senderOf(row);
     if (kind === undefined || sender === undefined) return null;
-    const emoji = kind === "emoji" ? wordsOf(row[3]) : null;
-    const reaction = { kind, emoji, sender, reactedAtMs: unixMsOf(row[6]) };
-    return { rowId, target: textOf(row[1]) ?? "", isRemoval, date: row[6] ?? null, reaction };
+    const emoji = kind === "emoji" ? row.emoji : null;
+    return { row, isRemoval, reaction: { kind, emoji, sender, reactedAtMs: unixMsOf(row.date) } };
   }
 
   /** Null for the owner; undefined when the row does not tell: nobody is to be taken for the owner. */
-  #senderOf(row: SqlRow): string | null | undefined {
-    if (integerOf(row[5]) !== 0) return null;
-    return this.#directory.handle(integerOf(row[4])) ?? undefined;
+  #senderOf({ isFromMe, handleId }: TapbackRow): string | null | undefined {
+    return isFromMe ? null : this.#directory.handle(handleId) ?? undefined;
   }
 }
 
 function byTime(a: Tapback, b: Tapback): number {
-  return (a.reaction.reactedAtMs ?? 0) - (b.reaction.reactedAtMs ?? 0) || a.rowId - b.rowId;
+  return (a.reaction.reactedAtMs ?? 0) - (b.reaction.reactedAtMs ?? 0) || a.row.rowId - b.row.rowId;
 }
 
 /** Adds minus removals. A removal without an emoji takes back all emoji of its sender on that part. */
@@ -152,7 +146,8 @@ function standing(tapbacks: readonly Tapback[]): MessageReaction[] {
 /** True for the removal of a reaction; a repeated one replaces the first as well. */
 function takesBack(tapback: Tapback, earlier: Tapback): boolean {
   const [{ kind, emoji, sender }, other] = [tapback.reaction, earlier.reaction];
-  const isSameKind = earlier.target === tapback.target && other.sender === sender && other.kind === kind;
+  const isSameKind = earlier.row.target === tapback.row.target && other.sender === sender &&
+    other.kind === kind;
   return isSameKind && (other.emoji === emoji || (tapback.isRemoval && emoji === null));
 }
 

@@ -1,10 +1,10 @@
-/** Owns the times that Messages stamps on a row after it has written it: edited or unsent, read, delivered. */
+/** Reads the times that Messages writes on a row later on: when it was edited or unsent, read, delivered. */
 import { unixMsOf } from "../file/apple_time.ts";
 import type { ChatDatabase } from "../file/chat_database.ts";
-import { selectList } from "../file/schema.ts";
-import { integerOf, type SqlValue } from "../file/sql_value.ts";
+import { column, rowTable } from "../file/schema.ts";
+import { integerOf, rawValue, type SqlValue } from "../file/sql_value.ts";
 
-/** The stamps of a row in Unix time; null for those that it does not have. */
+/** The timestamps of a row in Unix time; null for those that it does not have. */
 export interface RowTimestamps {
   /** When it was last edited or unsent. */
   readonly changedAtMs: number | null;
@@ -13,55 +13,54 @@ export interface RowTimestamps {
   readonly deliveredAtMs: number | null;
 }
 
-/** The columns of a row that hold its stamps. */
-export interface TimestampColumns {
-  dateEdited: SqlValue;
-  dateRead: SqlValue;
-  dateDelivered: SqlValue;
-}
+/** The columns of a row that hold its timestamps. */
+export const TIMESTAMP_COLUMNS = {
+  dateEdited: column("date_edited", rawValue),
+  dateRead: column("date_read", rawValue),
+  dateDelivered: column("date_delivered", rawValue),
+};
 
-const COLUMNS = ["date_edited", "date_read", "date_delivered"] as const;
+const TIMESTAMP_ROWS = rowTable("message", { rowId: column("ROWID", integerOf), ...TIMESTAMP_COLUMNS });
 
-/** The stamps of a row. */
-export function timestampsOf({ dateEdited, dateRead, dateDelivered }: TimestampColumns): RowTimestamps {
+/** The timestamps of a row. */
+export function timestampsOf(row: Record<keyof typeof TIMESTAMP_COLUMNS, SqlValue>): RowTimestamps {
   return {
-    changedAtMs: unixMsOf(dateEdited),
-    readAtMs: unixMsOf(dateRead),
-    deliveredAtMs: unixMsOf(dateDelivered),
+    changedAtMs: unixMsOf(row.dateEdited),
+    readAtMs: unixMsOf(row.dateRead),
+    deliveredAtMs: unixMsOf(row.dateDelivered),
   };
 }
 
 /**
- * One number that tells whether stamps have changed; 0 for none. One that comes or goes later raises it, and so do
- * several at once: only stamps that move against each other to the very millisecond could leave it as it was.
+ * One number by which changed timestamps are noticed; 0 for none. One that appears or moves later raises it, and so do
+ * several at once: only timestamps that move against each other to the very millisecond could leave it as it was.
  */
 export function timestampChecksum({ changedAtMs, readAtMs, deliveredAtMs }: RowTimestamps): number {
   return (changedAtMs ?? 0) * 4 + (readAtMs ?? 0) + (deliveredAtMs ?? 0) * 2;
 }
 
 /**
- * Finds the stamped rows from one ROWID to another, in their order: the sum of each one's stamps. There is no index on
- * any of them, so every row between is looked at, and most have a stamp.
+ * Finds the rows with timestamps from one ROWID to another, in their order, and the checksum of each. There is no index
+ * on any of the columns, so every row in between is read, and most have a timestamp.
  */
 export type TimestampFinder = (firstRowId: number, lastRowId: number) => Map<number, number>;
 
-/** Prepares the search. Stamps whose column is absent, such as that of edits up to macOS 12, count as none. */
+/** Prepares the search. Timestamps whose column is absent, such as that of edits up to macOS 12, count as none. */
 export function timestampFinder(database: ChatDatabase): TimestampFinder {
-  const present = COLUMNS.filter((column) => database.schema.get("message")?.has(column));
-  if (present.length === 0) return () => new Map();
-  const columns = selectList(database.schema, { table: "message", columns: COLUMNS });
-  const select = database.prepare(
-    `SELECT ROWID, ${columns} FROM message WHERE ROWID BETWEEN ? AND ?
-     AND (${present.map((column) => `message.${column} <> 0`).join(" OR ")})`,
+  const columns = ["date_edited", "date_read", "date_delivered"]
+    .filter((name) => database.schema.get("message")?.has(name));
+  if (columns.length === 0) return () => new Map();
+  const anyTimestamp = columns.map((name) => `message.${name} <> 0`).join(" OR ");
+  const select = TIMESTAMP_ROWS.prepare(
+    database,
+    `message WHERE ROWID BETWEEN ? AND ? AND (${anyTimestamp})`,
   );
   return (firstRowId, lastRowId) => {
-    const sums = new Map<number, number>();
-    for (
-      const [rowId, dateEdited = null, dateRead = null, dateDelivered = null] of select(firstRowId, lastRowId)
-    ) {
-      const sum = timestampChecksum(timestampsOf({ dateEdited, dateRead, dateDelivered }));
-      if (sum !== 0) sums.set(integerOf(rowId), sum);
+    const checksums = new Map<number, number>();
+    for (const row of select(firstRowId, lastRowId)) {
+      const checksum = timestampChecksum(timestampsOf(row));
+      if (checksum !== 0) checksums.set(row.rowId, checksum);
     }
-    return sums;
+    return checksums;
   };
 }
