@@ -18,7 +18,7 @@ import { sendLogStore } from "./suggest/send/send_log.ts";
 import type { SendDependencies } from "./suggest/send/send_reply.ts";
 import { shownStore } from "./suggest/shown_suggestions.ts";
 import { createTokenStore } from "./platform/token_store.ts";
-import { contactHashStore } from "./sync/contact_hashes.ts";
+import { contactHashStore } from "./sync/contact_sync.ts";
 import { pairedServerUrl, pairingStore } from "./pairing/pairing_store.ts";
 import { cursorStore } from "./sync/sync_cursor.ts";
 import { recordStore } from "./sync/sync_record.ts";

@@ -1,5 +1,5 @@
 /** Owns the progress of a long sync: a bar with a rate on a terminal, a plain line now and then elsewhere. */
-import type { MessageProgress } from "../sync/message_sync.ts";
+import type { MessageProgress } from "../sync/message_sync_run.ts";
 import type { Output } from "./output.ts";
 
 const BAR_WIDTH = 24;

@@ -1,10 +1,15 @@
 /** Owns `agent sync`: sends what is new, shows how far it is, and says what was done or would be. */
 import type { AddressBookProblem } from "../contacts/address_book_problem.ts";
-import { dryRun, type DryRunReport } from "../sync/dry_run.ts";
 import type { MessageSyncReport } from "../sync/message_sync.ts";
 import { type PairedDevice, requirePairing } from "../pairing/pairing.ts";
 import type { RestartReason } from "../sync/sync_cursor.ts";
-import { type ContactsReport, runSync, type SyncReport } from "../sync/sync_run.ts";
+import {
+  type ContactsReport,
+  dryRun,
+  type DryRunReport,
+  runSync,
+  type SyncReport,
+} from "../sync/sync_run.ts";
 import type { AgentServices } from "./agent_services.ts";
 import { countText, durationText, type ProgressLine, progressLine } from "./progress_line.ts";
 import { UsageError } from "./usage.ts";

@@ -18,7 +18,6 @@ import {
   syncDeletionsResponseSchema,
   type SyncHeartbeatResponse,
   syncHeartbeatResponseSchema,
-  type SyncMessagesInput,
   type SyncMessagesResponse,
   syncMessagesResponseSchema,
 } from "../../contract/sync.ts";
@@ -34,7 +33,8 @@ export interface ServerClient {
   deactivate(deviceId: string): Promise<Device>;
   /** The device that the token belongs to. */
   currentDevice(): Promise<Device>;
-  syncMessages(batch: SyncMessagesInput): Promise<SyncMessagesResponse>;
+  /** @param json a `SyncMessagesInput`, which the caller has serialized to know its size */
+  syncMessages(json: string): Promise<SyncMessagesResponse>;
   syncContacts(contacts: readonly SyncContact[]): Promise<SyncContactsResponse>;
   /** Tells of messages that were deleted in Messages. */
   syncDeletions(imessageGuids: readonly string[]): Promise<SyncDeletionsResponse>;
@@ -59,8 +59,8 @@ function syncCalls(client: Client, signal: AbortSignal | undefined): SyncCalls {
   const { syncMessages, syncContacts, syncDeletions, syncHeartbeat } = SERVER_PATHS;
   const options = { signal, repeatable: true, gzip: true };
   return {
-    syncMessages: (body) =>
-      client.request("POST", syncMessages, { ...options, body, schema: syncMessagesResponseSchema }),
+    syncMessages: (json) =>
+      client.request("POST", syncMessages, { ...options, json, schema: syncMessagesResponseSchema }),
     syncContacts: (contacts) => {
       const body = { contacts };
       return client.request("POST", syncContacts, { ...options, body, schema: syncContactsResponseSchema });

@@ -11,7 +11,7 @@ import { MessageReader } from "../chatdb/messages/message_reader.ts";
 import type { ServerClient } from "../clients/server_client.ts";
 import type { AddressBook } from "../contacts/address_book.ts";
 import type { StateFile } from "../platform/state_file.ts";
-import type { MessageProgress } from "../sync/message_sync.ts";
+import type { MessageProgress } from "../sync/message_sync_run.ts";
 import { type PairedDevice, type PairingDependencies, requirePairing } from "../pairing/pairing.ts";
 import { runSync, type SyncReport, type SyncState } from "../sync/sync_run.ts";
 import { type AgentCounts, type AgentState, StatePublisher } from "./agent_state.ts";

@@ -1,52 +1,52 @@
-/** Owns what is remembered of rows that were read, so that it is seen when Messages changes them afterwards. */
+/** Remembers how rows were when they were read, to find what Messages changes afterwards. */
 import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
 import type { SkipReason } from "../chatdb/messages/message_class.ts";
 import type { RowOutcome } from "../chatdb/messages/row_reader.ts";
 import { timestampChecksum } from "../chatdb/messages/row_timestamps.ts";
 import { countField, numberField, objectField, textField } from "../platform/state_file.ts";
-import { wireMessageOf } from "./message_mapping.ts";
+import { outgoingMessageOf } from "./message_mapping.ts";
 import {
   byRowId,
   noteTimestamps,
-  openTimestamps,
-  type TimestampFields,
-  timestampFields,
-  timestampFieldsOf,
+  openTimestampIndex,
   type TimestampIndex,
+  type TimestampIndexFields,
+  timestampIndexFields,
+  timestampIndexFieldsOf,
 } from "./timestamp_index.ts";
 import { digestOf } from "./wire_text.ts";
 
 /** How a row was last seen. */
 export interface WatchedRow {
-  /** The digest of what was sent of a message; else why the row is none. */
+  /** The digest of the message that was sent; for a row that is no message, why it is none. */
   readonly state: string;
   /** Unix time after which the row is no longer looked at; null while it still is to become a message. */
   readonly untilMs: number | null;
 }
 
-/** The ledger in the agent's state, keyed by ROWID. */
+/** The tracker as it is stored, rows keyed by ROWID; `stamps` is the timestamp index, `putAway` Recently Deleted. */
 export interface TrackerFields {
-  readonly stamps: TimestampFields;
+  readonly stamps: TimestampIndexFields;
   readonly watched: Readonly<Record<string, WatchedRow>>;
   readonly putAway: readonly number[];
   readonly deletedId: number;
 }
 
 export interface ChangeTracker {
-  readonly stamps: TimestampIndex;
-  /** Rows that may change without a stamp. */
+  readonly timestamps: TimestampIndex;
+  /** Rows that may change without a timestamp. */
   readonly watched: Map<number, WatchedRow>;
-  /** Rows in Recently Deleted that the server was told of. */
-  putAway: ReadonlySet<number>;
-  /** The server was told of all deletions up to this one; see `DeletionFinder`. */
+  /** Rows in Recently Deleted that were reported to the server. */
+  recentlyDeleted: ReadonlySet<number>;
+  /** All deletions up to this one were reported to the server; see `DeletionFinder`. */
   deletedId: number;
 }
 
-/** Messages goes on writing a row for minutes: text, files, service, tapbacks that are taken back. */
+/** Messages keeps writing to a row for minutes: text, files, service, tapbacks that are taken back. */
 const WATCH_MS = 60 * 60 * 1_000;
 /** More rows than a person's Messages gets in an hour; a first sync leaves its newest ones. */
 const WATCHED_ROWS = 500;
-/** Far more drafts than anybody keeps; rows in Recently Deleted are here only until the server was told of them. */
+/** Far more drafts than anybody has; rows in Recently Deleted are here only until they were reported to the server. */
 const WAITING_ROWS = 10_000;
 /** Rows that are no messages yet, but become one under the same ROWID: when they are sent, put back, or no longer junk. */
 const WAITING: readonly SkipReason[] = ["scheduled", "recently_deleted", "junk"];
@@ -56,7 +56,8 @@ const WAITING: readonly SkipReason[] = ["scheduled", "recently_deleted", "junk"]
  */
 const UNSTEADY: readonly SkipReason[] = ["tapback", "empty", "self_chat_twin", "link_preview"];
 const TAPBACK_STATE = "tapback:";
-const UNFINISHED_STATE = "unfinished";
+/** How an incomplete row is stored. */
+const INCOMPLETE_STATE = "unfinished";
 
 function watchedRowOf(fields: Record<string, unknown> | null): WatchedRow {
   if (fields === null) throw new TypeError("A watched row must be an object");
@@ -68,17 +69,17 @@ function isRowIds(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((rowId) => Number.isSafeInteger(rowId));
 }
 
-/** Checks the ledger of a state that was stored. */
+/** Checks a tracker that was stored. */
 export function trackerFieldsOf(fields: Record<string, unknown> | null): TrackerFields {
   const watched = objectField(fields ?? {}, "watched");
   const putAway: unknown = fields?.putAway;
   if (fields === null || watched === null || !isRowIds(putAway)) {
-    throw new TypeError("A ledger must list its rows");
+    throw new TypeError("A change tracker must list its rows");
   }
   return {
     putAway,
     deletedId: countField(fields, "deletedId"),
-    stamps: timestampFieldsOf(objectField(fields, "stamps")),
+    stamps: timestampIndexFieldsOf(objectField(fields, "stamps")),
     watched: Object.fromEntries(
       Object.keys(watched).map((rowId) => [rowId, watchedRowOf(objectField(watched, rowId))]),
     ),
@@ -86,116 +87,118 @@ export function trackerFieldsOf(fields: Record<string, unknown> | null): Tracker
 }
 
 /**
- * The ledger that was stored, or an empty one.
+ * The tracker that was stored, or an empty one.
  *
- * @param deletedId the mark of an empty one
+ * @param deletedId the last deletion that an empty one leaves out
  */
 export function openTracker(stored: TrackerFields | null, deletedId: number): ChangeTracker {
   return {
-    stamps: openTimestamps(stored?.stamps ?? null),
+    timestamps: openTimestampIndex(stored?.stamps ?? null),
     watched: byRowId(stored?.watched ?? {}),
-    putAway: new Set(stored?.putAway),
+    recentlyDeleted: new Set(stored?.putAway),
     deletedId: stored?.deletedId ?? deletedId,
   };
 }
 
-/** The ledger as it is stored. */
-export function trackerFields({ stamps, watched, putAway, deletedId }: ChangeTracker): TrackerFields {
+/** The tracker as it is stored. */
+export function trackerFields(
+  { timestamps, watched, recentlyDeleted, deletedId }: ChangeTracker,
+): TrackerFields {
   return {
-    stamps: timestampFields(stamps),
+    stamps: timestampIndexFields(timestamps),
     watched: Object.fromEntries(watched),
-    putAway: [...putAway],
+    putAway: [...recentlyDeleted],
     deletedId,
   };
 }
 
-/** Stands for all that the server is told of a message. */
+/** The digest of everything that the server is sent of a message. */
 function stateOfMessage(message: ChatMessage): string {
-  const wire = wireMessageOf(message);
-  return digestOf(JSON.stringify([message.conversation?.id ?? null, wire]));
+  const conversation = JSON.stringify(message.conversation?.id ?? null);
+  return digestOf(`[${conversation},${outgoingMessageOf(message).json}]`);
 }
 
-/** A row that Messages has finished, as far as one can tell. */
+/** A row that Messages has finished writing, as far as one can tell. */
 export type FinishedRow =
   | Pick<Extract<RowOutcome, { kind: "message" }>, "kind" | "message">
   | Extract<RowOutcome, { kind: "skipped" }>;
 
-/** How a row is seen now. */
+/** How a row is now. */
 export function stateOf(outcome: FinishedRow): string {
   if (outcome.kind === "message") return stateOfMessage(outcome.message);
   return outcome.targetGuid === null ? outcome.reason : TAPBACK_STATE + outcome.targetGuid;
 }
 
-/** The message whose tapback a row was seen as; null for another row. */
+/** The message that a row was a tapback on; null for other rows. */
 export function tapbackTargetIn(state: string): string | null {
   return state.startsWith(TAPBACK_STATE) ? state.slice(TAPBACK_STATE.length) : null;
 }
 
-/** Notes how a row was seen, and until when it is to be looked at again. */
+/** Notes how a row is, and until when it is to be compared again. */
 export function watchRow(
-  ledger: ChangeTracker,
+  tracker: ChangeTracker,
   rowId: number,
   { outcome, nowMs }: { outcome: FinishedRow; nowMs: number },
 ): void {
   const state = stateOf(outcome);
-  if (ledger.watched.get(rowId)?.state === state) return;
+  if (tracker.watched.get(rowId)?.state === state) return;
   const reason = outcome.kind === "message" ? null : outcome.reason;
-  if (reason !== null && WAITING.includes(reason)) ledger.watched.set(rowId, { state, untilMs: null });
+  if (reason !== null && WAITING.includes(reason)) tracker.watched.set(rowId, { state, untilMs: null });
   else if (reason === null || UNSTEADY.includes(reason)) {
-    ledger.watched.set(rowId, { state, untilMs: nowMs + WATCH_MS });
-  } else ledger.watched.delete(rowId);
+    tracker.watched.set(rowId, { state, untilMs: nowMs + WATCH_MS });
+  } else tracker.watched.delete(rowId);
 }
 
 /**
- * Notes what came of looking at a row once more; null when it is gone. A row that is no message for the moment is
+ * Notes how a row was found when it was read again; null when it is gone. A row that is no message for the moment is
  * watched from then on, however old it is: whatever changed on it is sent when it is one again.
  *
- * @param options.stamps sums of the rows' stamps, for those that are no messages
+ * @param options.timestamps checksums of the rows' timestamps, for those that are no messages
  */
 export function noteOutcome(
-  ledger: ChangeTracker,
+  tracker: ChangeTracker,
   rowId: number,
-  options: { outcome: RowOutcome | null; stamps: ReadonlyMap<number, number>; nowMs: number },
+  options: { outcome: RowOutcome | null; timestamps: ReadonlyMap<number, number>; nowMs: number },
 ): void {
-  const { outcome, stamps, nowMs } = options;
+  const { outcome, timestamps, nowMs } = options;
   if (outcome === null) {
-    noteTimestamps(ledger.stamps, { rowId, sum: 0 });
-    ledger.watched.delete(rowId);
+    noteTimestamps(tracker.timestamps, { rowId, checksum: 0 });
+    tracker.watched.delete(rowId);
   } else if (outcome.kind === "incomplete") {
-    if (!ledger.watched.has(rowId)) {
-      ledger.watched.set(rowId, { state: UNFINISHED_STATE, untilMs: nowMs + WATCH_MS });
+    if (!tracker.watched.has(rowId)) {
+      tracker.watched.set(rowId, { state: INCOMPLETE_STATE, untilMs: nowMs + WATCH_MS });
     }
   } else {
-    const sum = outcome.kind === "message" ? timestampChecksum(outcome.message) : stamps.get(rowId);
-    if (sum !== undefined) noteTimestamps(ledger.stamps, { rowId, sum });
+    const checksum = outcome.kind === "message" ? timestampChecksum(outcome.message) : timestamps.get(rowId);
+    if (checksum !== undefined) noteTimestamps(tracker.timestamps, { rowId, checksum });
     const isWaiting = outcome.kind === "skipped" && WAITING.includes(outcome.reason);
-    if (isWaiting || ledger.watched.has(rowId)) watchRow(ledger, rowId, { outcome, nowMs });
+    if (isWaiting || tracker.watched.has(rowId)) watchRow(tracker, rowId, { outcome, nowMs });
   }
 }
 
-/** Notes which rows the server knows to be in Recently Deleted; they are no longer looked at one by one. */
-export function noteRecentlyDeleted(ledger: ChangeTracker, rowIds: Iterable<number>): void {
-  ledger.putAway = new Set(rowIds);
-  for (const rowId of ledger.putAway) ledger.watched.delete(rowId);
+/** Notes which rows were reported to be in Recently Deleted; they are no longer compared one by one. */
+export function noteRecentlyDeleted(tracker: ChangeTracker, rowIds: Iterable<number>): void {
+  tracker.recentlyDeleted = new Set(rowIds);
+  for (const rowId of tracker.recentlyDeleted) tracker.watched.delete(rowId);
 }
 
 /**
- * Lets go of rows that are old enough, and of the oldest when there are too many. Rows up to `heldRowId` stay: they are
- * still to be looked at, however many came after them.
+ * Stops watching rows that are old enough, and the oldest when there are too many. Rows up to `uncomparedRowId` stay:
+ * they are still to be compared, however many came after them.
  */
 export function pruneTracker(
   { watched }: ChangeTracker,
-  { nowMs, heldRowId }: { nowMs: number; heldRowId: number },
+  { nowMs, uncomparedRowId }: { nowMs: number; uncomparedRowId: number },
 ): void {
   const left = { timed: WATCHED_ROWS, waiting: WAITING_ROWS };
   for (const [rowId, { untilMs }] of [...watched].sort(([a], [b]) => b - a)) {
-    if (rowId <= heldRowId) return;
+    if (rowId <= uncomparedRowId) return;
     const isOver = left[untilMs === null ? "waiting" : "timed"]-- <= 0;
     if (isOver || (untilMs ?? Infinity) <= nowMs) watched.delete(rowId);
   }
 }
 
-/** The rows at the end of a round that are worth noting: more would only be let go again. */
+/** The rows at the end of a batch that are worth watching: more would only be pruned again. */
 export function newestRows<Row>(rows: readonly Row[]): readonly Row[] {
   return rows.slice(-WATCHED_ROWS);
 }

@@ -1,4 +1,4 @@
-/** Owns finding what has changed in rows that were read before. Reads only; what it finds is for others to send. */
+/** Finds what has changed in rows that were read before; it only reads. */
 import { delay } from "../../lib/backoff.ts";
 import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
 import type { MessageReader } from "../chatdb/messages/message_reader.ts";
@@ -15,47 +15,50 @@ export interface FindingOptions {
   nowMs: number;
 }
 
-/** What was found of rows that were read before. */
+/** Rows that were read again. */
 export interface FoundChanges {
   /** To be sent again, each in its present form. */
   readonly messages: readonly ChatMessage[];
-  /** How each row is seen now that was looked at; null for one that is gone. */
+  /** How each of them is now; null for one that is gone. */
   readonly outcomes: ReadonlyMap<number, RowOutcome | null>;
 }
 
-/** Stamped rows, some of whose stamps are not the ones that are known. */
+/** Rows some of whose timestamps have changed. */
 export interface ChangedTimestamps {
-  /** What each row's stamps sum up to; 0 for a row that has lost them, or is gone. */
-  readonly sums: ReadonlyMap<number, number>;
+  /** The checksum of each row's timestamps; 0 for a row that has lost them, or is gone. */
+  readonly checksums: ReadonlyMap<number, number>;
   /** The block that these are all rows of; null for single rows. */
   readonly block: TimestampBlock | null;
 }
 
-/** All that are watched for a while, and more drafts than anybody keeps. */
+/** All that are watched for a while, and more drafts than anybody has. */
 const RECENT_WATCHED_ROWS = 1_000;
-/** So many blocks are looked at for stamps in one go: a few milliseconds without a pause. */
+/** So many blocks are compared in one go: a few milliseconds without a pause. */
 const BLOCKS_AT_ONCE = 20;
 
-/** Rows whose stamps have changed: single ones among the newest, and before them, in a full scan, whole blocks. */
+/** Rows whose timestamps have changed: single ones among the newest, and before them, in a full scan, blocks. */
 export async function* changedTimestamps(
   reader: Pick<MessageReader, "findTimestamps">,
-  { stamps }: Pick<ChangeTracker, "stamps">,
+  { timestamps }: Pick<ChangeTracker, "timestamps">,
   { lastRowId, scan }: { lastRowId: number; scan: ChangeScan },
 ): AsyncGenerator<ChangedTimestamps> {
-  const { lastOlderRowId } = stamps;
+  const { lastOlderRowId } = timestamps;
   for (let first = 1, turn = 1; scan === "full" && first <= lastOlderRowId; first += BLOCK_ROWS, turn++) {
-    const sums = reader.findTimestamps(first, first + BLOCK_ROWS - 1);
-    const digest = blockDigestOf(sums);
-    if (digest !== (stamps.older.get(first) ?? null)) yield { sums, block: { firstRowId: first, digest } };
+    const checksums = reader.findTimestamps(first, first + BLOCK_ROWS - 1);
+    const digest = blockDigestOf(checksums);
+    if (digest !== (timestamps.older.get(first) ?? null)) {
+      yield { checksums, block: { firstRowId: first, digest } };
+    }
     if (turn % BLOCKS_AT_ONCE === 0) await delay(0);
   }
   const found = reader.findTimestamps(lastOlderRowId + 1, lastRowId);
-  const lost = [...stamps.recent.keys()].filter((rowId) => !found.has(rowId));
-  const changed = [...found].filter(([rowId, sum]) => stamps.recent.get(rowId) !== sum);
-  yield { sums: new Map([...lost.map((rowId) => [rowId, 0] as const), ...changed]), block: null };
+  const lost = [...timestamps.recent.keys()].filter((rowId) => !found.has(rowId));
+  const changed = [...found].filter(([rowId, checksum]) => timestamps.recent.get(rowId) !== checksum);
+  const checksums = new Map([...lost.map((rowId) => [rowId, 0] as const), ...changed]);
+  yield { checksums, block: null };
 }
 
-/** Looks at rows once more: the messages among them, whatever is known of them. */
+/** Reads rows again: the messages among them, whether or not they have changed. */
 export function findAgain(
   reader: MessageReader,
   rowIds: Iterable<number>,
@@ -67,19 +70,19 @@ export function findAgain(
   return { messages: messagesIn(seen.values()), outcomes };
 }
 
-/** Looks at the watched rows: messages that differ from what was sent, and those whose tapbacks came or went. */
+/** Compares the watched rows: messages that differ from what was sent, and those whose tapbacks came or went. */
 export function findWatched(
   reader: MessageReader,
-  ledger: ChangeTracker,
+  tracker: ChangeTracker,
   options: FindingOptions & { scan: ChangeScan },
 ): FoundChanges {
-  const watched = [...ledger.watched.keys()].sort((a, b) => b - a)
+  const watched = [...tracker.watched.keys()].sort((a, b) => b - a)
     .slice(0, options.scan === "full" ? Infinity : RECENT_WATCHED_ROWS);
   const { outcomes } = findAgain(reader, watched, options);
   const targets = new Set<string>();
   const changed: RowOutcome[] = [];
   for (const [rowId, outcome] of outcomes) {
-    const before = ledger.watched.get(rowId)?.state ?? "";
+    const before = tracker.watched.get(rowId)?.state ?? "";
     const after = outcome === null || outcome.kind === "incomplete" ? null : stateOf(outcome);
     if (after === before || (outcome !== null && after === null)) continue;
     if (outcome !== null) changed.push(outcome);
@@ -87,7 +90,7 @@ export function findWatched(
   }
   const reacted = findAgain(reader, knownRows(reader, targets, options), options);
   const unsent = reacted.messages.filter((message) =>
-    ledger.watched.get(message.rowId)?.state !== stateOf({ kind: "message", message })
+    tracker.watched.get(message.rowId)?.state !== stateOf({ kind: "message", message })
   );
   const messages = new Map([...messagesIn(changed), ...unsent].map((item) => [item.rowId, item]));
   return { messages: [...messages.values()], outcomes: new Map([...outcomes, ...reacted.outcomes]) };

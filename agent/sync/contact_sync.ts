@@ -1,11 +1,25 @@
-/** Owns the sync of contacts: those that are new or changed since they were last sent. */
-import { MAX_SYNC_CONTACTS, type SyncContact } from "../../contract/sync.ts";
+/** Syncs contacts: those that are new or changed since they were last sent, known by their hashes. */
+import { join } from "node:path";
+import {
+  MAX_ADDRESS_LENGTH,
+  MAX_DISPLAY_NAME_LENGTH,
+  MAX_PHONE_NUMBER_LENGTH,
+  MAX_SYNC_CONTACTS,
+  type SyncContact,
+} from "../../contract/sync.ts";
 import type { ServerClient } from "../clients/server_client.ts";
-import type { StateFile } from "../platform/state_file.ts";
-import { contactDigest, type ContactHashes, contactKey } from "./contact_hashes.ts";
-import { sendWithBisection } from "./send_with_bisection.ts";
-import { Refusals } from "./refusals.ts";
+import type { Contact } from "../contacts/address_book.ts";
+import { objectField, type StateFile, stateFile, textField } from "../platform/state_file.ts";
+import { Refusals, sendWithBisection } from "./send_with_bisection.ts";
 import { addRefused, type SyncRecord } from "./sync_record.ts";
+import { digestOf, fitLabel, fitText } from "./wire_text.ts";
+
+/** What the server has of the address book. */
+export interface ContactHashes {
+  readonly syncTarget: string;
+  /** From the digest of a contact's identifiers to the digest of the complete contact. */
+  readonly sent: Readonly<Record<string, string>>;
+}
 
 export interface ContactSyncOptions {
   server: ServerClient;
@@ -23,21 +37,28 @@ export interface ContactSyncReport {
   readonly refused: number;
 }
 
-/** What this account has been sent; a ledger that cannot be read means sending all again. */
-async function sentTo(
-  { contactHashes, syncTarget }: Pick<ContactSyncOptions, "contactHashes" | "syncTarget">,
-): Promise<ContactHashes["sent"]> {
-  const stored = await contactHashes.load();
-  return stored.kind === "found" && stored.state.syncTarget === syncTarget ? stored.state.sent : {};
+const FILE = "contacts.json";
+const VERSION = 1;
+
+function hashesOf(fields: Record<string, unknown>): ContactHashes {
+  const sent = objectField(fields, "sent") ?? {};
+  const entries = Object.keys(sent).map((key) => [key, textField(sent, key)]);
+  return { syncTarget: textField(fields, "syncTarget"), sent: Object.fromEntries(entries) };
 }
 
-/** The contacts that the server does not have as they are. */
+/** The contact hashes of a data folder. */
+export function contactHashStore(dataDir: string): StateFile<ContactHashes> {
+  return stateFile({ path: join(dataDir, FILE), version: VERSION, parse: hashesOf });
+}
+
+/** The contacts of an address book that the server does not have as they are, as the server takes them. */
 export async function changedContacts(
-  contacts: readonly SyncContact[],
+  contacts: readonly Contact[],
   options: Pick<ContactSyncOptions, "contactHashes" | "syncTarget">,
 ): Promise<SyncContact[]> {
   const sent = await sentTo(options);
-  return contacts.filter((contact) => sent[contactKey(contact)] !== contactDigest(contact));
+  return contacts.map(wireContactOf)
+    .filter((contact) => sent[contactKey(contact)] !== contactDigest(contact));
 }
 
 /**
@@ -47,7 +68,7 @@ export async function changedContacts(
  * @throws what `ServerClient` throws; a part that was acknowledged is not sent again
  */
 export async function syncContacts(
-  contacts: readonly SyncContact[],
+  contacts: readonly Contact[],
   options: ContactSyncOptions,
 ): Promise<ContactSyncReport> {
   const { contactHashes, records, server, syncTarget } = options;
@@ -62,18 +83,39 @@ export async function syncContacts(
         await server.syncContacts(items);
         refusals.noteAccepted();
       },
-      refuse: (items, { code, path }) =>
-        refusals.add(items.map((item) => ({
-          kind: "contact",
-          rowId: 0,
-          digest: contactKey(item),
-          code,
-          path,
-        }))),
+      refuse: (items, why) =>
+        refusals.add(items.map((item) => ({ kind: "contact", rowId: 0, digest: contactKey(item), ...why }))),
     });
     await addRefused(records, refusals.take());
     sent = { ...sent, ...Object.fromEntries(part.map((item) => [contactKey(item), contactDigest(item)])) };
     await contactHashes.save({ syncTarget, sent });
   }
   return { total: contacts.length, sent: changed.length - refusals.total, refused: refusals.total };
+}
+
+/** What this account has been sent; hashes that cannot be read mean sending everything again. */
+async function sentTo(
+  { contactHashes, syncTarget }: Pick<ContactSyncOptions, "contactHashes" | "syncTarget">,
+): Promise<ContactHashes["sent"]> {
+  const stored = await contactHashes.load();
+  return stored.kind === "found" && stored.state.syncTarget === syncTarget ? stored.state.sent : {};
+}
+
+function wireContactOf({ phoneNumber, email, displayName, avatarHash }: Contact): SyncContact {
+  return {
+    appleId: null,
+    phoneNumber: fitLabel(phoneNumber, MAX_PHONE_NUMBER_LENGTH),
+    email: fitLabel(email, MAX_ADDRESS_LENGTH),
+    displayName: fitText(displayName, MAX_DISPLAY_NAME_LENGTH),
+    avatarHash,
+  };
+}
+
+/** The digest of what identifies a contact, whatever else changes. */
+function contactKey({ appleId, phoneNumber, email }: SyncContact): string {
+  return digestOf(JSON.stringify([appleId ?? null, phoneNumber ?? null, email ?? null]));
+}
+
+function contactDigest({ displayName, avatarHash, ...identifiers }: SyncContact): string {
+  return digestOf(JSON.stringify([contactKey(identifiers), displayName ?? null, avatarHash ?? null]));
 }

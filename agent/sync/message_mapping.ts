@@ -1,4 +1,4 @@
-/** Owns the mapping of a message of chat.db to the contract's message: total, whatever the row holds. */
+/** Maps a message of chat.db to the message of the contract, whatever its row holds, and serializes it. */
 import { MAX_LABEL_LENGTH, MAX_TEXT_LENGTH } from "../../contract/scalars.ts";
 import {
   type Attachment,
@@ -20,6 +20,14 @@ import type {
 import { fitLabel, fitText } from "./wire_text.ts";
 
 export type WireMessage = SyncMessagesInput["messages"][number];
+
+/** A message as it is sent, with the row it came from. */
+export interface OutgoingMessage {
+  readonly rowId: number;
+  readonly imessageGuid: string;
+  /** The message of the contract: the size of its batch, its request and the digest of what was sent come from this. */
+  readonly json: string;
+}
 
 /** Stands where a file does in the text; the files themselves are listed beside it. */
 const OBJECT_REPLACEMENT = "\u{FFFC}";
@@ -113,4 +121,17 @@ export function wireMessageOf(message: ChatMessage): WireMessage {
       ? { attachments: attachments.slice(0, MAX_ATTACHMENTS) }
       : {}),
   };
+}
+
+const outgoingMessages = new WeakMap<ChatMessage, OutgoingMessage>();
+
+/** The message as it is sent, mapped and serialized once for as long as it is in memory. */
+export function outgoingMessageOf(message: ChatMessage): OutgoingMessage {
+  const known = outgoingMessages.get(message);
+  if (known !== undefined) return known;
+  const wire = wireMessageOf(message);
+  const { rowId } = message;
+  const outgoing = { rowId, imessageGuid: wire.imessageGuid, json: JSON.stringify(wire) };
+  outgoingMessages.set(message, outgoing);
+  return outgoing;
 }

@@ -1,16 +1,29 @@
-/** Owns the sending of messages, a few conversations at a time, and the counts of what the server answered. */
+/** Uploads messages, a few conversations at a time, and counts what the server answered. */
 import { MAX_SYNC_DELETIONS, type SyncMessagesResponse } from "../../contract/sync.ts";
 import { concurrently } from "../../lib/async.ts";
 import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
 import type { ServerClient } from "../clients/server_client.ts";
-import { byConversation, conversationBatchesOf, type OutgoingMessage } from "./conversation_batch.ts";
-import { type Refusal, sendWithBisection } from "./send_with_bisection.ts";
+import { byConversation, conversationBatchesOf, requestJsonOf } from "./batches.ts";
 import { wireGuidOf } from "./message_mapping.ts";
-import { Refusals } from "./refusals.ts";
-import type { RefusedItem } from "./sync_record.ts";
+import { Refusals, sendWithBisection } from "./send_with_bisection.ts";
 import { digestOf } from "./wire_text.ts";
 
-export interface SendTotals {
+export interface SendOptions {
+  /** `changed` messages were sent before, in another form. */
+  why: "new" | "changed";
+  /** How many rows wait behind these messages; reported along with them. */
+  lagRows: number;
+}
+
+/** Takes what a sync sends. */
+export interface MessageUploader {
+  /** Sends messages, those of each conversation in their order. They are acknowledged, or refused, when this returns. */
+  send(messages: readonly ChatMessage[], options: SendOptions): Promise<void>;
+  /** Reports messages that were deleted. They are deleted, or were never there, when this returns. */
+  delete(guids: readonly string[]): Promise<void>;
+}
+
+export interface UploadTotals {
   inserted: number;
   updated: number;
   unchanged: number;
@@ -21,35 +34,21 @@ export interface SendTotals {
 /** Conversations sent at a time: hides the way to the server without crowding it. */
 const CONVERSATIONS_AT_ONCE = 4;
 
-/** Sends to one server and counts. */
-export class MessageUploader {
+/** Uploads to one server. Its methods throw what `ServerClient` throws; any part may then have arrived. */
+export class ServerUploader implements MessageUploader {
   readonly refusals = new Refusals();
-  readonly totals: SendTotals = { inserted: 0, updated: 0, unchanged: 0, deleted: 0 };
-  /** How many rows wait behind what is sent next; told along with it, unless null. */
-  lagRows: number | null = null;
+  readonly totals: UploadTotals = { inserted: 0, updated: 0, unchanged: 0, deleted: 0 };
   readonly #server: ServerClient;
 
   constructor(server: ServerClient) {
     this.#server = server;
   }
 
-  /**
-   * Sends messages, those of each conversation in their order. They are acknowledged, or noted as refused, when this
-   * returns.
-   *
-   * @throws what `ServerClient` throws; any part may then have arrived
-   */
-  async send(messages: readonly ChatMessage[]): Promise<void> {
-    await concurrently(byConversation(messages), (own) => this.#sendConversation(own), {
-      limit: CONVERSATIONS_AT_ONCE,
-    });
+  async send(messages: readonly ChatMessage[], { lagRows }: SendOptions): Promise<void> {
+    const sendOne = (own: ChatMessage[]) => this.#sendConversation(own, lagRows);
+    await concurrently(byConversation(messages), sendOne, { limit: CONVERSATIONS_AT_ONCE });
   }
 
-  /**
-   * Tells of messages that were deleted. They are deleted, or were never there, when this returns.
-   *
-   * @throws what `ServerClient` throws; any part may then have arrived
-   */
   async delete(guids: readonly string[]): Promise<void> {
     const wires = guids.map(wireGuidOf).filter((guid) => guid !== null);
     for (let first = 0; first < wires.length; first += MAX_SYNC_DELETIONS) {
@@ -58,16 +57,18 @@ export class MessageUploader {
     }
   }
 
-  async #sendConversation(own: readonly ChatMessage[]): Promise<void> {
+  async #sendConversation(own: readonly ChatMessage[], lagRows: number): Promise<void> {
     for (const { conversation, messages } of conversationBatchesOf(own)) {
       await sendWithBisection(messages, {
         field: "messages",
         send: async (items) => {
-          const wires = items.map(({ wire }) => wire);
-          const lag = this.lagRows === null ? {} : { lagRows: this.lagRows };
-          this.#count(await this.#server.syncMessages({ ...conversation, messages: wires, ...lag }));
+          const json = requestJsonOf({ conversation, messages: items }, lagRows);
+          this.#count(await this.#server.syncMessages(json));
         },
-        refuse: (items, refusal) => this.refusals.add(items.map((item) => refusedMessage(item, refusal))),
+        refuse: (items, why) =>
+          this.refusals.add(items.map(({ rowId, imessageGuid }) => (
+            { kind: "message", rowId, digest: digestOf(imessageGuid), ...why }
+          ))),
       });
     }
   }
@@ -80,6 +81,27 @@ export class MessageUploader {
   }
 }
 
-function refusedMessage({ rowId, wire }: OutgoingMessage, { code, path }: Refusal): RefusedItem {
-  return { kind: "message", rowId, digest: digestOf(wire.imessageGuid), code, path };
+/** Counts what would be uploaded, for a dry run. */
+export class CountingUploader implements MessageUploader {
+  readonly #conversations = new Set<string | null>();
+  newMessages = 0;
+  deletions = 0;
+
+  /** How many conversations the new messages are in. */
+  get conversations(): number {
+    return this.#conversations.size;
+  }
+
+  send(messages: readonly ChatMessage[], { why }: SendOptions): Promise<void> {
+    if (why === "new") {
+      this.newMessages += messages.length;
+      for (const { conversation } of messages) this.#conversations.add(conversation?.id ?? null);
+    }
+    return Promise.resolve();
+  }
+
+  delete(guids: readonly string[]): Promise<void> {
+    this.deletions += guids.length;
+    return Promise.resolve();
+  }
 }

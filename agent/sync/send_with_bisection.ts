@@ -1,5 +1,7 @@
-/** Owns getting a batch past a server that refuses part of it: halved until what is at fault stands alone. */
+/** Sends items past a server that refuses some of them, and stops when it refuses everything. */
+import { UserError } from "../../lib/errors.ts";
 import { RemoteError } from "../../lib/http/client.ts";
+import type { RefusedItem } from "./sync_record.ts";
 
 /** Why the server refused an item: an error code of the contract and the path of the fault, never a value. */
 export interface Refusal {
@@ -15,6 +17,9 @@ export interface BisectionOptions<Item> {
   /** The field of the request that holds the items; a fault elsewhere does not go away with fewer items. */
   field: string;
 }
+
+/** So many in a row are no odd rows: agent and server do not understand each other. */
+const MAX_CONSECUTIVE = 100;
 
 function refusalOf(error: unknown): Refusal | null {
   if (!(error instanceof RemoteError)) return null;
@@ -44,4 +49,41 @@ export async function sendWithBisection<Item>(
   const middle = Math.ceil(items.length / 2);
   await sendWithBisection(items.slice(0, middle), options);
   await sendWithBisection(items.slice(middle), options);
+}
+
+/** Collects refused items until they are taken to be recorded. */
+export class Refusals {
+  #collected: RefusedItem[] = [];
+  #consecutive = 0;
+  #total = 0;
+
+  /** How many were refused since the beginning. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** Something was accepted. */
+  noteAccepted(): void {
+    this.#consecutive = 0;
+  }
+
+  /** @throws UserError when nothing gets through any more */
+  add(items: readonly RefusedItem[]): void {
+    this.#collected.push(...items);
+    this.#total += items.length;
+    this.#consecutive += items.length;
+    if (this.#consecutive < MAX_CONSECUTIVE) return;
+    const [{ code, path } = { code: "unknown", path: "" }] = items;
+    throw new UserError(
+      `The server refuses everything (${code}${path ? ` at ${path}` : ""}): ` +
+        "see that agent and server are of the same version",
+    );
+  }
+
+  /** The items collected since the last call. */
+  take(): RefusedItem[] {
+    const taken = this.#collected;
+    this.#collected = [];
+    return taken;
+  }
 }

@@ -1,4 +1,4 @@
-/** Owns how far messages have been synced: the mark in chat.db, valid for one database and one account. */
+/** How far messages have been synced: the mark in chat.db, valid for one database and one account. */
 import { join } from "node:path";
 import type { ChatDatabase } from "../chatdb/file/chat_database.ts";
 import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
@@ -25,11 +25,11 @@ export interface SyncCursor {
   /** Messages from before this Unix time are left out; null for none. */
   readonly sinceMs: number | null;
   readonly database: DatabaseIdentity;
-  /** What is known of the rows up to the mark; part of the cursor, so that neither is ever ahead of the other. */
+  /** What is known of the rows up to the mark; part of the cursor, so that neither ever runs ahead of the other. */
   readonly changes: TrackerFields;
 }
 
-/** Why a sync begins at the first row again. The server keeps each message once, so that costs time only. */
+/** Why a sync starts at the first row again. The server stores each message once, so that costs only time. */
 export type RestartReason = "cursor_broken" | "other_account" | "other_database" | "other_since";
 
 export interface SyncStart {
@@ -38,14 +38,14 @@ export interface SyncStart {
   readonly guid: string | null;
   readonly sinceMs: number | null;
   readonly restart: RestartReason | null;
-  /** What the sync before left; null when it begins at the first row. */
+  /** What the previous sync stored; null when it starts at the first row. */
   readonly cursor: SyncCursor | null;
 }
 
 export interface SyncStartOptions {
   database: ChatDatabase;
   syncTarget: string;
-  /** Leave out messages from before this Unix time; by default the choice of the sync before stands. */
+  /** Leave out messages from before this Unix time; by default as in the previous sync. */
   sinceMs?: number;
 }
 
@@ -79,7 +79,7 @@ export function cursorStore(dataDir: string): StateFile<SyncCursor> {
 }
 
 /**
- * Where a sync of this database into this account begins. Changes nothing.
+ * Where a sync of this database into this account starts. Changes nothing.
  *
  * @throws ChatDatabaseError when the database cannot be read
  */

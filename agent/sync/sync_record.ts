@@ -1,4 +1,4 @@
-/** Owns the record of past syncs: the last one, the last failure, and what the server would not take. */
+/** The record of past syncs: the last one, the last failure, and what the server refused. */
 import { join } from "node:path";
 import { countField, objectField, type StateFile, stateFile, textField } from "../platform/state_file.ts";
 
@@ -15,7 +15,7 @@ export interface RefusedItem {
   readonly path: string;
 }
 
-/** What a sync that came to its end did. */
+/** What a completed sync did. */
 export interface SyncSummary {
   readonly endedAt: string;
   readonly durationMs: number;
@@ -77,7 +77,7 @@ export function recordStore(dataDir: string): StateFile<SyncRecord> {
   return stateFile({ path: join(dataDir, FILE), version: VERSION, parse: recordOf });
 }
 
-/** The record, or an empty one where none can be read: it informs, nothing depends on it. */
+/** The record, or an empty one when it cannot be read: it only informs. */
 export async function loadRecord(records: StateFile<SyncRecord>): Promise<SyncRecord> {
   const stored = await records.load();
   return stored.kind === "found" ? stored.state : NO_RECORD;

@@ -1,10 +1,10 @@
-/** Owns the fitting of a database's strings into the contract's bounds, so that no odd row can block a sync. */
+/** Fits a database's strings into the contract's bounds, so that no odd row can block a sync. */
 import { createHash } from "node:crypto";
 
-/** Kept of a digest: 128 bits, far beyond chance collisions. */
+/** 128 bits: far beyond chance collisions. */
 const DIGEST_CHARACTERS = 32;
 
-/** A short digest that stands for a value without telling it. */
+/** A short digest that identifies a value without revealing it. */
 export function digestOf(value: string): string {
   return createHash("sha256").update(value).digest("hex").slice(0, DIGEST_CHARACTERS);
 }
@@ -21,7 +21,7 @@ export function fitText(text: string, maxLength: number): string {
 /**
  * An identifier that the contract takes, or null for an empty one.
  *
- * One that is too long ends in a digest of the whole, so that different identifiers stay different.
+ * One that is too long ends in a digest of all of it, so that different identifiers stay different.
  */
 export function fitLabel(label: string | null, maxLength: number): string | null {
   const clean = fitText(label ?? "", Infinity);

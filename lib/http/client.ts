@@ -36,6 +36,8 @@ export interface RequestOptions<Schema extends z.ZodType> {
   /** Checks and types the answer. */
   schema: Schema;
   body?: unknown;
+  /** A body that is serialized already, instead of `body`. */
+  json?: string;
   signal?: AbortSignal;
   timeoutMs?: number;
   /** May be sent twice without harm. Default: true for GET and DELETE. */
@@ -102,10 +104,14 @@ interface RequestBody {
   body?: Uint8Array<ArrayBuffer> | string;
 }
 
-async function bodyOf({ body, gzip: packs }: { body?: unknown; gzip?: boolean }): Promise<RequestBody> {
-  if (body === undefined) return { headers: {} };
+async function bodyOf(
+  { body, json = JSON.stringify(body), gzip: packs }: Pick<
+    RequestOptions<z.ZodType>,
+    "body" | "json" | "gzip"
+  >,
+): Promise<RequestBody> {
+  if (json === undefined) return { headers: {} };
   const headers = { "content-type": "application/json" };
-  const json = JSON.stringify(body);
   if (!packs || json.length < MIN_GZIP_BYTES) return { headers, body: json };
   const packed = await gzip(new TextEncoder().encode(json));
   return { headers: { ...headers, "content-encoding": "gzip" }, body: packed };

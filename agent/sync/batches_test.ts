@@ -1,10 +1,25 @@
-/** Tests of cutting messages into batches: by conversation, in order, within the contract's bounds. */
+/** Tests of reading batches of rows, and of cutting them into requests: in order, within the contract's bounds. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import fc from "fast-check";
 import { MAX_SYNC_BODY_BYTES, MAX_SYNC_MESSAGES, syncMessagesRequestSchema } from "../../contract/sync.ts";
+import { type ChatDb, createChatDb } from "../../tests/support/chat_db/chat_db_fixture.ts";
+import { addTapback } from "../../tests/support/chat_db/rows.ts";
 import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
 import type { Conversation } from "../chatdb/chats/conversation.ts";
-import { byConversation, type ConversationBatch, conversationBatchesOf } from "./conversation_batch.ts";
+import { ChatDatabase } from "../chatdb/file/chat_database.ts";
+import { MessageReader } from "../chatdb/messages/message_reader.ts";
+import {
+  byConversation,
+  type ConversationBatch,
+  conversationBatchesOf,
+  readBatch,
+  requestJsonOf,
+  type SyncBatch,
+} from "./batches.ts";
+
+const SENT_AT = "2026-01-01T10:00:00Z";
+const NOW_MS = Date.parse("2026-06-01T10:00:00Z");
 
 function conversation(fields: Partial<Conversation> = {}): Conversation {
   return { id: "+15550100001", isGroup: false, displayName: null, participants: ["+15550100001"], ...fields };
@@ -35,8 +50,8 @@ function message(rowId: number, fields: Partial<ChatMessage> = {}): ChatMessage 
   };
 }
 
-function requestOf({ conversation, messages }: ConversationBatch) {
-  return { ...conversation, messages: messages.map(({ wire }) => wire) };
+function requestOf(batch: ConversationBatch): unknown {
+  return JSON.parse(requestJsonOf(batch, 0));
 }
 
 Deno.test("messages are grouped by conversation and keep their order within it", () => {
@@ -80,7 +95,7 @@ Deno.test("long texts make batches of fewer messages, far below what the server 
   const text = "\u{1F600}".repeat(50_000);
   const messages = Array.from({ length: 60 }, (_, index) => message(index + 1, { text }));
   const batches = conversationBatchesOf(messages);
-  const sizes = batches.map((batch) => new TextEncoder().encode(JSON.stringify(requestOf(batch))).length);
+  const sizes = batches.map((batch) => new TextEncoder().encode(requestJsonOf(batch, 0)).length);
   assert.ok(Math.max(...sizes) < MAX_SYNC_BODY_BYTES / 4, `sizes: ${sizes}`);
   assert.equal(batches.flatMap(({ messages }) => messages).length, 60);
 });
@@ -104,3 +119,58 @@ Deno.test("the contract takes every conversation, whatever its chat row holds", 
     { numRuns: 50 },
   );
 });
+
+async function withReader(write: (db: ChatDb) => void, test: (reader: MessageReader) => void): Promise<void> {
+  const dir = await Deno.makeTempDir();
+  try {
+    using db = createChatDb(join(dir, "chat.db"));
+    write(db);
+    using database = new ChatDatabase(join(dir, "chat.db"));
+    test(new MessageReader(database));
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+function allBatches(reader: MessageReader, messages?: number): SyncBatch[] {
+  const batches: SyncBatch[] = [];
+  do {
+    const rowId = batches.at(-1)?.lastRowId ?? 0;
+    batches.push(readBatch(reader, rowId, { nowMs: NOW_MS, messages }));
+  } while (batches.at(-1)?.hasMore);
+  return batches;
+}
+
+function addTexts(db: ChatDb, count: number, text: string): void {
+  const chat = db.addChat({ identifier: "+15550100001" });
+  db.store.atomically(() => {
+    for (let index = 0; index < count; index++) db.addMessage({ chat, from: "me", text, sentAt: SENT_AT });
+  });
+}
+
+Deno.test("a batch ends once it has enough messages, and the batches together have every row once", () =>
+  withReader((db) => addTexts(db, 1_050, "hi"), (reader) => {
+    const batches = allBatches(reader, 400);
+    assert.deepEqual(batches.map(({ rows }) => rows), [500, 500, 50]);
+    const rowIds = batches.flatMap(({ messages }) => messages.map(({ rowId }) => rowId));
+    assert.deepEqual(rowIds, Array.from({ length: 1_050 }, (_, index) => index + 1));
+    assert.equal(allBatches(reader).length, 1);
+  }));
+
+Deno.test("long texts end a batch early, so that it fits in small memory", () =>
+  withReader((db) => addTexts(db, 600, "x".repeat(40_000)), (reader) => {
+    const batches = allBatches(reader);
+    assert.deepEqual(batches.map(({ rows }) => rows), [250, 250, 100]);
+  }));
+
+Deno.test("rows that are no messages are counted and skipped", () =>
+  withReader((db) => {
+    const chat = db.addChat({ identifier: "+15550100001" });
+    const to = db.addMessage({ chat, from: "me", text: "hi", sentAt: SENT_AT });
+    addTapback(db, { to, from: "+15550100001", kind: "love", sentAt: SENT_AT });
+  }, (reader) => {
+    const [batch] = allBatches(reader);
+    assert.deepEqual([batch?.rows, batch?.skipped.length, batch?.lastRowId], [2, 1, 2]);
+    assert.deepEqual(batch?.skipped[0]?.targetGuid, batch?.messages[0]?.guid);
+    assert.equal(batch?.isIncomplete, false);
+  }));
