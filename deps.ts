@@ -1,4 +1,4 @@
-/** Owns what server and ml take from npm for their HTTP side: one list of names, versions in deno.json. */
+/** The npm names that server and ml use on their HTTP side; versions are in deno.json. */
 export { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 export { type Context, Hono, type MiddlewareHandler } from "hono";
 export { bodyLimit } from "hono/body-limit";

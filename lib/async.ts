@@ -33,7 +33,7 @@ export async function withDeadline(work: Promise<unknown>, deadlineMs: number): 
   }
 }
 
-/** Tells any number of waiters that something has changed. */
+/** Wakes any number of waiters when something has changed. */
 export class Notifier {
   #next = Promise.withResolvers<void>();
 

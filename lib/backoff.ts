@@ -1,4 +1,4 @@
-/** Owns exponential backoff with jitter, for every retry in the project. */
+/** Exponential backoff with jitter, for every retry in the project. */
 
 export interface BackoffOptions {
   /** Longest wait of the first retry. */
@@ -12,8 +12,8 @@ export interface BackoffOptions {
 /**
  * The wait before a retry: between half and all of `baseMs * 2^(attempt - 1)`, at most `capMs`.
  *
- * Half is kept so that a retry never follows at once; the other half is random so that many clients of one
- * server that comes back do not arrive together.
+ * Half is fixed so that a retry never follows immediately; the other half is random so that the clients of a server
+ * that has restarted do not all arrive together.
  *
  * @param attempt how many tries have failed, 1 or more
  */

@@ -1,4 +1,4 @@
-/** Tests the bounds of the backoff and that a wait can be called off. */
+/** Tests the bounds of the backoff and that a wait can be aborted. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { backoffMs, delay } from "./backoff.ts";

@@ -1,4 +1,4 @@
-/** Owns configuration: tables of settings, read from an environment all at once, every fault collected. */
+/** Configuration: tables of settings, and reading them from an environment with every fault collected. */
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 
 /** One setting of a service. */

@@ -1,4 +1,4 @@
-/** Tests that a configuration is read whole and that each fault is told. */
+/** Tests that every setting is read and that every fault is reported. */
 import assert from "node:assert/strict";
 import {
   ConfigError,
@@ -42,7 +42,7 @@ Deno.test("values are parsed and trimmed", () => {
   assert.deepEqual(config, { port: 8080, mode: "closed", url: "http://x", key: null });
 });
 
-Deno.test("every fault is told at once, and a secret's value never", () => {
+Deno.test("all faults are reported together, without the value of a secret", () => {
   assert.throws(
     () => configFrom(TABLE, { PORT: "99999", MODE: "ajar", URL: "ftp://x", KEY: "hunter2" }),
     (error: unknown) => {

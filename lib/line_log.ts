@@ -1,17 +1,17 @@
-/** Owns an append-only file of JSON lines that readers can follow while it grows. */
+/** An append-only file of JSON lines that readers can follow while it grows. */
 import { ifPresent } from "./files.ts";
 import { Notifier, SerialExecutor, unlessAborted } from "./async.ts";
 
 const NEWLINE = 10;
 const READ_BYTES = 64 * 1024;
 
-/** A line and its place in the file, counted from 1. */
+/** A line and its number in the file, from 1. */
 export interface NumberedLine<Value> {
   number: number;
   value: Value;
 }
 
-/** Fills a buffer as far as the file goes, and says how far. */
+/** Fills a buffer as far as the file goes and returns how many bytes that is. */
 async function fill(file: Deno.FsFile, buffer: Uint8Array): Promise<number> {
   for (let filled = 0;;) {
     const read = filled < buffer.length ? await file.read(buffer.subarray(filled)) : null;
@@ -20,7 +20,7 @@ async function fill(file: Deno.FsFile, buffer: Uint8Array): Promise<number> {
   }
 }
 
-/** The whole lines that a piece of the file holds, or the one that is longer; empty where there is none yet. */
+/** The complete lines in a piece of the file, or the one line that is longer than a piece; empty where there is none yet. */
 async function linesAt(file: Deno.FsFile, offset: number): Promise<Uint8Array> {
   for (let size = READ_BYTES;; size *= 2) {
     const buffer = new Uint8Array(size);
@@ -32,8 +32,8 @@ async function linesAt(file: Deno.FsFile, offset: number): Promise<Uint8Array> {
 }
 
 /**
- * The whole lines from an offset on, a piece of the file at a time. Each piece is read from the end of the last whole
- * line: one that was torn may have been replaced since.
+ * The complete lines from an offset on, a piece of the file at a time. Each piece is read from the end of the last
+ * complete line: a torn one may have been replaced since.
  */
 async function* piecesFrom(path: string, from: number): AsyncGenerator<{ lines: string[]; end: number }> {
   using file = await ifPresent(Deno.open(path));
@@ -46,12 +46,12 @@ async function* piecesFrom(path: string, from: number): AsyncGenerator<{ lines: 
   }
 }
 
-/** The whole lines of a file as it is now, a piece of it in memory at a time; none when there is no file. */
+/** The complete lines of a file as it is now, with a piece of it in memory at a time; none when there is no file. */
 export async function* readLines<Value>(path: string): AsyncGenerator<Value> {
   for await (const { lines } of piecesFrom(path, 0)) for (const line of lines) yield JSON.parse(line);
 }
 
-/** Takes away the line that a killed process has not written to its end. */
+/** Removes a last line that a killed process has not written completely. */
 async function cutTornLine(file: Deno.FsFile): Promise<void> {
   const { size } = await file.stat();
   const buffer = new Uint8Array(READ_BYTES);
@@ -66,7 +66,7 @@ async function cutTornLine(file: Deno.FsFile): Promise<void> {
   await file.truncate(0);
 }
 
-/** One file; its writer and those who follow it share the object. Values must survive JSON. */
+/** One file; its writer and its readers share the object. Values must survive JSON. */
 export class LineLog<Value> {
   readonly #path: string;
   readonly #appends = new SerialExecutor();
@@ -78,13 +78,13 @@ export class LineLog<Value> {
     this.#path = path;
   }
 
-  /** Adds a line. Rejects when the disk refuses it; the file then has no half of it for its readers. */
+  /** Adds a line. Rejects when the disk refuses it; readers then see no part of it. */
   append(value: Value): Promise<void> {
     const bytes = new TextEncoder().encode(`${JSON.stringify(value)}\n`);
     return this.#appends.run(() => this.#write(bytes));
   }
 
-  /** Says that nothing will be added any more: readers end at the last line. */
+  /** Ends the log: readers end at the last line. */
   close(): void {
     this.#closed = true;
     this.#changes.notify();

@@ -1,4 +1,4 @@
-/** Tests the log of lines: followed while it grows, whole after a crash. */
+/** Tests the log of lines: followed while it grows, complete after a crash. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { LineLog, type NumberedLine } from "./line_log.ts";
@@ -20,7 +20,7 @@ function numbered(...values: string[]): NumberedLine<string>[] {
   return values.map((value, index) => ({ number: index + 1, value }));
 }
 
-Deno.test("a closed log is read to its end, by its owner alone", async () => {
+Deno.test("a closed log is read to its end, and only its owner may read it", async () => {
   await withPath(async (path) => {
     const log = new LineLog<string>(path);
     for (const value of ["a", "b\nc", "ü"]) await log.append(value);
@@ -30,7 +30,7 @@ Deno.test("a closed log is read to its end, by its owner alone", async () => {
   });
 });
 
-Deno.test("a log that was never written to has no lines", async () => {
+Deno.test("a log that was never written has no lines", async () => {
   await withPath(async (path) => {
     const log = new LineLog<string>(path);
     log.close();
@@ -38,7 +38,7 @@ Deno.test("a log that was never written to has no lines", async () => {
   });
 });
 
-Deno.test("every reader gets every line, whether it was there before or comes while it follows", async () => {
+Deno.test("every reader gets every line, written before or while it reads", async () => {
   await withPath(async (path) => {
     const log = new LineLog<string>(path);
     const values = Array.from({ length: 300 }, (_, index) => `line ${index}`);
@@ -66,7 +66,7 @@ Deno.test("a reader that leaves ends at once", async () => {
   });
 });
 
-Deno.test("half a line that a killed process left is no line, and the next one takes its place", async () => {
+Deno.test("an incomplete line that a killed process left is no line, and the next one replaces it", async () => {
   await withPath(async (path) => {
     const long = "x".repeat(200_000);
     for (const torn of ['"tor', JSON.stringify(long).slice(0, -5)]) {

@@ -1,4 +1,4 @@
-/** Owns logging: JSON lines on stdout, readable lines on a terminal; ids, counts and durations only. */
+/** Logging: JSON lines on stdout, readable lines on a terminal; ids, counts and durations only. */
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
@@ -25,13 +25,13 @@ export interface LoggerOptions {
 
 const encoder = new TextEncoder();
 
-/** Writes one line to stdout at once, whole. */
+/** Writes one complete line to stdout before it returns. */
 export function writeLine(line: string): void {
   const bytes = encoder.encode(`${line}\n`);
   for (let written = 0; written < bytes.length;) written += Deno.stdout.writeSync(bytes.subarray(written));
 }
 
-/** Writes one line to stderr at once, whole: what a person must read when a start fails. */
+/** Writes one complete line to stderr before it returns: what a person must read when a start fails. */
 export function writeErrorLine(line: string): void {
   const bytes = encoder.encode(`${line}\n`);
   for (let written = 0; written < bytes.length;) written += Deno.stderr.writeSync(bytes.subarray(written));
@@ -61,7 +61,7 @@ export function createLogger(options: LoggerOptions = {}, bound: LogFields = {})
     try {
       write(line);
     } catch {
-      // A log that takes no more lines, as on a full disk, is no reason to stop what it tells of.
+      // A log that takes no more lines, as on a full disk, is no reason to stop the work that it reports.
     }
   }
 

@@ -26,7 +26,7 @@ Deno.test("a field with a line break stays on one line", () => {
   assert.deepEqual(lines, ['12:00:00.123 warn  odd reason="a\\nb"']);
 });
 
-Deno.test("a log that takes no line, as on a full disk, stops nothing, and the next line is written when it can be", () => {
+Deno.test("a log that takes no line, as on a full disk, stops nothing, and the next line is written once there is room", () => {
   const { lines, options } = capture({ pretty: false });
   let isFull = true;
   const write = (line: string) => {

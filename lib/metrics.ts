@@ -1,4 +1,4 @@
-/** What a service measures, as prom-client metrics: its own figures, its process, its requests, and the endpoint that shows them. */
+/** The metrics of a service on prom-client: its own, those of its requests and its process, and the endpoint for them. */
 import process from "node:process";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { type Context, createMiddleware, type OpenAPIHono, routePath } from "../deps.ts";
@@ -16,7 +16,7 @@ const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PAT
 
 export type { Counter };
 
-/** One value of a gauge, with the labels that tell it from its neighbours. */
+/** One value of a gauge, with the labels of its series. */
 export interface GaugeValue<Label extends string = never> {
   labels?: Record<Label, string>;
   value: number;

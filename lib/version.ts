@@ -1,2 +1,2 @@
-/** Owns the product's version, as health answers and API documents show it. */
+/** The product's version, as health answers, metrics and API documents show it. */
 export const VERSION = "0.1.0";

@@ -1,4 +1,4 @@
-/** Owns a service's own documentation: the OpenAPI document, and a page to read it that loads nothing foreign. */
+/** A service's API documentation: the OpenAPI document, and a page for it that loads nothing from elsewhere. */
 import { join } from "node:path";
 import swaggerUiPath from "swagger-ui-dist/absolute-path.js";
 import type { OpenAPIHono } from "../../deps.ts";
@@ -34,7 +34,7 @@ function pageOf(title: string): string {
 `;
 }
 
-/** Serves the OpenAPI document at `/openapi.json` and a page to read it at `/docs`. */
+/** Serves the OpenAPI document at `/openapi.json` and a page that shows it at `/docs`. */
 export function mountDocs<Env extends ApiEnv>(app: OpenAPIHono<Env>, info: ApiInfo): void {
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer" });
   app.doc31("/openapi.json", { openapi: "3.1.0", info: { ...info } });

@@ -1,4 +1,4 @@
-/** Owns the HTTP frame of both services: request ids, limits, validation faults, the one error handler. */
+/** What the HTTP apps of server and ml share: request ids, limits, validation errors, and the one error handler. */
 import type { z } from "zod";
 import {
   type Context,

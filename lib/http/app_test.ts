@@ -84,30 +84,30 @@ Deno.test("a body over the limit is answered with 413, with and without a declar
   }
 });
 
-function postPacked(body: Uint8Array<ArrayBuffer>, encoding = "gzip"): Promise<Response> {
+function postCompressed(body: Uint8Array<ArrayBuffer>, encoding = "gzip"): Promise<Response> {
   const headers = { ...JSON_TYPE, "content-encoding": encoding };
   return Promise.resolve(testApp().app.request("/echo", { method: "POST", headers, body }));
 }
 
-Deno.test("a body packed as gzip is read as if it were plain", async () => {
+Deno.test("a body compressed with gzip is read as if it were plain", async () => {
   const body = { items: [{ size: 1 }, { size: 2 }] };
-  const response = await postPacked(await gzip(new TextEncoder().encode(JSON.stringify(body))));
+  const response = await postCompressed(await gzip(new TextEncoder().encode(JSON.stringify(body))));
   assert.deepEqual(await response.json(), { count: 2 });
 });
 
-Deno.test("a small body that unpacks to more than the limit is answered with 413, and not held in memory", async () => {
+Deno.test("a small body that decompresses to more than the limit is answered with 413, and not held in memory", async () => {
   const bomb = await gzip(new Uint8Array(500_000));
   assert.ok(bomb.length < 1_024);
-  assert.equal((await errorOf(await postPacked(bomb))).code, "payload_too_large");
+  assert.equal((await errorOf(await postCompressed(bomb))).code, "payload_too_large");
 });
 
 Deno.test("a body that is not what its encoding says, or is cut short, is answered with 400", async () => {
-  const packed = await gzip(new TextEncoder().encode('{"items":[]}'));
-  for (const body of [new TextEncoder().encode("{}"), packed.slice(0, -6)]) {
-    const error = await errorOf(await postPacked(body));
+  const compressed = await gzip(new TextEncoder().encode('{"items":[]}'));
+  for (const body of [new TextEncoder().encode("{}"), compressed.slice(0, -6)]) {
+    const error = await errorOf(await postCompressed(body));
     assert.deepEqual([error.statusCode, error.code], [400, "malformed_json"]);
   }
-  const unknown = await errorOf(await postPacked(packed, "br"));
+  const unknown = await errorOf(await postCompressed(compressed, "br"));
   assert.deepEqual([unknown.statusCode, unknown.code], [400, "unsupported_media_type"]);
 });
 
@@ -115,7 +115,7 @@ Deno.test("an unknown path is answered with 404", async () => {
   assert.equal((await errorOf(await testApp().app.request("/nowhere"))).code, "not_found");
 });
 
-Deno.test("a retry is told in whole seconds, rounded up", async () => {
+Deno.test("Retry-After is in full seconds, rounded up", async () => {
   const response = await testApp().app.request("/busy");
   assert.equal((await errorOf(response)).code, "queue_full");
   assert.equal(response.headers.get("retry-after"), "3");
@@ -128,7 +128,7 @@ Deno.test("an unexpected error reveals nothing to the client, and its message st
   assert.doesNotMatch(JSON.stringify(error) + lines.join(), /mum|params/);
   const line = JSON.parse(lines[0] ?? "{}");
   assert.equal(line.requestId, error.requestId);
-  assert.match(line.stack, /http_test/);
+  assert.match(line.stack, /app_test/);
 });
 
 Deno.test("the OpenAPI document lists the routes", async () => {

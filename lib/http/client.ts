@@ -1,11 +1,11 @@
-/** Owns the typed HTTP client: timeouts, retries with backoff, and errors that name what went wrong. */
+/** A typed HTTP client: timeouts, retries with backoff, event streams, and errors that name what went wrong. */
 import { type EventSourceMessage, EventSourceParserStream } from "eventsource-parser/stream";
 import type { z } from "zod";
 import { type ErrorBody, errorBodySchema } from "../../contract/errors.ts";
 import { backoffMs, delay } from "../backoff.ts";
 import { messageOf } from "../errors.ts";
 
-/** The other side answered with an error body. */
+/** The server answered with an error body. */
 export class RemoteError extends Error {
   override readonly name = "RemoteError";
   constructor(readonly body: ErrorBody, readonly retryAfterMs: number | null) {
@@ -16,7 +16,7 @@ export class RemoteError extends Error {
   }
 }
 
-/** No usable answer came: nobody listens, the connection broke, or it took too long. */
+/** No usable answer: nothing listens there, the connection broke, or it took too long. */
 export class UnreachableError extends Error {
   override readonly name = "UnreachableError";
 }
@@ -24,10 +24,10 @@ export class UnreachableError extends Error {
 export interface ClientOptions {
   /** For example `http://127.0.0.1:3100`, without a trailing slash. */
   baseUrl: string;
-  /** Sent as `Authorization: Bearer`, asked for anew at each request. */
+  /** Sent as `Authorization: Bearer`; called for each request. */
   token?: () => string | null;
   timeoutMs?: number;
-  /** Tries after the first one, for requests that may be repeated. */
+  /** Retries of requests that may be repeated. */
   retries?: number;
   fetch?: typeof fetch;
 }
@@ -40,10 +40,10 @@ export interface RequestOptions<Schema extends z.ZodType> {
   json?: string;
   signal?: AbortSignal;
   timeoutMs?: number;
-  /** May be sent twice without harm. Default: true for GET and DELETE. */
+  /** Is safe to send twice. Default: true for GET and DELETE. */
   repeatable?: boolean;
   headers?: Record<string, string>;
-  /** Packs a body that is worth it; the other side must take gzip. */
+  /** Compresses large bodies; the server must accept gzip. */
   gzip?: boolean;
 }
 
@@ -60,10 +60,10 @@ export interface Client {
     options: RequestOptions<Schema>,
   ): Promise<z.output<Schema>>;
   /**
-   * Reads a stream of server-sent events until the other side ends it, those whose data fits the schema. The timeout is
-   * for the answer's beginning; after that the stream may be silent for as long as it likes.
+   * Reads server-sent events until the server ends the stream, skipping those whose data does not fit the schema. The
+   * timeout is for the start of the answer; after that the stream may be silent for any time.
    *
-   * @throws as `request`; an UnreachableError too when the stream breaks
+   * @throws what `request` throws; also an UnreachableError when the stream breaks
    */
   events<Schema extends z.ZodType>(
     path: string,
@@ -73,13 +73,13 @@ export interface Client {
 
 export interface EventsOptions<Schema extends z.ZodType>
   extends Pick<RequestOptions<Schema>, "schema" | "signal" | "timeoutMs"> {
-  /** The id of the last event that was seen: those after it are wanted. */
+  /** The id of the last event received: the stream resumes after it. */
   lastEventId?: string;
 }
 
 /** One event of a stream. */
 export interface StreamEvent<Data> {
-  /** To go on from after a break; null when the other side gives none. */
+  /** Where to resume after a break; null when the server gives none. */
   id: string | null;
   data: Data;
 }
@@ -87,8 +87,8 @@ export interface StreamEvent<Data> {
 const DEFAULT_TIMEOUT_MS = 30_000;
 const RETRY_BACKOFF = { baseMs: 250, capMs: 5_000 };
 /** Statuses after which the same request may succeed. */
-const PASSING_STATUSES = new Set([429, 502, 503, 504]);
-/** A server that asks for a longer wait than this is left to the caller's own schedule. */
+const TRANSIENT_STATUSES = new Set([429, 502, 503, 504]);
+/** When a server asks for a longer wait, the error goes to the caller, which has its own schedule. */
 const LONGEST_WAIT_MS = 10_000;
 
 /** Smaller bodies travel as they are: compressing them saves no packet. */
@@ -105,16 +105,16 @@ interface RequestBody {
 }
 
 async function bodyOf(
-  { body, json = JSON.stringify(body), gzip: packs }: Pick<
+  { body, json = JSON.stringify(body), gzip: compresses }: Pick<
     RequestOptions<z.ZodType>,
     "body" | "json" | "gzip"
   >,
 ): Promise<RequestBody> {
   if (json === undefined) return { headers: {} };
   const headers = { "content-type": "application/json" };
-  if (!packs || json.length < MIN_GZIP_BYTES) return { headers, body: json };
-  const packed = await gzip(new TextEncoder().encode(json));
-  return { headers: { ...headers, "content-encoding": "gzip" }, body: packed };
+  if (!compresses || json.length < MIN_GZIP_BYTES) return { headers, body: json };
+  const compressed = await gzip(new TextEncoder().encode(json));
+  return { headers: { ...headers, "content-encoding": "gzip" }, body: compressed };
 }
 
 function retryAfterMsOf(response: Response): number | null {
@@ -133,12 +133,12 @@ async function remoteErrorOf(response: Response): Promise<RemoteError | Unreacha
 
 function waitBeforeRetryMs(error: unknown, attempt: number): number | null {
   if (error instanceof UnreachableError) return backoffMs(attempt, RETRY_BACKOFF);
-  if (!(error instanceof RemoteError) || !PASSING_STATUSES.has(error.statusCode)) return null;
+  if (!(error instanceof RemoteError) || !TRANSIENT_STATUSES.has(error.statusCode)) return null;
   const waitMs = error.retryAfterMs ?? backoffMs(attempt, RETRY_BACKOFF);
   return waitMs <= LONGEST_WAIT_MS ? waitMs : null;
 }
 
-/** Sends one request, and resolves with the answer's beginning once that has a status of success. */
+/** Sends one request and resolves with the response once its headers say success. */
 async function open(
   options: ClientOptions,
   request: Omit<RequestOptions<z.ZodType>, "schema"> & { method: string; path: string; timeout: AbortSignal },
@@ -165,8 +165,8 @@ async function open(
   return response;
 }
 
-/** A timeout that {@linkcode AbortSignal.timeout} cannot be: it can be called off. */
-function revocableTimeout(timeoutMs: number): { signal: AbortSignal } & Disposable {
+/** A timeout that can be cancelled, which {@linkcode AbortSignal.timeout} cannot. */
+function cancellableTimeout(timeoutMs: number): { signal: AbortSignal } & Disposable {
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), timeoutMs);
   return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) };
@@ -241,7 +241,7 @@ export function createClient(options: ClientOptions): Client {
     async *events(path, { schema, signal, timeoutMs, lastEventId }) {
       let response: Response;
       {
-        using timeout = revocableTimeout(timeoutMsOf(timeoutMs));
+        using timeout = cancellableTimeout(timeoutMsOf(timeoutMs));
         const headers = {
           accept: "text/event-stream",
           ...(lastEventId === undefined ? {} : { "last-event-id": lastEventId }),

@@ -47,7 +47,7 @@ Deno.test("a request carries its token and body, and its answer is typed", async
   });
 });
 
-Deno.test("a large body is packed where that is asked for, and a small one never", async () => {
+Deno.test("a large body is compressed when asked for, and a small one never", async () => {
   const received: [encoding: string | null, body: unknown][] = [];
   const take: Answer = async (request) => {
     const encoding = request.headers.get("content-encoding");
@@ -68,7 +68,7 @@ Deno.test("a large body is packed where that is asked for, and a small one never
   });
 });
 
-Deno.test("a repeatable request is tried again after a passing failure, and waits as it was told", async () => {
+Deno.test("a repeatable request is retried after a transient failure, and waits as long as the server asks", async () => {
   await withServer([() => failure("queue_full", { "retry-after": "0" }), fine], async (baseUrl, seen) => {
     const client = createClient({ baseUrl });
     assert.deepEqual(await client.request("GET", "/x", { schema: ANSWER_SCHEMA }), { ok: true });
@@ -84,7 +84,7 @@ Deno.test("a request that may not be repeated is sent once", async () => {
   });
 });
 
-Deno.test("a lasting failure is not tried again and carries its code", async () => {
+Deno.test("a permanent failure is not retried and carries its code", async () => {
   await withServer([() => failure("not_found"), fine], async (baseUrl, seen) => {
     const client = createClient({ baseUrl });
     await assert.rejects(client.request("GET", "/x", { schema: ANSWER_SCHEMA }), (error: unknown) => {
@@ -94,7 +94,7 @@ Deno.test("a lasting failure is not tried again and carries its code", async () 
   });
 });
 
-Deno.test("another product's error page and an unknown shape are told as such", async () => {
+Deno.test("another product's error page and an unknown shape are reported as such", async () => {
   const page: Answer = () => new Response("<html>", { status: 502 });
   const odd: Answer = () => Response.json({ ok: "yes" });
   for (const answer of [page, odd]) {
@@ -105,7 +105,7 @@ Deno.test("another product's error page and an unknown shape are told as such", 
   }
 });
 
-Deno.test("nobody listening and an answer that never comes are both unreachable", async () => {
+Deno.test("a closed port and an answer that never comes are both unreachable", async () => {
   const closed = createClient({ baseUrl: "http://127.0.0.1:9", retries: 0 });
   await assert.rejects(closed.request("GET", "/x", { schema: ANSWER_SCHEMA }), UnreachableError);
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
@@ -117,7 +117,7 @@ Deno.test("nobody listening and an answer that never comes are both unreachable"
   });
 });
 
-Deno.test("the caller's own abort is not taken for a failure of the server", async () => {
+Deno.test("an abort by the caller is not taken for a failure of the server", async () => {
   const client = createClient({ baseUrl: "http://127.0.0.1:9" });
   const reason = new Error("closed the panel");
   const request = client.request("GET", "/x", { schema: ANSWER_SCHEMA, signal: AbortSignal.abort(reason) });
@@ -140,7 +140,7 @@ function eventStream(): { answer: Answer; write: (text: string) => void; end: ()
   };
 }
 
-Deno.test("a stream's events come as they are sent, those of another shape and comments left out", async () => {
+Deno.test("events arrive as they are sent, without comments and those of another shape", async () => {
   const { answer, write, end } = eventStream();
   write(': hello\n\nid: 7\nevent: a\ndata: {"ok":tr');
   await withServer([answer], async (baseUrl, seen) => {
@@ -157,7 +157,7 @@ Deno.test("a stream's events come as they are sent, those of another shape and c
   });
 });
 
-Deno.test("a stream may be silent for longer than the timeout, which is for its beginning", async () => {
+Deno.test("a stream may be silent for longer than the timeout, which is for its start", async () => {
   const { answer, write, end } = eventStream();
   write(": begun\n\n");
   const never: Answer = ({ signal }) =>

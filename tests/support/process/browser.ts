@@ -1,4 +1,4 @@
-/** Owns a real browser for tests of pages: Chromium, as Debian's package has it. */
+/** A real browser for tests of pages: Chromium from Debian's package. */
 import { type Browser, chromium, type Page } from "playwright-core";
 import { writeErrorLine } from "../../../lib/log.ts";
 import { exists } from "../../../lib/files.ts";
@@ -37,14 +37,14 @@ export class TestBrowser implements AsyncDisposable {
 export type BrowserTest = (browser: TestBrowser) => Promise<void>;
 
 /**
- * Registers tests that need the browser. Without Chromium there are none of them, which a line says;
+ * Registers tests that need the browser. Without Chromium they are skipped with a line that says so;
  * `REQUIRE_CHROMIUM=1`, as set in CI, makes its absence an error.
  */
 export async function browserTests(tests: Record<string, BrowserTest>): Promise<void> {
   if (!await exists(CHROMIUM)) {
     const absent = `there is no ${CHROMIUM}`;
     if (Deno.env.get("REQUIRE_CHROMIUM") === "1") throw new Error(`REQUIRE_CHROMIUM is set, but ${absent}`);
-    writeErrorLine(`Tests of pages are left out: ${absent} (Debian's package chromium)`);
+    writeErrorLine(`Tests of pages are skipped: ${absent} (Debian's package chromium)`);
     return;
   }
   for (const [name, test] of Object.entries(tests)) {

@@ -21,7 +21,7 @@ export class FakeClock implements Clock {
   after(delayMs: number, run: () => void): () => void {
     const timer = { at: this.#now + delayMs, run };
     this.#timers.push(timer);
-    // What is due already runs soon, as a real timer of 0 ms does.
+    // A timer that is already due runs soon, like a real one of 0 ms.
     if (delayMs <= 0) queueMicrotask(() => this.advance(0));
     return () => {
       this.#timers = this.#timers.filter((other) => other !== timer);

@@ -1,4 +1,4 @@
-/** Owns running a process as an ordinary user from tests that run as root. */
+/** Runs a process as an ordinary user from tests that run as root. */
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { exists } from "../../../lib/files.ts";

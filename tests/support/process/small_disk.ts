@@ -1,4 +1,4 @@
-/** Owns an agent that runs on a disk of its own, so small that a test can fill it: a tmpfs in a namespace of mounts. */
+/** An agent on a disk of its own, small enough for a test to fill: a tmpfs in a mount namespace. */
 import { join } from "node:path";
 import { isDiskFull } from "../../../agent/platform/private_file.ts";
 import { writeErrorLine } from "../../../lib/log.ts";
@@ -8,7 +8,7 @@ import type { AgentHome } from "../mac/agent_home.ts";
 /** Holds the agent's state several times. */
 const DISK_SIZE = "1m";
 const LOG = "agent.log";
-/** Puts what the agent has on the new disk, and its log beside that, as the login service does. */
+/** Copies the agent's data to the new disk and logs there too, as the login service does. */
 const ON_A_DISK = `set -e
 mount -t tmpfs -o size=${DISK_SIZE},mode=700 none "$2"
 cp -a "$1/." "$2/"
@@ -26,7 +26,7 @@ function appendUntilFull(path: string, chunk: Uint8Array): void {
   }
 }
 
-/** True when this user may have a namespace of mounts. */
+/** Whether this user may create a mount namespace. */
 async function hasNamespaces(): Promise<boolean> {
   try {
     const probe = ["--map-root-user", "--mount", "sh", "-c", "mount -t tmpfs none /mnt"];
@@ -37,13 +37,13 @@ async function hasNamespaces(): Promise<boolean> {
 }
 
 /**
- * Registers tests that need such a disk. Where the system refuses namespaces there are none of them, which a line says:
- * whether it does is the kernel's setting and a container's, and nothing that a test could install.
+ * Registers tests that need such a disk. Where the system refuses mount namespaces they are skipped with a line that
+ * says so: the kernel or the container decides that, and no test can change it.
  */
 export async function smallDiskTests(tests: Record<string, () => Promise<void>>): Promise<void> {
   if (!await hasNamespaces()) {
     writeErrorLine(
-      "Tests of a full disk are left out: this system refuses namespaces of mounts (unshare --map-root-user --mount)",
+      "Tests of a full disk are skipped: this system refuses mount namespaces (unshare --map-root-user --mount)",
     );
     return;
   }
@@ -104,7 +104,7 @@ export class SmallDisk implements AsyncDisposable {
     return runAgent(args, { env: this.#env, through });
   }
 
-  /** Takes all the room there is, that in the last block of the log as well. */
+  /** Uses up all free space, including that in the last block of the log. */
   fill(): void {
     appendUntilFull(join(this.dataDir, FILLER), new Uint8Array(64 * 1_024));
     appendUntilFull(join(this.dataDir, LOG), new TextEncoder().encode("\n"));

@@ -1,4 +1,4 @@
-/** Owns a TCP port in front of a Unix socket or another port, which a test takes down and brings back as a network would. */
+/** A TCP port in front of a Unix socket or another port, which a test can cut off and restore like a network. */
 
 /** A proxy that listens from the start. */
 export class TcpProxy implements AsyncDisposable {
@@ -59,7 +59,7 @@ export class TcpProxy implements AsyncDisposable {
     this.#open.delete(server);
   }
 
-  /** Null when nobody listens there: the network is up, and passes that on. */
+  /** Null when nothing listens there: then the network works, and the refusal is passed on. */
   async #connect(): Promise<Deno.Conn | null> {
     try {
       return typeof this.#target === "string"
