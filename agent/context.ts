@@ -67,7 +67,9 @@ export function createAgentContext(settings: AgentSettings, options: AgentContex
   const openChatDatabase = () => new ChatDatabase(config.chatDb);
 
   function sending(): SendDependencies {
-    if (os !== "darwin") throw new UserError("Replies are sent by the Messages app: run this on your Mac");
+    if (os !== "darwin") {
+      throw new UserError("Replies are sent by the Messages app", { fix: "Run this on your Mac" });
+    }
     return { openChatDatabase, messages, lock, sendLog: sendLogStore(dataDir), now: Date.now };
   }
 

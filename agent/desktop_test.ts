@@ -55,7 +55,7 @@ Deno.test("the app shows the agent's state in its panel, keeps a second one from
 
   const second = await startApp(home).output();
   assert.equal(second.code, 1);
-  assert.match(new TextDecoder().decode(second.stderr), /^Another agent is at this in /);
+  assert.match(new TextDecoder().decode(second.stderr), /^Another agent is already running on /);
 
   await choose(String(panelUrl), "menu:quit").catch(() => null);
   const { code } = await app.status;

@@ -71,7 +71,7 @@ Deno.test("a second agent on the same data folder says that another one is at wo
   const first = await syncHeldAt(home, 1);
   const second = await runAgent(["sync", "--once"], home);
   assert.equal(second.code, 1);
-  assert.match(second.stderr, /^Another agent is at this in .*: wait until it is done, or stop it\n$/);
+  assert.match(second.stderr, /^Another agent is already running on .*\. Wait for it, or stop it\.\n$/);
   first.release();
   assert.equal((await first.agent.output()).code, 0);
 });
@@ -84,7 +84,7 @@ Deno.test("SIGTERM ends a sync with a sentence and exit code 1, and nothing is l
   const { code, stderr } = await agent.output();
   release();
   assert.equal(code, 1);
-  assert.match(new TextDecoder().decode(stderr), /^Stopped before the end: nothing is lost.*\n$/);
+  assert.match(new TextDecoder().decode(stderr), /^Stopped before the end; nothing is lost.*\n$/);
   assert.equal((await runAgent(["sync", "--once"], home)).code, 0);
   assert.equal(home.server.account.messages.size, messageGuids(home.chatDb).length);
 });
@@ -92,14 +92,14 @@ Deno.test("SIGTERM ends a sync with a sentence and exit code 1, and nothing is l
 /** Ways in which the file at AGENT_CHAT_DB can be wrong, and what the sentence about each begins with. */
 const BROKEN: Record<string, { spoil: (path: string) => Promise<void>; says: RegExp }> = {
   missing: { spoil: (path) => Deno.remove(path), says: /^There is no Messages database at / },
-  empty: { spoil: (path) => Deno.truncate(path), says: /^The file .* is empty: / },
+  empty: { spoil: (path) => Deno.truncate(path), says: /^The file .* is empty\. / },
   "not SQLite": {
     spoil: (path) => Deno.writeTextFile(path, "Dear diary, ".repeat(1_000)),
-    says: /^The file .* is not an SQLite database: /,
+    says: /^The file .* is not an SQLite database\. /,
   },
   truncated: {
     spoil: (path) => Deno.truncate(path, 40_960),
-    says: /^The database .* is damaged or cut short: /,
+    says: /^The database .* is damaged or cut short\. /,
   },
   "of another program": {
     async spoil(path) {
@@ -107,7 +107,7 @@ const BROKEN: Record<string, { spoil: (path: string) => Promise<void>; says: Reg
       using db = new DatabaseSync(path);
       db.exec("CREATE TABLE note (id INTEGER)");
     },
-    says: /^The database .* Messages: set AGENT_CHAT_DB/,
+    says: /^The database .* Messages\. Set AGENT_CHAT_DB/,
   },
 };
 
@@ -144,7 +144,7 @@ Deno.test("a chat.db that another program keeps locked is one sentence, and the 
   const run = await runAgent(["sync", "--once"], home);
   db.store.sqlite.exec("PRAGMA locking_mode = NORMAL; BEGIN IMMEDIATE; COMMIT");
   assert.equal(run.code, 1);
-  assert.match(run.stderr, /^Another program keeps the database .* locked: .*\n$/);
+  assert.match(run.stderr, /^Another program keeps the database .* locked\. .*\n$/);
   assert.equal(await home.dataFile("cursor.json"), cursor);
 });
 

@@ -74,7 +74,7 @@ export interface UserErrorOptions {
 
 /** An error that a person reads and can do something about; it is shown without a stack trace. */
 export class UserError extends Error {
-  override readonly name = "UserError";
+  override readonly name: string = "UserError";
   /** null when the message says it all. */
   readonly fix: string | null;
 

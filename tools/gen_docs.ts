@@ -1,11 +1,18 @@
-/** The generator of docs/config.md: every setting of the three programs, from the tables that read them. */
+/**
+ * Generates docs/config.md (every setting of the three programs, from the tables that read them), and the parts of
+ * docs/agent.md that show what the agent says.
+ *
+ * `--check` writes nothing and fails when a page is not what would be written.
+ */
 
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SETTINGS as AGENT_SETTINGS } from "../agent/config.ts";
 import type { Setting, SettingsTable } from "../lib/config.ts";
+import { writeErrorLine } from "../lib/log.ts";
 import { SETTINGS as ML_SETTINGS } from "../ml/config.ts";
 import { SETTINGS as SERVER_SETTINGS } from "../server/config.ts";
+import { AGENT_PAGE, agentPage } from "./agent_docs.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -63,17 +70,27 @@ async function formatMarkdown(text: string): Promise<string> {
   return await formatter.stdout.text();
 }
 
+/** Writes the text of docs/agent.md, formatted as `deno fmt` leaves it. */
+export async function formattedAgentPage(): Promise<string> {
+  return await formatMarkdown(await agentPage(await Deno.readTextFile(AGENT_PAGE)));
+}
+
 async function main(): Promise<number> {
-  const page = await configPage();
-  if (!Deno.args.includes("--check")) {
-    await Deno.writeTextFile(CONFIG_PAGE, page);
-    return 0;
+  const isCheck = Deno.args.includes("--check");
+  let exitCode = 0;
+  for (
+    const [path, page] of [[CONFIG_PAGE, await configPage()], [
+      AGENT_PAGE,
+      await formattedAgentPage(),
+    ]] as const
+  ) {
+    if (!isCheck) await Deno.writeTextFile(path, page);
+    else if (await Deno.readTextFile(path).catch(() => "") !== page) {
+      exitCode = 1;
+      writeErrorLine(`${relative(ROOT, path)} is not what the program says; run \`deno task docs\``);
+    }
   }
-  const written = await Deno.readTextFile(CONFIG_PAGE).catch(() => "");
-  if (written === page) return 0;
-  const fault = "docs/config.md does not match the settings tables; write it anew with `deno task docs`\n";
-  await Deno.stderr.write(new TextEncoder().encode(fault));
-  return 1;
+  return exitCode;
 }
 
 if (import.meta.main) Deno.exit(await main());

@@ -1,13 +1,18 @@
-/** Tests of the generated settings page. */
+/** Tests that the generated pages are what the program says. */
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { setting, text, wholeNumber } from "../lib/config.ts";
-import { configPage, settingsTable } from "./gen_docs.ts";
+import { AGENT_PAGE } from "./agent_docs.ts";
+import { configPage, formattedAgentPage, settingsTable } from "./gen_docs.ts";
 
 Deno.test("docs/config.md is what the settings tables say", async () => {
   const written = await Deno.readTextFile(fileURLToPath(new URL("../docs/config.md", import.meta.url)));
-  assert.equal(written, await configPage(), "write it anew with `deno task docs`");
+  assert.equal(written, await configPage(), "run `deno task docs`");
+});
+
+Deno.test("docs/agent.md shows what the doctor and the menubar say", async () => {
+  assert.equal(await Deno.readTextFile(AGENT_PAGE), await formattedAgentPage(), "run `deno task docs`");
 });
 
 Deno.test("a settings table shows names, defaults, secrets and what each is", () => {

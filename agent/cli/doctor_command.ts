@@ -43,7 +43,7 @@ function findingLines({ id, status, message, remedy }: Finding): string[] {
   const head = `${status.padEnd(STATUS_WIDTH)}  ${TITLES[id].padEnd(TITLE_WIDTH)}  `;
   const width = LINE_WIDTH - head.length;
   const text = [...wrapped(`${message}.`, width)];
-  if (remedy !== null) text.push(...wrapped(`To mend it, ${remedy.text}.`, width));
+  if (remedy !== null) text.push(...wrapped(`${remedy.text}.`, width));
   if (remedy?.pane) text.push(remedy.pane.place, `open "${remedy.pane.url}"`);
   return text.map((line, index) => (index === 0 ? head : " ".repeat(head.length)) + line);
 }

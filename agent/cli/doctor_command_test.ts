@@ -1,278 +1,14 @@
-// Tests of `agent doctor`: each fault is made for real where a test can, and docs/agent.md shows the very words.
+// Tests of `agent doctor`: each fault, made for real, is found and is the only one; docs/agent.md is generated from them.
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { writeAddressBook } from "../../tests/support/mac/address_book_fixture.ts";
-import { AgentHome, capturedOutput } from "../../tests/support/mac/agent_home.ts";
-import { runBoundByFileModes } from "../../tests/support/process/bound_process.ts";
-import { createChatDb } from "../../tests/support/chat_db/chat_db_fixture.ts";
-import { FakeLaunchctl } from "../../tests/support/mac/fake_launchctl.ts";
-import { type RecordedAnswer, RecordedCommands } from "../../tests/support/mac/recorded_commands.ts";
+import { capturedOutput } from "../../tests/support/mac/agent_home.ts";
+import { DENIED, doctorBoundByFileModes, FAULTS, healthyMac } from "../../tests/support/mac/doctor_faults.ts";
 import { WATCHING } from "../../tests/support/mac/menubar_inputs.ts";
-import { type AgentState, agentStateStore } from "../run/agent_state.ts";
-import type { Finding } from "../doctor/finding.ts";
-import type { CommandRunner } from "../platform/command_runner.ts";
-import { createMessagesApp } from "../platform/messages_app.ts";
-import { createScriptHost, OSASCRIPT } from "../platform/osascript.ts";
-import type { AgentServices } from "./agent_services.ts";
 import { doctorCommand, doctorLines } from "./doctor_command.ts";
-import { serviceCommand } from "./service_command.ts";
-
-const ROOT = new URL("../../", import.meta.url);
-const DOCUMENTATION = await Deno.readTextFile(new URL("docs/agent.md", ROOT));
-const FREE_BYTES = 50 * 1024 ** 3;
-
-/** A Mac on which all is well: a chat.db with a message, an address book, a paired agent, a running service. */
-async function healthyMac(): Promise<{ home: AgentHome; mac: Mac }> {
-  const home = await AgentHome.paired();
-  using db = createChatDb(home.chatDb);
-  const chat = db.addChat({ identifier: "+15550100001" });
-  db.addMessage({ chat, from: "+15550100001", text: "hello", sentAt: "2026-01-01T10:00:00Z" });
-  writeAddressBook(home.addressBook, [{ firstName: "Ada", phones: ["+15550100001"] }]);
-  const mac = new Mac(home);
-  await mac.installService();
-  return { home, mac };
-}
-
-/** What only macOS can answer, as a test sets it. */
-class Mac implements Disposable {
-  readonly #running = new DisposableStack();
-  readonly launchctl = new FakeLaunchctl();
-  freeBytes = FREE_BYTES;
-  automation: RecordedAnswer = { stdout: "allowed\n" };
-
-  constructor(readonly home: AgentHome) {}
-
-  services(output = capturedOutput()): AgentServices {
-    const scripts = new RecordedCommands(() => this.automation);
-    const commands: CommandRunner = {
-      run: (command, request) => (command[0] === OSASCRIPT ? scripts : this.launchctl).run(command, request),
-    };
-    return {
-      ...this.home.services({ output }),
-      commands,
-      messages: createMessagesApp(createScriptHost(commands)),
-      machine: {
-        os: "darwin",
-        homeDir: () => this.home.dir,
-        userId: () => 501,
-        freeBytes: () => Promise.resolve(this.freeBytes),
-      },
-    };
-  }
-
-  async installService(): Promise<void> {
-    assert.equal(await serviceCommand({ action: "install" }, this.services()), 0);
-  }
-
-  /** An agent runs until this Mac is disposed, and has written down this state. */
-  async agentRuns(state: AgentState): Promise<void> {
-    const { lock, config } = this.services();
-    await agentStateStore(config.dataDir).save(state);
-    this.#running.use(await lock("run"));
-  }
-
-  [Symbol.dispose](): void {
-    this.#running.dispose();
-  }
-
-  async doctor(): Promise<{ code: number; findings: Finding[] }> {
-    const output = capturedOutput();
-    const code = await doctorCommand({ json: true }, this.services(output));
-    return { code, findings: JSON.parse(output.lines[0] ?? "").findings };
-  }
-}
-
-/** The lines of a finding with this Mac's places in place of the test's, as the documentation shows them. */
-function documented(finding: Finding, home: AgentHome): string {
-  const library = "/Users/me/Library";
-  const moved = JSON.stringify(finding)
-    .replaceAll(home.addressBook, `${library}/Application Support/AddressBook`)
-    .replaceAll(home.dataDir, `${library}/Application Support/Conversation Assistant`)
-    .replaceAll(home.dir, `${library}/Messages`)
-    .replaceAll(home.server.url, "http://127.0.0.1:3100")
-    .replaceAll(Deno.execPath(), "/Applications/Conversation Assistant.app")
-    .replaceAll(/os error \d+/g, "os error 61")
-    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "2026-06-01T12:00:00.000Z");
-  return doctorLines([JSON.parse(moved)]).slice(0, -2).join("\n");
-}
-
-interface Fault {
-  make: (home: AgentHome, mac: Mac) => unknown;
-  id: Finding["id"];
-  status: "warning" | "failure";
-  /** Other findings that the same fault brings along. */
-  also?: Record<string, string>;
-}
-
-const FAULTS: Record<string, Fault> = {
-  "a server that is down": {
-    make: ({ server }) => server.stop(),
-    id: "server",
-    status: "failure",
-    also: { pairing: "warning" },
-  },
-  "a server that fails": {
-    make: ({ server }) => {
-      server.interfere = () => ({ status: "database_unavailable", retryAfterSeconds: 30 });
-    },
-    id: "server",
-    status: "failure",
-    also: { pairing: "warning" },
-  },
-  "a token that was revoked": {
-    make: ({ server }) => server.deactivateAll(),
-    id: "pairing",
-    status: "failure",
-  },
-  "a token that has expired": {
-    make: ({ server }) => server.forgetTokens(),
-    id: "pairing",
-    status: "failure",
-  },
-  "no pairing": {
-    make: ({ dataDir }) => Deno.remove(join(dataDir, "pairing.json")),
-    id: "pairing",
-    status: "failure",
-  },
-  "a pairing without its token": {
-    make: ({ dataDir }) => Deno.remove(join(dataDir, "token")),
-    id: "pairing",
-    status: "failure",
-  },
-  "a missing chat.db": {
-    make: ({ chatDb }) => removeDatabase(chatDb),
-    id: "messages_database",
-    status: "failure",
-  },
-  "a chat.db that is cut short": {
-    make: async ({ chatDb }) => {
-      await Deno.remove(`${chatDb}-wal`).catch(() => {});
-      await Deno.truncate(chatDb, 40_960);
-    },
-    id: "messages_database",
-    status: "failure",
-  },
-  "a chat.db of another program": {
-    make: async ({ chatDb }) => {
-      await removeDatabase(chatDb);
-      await Deno.writeTextFile(chatDb, "Dear diary, ".repeat(1_000));
-    },
-    id: "messages_database",
-    status: "failure",
-  },
-  "a chat.db without messages": {
-    make: async ({ chatDb }) => {
-      await removeDatabase(chatDb);
-      createChatDb(chatDb).close({ checkpoint: true });
-    },
-    id: "messages_database",
-    status: "warning",
-  },
-  "no address book": {
-    make: ({ addressBook }) => Deno.remove(addressBook, { recursive: true }),
-    id: "address_book",
-    status: "warning",
-  },
-  "a clock that is behind": {
-    make: ({ server }) => server.clockAheadMs = 5 * 60_000,
-    id: "clock",
-    status: "warning",
-  },
-  "a clock that is far ahead": {
-    make: ({ server }) => server.clockAheadMs = -3_600_000,
-    id: "clock",
-    status: "failure",
-  },
-  "a running agent that may not read what the terminal may": {
-    make: (_, mac) =>
-      mac.agentRuns({
-        ...WATCHING,
-        phase: "database_unreadable",
-        lastError: { code: "permission_denied", message: "It may not be read: allow it", at: WATCHING.since },
-      }),
-    id: "agent",
-    status: "failure",
-  },
-  "a running agent that is set back": {
-    make: (_, mac) =>
-      mac.agentRuns({
-        ...WATCHING,
-        phase: "failed",
-        lastError: {
-          code: "unexpected",
-          message: "Something unexpected went wrong: see the agent's log",
-          at: WATCHING.since,
-        },
-      }),
-    id: "agent",
-    status: "failure",
-  },
-  "a full disk": { make: (_, mac) => mac.freeBytes = 150 * 1024 ** 2, id: "disk", status: "failure" },
-  "a disk that is filling up": {
-    make: (_, mac) => mac.freeBytes = 1.5 * 1024 ** 3,
-    id: "disk",
-    status: "warning",
-  },
-  "Automation denied": {
-    make: (_, mac) => {
-      const stderr = "execution error: Not authorized to send Apple events to Messages. (-1743)\n";
-      mac.automation = { code: 1, stderr };
-    },
-    id: "automation",
-    status: "warning",
-  },
-  "Messages not running": {
-    make: (_, mac) => mac.automation = { stdout: "not running\n" },
-    id: "automation",
-    status: "warning",
-  },
-  "Messages that does not answer": {
-    make: (_, mac) => mac.automation = null,
-    id: "automation",
-    status: "warning",
-  },
-  "no service": {
-    make: async ({ dir }, mac) => {
-      await Deno.remove(join(dir, "Library"), { recursive: true });
-      mac.launchctl.loaded = false;
-    },
-    id: "service",
-    status: "warning",
-  },
-  "a service switched off": {
-    make: (_, mac) => mac.launchctl.disabled = true,
-    id: "service",
-    status: "failure",
-  },
-  "a service that is not loaded": {
-    make: (_, mac) => mac.launchctl.loaded = false,
-    id: "service",
-    status: "failure",
-  },
-  "a service that keeps ending": {
-    make: (_, mac) => Object.assign(mac.launchctl, { pid: null, lastExitCode: 1 }),
-    id: "service",
-    status: "failure",
-  },
-  "a service with other settings": {
-    make: async ({ dir }) => {
-      const path = join(dir, "Library/LaunchAgents/app.conversation-assistant.agent.plist");
-      await Deno.writeTextFile(path, (await Deno.readTextFile(path)).replace("AGENT_CHAT_DB", "AGENT_OLD"));
-    },
-    id: "service",
-    status: "warning",
-  },
-};
-
-async function removeDatabase(path: string): Promise<void> {
-  for (const suffix of ["", "-wal", "-shm"]) await Deno.remove(path + suffix).catch(() => {});
-}
 
 Deno.test("on a Mac where all is well every check says so, and the exit code is 0", async () => {
   const { home, mac } = await healthyMac();
   await using _home = home;
-  using _mac = mac;
+  await using _mac = mac;
   await mac.agentRuns(WATCHING);
   const { code, findings } = await mac.doctor();
   assert.deepEqual(findings.filter(({ status }) => status !== "ok"), []);
@@ -280,19 +16,13 @@ Deno.test("on a Mac where all is well every check says so, and the exit code is 
   const ids = ["full_disk_access", "messages_database", "address_book", "server", "pairing", "clock", "disk"];
   assert.deepEqual(findings.map(({ id }) => id), [...ids, "agent", "automation", "service"]);
   assert.equal(doctorLines(findings).at(-1), "All is well.");
-  const withoutNumbers = (text: string) =>
-    text.replaceAll(/\d+/g, "1").replaceAll(/1 (contact|source)s?/g, "1 $1");
-  for (const finding of findings) {
-    const shown = withoutNumbers(documented(finding, home));
-    assert.ok(withoutNumbers(DOCUMENTATION).includes(shown), `docs/agent.md does not show:\n${shown}`);
-  }
 });
 
 for (const [name, { make, id, status, also = {} }] of Object.entries(FAULTS)) {
-  Deno.test(`${name} is found, is the only fault, and is documented`, async () => {
+  Deno.test(`${name} is found, and is the only fault`, async () => {
     const { home, mac } = await healthyMac();
     await using _home = home;
-    using _mac = mac;
+    await using _mac = mac;
     await make(home, mac);
     const { code, findings } = await mac.doctor();
     const faults = findings.filter((finding) => finding.status !== "ok");
@@ -303,55 +33,12 @@ for (const [name, { make, id, status, also = {} }] of Object.entries(FAULTS)) {
     assert.equal(code, status === "failure" ? 1 : 0);
     for (const found of faults) {
       assert.ok(found.remedy);
-      const shown = documented(found, home);
-      assert.ok(DOCUMENTATION.includes(shown), `docs/agent.md does not show:\n${shown}`);
     }
   });
 }
 
-/** Runs the doctor as a user whom file modes bind, and returns what it prints as JSON. */
-async function doctorBoundByFileModes(home: AgentHome): Promise<Finding[]> {
-  const module = (path: string) => JSON.stringify(new URL(path, ROOT).href);
-  const stdout = await runBoundByFileModes(`
-    import { agentConfigFrom } from ${module("agent/config.ts")};
-    import { createAgentContext } from ${module("agent/context.ts")};
-    import { processOutput } from ${module("agent/cli/output.ts")};
-    import { doctorCommand } from ${module("agent/cli/doctor_command.ts")};
-    const config = agentConfigFrom({ HOME: "/", ...${JSON.stringify(home.env)} }, "linux");
-    await doctorCommand({ json: true }, createAgentContext(config, { output: processOutput(), os: "linux" }));
-  `);
-  return JSON.parse(stdout).findings;
-}
-
-/** Leaves the database without the files beside it, which a reader would have to make anew. */
-function closeWal(chatDb: string): void {
-  using db = new DatabaseSync(chatDb);
-  db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-}
-
-interface Denied {
-  path: (home: AgentHome) => string;
-  /** By default nobody may do anything with it. */
-  mode?: number;
-  id: Finding["id"];
-}
-
-const DENIED: Record<string, Denied> = {
-  "a chat.db that may not be opened": { path: ({ chatDb }) => chatDb, id: "full_disk_access" },
-  "a chat.db that SQLite may not open, although its bytes can be read": {
-    path: ({ dir, chatDb }) => {
-      closeWal(chatDb);
-      return dir;
-    },
-    mode: 0o555,
-    id: "full_disk_access",
-  },
-  "an address book that may not be listed": { path: ({ addressBook }) => addressBook, id: "address_book" },
-  "a data folder that may not be written": { path: ({ dataDir }) => dataDir, mode: 0o555, id: "disk" },
-};
-
 for (const [name, { path, id, mode = 0 }] of Object.entries(DENIED)) {
-  Deno.test(`${name} is found, is the only failure, and is documented`, async () => {
+  Deno.test(`${name} is found, and is the only failure`, async () => {
     const { home } = await healthyMac();
     await using _home = home;
     await Deno.chmod(path(home), mode);
@@ -359,23 +46,26 @@ for (const [name, { path, id, mode = 0 }] of Object.entries(DENIED)) {
     const [failure, ...others] = findings.filter(({ status }) => status === "failure");
     assert.deepEqual([failure?.id, others], [id, []]);
     assert.ok(failure);
-    const shown = documented(failure, home);
-    assert.ok(DOCUMENTATION.includes(shown), `docs/agent.md does not show:\n${shown}`);
     assert.ok(id === "disk" || failure.remedy?.pane?.url.endsWith("?Privacy_AllFiles"));
   });
 }
 
-Deno.test("a long line is broken at words and goes on under its own column", () => {
+Deno.test("a long line breaks between words and continues under its own column", () => {
   const words = "word ".repeat(40).trim();
   const lines = doctorLines([
-    { id: "disk", status: "warning", message: words, remedy: { text: "x".repeat(120), pane: null } },
+    {
+      id: "disk",
+      status: "warning",
+      message: words,
+      remedy: { text: `Free it: ${"x".repeat(120)}`, pane: null },
+    },
   ]);
   assert.ok(lines.slice(0, 3).every((line) => line.length <= 100));
   assert.ok(lines.slice(1, 5).every((line) => line.startsWith(" ".repeat(28))));
   assert.equal(lines.slice(0, 3).map((line) => line.slice(28)).join(" "), `${words}.`);
 });
 
-Deno.test("a check that fails itself is told as one, and the others are made all the same", async () => {
+Deno.test("a check that fails itself is reported as a finding, and the others still run", async () => {
   const { home, mac } = await healthyMac();
   await using _home = home;
   const output = capturedOutput();

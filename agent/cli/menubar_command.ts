@@ -10,16 +10,16 @@ export const APP_IDENTIFIER = "app.conversation-assistant";
 export async function menubarCommand(
   { machine, commands }: Pick<AgentServices, "machine" | "commands">,
 ): Promise<number> {
-  if (machine.os !== "darwin") throw new UserError("The menubar is for macOS: elsewhere use `agent status`");
+  if (machine.os !== "darwin") {
+    throw new UserError("The menubar exists only on macOS", { fix: "Use `agent status`" });
+  }
   try {
     await openWithMac({ commands }, ["-b", APP_IDENTIFIER]);
     return 0;
   } catch (error) {
-    throw new UserError(
-      `${messageOf(error)}: install Conversation Assistant, as packaging/macos/README.md says`,
-      {
-        cause: error,
-      },
-    );
+    throw new UserError(messageOf(error), {
+      fix: "Install Conversation Assistant, as packaging/macos/README.md says",
+      cause: error,
+    });
   }
 }

@@ -1,5 +1,6 @@
 // Tests of `agent menubar`: it opens the app that macOS knows by its identifier.
 import assert from "node:assert/strict";
+import { messageOf } from "../../lib/errors.ts";
 import { AgentHome } from "../../tests/support/mac/agent_home.ts";
 import { RecordedCommands } from "../../tests/support/mac/recorded_commands.ts";
 import { parseXmlPlist } from "../../tests/support/mac/xml_plist.ts";
@@ -20,12 +21,12 @@ Deno.test("the app is opened by the identifier that its bundle has, and one that
   code = 1;
   await assert.rejects(
     menubarCommand({ machine, commands }),
-    /^UserError: macOS knows no such app: install /,
+    (error) => /^macOS knows no such app\. Install /.test(messageOf(error)),
   );
 });
 
 Deno.test("elsewhere there is no menubar, and the command line says so", async () => {
   await using home = await AgentHome.create();
   const run = await home.run("menubar");
-  assert.deepEqual([run.code, run.stderr], [1, "The menubar is for macOS: elsewhere use `agent status`\n"]);
+  assert.deepEqual([run.code, run.stderr], [1, "The menubar exists only on macOS. Use `agent status`.\n"]);
 });

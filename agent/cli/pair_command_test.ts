@@ -116,9 +116,9 @@ Deno.test("each way a server can refuse a pairing is one sentence", async () => 
   };
   assert.match(
     await stderrOf({ status: "too_many_requests", retryAfterSeconds: 60 }),
-    /try again in 60 seconds/,
+    /Try again in 60 seconds/,
   );
-  assert.match(await stderrOf({ status: "database_unavailable" }), /try again later/);
+  assert.match(await stderrOf({ status: "database_unavailable" }), /Try again later/);
   assert.match(
     await stderrOf({ status: "internal" }),
     /The server failed \(status 500, request [0-9a-f-]{36}\)/,
@@ -129,7 +129,7 @@ Deno.test("each way a server can refuse a pairing is one sentence", async () => 
   );
   assert.match(await stderrOf("hang_up"), /^Cannot reach the server/);
   await home.server.stop();
-  assert.match((await home.run("pair")).stderr, /Connection refused.*set AGENT_SERVER_URL/);
+  assert.match((await home.run("pair")).stderr, /Connection refused.*set AGENT_SERVER_URL\./);
 });
 
 Deno.test("a record of the pairing that cannot be read is kept aside and pairing begins anew", async () => {

@@ -1,8 +1,6 @@
 /** Owns the command line: which command is meant, with which options, and its exit code. */
 import { parseArgs } from "node:util";
-import { UserError } from "../../lib/errors.ts";
 import { VERSION } from "../../lib/version.ts";
-import { ChatDatabaseError } from "../chatdb/file/chat_database_error.ts";
 import type { AgentServices } from "./agent_services.ts";
 import { doctorCommand } from "./doctor_command.ts";
 import type { Output } from "./output.ts";
@@ -111,7 +109,6 @@ export async function runCli(args: string[], environment: CliEnvironment): Promi
   try {
     return await run(args, environment);
   } catch (error) {
-    if (error instanceof ChatDatabaseError) throw new UserError(error.message, { cause: error });
     if (!(error instanceof UsageError)) throw error;
     environment.output.errorLine(`agent: ${error.message}\n\n${usageHint(args[0])}`);
     return USAGE_EXIT_CODE;

@@ -36,7 +36,7 @@ Deno.test("a running agent is shown by status, keeps a second one and a sync off
   for (const command of ["run", "sync --once"]) {
     const other = await runAgent(command.split(" "), home);
     assert.equal(other.code, 1);
-    assert.match(other.stderr, /^Another agent is at this in .*: wait until it is done, or stop it\n$/);
+    assert.match(other.stderr, /^Another agent is already running on .*\. Wait for it, or stop it\.\n$/);
   }
   assert.match((await home.run("status")).stdout, /^Agent +running, is (starting|sending what waits)$/m);
   release();

@@ -42,10 +42,11 @@ export function serviceDependencies({ config, machine, commands }: AgentServices
 
 function requireMac({ machine }: AgentServices): void {
   if (machine.os === "darwin") return;
-  throw new UserError(
-    "The service is for macOS: elsewhere write `agent service install --print` to " +
-      "~/.config/systemd/user/conversation-assistant-agent.service and run `systemctl --user enable --now` on it",
-  );
+  throw new UserError("The service exists only on macOS", {
+    fix:
+      "Write `agent service install --print` to ~/.config/systemd/user/conversation-assistant-agent.service " +
+      "and run `systemctl --user enable --now` on it",
+  });
 }
 
 function jobText({ job, isDisabled }: ServiceStatus): string {

@@ -80,7 +80,7 @@ Deno.test("on Linux the service is systemd's: its unit is printed, and installin
   for (const action of ["install", "uninstall", "status"]) {
     const run = await home.run(`service ${action}`);
     assert.deepEqual([run.code, run.stdout], [1, ""]);
-    assert.match(run.stderr, /^The service is for macOS: elsewhere write `agent service install --print`/);
+    assert.match(run.stderr, /^The service exists only on macOS\. Write `agent service install --print`/);
   }
 });
 

@@ -1,5 +1,5 @@
 /** Owns `agent status`: the agent's state in a few lines, or as JSON for programs. */
-import { type AgentStatus, agentStatus, type PairingState } from "../run/agent_status.ts";
+import { type AgentStatus, agentStatus, type PairingState, type Problem } from "../run/agent_status.ts";
 import type { AgentPhase } from "../run/agent_state.ts";
 import { lookAtAgent, type RunningAgent } from "../run/running_agent.ts";
 import type { AgentServices } from "./agent_services.ts";
@@ -37,8 +37,12 @@ function pairingText({ pairing: { state, deviceId, expiresAt } }: AgentStatus): 
   return PAIRING_SENTENCES[state] + which;
 }
 
-function serverText({ server: { url, reachable, problem } }: AgentStatus): string {
-  return reachable && problem === null ? `${url}: reachable` : `${url}: ${problem}`;
+function problemText({ problem, fix }: Problem): string | null {
+  return problem === null || fix === null ? problem : `${problem}. ${fix}.`;
+}
+
+function serverText({ server }: AgentStatus): string {
+  return `${server.url}: ${problemText(server) ?? "reachable"}`;
 }
 
 function messagesText({ messages }: AgentStatus): string {
@@ -66,7 +70,7 @@ export function statusLines(status: AgentStatus & { agent: RunningAgent }): stri
   const rows: [string, string][] = [
     ["Server", serverText(status)],
     ["Pairing", pairingText(status)],
-    ["Database", chatDb.problem ?? `${chatDb.path}: readable`],
+    ["Database", problemText(chatDb) ?? `${chatDb.path}: readable`],
     ["Messages", messagesText(status)],
     ["Agent", agentText(status.agent)],
     ["Last sync", lastSyncText(status)],

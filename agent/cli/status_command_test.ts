@@ -23,7 +23,7 @@ Deno.test("a new agent is not paired, has synced nothing, and leaves no trace of
   await using home = await AgentHome.create();
   const status = await statusOf(home);
   assert.deepEqual(status.pairing, { state: "none", deviceId: null, expiresAt: null });
-  assert.deepEqual(status.server, { url: home.server.url, reachable: true, problem: null });
+  assert.deepEqual(status.server, { url: home.server.url, reachable: true, problem: null, fix: null });
   assert.equal(status.chatDb.readable, false);
   assert.match(status.chatDb.problem ?? "", /no Messages database/);
   assert.equal(status.messages, null);
@@ -71,7 +71,8 @@ Deno.test("the state of the pairing is told apart: pending, ended, of another se
   home.server.deactivateAll();
   const ended = await statusOf(home);
   assert.equal(ended.pairing.state, "ended");
-  assert.match(ended.server.problem ?? "", /was deactivated on the server: run `agent pair`/);
+  assert.match(ended.server.problem ?? "", /was deactivated on the server$/);
+  assert.match(ended.server.fix ?? "", /^Run `agent pair`/);
 
   const content = await home.dataFile("pairing.json") ?? "";
   await Deno.writeTextFile(

@@ -81,9 +81,9 @@ async function choose(run: Run): Promise<Suggestion | null> {
   }
   const conversation = await conversationOf(run, options.conversation);
   if (policies.modeOf(conversation.id) === "off") {
-    throw new UserError(
-      "Suggestions are off for this conversation: run `agent suggest policy on_demand` with the same --conversation",
-    );
+    throw new UserError("Suggestions are off for this conversation", {
+      fix: "Run `agent suggest policy on_demand` with the same --conversation",
+    });
   }
   const unanswered = await findUnanswered(client, conversation);
   return unanswered && await suggestReply(client, unanswered);
@@ -136,7 +136,9 @@ async function act(run: Run): Promise<number> {
   const { conversation: name } = options;
   const conversation = name === undefined ? null : await conversationOf(run, name);
   const shown = await lastShown(services.suggestions.shown, conversation?.id ?? null);
-  if (shown === null) throw new UserError("No draft has been shown yet: run `agent suggest` first");
+  if (shown === null) {
+    throw new UserError("No draft has been shown yet", { fix: "Run `agent suggest` first" });
+  }
   const result = await actOnSuggestion(shown, {
     action,
     client,

@@ -173,7 +173,7 @@ Deno.test("without a Mac nothing is sent and nothing is recorded", async () => {
   const run = await mac.run("suggest", "accept", "--send");
   assert.deepEqual([run.code, run.stderr], [
     1,
-    "Replies are sent by the Messages app: run this on your Mac\n",
+    "Replies are sent by the Messages app. Run this on your Mac.\n",
   ]);
   assert.deepEqual(await drafts(mac), [[null, "Reply number 1"]]);
 });
@@ -184,7 +184,7 @@ Deno.test("a conversation that is off is never drafted for, by name or as the ne
   assert.equal((await mac.run("suggest", "policy", "off", "--conversation", GRACE)).stdout, "off\n");
   assert.match(
     (await mac.run("suggest", "--conversation", GRACE)).stderr,
-    /^Suggestions are off for this conversation: /,
+    /^Suggestions are off for this conversation\. /,
   );
   assert.match((await mac.run("suggest")).stdout, /^Message {4}Dinner\?$/m);
 });
@@ -205,7 +205,7 @@ Deno.test("a model that is away is told with what to do", async () => {
   mac.served.app.ml.behaviour = { kind: "fail", code: "model_not_loaded" };
   const run = await mac.run("suggest");
   assert.deepEqual([run.code, run.stdout], [1, ""]);
-  assert.match(run.stderr, /^The server cannot take more at present \(status 503\)/);
+  assert.match(run.stderr, /^The server is too busy \(status 503\)/);
 });
 
 Deno.test("a wrong command line is told with exit code 2, and an action without a draft with 1", async () => {
@@ -228,6 +228,6 @@ Deno.test("a wrong command line is told with exit code 2, and an action without 
   const early = await mac.run("suggest", "accept");
   assert.deepEqual([early.code, early.stderr], [
     1,
-    "No draft has been shown yet: run `agent suggest` first\n",
+    "No draft has been shown yet. Run `agent suggest` first.\n",
   ]);
 });

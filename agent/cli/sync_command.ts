@@ -34,12 +34,16 @@ export const RESTART_SENTENCES: Record<RestartReason, string> = {
   other_since: "Another date was given to --since",
 };
 
+function problemLine({ message, fix }: AddressBookProblem): string {
+  return `  ${message}. ${fix}.`;
+}
+
 function contactLines({ total, sent, refused, problems }: ContactsReport): string[] {
   const counts = sent === 0 ? "nothing new" : `${countText(sent)} sent`;
   const also = refused === 0 ? "" : `, ${countText(refused)} refused by the server`;
   return [
     `Contacts: ${countText(total)} read, ${counts}${also}.`,
-    ...problems.map((problem: AddressBookProblem) => `  ${problem.message}.`),
+    ...problems.map(problemLine),
   ];
 }
 
@@ -76,7 +80,7 @@ function dryRunLines({ contacts, messages }: DryRunReport): string[] {
   const { toSend, conversations, changed, deleted, leftOut, undecodable, restart } = messages;
   const lines = [
     `Contacts: ${countText(contacts.total)} read, ${countText(contacts.toSend)} to send.`,
-    ...contacts.problems.map((problem) => `  ${problem.message}.`),
+    ...contacts.problems.map(problemLine),
     `Messages: ${countText(toSend)} to send in ${countText(conversations)} ` +
     `${conversations === 1 ? "conversation" : "conversations"}, ` +
     `${countText(changed)} to send again because they changed.`,

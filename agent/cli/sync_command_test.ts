@@ -227,7 +227,7 @@ Deno.test("a server that dies in the middle keeps the cursor where it answered; 
   };
   const run = await home.run("sync --once");
   assert.equal(run.code, 1);
-  assert.match(run.stderr, /^Cannot reach the server at .*set AGENT_SERVER_URL\n$/);
+  assert.match(run.stderr, /^Cannot reach the server at .*set AGENT_SERVER_URL\.\n$/);
   assert.equal(await storedMark(home), 2_000);
 
   home.server.interfere = () => null;
@@ -248,7 +248,7 @@ Deno.test("a busy server is waited for, and one that asks for minutes is left wi
   home.server.interfere = () => ({ status: "database_unavailable", retryAfterSeconds: 300 });
   const run = await home.run("sync --once");
   assert.equal(run.code, 1);
-  assert.equal(run.stderr, "The server cannot take more at present (status 503): try again in 300 seconds\n");
+  assert.equal(run.stderr, "The server is too busy (status 503). Try again in 300 seconds.\n");
   assert.equal(await storedMark(home), null);
 });
 
@@ -259,13 +259,16 @@ Deno.test("a pairing that expired or was shut ends the sync at once, with what t
   const before = home.server.requests.length;
   const expired = await home.run("sync --once");
   assert.equal(expired.code, 1);
-  assert.equal(expired.stderr, "The pairing has expired: run `agent pair` to pair again\n");
+  assert.equal(expired.stderr, "The pairing has expired. Run `agent pair` to pair again.\n");
   assert.equal(home.server.requests.length, before + 1);
 
   await home.run("pair");
   home.server.deactivateAll();
   const shut = await home.run("sync --once");
-  assert.equal(shut.stderr, "This device was deactivated on the server: run `agent pair` to pair it anew\n");
+  assert.equal(
+    shut.stderr,
+    "This device was deactivated on the server. Run `agent pair` to pair it again.\n",
+  );
   assert.equal(await storedMark(home), null);
 });
 
@@ -448,7 +451,7 @@ Deno.test("a sync that is told to stop ends with a sentence, and the next one go
   };
   const run = await home.run("sync --once", { signal: stop.signal });
   assert.equal(run.code, 1);
-  assert.match(run.stderr, /^Stopped before the end: nothing is lost/);
+  assert.match(run.stderr, /^Stopped before the end; nothing is lost/);
   assert.equal(await storedMark(home), 2_000);
   assert.equal((await home.run("sync --once")).code, 0);
   assertStoredExactly(home.server.account, home.chatDb);

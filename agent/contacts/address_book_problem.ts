@@ -1,4 +1,4 @@
-/** Owns what can be wrong with the address book: which part of it, in a sentence, and what to do. */
+/** The ways in which reading the address book fails: what happened, and what to do about it. */
 import { asChatDatabaseError, ChatDatabaseError } from "../chatdb/file/chat_database_error.ts";
 
 export type AddressBookProblemCode =
@@ -14,29 +14,43 @@ export interface AddressBookProblem {
   /** Stable. `missing` and `no_sources` mean that there is nothing to read, the others that it may not or cannot be. */
   code: AddressBookProblemCode;
   path: string;
-  /** What happened and what to do; holds no name and no number. */
+  /** What happened; holds no name and no number. */
   message: string;
+  /** What to do about it. */
+  fix: string;
 }
 
-const SENTENCES: Record<AddressBookProblemCode, (path: string) => string> = {
-  missing: (path) =>
-    `There is no address book at ${path}: open Contacts once, or set AGENT_ADDRESS_BOOK to its folder`,
-  no_sources: (path) =>
-    `The folder ${path} holds no address book: open Contacts once, or set AGENT_ADDRESS_BOOK to the right folder`,
-  permission_denied: (path) =>
-    `The address book at ${path} may not be read: allow Full Disk Access for this program in ` +
-    "System Settings > Privacy & Security, then start it again",
-  locked: (path) =>
-    `Another program keeps the address book ${path} locked: it is tried again at the next sync`,
-  damaged: (path) =>
-    `The address book ${path} is damaged or cut short: open Contacts to have it repaired; its contacts are left out until then`,
-  not_an_address_book: (path) =>
-    `The file ${path} is not an address book that this version can read: it is left out`,
+const TEXTS: Record<AddressBookProblemCode, (path: string) => Pick<AddressBookProblem, "message" | "fix">> = {
+  missing: (path) => ({
+    message: `There is no address book at ${path}`,
+    fix: "Open Contacts once, or set AGENT_ADDRESS_BOOK to its folder",
+  }),
+  no_sources: (path) => ({
+    message: `The folder ${path} holds no address book`,
+    fix: "Open Contacts once, or set AGENT_ADDRESS_BOOK to the right folder",
+  }),
+  permission_denied: (path) => ({
+    message: `The address book at ${path} may not be read`,
+    fix:
+      "Allow Full Disk Access for this program in System Settings > Privacy & Security, then start it again",
+  }),
+  locked: (path) => ({
+    message: `Another program keeps the address book ${path} locked`,
+    fix: "Quit that program, or wait: the next sync tries again",
+  }),
+  damaged: (path) => ({
+    message: `The address book ${path} is damaged or cut short, so its contacts are skipped`,
+    fix: "Open Contacts to have it repaired",
+  }),
+  not_an_address_book: (path) => ({
+    message: `The file ${path} is not an address book that this version can read, so it is skipped`,
+    fix: "Update the agent",
+  }),
 };
 
 /** The problem `code` of the file or folder at `path`. */
 export function addressBookProblem(code: AddressBookProblemCode, path: string): AddressBookProblem {
-  return { code, path, message: SENTENCES[code](path) };
+  return { code, path, ...TEXTS[code](path) };
 }
 
 /** The problem that `error`, thrown while `path` was read, stands for; a fault of the program is thrown again. */

@@ -1,4 +1,4 @@
-/** Owns the doctor's whole examination: every check once, side by side, none of them able to stop another. */
+/** The doctor's examination: every check once, side by side, and none of them can stop another. */
 import { UserError } from "../../lib/errors.ts";
 import type { AgentConfig } from "../config.ts";
 import type { AddressBook } from "../contacts/address_book.ts";
@@ -7,15 +7,11 @@ import type { MessagesApp } from "../platform/messages_app.ts";
 import type { ServiceStatus } from "../service/agent_service.ts";
 import type { AgentStatus } from "../run/agent_status.ts";
 import type { RunningAgent } from "../run/running_agent.ts";
-import { checkAddressBook } from "./address_book_check.ts";
-import { checkAgent } from "./agent_check.ts";
-import { checkAutomation } from "./automation_check.ts";
-import { checkClock, measureClockSkewMs } from "./clock_check.ts";
-import { checkDisk } from "./disk_check.ts";
-import { fault, faultOfSentence, type Finding, type FindingId } from "./finding.ts";
-import { checkMessagesDatabase } from "./messages_database_check.ts";
-import { checkPairing, checkServer } from "./server_check.ts";
-import { checkService } from "./service_check.ts";
+import { fault, type Finding, type FindingId } from "./finding.ts";
+import { checkAutomation, checkDisk } from "./mac_checks.ts";
+import { checkAddressBook, checkMessagesDatabase } from "./messages_check.ts";
+import { checkClock, checkPairing, checkServer, measureClockSkewMs } from "./server_check.ts";
+import { checkAgent, checkService } from "./service_check.ts";
 
 export interface ExaminationDependencies {
   config: AgentConfig;
@@ -34,20 +30,22 @@ export interface ExaminationDependencies {
 
 type Check = readonly [id: FindingId, run: () => Promise<Finding[]>];
 
-/** A check that fails itself is a finding as well: the others are still worth knowing. */
-async function made([id, run]: Check): Promise<Finding[]> {
+/** Turns a check that throws into a finding: the results of the others are still worth having. */
+async function runCheck([id, run]: Check): Promise<Finding[]> {
   try {
     return await run();
   } catch (error) {
-    if (error instanceof UserError) {
-      return [faultOfSentence(id, { status: "failure", sentence: error.message })];
-    }
+    const isKnown = error instanceof UserError;
     const name = error instanceof Error ? error.name : typeof error;
-    return [fault(id, {
-      status: "failure",
-      message: `This could not be checked (${name})`,
-      remedy: "run the doctor again; if it stays so, report it with this line",
-    })];
+    const message = isKnown ? error.message : `This could not be checked (${name})`;
+    const fix = isKnown ? error.fix : null;
+    return [
+      fault(id, {
+        status: "failure",
+        message,
+        fix: fix ?? "Run the doctor again; if it fails again, report this line",
+      }),
+    ];
   }
 }
 
@@ -59,7 +57,7 @@ async function checkServerSide({ config, status, now }: ExaminationDependencies)
   return skewMs === null ? findings : [...findings, checkClock(skewMs)];
 }
 
-/** Checks that only a Mac has something to say to. */
+/** Checks that exist only on a Mac. */
 function macChecks({ messages, serviceStatus }: ExaminationDependencies): Check[] {
   return [
     ["automation", async () => [await checkAutomation(messages)]],
@@ -67,7 +65,7 @@ function macChecks({ messages, serviceStatus }: ExaminationDependencies): Check[
   ];
 }
 
-/** Makes every check that this system has, in the order in which faults are worth mending. */
+/** Runs every check that this system has, in the order in which faults are worth fixing. */
 export async function examine(dependencies: ExaminationDependencies): Promise<Finding[]> {
   const { config, machine, readAddressBook, now, runningAgent, permissionHolder } = dependencies;
   const checks: Check[] = [
@@ -78,5 +76,5 @@ export async function examine(dependencies: ExaminationDependencies): Promise<Fi
     ["agent", async () => checkAgent(await runningAgent(), permissionHolder)],
     ...(machine.os === "darwin" ? macChecks(dependencies) : []),
   ];
-  return (await Promise.all(checks.map(made))).flat();
+  return (await Promise.all(checks.map(runCheck))).flat();
 }

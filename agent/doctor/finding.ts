@@ -1,5 +1,4 @@
-/** Owns what a check of the doctor finds: how it stands, in one sentence, and how to mend it. */
-import type { SettingsPane } from "./settings_pane.ts";
+/** What a check of the doctor reports, and the panes of System Settings that it sends people to. */
 
 export type FindingId =
   | "full_disk_access"
@@ -16,9 +15,43 @@ export type FindingId =
 /** `warning`: the agent works, but not all of it, or not for long. `failure`: it cannot do its work. */
 export type FindingStatus = "ok" | "warning" | "failure";
 
+export interface SettingsPane {
+  /** The way through System Settings, as macOS 13 and later name it. */
+  readonly place: string;
+  /** `open URL` shows the pane. */
+  readonly url: string;
+}
+
+/**
+ * The two privacy panes keep the address that older releases know as well; the others are those of macOS 13 and later.
+ */
+export const SETTINGS_PANES = {
+  fullDiskAccess: {
+    place: "System Settings > Privacy & Security > Full Disk Access",
+    url: "x-apple.systempreferences:com.apple.preference.security?Privacy_AllFiles",
+  },
+  automation: {
+    place: "System Settings > Privacy & Security > Automation",
+    url: "x-apple.systempreferences:com.apple.preference.security?Privacy_Automation",
+  },
+  dateAndTime: {
+    place: "System Settings > General > Date & Time",
+    url: "x-apple.systempreferences:com.apple.Date-Time-Settings.extension",
+  },
+  storage: {
+    place: "System Settings > General > Storage",
+    url: "x-apple.systempreferences:com.apple.settings.Storage",
+  },
+  loginItems: {
+    place: "System Settings > General > Login Items & Extensions",
+    url: "x-apple.systempreferences:com.apple.LoginItems-Settings.extension",
+  },
+} as const satisfies Record<string, SettingsPane>;
+
 export interface Remedy {
+  /** What to do: a sentence without its period. */
   readonly text: string;
-  /** The pane of System Settings to open; null when there is none to. */
+  /** The pane of System Settings to open; null when there is none. */
   readonly pane: SettingsPane | null;
 }
 
@@ -27,11 +60,11 @@ export interface Finding {
   readonly status: FindingStatus;
   /** One sentence without a name, a number of a person, or a text. */
   readonly message: string;
-  /** null when nothing is to be mended. */
+  /** null when there is nothing to fix. */
   readonly remedy: Remedy | null;
 }
 
-/** All is well. */
+/** A check that passed. */
 export function ok(id: FindingId, message: string): Finding {
   return { id, status: "ok", message, remedy: null };
 }
@@ -39,21 +72,12 @@ export function ok(id: FindingId, message: string): Finding {
 export interface FaultOptions {
   status: "warning" | "failure";
   message: string;
-  remedy: string;
+  /** What to do: a sentence without its period. */
+  fix: string;
   pane?: SettingsPane;
 }
 
-/** Something is to be mended. */
-export function fault(id: FindingId, { status, message, remedy, pane }: FaultOptions): Finding {
-  return { id, status, message, remedy: { text: remedy, pane: pane ?? null } };
-}
-
-/** The agent's sentences say what happened and, after a colon, what to do; the doctor shows the two apart. */
-export function faultOfSentence(
-  id: FindingId,
-  { sentence, ...options }: { sentence: string; status: "warning" | "failure"; pane?: SettingsPane },
-): Finding {
-  const [message = "", ...advice] = sentence.split(": ");
-  const remedy = advice.join(": ") || "see that agent and server are of the same version";
-  return fault(id, { ...options, message, remedy });
+/** A check that found something to fix. */
+export function fault(id: FindingId, { status, message, fix, pane }: FaultOptions): Finding {
+  return { id, status, message, remedy: { text: fix, pane: pane ?? null } };
 }

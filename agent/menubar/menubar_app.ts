@@ -14,9 +14,10 @@ const LOOK_INTERVAL_MS = 5_000;
 /** The server is asked for suggestions when the agent has synced, and else so often. */
 const ASK_INTERVAL_MS = 15_000;
 
-/** What a fault says to the person: a sentence that was made for one, or none of its own words. */
-function sentenceOf(error: unknown): string {
-  return error instanceof UserError ? `${messageOf(error)}.` : "That did not work: see the agent's log.";
+/** The text of an error that was written for the person; any other error's own words may quote anything. */
+function noticeOf(error: unknown): string {
+  if (!(error instanceof UserError)) return "That did not work. See the agent's log.";
+  return error.fix === null ? `${error.message}.` : messageOf(error);
 }
 
 /** The menubar between two looks. */
@@ -59,7 +60,7 @@ export class MenubarApp {
   async run(signal: AbortSignal, options: { intervalMs?: number } = {}): Promise<void> {
     const { intervalMs = LOOK_INTERVAL_MS } = options;
     while (!signal.aborted) {
-      await this.refresh().catch((error) => this.#notice(sentenceOf(error)));
+      await this.refresh().catch((error) => this.#notice(noticeOf(error)));
       await delay(intervalMs, { signal }).catch(() => {});
     }
   }
@@ -71,7 +72,7 @@ export class MenubarApp {
       else if (request.kind === "settings") await this.#world.open(request.pane);
       else await this.#do(request.action, request.address);
     } catch (error) {
-      this.#notice(sentenceOf(error));
+      this.#notice(noticeOf(error));
     }
   }
 

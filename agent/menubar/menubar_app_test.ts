@@ -130,7 +130,7 @@ Deno.test("the panel opens for what the doctor looks at, and shows what he finds
     id: "disk",
     status: "warning",
     message: "Little room",
-    remedy: { text: "make some", pane: null },
+    remedy: { text: "Make some", pane: null },
   } as const;
   const well = { id: "server", status: "ok", message: "It answers", remedy: null } as const;
   const examined = Promise.withResolvers<Finding[]>();
@@ -242,7 +242,7 @@ Deno.test("taking away a reply that was not sent tells the server nothing: it wa
 
 Deno.test("a fault becomes a notice: the sentence that was made for people, and never the words of another error", async () => {
   const suggestion = suggestionWith();
-  let fault: Error = new UserError("The server is away: see that it runs");
+  let fault: Error = new UserError("The server is away", { fix: "Check that it runs" });
   const fail = () => Promise.reject(fault);
   const { app, act, press } = appIn({
     suggestions: () => Promise.resolve([suggestion]),
@@ -252,10 +252,10 @@ Deno.test("a fault becomes a notice: the sentence that was made for people, and 
   });
   await app.refresh();
   await press("pause");
-  assert.equal(app.view.panel.notice, "The server is away: see that it runs.");
+  assert.equal(app.view.panel.notice, "The server is away. Check that it runs.");
   fault = new TypeError("Dinner on Friday?");
   await act({ action: "copy", responseId: suggestion.responseId, text: "" });
-  assert.equal(app.view.panel.notice, "That did not work: see the agent's log.");
+  assert.equal(app.view.panel.notice, "That did not work. See the agent's log.");
   assert.equal(app.view.panel.cards.length, 1, "what did not work can be tried again");
   await press("doctor");
   assert.equal(app.view.panel.isBusy, false);
@@ -267,7 +267,9 @@ Deno.test("it looks again until it is told to end, whatever a look meets", async
   const { app } = appIn({
     look: () => {
       if (++looks === 3) ending.abort();
-      return looks === 2 ? Promise.reject(new UserError("Cannot read it: see why")) : Promise.resolve(LOOK);
+      return looks === 2
+        ? Promise.reject(new UserError("Cannot read it", { fix: "See why" }))
+        : Promise.resolve(LOOK);
     },
   });
   await app.run(ending.signal, { intervalMs: 0 });

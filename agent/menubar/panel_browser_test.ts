@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { browserTests, type TestBrowser } from "../../tests/support/process/browser.ts";
 import { STATE_INPUTS, suggestionWith, WELL } from "../../tests/support/mac/menubar_inputs.ts";
-import { SETTINGS_PANES } from "../doctor/settings_pane.ts";
+import { SETTINGS_PANES } from "../doctor/finding.ts";
 import type { MenubarInput } from "./menubar_input.ts";
 import { panelHandler, panelPath, type PanelRequest } from "./panel_server.ts";
 import { PANEL_SIZE } from "./tray.ts";
@@ -17,7 +17,7 @@ const FINDING = {
   id: "disk",
   status: "failure",
   message: "Only 150 MiB are free",
-  remedy: { text: "make room on that disk", pane: SETTINGS_PANES.storage },
+  remedy: { text: "Free some space on that disk", pane: SETTINGS_PANES.storage },
 } as const;
 
 /** The panel of an input, served, and shown in a page. */

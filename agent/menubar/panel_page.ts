@@ -1,7 +1,7 @@
 /** Owns the panel as a page: one form without a script, with every word of other people escaped. */
 import { createHash } from "node:crypto";
 import type { Finding } from "../doctor/finding.ts";
-import { SETTINGS_PANES, type SettingsPane } from "../doctor/settings_pane.ts";
+import { SETTINGS_PANES, type SettingsPane } from "../doctor/finding.ts";
 import type { MenuAction } from "./menubar_actions.ts";
 import { PANEL_STYLE } from "./panel_style.ts";
 import type { SaidText, SuggestionCard } from "./suggestion_card.ts";
@@ -87,7 +87,7 @@ function paneName(pane: SettingsPane): string {
 }
 
 function findingHtml({ message, status, remedy }: Finding): string {
-  const advice = remedy === null ? "" : `<p class="quiet">To mend it, ${escapeHtml(remedy.text)}.</p>`;
+  const advice = remedy === null ? "" : `<p class="quiet">${escapeHtml(remedy.text)}.</p>`;
   const pane = remedy?.pane ?? null;
   const place = pane === null ? "" : `<p class="quiet">${escapeHtml(pane.place)}</p>
 <div class="buttons">${button(`settings:${paneName(pane)}`, { label: "Open Settings…" })}</div>`;

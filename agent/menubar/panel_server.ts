@@ -1,6 +1,6 @@
 /** Owns answering the panel's own requests. Any program of this Mac can ask, so only who brings the key is answered. */
 import { timingSafeEqual } from "node:crypto";
-import { SETTINGS_PANES } from "../doctor/settings_pane.ts";
+import { SETTINGS_PANES } from "../doctor/finding.ts";
 import { type MenubarAction, menubarActionOf } from "./menubar_actions.ts";
 import { CARD_ACTIONS, type CardAction, PANEL_HEADERS, panelHtml } from "./panel_page.ts";
 import type { PanelView } from "./view_model.ts";

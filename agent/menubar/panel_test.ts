@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { STATE_INPUTS, suggestionWith, WELL } from "../../tests/support/mac/menubar_inputs.ts";
-import { SETTINGS_PANES } from "../doctor/settings_pane.ts";
+import { SETTINGS_PANES } from "../doctor/finding.ts";
 import { panelHtml } from "./panel_page.ts";
 import { panelHandler, panelPath, type PanelRequest } from "./panel_server.ts";
 import { menubarView, type PanelView } from "./view_model.ts";
@@ -53,14 +53,14 @@ Deno.test("a panel without cards and findings says so, and a finding shows how t
     id: "full_disk_access",
     status: "failure",
     message: "It may not be read",
-    remedy: { text: "allow it", pane },
+    remedy: { text: "Allow it", pane },
   } as const;
   const { panel } = menubarView({ ...STATE_INPUTS.permission_missing, findings: [finding] });
   const html = panelHtml(panel, { key: KEY });
   for (
     const shown of [
       "It may not be read.",
-      "To mend it, allow it.",
+      "Allow it.",
       "System Settings &gt; Privacy",
       'value="settings:fullDiskAccess"',
     ]

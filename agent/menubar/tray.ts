@@ -29,9 +29,9 @@ const HIDE_AGAIN_MS = [10_500, 16_000, 26_000];
 /** The desktop runtime of this process. @throws UserError when there is none */
 export function desktopOfProcess(): Desktop {
   if ("Tray" in Deno) return Deno;
-  throw new UserError(
-    "The menubar needs the app: it is made by `deno desktop`, see packaging/macos/README.md",
-  );
+  throw new UserError("The menubar needs the app", {
+    fix: "Build it with `deno desktop`, as packaging/macos/README.md says",
+  });
 }
 
 /** A window whose closing would end the app is hidden instead. */

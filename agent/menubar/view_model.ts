@@ -52,14 +52,9 @@ function detailOf({ agent, pairingCode, nowMs }: MenubarInput, state: MenubarSta
   if (state === "not_paired" && pairingCode !== null) {
     return `Approve the code ${pairingCode} on a linked device or on the server`;
   }
-  if (state === "fault") return whatHappened(agent?.lastError?.message ?? "The agent's log says what");
+  if (state === "fault") return agent?.lastError?.message ?? "The agent's log says what";
   const lastSyncAt = agent?.lastSyncAt ?? null;
   return lastSyncAt === null ? null : `Last synced ${agoText(nowMs - Date.parse(lastSyncAt))}`;
-}
-
-/** The agent's sentences say what happened and, after a colon, what to do, for which a menu is too narrow. */
-function whatHappened(sentence: string): string {
-  return sentence.split(": ")[0] ?? "";
 }
 
 function text(label: string): MenuItem {
@@ -97,9 +92,8 @@ function menuOf(input: MenubarInput, { state, headline, detail }: {
 
 function adviceOf({ agent }: MenubarInput, state: MenubarState): string | null {
   if (state !== "fault") return ADVICE[state] ?? null;
-  const [, ...advice] = (agent?.lastError?.message ?? "").split(": ");
-  const words = advice.join(": ");
-  return words === "" ? null : `To mend it, ${words}.`;
+  const fix = agent?.lastError?.fix ?? null;
+  return fix === null ? null : `${fix}.`;
 }
 
 function noticeOf({ notice, nowMs }: MenubarInput): string | null {

@@ -1,11 +1,9 @@
-// Tests of the menubar's view: each state as a person sees it, also in the manual, and what outranks what.
+// Tests of the menubar's view: each state as a person sees it (docs/agent.md is generated from it), and which state wins.
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
-  menuLines,
   NOW_MS,
   STATE_INPUTS,
-  stateRow,
   suggestionWith,
   WATCHING,
   WELL,
@@ -17,11 +15,6 @@ import type { MenubarInput } from "./menubar_input.ts";
 import { MENUBAR_ACTIONS } from "./menubar_actions.ts";
 import { type MenubarView, menubarView } from "./view_model.ts";
 
-const DOCUMENTATION = await Deno.readTextFile(new URL("../../docs/agent.md", import.meta.url));
-/** Its rows of tables, without the spaces that line them up. */
-const ROWS = DOCUMENTATION.split("\n").filter((line) => line.startsWith("|")).map((line) =>
-  line.replaceAll(/ +/g, " ")
-);
 const MINUTE_MS = 60_000;
 
 function actionsOf({ menu }: MenubarView): (string | undefined)[] {
@@ -29,18 +22,10 @@ function actionsOf({ menu }: MenubarView): (string | undefined)[] {
 }
 
 for (const [state, input] of Object.entries(STATE_INPUTS)) {
-  Deno.test(`the menubar shows "${state}" as the manual does`, () => {
-    const view = menubarView(input);
-    assert.equal(view.state, state);
-    const row = stateRow(view);
-    assert.ok(ROWS.includes(row), `docs/agent.md does not have the row:\n${row}`);
+  Deno.test(`the menubar shows the state "${state}"`, () => {
+    assert.equal(menubarView(input).state, state);
   });
 }
-
-Deno.test("the manual shows a whole menu as it is", () => {
-  const shown = menuLines(menubarView(STATE_INPUTS.suggestion_waiting)).join("\n");
-  assert.ok(DOCUMENTATION.includes(shown), `docs/agent.md does not show:\n${shown}`);
-});
 
 Deno.test("what cannot be chosen has no id, and everything else has one of the known actions", () => {
   for (const input of Object.values(STATE_INPUTS)) {
@@ -133,7 +118,9 @@ Deno.test("for any facts there is a state with a headline, and a suggestion neve
     code: fc.option(fc.constantFrom("permission_denied", "locked", "server_unreachable")),
   });
   fc.assert(fc.property(inputs, ({ phase, isRunning, lagRows, suggestions, code }) => {
-    const lastError = code === null ? null : { code, message: "It is so: do this", at: WATCHING.since };
+    const lastError = code === null
+      ? null
+      : { code, message: "It is so", fix: "Do this", at: WATCHING.since };
     const input: MenubarInput = {
       ...WELL,
       isRunning,

@@ -17,7 +17,7 @@ export async function lockWork(dataDir: string, work: Work): Promise<Disposable>
   const file = await Deno.open(join(dataDir, `${work}.lock`), { create: true, write: true, mode: 0o600 });
   if (await file.tryLock(true)) return file;
   file.close();
-  throw new UserError(`Another agent is at this in ${dataDir}: wait until it is done, or stop it`);
+  throw new UserError(`Another agent is already running on ${dataDir}`, { fix: "Wait for it, or stop it" });
 }
 
 /** True while a process does this work on a data folder. Makes no file and no folder. */

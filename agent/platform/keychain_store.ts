@@ -22,11 +22,11 @@ export interface KeychainOptions {
 
 function keychainError(action: string, result: CommandResult): UserError {
   const locked = result.code === INTERACTION_NOT_ALLOWED || result.code === AUTH_FAILED;
-  const advice = locked
-    ? "unlock it with `security unlock-keychain` and try again"
-    : "see that `security list-keychains` works in this session";
+  const fix = locked
+    ? "Unlock it with `security unlock-keychain` and try again"
+    : "Check that `security list-keychains` works in this session";
   const status = result.code === null ? "did not answer" : `gave status ${result.code}`;
-  return new UserError(`The Keychain ${status} when asked to ${action} the pairing's token: ${advice}`);
+  return new UserError(`The Keychain ${status} when asked to ${action} the pairing's token`, { fix });
 }
 
 function hexOf(text: string): string {
@@ -37,7 +37,9 @@ function hexOf(text: string): string {
 function addCommand(account: string, secret: string): string {
   const command = `add-generic-password -U -a "${account}" -s "${SERVICE}" -X ${hexOf(secret)}\n`;
   if (command.length > MAX_COMMAND_BYTES) {
-    throw new UserError("The token of this server is too long for the Keychain's command: update the agent");
+    throw new UserError("This server's token is too long for the Keychain's command", {
+      fix: "Update the agent",
+    });
   }
   return command;
 }

@@ -1,6 +1,6 @@
 /** Tests of the Keychain store against a recorder that answers as `/usr/bin/security` does. */
 import assert from "node:assert/strict";
-import { UserError } from "../../lib/errors.ts";
+import { messageOf, UserError } from "../../lib/errors.ts";
 import { type RecordedAnswer, RecordedCommands } from "../../tests/support/mac/recorded_commands.ts";
 import { createKeychainStore } from "./keychain_store.ts";
 
@@ -62,11 +62,11 @@ Deno.test("a locked keychain, and one that does not answer, are told with what t
   const commands = new RecordedKeychain();
   const store = createKeychainStore({ account: ACCOUNT, commands });
   const failsWith = (pattern: RegExp) => (error: unknown) =>
-    error instanceof UserError && pattern.test(error.message) && !error.message.includes(TOKEN);
+    error instanceof UserError && pattern.test(messageOf(error)) && !messageOf(error).includes(TOKEN);
   for (const code of [36, 51]) {
     commands.lockedCode = code;
-    await assert.rejects(store.read(), failsWith(/unlock it with `security unlock-keychain`/));
-    await assert.rejects(store.write(TOKEN), failsWith(/unlock it/));
+    await assert.rejects(store.read(), failsWith(/Unlock it with `security unlock-keychain`/));
+    await assert.rejects(store.write(TOKEN), failsWith(/Unlock it/));
   }
   commands.lockedCode = null;
   await assert.rejects(store.remove(), failsWith(/did not answer/));

@@ -68,10 +68,10 @@ function jobOf(printed: string): LaunchdJob {
 
 function launchdError(action: string, { code }: CommandResult): UserError {
   const status = code === null ? "did not answer" : `gave status ${code}`;
-  const advice = code === NO_SESSION || PASSING_FAILURES.includes(code)
-    ? "log in at the Mac's own screen, since a session over SSH alone has no place for it, and try again"
-    : "see that `launchctl print gui/$(id -u)` works, and try again";
-  return new UserError(`launchd ${status} when asked to ${action} the service: ${advice}`);
+  const fix = code === NO_SESSION || PASSING_FAILURES.includes(code)
+    ? "Log in at the Mac's own screen, since a session over SSH alone has no place for it, and try again"
+    : "Check that `launchctl print gui/$(id -u)` works, and try again";
+  return new UserError(`launchd ${status} when asked to ${action} the service`, { fix });
 }
 
 /** The launchd of the user's session at the screen. */

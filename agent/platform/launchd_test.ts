@@ -1,6 +1,6 @@
 // Tests of talking to launchd, against one that drains, fails and recovers as macOS's does.
 import assert from "node:assert/strict";
-import { UserError } from "../../lib/errors.ts";
+import { messageOf, UserError } from "../../lib/errors.ts";
 import { FakeLaunchctl } from "../../tests/support/mac/fake_launchctl.ts";
 import { RecordedCommands } from "../../tests/support/mac/recorded_commands.ts";
 import { createLaunchd } from "./launchd.ts";
@@ -52,13 +52,16 @@ Deno.test("a bootstrap that fails in passing is tried again, and one that goes o
   await assert.rejects(
     lasting.launchd.load(JOB),
     (error: unknown) =>
-      error instanceof UserError && /status 5 .*: log in at the Mac's own screen/.test(error.message),
+      error instanceof UserError && /status 5 .*\. Log in at the Mac's own screen/.test(messageOf(error)),
   );
   assert.equal(lasting.verbs().filter((verb) => verb === "bootstrap").length, 6);
 
   const remote = launchdUnderTest();
   remote.launchctl.bootstrapCode = 125;
-  await assert.rejects(remote.launchd.load(JOB), /status 125 .*: log in at the Mac's own screen/);
+  await assert.rejects(
+    remote.launchd.load(JOB),
+    (error) => /status 125 .*\. Log in at the Mac's own screen/.test(messageOf(error)),
+  );
   assert.deepEqual(remote.waits, [], "a session over SSH does not become one at the screen by waiting");
 
   const refused = launchdUnderTest();

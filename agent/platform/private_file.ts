@@ -15,14 +15,15 @@ export function isDiskFull(error: unknown): boolean {
 function diskFault(action: string, path: string, error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof UserError) return error;
   if (isDiskFull(error)) {
-    return new UserError(`Cannot ${action} ${path}, because the disk is full: make room on it`, {
+    return new UserError(`Cannot ${action} ${path}, because the disk is full`, {
+      fix: "Free some space on it",
       cause: error,
     });
   }
-  return new UserError(
-    `Cannot ${action} ${path} (${error.name}): see that the disk has room and that the folder is yours`,
-    { cause: error },
-  );
+  return new UserError(`Cannot ${action} ${path} (${error.name})`, {
+    fix: "Check that the disk has room and that the folder is yours",
+    cause: error,
+  });
 }
 
 /** Makes a folder that only its owner may enter, with its parents. An existing one is somebody's choice and stays. */

@@ -31,6 +31,15 @@ export interface AgentCounts {
   readonly contacts: number;
 }
 
+export interface AgentError {
+  readonly code: string;
+  /** What happened. A state of an older version has here, after a colon, what to do as well. */
+  readonly message: string;
+  /** What to do about it; null when the message says it all. */
+  readonly fix: string | null;
+  readonly at: string;
+}
+
 /** Times are ISO 8601; nothing in it names a person or quotes a message. */
 export interface AgentState {
   readonly phase: AgentPhase;
@@ -42,7 +51,7 @@ export interface AgentState {
   /** Rows of chat.db that wait to be sent; null while that cannot be known. */
   readonly lagRows: number | null;
   /** Why the phase is none of the good ones; null in those. */
-  readonly lastError: { readonly code: string; readonly message: string; readonly at: string } | null;
+  readonly lastError: AgentError | null;
   readonly nextTryAt: string | null;
   readonly counts: AgentCounts;
 }
@@ -56,11 +65,12 @@ function nullableText(fields: Record<string, unknown>, name: string): string | n
   return fields[name] === null ? null : textField(fields, name);
 }
 
-function errorOf(fields: Record<string, unknown> | null): AgentState["lastError"] {
+function errorOf(fields: Record<string, unknown> | null): AgentError | null {
   if (fields === null) return null;
   return {
     code: textField(fields, "code"),
     message: textField(fields, "message"),
+    fix: fields.fix === undefined ? null : nullableText(fields, "fix"),
     at: textField(fields, "at"),
   };
 }

@@ -1,6 +1,7 @@
 /** Tests of the published state: what is written when, and that what was written can be read. */
 import assert from "node:assert/strict";
 import type { StateFile } from "../platform/state_file.ts";
+import { WATCHING } from "../../tests/support/mac/menubar_inputs.ts";
 import { FakeClock } from "../../tests/support/process/fake_clock.ts";
 import { AGENT_PHASES, type AgentState, agentStateStore, StatePublisher } from "./agent_state.ts";
 
@@ -99,7 +100,7 @@ Deno.test("every phase that is written is read as it was", async () => {
       lastSyncAt: phase === "watching" ? "2026-01-01T00:00:00.000Z" : null,
       lagRows: phase === "syncing" ? 12 : null,
       lastError: phase === "failed"
-        ? { code: "failed", message: "It failed", at: "2026-01-01T00:00:00.000Z" }
+        ? { code: "failed", message: "It failed", fix: "Try again", at: "2026-01-01T00:00:00.000Z" }
         : null,
       nextTryAt: null,
       counts: { inserted: 1, updated: 2, unchanged: 3, refused: 4, contacts: 5 },
@@ -109,5 +110,16 @@ Deno.test("every phase that is written is read as it was", async () => {
   }
   await Deno.writeTextFile(file.path, '{"version":1,"phase":"dancing"}');
   assert.deepEqual(await file.load(), { kind: "broken" });
+  await Deno.remove(dir, { recursive: true });
+});
+
+Deno.test("an error that an older agent wrote has no fix of its own", async () => {
+  const dir = await Deno.makeTempDir();
+  const file = agentStateStore(dir);
+  await file.save(WATCHING);
+  const lastError = { code: "failed", message: "It failed: try again", at: WATCHING.since };
+  await Deno.writeTextFile(file.path, JSON.stringify({ version: 1, ...WATCHING, lastError }));
+  const stored = await file.load();
+  assert.deepEqual(stored.kind === "found" && stored.state.lastError, { ...lastError, fix: null });
   await Deno.remove(dir, { recursive: true });
 });

@@ -1,6 +1,6 @@
 /** Owns the agent's state as one look: pairing, server, chat.db, how far it has synced. Changes nothing. */
 import { RemoteError } from "../../lib/http/client.ts";
-import { messageOf } from "../../lib/errors.ts";
+import { messageOf, UserError } from "../../lib/errors.ts";
 import { ChatDatabase, countRowsAfter } from "../chatdb/file/chat_database.ts";
 import { ChatDatabaseError } from "../chatdb/file/chat_database_error.ts";
 import { isPairingEnded, serverFault } from "../clients/server_faults.ts";
@@ -15,14 +15,28 @@ import type { SyncState } from "../sync/sync_run.ts";
  */
 export type PairingState = "none" | "pending" | "paired" | "ended" | "other_server" | "broken";
 
+/** What is wrong and what to do about it; both are null when nothing is. */
+export interface Problem {
+  readonly problem: string | null;
+  readonly fix: string | null;
+}
+
+const NO_PROBLEM: Problem = { problem: null, fix: null };
+
+function problemOf(error: unknown): Problem {
+  return error instanceof UserError
+    ? { problem: error.message, fix: error.fix }
+    : { problem: messageOf(error), fix: null };
+}
+
 export interface AgentStatus {
-  readonly server: { readonly url: string; readonly reachable: boolean; readonly problem: string | null };
+  readonly server: { readonly url: string; readonly reachable: boolean } & Problem;
   readonly pairing: {
     readonly state: PairingState;
     readonly deviceId: string | null;
     readonly expiresAt: string | null;
   };
-  readonly chatDb: { readonly path: string; readonly readable: boolean; readonly problem: string | null };
+  readonly chatDb: { readonly path: string; readonly readable: boolean } & Problem;
   /** null when chat.db cannot be read. */
   readonly messages: {
     /** The last row of chat.db that the server has acknowledged. */
@@ -78,15 +92,13 @@ async function lookAtServer(
 ): Promise<AgentStatus["server"] & { ended: boolean }> {
   try {
     await server(token).currentDevice();
-    return { url, reachable: true, problem: null, ended: false };
+    return { url, reachable: true, ...NO_PROBLEM, ended: false };
   } catch (error) {
-    const fault = serverFault(error, url);
-    if (!(error instanceof RemoteError)) {
-      return { url, reachable: false, problem: messageOf(fault), ended: false };
-    }
+    const problem = problemOf(serverFault(error, url));
+    if (!(error instanceof RemoteError)) return { url, reachable: false, ...problem, ended: false };
     const ended = token !== null && isPairingEnded(error);
     const expected = token === null && isPairingEnded(error);
-    return { url, reachable: true, problem: expected ? null : messageOf(fault), ended };
+    return { url, reachable: true, ...(expected ? NO_PROBLEM : problem), ended };
   }
 }
 
@@ -98,10 +110,10 @@ async function lookAtMessages(
     using database = new ChatDatabase(path);
     const { rowId, restart } = await syncStart(state.cursors, { database, syncTarget });
     const messages = { syncedRowId: rowId, waitingRows: countRowsAfter(database, rowId), restart };
-    return { chatDb: { path, readable: true, problem: null }, messages };
+    return { chatDb: { path, readable: true, ...NO_PROBLEM }, messages };
   } catch (error) {
     if (!(error instanceof ChatDatabaseError)) throw error;
-    return { chatDb: { path, readable: false, problem: error.message }, messages: null };
+    return { chatDb: { path, readable: false, ...problemOf(error) }, messages: null };
   }
 }
 

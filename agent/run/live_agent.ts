@@ -270,7 +270,7 @@ export class LiveAgent {
     const before = this.#publisher.state;
     const pause = this.#pauseAfter(setback, ++this.#failures);
     const at = new Date(this.#clock.now());
-    const { phase, code, message } = setback;
+    const { phase, code, message, fix } = setback;
     if (before.phase !== phase || before.lastError?.code !== code) {
       const fields = code === "unexpected" ? logFieldsOfError(error) : {};
       this.#options.log.warn("Set back", { phase, code, retryInMs: pause.timeoutMs, ...fields });
@@ -279,7 +279,7 @@ export class LiveAgent {
     this.#publisher.update({
       phase,
       lagRows: await this.#lagRows(),
-      lastError: { code, message, at: at.toISOString() },
+      lastError: { code, message, fix, at: at.toISOString() },
       nextTryAt: new Date(at.getTime() + pause.timeoutMs).toISOString(),
     });
     return pause;

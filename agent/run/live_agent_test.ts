@@ -204,7 +204,7 @@ Deno.test("an ended pairing is not asked for again and again, and a new one is u
     agent.clock.advance(POLL_MS);
     const state = await agent.untilPhase("pairing_ended");
     assert.equal(state.lastError?.code, "token_expired");
-    assert.match(state.lastError?.message ?? "", /run `agent pair` to pair again/);
+    assert.match(state.lastError?.fix ?? "", /^Run `agent pair` to pair again/);
     const { length } = home.server.requests;
     for (let poll = 0; poll < 10; poll++) {
       say("more");

@@ -13,44 +13,42 @@ export interface SyncFailure {
   >;
   /** Stable; for a database the code of `ChatDatabaseError`, for a pairing that of the contract. */
   readonly code: string;
-  /** One sentence for the person. */
+  /** What happened, for the person. */
   readonly message: string;
+  /** What the person can do about it; null when the message says it all. */
+  readonly fix: string | null;
   /** How long the server asks to be left alone; null when it does not. */
   readonly retryAfterMs: number | null;
 }
 
-function setback(phase: SyncFailure["phase"], code: string, rest: Partial<SyncFailure>): SyncFailure {
-  return { phase, code, message: "", retryAfterMs: null, ...rest };
+function failure(phase: SyncFailure["phase"], code: string, rest: Partial<SyncFailure>): SyncFailure {
+  return { phase, code, message: "", fix: null, retryAfterMs: null, ...rest };
 }
 
-function remoteSetback(error: RemoteError, message: string): SyncFailure {
+function remoteFailure(error: RemoteError, text: Pick<SyncFailure, "message" | "fix">): SyncFailure {
   const { statusCode, retryAfterMs, body: { code } } = error;
-  if (isPairingEnded(error)) return setback("pairing_ended", code, { message });
+  if (isPairingEnded(error)) return failure("pairing_ended", code, text);
   if (statusCode === 429 || statusCode === 503) {
-    return setback("server_unreachable", "server_busy", { message, retryAfterMs });
+    return failure("server_unreachable", "server_busy", { ...text, retryAfterMs });
   }
-  if (statusCode >= 500) return setback("server_unreachable", "server_failed", { message, retryAfterMs });
-  return setback("failed", code, { message });
+  if (statusCode >= 500) return failure("server_unreachable", "server_failed", { ...text, retryAfterMs });
+  return failure("failed", code, text);
 }
 
-/** The setback that an error of a sync, or of what comes before it, stands for. */
+/** The failure that an error of a sync, or of what comes before it, stands for. */
 export function syncFailureOf(thrown: unknown, serverUrl: string): SyncFailure {
   const error = serverFault(thrown, serverUrl);
-  if (error instanceof ChatDatabaseError) {
-    return setback("database_unreadable", error.code, { message: error.message });
-  }
-  if (error instanceof NotPairedError) {
-    return setback("pairing_ended", "not_paired", { message: error.message });
-  }
   if (!(error instanceof UserError)) {
-    return setback("failed", "unexpected", {
-      message: "Something unexpected went wrong: see the agent's log",
+    return failure("failed", "unexpected", {
+      message: "Something unexpected went wrong",
+      fix: "Read the last lines of the agent's log",
     });
   }
-  const { cause, message } = error;
-  if (cause instanceof RemoteError) return remoteSetback(cause, message);
-  if (cause instanceof UnreachableError) {
-    return setback("server_unreachable", "server_unreachable", { message });
-  }
-  return setback("failed", "failed", { message });
+  const { cause, message, fix } = error;
+  const text = { message, fix };
+  if (error instanceof ChatDatabaseError) return failure("database_unreadable", error.code, text);
+  if (error instanceof NotPairedError) return failure("pairing_ended", "not_paired", text);
+  if (cause instanceof RemoteError) return remoteFailure(cause, text);
+  if (cause instanceof UnreachableError) return failure("server_unreachable", "server_unreachable", text);
+  return failure("failed", "failed", text);
 }

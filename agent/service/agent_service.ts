@@ -59,7 +59,8 @@ async function writePlist(path: string, content: string): Promise<void> {
     await writeFileAtomically(path, content, { mode: PLIST_MODE, draftPath: `${path}.new` });
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    throw new UserError(`Cannot write ${path} (${error.name}): see that the folder is yours`, {
+    throw new UserError(`Cannot write ${path} (${error.name})`, {
+      fix: "Check that the folder is yours",
       cause: error,
     });
   }

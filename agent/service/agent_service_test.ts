@@ -1,7 +1,7 @@
 // Tests of the service on a home of its own, with launchd played by commands that are recorded.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { UserError } from "../../lib/errors.ts";
+import { messageOf, UserError } from "../../lib/errors.ts";
 import { FakeLaunchctl } from "../../tests/support/mac/fake_launchctl.ts";
 import { createLaunchd } from "../platform/launchd.ts";
 import {
@@ -100,7 +100,8 @@ Deno.test("a folder that cannot be written is a sentence, and launchd is not ask
   await assert.rejects(
     installService(home.dependencies),
     (error: unknown) =>
-      error instanceof UserError && /^Cannot write .*: see that the folder is yours$/.test(error.message),
+      error instanceof UserError &&
+      /^Cannot write .*\. Check that the folder is yours\.$/.test(messageOf(error)),
   );
   assert.deepEqual(home.launchctl.lines, []);
 });

@@ -126,8 +126,8 @@ async function remoteErrorOf(response: Response): Promise<RemoteError | Unreacha
   const parsed = errorBodySchema.safeParse(await response.json().catch(() => null));
   if (parsed.success) return new RemoteError(parsed.data, retryAfterMsOf(response));
   return new UnreachableError(
-    `The answer of ${new URL(response.url).origin} is not from this product: ` +
-      `status ${response.status} without its error body`,
+    `The answer of ${new URL(response.url).origin} is not from this product ` +
+      `(status ${response.status} without its error body)`,
   );
 }
 
@@ -218,8 +218,7 @@ export function createClient(options: ClientOptions): Client {
     const answer = request.schema.safeParse(await response.json().catch(() => undefined));
     if (answer.success) return answer.data;
     throw new UnreachableError(
-      `The answer of ${options.baseUrl}${path} has an unknown shape; ` +
-        "are both sides of the same version?",
+      `The answer of ${options.baseUrl}${path} has an unknown shape`,
     );
   }
 

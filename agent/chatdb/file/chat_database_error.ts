@@ -1,4 +1,5 @@
-/** Owns the failures of opening and reading chat.db: what happened, in a sentence, and what to do. */
+/** The ways in which opening or reading chat.db fails: what happened, and what to do about it. */
+import { UserError } from "../../../lib/errors.ts";
 
 export type ChatDatabaseErrorCode =
   | "missing"
@@ -9,31 +10,46 @@ export type ChatDatabaseErrorCode =
   | "locked"
   | "not_messages";
 
-const SENTENCES: Record<ChatDatabaseErrorCode, (path: string) => string> = {
-  missing: (path) =>
-    `There is no Messages database at ${path}: open Messages and sign in once, or set AGENT_CHAT_DB to its place`,
-  permission_denied: (path) =>
-    `The Messages database at ${path} may not be read: allow Full Disk Access for this program in ` +
-    "System Settings > Privacy & Security, then start it again",
-  empty_file: (path) =>
-    `The file ${path} is empty: set AGENT_CHAT_DB to the chat.db that Messages itself uses, not to a copy`,
-  not_a_database: (path) =>
-    `The file ${path} is not an SQLite database: set AGENT_CHAT_DB to the chat.db of Messages`,
-  truncated: (path) =>
-    `The database ${path} is damaged or cut short: if it is a copy, copy it again with its -wal file; ` +
-    "otherwise quit Messages, open it again, and restore chat.db from a backup if that does not help",
-  locked: (path) =>
-    `Another program keeps the database ${path} locked: quit what else has it open, such as a database browser, and try again`,
-  not_messages: (path) =>
-    `The database ${path} has no table of messages, so it is not that of Messages: set AGENT_CHAT_DB to the right file`,
+const TEXTS: Record<ChatDatabaseErrorCode, (path: string) => { message: string; fix: string }> = {
+  missing: (path) => ({
+    message: `There is no Messages database at ${path}`,
+    fix: "Open Messages and sign in once, or set AGENT_CHAT_DB to its path",
+  }),
+  permission_denied: (path) => ({
+    message: `The Messages database at ${path} may not be read`,
+    fix:
+      "Allow Full Disk Access for this program in System Settings > Privacy & Security, then start it again",
+  }),
+  empty_file: (path) => ({
+    message: `The file ${path} is empty`,
+    fix: "Set AGENT_CHAT_DB to the chat.db that Messages itself uses, not to a copy",
+  }),
+  not_a_database: (path) => ({
+    message: `The file ${path} is not an SQLite database`,
+    fix: "Set AGENT_CHAT_DB to the chat.db of Messages",
+  }),
+  truncated: (path) => ({
+    message: `The database ${path} is damaged or cut short`,
+    fix: "If it is a copy, copy it again with its -wal file; otherwise quit Messages, open it again, " +
+      "and restore chat.db from a backup if that does not help",
+  }),
+  locked: (path) => ({
+    message: `Another program keeps the database ${path} locked`,
+    fix: "Quit whatever else has it open, such as a database browser, and try again",
+  }),
+  not_messages: (path) => ({
+    message: `The database ${path} has no table of messages, so it is not that of Messages`,
+    fix: "Set AGENT_CHAT_DB to the right file",
+  }),
 };
 
-/** chat.db cannot be opened or read; `code` is stable and the message says what to do. */
-export class ChatDatabaseError extends Error {
-  override name = "ChatDatabaseError";
+/** chat.db cannot be opened or read; `code` is stable. */
+export class ChatDatabaseError extends UserError {
+  override readonly name = "ChatDatabaseError";
 
   constructor(readonly code: ChatDatabaseErrorCode, readonly path: string, options?: ErrorOptions) {
-    super(SENTENCES[code](path), options);
+    const { message, fix } = TEXTS[code](path);
+    super(message, { ...options, fix });
   }
 }
 

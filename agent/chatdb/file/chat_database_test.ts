@@ -38,7 +38,7 @@ function assertFault(code: ChatDatabaseErrorCode, action: () => unknown): void {
     assert.ok(error instanceof ChatDatabaseError, String(error));
     assert.equal(error.code, code);
     assert.ok(error.message.includes(error.path));
-    assert.match(error.message, /: (open|allow|set|if|quit) /, "it says what to do");
+    assert.match(error.fix ?? "", /^(Open|Allow|Set|If|Quit) /, "it says what to do");
     return true;
   });
 }
@@ -180,8 +180,10 @@ Deno.test("a database that another program keeps to itself is locked, and readab
 /** The code of the fault that an ordinary user meets at `path`; root is never denied anything. */
 async function faultOfOrdinaryUser(folder: string, path: string): Promise<string> {
   const script = join(folder, "open.ts");
-  const source = join(folder, "chatdb");
-  await Deno.mkdir(source);
+  const source = join(folder, "agent/chatdb/file");
+  await Deno.mkdir(source, { recursive: true });
+  await Deno.mkdir(join(folder, "lib"));
+  await Deno.copyFile(new URL("../../../lib/errors.ts", import.meta.url), join(folder, "lib/errors.ts"));
   for await (const { name } of Deno.readDir(import.meta.dirname ?? ".")) {
     if (!name.endsWith("_test.ts")) {
       await Deno.copyFile(join(import.meta.dirname ?? ".", name), join(source, name));
@@ -189,7 +191,7 @@ async function faultOfOrdinaryUser(folder: string, path: string): Promise<string
   }
   await Deno.writeTextFile(
     script,
-    `import { ChatDatabase } from "./chatdb/chat_database.ts";
+    `import { ChatDatabase } from "./agent/chatdb/file/chat_database.ts";
      let code = "opened";
      try { new ChatDatabase(Deno.args[0]); } catch (error) { code = error.code ?? String(error); }
      await Deno.stdout.write(new TextEncoder().encode(code));`,

@@ -1,7 +1,7 @@
 /** Owns what the menubar looks at and does, made of the agent's own services. */
 import { peopleNames } from "../../contacts/address_book.ts";
 import { addressBookSignature } from "../../contacts/address_book_sources.ts";
-import { SETTINGS_PANES } from "../../doctor/settings_pane.ts";
+import { SETTINGS_PANES } from "../../doctor/finding.ts";
 import type { ServiceMode } from "../menubar_input.ts";
 import type { MenubarWorld } from "../menubar_host.ts";
 import { isWorkHeld } from "../../platform/instance_lock.ts";

@@ -25,7 +25,7 @@ export async function pendingPairing(services: AgentServices): Promise<PendingPa
 export function serverAddress(typed: string): string {
   const url = /^https?:\/\//i.test(typed) ? typed : `http://${typed}`;
   if (!URL.canParse(url)) {
-    throw new UserError(`The address of the server cannot be ${JSON.stringify(typed)}`);
+    throw new UserError(`${JSON.stringify(typed)} is not an address of a server`);
   }
   return httpUrl(new URL(url).origin);
 }

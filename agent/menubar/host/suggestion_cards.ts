@@ -21,7 +21,7 @@ const MAX_URL_LENGTH = 2_000;
 function actionOf({ action, text }: CardRequest, { draft }: SuggestionCard): ResponseActionRequest {
   if (action === "dismiss") return { action: "reject" };
   if (text === "") {
-    throw new UserError("There are no words: write something, or dismiss the suggestion");
+    throw new UserError("The reply is empty", { fix: "Write something, or dismiss the suggestion" });
   }
   return text === draft ? { action: "accept" } : { action: "edit", editedResponse: text };
 }

@@ -5,7 +5,7 @@ import { createAgentContext } from "../../../agent/context.ts";
 import type { AgentServices } from "../../../agent/cli/agent_services.ts";
 import type { Output } from "../../../agent/cli/output.ts";
 import { runCli } from "../../../agent/cli/run_cli.ts";
-import { UserError } from "../../../lib/errors.ts";
+import { messageOf, UserError } from "../../../lib/errors.ts";
 import type { AgentRun } from "./agent_process.ts";
 import { ContractServer } from "../server/contract_server.ts";
 
@@ -96,7 +96,11 @@ export class AgentHome implements AsyncDisposable {
       return { code, stdout: textOf(output.lines), stderr: textOf(output.errorLines) };
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      return { code: 1, stdout: textOf(output.lines), stderr: textOf([...output.errorLines, error.message]) };
+      return {
+        code: 1,
+        stdout: textOf(output.lines),
+        stderr: textOf([...output.errorLines, messageOf(error)]),
+      };
     }
   }
 

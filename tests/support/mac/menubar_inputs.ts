@@ -1,5 +1,6 @@
 /** Owns one input for each state of the menubar, and the view of it as a person sees it, for tests and the manual. */
 import { ChatDatabaseError } from "../../../agent/chatdb/file/chat_database_error.ts";
+import { UserError } from "../../../lib/errors.ts";
 import type { Message } from "../../../contract/conversations.ts";
 import type { MenubarInput } from "../../../agent/menubar/menubar_input.ts";
 import type { MenubarState } from "../../../agent/menubar/menubar_state.ts";
@@ -39,8 +40,9 @@ export const WELL: MenubarInput = {
   nowMs: NOW_MS,
 };
 
-function setBack(phase: AgentState["phase"], code: string, message: string): MenubarInput {
-  return { ...WELL, agent: { ...WATCHING, phase, lastError: { code, message, at: AT } } };
+function failed(phase: AgentState["phase"], code: string, error: UserError): MenubarInput {
+  const { message, fix } = error;
+  return { ...WELL, agent: { ...WATCHING, phase, lastError: { code, message, fix, at: AT } } };
 }
 
 /** A suggestion with these words. */
@@ -72,27 +74,29 @@ export const STATE_INPUTS: Record<MenubarState, MenubarInput> = {
   suggestion_waiting: { ...WELL, suggestions: [suggestionWith()] },
   syncing: { ...WELL, agent: { ...WATCHING, phase: "syncing", lastSyncAt: null, lagRows: 12_345 } },
   lagging: { ...WELL, agent: { ...WATCHING, lagRows: 3 } },
-  offline: setBack(
+  offline: failed(
     "server_unreachable",
     "server_unreachable",
-    "Cannot reach the server at http://127.0.0.1:3100 (connection refused): see that it runs there, or set AGENT_SERVER_URL",
+    new UserError("Cannot reach the server at http://127.0.0.1:3100 (Connection refused)", {
+      fix: "Check that it runs there, or set AGENT_SERVER_URL",
+    }),
   ),
-  permission_missing: setBack(
+  permission_missing: failed(
     "database_unreadable",
     "permission_denied",
-    "The Messages database may not be read",
+    new ChatDatabaseError("permission_denied", "/Users/me/Library/Messages/chat.db"),
   ),
   not_paired: {
-    ...setBack("pairing_ended", "not_paired", "Not paired"),
+    ...failed("pairing_ended", "not_paired", new UserError("This device is not paired")),
     isPaired: false,
     pairingCode: "123456",
   },
   paused: { ...WELL, isRunning: false, service: "paused" },
   stopped: { ...WELL, agent: null, isRunning: false, service: "none" },
-  fault: setBack(
+  fault: failed(
     "database_unreadable",
     "locked",
-    new ChatDatabaseError("locked", "/Users/me/Library/Messages/chat.db").message,
+    new ChatDatabaseError("locked", "/Users/me/Library/Messages/chat.db"),
   ),
 };
 

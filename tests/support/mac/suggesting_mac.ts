@@ -10,7 +10,7 @@ import type { SendDependencies } from "../../../agent/suggest/send/send_reply.ts
 import { requirePairing } from "../../../agent/pairing/pairing.ts";
 import { deviceResponseSchema } from "../../../contract/devices.ts";
 import { SERVER_PATHS } from "../../../contract/paths.ts";
-import { UserError } from "../../../lib/errors.ts";
+import { messageOf, UserError } from "../../../lib/errors.ts";
 import { type CapturedOutput, capturedOutput } from "./agent_home.ts";
 import type { AgentRun } from "./agent_process.ts";
 import { type Chat, type ChatDb, createChatDb, type Message } from "../chat_db/chat_db_fixture.ts";
@@ -122,7 +122,7 @@ export class SuggestingMac implements AsyncDisposable {
     const code = await runCli(args, { output, services: () => this.services({ output, sending }) }).catch(
       (error) => {
         if (!(error instanceof UserError)) throw error;
-        errorLines.push(error.message);
+        errorLines.push(messageOf(error));
         return 1;
       },
     );

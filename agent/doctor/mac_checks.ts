@@ -1,9 +1,9 @@
-/** Owns the check of the disk under the agent's own folder: may it be written, and is there room. */
+/** The checks of the machine: room on the disk under the agent's folder, and the permission to control Messages. */
 import { dirname } from "node:path";
 import { isDiskFull } from "../platform/private_file.ts";
 import type { Machine } from "../platform/machine.ts";
-import { fault, type Finding, ok } from "./finding.ts";
-import { SETTINGS_PANES } from "./settings_pane.ts";
+import type { AutomationAccess, MessagesApp } from "../platform/messages_app.ts";
+import { fault, type FaultOptions, type Finding, ok, SETTINGS_PANES } from "./finding.ts";
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
@@ -12,7 +12,7 @@ const WARNING_BYTES = 2 * GIB;
 /** State files are small, but SQLite wants room to open a database in WAL mode. */
 const FAILURE_BYTES = 200 * MIB;
 
-/** The folder, or the nearest one above it that is there: the data folder is made when it is first needed. */
+/** The folder, or the nearest existing one above it: the data folder is made when it is first needed. */
 async function existingFolder(path: string): Promise<string> {
   try {
     await Deno.stat(path);
@@ -43,7 +43,7 @@ function sizeText(sizeBytes: number): string {
   return sizeBytes >= GIB ? `${(sizeBytes / GIB).toFixed(1)} GiB` : `${Math.floor(sizeBytes / MIB)} MiB`;
 }
 
-/** Checks the disk of the data folder. */
+/** Checks the disk of the agent's own folder: may it be written, and is there room. */
 export async function checkDisk(
   dataDir: string,
   { freeBytes }: Pick<Machine, "freeBytes">,
@@ -53,15 +53,39 @@ export async function checkDisk(
     return fault("disk", {
       status: "failure",
       message: `The folder ${folder} may not be written`,
-      remedy: "see that it is yours, or set AGENT_DATA_DIR to a folder that is",
+      fix: "Make it yours, or set AGENT_DATA_DIR to a folder that is",
     });
   }
   const free = await freeBytes(folder);
-  if (free >= WARNING_BYTES) return ok("disk", `${sizeText(free)} are free for ${dataDir}`);
+  if (free >= WARNING_BYTES) return ok("disk", `${sizeText(free)} free for ${dataDir}`);
   return fault("disk", {
     status: free < FAILURE_BYTES ? "failure" : "warning",
-    message: `Only ${sizeText(free)} are free for ${dataDir}`,
-    remedy: "make room on that disk",
+    message: `Only ${sizeText(free)} free for ${dataDir}`,
+    fix: "Free some space on that disk",
     pane: SETTINGS_PANES.storage,
   });
+}
+
+const AUTOMATION_FAULTS: Record<Exclude<AutomationAccess, "allowed">, Omit<FaultOptions, "status">> = {
+  denied: {
+    message: "The agent may not control Messages, so it cannot send replies",
+    fix: "Switch on Messages under the program that runs the agent",
+    pane: SETTINGS_PANES.automation,
+  },
+  not_running: {
+    message: "Can't check whether the agent may control Messages, because Messages is not running",
+    fix: "Open Messages and run the doctor again",
+  },
+  unclear: {
+    message: "Messages did not answer a harmless question",
+    fix:
+      "Answer the question that macOS may be showing, or quit and open Messages, then run the doctor again",
+  },
+};
+
+/** Asks Messages for something harmless; macOS may show its question the first time. */
+export async function checkAutomation(messages: MessagesApp): Promise<Finding> {
+  const access = await messages.probeAccess();
+  if (access === "allowed") return ok("automation", "The agent may control Messages");
+  return fault("automation", { status: "warning", ...AUTOMATION_FAULTS[access] });
 }
