@@ -1,8 +1,8 @@
 /** Owns the wire of `/api/conversations` and `/api/contacts`: what was synced, read back. */
-import { z } from "zod";
 import { pageFields } from "./paging.ts";
 import { idSchema, timeSchema } from "./scalars.ts";
 import { attachmentSchema, messageDirectionSchema, messageTypeSchema, reactionSchema } from "./sync.ts";
+import { z } from "zod";
 
 export const conversationSchema = z.object({
   id: idSchema,
@@ -61,3 +61,12 @@ export type Contact = z.infer<typeof contactSchema>;
 export const contactListSchema = z.object({ contacts: z.array(contactSchema), ...pageFields })
   .meta({ id: "ContactList" });
 export type ContactList = z.infer<typeof contactListSchema>;
+
+export const deletionSchema = z.object({
+  messages: z.int().min(0),
+  responses: z.int().min(0).describe("Drafts"),
+  samples: z.int().min(0).describe("Training samples"),
+  taintedAdapterIds: z.array(z.string())
+    .describe("Adapters that learned from what was deleted; they are used no more"),
+}).meta({ id: "Deletion" });
+export type Deletion = z.infer<typeof deletionSchema>;

@@ -8,10 +8,8 @@ import type { Logger } from "../lib/log.ts";
 import { measureRequests, type Metrics, mountMetrics } from "../lib/metrics.ts";
 import { type BodyLimits, decompressBodies } from "../lib/http/request_bodies.ts";
 import { VERSION } from "../lib/version.ts";
-import { authenticate } from "./auth/authenticate.ts";
-import type { ServerEnv } from "./auth/caller.ts";
-import type { ClientAddressOf } from "./auth/client_address.ts";
-import { createTokens } from "./auth/tokens.ts";
+import { authenticate, type ClientAddressOf, type ServerEnv } from "./auth/authenticate.ts";
+import { createTokens } from "./auth/credentials.ts";
 import type { MlClient } from "./clients/ml.ts";
 import { conversationRoutes } from "./routes/conversation_routes.ts";
 import { deviceRoutes } from "./routes/device_routes.ts";
@@ -29,7 +27,7 @@ import { createHealthService } from "./services/health_service.ts";
 import { createModelsService } from "./services/training/models_service.ts";
 import { createResponseService } from "./services/drafts/response_service.ts";
 import { createSyncService } from "./services/sync_service.ts";
-import type { JobFollower } from "./services/training/training_job_sync.ts";
+import type { TrainingJobSync } from "./services/training/training_job_sync.ts";
 import { createTrainingService } from "./services/training/training_service.ts";
 import { isDatabaseUnavailable } from "./store/database_errors.ts";
 import type { Store, Stores } from "./store/store.ts";
@@ -53,8 +51,8 @@ export interface ServerAppOptions {
   /** Rejects unless the job ledger answers. */
   pingKv: () => Promise<unknown>;
   ml: MlClient;
-  /** Shared with the sweeper, so that neither takes a job for lost that the other is just starting. */
-  follower: JobFollower;
+  /** Shared with the reconciler, so that neither takes a job for lost that the other is just starting. */
+  jobSync: TrainingJobSync;
   /** Called after a change that ml has to hear of. */
   onOutbox: () => void;
   /** Signs tokens and keys the hashes of pairing codes. */
@@ -88,14 +86,14 @@ function countJobs({ metrics, jobs, store: { mlOutbox } }: ServerAppOptions): vo
 }
 
 function createServices(options: ServerAppOptions, tokens: ReturnType<typeof createTokens>) {
-  const { store, jobs, ml, follower, onOutbox, metrics, log, now } = options;
+  const { store, jobs, ml, jobSync, onOutbox, metrics, log, now } = options;
   return {
     devices: createDeviceService({ ...options, devices: store.devices, tokens }),
     sync: createSyncService({ ingest: store.ingest, contacts: store.contacts, metrics, now, onOutbox }),
     conversations: createConversationService({ ...store, onOutbox }),
     drafting: createDrafting({ ...store, ml, jobs, log }),
     responses: createResponseService(store),
-    training: createTrainingService({ ...store, follower, ml, log, onOutbox }),
+    training: createTrainingService({ ...store, jobSync, ml, log, onOutbox }),
     models: createModelsService({ adapters: store.adapters, ml, onOutbox }),
     health: createHealthService({ pingDatabase: store.ping, pingKv: options.pingKv, ml, now }),
   };

@@ -1,7 +1,7 @@
 /** Owns the server's commands for the person at its machine: listing devices and letting one in. */
 import { UserError } from "../lib/errors.ts";
 import { writeLine } from "../lib/log.ts";
-import { hashPairingCode } from "./auth/pairing_code.ts";
+import { hashPairingCode } from "./auth/credentials.ts";
 import { loadSecret } from "./auth/secret.ts";
 import type { ServerConfig } from "./config.ts";
 import type { DeviceStore } from "./store/devices/device_store.ts";

@@ -4,13 +4,13 @@ import { KvJobQueue } from "../lib/jobs/kv_job_queue.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
 import { createMetrics } from "../lib/metrics.ts";
 import { createServerApp } from "./app.ts";
-import { connectionAddressOf } from "./auth/client_address.ts";
+import { connectionAddressOf } from "./auth/authenticate.ts";
 import { loadSecret } from "./auth/secret.ts";
 import { createMlClient } from "./clients/ml.ts";
 import type { ServerConfig } from "./config.ts";
 import { createDraftHandler, recoverDrafts, type ServerTasks } from "./services/drafts/draft_jobs.ts";
-import { MlSweeper } from "./services/training/ml_reconciler.ts";
-import { createJobFollower } from "./services/training/training_job_sync.ts";
+import { MlReconciler } from "./services/training/ml_reconciler.ts";
+import { createTrainingJobSync } from "./services/training/training_job_sync.ts";
 import { openStore } from "./store/store.ts";
 
 /** Drafts asked of ml at once; ml queues what it cannot do yet. */
@@ -41,15 +41,15 @@ export async function openContext(config: ServerConfig): Promise<ServerContext> 
   const jobs = new KvJobQueue<ServerTasks>({ name: "server", kv, directory: join(dataDir, "jobs"), log });
   stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
   const ml = createMlClient({ baseUrl: config.mlUrl, token: config.mlToken });
-  const follower = createJobFollower({ ...store, jobs: store.trainingJobs, ml, log });
-  const sweeper = stack.use(new MlSweeper({ ...store, follower, ml, log }));
+  const jobSync = createTrainingJobSync({ ...store, jobs: store.trainingJobs, ml, log });
+  const reconciler = stack.use(new MlReconciler({ ...store, jobSync, ml, log }));
   const app = createServerApp({
     store,
     jobs,
     pingKv: () => kv.get(["health"]),
     ml,
-    follower,
-    onOutbox: () => sweeper.nudge(),
+    jobSync,
+    onOutbox: () => reconciler.trigger(),
     secret,
     pairing,
     clientAddressOf: connectionAddressOf,
@@ -59,7 +59,7 @@ export async function openContext(config: ServerConfig): Promise<ServerContext> 
   });
   await recoverDrafts({ responses: store.responses, jobs });
   jobs.listen({ draft: createDraftHandler({ ...store, ml, log }) }, { concurrency: DRAFT_CONCURRENCY });
-  sweeper.start();
+  reconciler.start();
   log.info("storage is open", {
     postgres: store.postgres.version,
     embedded: store.postgres.embedded,

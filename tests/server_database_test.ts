@@ -182,7 +182,7 @@ testOldDatabase(
   "ml is sent what an older server still had in its outbox",
   async (server, { database: { sql } }) => {
     await sql`update ml_outbox set due_at = null`;
-    await server.sweeper.sweep();
+    await server.reconciler.reconcile();
     const orders = server.ml.orders.map((order) => order.replace(/(adapters|draft:).*/, "$1"));
     assert.deepEqual(orders, [
       "POST /models/adapters",

@@ -1,8 +1,7 @@
 /** Walks a person's training through a running server and ml: sent replies, a job, an adapter, drafts, unlearning. */
 import assert from "node:assert/strict";
 import { z } from "zod";
-import { conversationListSchema, messageListSchema } from "../contract/conversations.ts";
-import { deletionSchema } from "../contract/deletion.ts";
+import { conversationListSchema, deletionSchema, messageListSchema } from "../contract/conversations.ts";
 import { registerDeviceResponseSchema, verifyDeviceResponseSchema } from "../contract/devices.ts";
 import { modelListSchema } from "../contract/ml.ts";
 import { modelsResponseSchema } from "../contract/models.ts";

@@ -15,10 +15,9 @@ import {
 } from "../../contract/sync.ts";
 import { type Client, createClient } from "../../lib/http/client.ts";
 import { writeLine } from "../../lib/log.ts";
-import { type Database, openDatabase } from "../../server/store/database.ts";
+import { type Database, newId, openDatabase } from "../../server/store/database.ts";
 import { findRunningPostgres } from "../../server/store/postgres/embedded_postgres.ts";
 import { migrate } from "../../server/store/migrate.ts";
-import { newId } from "../../server/store/new_id.ts";
 import { choosePort, ServiceProcess } from "../../tools/service_process.ts";
 import { familyBytes, peakRssBytes } from "../support/process_usage.ts";
 

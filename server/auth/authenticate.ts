@@ -1,11 +1,21 @@
 /** Owns the check that each request passes: whose token it carries, and whether that device may do this. */
-import { createMiddleware } from "../../deps.ts";
+import { type Context, createMiddleware, getConnInfo } from "../../deps.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import { ApiError } from "../../lib/errors.ts";
-import { bearerTokenOf } from "../../lib/http/app.ts";
+import { type ApiEnv, bearerTokenOf } from "../../lib/http/app.ts";
 import { type DeviceStore, SEEN_PRECISION_MS } from "../store/devices/device_store.ts";
-import type { Caller, ServerEnv } from "./caller.ts";
-import type { Tokens } from "./tokens.ts";
+import type { Tokens } from "./credentials.ts";
+import type { DeviceScope } from "../../contract/devices.ts";
+
+/** An active device; all it may see belongs to its account. */
+export interface Caller {
+  readonly accountId: string;
+  readonly deviceId: string;
+  readonly scope: DeviceScope;
+}
+
+/** What the context of a request to the server carries. `caller` is set on every path that needs a token. */
+export type ServerEnv = { Variables: ApiEnv["Variables"] & { caller: Caller } };
 
 /** Paths under /api that a device without a token may call: the two steps to one. */
 const OPEN_PATHS: ReadonlySet<string> = new Set([SERVER_PATHS.registerDevice, SERVER_PATHS.verifyDevice]);
@@ -62,3 +72,34 @@ export function authenticate(options: AuthenticateOptions) {
     await next();
   });
 }
+
+/** Tells the address that a request is counted under. */
+export type ClientAddressOf = (c: Context) => string;
+
+/** The eight groups of an IPv6 address, short forms written out. */
+function groupsOf(address: string): string[] {
+  const [head = "", tail] = address.split("::");
+  const left = head === "" ? [] : head.split(":");
+  const right = tail === undefined || tail === "" ? [] : tail.split(":");
+  const gap = tail === undefined
+    ? []
+    : new Array<string>(Math.max(0, 8 - left.length - right.length)).fill("0");
+  return [...left, ...gap, ...right];
+}
+
+/**
+ * The part of an address that stands for one client: an IPv4 address whole, of an IPv6 address the first 64 bits,
+ * since every home has a whole /64 to choose its addresses from.
+ */
+export function addressKey(address: string): string {
+  const mapped = /^::ffff:(\d+(?:\.\d+){3})$/i.exec(address)?.[1];
+  if (mapped !== undefined) return mapped;
+  if (!address.includes(":")) return address;
+  const groups = groupsOf(address.replace(/%.*$/, "").toLowerCase());
+  return `${groups.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, "")).join(":")}::/64`;
+}
+
+/** The address of the connection itself: headers such as X-Forwarded-For are the client's own words. */
+export const connectionAddressOf: ClientAddressOf = (c) => {
+  return addressKey(getConnInfo(c).remote.address ?? "unknown");
+};

@@ -62,22 +62,22 @@ export interface MlClientOptions {
 }
 
 /** Statuses by which ml says that it takes nothing just now: of this server, or of anyone. */
-const AWAY_STATUSES: ReadonlySet<number> = new Set([401, 403, 429, 503]);
+const UNAVAILABLE_STATUSES: ReadonlySet<number> = new Set([401, 403, 429, 503]);
 const NOT_IMPLEMENTED = 501;
 
 /** True when a call failed for what has nothing to do with what was asked: ml is away, busy, or has another token. */
-export function isMlAway(error: unknown): boolean {
+export function isMlUnavailable(error: unknown): boolean {
   if (!(error instanceof ApiError)) return false;
   const { cause } = error;
   return cause instanceof UnreachableError ||
-    (cause instanceof RemoteError && AWAY_STATUSES.has(cause.statusCode));
+    (cause instanceof RemoteError && UNAVAILABLE_STATUSES.has(cause.statusCode));
 }
 
 /** True when ml refused what was asked: the same will be refused again. */
 export function isRefusedByMl(error: unknown): boolean {
   if (!(error instanceof ApiError) || !(error.cause instanceof RemoteError)) return false;
   const { statusCode } = error.cause;
-  return !isMlAway(error) && (statusCode < 500 || statusCode === NOT_IMPLEMENTED);
+  return !isMlUnavailable(error) && (statusCode < 500 || statusCode === NOT_IMPLEMENTED);
 }
 
 /** What a failed call of ml means to the server's client. Errors of other origin are returned as they are. */

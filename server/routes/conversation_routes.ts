@@ -4,13 +4,13 @@ import {
   contactListSchema,
   conversationListSchema,
   conversationResponseSchema,
+  deletionSchema,
   messageListSchema,
 } from "../../contract/conversations.ts";
-import { deletionSchema } from "../../contract/deletion.ts";
 import { pageQuerySchema } from "../../contract/paging.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import { createRoutes, documentedPath, errorResponses, jsonResponse } from "../../lib/http/app.ts";
-import type { ServerEnv } from "../auth/caller.ts";
+import type { ServerEnv } from "../auth/authenticate.ts";
 import type { ConversationService } from "../services/conversation_service.ts";
 import { idParams, pageQuery, withToken } from "./parameters.ts";
 

@@ -1,7 +1,7 @@
 // Deleting conversations and messages: what goes along, what the account is drafted with after, what ml hears of it.
 import assert from "node:assert/strict";
 import { z } from "zod";
-import { deletionSchema } from "../../contract/deletion.ts";
+import { deletionSchema } from "../../contract/conversations.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import { importSamplesResponseSchema } from "../../contract/training.ts";
 import { startServerApp } from "../../tests/support/server/server_app.ts";
@@ -56,7 +56,7 @@ Deno.test("a deleted conversation is gone with its drafts and samples, and its a
   }
   const models = await readModels(trainee);
   assert.deepEqual([models.promotedAdapterId, models.adapters[0]?.state], [null, "tainted"]);
-  await server.sweeper.sweep();
+  await server.reconciler.reconcile();
   assert.equal(server.ml.adapters.get(adapterId), "tainted");
 });
 
@@ -130,7 +130,7 @@ Deno.test("a draft that can be cached is cached under its account, and forgotten
   assert.notEqual(prefixOf(mine), prefixOf(theirs), "the same words in two accounts are two entries");
   const owner = { server, token: owners[1]?.token ?? "" };
   await remove(owner, pathOf(SERVER_PATHS.message, { id: last }));
-  await server.sweeper.sweep();
+  await server.reconciler.reconcile();
   assert.deepEqual(server.ml.orders, [`DELETE /cache${prefixOf(theirs)}*`]);
 });
 
@@ -147,7 +147,7 @@ Deno.test("a draft that is being made while its message is deleted ends as if th
   });
   await server.ml.hanging;
   await remove(sender, pathOf(SERVER_PATHS.message, { id: message?.id ?? "" }));
-  await server.sweeper.sweep();
+  await server.reconciler.reconcile();
   server.ml.release();
   await drafting;
   assert.equal(await totalOf(sender, SERVER_PATHS.responses), 0);

@@ -11,8 +11,7 @@ import {
 } from "../../contract/devices.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
-import type { ServerEnv } from "../auth/caller.ts";
-import type { ClientAddressOf } from "../auth/client_address.ts";
+import type { ClientAddressOf, ServerEnv } from "../auth/authenticate.ts";
 import type { DeviceService } from "../services/devices/device_service.ts";
 import { idParams, pageQuery, withToken } from "./parameters.ts";
 

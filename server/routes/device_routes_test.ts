@@ -7,7 +7,7 @@ import {
   verifyDeviceResponseSchema,
 } from "../../contract/devices.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
-import { CODE_VALIDITY_MS } from "../auth/pairing_code.ts";
+import { CODE_VALIDITY_MS } from "../auth/credentials.ts";
 import {
   REGISTRATION,
   type ServerAppUnderTest,

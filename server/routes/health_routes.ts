@@ -3,7 +3,7 @@ import { createRoute } from "../../deps.ts";
 import { serverHealthSchema } from "../../contract/health.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import { createRoutes, jsonResponse } from "../../lib/http/app.ts";
-import type { ServerEnv } from "../auth/caller.ts";
+import type { ServerEnv } from "../auth/authenticate.ts";
 import type { HealthService } from "../services/health_service.ts";
 
 const health = createRoute({

@@ -3,7 +3,7 @@ import { createRoute, z } from "../../deps.ts";
 import { adapterIdSchema, modelsResponseSchema } from "../../contract/models.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import { createRoutes, documentedPath, errorResponses, jsonResponse } from "../../lib/http/app.ts";
-import type { ServerEnv } from "../auth/caller.ts";
+import type { ServerEnv } from "../auth/authenticate.ts";
 import type { ModelsService } from "../services/training/models_service.ts";
 import { withToken } from "./parameters.ts";
 

@@ -178,9 +178,9 @@ Deno.test("adapters beyond the bound are deleted in ml, once it can be asked", a
     await promote(trainee, ids[count] ?? "");
   }
   await server.ml.goDown();
-  await server.sweeper.sweep();
+  await server.reconciler.reconcile();
   server.ml.comeBack();
-  await server.sweeper.sweep();
+  await server.reconciler.reconcile();
   assert.deepEqual([...server.ml.adapters.keys()], ids.slice(1));
   assert.deepEqual(server.ml.orders, [`DELETE /models/adapters/${ids[0]}`]);
 });

@@ -11,7 +11,7 @@ import {
 } from "../../contract/responses.ts";
 import { idSchema } from "../../contract/scalars.ts";
 import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
-import type { ServerEnv } from "../auth/caller.ts";
+import type { ServerEnv } from "../auth/authenticate.ts";
 import type { Drafting } from "../services/drafts/draft_service.ts";
 import type { ResponseService } from "../services/drafts/response_service.ts";
 import { idParams, pageQuery, withToken } from "./parameters.ts";

@@ -1,6 +1,6 @@
 /** Owns the routes of `/api/training/samples`. */
 import { createRoute, z } from "../../deps.ts";
-import { deletionSchema } from "../../contract/deletion.ts";
+import { deletionSchema } from "../../contract/conversations.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import {
   importSamplesRequestSchema,
@@ -8,7 +8,7 @@ import {
   trainingSampleListSchema,
 } from "../../contract/training.ts";
 import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
-import type { ServerEnv } from "../auth/caller.ts";
+import type { ServerEnv } from "../auth/authenticate.ts";
 import type { TrainingService } from "../services/training/training_service.ts";
 import { idParams, pageQuery, withToken } from "./parameters.ts";
 

@@ -1,6 +1,6 @@
 // Training samples: made of sent replies, exported, deleted, and what a deletion does to adapters.
 import assert from "node:assert/strict";
-import { deletionSchema } from "../../contract/deletion.ts";
+import { deletionSchema } from "../../contract/conversations.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import {
   importSamplesResponseSchema,
@@ -233,7 +233,7 @@ Deno.test("a deleted sample is gone, and the adapters that learned from it are u
     samples: 1,
     taintedAdapterIds: [adapterId],
   });
-  await server.sweeper.sweep();
+  await server.reconciler.reconcile();
   server.ml.comeBack();
   const models = await readModels(trainee);
   assert.deepEqual(
@@ -243,9 +243,9 @@ Deno.test("a deleted sample is gone, and the adapters that learned from it are u
   assert.equal(server.ml.adapters.get(adapterId), "ready", "ml could not be told yet");
   assert.equal((await draftFor(trainee, trainee.messageIds[0] ?? "")).modelVersion, "test-model");
   assert.equal(server.ml.generated.at(-1)?.adapter_id, undefined);
-  await server.sweeper.sweep();
+  await server.reconciler.reconcile();
   assert.equal(server.ml.adapters.get(adapterId), "tainted");
-  await server.sweeper.sweep();
+  await server.reconciler.reconcile();
   assert.deepEqual(server.ml.orders, [`POST /models/adapters/${adapterId}/taint`], "ml is told once");
   const { message } = await server.refuse(pathOf(SERVER_PATHS.promoteAdapter, { adapterId }), {
     method: "POST",
@@ -284,7 +284,7 @@ Deno.test("a job that learns from a deleted sample is stopped in ml, and says wh
   const { id } = await startJob(trainee);
   server.ml.tellTraining(runningStatus(id));
   await remove(trainee, accepted);
-  await server.sweeper.sweep();
+  await server.reconciler.reconcile();
   assert.equal(server.ml.trainingJobs.get(id)?.status, "cancelled");
   const job = await readJob(trainee, id);
   assert.deepEqual([job.status, job.error], ["cancelled", "A sample that it learned from was deleted"]);

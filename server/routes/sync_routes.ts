@@ -13,7 +13,7 @@ import {
   syncStatusResponseSchema,
 } from "../../contract/sync.ts";
 import { createRoutes, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
-import type { ServerEnv } from "../auth/caller.ts";
+import type { ServerEnv } from "../auth/authenticate.ts";
 import type { SyncService } from "../services/sync_service.ts";
 import { withToken } from "./parameters.ts";
 

@@ -293,9 +293,9 @@ Deno.test("messages that were deleted in Messages are deleted, whether or not th
   const remove = () =>
     server.expect(SERVER_PATHS.syncDeletions, { token, body, schema: syncDeletionsResponseSchema });
   assert.deepEqual(await remove(), { deleted: 1, unknown: 1 });
-  assert.equal(server.outbox.nudges, 1, "ml hears of it at once");
+  assert.equal(server.outbox.triggers, 1, "ml hears of it at once");
   assert.deepEqual(await remove(), { deleted: 0, unknown: 2 });
-  assert.equal(server.outbox.nudges, 1);
+  assert.equal(server.outbox.triggers, 1);
   assert.equal(await storedMessages(server, token), 1);
   const { details } = await server.refuse(SERVER_PATHS.syncDeletions, {
     token,

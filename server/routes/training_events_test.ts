@@ -99,7 +99,7 @@ Deno.test("of a job that has ended and that ml does not know any more, the end i
   await using server = trainee.server;
   const { id } = await startJob(trainee);
   server.ml.tellTraining(completedStatus(id));
-  await server.sweeper.sweep();
+  await server.reconciler.reconcile();
   server.ml.trainingJobs.clear();
   await using events = await open(trainee, id);
   assert.equal((await events.next())?.status, "completed");

@@ -9,7 +9,7 @@ import {
 import { type ServerSentEvent, streamEvents, StreamLimiter } from "../../lib/http/event_stream.ts";
 import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
 import type { Logger } from "../../lib/log.ts";
-import type { ServerEnv } from "../auth/caller.ts";
+import type { ServerEnv } from "../auth/authenticate.ts";
 import type { TrainingEvent, TrainingService } from "../services/training/training_service.ts";
 import { idParams, pageQuery, withToken } from "./parameters.ts";
 

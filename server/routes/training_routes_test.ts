@@ -295,8 +295,8 @@ Deno.test("a job that ends while nobody asks has its adapter after the next pass
   const { id } = await startJob(trainee);
   server.ml.tellTraining(completedStatus(id));
   assert.deepEqual((await readModels(trainee)).adapters, []);
-  await server.sweeper.sweep();
-  await server.sweeper.sweep();
+  await server.reconciler.reconcile();
+  await server.reconciler.reconcile();
   await readJob(trainee, id);
   const { adapters } = await readModels(trainee);
   assert.deepEqual(adapters.map(({ jobId, state, baseModel }) => [jobId, state, baseModel]), [[
@@ -337,7 +337,7 @@ Deno.test("a job that ml took while its answer was lost is stopped there, and th
   const [lost = ""] = [...server.ml.trainingJobs.keys()];
   assert.equal(server.ml.trainingJobs.get(lost)?.status, "queued");
   server.ml.behaviour = { kind: "answer" };
-  await server.sweeper.sweep();
+  await server.reconciler.reconcile();
   assert.equal(server.ml.trainingJobs.get(lost)?.status, "cancelled");
   assert.equal((await readJob(trainee, lost)).status, "failed");
   assert.equal((await startJob(trainee)).status, "queued");

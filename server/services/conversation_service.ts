@@ -4,16 +4,16 @@ import type {
   ContactList,
   Conversation,
   ConversationList,
+  Deletion,
   Message,
   MessageList,
 } from "../../contract/conversations.ts";
-import type { Deletion } from "../../contract/deletion.ts";
 import type { PageQuery } from "../../contract/paging.ts";
 import { ApiError } from "../../lib/errors.ts";
-import type { Caller } from "../auth/caller.ts";
+import type { Caller } from "../auth/authenticate.ts";
 import type { ContactStore } from "../store/messages/contact_store.ts";
 import type { ConversationStore } from "../store/messages/conversation_store.ts";
-import type { Forgetting } from "../store/messages/deletion.ts";
+import type { DeletionStore } from "../store/messages/deletion.ts";
 import type {
   Contact as ContactRow,
   Conversation as ConversationRow,
@@ -24,7 +24,7 @@ import { pageFieldsOf, pageRequestOf } from "./paging.ts";
 export interface ConversationServiceOptions {
   conversations: ConversationStore;
   contacts: ContactStore;
-  forgetting: Forgetting;
+  deletions: DeletionStore;
   /** Called when ml has something to hear: cached drafts to forget, tainted adapters. */
   onOutbox: () => void;
 }
@@ -85,7 +85,7 @@ function noConversation(): ApiError {
 
 /** Makes the conversation service. */
 export function createConversationService(options: ConversationServiceOptions): ConversationService {
-  const { conversations, contacts, forgetting, onOutbox } = options;
+  const { conversations, contacts, deletions, onOutbox } = options;
   return {
     async list(caller, query) {
       const page = await conversations.list(caller.accountId, pageRequestOf(query));
@@ -109,13 +109,13 @@ export function createConversationService(options: ConversationServiceOptions): 
       return { contacts: page.rows.map(contactOf), ...pageFieldsOf(page, query) };
     },
     async delete({ accountId }, conversationId) {
-      const deletion = await forgetting.conversation(accountId, conversationId);
+      const deletion = await deletions.conversation(accountId, conversationId);
       if (deletion === undefined) throw noConversation();
       onOutbox();
       return deletion;
     },
     async deleteMessage({ accountId }, messageId) {
-      const deletion = await forgetting.message(accountId, messageId);
+      const deletion = await deletions.message(accountId, messageId);
       if (deletion === undefined) throw new ApiError("not_found", "There is no message with this id");
       onOutbox();
       return deletion;

@@ -27,7 +27,7 @@ async function answers(ping: Promise<unknown>): Promise<boolean> {
   return await ping.then(() => true, () => false);
 }
 
-async function askMl(ml: HealthServiceOptions["ml"]): Promise<MlHealth> {
+async function readMlHealth(ml: HealthServiceOptions["ml"]): Promise<MlHealth> {
   try {
     const { status, model_loaded, model_version } = await ml.health();
     if (model_loaded) return { ml: "ready", model_version };
@@ -43,7 +43,9 @@ export function createHealthService(options: HealthServiceOptions): HealthServic
 
   function lastSeenMl(): Promise<MlHealth> {
     const now = options.now().getTime();
-    if (seen === null || now - seen.at >= ML_SEEN_FOR_MS) seen = { at: now, answer: askMl(options.ml) };
+    if (seen === null || now - seen.at >= ML_SEEN_FOR_MS) {
+      seen = { at: now, answer: readMlHealth(options.ml) };
+    }
     return seen.answer;
   }
 

@@ -12,7 +12,7 @@ import type {
   SyncStatusResponse,
 } from "../../contract/sync.ts";
 import type { Counter, Metrics } from "../../lib/metrics.ts";
-import type { Caller } from "../auth/caller.ts";
+import type { Caller } from "../auth/authenticate.ts";
 import type { ContactStore } from "../store/messages/contact_store.ts";
 import type { MessageIngest, SyncTotals } from "../store/messages/message_ingest.ts";
 

@@ -1,13 +1,36 @@
 /** Owns the one connection pool to PostgreSQL, as drizzle and as plain postgres.js. */
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
-import { readDatabaseUrl } from "./database_url.ts";
 import * as schema from "./schema.ts";
+import { sql } from "drizzle-orm";
+
+/** A URL without `host` and `port` in its query, and their values beside it. */
+export interface DatabaseUrl {
+  readonly url: string;
+  /** A host name, or the folder of a Unix socket. */
+  readonly host?: string;
+  readonly port?: number;
+}
+
+/**
+ * Takes `?host=` and `?port=` out of a URL.
+ *
+ * libpq reads them as where to connect (https://www.postgresql.org/docs/18/libpq-connect.html, section 32.1.1.2);
+ * postgres.js would send them to the server as settings of the session, which refuses them.
+ */
+export function readDatabaseUrl(text: string): DatabaseUrl {
+  const url = new URL(text);
+  const [host, port] = [url.searchParams.get("host"), url.searchParams.get("port")];
+  if (host === null) return { url: text };
+  url.searchParams.delete("host");
+  url.searchParams.delete("port");
+  return { url: url.href, host, port: port === null ? undefined : Number(port) };
+}
 
 /** Where a PostgreSQL is: a URL, or the parts (`host` may be the directory of a Unix socket). */
-export type PostgresAddress = { readonly url: string } | PostgresParts;
+export type PostgresAddress = { readonly url: string } | PostgresLogin;
 
-export interface PostgresParts {
+export interface PostgresLogin {
   readonly host: string;
   readonly port?: number;
   readonly user: string;
@@ -40,4 +63,40 @@ export function openDatabase(options: PostgresAddress & { readonly max?: number 
   const sql = "url" in options ? connectTo(options.url, settings) : postgres({ ...options, ...settings });
   const close = () => sql.end({ timeout: CLOSE_TIMEOUT_SECONDS });
   return { db: drizzle(sql, { schema }), sql, close, [Symbol.asyncDispose]: close };
+}
+
+/** Waits for the lock of this name, across all servers of the database, and holds it until the transaction ends. */
+export async function lockUntilCommit(tx: Queries, name: string): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`);
+}
+
+/** As {@linkcode lockUntilCommit}, but beside others that do so: it waits only for those who hold the lock alone. */
+export async function shareLockUntilCommit(tx: Queries, name: string): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock_shared(hashtextextended(${name}, 0))`);
+}
+
+// RFC 9562 §5.7: 48 bits of Unix milliseconds, then random bits beside version and variant.
+const TIME_BITS_HEX_DIGITS = 12;
+const random = new Uint32Array(256);
+let used = random.length;
+
+function randomWord(): number {
+  if (used === random.length) {
+    crypto.getRandomValues(random);
+    used = 0;
+  }
+  return random[used++] ?? 0;
+}
+
+function hex(value: number, digits: number): string {
+  return value.toString(16).padStart(digits, "0");
+}
+
+/** A new time-ordered UUID. */
+export function newId(): string {
+  const time = hex(Date.now(), TIME_BITS_HEX_DIGITS);
+  const [a, b, c] = [randomWord(), randomWord(), randomWord()];
+  const versioned = hex(0x7000 | (a & 0x0fff), 4);
+  const variant = hex(0x8000 | (a >>> 18), 4);
+  return `${time.slice(0, 8)}-${time.slice(8)}-${versioned}-${variant}-${hex(b, 8)}${hex(c >>> 16, 4)}`;
 }

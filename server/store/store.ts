@@ -9,7 +9,7 @@ import { isDatabaseUnavailable } from "./database_errors.ts";
 import { createDeviceStore, type DeviceStore } from "./devices/device_store.ts";
 import { findRunningPostgres, startEmbeddedPostgres } from "./postgres/embedded_postgres.ts";
 import { createMessageIngest, type MessageIngest } from "./messages/message_ingest.ts";
-import { createForgetting, type Forgetting } from "./messages/deletion.ts";
+import { createDeletionStore, type DeletionStore } from "./messages/deletion.ts";
 import { migrate } from "./migrate.ts";
 import { createMlOutboxStore, type MlOutboxStore } from "./training/ml_outbox_store.ts";
 import { createResponseStore, type ResponseStore } from "./drafts/response_store.ts";
@@ -35,7 +35,7 @@ export interface Stores {
   readonly trainingJobs: TrainingJobStore;
   readonly adapters: AdapterStore;
   readonly mlOutbox: MlOutboxStore;
-  readonly forgetting: Forgetting;
+  readonly deletions: DeletionStore;
 }
 
 /** The open storage; disposing it closes the pool, and then stops the embedded PostgreSQL. */
@@ -60,7 +60,7 @@ export function createStores(database: Database): Stores {
     trainingJobs: createTrainingJobStore(database),
     adapters: createAdapterStore(database),
     mlOutbox: createMlOutboxStore(database),
-    forgetting: createForgetting(database),
+    deletions: createDeletionStore(database),
   };
 }
 

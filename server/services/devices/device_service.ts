@@ -2,7 +2,7 @@
 import type { Device, DeviceList, PLATFORMS } from "../../../contract/devices.ts";
 import type { PageQuery } from "../../../contract/paging.ts";
 import { ApiError } from "../../../lib/errors.ts";
-import type { Caller } from "../../auth/caller.ts";
+import type { Caller } from "../../auth/authenticate.ts";
 import type { Device as DeviceRow } from "../../store/schema.ts";
 import { pageFieldsOf, pageRequestOf } from "../paging.ts";
 import { createPairing, type Origin, type Pairing, type PairingOptions } from "./pairing.ts";

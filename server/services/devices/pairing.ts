@@ -6,9 +6,8 @@ import type {
   VerifyDeviceResponse,
 } from "../../../contract/devices.ts";
 import { ApiError } from "../../../lib/errors.ts";
-import type { Caller } from "../../auth/caller.ts";
-import { CODE_VALIDITY_MS, drawPairingCode, hashPairingCode } from "../../auth/pairing_code.ts";
-import type { Tokens } from "../../auth/tokens.ts";
+import type { Caller } from "../../auth/authenticate.ts";
+import { CODE_VALIDITY_MS, drawPairingCode, hashPairingCode, type Tokens } from "../../auth/credentials.ts";
 import type { DeviceStore } from "../../store/devices/device_store.ts";
 import type { VerifyResult } from "../../store/devices/device_verification.ts";
 import type { Device } from "../../store/schema.ts";

@@ -17,7 +17,7 @@ export interface DraftSettings {
   maxTokens: number;
 }
 
-export interface GenerationParts {
+export interface GenerationDependencies {
   ml: Pick<MlClient, "generate" | "clearCache">;
   responses: ResponseStore;
   adapters: Pick<AdapterStore, "promoted" | "isTainted" | "noteFault">;
@@ -45,8 +45,8 @@ interface Question {
 }
 
 /** What the promoted adapter writes; undefined when ml does not serve it, or it was tainted while it wrote. */
-async function askAdapter(
-  { ml, adapters, log }: GenerationParts,
+async function generateWithAdapter(
+  { ml, adapters, log }: GenerationDependencies,
   { adapter, draft, request, signal }: Question & { adapter: Adapter },
 ): Promise<GenerateResult | undefined> {
   const { accountId, id: responseId } = draft;
@@ -69,10 +69,10 @@ async function askAdapter(
 }
 
 /** Asks ml with the adapter that the account has promoted, and once without one when that is no use. */
-async function askModel(parts: GenerationParts, question: Question): Promise<GenerateResult> {
+async function generateText(parts: GenerationDependencies, question: Question): Promise<GenerateResult> {
   const { draft, request, signal } = question;
   const adapter = await parts.adapters.promoted(draft.accountId);
-  const written = adapter && await askAdapter(parts, { ...question, adapter });
+  const written = adapter && await generateWithAdapter(parts, { ...question, adapter });
   return written ?? await parts.ml.generate(request, { signal });
 }
 
@@ -91,7 +91,7 @@ function cacheKeyOf(accountId: string, request: GenerateInput): string {
  * @throws ApiError when ml fails, or the signal's reason
  */
 export async function generateDraft(
-  parts: GenerationParts,
+  parts: GenerationDependencies,
   { draft, settings, signal }: Generation,
 ): Promise<DraftResponse | undefined> {
   const labels = groupLabelsOf(draft.prompt);
@@ -103,7 +103,7 @@ export async function generateDraft(
     conversation_id: draft.conversationId,
   };
   if (settings.temperature === 0) request.cache_key = cacheKeyOf(draft.accountId, request);
-  const result = await askModel(parts, { draft, request, signal });
+  const result = await generateText(parts, { draft, request, signal });
   const completed = await parts.responses.complete(draft.accountId, {
     responseId: draft.id,
     completion: {
@@ -114,12 +114,15 @@ export async function generateDraft(
       timings: result.timings,
     },
   });
-  if (completed === undefined) await forgetReply(parts, request);
+  if (completed === undefined) await dropCachedReply(parts, request);
   return completed;
 }
 
 /** Nobody waits for the reply any more. Where its messages were deleted, that was before ml had kept it. */
-async function forgetReply({ ml, log }: GenerationParts, { cache_key }: GenerateInput): Promise<void> {
+async function dropCachedReply(
+  { ml, log }: GenerationDependencies,
+  { cache_key }: GenerateInput,
+): Promise<void> {
   if (cache_key === undefined) return;
   await ml.clearCache(cache_key).catch((error) => {
     log.warn("a reply that nobody waits for may still be cached", logFieldsOfError(error));

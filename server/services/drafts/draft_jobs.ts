@@ -10,7 +10,7 @@ import {
   type DraftSettings,
   failureTextOf,
   generateDraft,
-  type GenerationParts,
+  type GenerationDependencies,
 } from "./draft_generation.ts";
 
 /** A background draft; its job has the id of its row, which holds the prompt. */
@@ -39,7 +39,7 @@ function waitFor(error: unknown): RetryLaterError | null {
 
 /** The draft to work on; undefined when it has ended. A crashed attempt leaves one that is `generating` already. */
 async function takeUp(
-  { responses }: GenerationParts,
+  { responses }: GenerationDependencies,
   { accountId, responseId }: DraftPayload,
 ): Promise<DraftResponse | undefined> {
   const begun = await responses.begin(accountId, responseId);
@@ -49,7 +49,7 @@ async function takeUp(
 }
 
 /** Makes the handler of background drafts. */
-export function createDraftHandler(parts: GenerationParts): JobHandler<ServerTasks["draft"]> {
+export function createDraftHandler(parts: GenerationDependencies): JobHandler<ServerTasks["draft"]> {
   const { responses } = parts;
   return async (payload, { signal }) => {
     const { accountId, responseId } = payload;

@@ -8,15 +8,15 @@ import {
 } from "../../../contract/responses.ts";
 import { ApiError, logFieldsOfError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
-import type { Caller } from "../../auth/caller.ts";
+import type { Caller } from "../../auth/authenticate.ts";
 import type { ResponseStore } from "../../store/drafts/response_store.ts";
 import type { DraftResponse } from "../../store/schema.ts";
-import { failureTextOf, generateDraft, type GenerationParts } from "./draft_generation.ts";
+import { failureTextOf, generateDraft, type GenerationDependencies } from "./draft_generation.ts";
 import type { ServerJobs } from "./draft_jobs.ts";
 import { promptFor, type PromptStores } from "./draft_context.ts";
-import { generatedResponseOf, responseRecordOf } from "./response_records.ts";
+import { generatedResponseOf, responseRecordOf } from "./response_service.ts";
 
-export interface DraftingOptions extends GenerationParts, PromptStores {
+export interface DraftingOptions extends GenerationDependencies, PromptStores {
   jobs: Pick<ServerJobs, "enqueue" | "cancel" | "get">;
   log: Logger;
 }

@@ -1,18 +1,47 @@
 /** Owns reading drafts back, and the person's action on a draft, which becomes a training sample. */
 import type { PageQuery } from "../../../contract/paging.ts";
 import type {
+  GeneratedResponse,
   ResponseActionRequest,
   ResponseActionResponse,
   ResponseList,
   ResponseRecord,
 } from "../../../contract/responses.ts";
 import { ApiError } from "../../../lib/errors.ts";
-import type { Caller } from "../../auth/caller.ts";
+import type { Caller } from "../../auth/authenticate.ts";
 import type { ActionRequest, ActionSample } from "../../store/drafts/response_action.ts";
 import type { ResponseStore } from "../../store/drafts/response_store.ts";
-import type { DraftResponse } from "../../store/schema.ts";
 import { pageFieldsOf, pageRequestOf } from "../paging.ts";
-import { responseRecordOf } from "./response_records.ts";
+import type { DraftResponse } from "../../store/schema.ts";
+
+/** The answer to whoever asked for the draft. */
+export function generatedResponseOf(row: DraftResponse): GeneratedResponse {
+  return {
+    responseId: row.id,
+    status: row.status,
+    response: row.response,
+    confidence: row.confidence,
+    modelVersion: row.modelVersion,
+    tokensUsed: row.tokensUsed,
+    timings: row.timings,
+  };
+}
+
+/** The whole record. */
+export function responseRecordOf(row: DraftResponse): ResponseRecord {
+  return {
+    ...generatedResponseOf(row),
+    conversationId: row.conversationId,
+    messageId: row.messageId,
+    error: row.error,
+    action: row.action,
+    editedResponse: row.editedResponse,
+    rejectionReason: row.rejectionReason,
+    createdAt: row.createdAt.toISOString(),
+    completedAt: row.completedAt?.toISOString() ?? null,
+    actedAt: row.actedAt?.toISOString() ?? null,
+  };
+}
 
 /** A sample's weight in training: what the person sent teaches, what was rejected is kept out. */
 const LEARNED_QUALITY = 1;

@@ -3,11 +3,11 @@ import { backoffMs } from "../../../lib/backoff.ts";
 import { logFieldsOfError } from "../../../lib/errors.ts";
 import { type Clock, systemClock } from "../../../lib/clock.ts";
 import { isDatabaseUnavailable } from "../../store/database_errors.ts";
-import { MlMessenger, type MlMessengerOptions } from "./outbox_dispatcher.ts";
-import type { JobFollower } from "./training_job_sync.ts";
+import { OutboxDispatcher, type OutboxDispatcherOptions } from "./outbox_dispatcher.ts";
+import type { TrainingJobSync } from "./training_job_sync.ts";
 
-export interface MlSweeperOptions extends MlMessengerOptions {
-  follower: Pick<JobFollower, "refresh" | "record">;
+export interface MlReconcilerOptions extends OutboxDispatcherOptions {
+  jobSync: Pick<TrainingJobSync, "refresh" | "record">;
   clock?: Clock;
 }
 
@@ -15,20 +15,20 @@ export interface MlSweeperOptions extends MlMessengerOptions {
 const PASS = { baseMs: 5_000, capMs: 60_000 };
 
 /** Passes over live jobs and the outbox until it is disposed. The truth is in the database, so a restart loses nothing. */
-export class MlSweeper implements AsyncDisposable {
-  readonly #options: MlSweeperOptions;
+export class MlReconciler implements AsyncDisposable {
+  readonly #options: MlReconcilerOptions;
   readonly #clock: Clock;
-  readonly #messenger: MlMessenger;
+  readonly #messenger: OutboxDispatcher;
   #cancelTimer: () => void = () => {};
   #passing: Promise<void> | null = null;
   #failures = 0;
-  #nudged = false;
+  #triggered = false;
   #state: "idle" | "started" | "stopped" = "idle";
 
-  constructor(options: MlSweeperOptions) {
+  constructor(options: MlReconcilerOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#messenger = new MlMessenger(options);
+    this.#messenger = new OutboxDispatcher(options);
   }
 
   /** Begins with a pass at once: jobs may have ended while no server ran. */
@@ -38,13 +38,13 @@ export class MlSweeper implements AsyncDisposable {
   }
 
   /** There is something new for ml: the next pass comes at once. */
-  nudge(): void {
-    this.#nudged = true;
+  trigger(): void {
+    this.#triggered = true;
     if (this.#state === "started" && this.#passing === null) this.#plan(0);
   }
 
   /** One pass; resolves once it is over. Of passes asked for at once, there is one. */
-  sweep(): Promise<void> {
+  reconcile(): Promise<void> {
     return this.#passing ??= this.#pass().finally(() => this.#passing = null);
   }
 
@@ -57,7 +57,7 @@ export class MlSweeper implements AsyncDisposable {
   #plan(delayMs: number): void {
     this.#cancelTimer();
     this.#cancelTimer = this.#clock.after(delayMs, () => {
-      this.sweep().then(() => {
+      this.reconcile().then(() => {
         if (this.#state === "started") this.#plan(this.#pauseMs());
       });
     });
@@ -65,13 +65,13 @@ export class MlSweeper implements AsyncDisposable {
 
   #pauseMs(): number {
     if (this.#failures > 0) return backoffMs(this.#failures, PASS);
-    return this.#nudged ? 0 : PASS.baseMs;
+    return this.#triggered ? 0 : PASS.baseMs;
   }
 
   async #pass(): Promise<void> {
-    this.#nudged = false;
+    this.#triggered = false;
     // Neither is held up by what is wrong with the other.
-    const told = await this.#attempt(() => this.#messenger.tellAll(new Date(this.#clock.now())));
+    const told = await this.#attempt(() => this.#messenger.dispatch(new Date(this.#clock.now())));
     const followed = await this.#attempt(() => this.#followJobs());
     this.#failures = told && followed ? 0 : this.#failures + 1;
   }
@@ -91,10 +91,10 @@ export class MlSweeper implements AsyncDisposable {
   }
 
   async #followJobs(): Promise<void> {
-    const { trainingJobs, follower, log } = this.#options;
+    const { trainingJobs, jobSync, log } = this.#options;
     for (const job of await trainingJobs.listLive()) {
       try {
-        await follower.refresh(job);
+        await jobSync.refresh(job);
       } catch (error) {
         if (isDatabaseUnavailable(error)) throw error;
         log.error("a training job could not be followed", { jobId: job.id, ...logFieldsOfError(error) });

@@ -1,7 +1,7 @@
 /** Owns which adapter an account's drafts are made with: showing it, promoting one, and going back. */
 import type { Adapter, ModelsResponse } from "../../../contract/models.ts";
 import { ApiError } from "../../../lib/errors.ts";
-import type { Caller } from "../../auth/caller.ts";
+import type { Caller } from "../../auth/authenticate.ts";
 import type { MlClient } from "../../clients/ml.ts";
 import type { Promotion } from "../../store/training/adapter_promotion.ts";
 import type { AdapterStore } from "../../store/training/adapter_store.ts";

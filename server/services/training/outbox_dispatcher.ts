@@ -2,16 +2,16 @@
 import { backoffMs } from "../../../lib/backoff.ts";
 import { ApiError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
-import { isMlAway, isRefusedByMl, type MlClient } from "../../clients/ml.ts";
+import { isMlUnavailable, isRefusedByMl, type MlClient } from "../../clients/ml.ts";
 import type { MlOutboxStore } from "../../store/training/ml_outbox_store.ts";
 import type { MlMessage, MlMessageKind } from "../../store/schema.ts";
 import type { TrainingJobStore } from "../../store/training/training_job_store.ts";
-import { isUnknownToMl, type JobFollower } from "./training_job_sync.ts";
+import { isUnknownToMl, type TrainingJobSync } from "./training_job_sync.ts";
 
-export interface MlMessengerOptions {
+export interface OutboxDispatcherOptions {
   mlOutbox: MlOutboxStore;
   trainingJobs: Pick<TrainingJobStore, "listLive">;
-  follower: Pick<JobFollower, "record">;
+  jobSync: Pick<TrainingJobSync, "record">;
   ml: Pick<MlClient, "taintAdapter" | "deleteAdapter" | "clearCache" | "cancelTraining">;
   log: Logger;
 }
@@ -23,23 +23,23 @@ const RETRY = { baseMs: 10_000, capMs: 3_600_000 };
 const MOST_TRIES = 30;
 
 /** What ml does not have needs no taint, no deletion and no end; what has ended needs no end either. */
-function isMoot(error: unknown, kind: MlMessageKind): boolean {
+function isAlreadyDone(error: unknown, kind: MlMessageKind): boolean {
   return isUnknownToMl(error) ||
     (kind === "cancel_training" && error instanceof ApiError && error.code === "conflict");
 }
 
 /** Tells the messages of one server's outbox. */
-export class MlMessenger {
-  readonly #options: MlMessengerOptions;
+export class OutboxDispatcher {
+  readonly #options: OutboxDispatcherOptions;
   /** The message at which ml was away the last time: others come first, for it may be the cause. */
   #brokeAt = 0;
 
-  constructor(options: MlMessengerOptions) {
+  constructor(options: OutboxDispatcherOptions) {
     this.#options = options;
   }
 
   /** Tells ml all that is due. @throws while ml or the database is away */
-  async tellAll(now: Date): Promise<void> {
+  async dispatch(now: Date): Promise<void> {
     if (this.#brokeAt > 0) await this.#tellFrom(this.#brokeAt, now);
     this.#brokeAt = 0;
     await this.#tellFrom(0, now);
@@ -60,11 +60,11 @@ export class MlMessenger {
     try {
       await this.#tell(message);
     } catch (error) {
-      if (isMlAway(error)) {
+      if (isMlUnavailable(error)) {
         this.#brokeAt = id;
         throw error;
       }
-      if (!isMoot(error, kind)) return await this.#notTaken(message, { error, now });
+      if (!isAlreadyDone(error, kind)) return await this.#notTaken(message, { error, now });
     }
     await this.#options.mlOutbox.remove(id);
   }
@@ -86,12 +86,12 @@ export class MlMessenger {
 
   /** A job that should end and does not: whatever ml makes of it will not be used. */
   async #failJob(jobId: string, why: string): Promise<void> {
-    const { trainingJobs, follower } = this.#options;
+    const { trainingJobs, jobSync } = this.#options;
     const row = (await trainingJobs.listLive()).find(({ id }) => id === jobId);
     if (row === undefined) return;
     const before = row.error === null ? "It was to end" : row.error;
     const error = `${before}; the ml service did not end it: ${why}`;
-    await follower.record(row, { status: "failed", progress: row.progress, error });
+    await jobSync.record(row, { status: "failed", progress: row.progress, error });
   }
 
   #tell({ kind, target }: MlMessage): Promise<unknown> {

@@ -14,8 +14,8 @@ import {
   type Trainee,
 } from "../../../tests/support/server/trainee.ts";
 import { createMlClient } from "../../clients/ml.ts";
-import { MlSweeper } from "./ml_reconciler.ts";
-import { createJobFollower } from "./training_job_sync.ts";
+import { MlReconciler } from "./ml_reconciler.ts";
+import { createTrainingJobSync } from "./training_job_sync.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -54,7 +54,7 @@ for (const code of ["internal", "validation_failed"] as const) {
     const { id } = await startJob(other);
     server.ml.tellTraining(completedStatus(id));
     server.ml.refusing.set(first, code);
-    await server.sweeper.sweep();
+    await server.reconciler.reconcile();
     assert.equal(server.ml.adapters.get(second), "tainted");
     assert.equal(await liveJob(server, id), undefined);
   });
@@ -67,12 +67,12 @@ Deno.test("a message that ml can never take just now comes after the others the 
   const { id } = await startJob(await pairTrainee(server));
   server.ml.tellTraining(completedStatus(id));
   server.ml.refusing.set(first, "queue_full");
-  await server.sweeper.sweep();
+  await server.reconciler.reconcile();
   assert.equal(await liveJob(server, id), undefined, "jobs are followed all the same");
-  await server.sweeper.sweep();
+  await server.reconciler.reconcile();
   assert.equal(server.ml.adapters.get(second), "tainted");
   server.ml.refusing.clear();
-  await server.sweeper.sweep();
+  await server.reconciler.reconcile();
   assert.equal(server.ml.adapters.get(first), "tainted");
   assert.deepEqual(await waiting(server), []);
 });
@@ -82,7 +82,7 @@ Deno.test("a message that ml refuses for good is told once, and what is known of
   await using server = trainee.server;
   const { first } = await withTwoTaints(trainee);
   server.ml.refusing.set(first, "validation_failed");
-  for (let pass = 0; pass < 3; pass++) await server.sweeper.sweep();
+  for (let pass = 0; pass < 3; pass++) await server.reconciler.reconcile();
   assert.equal(server.ml.orders.filter((order) => order.includes(first)).length, 1);
   assert.deepEqual(await waiting(server), []);
   assert.deepEqual(await server.store.mlOutbox.counts(), { waiting: 0, refused: 1 });
@@ -101,7 +101,7 @@ Deno.test("a job that ml refuses to end has failed with the reason", async () =>
   await readJob(trainee, id);
   server.ml.refusing.set(id, "not_implemented");
   await forget(trainee, [trainee.sampleIds[0]]);
-  await server.sweeper.sweep();
+  await server.reconciler.reconcile();
   const { status, error } = await readJob(trainee, id);
   assert.equal(status, "failed");
   assert.match(error ?? "", /^A sample that it learned from was deleted; .*did not end it: ml refuses$/);
@@ -117,20 +117,20 @@ Deno.test("a message at which ml fails is told again more and more seldom, and a
   const clock = new FakeClock();
   const ml = createMlClient({ baseUrl: mlServer.url, token: null });
   const log = createLogger({ write: () => {} });
-  const follower = createJobFollower({ ...store, jobs: store.trainingJobs, ml, log });
-  await using sweeper = new MlSweeper({ ...store, follower, ml, log, clock });
+  const jobSync = createTrainingJobSync({ ...store, jobs: store.trainingJobs, ml, log });
+  await using reconciler = new MlReconciler({ ...store, jobSync, ml, log, clock });
   const told = () => mlServer.orders.filter((order) => order.includes(first)).length;
-  await sweeper.sweep();
-  await sweeper.sweep();
+  await reconciler.reconcile();
+  await reconciler.reconcile();
   assert.equal(told(), 1, "not at once");
   for (let hour = 0; hour < 29; hour++) {
     clock.advance(HOUR_MS);
-    await sweeper.sweep();
+    await reconciler.reconcile();
   }
   assert.equal(told(), 30);
   assert.deepEqual(await store.mlOutbox.counts(), { waiting: 0, refused: 1 });
   clock.advance(100 * HOUR_MS);
-  await sweeper.sweep();
+  await reconciler.reconcile();
   assert.equal(told(), 30);
 });
 
@@ -144,7 +144,7 @@ Deno.test("a job whose end the database refuses has failed with a sentence, and 
   assert.ok(status.result);
   server.ml.tellTraining({ ...status, result: { ...status.result, adapter_id: taken } });
   server.ml.tellTraining(completedStatus(good.id));
-  await server.sweeper.sweep();
+  await server.reconciler.reconcile();
   assert.deepEqual(await server.store.trainingJobs.listLive(), []);
   const { status: end, error } = await readJob(unlucky, bad.id);
   assert.deepEqual([end, error], ["failed", "What the ml service told of this job could not be stored"]);

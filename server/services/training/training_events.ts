@@ -4,11 +4,11 @@ import { ApiError, logFieldsOfError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import type { MlClient } from "../../clients/ml.ts";
 import type { TrainingJob as JobRow } from "../../store/schema.ts";
-import { changeOf, isLive, type JobFollower, type JobStatus } from "./training_job_sync.ts";
+import { changeOf, isLive, type JobStatus, type TrainingJobSync } from "./training_job_sync.ts";
 
 export interface JobWatchOptions {
   ml: Pick<MlClient, "trainingEvents">;
-  follower: JobFollower;
+  jobSync: TrainingJobSync;
   log: Logger;
 }
 
@@ -35,9 +35,9 @@ function rowAt(row: JobRow, status: JobStatus): JobRow {
 }
 
 /** Notes what takes the job on, and nothing that is told again. */
-async function noted({ follower }: JobWatchOptions, { row, status }: { row: JobRow; status: JobStatus }) {
+async function noted({ jobSync }: JobWatchOptions, { row, status }: { row: JobRow; status: JobStatus }) {
   const goesOn = row.status === "queued" ? status.status !== "queued" : status.status !== "training";
-  return isLive(row) && goesOn && status.status !== "queued" ? await follower.record(row, status) : row;
+  return isLive(row) && goesOn && status.status !== "queued" ? await jobSync.record(row, status) : row;
 }
 
 /** Passes ml's events on. An end is recorded before it is told, so whoever hears of it finds the adapter there. */
@@ -58,9 +58,9 @@ async function* mlEvents(options: JobWatchOptions, watch: JobWatch): AsyncGenera
  * nothing is told, and the watch goes on; of a job that has ended and that ml does not know any more, the end is told.
  */
 export async function* watchJob(options: JobWatchOptions, watch: JobWatch): AsyncGenerator<JobEvent> {
-  const { follower, log } = options;
+  const { jobSync, log } = options;
   const { signal } = watch;
-  let row = await follower.refresh(watch.row);
+  let row = await jobSync.refresh(watch.row);
   let { lastEventId } = watch;
   yield { id: null, row };
   for (let failures = 0; !signal.aborted; failures++) {
@@ -79,7 +79,7 @@ export async function* watchJob(options: JobWatchOptions, watch: JobWatch): Asyn
     if (!isLive(row)) return;
     await delay(backoffMs(failures + 1, RETRY), { signal }).catch(() => {});
     if (signal.aborted) return;
-    row = await follower.refresh(row);
+    row = await jobSync.refresh(row);
     if (!isLive(row)) return yield { id: null, row };
   }
 }

@@ -16,14 +16,14 @@ import type { TrainingJobStore, TrainingJobUpdate } from "../../store/training/t
 /** A job's state as ml tells it. */
 export type JobStatus = Omit<MlTrainingStatus, "job_id">;
 
-export interface JobFollowerOptions {
+export interface TrainingJobSyncOptions {
   jobs: TrainingJobStore;
   mlOutbox: Pick<MlOutboxStore, "add">;
   ml: Pick<MlClient, "startTraining" | "trainingStatus">;
   log: Logger;
 }
 
-export interface JobFollower {
+export interface TrainingJobSync {
   /** Starts a job on ml. When that fails the job has failed with ml's reason, and the error is thrown. */
   start(row: JobRow, samples: MlStartTrainingRequest["samples"]): Promise<JobRow>;
   /** The job as ml has it now; as it was last known while ml cannot be asked. */
@@ -83,7 +83,7 @@ export function changeOf(status: JobStatus): Omit<TrainingJobUpdate, "jobId"> {
     : { status: name, progress, error, metrics };
 }
 
-function recording({ jobs, log }: Pick<JobFollowerOptions, "jobs" | "log">): JobFollower["record"] {
+function recording({ jobs, log }: Pick<TrainingJobSyncOptions, "jobs" | "log">): TrainingJobSync["record"] {
   return async (row, status) => {
     const update = (change: Omit<TrainingJobUpdate, "jobId">) =>
       jobs.update(row.accountId, { jobId: row.id, ...change });
@@ -115,8 +115,8 @@ function startRequestOf(row: JobRow, samples: MlStartTrainingRequest["samples"])
   };
 }
 
-/** Makes the follower of one server's jobs. */
-export function createJobFollower({ jobs, mlOutbox, ml, log }: JobFollowerOptions): JobFollower {
+/** Makes the jobSync of one server's jobs. */
+export function createTrainingJobSync({ jobs, mlOutbox, ml, log }: TrainingJobSyncOptions): TrainingJobSync {
   /** Jobs whose row exists while ml has not answered yet; ml may rightly not know them. */
   const starting = new Set<string>();
   const record = recording({ jobs, log });

@@ -1,5 +1,5 @@
 /** Owns training: samples made, shown and deleted; jobs started on ml, followed there, cancelled. */
-import type { Deletion } from "../../../contract/deletion.ts";
+import type { Deletion } from "../../../contract/conversations.ts";
 import type { PageQuery } from "../../../contract/paging.ts";
 import type {
   ImportSamplesRequest,
@@ -11,7 +11,7 @@ import type {
 } from "../../../contract/training.ts";
 import { ApiError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
-import type { Caller } from "../../auth/caller.ts";
+import type { Caller } from "../../auth/authenticate.ts";
 import type { MlClient } from "../../clients/ml.ts";
 import type { SampleStore } from "../../store/training/sample_store.ts";
 import type { TrainingJob as JobRow } from "../../store/schema.ts";
@@ -20,13 +20,13 @@ import { pageFieldsOf, pageRequestOf } from "../paging.ts";
 import type { PromptStores } from "../drafts/draft_context.ts";
 import { importSamples } from "./sample_import.ts";
 import { type JobEvent, watchJob } from "./training_events.ts";
-import { isLive, isUnknownToMl, type JobFollower } from "./training_job_sync.ts";
+import { isLive, isUnknownToMl, type TrainingJobSync } from "./training_job_sync.ts";
 import { chooseSamples, exportLines, listSamples, mlSamplesOf } from "./training_samples.ts";
 
 export interface TrainingServiceOptions extends PromptStores {
   samples: SampleStore;
   trainingJobs: TrainingJobStore;
-  follower: JobFollower;
+  jobSync: TrainingJobSync;
   ml: Pick<MlClient, "cancelTraining" | "trainingEvents">;
   log: Logger;
   /** Called when ml may have something to hear: adapters that were tainted. */
@@ -80,14 +80,14 @@ function jobOf(row: JobRow): TrainingJob {
 }
 
 function starting(
-  { samples, trainingJobs: jobs, follower }: TrainingServiceOptions,
+  { samples, trainingJobs: jobs, jobSync }: TrainingServiceOptions,
 ): TrainingService["start"] {
   return async ({ accountId, deviceId }, request) => {
     const { baseModel, epochs, learningRate, sampleIds, method, ...settings } = request;
     const chosen = await chooseSamples(samples, { accountId, sampleIds, method });
     const before = await jobs.liveJob(accountId, deviceId);
     // ml may have ended it since it was last looked at, and then nothing is in the way.
-    if (before !== undefined) await follower.refresh(before);
+    if (before !== undefined) await jobSync.refresh(before);
     const { outcome, job } = await jobs.create({
       accountId,
       deviceId,
@@ -101,7 +101,7 @@ function starting(
     if (outcome === "busy") {
       throw new ApiError("conflict", `This device trains already: wait for job ${job.id}, or cancel it`);
     }
-    return jobOf(await follower.start(job, mlSamplesOf(chosen, method)));
+    return jobOf(await jobSync.start(job, mlSamplesOf(chosen, method)));
   };
 }
 
@@ -126,7 +126,7 @@ function cancelling(options: TrainingServiceOptions): TrainingService["cancel"] 
       if (isUnknownToMl(error)) return gone;
       throw error;
     });
-    return jobOf(await options.follower.record(row, status));
+    return jobOf(await options.jobSync.record(row, status));
   };
 }
 
@@ -145,7 +145,7 @@ async function* eventsOf(events: AsyncGenerator<JobEvent>): AsyncGenerator<Train
 
 /** Makes the training service. */
 export function createTrainingService(options: TrainingServiceOptions): TrainingService {
-  const { trainingJobs, follower } = options;
+  const { trainingJobs, jobSync } = options;
   return {
     samples: ({ accountId }, query) => listSamples(options.samples, { accountId, query }),
     importSamples: ({ accountId }, request) => importSamples(options, { accountId, request }),
@@ -154,11 +154,11 @@ export function createTrainingService(options: TrainingServiceOptions): Training
     start: starting(options),
     async list({ accountId }, query) {
       const page = await trainingJobs.list(accountId, pageRequestOf(query));
-      const rows = await Promise.all(page.rows.map((row) => follower.refresh(row)));
+      const rows = await Promise.all(page.rows.map((row) => jobSync.refresh(row)));
       return { jobs: rows.map(jobOf), ...pageFieldsOf(page, query) };
     },
     get: async ({ accountId }, jobId) =>
-      jobOf(await follower.refresh(await findJob(options, { accountId, jobId }))),
+      jobOf(await jobSync.refresh(await findJob(options, { accountId, jobId }))),
     watch: async ({ accountId }, { jobId, ...watch }) =>
       eventsOf(watchJob(options, { row: await findJob(options, { accountId, jobId }), ...watch })),
     cancel: cancelling(options),

@@ -1,17 +1,15 @@
-/** Owns the registration of devices, and the forgetting of those that never came back. */
+/** Owns the registration of devices, and the deletions of those that never came back. */
 import { and, count, eq, gt, inArray, isNull, lt, min } from "drizzle-orm";
 import type { DeviceScope } from "../../../contract/devices.ts";
-import { lockUntilCommit } from "../advisory_lock.ts";
-import type { Database, Queries } from "../database.ts";
+import { type Database, lockUntilCommit, newId, type Queries } from "../database.ts";
 import { findPendingByCode } from "./device_codes.ts";
-import { newId } from "../new_id.ts";
 import { type Device, deviceCodes, devices } from "../schema.ts";
-import { forgetOldAttempts } from "./verify_limit.ts";
+import { deleteOldAttempts } from "./verify_limit.ts";
 
 /** Unverified devices with a valid code that one address may have. */
 export const MAX_PENDING_DEVICES = 20;
 /** How long an unverified device is remembered after its code expired, so that it can be told so. */
-const FORGET_AFTER_MS = 24 * 3_600_000;
+const DELETE_AFTER_MS = 24 * 3_600_000;
 
 /** A device that asks to be paired; `codeHash` is the keyed hash of its 6-digit code, in hex. */
 export interface DeviceRegistration {
@@ -32,8 +30,8 @@ export type RegistrationResult =
   | { readonly outcome: "too_many"; readonly retryAt: Date }
   | { readonly outcome: "code_taken" };
 
-async function forgetStaleDevices(tx: Queries, now: Date): Promise<void> {
-  const limit = new Date(now.getTime() - FORGET_AFTER_MS);
+async function deleteStaleDevices(tx: Queries, now: Date): Promise<void> {
+  const limit = new Date(now.getTime() - DELETE_AFTER_MS);
   const stale = tx.select({ id: deviceCodes.deviceId }).from(deviceCodes)
     .where(and(isNull(deviceCodes.usedAt), lt(deviceCodes.expiresAt, limit)));
   await tx.delete(devices).where(and(eq(devices.status, "pending"), inArray(devices.id, stale)));
@@ -64,8 +62,8 @@ export function registerDevice(
   const { codeHash, expiresAt, now, address, ...description } = registration;
   return db.transaction(async (tx) => {
     await lockUntilCommit(tx, "register");
-    await forgetStaleDevices(tx, now);
-    await forgetOldAttempts(tx, now);
+    await deleteStaleDevices(tx, now);
+    await deleteOldAttempts(tx, now);
     const retryAt = await registrationAllowedAt(tx, registration);
     if (retryAt) return { outcome: "too_many", retryAt };
     if (await findPendingByCode(tx, { codeHash, now })) return { outcome: "code_taken" };

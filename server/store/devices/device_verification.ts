@@ -1,9 +1,7 @@
 /** Owns the check of a device's code, and the account that a verified device gets. */
 import { eq } from "drizzle-orm";
-import { lockUntilCommit } from "../advisory_lock.ts";
-import type { Database, Queries } from "../database.ts";
+import { type Database, lockUntilCommit, newId, type Queries } from "../database.ts";
 import { type CodedDevice, findCodedDevice, sameHash } from "./device_codes.ts";
-import { newId } from "../new_id.ts";
 import { accounts, type Device, deviceCodes, devices } from "../schema.ts";
 import { attemptAllowedAt, countRefusedAttempt } from "./verify_limit.ts";
 

@@ -1,9 +1,7 @@
 /** Owns the limit on pairing attempts: refused ones are counted in the database, for each device and each address. */
 import { and, count, eq, gt, lte, min } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
-import { lockUntilCommit } from "../advisory_lock.ts";
-import type { Queries } from "../database.ts";
-import { newId } from "../new_id.ts";
+import { lockUntilCommit, newId, type Queries } from "../database.ts";
 import { verifyAttempts } from "../schema.ts";
 
 /** Refused attempts that a device, and an address, may make within the window. */
@@ -50,7 +48,7 @@ export async function countRefusedAttempt(tx: Queries, { deviceId, address, now 
 }
 
 /** Drops attempts that no window can see any more. */
-export async function forgetOldAttempts(tx: Queries, now: Date): Promise<void> {
+export async function deleteOldAttempts(tx: Queries, now: Date): Promise<void> {
   const windowStart = new Date(now.getTime() - ATTEMPT_WINDOW_MS);
   await tx.delete(verifyAttempts).where(lte(verifyAttempts.attemptedAt, windowStart));
 }

@@ -1,7 +1,6 @@
 /** Owns the person's action on a draft, which is recorded once and, in the same transaction, becomes a training sample. */
 import { and, eq } from "drizzle-orm";
-import type { Database, Queries } from "../database.ts";
-import { newId } from "../new_id.ts";
+import { type Database, newId, type Queries } from "../database.ts";
 import {
   type DraftResponse,
   type ResponseAction,

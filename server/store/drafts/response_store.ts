@@ -1,10 +1,8 @@
 /** Owns drafted replies: their life from queued to completed, and the person's one action on them. */
 import { and, eq, inArray, type SQL } from "drizzle-orm";
 import type { Timings } from "../../../contract/ml.ts";
-import { shareLockUntilCommit } from "../advisory_lock.ts";
-import type { Database } from "../database.ts";
+import { type Database, newId, shareLockUntilCommit } from "../database.ts";
 import { messagesLockOf } from "../messages/ingest_statements.ts";
-import { newId } from "../new_id.ts";
 import { behind, newestFirst, type Page, type PageRequest, readPage } from "../paging.ts";
 import { type ActionRequest, type ActionResult, recordAction } from "./response_action.ts";
 import { type DraftResponse, messages, responses } from "../schema.ts";

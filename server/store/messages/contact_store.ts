@@ -1,8 +1,7 @@
 /** Owns contacts: one row for each handle-level identity of an account. */
 import { and, eq, or, type SQL, sql as drizzleSql, type SQLWrapper } from "drizzle-orm";
 import type { SyncContact, SyncContactsResponse } from "../../../contract/sync.ts";
-import type { Database } from "../database.ts";
-import { newId } from "../new_id.ts";
+import { type Database, newId } from "../database.ts";
 import { behind, newestFirst, type Page, type PageRequest, readPage } from "../paging.ts";
 import { type Contact, contacts } from "../schema.ts";
 

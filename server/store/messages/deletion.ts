@@ -1,12 +1,12 @@
 /** Owns deleting for good: messages, conversations and samples with all that was made from them. */
 import type { TransactionSql } from "postgres";
-import type { Deletion } from "../../../contract/deletion.ts";
+import type { Deletion } from "../../../contract/conversations.ts";
 import { adaptersLockOf } from "../training/adapter_promotion.ts";
 import type { Database } from "../database.ts";
 import { lockAccount, recountConversations } from "./ingest_statements.ts";
 
 /** Deletions that a person asks for. Each is undefined when the account has nothing of that id. */
-export interface Forgetting {
+export interface DeletionStore {
   /** A message, and every draft and sample whose prompt has it. It stays away when a device sends it again. */
   message(accountId: string, messageId: string): Promise<Deletion | undefined>;
   /** A conversation whole. Of its messages, only new ones will be stored again. */
@@ -57,7 +57,7 @@ type Scope =
  * Deletes messages and what was made from them, in whole sets; needs {@linkcode lockAccount}, with which a draft or
  * sample that is being made of them is there by then, or will not be.
  */
-export async function forgetMessages(
+export async function deleteMessagesWithDrafts(
   tx: TransactionSql,
   scope: Scope,
 ): Promise<Omit<Deletion, "taintedAdapterIds">> {
@@ -80,7 +80,7 @@ export async function forgetMessages(
   return { messages: messages.count, responses: responses.count, samples: samples.count };
 }
 
-function forgetMessage(
+function deleteMessage(
   { sql }: Database,
   { accountId, messageId }: { accountId: string; messageId: string },
 ): Promise<Deletion | undefined> {
@@ -91,12 +91,12 @@ function forgetMessage(
       select account_id, imessage_guid from messages where account_id = ${accountId} and id = ${messageId}
       on conflict do nothing`;
     if (found.count === 0) return undefined;
-    const work = () => forgetMessages(tx, { accountId, messageIds: [messageId] });
+    const work = () => deleteMessagesWithDrafts(tx, { accountId, messageIds: [messageId] });
     return await withTainted(tx, { accountId, work });
   });
 }
 
-function forgetConversation(
+function deleteConversation(
   { sql }: Database,
   { accountId, conversationId }: { accountId: string; conversationId: string },
 ): Promise<Deletion | undefined> {
@@ -115,7 +115,7 @@ function forgetConversation(
       on conflict do nothing`;
     const deletion = await withTainted(tx, {
       accountId,
-      work: () => forgetMessages(tx, { accountId, conversationId }),
+      work: () => deleteMessagesWithDrafts(tx, { accountId, conversationId }),
     });
     await tx`delete from conversations where account_id = ${accountId} and id = ${conversationId}`;
     return deletion;
@@ -123,7 +123,7 @@ function forgetConversation(
 }
 
 /** Deletes a sample alone; undefined when the account has no such sample. */
-export function forgetSample(
+export function deleteSample(
   { sql }: Database,
   { accountId, sampleId }: { accountId: string; sampleId: string },
 ): Promise<Deletion | undefined> {
@@ -140,9 +140,9 @@ export function forgetSample(
 }
 
 /** Makes the store of deletions. */
-export function createForgetting(database: Database): Forgetting {
+export function createDeletionStore(database: Database): DeletionStore {
   return {
-    message: (accountId, messageId) => forgetMessage(database, { accountId, messageId }),
-    conversation: (accountId, conversationId) => forgetConversation(database, { accountId, conversationId }),
+    message: (accountId, messageId) => deleteMessage(database, { accountId, messageId }),
+    conversation: (accountId, conversationId) => deleteConversation(database, { accountId, conversationId }),
   };
 }

@@ -1,7 +1,7 @@
 /** Owns the SQL of the message ingest: one statement a table, each lean enough to run a thousand rows at once. */
 import type { TransactionSql } from "postgres";
 import type { SyncMessage, SyncMessagesRequest } from "../../../contract/sync.ts";
-import { newId } from "../new_id.ts";
+import { newId } from "../database.ts";
 
 /** The device that sends a batch, and its account. */
 export interface BatchOrigin {

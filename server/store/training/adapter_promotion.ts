@@ -1,12 +1,11 @@
 /** Owns the changes of an account's adapters, one at a time for each account: made, promoted, rolled back, pruned. */
 import { and, desc, eq, sql } from "drizzle-orm";
 import type { TrainingOutcome } from "../../../contract/training.ts";
-import { lockUntilCommit } from "../advisory_lock.ts";
-import type { Database, Queries } from "../database.ts";
+import { type Database, lockUntilCommit, type Queries } from "../database.ts";
 import { type Adapter, adapters, type TrainingJob } from "../schema.ts";
 
 /** Adapters kept in each state but `promoted`; older ones are deleted here and in ml, so the disk does not fill. */
-const KEPT_OF_A_STATE = 3;
+const MAX_OF_A_STATE = 3;
 
 /** `not_offered`: it did no better than the base model. */
 export type Promotion =
@@ -37,7 +36,7 @@ async function prune(tx: Queries, accountId: string): Promise<void> {
       ) as place
       from adapters where account_id = ${accountId} and state <> 'promoted'
     ), gone as (
-      delete from adapters a using ranked where ranked.id = a.id and place > ${KEPT_OF_A_STATE} returning a.id
+      delete from adapters a using ranked where ranked.id = a.id and place > ${MAX_OF_A_STATE} returning a.id
     )
     insert into ml_outbox (kind, target) select 'delete_adapter', id from gone`);
 }

@@ -1,10 +1,9 @@
 /** Owns training samples: what the person's actions and own replies teach the model. */
 import { and, eq, gt, type SQL, sql as drizzleSql } from "drizzle-orm";
-import type { Deletion } from "../../../contract/deletion.ts";
-import type { Database } from "../database.ts";
-import { forgetSample } from "../messages/deletion.ts";
+import type { Deletion } from "../../../contract/conversations.ts";
+import { type Database, newId } from "../database.ts";
+import { deleteSample } from "../messages/deletion.ts";
 import { messagesLockOf } from "../messages/ingest_statements.ts";
-import { newId } from "../new_id.ts";
 import { behind, newestFirst, type Page, type PageRequest, type Position, readPage } from "../paging.ts";
 import { type TrainingSample, trainingSamples } from "../schema.ts";
 import { sentReplies, type SentReply, type SentReplyRequest } from "../drafts/sent_replies.ts";
@@ -122,6 +121,6 @@ export function createSampleStore(database: Database): SampleStore {
     each: (accountId) => each(database, accountId),
     sentReplies: (request) => sentReplies(database, request),
     import: (accountId, samples) => importSamples(database, { accountId, samples }),
-    delete: (accountId, sampleId) => forgetSample(database, { accountId, sampleId }),
+    delete: (accountId, sampleId) => deleteSample(database, { accountId, sampleId }),
   };
 }

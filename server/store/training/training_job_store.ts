@@ -7,8 +7,7 @@ import type {
   TrainingStatus,
 } from "../../../contract/training.ts";
 import { addAdapter, lockAdapters } from "./adapter_promotion.ts";
-import type { Database, Queries } from "../database.ts";
-import { newId } from "../new_id.ts";
+import { type Database, newId, type Queries } from "../database.ts";
 import { behind, newestFirst, type Page, type PageRequest, readPage } from "../paging.ts";
 import { type TrainingJob, trainingJobs } from "../schema.ts";
 

@@ -1,7 +1,7 @@
 /** Owns the PostgreSQL of tests: databases on the servers of this run, each a clone of a migrated template. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Database, openDatabase, type PostgresParts } from "../../../server/store/database.ts";
+import { type Database, openDatabase, type PostgresLogin } from "../../../server/store/database.ts";
 import { exists } from "../../../lib/files.ts";
 import { createStores, type Stores } from "../../../server/store/store.ts";
 import {
@@ -16,7 +16,7 @@ export type { ServerName } from "./postgres_run.ts";
 
 /** An empty database with the newest schema; disposing it drops it. */
 export interface TestDatabase extends AsyncDisposable {
-  readonly address: PostgresParts;
+  readonly address: PostgresLogin;
   readonly database: Database;
   readonly stores: Stores;
 }
@@ -45,7 +45,7 @@ export async function testServers(): Promise<readonly ServerName[]> {
   return ["embedded"];
 }
 
-async function isUp(address: PostgresParts): Promise<boolean> {
+async function isUp(address: PostgresLogin): Promise<boolean> {
   await using database = openDatabase({ ...address, max: 1 });
   return await database.sql`select 1`.then(() => true, () => false);
 }
@@ -111,7 +111,7 @@ export async function createTestDatabase(
 }
 
 /** The URL of a test database, for processes that take a `DATABASE_URL`. */
-export function urlOf({ host, port, user, password, database }: PostgresParts): string {
+export function urlOf({ host, port, user, password, database }: PostgresLogin): string {
   const query = new URLSearchParams({ host, port: `${port ?? 5432}` });
   return `postgres://${user}:${password ?? ""}@localhost/${database}?${query}`;
 }

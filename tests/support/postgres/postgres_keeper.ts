@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import process from "node:process";
-import { openDatabase, type PostgresParts } from "../../../server/store/database.ts";
+import { openDatabase, type PostgresLogin } from "../../../server/store/database.ts";
 import { startEmbeddedPostgres } from "../../../server/store/postgres/embedded_postgres.ts";
 import { migrate } from "../../../server/store/migrate.ts";
 import { initCluster, readPassword } from "../../../server/store/postgres/cluster.ts";
@@ -17,7 +17,7 @@ import { DEBIAN_15_BIN, READY_FILE, type ServerAddresses, TEMPLATE } from "./pos
 
 const POLL_MS = 300;
 
-async function makeTemplate(server: PostgresParts): Promise<void> {
+async function makeTemplate(server: PostgresLogin): Promise<void> {
   await using admin = openDatabase({ ...server, max: 1 });
   await admin.sql.unsafe(`create database ${TEMPLATE}`);
   await using template = openDatabase({ ...server, database: TEMPLATE, max: 1 });
@@ -25,7 +25,7 @@ async function makeTemplate(server: PostgresParts): Promise<void> {
 }
 
 /** A throw-away cluster from Debian's programs; nothing of it must survive a power cut. */
-async function startDebian15(parent: string): Promise<AsyncDisposable & { address: PostgresParts }> {
+async function startDebian15(parent: string): Promise<AsyncDisposable & { address: PostgresLogin }> {
   await Deno.mkdir(parent, { recursive: true });
   const owner = await ownerFor(parent);
   await giveTo(owner, parent);

@@ -2,12 +2,12 @@
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import type { PostgresParts } from "../../../server/store/database.ts";
+import type { PostgresLogin } from "../../../server/store/database.ts";
 
 /** A process that runs an embedded PostgreSQL until it is killed, or disposed. */
 export interface PostgresProcess extends AsyncDisposable {
   readonly pid: number;
-  readonly address: PostgresParts;
+  readonly address: PostgresLogin;
   /** Ends it as a power cut would, and waits for its end. */
   kill(): Promise<void>;
 }

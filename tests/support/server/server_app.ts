@@ -14,8 +14,8 @@ import {
   type ServerJobs,
   type ServerTasks,
 } from "../../../server/services/drafts/draft_jobs.ts";
-import { MlSweeper } from "../../../server/services/training/ml_reconciler.ts";
-import { createJobFollower } from "../../../server/services/training/training_job_sync.ts";
+import { MlReconciler } from "../../../server/services/training/ml_reconciler.ts";
+import { createTrainingJobSync } from "../../../server/services/training/training_job_sync.ts";
 import { MlServer } from "../ml/ml_server.ts";
 import { openTestStore } from "./server_store.ts";
 
@@ -51,11 +51,11 @@ export interface ServerAppUnderTest extends AsyncDisposable {
   readonly jobs: ServerJobs;
   readonly ml: MlServer;
   /** It is not started: a test calls `sweep` when it wants a pass. */
-  readonly sweeper: MlSweeper;
+  readonly reconciler: MlReconciler;
   /** What the server takes for the present; a test may turn it. */
   readonly clock: { now: Date };
   /** How often the server said that there is something new for ml. */
-  readonly outbox: { nudges: number };
+  readonly outbox: { triggers: number };
   /** Lines of the server's log. */
   readonly logLines: string[];
   request(path: string, options?: RequestOptions): Promise<Response>;
@@ -110,18 +110,18 @@ export async function startServerApp(options: ServerAppUnderTestOptions = {}): P
   const mlClient = createMlClient({ baseUrl: ml.url, token: options.mlToken ?? null });
   const clock = { now: new Date() };
   const { pairing = "open" } = options;
-  const follower = createJobFollower({ ...store, jobs: store.trainingJobs, ml: mlClient, log });
-  const sweeper = stack.use(new MlSweeper({ ...store, follower, ml: mlClient, log }));
-  const outbox = { nudges: 0 };
+  const jobSync = createTrainingJobSync({ ...store, jobs: store.trainingJobs, ml: mlClient, log });
+  const reconciler = stack.use(new MlReconciler({ ...store, jobSync, ml: mlClient, log }));
+  const outbox = { triggers: 0 };
   const app = createServerApp({
     store,
     jobs,
     pingKv: () => kv.get(["health"]),
     ml: mlClient,
-    follower,
+    jobSync,
     onOutbox: () => {
-      outbox.nudges++;
-      sweeper.nudge();
+      outbox.triggers++;
+      reconciler.trigger();
     },
     secret: TEST_SECRET,
     pairing,
@@ -155,7 +155,7 @@ export async function startServerApp(options: ServerAppUnderTestOptions = {}): P
     store,
     jobs,
     ml,
-    sweeper,
+    reconciler,
     clock,
     outbox,
     logLines,

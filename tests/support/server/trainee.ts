@@ -129,7 +129,7 @@ export async function trainAdapter(
 ): Promise<string> {
   const { id } = await startJob(trainee, change);
   trainee.server.ml.tellTraining(completedStatus(id, { offered }));
-  await trainee.server.sweeper.sweep();
+  await trainee.server.reconciler.reconcile();
   return `adapter-${id}`;
 }
 
