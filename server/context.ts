@@ -1,70 +1,173 @@
-/** Owns what a running server holds open, from the database to the job queue, and closes it in reverse order. */
+/** Builds everything a running server holds open, from the database to the job queue, and closes it in reverse order. */
 import { join } from "node:path";
+import type { BackoffOptions } from "../lib/backoff.ts";
+import { type Clock, systemClock } from "../lib/clock.ts";
 import { KvJobQueue } from "../lib/jobs/kv_job_queue.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
-import { createMetrics } from "../lib/metrics.ts";
-import { createServerApp } from "./app.ts";
-import { connectionAddressOf } from "./auth/authenticate.ts";
+import { createMetrics, type Metrics } from "../lib/metrics.ts";
+import type { ServerServices } from "./app.ts";
+import { type ClientAddressOf, connectionAddressOf } from "./auth/authenticate.ts";
+import { createTokens, type Tokens } from "./auth/credentials.ts";
 import { loadSecret } from "./auth/secret.ts";
-import { createMlClient } from "./clients/ml.ts";
+import { createMlClient, type MlClient } from "./clients/ml.ts";
 import type { ServerConfig } from "./config.ts";
-import { createDraftHandler, recoverDrafts, type ServerTasks } from "./services/drafts/draft_jobs.ts";
+import { createConversationService } from "./services/conversation_service.ts";
+import { createDeviceService } from "./services/devices/device_service.ts";
+import {
+  createDraftHandler,
+  recoverDrafts,
+  type ServerJobs,
+  type ServerTasks,
+} from "./services/drafts/draft_jobs.ts";
+import { createDrafting } from "./services/drafts/draft_service.ts";
+import { createResponseService } from "./services/drafts/response_service.ts";
+import { createHealthService } from "./services/health_service.ts";
+import { createSyncService } from "./services/sync_service.ts";
 import { MlReconciler } from "./services/training/ml_reconciler.ts";
-import { createTrainingJobSync } from "./services/training/training_job_sync.ts";
-import { openStore } from "./store/store.ts";
+import { createModelsService } from "./services/training/models_service.ts";
+import { createTrainingJobSync, type TrainingJobSync } from "./services/training/training_job_sync.ts";
+import { createTrainingService } from "./services/training/training_service.ts";
+import { openStore, type Store, type Stores } from "./store/store.ts";
 
 /** Drafts asked of ml at once; ml queues what it cannot do yet. */
 const DRAFT_CONCURRENCY = 4;
-/** How long background drafts may go on once the server stops; the rest are handed back to the queue. */
+/** How long background drafts may go on once the server stops; the rest return to the queue. */
 const JOB_GRACE_MS = 3_000;
 
-/** A server that is ready to serve. Disposing it closes everything. */
-export interface ServerContext extends AsyncDisposable {
-  readonly app: ReturnType<typeof createServerApp>;
+/** What a caller, such as a test, provides instead of having it built. It outlives the context. */
+export interface ContextOverrides {
+  readonly store: Stores;
+  readonly ml: MlClient;
+  readonly clock: Clock;
   readonly log: Logger;
-  /** Settles with a sentence when the embedded PostgreSQL is gone and the server cannot go on. */
-  readonly lost: Promise<string>;
+  readonly clientAddressOf: ClientAddressOf;
+  /** Delays between the attempts of a background draft. */
+  readonly jobBackoff: BackoffOptions;
 }
 
+/** A server that is ready to serve. Disposing it closes everything that it opened. */
+export interface ServerContext extends AsyncDisposable {
+  readonly services: ServerServices;
+  readonly store: Stores;
+  readonly jobs: ServerJobs;
+  readonly ml: MlClient;
+  readonly jobSync: TrainingJobSync;
+  readonly reconciler: MlReconciler;
+  readonly tokens: Tokens;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly now: () => Date;
+  readonly clientAddressOf: ClientAddressOf;
+  /** Settles with a sentence when the embedded PostgreSQL ended and the server cannot continue. */
+  readonly lost: Promise<string>;
+  /** Resumes what the server before this one left, and starts background drafts and the reconciler. */
+  start(): Promise<void>;
+}
+
+/** What the services are built from. */
+type Core =
+  & Pick<
+    ServerContext,
+    "store" | "jobs" | "ml" | "jobSync" | "reconciler" | "tokens" | "metrics" | "log" | "now"
+  >
+  & {
+    readonly pingKv: () => Promise<unknown>;
+    readonly secret: Uint8Array;
+    readonly pairing: ServerConfig["pairing"];
+  };
+
+function createServices(core: Core): ServerServices {
+  const { store, ml, reconciler, pingKv, now } = core;
+  const onOutbox = () => reconciler.trigger();
+  return {
+    devices: createDeviceService({ ...core, devices: store.devices }),
+    sync: createSyncService({ ...core, ...store, onOutbox }),
+    conversations: createConversationService({ ...store, onOutbox }),
+    drafting: createDrafting({ ...core, ...store }),
+    responses: createResponseService(store),
+    training: createTrainingService({ ...core, ...store, onOutbox }),
+    models: createModelsService({ ...store, ml, onOutbox }),
+    health: createHealthService({ pingDatabase: store.ping, pingKv, ml, now }),
+  };
+}
+
+function addGauges({ metrics, jobs, store: { mlOutbox } }: Core): void {
+  const byState = (counts: Record<string, number>) =>
+    Object.entries(counts).map(([state, value]) => ({ labels: { state }, value }));
+  metrics.gauge("jobs", "Background jobs by state", {
+    labels: ["state"],
+    read: async () => byState(await jobs.stats()),
+  });
+  metrics.gauge("ml_outbox_messages", "Messages not yet sent to ml, and those that it refused", {
+    labels: ["state"],
+    read: async () => byState(await mlOutbox.counts()),
+  });
+}
+
+function starting({ store, jobs, ml, reconciler, log }: Core): ServerContext["start"] {
+  return async () => {
+    await recoverDrafts({ responses: store.responses, jobs });
+    jobs.listen({ draft: createDraftHandler({ ...store, ml, log }) }, { concurrency: DRAFT_CONCURRENCY });
+    reconciler.start();
+  };
+}
+
+async function openOwnStore(config: ServerConfig, log: Logger): Promise<Store> {
+  const store = await openStore(config);
+  const { version: postgres, embedded } = store.postgres;
+  log.info("storage is open", { postgres, embedded, pairing: config.pairing });
+  return store;
+}
+
+const never = new Promise<never>(() => {});
+
 /**
- * Opens all that a server needs and picks up what the one before it left.
+ * Opens everything a server needs; `overrides` replaces what is given there.
  *
- * @throws UserError when the database cannot be had or the stored secret is damaged
+ * @throws UserError when the database cannot be opened or the stored secret is damaged
  */
-export async function openContext(config: ServerConfig): Promise<ServerContext> {
-  const log = createLogger({ level: config.logLevel }).child({ service: "server" });
-  await using stack = new AsyncDisposableStack();
+export async function createContext(
+  config: ServerConfig,
+  overrides: Partial<ContextOverrides> = {},
+): Promise<ServerContext> {
   const { dataDir, pairing } = config;
-  const store = stack.use(await openStore(config));
+  const log = overrides.log ?? createLogger({ level: config.logLevel }).child({ service: "server" });
+  const clock = overrides.clock ?? systemClock;
+  const now = () => new Date(clock.now());
+  await using stack = new AsyncDisposableStack();
+  const own = overrides.store === undefined ? stack.use(await openOwnStore(config, log)) : undefined;
+  const store = overrides.store ?? own as Store;
   const secret = await loadSecret({ configured: config.jwtSecret, dataDir });
   const kv = stack.adopt(await Deno.openKv(join(dataDir, "server.kv")), (kv) => kv.close());
-  const jobs = new KvJobQueue<ServerTasks>({ name: "server", kv, directory: join(dataDir, "jobs"), log });
+  const directory = join(dataDir, "jobs");
+  const backoff = overrides.jobBackoff;
+  const jobs = new KvJobQueue<ServerTasks>({ name: "server", kv, directory, log, backoff });
   stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
-  const ml = createMlClient({ baseUrl: config.mlUrl, token: config.mlToken });
-  const jobSync = createTrainingJobSync({ ...store, jobs: store.trainingJobs, ml, log });
-  const reconciler = stack.use(new MlReconciler({ ...store, jobSync, ml, log }));
-  const app = createServerApp({
+  const ml = overrides.ml ?? createMlClient({ baseUrl: config.mlUrl, token: config.mlToken });
+  const jobSync = createTrainingJobSync({ ...store, ml, log });
+  const reconciler = stack.use(new MlReconciler({ ...store, jobSync, ml, log, clock }));
+  const core: Core = {
     store,
     jobs,
-    pingKv: () => kv.get(["health"]),
     ml,
     jobSync,
-    onOutbox: () => reconciler.trigger(),
-    secret,
-    pairing,
-    clientAddressOf: connectionAddressOf,
+    reconciler,
+    tokens: createTokens({ secret, now }),
     metrics: createMetrics(),
     log,
-    now: () => new Date(),
-  });
-  await recoverDrafts({ responses: store.responses, jobs });
-  jobs.listen({ draft: createDraftHandler({ ...store, ml, log }) }, { concurrency: DRAFT_CONCURRENCY });
-  reconciler.start();
-  log.info("storage is open", {
-    postgres: store.postgres.version,
-    embedded: store.postgres.embedded,
+    now,
+    pingKv: () => kv.get(["health"]),
+    secret,
     pairing,
-  });
-  const owned = stack.move();
-  return { app, log, lost: store.lost, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  };
+  addGauges(core);
+  const opened = stack.move();
+  return {
+    ...core,
+    services: createServices(core),
+    clientAddressOf: overrides.clientAddressOf ?? connectionAddressOf,
+    lost: own?.lost ?? never,
+    start: starting(core),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
 }

@@ -21,8 +21,7 @@ Deno.test("requests get 503 while the database is away, and succeed again once i
   const { host, port = 5432, ...login } = home.address;
   await using proxy = new TcpProxy(join(host, `.s.PGSQL.${port}`));
   await using database = openDatabase({ ...login, host: "127.0.0.1", port: proxy.port, max: 2 });
-  const ping = async () => void await database.sql`select 1`;
-  await using server = await startServerApp({ store: { ...createStores(database), ping } });
+  await using server = await startServerApp({ store: createStores(database) });
   const { token } = await server.pair();
   const before = await sendBatch({ server, token }, syncBatch([syncMessage()]));
 

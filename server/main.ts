@@ -1,16 +1,18 @@
-/** Owns the start of the server: serving until a signal ends it, or one command of its CLI. */
+/** Starts the server and serves until a signal ends it, or runs one command of its CLI. */
 import { runMain, serveUntil } from "../lib/lifecycle.ts";
 import { UserError } from "../lib/errors.ts";
+import { createServerApp } from "./app.ts";
 import { runCommand } from "./cli.ts";
 import { readServerConfig } from "./config.ts";
-import { openContext } from "./context.ts";
+import { createContext } from "./context.ts";
 
 await runMain(async (signal) => {
   const config = readServerConfig();
   if (Deno.args.length > 0) return await runCommand(Deno.args, config);
-  await using context = await openContext(config);
-  const { app, log, lost } = context;
-  const served = serveUntil(app.fetch, {
+  await using context = await createContext(config);
+  await context.start();
+  const { log, lost } = context;
+  const served = serveUntil(createServerApp(context).fetch, {
     hostname: config.host,
     port: config.port,
     signal,

@@ -15,7 +15,7 @@ import {
   startServerApp,
   TEST_SECRET,
 } from "../../tests/support/server/server_app.ts";
-import { openTestStore } from "../../tests/support/server/server_store.ts";
+import { createTestDatabase } from "../../tests/support/postgres/postgres.ts";
 
 interface Registered {
   deviceId: string;
@@ -173,7 +173,8 @@ Deno.test("a device of scope sync may send and ask for its own state, and nothin
 });
 
 Deno.test("the sixth attempt on a device within 15 minutes is refused, whoever makes it, restarts included", async () => {
-  await using store = await openTestStore();
+  await using database = await createTestDatabase();
+  const store = database.stores;
   const start = new Date();
   let device: Registered;
   {

@@ -8,7 +8,7 @@ import {
 } from "../../contract/responses.ts";
 import { recoverDrafts } from "../services/drafts/draft_jobs.ts";
 import { type ServerAppUnderTest, startServerApp } from "../../tests/support/server/server_app.ts";
-import { openTestStore } from "../../tests/support/server/server_store.ts";
+import { createTestDatabase } from "../../tests/support/postgres/postgres.ts";
 import { JOHN, sendConversation } from "../../tests/support/server/sync_batches.ts";
 
 interface Asked {
@@ -116,7 +116,8 @@ Deno.test("a server that stops hands its background draft back to the queue", as
 });
 
 Deno.test("after a crash, drafts that no job carries are failed and the others are left to their jobs", async () => {
-  await using store = await openTestStore();
+  await using database = await createTestDatabase();
+  const store = database.stores;
   await using server = await startServerApp({ store });
   await server.ml.goDown();
   const carried = await askFor(server);

@@ -36,16 +36,21 @@ export interface Stores {
   readonly adapters: AdapterStore;
   readonly mlOutbox: MlOutboxStore;
   readonly deletions: DeletionStore;
+  /** Rejects unless the database answers within `timeoutMs`. */
+  ping(options: { readonly timeoutMs: number }): Promise<void>;
 }
 
 /** The open storage; disposing it closes the pool, and then stops the embedded PostgreSQL. */
 export interface Store extends Stores, AsyncDisposable {
   /** Which PostgreSQL answers. */
   readonly postgres: { readonly version: string; readonly embedded: boolean };
-  /** Rejects unless the database answers within `timeoutMs`. */
-  ping(options: { readonly timeoutMs: number }): Promise<void>;
   /** Settles with a sentence when the embedded PostgreSQL ends without having been asked to; never for a given one. */
   readonly lost: Promise<string>;
+}
+
+async function ping({ sql }: Database, { timeoutMs }: { timeoutMs: number }): Promise<void> {
+  const answered = await withDeadline(sql`select 1`, timeoutMs);
+  if (!answered) throw new Error(`The database did not answer within ${timeoutMs} ms`);
 }
 
 /** Makes all stores over a migrated database. */
@@ -61,12 +66,8 @@ export function createStores(database: Database): Stores {
     adapters: createAdapterStore(database),
     mlOutbox: createMlOutboxStore(database),
     deletions: createDeletionStore(database),
+    ping: (limit) => ping(database, limit),
   };
-}
-
-async function ping({ sql }: Database, { timeoutMs }: { timeoutMs: number }): Promise<void> {
-  const answered = await withDeadline(sql`select 1`, timeoutMs);
-  if (!answered) throw new Error(`The database did not answer within ${timeoutMs} ms`);
 }
 
 async function postgresVersion({ sql }: Database): Promise<string> {
@@ -106,7 +107,6 @@ async function openOn(server: Server, { databaseUrl, maxConnections }: StoreOpti
   return {
     ...createStores(database),
     postgres: { version, embedded },
-    ping: (limit) => ping(database, limit),
     lost: server.lost,
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };

@@ -1,7 +1,5 @@
-// What ml is told: a message that it does not take holds up no other, and ends in a state that can be seen.
+/** Tests the dispatch of the outbox to ml: a message that ml refuses blocks no other, and ends in a visible state. */
 import assert from "node:assert/strict";
-import { createLogger } from "../../../lib/log.ts";
-import { FakeClock } from "../../../tests/support/process/fake_clock.ts";
 import type { ServerAppUnderTest } from "../../../tests/support/server/server_app.ts";
 import {
   completedStatus,
@@ -13,9 +11,6 @@ import {
   trainAdapter,
   type Trainee,
 } from "../../../tests/support/server/trainee.ts";
-import { createMlClient } from "../../clients/ml.ts";
-import { MlReconciler } from "./ml_reconciler.ts";
-import { createTrainingJobSync } from "./training_job_sync.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -111,27 +106,25 @@ Deno.test("a job that ml refuses to end has failed with the reason", async () =>
 Deno.test("a message at which ml fails is told again more and more seldom, and after some thirty times no more", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
-  const { store, ml: mlServer } = server;
+  const { store, ml, clock, reconciler } = server;
   const { first } = await withTwoTaints(trainee);
-  mlServer.refusing.set(first, "internal");
-  const clock = new FakeClock();
-  const ml = createMlClient({ baseUrl: mlServer.url, token: null });
-  const log = createLogger({ write: () => {} });
-  const jobSync = createTrainingJobSync({ ...store, jobs: store.trainingJobs, ml, log });
-  await using reconciler = new MlReconciler({ ...store, jobSync, ml, log, clock });
-  const told = () => mlServer.orders.filter((order) => order.includes(first)).length;
+  ml.refusing.set(first, "internal");
+  const tries = () => ml.orders.filter((order) => order.includes(first)).length;
+  const pass = (durationMs: number) => {
+    clock.now = new Date(clock.now.getTime() + durationMs);
+  };
   await reconciler.reconcile();
   await reconciler.reconcile();
-  assert.equal(told(), 1, "not at once");
+  assert.equal(tries(), 1, "not at once");
   for (let hour = 0; hour < 29; hour++) {
-    clock.advance(HOUR_MS);
+    pass(HOUR_MS);
     await reconciler.reconcile();
   }
-  assert.equal(told(), 30);
+  assert.equal(tries(), 30);
   assert.deepEqual(await store.mlOutbox.counts(), { waiting: 0, refused: 1 });
-  clock.advance(100 * HOUR_MS);
+  pass(100 * HOUR_MS);
   await reconciler.reconcile();
-  assert.equal(told(), 30);
+  assert.equal(tries(), 30);
 });
 
 Deno.test("a job whose end the database refuses has failed with a sentence, and the others go on", async () => {

@@ -17,7 +17,7 @@ import type { TrainingJobStore, TrainingJobUpdate } from "../../store/training/t
 export type JobStatus = Omit<MlTrainingStatus, "job_id">;
 
 export interface TrainingJobSyncOptions {
-  jobs: TrainingJobStore;
+  trainingJobs: TrainingJobStore;
   mlOutbox: Pick<MlOutboxStore, "add">;
   ml: Pick<MlClient, "startTraining" | "trainingStatus">;
   log: Logger;
@@ -83,7 +83,9 @@ export function changeOf(status: JobStatus): Omit<TrainingJobUpdate, "jobId"> {
     : { status: name, progress, error, metrics };
 }
 
-function recording({ jobs, log }: Pick<TrainingJobSyncOptions, "jobs" | "log">): TrainingJobSync["record"] {
+function recording(
+  { trainingJobs: jobs, log }: Pick<TrainingJobSyncOptions, "trainingJobs" | "log">,
+): TrainingJobSync["record"] {
   return async (row, status) => {
     const update = (change: Omit<TrainingJobUpdate, "jobId">) =>
       jobs.update(row.accountId, { jobId: row.id, ...change });
@@ -116,10 +118,11 @@ function startRequestOf(row: JobRow, samples: MlStartTrainingRequest["samples"])
 }
 
 /** Makes the jobSync of one server's jobs. */
-export function createTrainingJobSync({ jobs, mlOutbox, ml, log }: TrainingJobSyncOptions): TrainingJobSync {
+export function createTrainingJobSync(options: TrainingJobSyncOptions): TrainingJobSync {
   /** Jobs whose row exists while ml has not answered yet; ml may rightly not know them. */
   const starting = new Set<string>();
-  const record = recording({ jobs, log });
+  const { mlOutbox, ml, log } = options;
+  const record = recording(options);
   const fail = (row: JobRow, error: string) =>
     record(row, { status: "failed", progress: row.progress, error });
 

@@ -1,32 +1,35 @@
-/** Owns the server's app for tests: on a real database, a real job queue and an ml of the test's own. */
+/** Runs the server's app in a test, on a real database and a real job queue, with an ml service that the test controls. */
 import assert from "node:assert/strict";
 import type { z } from "zod";
 import { registerDeviceResponseSchema, verifyDeviceResponseSchema } from "../../../contract/devices.ts";
 import { type ErrorBody, errorBodySchema, type ErrorCode } from "../../../contract/errors.ts";
 import { SERVER_PATHS } from "../../../contract/paths.ts";
-import { KvJobQueue } from "../../../lib/jobs/kv_job_queue.ts";
 import { createLogger } from "../../../lib/log.ts";
-import { createMetrics } from "../../../lib/metrics.ts";
-import { createServerApp, type ServerAppOptions } from "../../../server/app.ts";
-import { createMlClient } from "../../../server/clients/ml.ts";
-import {
-  createDraftHandler,
-  type ServerJobs,
-  type ServerTasks,
-} from "../../../server/services/drafts/draft_jobs.ts";
-import { MlReconciler } from "../../../server/services/training/ml_reconciler.ts";
-import { createTrainingJobSync } from "../../../server/services/training/training_job_sync.ts";
+import type { Clock } from "../../../lib/clock.ts";
+import { createServerApp } from "../../../server/app.ts";
+import { createMlClient, type MlClient } from "../../../server/clients/ml.ts";
+import { serverConfigFrom } from "../../../server/config.ts";
+import { createContext } from "../../../server/context.ts";
+import type { ServerJobs } from "../../../server/services/drafts/draft_jobs.ts";
+import type { MlReconciler } from "../../../server/services/training/ml_reconciler.ts";
+import type { TrainingJobSync } from "../../../server/services/training/training_job_sync.ts";
+import type { Stores } from "../../../server/store/store.ts";
 import { MlServer } from "../ml/ml_server.ts";
-import { openTestStore } from "./server_store.ts";
+import { createTestDatabase } from "../postgres/postgres.ts";
 
+const SECRET_TEXT = "a secret for tests, 32 bytes long or more";
 /** The secret that signs every token of these tests. */
-export const TEST_SECRET = new TextEncoder().encode("a secret for tests, 32 bytes long or more");
+export const TEST_SECRET = new TextEncoder().encode(SECRET_TEXT);
 
 export interface ServerAppUnderTestOptions {
   /** Shared with another app, as a restarted server shares its database; by default an own, empty one. */
-  store?: ServerAppOptions["store"];
+  store?: Stores;
   pairing?: "open" | "approve";
   mlToken?: string;
+  /** Runs the reconciler's timers; by default it runs only when a test calls it. */
+  clock?: Clock;
+  /** Changes the client of ml, to act between its calls. */
+  wrapMl?: (ml: MlClient) => MlClient;
 }
 
 export interface RequestOptions {
@@ -47,14 +50,15 @@ export interface PairedDevice {
 
 /** The server's app, and what tests need around it. */
 export interface ServerAppUnderTest extends AsyncDisposable {
-  readonly store: ServerAppOptions["store"];
+  readonly store: Stores;
   readonly jobs: ServerJobs;
   readonly ml: MlServer;
   /** It is not started: a test calls `sweep` when it wants a pass. */
   readonly reconciler: MlReconciler;
-  /** What the server takes for the present; a test may turn it. */
+  readonly jobSync: TrainingJobSync;
+  /** The server's time; a test may change it. */
   readonly clock: { now: Date };
-  /** How often the server said that there is something new for ml. */
+  /** How often the reconciler was triggered by something new for ml. */
   readonly outbox: { triggers: number };
   /** Lines of the server's log. */
   readonly logLines: string[];
@@ -97,40 +101,35 @@ function initOf(options: RequestOptions): RequestInit {
 /** Starts the app with background drafts running. */
 export async function startServerApp(options: ServerAppUnderTestOptions = {}): Promise<ServerAppUnderTest> {
   const stack = new AsyncDisposableStack();
-  const store = options.store ?? stack.use(await openTestStore());
-  const directory = await Deno.makeTempDir({ prefix: "server-app-" });
-  stack.defer(() => Deno.remove(directory, { recursive: true }));
-  const kv = stack.adopt(await Deno.openKv(`${directory}/server.kv`), (kv) => kv.close());
+  const store = options.store ?? stack.use(await createTestDatabase()).stores;
+  const dataDir = await Deno.makeTempDir({ prefix: "server-app-" });
+  stack.defer(() => Deno.remove(dataDir, { recursive: true }));
   const logLines: string[] = [];
   const log = createLogger({ pretty: false, level: "debug", write: (line) => logLines.push(line) });
-  const jobs = stack.use(
-    new KvJobQueue<ServerTasks>({ name: "server", kv, directory, log, backoff: { baseMs: 5, capMs: 20 } }),
-  );
   const ml = stack.use(new MlServer());
-  const mlClient = createMlClient({ baseUrl: ml.url, token: options.mlToken ?? null });
   const clock = { now: new Date() };
-  const { pairing = "open" } = options;
-  const jobSync = createTrainingJobSync({ ...store, jobs: store.trainingJobs, ml: mlClient, log });
-  const reconciler = stack.use(new MlReconciler({ ...store, jobSync, ml: mlClient, log }));
+  const settings = { DATA_DIR: dataDir, JWT_SECRET: SECRET_TEXT, ML_URL: ml.url, ML_TOKEN: options.mlToken };
+  const config = { ...serverConfigFrom(settings), pairing: options.pairing ?? "open" };
+  const context = stack.use(
+    await createContext(config, {
+      store,
+      log,
+      ml: options.wrapMl?.(createMlClient({ baseUrl: ml.url, token: config.mlToken })),
+      // Without timers, so that the reconciler runs only when a test calls it.
+      clock: options.clock ?? { now: () => clock.now.getTime(), after: () => () => {} },
+      clientAddressOf: (c) => c.req.header("x-test-address") ?? "192.0.2.1",
+      jobBackoff: { baseMs: 5, capMs: 20 },
+    }),
+  );
+  const { jobs, jobSync, reconciler } = context;
   const outbox = { triggers: 0 };
-  const app = createServerApp({
-    store,
-    jobs,
-    pingKv: () => kv.get(["health"]),
-    ml: mlClient,
-    jobSync,
-    onOutbox: () => {
-      outbox.triggers++;
-      reconciler.trigger();
-    },
-    secret: TEST_SECRET,
-    pairing,
-    clientAddressOf: (c) => c.req.header("x-test-address") ?? "192.0.2.1",
-    metrics: createMetrics(),
-    log,
-    now: () => clock.now,
-  });
-  jobs.listen({ draft: createDraftHandler({ ...store, ml: mlClient, log }) }, { concurrency: 2 });
+  const trigger = reconciler.trigger.bind(reconciler);
+  reconciler.trigger = () => {
+    outbox.triggers++;
+    trigger();
+  };
+  await context.start();
+  const app = createServerApp(context);
   let clients = 0;
 
   const request: ServerAppUnderTest["request"] = async (path, { address, ...init } = {}) => {
@@ -156,6 +155,7 @@ export async function startServerApp(options: ServerAppUnderTestOptions = {}): P
     jobs,
     ml,
     reconciler,
+    jobSync,
     clock,
     outbox,
     logLines,
