@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { requirePairing } from "../agent/pairing/pairing.ts";
-import { lookAtAgent } from "../agent/run/running_agent.ts";
+import { readRunningAgent } from "../agent/run/agent_state.ts";
 import { loadPolicies } from "../agent/suggest/conversation_policies.ts";
 import { sendReply } from "../agent/suggest/send/send_reply.ts";
 import { lastShown } from "../agent/suggest/shown_suggestions.ts";
@@ -95,7 +95,7 @@ Deno.test("a pairing, policies and shown drafts of an older agent still hold", a
 
 Deno.test("the state that an older agent published is understood", async () => {
   await using home = await oldAgentHome();
-  const { state } = await lookAtAgent(home.dataDir);
+  const { state } = await readRunningAgent(home.dataDir);
   assert.deepEqual([state?.phase, state?.lagRows], ["server_unreachable", 1]);
   assert.equal((await home.run("status")).code, 0);
 });

@@ -4,7 +4,7 @@ import type { Finding, FindingId, FindingStatus } from "../doctor/finding.ts";
 import { agentStatus } from "../run/agent_status.ts";
 import { serviceStatus } from "../service/agent_service.ts";
 import { permissionHolder, programFacts, serviceProgram } from "../service/service_program.ts";
-import { lookAtAgent } from "../run/running_agent.ts";
+import { readRunningAgent } from "../run/agent_state.ts";
 import type { AgentServices } from "./agent_services.ts";
 import { serviceDependencies } from "./service_command.ts";
 
@@ -74,7 +74,7 @@ export function examineAgent(services: AgentServices): Promise<Finding[]> {
     now,
     status: () => agentStatus({ pairing: { ...pairing, server: probe }, state, chatDb: config.chatDb }),
     readAddressBook: services.readAddressBook,
-    runningAgent: () => lookAtAgent(config.dataDir),
+    runningAgent: () => readRunningAgent(config.dataDir),
     permissionHolder: permissionHolder(serviceProgram(programFacts())),
     serviceStatus: () => serviceStatus(serviceDependencies(services)),
   });

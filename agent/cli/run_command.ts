@@ -3,7 +3,7 @@ import { systemClock } from "../../lib/clock.ts";
 import { createLogger } from "../../lib/log.ts";
 import { addressBookSignature } from "../contacts/address_book_sources.ts";
 import { agentStateStore } from "../run/agent_state.ts";
-import { watchFolder } from "../run/folder_events.ts";
+import { watchFolder } from "../run/database_watcher.ts";
 import { LiveAgent, type LiveAgentOptions } from "../run/live_agent.ts";
 import type { AgentServices } from "./agent_services.ts";
 import { runCompanions } from "./run_companions.ts";

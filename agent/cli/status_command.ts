@@ -1,7 +1,7 @@
 /** Owns `agent status`: the agent's state in a few lines, or as JSON for programs. */
 import { type AgentStatus, agentStatus, type PairingState, type Problem } from "../run/agent_status.ts";
 import type { AgentPhase } from "../run/agent_state.ts";
-import { lookAtAgent, type RunningAgent } from "../run/running_agent.ts";
+import { readRunningAgent, type RunningAgent } from "../run/agent_state.ts";
 import type { AgentServices } from "./agent_services.ts";
 import { countText, durationText } from "./progress_line.ts";
 import { RESTART_SENTENCES } from "./sync_command.ts";
@@ -87,7 +87,7 @@ export async function statusCommand(options: { json?: boolean }, services: Agent
   const { state, config, output } = services;
   const pairing = { ...services.pairing, server: services.probe };
   const looked = await agentStatus({ pairing, state, chatDb: config.chatDb });
-  const status = { ...looked, agent: await lookAtAgent(config.dataDir) };
+  const status = { ...looked, agent: await readRunningAgent(config.dataDir) };
   const lines = options.json ? [JSON.stringify(status)] : statusLines(status);
   for (const line of lines) output.line(line);
   return 0;

@@ -6,7 +6,7 @@ import type { Machine } from "../platform/machine.ts";
 import type { MessagesApp } from "../platform/messages_app.ts";
 import type { ServiceStatus } from "../service/agent_service.ts";
 import type { AgentStatus } from "../run/agent_status.ts";
-import type { RunningAgent } from "../run/running_agent.ts";
+import type { RunningAgent } from "../run/agent_state.ts";
 import { fault, type Finding, type FindingId } from "./finding.ts";
 import { checkAutomation, checkDisk } from "./mac_checks.ts";
 import { checkAddressBook, checkMessagesDatabase } from "./messages_check.ts";

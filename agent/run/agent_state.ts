@@ -1,7 +1,8 @@
-/** Owns the state of a running agent, as the status command, the menubar and the doctor show it. */
+/** The state of a running agent, as the status command, the menubar and the doctor show it. */
 import { join } from "node:path";
 import { SerialExecutor } from "../../lib/async.ts";
 import type { Clock } from "../../lib/clock.ts";
+import { isWorkHeld } from "../platform/instance_lock.ts";
 import { countField, objectField, type StateFile, stateFile, textField } from "../platform/state_file.ts";
 
 /**
@@ -111,6 +112,20 @@ function stateOf(fields: Record<string, unknown>): AgentState {
  */
 export function agentStateStore(dataDir: string): StateFile<AgentState> {
   return stateFile({ path: join(dataDir, FILE), version: VERSION, parse: stateOf });
+}
+
+/** The agent on a data folder, seen from another process. */
+export interface RunningAgent {
+  readonly running: boolean;
+  /** As it was last published; null when no agent ever ran here, or its state cannot be read. */
+  readonly state: AgentState | null;
+}
+
+/** Reads it once. The lock shows whether an agent runs: one that was killed leaves its last state behind. */
+export async function readRunningAgent(dataDir: string): Promise<RunningAgent> {
+  const stored = await agentStateStore(dataDir).load();
+  const running = await isWorkHeld(dataDir, "run");
+  return { running, state: stored.kind === "found" ? stored.state : null };
 }
 
 export interface StatePublisherOptions {

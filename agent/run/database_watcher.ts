@@ -1,14 +1,24 @@
-/** Owns noticing that Messages has written: by file events at once, and by a poll that misses nothing. */
+/** Notices that Messages has written: by file events at once, and by a poll that misses nothing. */
 import { basename, dirname } from "node:path";
 import type { Clock } from "../../lib/clock.ts";
-import type { WatchFolder } from "./folder_events.ts";
+
+/** What a watch reports. */
+export interface FolderListener {
+  /** Something happened to the file of this name in the folder. */
+  changed(fileName: string): void;
+  /** No further event will come: the folder is gone, or the system has ended the watch. */
+  ended(): void;
+}
+
+/** Watches a folder until the result is disposed. Throws when the folder cannot be watched. */
+export type WatchFolder = (folder: string, listener: FolderListener) => Disposable;
 
 export interface DatabaseWatcherOptions {
   /** The database file, symlinks resolved; events of its folder whose file name begins with its own count. */
   path: () => string;
-  /** A value that differs after every change; must not throw. Events only say that it is time to look. */
+  /** A value that differs after every change; must not throw. Events only say when to call it. */
   look: () => string;
-  /** `woke`: the machine may have slept, so that whatever was known of the outside may be old. */
+  /** `woke`: the machine may have slept, so what was known of the server may be outdated. */
   onChange: (change: { woke: boolean }) => void;
   clock: Clock;
   watchFolder: WatchFolder;
@@ -17,13 +27,13 @@ export interface DatabaseWatcherOptions {
 /** Messages writes a message in several commits; they are looked at together. */
 const DEBOUNCE_MS = 250;
 const POLL_MS = 5_000;
-/** A poll that comes so much too late has been held up by more than a busy machine. */
+/** A poll that comes so late was delayed by more than a busy machine. */
 const SLEEP_GAP_MS = 30_000;
 
 /**
- * Watches the folder rather than the file: Messages removes and makes the `-wal` anew. Events get lost, so every poll
- * looks as well, and arms the watch anew when it should have been told: after the folder was replaced, after a sleep,
- * and after a change without an event.
+ * Watches the folder rather than the file: Messages removes the `-wal` and creates it again. Events get lost, so every
+ * poll looks as well, and renews the watch when it should have had an event: after the folder was replaced, after a
+ * sleep, and after a change without an event.
  */
 export class DatabaseWatcher implements Disposable {
   readonly #options: DatabaseWatcherOptions;
@@ -66,7 +76,7 @@ export class DatabaseWatcher implements Disposable {
     if (woke || changed) this.#options.onChange({ woke });
   }
 
-  /** The first event opens the window: a stream of events may not put the look off for ever. */
+  /** The first event starts the delay: a stream of events must not postpone the check for ever. */
   #noteEvent(fileName: string): void {
     if (this.#cancelLook !== null || !fileName.startsWith(basename(this.#options.path()))) return;
     this.#cancelLook = this.#options.clock.after(DEBOUNCE_MS, () => {
@@ -95,7 +105,7 @@ export class DatabaseWatcher implements Disposable {
       this.#watch = watch;
       this.#watchedFolder = folder;
     } catch {
-      // A folder that is not there or may not be watched: the poll goes on and tries again.
+      // A folder that is not there or may not be watched: the poll continues and tries again.
     }
   }
 
@@ -114,3 +124,27 @@ export class DatabaseWatcher implements Disposable {
     }
   }
 }
+
+/** Watches with the operating system's own means. Reading a file is no event, or the agent would wake itself. */
+export const watchFolder: WatchFolder = (folder, listener) => {
+  const watcher = Deno.watchFs(folder, { recursive: false });
+  let disposed = false;
+
+  async function follow(): Promise<void> {
+    for await (const { kind, paths } of watcher) {
+      if (kind === "access") continue;
+      for (const path of paths) listener.changed(path.slice(path.lastIndexOf("/") + 1));
+    }
+  }
+
+  follow().catch(() => {}).finally(() => {
+    if (!disposed) listener.ended();
+  });
+  return {
+    [Symbol.dispose]() {
+      if (disposed) return;
+      disposed = true;
+      watcher.close();
+    },
+  };
+};

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { FakeClock } from "../../tests/support/process/fake_clock.ts";
 import { FakeFolder } from "../../tests/support/mac/fake_folder.ts";
 import { DatabaseWatcher } from "./database_watcher.ts";
-import { watchFolder } from "./folder_events.ts";
+import { watchFolder } from "./database_watcher.ts";
 
 const DEBOUNCE_MS = 250;
 const POLL_MS = 5_000;

@@ -18,7 +18,7 @@ import { FakeFolder } from "../../tests/support/mac/fake_folder.ts";
 import { ChatDatabase } from "../chatdb/file/chat_database.ts";
 import { liveAgentOf } from "../cli/run_command.ts";
 import { type AgentPhase, type AgentState, agentStateStore } from "./agent_state.ts";
-import { lookAtAgent } from "./running_agent.ts";
+import { readRunningAgent } from "./agent_state.ts";
 
 const MAYA = "+15550100001";
 const AT = "2026-01-01T10:00:00Z";
@@ -421,7 +421,7 @@ Deno.test("a disk that takes no write keeps the cursor where it was, and once it
     assert.equal(home.server.account.inserted, 2);
   }));
 
-Deno.test("a state that cannot be read is a setback and not the agent's end, and waits for its disk", () =>
+Deno.test("a state that cannot be read is a failed sync and not the agent's end, and waits for its disk", () =>
   withChat(async ({ home, say }) => {
     say("one");
     const cursor = join(home.dataDir, "cursor.json");
@@ -473,5 +473,5 @@ Deno.test("the state is on the disk for others to read, and the last one says th
     const stored = await agentStateStore(home.dataDir).load();
     assert.deepEqual(stored, { kind: "found", state: agent.state });
     assert.equal(agent.state.phase, "stopped");
-    assert.deepEqual(await lookAtAgent(home.dataDir), { running: false, state: agent.state });
+    assert.deepEqual(await readRunningAgent(home.dataDir), { running: false, state: agent.state });
   }));

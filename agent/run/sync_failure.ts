@@ -1,4 +1,4 @@
-/** Owns what an error means for a running agent: the phase it puts it in, and a code and a sentence to show. */
+/** What a failed sync means for a running agent: its phase, and a code and a sentence to show. */
 import { RemoteError, UnreachableError } from "../../lib/http/client.ts";
 import { UserError } from "../../lib/errors.ts";
 import { ChatDatabaseError } from "../chatdb/file/chat_database_error.ts";
@@ -17,7 +17,7 @@ export interface SyncFailure {
   readonly message: string;
   /** What the person can do about it; null when the message says it all. */
   readonly fix: string | null;
-  /** How long the server asks to be left alone; null when it does not. */
+  /** How long the server asks to wait; null when it does not. */
   readonly retryAfterMs: number | null;
 }
 
@@ -35,7 +35,7 @@ function remoteFailure(error: RemoteError, text: Pick<SyncFailure, "message" | "
   return failure("failed", code, text);
 }
 
-/** The failure that an error of a sync, or of what comes before it, stands for. */
+/** The failure that an error of a sync, or of its preparation, stands for. */
 export function syncFailureOf(thrown: unknown, serverUrl: string): SyncFailure {
   const error = serverFault(thrown, serverUrl);
   if (!(error instanceof UserError)) {

@@ -39,9 +39,9 @@ const CASES: [name: string, error: unknown, phase: string, code: string][] = [
 
 for (const [name, error, phase, code] of CASES) {
   Deno.test(`${name}: ${phase}, ${code}`, () => {
-    const setback = syncFailureOf(error, URL);
-    assert.deepEqual([setback.phase, setback.code], [phase, code]);
-    assert.ok(setback.message.length > 5);
+    const failure = syncFailureOf(error, URL);
+    assert.deepEqual([failure.phase, failure.code], [phase, code]);
+    assert.ok(failure.message.length > 5);
   });
 }
 

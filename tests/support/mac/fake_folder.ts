@@ -1,5 +1,5 @@
 /** A folder whose file events a test makes, or holds back. */
-import type { FolderListener, WatchFolder } from "../../../agent/run/folder_events.ts";
+import type { FolderListener, WatchFolder } from "../../../agent/run/database_watcher.ts";
 
 /** Stands in for the operating system's file events. */
 export class FakeFolder {
