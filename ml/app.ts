@@ -1,27 +1,22 @@
-/** Owns the ml service's HTTP app: its services made, its routes mounted, the token required, requests measured. */
+/** The ml service's HTTP app: mounts the routes on the services of a context, behind the token where there is one. */
+import { createHash, timingSafeEqual } from "node:crypto";
 import { ML_PATHS } from "../contract/paths.ts";
+import { createMiddleware } from "../deps.ts";
+import { ApiError } from "../lib/errors.ts";
 import { mountDocs } from "../lib/http/api_docs.ts";
-import { createApiApp } from "../lib/http/app.ts";
-import type { JobQueue } from "../lib/jobs/job_queue.ts";
+import { type ApiEnv, bearerTokenOf, createApiApp } from "../lib/http/app.ts";
 import type { Logger } from "../lib/log.ts";
 import { measureRequests, type Metrics, mountMetrics } from "../lib/metrics.ts";
 import { VERSION } from "../lib/version.ts";
 import type { ResponseCache } from "./cache/response_cache.ts";
-import type { Engine } from "./engine/engine.ts";
-import { cacheRoutes } from "./routes/cache_routes.ts";
-import { evaluationRoutes } from "./routes/evaluation_routes.ts";
-import { generationJobRoutes } from "./routes/generation_job_routes.ts";
 import { generationRoutes } from "./routes/generation_routes.ts";
-import { healthRoutes } from "./routes/health_routes.ts";
 import { modelRoutes } from "./routes/model_routes.ts";
-import { requireToken } from "./routes/require_token.ts";
+import { serviceRoutes } from "./routes/service_routes.ts";
 import { trainingRoutes } from "./routes/training_routes.ts";
 import type { AdapterService } from "./services/adapter_service.ts";
-import { createEvaluationService } from "./services/evaluation_service.ts";
-import { createGenerationJobs, type MlTasks } from "./services/generation_jobs.ts";
+import type { GenerationJobs } from "./services/generation_jobs.ts";
 import type { GenerationService } from "./services/generation_service.ts";
-import { createHealthService } from "./services/health_service.ts";
-import type { ModelService } from "./services/model_service.ts";
+import type { HealthService, ModelService } from "./services/model_service.ts";
 import type { TrainingJobs } from "./services/training_jobs.ts";
 
 const MEBIBYTE = 1024 * 1024;
@@ -30,26 +25,45 @@ const MAX_BODY_BYTES = 4 * MEBIBYTE;
 /** Requests that carry many samples. */
 const MAX_SAMPLES_BODY_BYTES = 256 * MEBIBYTE;
 
-export interface MlAppOptions {
-  engine: Engine;
-  generation: GenerationService;
-  models: ModelService;
-  adapters: AdapterService;
-  cache: ResponseCache;
-  jobs: JobQueue<MlTasks>;
-  trainingJobs: TrainingJobs;
-  /** Rejects unless the store of jobs and cache answers. */
-  pingKv: () => Promise<unknown>;
+/** What the routes need of a context. */
+export interface MlServices {
+  readonly generation: GenerationService;
+  readonly generationJobs: GenerationJobs;
+  readonly models: ModelService;
+  readonly adapters: AdapterService;
+  readonly cache: ResponseCache;
+  readonly trainingJobs: TrainingJobs;
+  readonly health: HealthService;
   /** Required of every request but `/health`; null on a loopback address. */
-  token: string | null;
-  metrics: Metrics;
-  log: Logger;
+  readonly token: string | null;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+function digestOf(text: string): Uint8Array {
+  return createHash("sha256").update(text).digest();
+}
+
+/**
+ * Rejects requests without the token, except for some paths.
+ *
+ * Hashes are compared in constant time, so that timing reveals neither the token nor its length.
+ */
+function requireToken(options: { token: string; openPaths: readonly string[] }) {
+  const expected = digestOf(options.token);
+  return createMiddleware<ApiEnv>(async (c, next) => {
+    const given = bearerTokenOf(c);
+    const isOpen = options.openPaths.includes(c.req.path);
+    if (!isOpen && (given === null || !timingSafeEqual(digestOf(given), expected))) {
+      throw new ApiError("unauthorized", "This needs the header Authorization: Bearer with the ML_TOKEN");
+    }
+    await next();
+  });
 }
 
 /** Makes the service's app; `app.fetch` serves it and `app.request` tests it. */
-export function createMlApp(options: MlAppOptions) {
-  const { engine, generation, models, adapters, cache, jobs, trainingJobs, pingKv, token, metrics, log } =
-    options;
+export function createMlApp(services: MlServices) {
+  const { log, metrics, token } = services;
   const app = createApiApp({
     log,
     maxBodyBytes: MAX_BODY_BYTES,
@@ -58,22 +72,18 @@ export function createMlApp(options: MlAppOptions) {
       [ML_PATHS.startTraining]: MAX_SAMPLES_BODY_BYTES,
     },
   });
-  const health = createHealthService({ models, engine, pingKv, queuedJobs: () => jobs.queueLength() });
   app.use(measureRequests(metrics));
   if (token !== null) app.use(requireToken({ token, openPaths: [ML_PATHS.health] }));
-  app.route("/", healthRoutes({ health }));
-  app.route("/", generationRoutes({ generation, log }));
-  app.route("/", generationJobRoutes({ generationJobs: createGenerationJobs(jobs) }));
-  app.route("/", modelRoutes({ models, adapters }));
-  app.route("/", cacheRoutes({ cache }));
-  app.route("/", evaluationRoutes({ evaluation: createEvaluationService({ engine, adapters }) }));
-  app.route("/", trainingRoutes({ trainingJobs, log }));
+  app.route("/", serviceRoutes(services));
+  app.route("/", generationRoutes(services));
+  app.route("/", modelRoutes(services));
+  app.route("/", trainingRoutes(services));
   mountMetrics(app, { path: ML_PATHS.metrics, metrics });
   mountDocs(app, {
     title: "Conversation Assistant: ml",
     version: VERSION,
     description:
-      "Runs the language model: generates replies, says how probable it finds them, and learns a person's.",
+      "Runs the language model: generates replies, rates how probable it finds them, and learns from a person's own.",
   });
   return app;
 }

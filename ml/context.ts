@@ -1,46 +1,60 @@
-/** Owns what a running ml service holds open: engine, cache, jobs; closed in reverse order. */
+/** Builds everything that a running ml service holds: engine, cache, job queues, services; closed in reverse order. */
 import { join } from "node:path";
-import { KvJobQueue } from "../lib/jobs/kv_job_queue.ts";
 import { messageOf, UserError } from "../lib/errors.ts";
+import type { JobQueue } from "../lib/jobs/job_queue.ts";
+import { KvJobQueue } from "../lib/jobs/kv_job_queue.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
 import { createMetrics } from "../lib/metrics.ts";
-import { createMlApp } from "./app.ts";
+import type { MlServices } from "./app.ts";
 import { createResponseCache } from "./cache/response_cache.ts";
 import type { MlConfig } from "./config.ts";
 import type { Engine } from "./engine/engine.ts";
-import { openAdapterRegistry } from "./models/adapter_registry.ts";
+import { type AdapterRegistry, openAdapterRegistry } from "./models/adapter_registry.ts";
 import { DEFAULT_HUB_URL } from "./models/catalog.ts";
+import { fileModelSource, type ModelSource, remoteModelSource } from "./models/model_source.ts";
 import { createAdapterService } from "./services/adapter_service.ts";
-import { createGenerateHandler, type MlTasks } from "./services/generation_jobs.ts";
+import { createGenerateHandler, createGenerationJobs, type MlTasks } from "./services/generation_jobs.ts";
 import { createGenerationService } from "./services/generation_service.ts";
-import { createModelService, type ModelService, type ModelSource } from "./services/model_service.ts";
+import { createHealthService, createModelService } from "./services/model_service.ts";
 import { openTraining } from "./services/training.ts";
-import { fileModelSource, remoteModelSource } from "./services/model_sources.ts";
 
-/** How long background generations may go on once the service stops; the rest are handed back to the queue. */
+/** How long background generations may continue once the service stops; the rest return to the queue. */
 const JOB_GRACE_MS = 3_000;
-/** Results of background generations hold replies: they are kept for a day. */
+/** Results of background generations hold replies: they are deleted after a day. */
 const JOB_RETENTION_MS = 24 * 3_600_000;
 
 const BYTES_OF_MB = 1_000_000;
 
 /** A service that is ready to serve, with no model loaded yet. Disposing it closes everything. */
-export interface MlContext extends AsyncDisposable {
-  readonly app: ReturnType<typeof createMlApp>;
-  readonly models: ModelService;
-  readonly log: Logger;
+export interface MlContext extends MlServices, AsyncDisposable {
+  readonly engine: Engine;
+  readonly registry: AdapterRegistry;
+  readonly jobs: JobQueue<MlTasks>;
 }
 
-interface OpenedEngine {
+/** What a caller may provide; the context does not close it. */
+export interface MlOverrides {
+  /** Aborts when the service begins to stop: ends downloads and the training process. */
+  signal: AbortSignal;
   engine: Engine;
+  /** Where the models of that engine come from. Default: the models folder and the hub. */
   source: ModelSource;
+  kv: Deno.Kv;
+  log: Logger;
 }
 
-/** Only the engine that is used is loaded: llama.cpp's library is large. */
+function hubModelSource(config: MlConfig, options: { log: Logger; signal: AbortSignal }): ModelSource {
+  const { modelsDir, hubUrl } = config;
+  return fileModelSource({ modelsDir, hubUrl: hubUrl ?? DEFAULT_HUB_URL, ...options });
+}
+
+/** Loads only the engine that is used: llama.cpp's library is large. */
 async function openEngine(
   config: MlConfig,
-  options: { log: Logger; signal: AbortSignal },
-): Promise<OpenedEngine> {
+  options: Partial<MlOverrides> & Pick<MlOverrides, "log" | "signal">,
+): Promise<{ engine: Engine; source: ModelSource }> {
+  const { log, signal, source = hubModelSource(config, { log, signal }) } = options;
+  if (options.engine !== undefined) return { engine: options.engine, source };
   if (config.engine === "openai") {
     const { createOpenAiEngine } = await import("./engine/openai/openai.ts");
     const engine = createOpenAiEngine({
@@ -52,69 +66,71 @@ async function openEngine(
     return { engine, source: remoteModelSource(() => engine.listModels()) };
   }
   const { createLlamaEngine } = await import("./engine/llama/llama.ts");
-  const engine = await createLlamaEngine({ ...config, log: options.log }).catch((error) => {
+  const engine = await createLlamaEngine({ ...config, log }).catch((error) => {
     throw new UserError(messageOf(error));
   });
-  const hubUrl = config.hubUrl ?? DEFAULT_HUB_URL;
-  return { engine, source: fileModelSource({ modelsDir: config.modelsDir, hubUrl, ...options }) };
+  return { engine, source };
 }
 
 /**
- * Opens all that the service needs.
+ * Builds the service.
  *
- * @param options `signal` ends downloads of a model
  * @throws UserError when the engine cannot run on this machine
  */
-export async function openContext(config: MlConfig, options: { signal: AbortSignal }): Promise<MlContext> {
-  const log = createLogger({ level: config.logLevel }).child({ service: "ml" });
+export async function createContext(
+  config: MlConfig,
+  overrides: Partial<MlOverrides> = {},
+): Promise<MlContext> {
+  const { signal = new AbortController().signal } = overrides;
+  const log = overrides.log ?? createLogger({ level: config.logLevel }).child({ service: "ml" });
+  const { dataDir } = config;
   await using stack = new AsyncDisposableStack();
-  const { engine, source } = await openEngine(config, { log, ...options });
-  stack.use(engine);
-  await Deno.mkdir(config.dataDir, { recursive: true });
-  const kv = stack.adopt(await Deno.openKv(join(config.dataDir, "ml.kv")), (kv) => kv.close());
-  const jobs = new KvJobQueue<MlTasks>({
-    name: "ml",
-    kv,
-    directory: join(config.dataDir, "jobs"),
-    log,
-    retentionMs: JOB_RETENTION_MS,
-  });
+  const { engine, source } = await openEngine(config, { ...overrides, log, signal });
+  if (engine !== overrides.engine) stack.use(engine);
+  await Deno.mkdir(dataDir, { recursive: true });
+  const kv = overrides.kv ?? stack.adopt(await Deno.openKv(join(dataDir, "ml.kv")), (kv) => kv.close());
+  const directory = join(dataDir, "jobs");
+  const jobs = new KvJobQueue<MlTasks>({ name: "ml", kv, directory, log, retentionMs: JOB_RETENTION_MS });
   stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
   const metrics = createMetrics();
   const cache = createResponseCache({ kv });
   const models = createModelService({ engine, source, model: config.model, log });
-  const adapters = createAdapterService({
-    registry: await openAdapterRegistry({ directory: join(config.dataDir, "adapters"), log }),
-    engine,
-    cache,
-    models,
-    limitBytes: config.adaptersLimitMb * BYTES_OF_MB,
-  });
+  const registry = await openAdapterRegistry({ directory: join(dataDir, "adapters"), log });
+  const limitBytes = config.adaptersLimitMb * BYTES_OF_MB;
+  const adapters = createAdapterService({ registry, engine, cache, models, limitBytes });
   const trainingJobs = await openTraining(stack, {
     kv,
     adapters,
     models,
-    dataDir: config.dataDir,
+    dataDir,
     queuedLimitBytes: config.trainingQueueLimitMb * BYTES_OF_MB,
     threads: config.threads,
-    stopping: options.signal,
+    stopping: signal,
     log,
   });
   const generation = createGenerationService({ engine, adapters, cache, metrics, log });
-  const app = createMlApp({
-    engine,
-    generation,
+  const health = createHealthService({
     models,
-    adapters,
-    cache,
-    jobs,
-    trainingJobs,
+    engine,
     pingKv: () => kv.get(["health"]),
-    token: config.token,
-    metrics,
-    log,
+    queuedJobs: () => jobs.queueLength(),
   });
   jobs.listen({ generate: createGenerateHandler(generation) }, { concurrency: config.sequences });
   const owned = stack.move();
-  return { app, models, log, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return {
+    engine,
+    registry,
+    jobs,
+    generation,
+    generationJobs: createGenerationJobs(jobs),
+    models,
+    adapters,
+    cache,
+    trainingJobs,
+    health,
+    token: config.token,
+    metrics,
+    log,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }

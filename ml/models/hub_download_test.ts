@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { CatalogModel } from "./catalog.ts";
 import { downloadFromHub, type HubDownloadOptions } from "./hub_download.ts";
-import { ModelError } from "./model_error.ts";
+import { ModelError } from "./model_file.ts";
 
 const CONTENT = new Uint8Array(60_000).map((_, index) => (index * 31) % 251);
 const CUT_AT = 20_000;

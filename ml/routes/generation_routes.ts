@@ -1,12 +1,30 @@
-/** Owns `POST /generate`: one JSON answer, or the reply as it grows. */
-import { generateRequestSchema, generateResultSchema } from "../../contract/ml.ts";
+/** `POST /generate` as one answer, a stream of events or a background job, and `POST /evaluate`. */
+import {
+  evaluateRequestSchema,
+  evaluateResponseSchema,
+  generateAsyncResponseSchema,
+  type GenerateRequest,
+  generateRequestSchema,
+  type GenerateResult,
+  generateResultSchema,
+  generateStatusResponseSchema,
+} from "../../contract/ml.ts";
 import { ML_PATHS } from "../../contract/paths.ts";
-import { createRoute } from "../../deps.ts";
-import { ApiError } from "../../lib/errors.ts";
-import { createRoutes, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
+import { idSchema } from "../../contract/scalars.ts";
+import { type Context, createRoute, streamSSE, z } from "../../deps.ts";
+import { pushStream } from "../../lib/async.ts";
+import { ApiError, errorBodyOf, logFieldsOfError } from "../../lib/errors.ts";
+import {
+  type ApiEnv,
+  createRoutes,
+  documentedPath,
+  errorResponses,
+  jsonBody,
+  jsonResponse,
+} from "../../lib/http/app.ts";
 import type { Logger } from "../../lib/log.ts";
+import type { GenerationJobs } from "../services/generation_jobs.ts";
 import type { GenerationService } from "../services/generation_service.ts";
-import { streamGeneration } from "./generation_stream.ts";
 
 const generate = createRoute({
   method: "post",
@@ -21,25 +39,121 @@ const generate = createRoute({
   },
 });
 
-/** The client went away: nobody reads the answer, the log should not show a failure. */
+const jobParams = z.object({ job_id: idSchema });
+
+const enqueue = createRoute({
+  method: "post",
+  path: ML_PATHS.generateAsync,
+  summary: "Queues a generation",
+  request: { body: jsonBody(generateRequestSchema) },
+  responses: {
+    202: jsonResponse(generateAsyncResponseSchema, "The queued job"),
+    ...errorResponses(400, 401, 413, 503),
+  },
+});
+
+const jobStatus = createRoute({
+  method: "get",
+  path: documentedPath(ML_PATHS.generateStatus),
+  summary: "Shows a queued generation",
+  request: { params: jobParams },
+  responses: {
+    200: jsonResponse(generateStatusResponseSchema, "The job"),
+    ...errorResponses(400, 401, 404),
+  },
+});
+
+const cancelJob = createRoute({
+  method: "post",
+  path: documentedPath(ML_PATHS.cancelGenerate),
+  summary: "Ends a generation that is not finished",
+  request: { params: jobParams },
+  responses: {
+    200: jsonResponse(generateStatusResponseSchema, "The job"),
+    ...errorResponses(400, 401, 404),
+  },
+});
+
+const evaluate = createRoute({
+  method: "post",
+  path: ML_PATHS.evaluate,
+  summary: "Says how probable the model finds replies that were really given",
+  request: { body: jsonBody(evaluateRequestSchema) },
+  responses: {
+    200: jsonResponse(evaluateResponseSchema, "Log-likelihoods and their loss"),
+    ...errorResponses(400, 401, 404, 413, 501, 503),
+  },
+});
+
+/** A client that has gone reads no answer, and the log should show no failure. */
 function unlessAborted(error: unknown, signal: AbortSignal): unknown {
   return signal.aborted ? new ApiError("cancelled", "The client ended the request", { cause: error }) : error;
 }
 
-/** The route of generation. */
-export function generationRoutes(options: { generation: GenerationService; log: Logger }) {
-  const { generation, log } = options;
-  return createRoutes().openapi(generate, async (c) => {
-    const request = c.req.valid("json");
-    const { signal } = c.req.raw;
-    try {
-      if (c.req.header("accept")?.includes("text/event-stream")) {
-        // The typed route knows JSON answers only; a stream is described in its text.
-        return await streamGeneration(c, { request, generation, log }) as never;
-      }
-      return c.json(await generation.generate(request, { signal }), 200);
-    } catch (error) {
-      throw unlessAborted(error, signal);
+/**
+ * Answers with server-sent events: `token` for each piece, then `done` or `error`.
+ *
+ * The response starts with the first piece: what fails before it is an ordinary error with its status.
+ */
+async function streamGeneration(
+  c: Context<ApiEnv>,
+  { request, generation, log }: { request: GenerateRequest; generation: GenerationService; log: Logger },
+): Promise<Response> {
+  const leaving = new AbortController();
+  const signal = AbortSignal.any([c.req.raw.signal, leaving.signal]);
+  const { push, end, stream: pieces } = pushStream<string>();
+  const result = generation.generate(request, { signal, onToken: push }).finally(end);
+  result.catch(() => {});
+  const reader = pieces.getReader();
+  let next = await reader.read();
+  if (next.done) await result;
+
+  return streamSSE(c, async (stream) => {
+    stream.onAbort(() => leaving.abort());
+    for (; !next.done; next = await reader.read()) {
+      await stream.writeSSE({ event: "token", data: JSON.stringify({ text: next.value }) });
     }
+    const ending = await result.then(
+      (answer: GenerateResult) => ({ event: "done", data: JSON.stringify(answer) }),
+      (error: unknown) => {
+        if (!signal.aborted) log.error("generation failed", logFieldsOfError(error));
+        return { event: "error", data: JSON.stringify(errorBodyOf(error, c.get("requestId"))) };
+      },
+    );
+    await stream.writeSSE(ending);
   });
+}
+
+/** The routes of generation and evaluation. */
+export function generationRoutes(
+  { generation, generationJobs, log }: {
+    generation: GenerationService;
+    generationJobs: GenerationJobs;
+    log: Logger;
+  },
+) {
+  return createRoutes()
+    .openapi(generate, async (c) => {
+      const request = c.req.valid("json");
+      const { signal } = c.req.raw;
+      try {
+        if (c.req.header("accept")?.includes("text/event-stream")) {
+          // The typed route knows JSON answers only; a stream is described in its text.
+          return await streamGeneration(c, { request, generation, log }) as never;
+        }
+        return c.json(await generation.generate(request, { signal }), 200);
+      } catch (error) {
+        throw unlessAborted(error, signal);
+      }
+    })
+    .openapi(enqueue, async (c) => {
+      const jobId = await generationJobs.enqueue(c.req.valid("json"));
+      return c.json({ job_id: jobId, status: "queued" as const }, 202);
+    })
+    .openapi(jobStatus, async (c) => c.json(await generationJobs.status(c.req.valid("param").job_id), 200))
+    .openapi(cancelJob, async (c) => c.json(await generationJobs.cancel(c.req.valid("param").job_id), 200))
+    .openapi(evaluate, async (c) => {
+      const { signal } = c.req.raw;
+      return c.json(await generation.evaluate(c.req.valid("json"), { signal }), 200);
+    });
 }

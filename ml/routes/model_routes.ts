@@ -1,4 +1,4 @@
-/** Owns `POST /model/reload`, `GET /models`, and what is done with adapters. */
+/** `POST /model/reload`, `GET /models`, and deleting and tainting adapters. */
 import {
   adapterInfoSchema,
   modelIdSchema,

@@ -11,7 +11,7 @@ import type { ServedModelFile } from "./model_service.ts";
 export interface AdapterServiceOptions {
   registry: AdapterRegistry;
   engine: Pick<Engine, "probeAdapter" | "retireAdapter">;
-  cache: Pick<ResponseCache, "forgetAdapter">;
+  cache: Pick<ResponseCache, "deleteOfAdapter">;
   models: { servedFile(): Promise<ServedModelFile> };
   /** Disk space that adapters may take before no more are trained. */
   limitBytes: number;
@@ -85,7 +85,7 @@ export function createAdapterService(options: AdapterServiceOptions): AdapterSer
 
   /** Nothing of it is kept ready, nor answered from the cache. */
   async function withdraw(id: string): Promise<void> {
-    await Promise.all([engine.retireAdapter(id), cache.forgetAdapter(id)]);
+    await Promise.all([engine.retireAdapter(id), cache.deleteOfAdapter(id)]);
   }
 
   return {

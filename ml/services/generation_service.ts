@@ -1,5 +1,10 @@
-/** Owns one generation as the wire sees it: cache, engine, and what is measured of it. */
-import type { GenerateRequest, GenerateResult } from "../../contract/ml.ts";
+/** Generates and evaluates replies as the wire has it, with the response cache and metrics around the engine. */
+import type {
+  EvaluateRequest,
+  EvaluateResponse,
+  GenerateRequest,
+  GenerateResult,
+} from "../../contract/ml.ts";
 import { logFieldsOfError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Metrics } from "../../lib/metrics.ts";
@@ -15,6 +20,7 @@ import type {
   Generation,
   GenerationOptions,
   GenerationRequest,
+  Likelihood,
 } from "../engine/engine.ts";
 import type { AdapterService } from "./adapter_service.ts";
 
@@ -25,9 +31,11 @@ export interface GenerationService {
    * @throws ApiError as {@linkcode Engine} and {@linkcode AdapterService} do; the signal's reason when it aborts
    */
   generate(request: GenerateRequest, options?: GenerationOptions): Promise<GenerateResult>;
+  /** How probable the model finds replies that were really given. Throws as `generate` does. */
+  evaluate(request: EvaluateRequest, options?: { signal?: AbortSignal }): Promise<EvaluateResponse>;
 }
 
-export interface GenerationServiceOptions {
+export interface GenerationDependencies {
   engine: Engine;
   adapters: Pick<AdapterService, "require">;
   cache: ResponseCache;
@@ -52,7 +60,7 @@ function engineRequestOf(request: GenerateRequest, adapter: AdapterFile | undefi
   };
 }
 
-/** What `model_version` says: which model wrote, and with which adapter. */
+/** `model_version`: the model that wrote the reply, and its adapter if any. */
 function versionOf({ modelId, adapterId }: CacheScope): string {
   return adapterId === undefined ? modelId : `${modelId}+${adapterId}`;
 }
@@ -69,7 +77,7 @@ function resultOf(generation: Generation): GenerateResult {
   };
 }
 
-function keptReplyOf({ text, confidence, tokensUsed, finishReason, timings }: Generation): CachedReply {
+function cachedReplyOf({ text, confidence, tokensUsed, finishReason, timings }: Generation): CachedReply {
   return {
     response: text,
     confidence,
@@ -79,7 +87,7 @@ function keptReplyOf({ text, confidence, tokensUsed, finishReason, timings }: Ge
   };
 }
 
-/** A kept reply as an answer: nothing was computed for it. */
+/** A cached reply as a result: nothing was computed for it. */
 function cachedResultOf({ prompt_tokens, ...reply }: CachedReply, scope: CacheScope): GenerateResult {
   return {
     ...reply,
@@ -96,7 +104,18 @@ function cachedResultOf({ prompt_tokens, ...reply }: CachedReply, scope: CacheSc
   };
 }
 
-function registerMetrics({ engine, metrics }: GenerationServiceOptions) {
+function evaluationOf(likelihoods: readonly Likelihood[]): EvaluateResponse {
+  const tokens = likelihoods.reduce((sum, likelihood) => sum + likelihood.tokens, 0);
+  const logLikelihood = likelihoods.reduce((sum, likelihood) => sum + likelihood.logLikelihood, 0);
+  return {
+    tokens,
+    log_likelihood: logLikelihood,
+    loss: tokens === 0 ? 0 : -logLikelihood / tokens,
+    samples: likelihoods.map((sample) => ({ tokens: sample.tokens, log_likelihood: sample.logLikelihood })),
+  };
+}
+
+function registerMetrics({ engine, metrics }: GenerationDependencies) {
   metrics.gauge("ml_engine_requests", "Requests in the engine", {
     labels: ["state"],
     read() {
@@ -117,7 +136,7 @@ function registerMetrics({ engine, metrics }: GenerationServiceOptions) {
 }
 
 /** Makes the service. */
-export function createGenerationService(options: GenerationServiceOptions): GenerationService {
+export function createGenerationService(options: GenerationDependencies): GenerationService {
   const { engine, adapters, cache, log } = options;
   const { replies, tokens } = registerMetrics(options);
 
@@ -128,7 +147,7 @@ export function createGenerationService(options: GenerationServiceOptions): Gene
     tokens.inc({ kind: "prompt_reused" }, timings.cached_tokens);
   }
 
-  /** A cache that fails costs time, never a reply. */
+  /** A failing cache costs time, never a reply. */
   async function tolerating<Value>(work: Promise<Value>): Promise<Value | null> {
     try {
       return await work;
@@ -145,23 +164,28 @@ export function createGenerationService(options: GenerationServiceOptions): Gene
   return {
     async generate(request, generationOptions = {}) {
       const { adapter_id: adapterId } = request;
-      // Before the cache is asked: what a tainted adapter wrote is not answered either.
+      // Checked before the cache: a tainted adapter's cached replies are not served either.
       const adapter = adapterId === undefined ? undefined : await adapters.require(adapterId);
       const scope = { modelId: engine.modelId ?? "", adapterId };
       const key = cacheKeyOf(request, scope.modelId);
-      const kept = key === null ? null : await tolerating(cache.get(key, scope));
-      if (kept) {
+      const cached = key === null ? null : await tolerating(cache.get(key, scope));
+      if (cached) {
         replies.inc({ source: "cache" });
-        generationOptions.onToken?.(kept.response);
-        return cachedResultOf(kept, scope);
+        generationOptions.onToken?.(cached.response);
+        return cachedResultOf(cached, scope);
       }
       const generation = await engine.generate(engineRequestOf(request, adapter), generationOptions);
       measure(generation);
-      // A model that was swapped in meanwhile has another key, and an adapter may have been withdrawn.
+      // Meanwhile another model may have been loaded, or the adapter taken out of service.
       if (key !== null && generation.modelId === scope.modelId && await isServed(adapterId)) {
-        await tolerating(cache.set(key, { ...scope, reply: keptReplyOf(generation) }));
+        await tolerating(cache.set(key, { ...scope, reply: cachedReplyOf(generation) }));
       }
       return resultOf(generation);
+    },
+
+    async evaluate({ samples, adapter_id: adapterId }, options) {
+      const adapter = adapterId === undefined ? undefined : await adapters.require(adapterId);
+      return evaluationOf(await engine.evaluate({ samples, adapter }, options));
     },
   };
 }

@@ -1,22 +1,11 @@
-/** Owns which model is served: loading the configured one at start, reloading, and saying why there is none. */
-import type { ModelList, ReloadResponse } from "../../contract/ml.ts";
+/** Which model is served: loading the configured one at start, reloading, and what `/health` says of it. */
+import type { HealthResponse, ModelList, ReloadResponse } from "../../contract/ml.ts";
 import { ApiError, messageOf } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { ResolvedModel } from "../models/resolve_model.ts";
+import type { ModelSource } from "../models/model_source.ts";
 
-/** Where models come from. */
-export interface ModelSource {
-  /** Finds a model, fetching it where needed; throws an Error whose message is a sentence. */
-  resolve(model: string): Promise<ResolvedModel>;
-  /** Whether a client may ask for a model of this id. */
-  knows(id: string): Promise<boolean>;
-  list(): Promise<Omit<ModelList["models"][number], "loaded">[]>;
-  /** The SHA-256 of a resolved model's file, in hex; null where another machine has the file. */
-  sha256Of(path: string): Promise<string> | null;
-}
-
-/** The file that is served: adapters belong to it and to no other. */
+/** The model file that is served; an adapter fits exactly one. */
 export interface ServedModelFile {
   id: string;
   path: string;
@@ -32,10 +21,10 @@ export interface ModelServiceOptions {
   log: Logger;
 }
 
-/** When to ask again while no model is there. */
+/** When to retry while no model is loaded. */
 const RETRY_AFTER_SECONDS = 5;
 
-/** What `/health` says of the model. */
+/** The state of the model. */
 export interface ModelState {
   status: "loading" | "ready" | "failed";
   modelId: string | null;
@@ -45,17 +34,17 @@ export interface ModelState {
 
 export interface ModelService {
   readonly state: ModelState;
-  /** Loads the configured model. Never rejects: what went wrong is in `state` and in the log. */
+  /** Loads the configured model. Never rejects: failures go into `state` and the log. */
   start(): Promise<void>;
   /**
-   * Loads another model, or the configured one again. The model served so far stays when that fails.
+   * Loads another model, or the configured one again. When that fails, the current model stays.
    *
    * @throws ApiError `not_found` for an unknown id, `conflict` while one is being loaded, `model_not_loaded`
    */
   reload(id?: string): Promise<ReloadResponse>;
   /** Every model of the catalog and of the models folder. */
   list(): Promise<ModelList["models"]>;
-  /** What is served now. Throws ApiError `model_not_loaded`, and `not_implemented` where another server has it. */
+  /** The file served now. Throws ApiError `model_not_loaded`, or `not_implemented` where another server holds it. */
   servedFile(): Promise<ServedModelFile>;
 }
 
@@ -63,7 +52,7 @@ function notLoaded(message: string, cause?: unknown): ApiError {
   return new ApiError("model_not_loaded", message, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
 }
 
-/** The file of the loaded model, its hash being computed. */
+/** The file of the loaded model; its hash is computed in the background. */
 interface LoadedFile {
   id: string;
   path: string;
@@ -79,7 +68,7 @@ async function fileOf(loaded: LoadedFile | null): Promise<ServedModelFile> {
   try {
     return { id, path, sha256: await sha256 };
   } catch (error) {
-    throw notLoaded("The file of the model that is served cannot be read any more", error);
+    throw notLoaded("The file of the served model can no longer be read", error);
   }
 }
 
@@ -96,7 +85,7 @@ export function createModelService({ engine, source, model, log }: ModelServiceO
       const startedAt = performance.now();
       await engine.load({ id, path });
       const sha256 = source.sha256Of(path);
-      // Whoever asks for it learns what went wrong.
+      // A failure surfaces where the hash is awaited.
       sha256?.catch(() => {});
       served = { id, path, sha256 };
       log.info(`The model is ${id}: ${why}`, {
@@ -140,5 +129,40 @@ export function createModelService({ engine, source, model, log }: ModelServiceO
     },
 
     servedFile: () => fileOf(served),
+  };
+}
+
+export interface HealthService {
+  check(): Promise<HealthResponse>;
+}
+
+export interface HealthServiceOptions {
+  models: Pick<ModelService, "state">;
+  engine: Pick<Engine, "occupancy">;
+  /** Rejects unless the Deno KV store answers. */
+  pingKv: () => Promise<unknown>;
+  /** How many jobs wait. */
+  queuedJobs: () => Promise<number>;
+}
+
+const STATUS_OF_MODEL = { loading: "loading", ready: "healthy", failed: "degraded" } as const;
+
+/** Makes the service behind `/health`. */
+export function createHealthService(options: HealthServiceOptions): HealthService {
+  return {
+    async check() {
+      const { status, modelId, reason } = options.models.state;
+      const kvConnected = await options.pingKv().then(() => true, () => false);
+      const queuedJobs = await options.queuedJobs().catch(() => 0);
+      return {
+        status: kvConnected ? STATUS_OF_MODEL[status] : "degraded",
+        model_loaded: modelId !== null,
+        model_version: modelId,
+        redis_connected: kvConnected,
+        kv_connected: kvConnected,
+        queue_length: options.engine.occupancy.waiting + queuedJobs,
+        ...(reason === undefined ? {} : { reason }),
+      };
+    },
   };
 }

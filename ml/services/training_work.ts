@@ -3,7 +3,7 @@ import type { TrainingResult } from "../../contract/ml_training.ts";
 import { ApiError } from "../../lib/errors.ts";
 import { PermanentJobError, RetryLaterError } from "../../lib/jobs/job_errors.ts";
 import type { JobContext } from "../../lib/jobs/job_queue.ts";
-import { ModelError } from "../models/model_error.ts";
+import { ModelError } from "../models/model_file.ts";
 import type { JobFolders } from "../training/job/job_folders.ts";
 import { failureOf } from "../training/job/run_failure.ts";
 import type { TrainingEvent, TrainingResult as RunResult } from "../training/job/training_event.ts";

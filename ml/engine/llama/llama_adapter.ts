@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import type { LlamaContext, LlamaModel, Token } from "node-llama-cpp";
 import { messageOf } from "../../../lib/errors.ts";
-import { ModelError } from "../../models/model_error.ts";
+import { ModelError } from "../../models/model_file.ts";
 import type { AdapterFile } from "../engine.ts";
 import { SequencePool } from "./sequences.ts";
 

@@ -8,7 +8,7 @@ import { GgufFile } from "../ggml/gguf_file.ts";
 import { openGgml } from "../ggml/library.ts";
 import { readHyperparameters } from "../model/hyperparameters.ts";
 import type { TrainerOptions } from "../trainer.ts";
-import { sha256OfFile } from "../../models/file_check.ts";
+import { sha256OfFile } from "../../models/model_file.ts";
 import { eventLoopYielder } from "../samples/sample_selection.ts";
 import { RunFailure } from "./run_failure.ts";
 import { readTrainingRequest, type TrainingRequest } from "./training_request.ts";

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Provenance, Trainer } from "../trainer.ts";
 import { ifPresent, writeFileAtomically } from "../../../lib/files.ts";
-import { sha256OfFile } from "../../models/file_check.ts";
+import { sha256OfFile } from "../../models/model_file.ts";
 import type { CheckpointFacts } from "../run/checkpoints.ts";
 import type { JobRun, TrainingJob } from "./training_job.ts";
 import type { TrainingResult } from "./training_event.ts";

@@ -1,11 +1,11 @@
-/** Tests which model is taken, by what is on the machine, and what is said when none can be had. */
+/** Tests which model is chosen, by what is on the machine, and what is said when none is available. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import { createLogger } from "../../lib/log.ts";
 import { RECOMMENDED_MODEL, SMALL_MODEL } from "./catalog.ts";
 import { findInModelsFolder, listModelsFolder } from "./models_folder.ts";
-import { resolveModel, type ResolveOptions } from "./resolve_model.ts";
+import { resolveModel, type ResolveOptions } from "./model_source.ts";
 
 const PLENTY = 64 * 1024 ** 3;
 /** Port 9 of the loopback address: nobody listens there. */
@@ -49,6 +49,20 @@ Deno.test("auto takes the small model where the hub cannot be reached, and says 
   });
 });
 
+Deno.test("auto without hub and without a model says where to put one, and that the demo fetches it", async () => {
+  await withFolder(async (options) => {
+    await assert.rejects(resolveModel(options), (error: unknown) => {
+      assert.ok(error instanceof UserError);
+      assert.match(error.message, /^The model smollm2-135m-instruct is not here and could not be fetched/);
+      const { fileName } = SMALL_MODEL;
+      assert.ok(
+        error.fix?.startsWith(`Put ${fileName} into ${options.modelsDir}, run \`deno task demo\` once`),
+      );
+      return true;
+    });
+  });
+});
+
 Deno.test("a path is taken as it is, and a missing file is a sentence", async () => {
   await withFolder(async (options) => {
     const path = join(options.modelsDir, "mine.gguf");
@@ -75,12 +89,15 @@ Deno.test("an id is looked up in the folder; an unknown one is answered with wha
   });
 });
 
-Deno.test("when every source fails, one sentence names each failure and what to do", async () => {
+Deno.test("when the hub cannot be reached, one sentence says so and another what to do", async () => {
   await withFolder(async (options) => {
     await assert.rejects(resolveModel({ ...options, model: RECOMMENDED_MODEL.id }), (error: unknown) => {
       assert.ok(error instanceof UserError);
-      assert.match(error.message, /the model hub: .+; its Python package: there is none for this model/);
-      assert.match(error.message, /Put Ministral-3-3B-Instruct-2512-Q4_K_M.gguf into/);
+      assert.match(error.message, /could not be fetched \(the model hub: .+\)$/);
+      assert.match(
+        error.fix ?? "",
+        /^Put Ministral-3-3B-Instruct-2512-Q4_K_M.gguf into .*, or set MODEL to a GGUF/,
+      );
       return true;
     });
   });

