@@ -1,13 +1,15 @@
 /** Starts the ml service, which serves at once and loads its model meanwhile, or runs one of its commands. */
 import { runMain, serveUntil } from "../lib/lifecycle.ts";
 import { createMlApp } from "./app.ts";
-import { runCommand } from "./cli/run_command.ts";
 import { readMlConfig } from "./config.ts";
 import { createContext } from "./context.ts";
 
 await runMain(async (signal) => {
+  if (Deno.args.length > 0) {
+    const { runCommand } = await import("./cli/commands.ts");
+    return await runCommand(Deno.args);
+  }
   const config = readMlConfig();
-  if (Deno.args.length > 0) return await runCommand(Deno.args, config);
   await using context = await createContext(config, { signal });
   const { models, log } = context;
   await serveUntil(createMlApp(context).fetch, {

@@ -1,4 +1,4 @@
-/** Tests `training show`: a finished job, one that runs, one that failed, none; and the drawing beside it. */
+/** Tests the command line and `training show`: a finished, a running, a failed and a missing job, and the plot. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,8 +8,9 @@ import { STATUS_FILE } from "../training/job/job_folders.ts";
 import { METRICS_FILE } from "../training/job/metrics_file.ts";
 import { scaleOf } from "../training/plot/training_curves.ts";
 import { runTraining } from "../training/run/run_training.ts";
-import { bars, chart } from "./chart.ts";
-import { showTraining } from "./training_show.ts";
+import { VERSION } from "../../lib/version.ts";
+import { showTraining } from "./commands.ts";
+import { bars, chart } from "./training_report.ts";
 
 const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 
@@ -32,15 +33,32 @@ async function trained(
   return target;
 }
 
-Deno.test("a finished job is shown with its epochs, its curves, its comparison and its drawing", async () => {
+/** Runs ml's main file with arguments. */
+async function runMl(args: string[], env: Record<string, string> = {}) {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--allow-all", MAIN, ...args],
+    env: { NO_COLOR: "1", ...env },
+  }).output();
+  const [text, complaint] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  return { code, text: text ?? "", complaint: complaint ?? "" };
+}
+
+Deno.test("the command line has help and a version; what it does not know exits with 2 and a suggestion", async () => {
+  const help = await runMl(["--help"]);
+  assert.equal(help.code, 0);
+  assert.match(help.text, /Usage: deno task ml .*\n[^]*training/);
+  assert.equal((await runMl(["--version"])).text.trim(), VERSION);
+  const misspelt = await runMl(["trainnig", "show", "first"]);
+  assert.equal(misspelt.code, 2);
+  assert.match(misspelt.complaint, /Did you mean training\?/);
+  assert.equal((await runMl(["training", "show"])).code, 2);
+});
+
+Deno.test("a finished job is shown with its epochs, its curves, its comparison and its plot", async () => {
   await using training = await makeTrainingFolder();
   const folder = await trained(training, { jobId: "first" });
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--allow-all", MAIN, "training", "show", "first"],
-    env: { DATA_DIR: training.dir, NO_COLOR: "1" },
-  }).output();
-  const text = new TextDecoder().decode(stdout);
-  assert.ok(success, new TextDecoder().decode(stderr));
+  const { code, text, complaint } = await runMl(["training", "show", "first"], { DATA_DIR: training.dir });
+  assert.equal(code, 0, complaint);
   const result = JSON.parse(await Deno.readTextFile(join(folder, "result.json")));
   assert.match(text, /^Training job first on small \(sft\): completed, step 18 of 18\n/);
   assert.match(text, /^ {2}base +0 +\d+\.\d{3} +\d+$/m);
@@ -55,7 +73,7 @@ Deno.test("a finished job is shown with its epochs, its curves, its comparison a
   assert.ok(text.trimEnd().endsWith(`Plot: ${join(folder, "plot.svg")}`));
 });
 
-Deno.test("the drawing has a curve for each loss and the rate, and nothing in it that is no number", async () => {
+Deno.test("the plot has a curve for each loss and the rate, and only finite numbers", async () => {
   await using training = await makeTrainingFolder();
   const folder = await trained(training, { jobId: "first" });
   const svg = await Deno.readTextFile(join(folder, "plot.svg"));
@@ -66,11 +84,11 @@ Deno.test("the drawing has a curve for each loss and the rate, and nothing in it
   assert.doesNotMatch(svg, /NaN|undefined|Infinity/);
 });
 
-Deno.test("a job that runs is shown as far as it is", async () => {
+Deno.test("a running job is shown up to its latest step", async () => {
   await using training = await makeTrainingFolder();
   await trained(training, { jobId: "running", untilStep: 12 });
   const lines = await showTraining("running", { dataDir: training.dir });
-  assert.equal(lines[0], "Training job running: not told, step 12 of 18");
+  assert.equal(lines[0], "Training job running: not reported yet, step 12 of 18");
   assert.ok(lines.some((line) => /^ {2}1 +9 /.test(line)));
   assert.ok(!lines.some((line) => /offered/.test(line)));
 });
@@ -110,7 +128,7 @@ Deno.test("a job of very many steps and statuses is shown as any other", async (
   assert.ok(shown.length < 40);
 });
 
-Deno.test("a job that is not there is told with those that are; a path is no name", async () => {
+Deno.test("a missing job is answered with the existing ones; a path is not a name", async () => {
   await using training = await makeTrainingFolder();
   await trained(training, { jobId: "first", untilStep: 1 });
   await assert.rejects(

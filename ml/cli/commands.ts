@@ -1,22 +1,29 @@
-/** Owns `training show JOB`: a job's folder read and shown, while it runs and long after. */
+/** The commands of ml for the person at its machine: `training show JOB`. */
 import { join } from "node:path";
+import { Command, CommanderError } from "commander";
 import { type MlTrainingStatus, trainingJobIdSchema } from "../../contract/ml_training.ts";
 import { UserError } from "../../lib/errors.ts";
 import { readLines } from "../../lib/line_log.ts";
+import { writeLine } from "../../lib/log.ts";
+import { VERSION } from "../../lib/version.ts";
+import { readMlConfig } from "../config.ts";
 import { JobFolders, STATUS_FILE, TRAINING_DIRECTORY } from "../training/job/job_folders.ts";
 import { readCurves } from "../training/job/metrics_file.ts";
-import { PLOT_FILE } from "../training/plot/training_plot.ts";
 import { readResultFile } from "../training/job/training_result.ts";
+import { PLOT_FILE } from "../training/plot/training_plot.ts";
 import { trainingReport } from "./training_report.ts";
 
-/** So many jobs are named when the one that was asked for is not there. */
-const NAMED_JOBS = 10;
+/** The exit code of a command line that cannot be understood. */
+const USAGE_EXIT_CODE = 2;
+
+/** How many existing jobs are listed when the requested one does not exist. */
+const LISTED_JOBS = 10;
 
 async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
-/** The last thing that was told of a job. */
+/** The last reported status of a job. */
 async function lastStatus(folder: string): Promise<{ status?: string; error?: string }> {
   let last: Pick<MlTrainingStatus, "status" | "error"> | undefined;
   for await (last of readLines<MlTrainingStatus>(join(folder, STATUS_FILE)));
@@ -24,13 +31,13 @@ async function lastStatus(folder: string): Promise<{ status?: string; error?: st
 }
 
 async function noSuchJob(jobId: string, directory: string): Promise<UserError> {
-  const known = (await new JobFolders(directory).list()).sort().slice(-NAMED_JOBS);
+  const known = (await new JobFolders(directory).list()).sort().slice(-LISTED_JOBS);
   const others = known.length > 0 ? `; there are: ${known.join(", ")}` : "";
   return new UserError(`There is no training job ${jobId} in ${directory}${others}`);
 }
 
 /**
- * Shows a training job.
+ * Shows a training job, while it runs or afterwards.
  *
  * @returns the lines to print
  * @throws UserError when there is no such job
@@ -51,4 +58,26 @@ export async function showTraining(jobId: string, options: { dataDir: string }):
     result,
     plotPath: await exists(plotPath) ? plotPath : undefined,
   });
+}
+
+/** Runs the command that the arguments name, beside a service that may be running; exits with 2 when they name none. */
+export async function runCommand(args: readonly string[]): Promise<void> {
+  const program = new Command("deno task ml")
+    .description("Without a command the ml service starts.")
+    .version(VERSION)
+    .showHelpAfterError()
+    .exitOverride();
+  const training = program.command("training").description("Training jobs of this machine");
+  training.command("show")
+    .description("Shows a training job's losses, its learning rate and its result")
+    .argument("<job>", "the job's id")
+    .action(async (jobId: string) => {
+      for (const line of await showTraining(jobId, readMlConfig())) writeLine(line);
+    });
+  try {
+    await program.parseAsync(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0) Deno.exit(USAGE_EXIT_CODE);
+  }
 }
