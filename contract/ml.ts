@@ -6,6 +6,7 @@ import { idSchema, labelSchema, MAX_SEED, textSchema, timeSchema } from "./scala
 export const MAX_PROMPT_LENGTH = 1_000_000;
 export const MAX_GENERATED_TOKENS = 4_096;
 export const MAX_STOP_TEXTS = 16;
+export const MAX_STOP_TEXT_LENGTH = 64;
 /** Endings at which a raw transcript's reply stops; both names of design section 7. */
 export const DEFAULT_STOP = ["\nThem:", "\nMe:"];
 
@@ -44,7 +45,7 @@ export const generateRequestSchema = z.object({
   temperature: z.number().min(0).max(2).default(0.7),
   top_p: z.number().gt(0).max(1).default(0.9),
   repeat_penalty: z.number().gt(0).max(2).default(1.1),
-  stop: z.array(textSchema(64, { minLength: 1 })).max(MAX_STOP_TEXTS).default(DEFAULT_STOP),
+  stop: z.array(textSchema(MAX_STOP_TEXT_LENGTH, { minLength: 1 })).max(MAX_STOP_TEXTS).default(DEFAULT_STOP),
   cache_key: labelSchema(512).optional(),
   seed: z.int().min(0).max(MAX_SEED).optional(),
   top_k: z.int().min(0).max(100_000).optional(),

@@ -96,7 +96,7 @@ function promptOf(question: string, contact: string): string {
     conversation: { displayName: contact, isGroup: false },
     messages: [{ direction: "incoming", senderId: contact, text: question, retractedAt: null }],
     names: new Map([[contact, contact]]),
-  });
+  }).text;
 }
 
 /** The owner's reply that contains a secret. */

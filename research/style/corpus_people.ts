@@ -52,7 +52,7 @@ function promptOf(turns: readonly Turn[], owner: string): string {
     text,
     retractedAt: null,
   }));
-  return buildPrompt({ conversation: { displayName: null, isGroup: false }, messages, names: null });
+  return buildPrompt({ conversation: { displayName: null, isGroup: false }, messages, names: null }).text;
 }
 
 /** Every turn that answers another person's. */

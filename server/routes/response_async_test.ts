@@ -1,4 +1,4 @@
-// Drafting in the background: queued at once, waiting while ml is away, cancelled, and picked up by the next server.
+/** Tests drafts in the background: queued at once, waiting for ml, cancelled, and recovered by the next server. */
 import assert from "node:assert/strict";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import {
@@ -8,7 +8,7 @@ import {
 } from "../../contract/responses.ts";
 import { recoverDrafts } from "../services/drafts/draft_jobs.ts";
 import { type ServerAppUnderTest, startServerApp } from "../../tests/support/server/server_app.ts";
-import { createTestDatabase } from "../../tests/support/postgres/postgres.ts";
+import type { DraftResponse } from "../store/schema.ts";
 import { JOHN, sendConversation } from "../../tests/support/server/sync_batches.ts";
 
 interface Asked {
@@ -52,6 +52,29 @@ async function readWaiting(asked: Asked): Promise<ResponseRecord> {
   return record.status === "generating" ? await readWaiting(asked) : record;
 }
 
+/** A draft as an earlier run of the server left it in the database. */
+async function storeDraft(
+  server: ServerAppUnderTest,
+  status: "queued" | "generating",
+): Promise<{ draft: DraftResponse; token: string }> {
+  const { token, messageId } = await sendMessage(server);
+  const { store } = server;
+  const me = await (await server.request(SERVER_PATHS.currentDevice, { token })).json();
+  const devices = await store.devices.listAll({ page: 1, pageSize: 10 });
+  const { accountId } = devices.rows.find(({ id }) => id === me.device.id) ?? {};
+  assert.ok(accountId);
+  const draft = await store.responses.create({
+    sourceMessageIds: [],
+    accountId,
+    deviceId: me.device.id,
+    messageId,
+    prompt: "Them: Dinner?\nMe:",
+    status,
+  });
+  assert.ok(draft);
+  return { draft, token };
+}
+
 Deno.test("a background draft is answered at once and completed later with the caller's settings", async () => {
   await using server = await startServerApp();
   const asked = await askFor(server);
@@ -63,6 +86,31 @@ Deno.test("a background draft is answered at once and completed later with the c
   );
   const [request] = server.ml.generated;
   assert.deepEqual([request?.temperature, request?.max_tokens], [0.2, 32]);
+});
+
+Deno.test("a background draft of a group stops where another person of it would begin", async () => {
+  await using server = await startServerApp();
+  const { token } = await server.pair();
+  const lines = [[JOHN, "Who drives?"], ["me", "I can"], ["lisa@example.org", "Thanks!"]] as const;
+  const messages = await sendConversation({ server, token }, { lines, isGroup: true });
+  server.ml.behaviour = { kind: "answer", response: "Person 2: At five" };
+  const { responseId: id } = await server.expect(SERVER_PATHS.generateResponse, {
+    token,
+    body: { messageId: messages.at(-1)?.id, async: true },
+    status: 202,
+    schema: generatedResponseSchema,
+  });
+  await server.jobs.waitFor(id);
+  assert.deepEqual(server.ml.generated[0]?.stop, ["\nThem:", "\nMe:", "\nPerson 1:", "\nPerson 2:"]);
+  assert.equal((await read({ server, token, id })).response, "At five");
+});
+
+Deno.test("a background draft that an earlier version queued, without sender names, is made", async () => {
+  await using server = await startServerApp();
+  const { draft: { id, accountId }, token } = await storeDraft(server, "queued");
+  await server.jobs.enqueue("draft", { accountId, responseId: id, temperature: 0.7, maxTokens: 9 }, { id });
+  await server.jobs.waitFor(id);
+  assert.equal((await read({ server, token, id })).status, "completed");
 });
 
 Deno.test("a background draft waits while ml is away, and is made once it is back", async () => {
@@ -104,7 +152,7 @@ Deno.test("cancelling a background draft at work ends the work of ml", async () 
   assert.equal((await read(asked)).status, "cancelled");
 });
 
-Deno.test("a server that stops hands its background draft back to the queue", async () => {
+Deno.test("a server that stops returns its background draft to the queue", async () => {
   await using server = await startServerApp();
   server.ml.behaviour = { kind: "hang" };
   const asked = await askFor(server);
@@ -116,26 +164,12 @@ Deno.test("a server that stops hands its background draft back to the queue", as
 });
 
 Deno.test("after a crash, drafts that no job carries are failed and the others are left to their jobs", async () => {
-  await using database = await createTestDatabase();
-  const store = database.stores;
-  await using server = await startServerApp({ store });
+  await using server = await startServerApp();
+  const { store } = server;
   await server.ml.goDown();
   const carried = await askFor(server);
   await waiting(carried);
-  const { token, messageId } = await sendMessage(server);
-  const me = await (await server.request(SERVER_PATHS.currentDevice, { token })).json();
-  const devices = await store.devices.listAll({ page: 1, pageSize: 10 });
-  const { accountId } = devices.rows.find(({ id }) => id === me.device.id) ?? {};
-  assert.ok(accountId);
-  const orphan = await store.responses.create({
-    sourceMessageIds: [],
-    accountId,
-    deviceId: me.device.id,
-    messageId,
-    prompt: "Them: Dinner?\nMe:",
-    status: "generating",
-  });
-  assert.ok(orphan);
+  const { draft: orphan, token } = await storeDraft(server, "generating");
   await recoverDrafts({ responses: store.responses, jobs: server.jobs });
   const record = await read({ server, token, id: orphan.id });
   assert.equal(record.status, "failed");

@@ -1,10 +1,10 @@
-/** Owns gathering what a draft is made from: the message to answer, its history, and the names of the people. */
+/** Reads what a draft is made from: the message to answer, its history, and the names of the people. */
 import type { GenerateContext } from "../../../contract/responses.ts";
 import { ApiError, invalidRequest } from "../../../lib/errors.ts";
 import type { ContactStore } from "../../store/messages/contact_store.ts";
 import type { ConversationStore, MessageHistory } from "../../store/messages/conversation_store.ts";
 import type { Contact, Conversation, Message } from "../../store/schema.ts";
-import { buildPrompt, promptTextOf } from "./prompt_builder.ts";
+import { buildPrompt, type BuiltPrompt, promptTextOf } from "./prompt_builder.ts";
 
 export interface PromptStores {
   conversations: Pick<ConversationStore, "find" | "histories">;
@@ -58,9 +58,8 @@ async function conversationOf(stores: PromptStores, message: Message): Promise<C
 }
 
 /** A prompt, and the messages that it was made from. */
-export interface Prompt {
-  text: string;
-  sourceMessageIds: string[];
+export interface Prompt extends BuiltPrompt {
+  readonly sourceMessageIds: string[];
 }
 
 /**
@@ -77,7 +76,7 @@ export async function promptFor(stores: PromptStores, request: PromptRequest): P
 }
 
 /**
- * The prompt that drafts a reply to a message whose history is at hand.
+ * The prompt that drafts a reply to a message whose history was read already.
  *
  * @throws ApiError `validation_failed` for a message that cannot be answered: sent by the owner, unsent, without text
  */
@@ -90,6 +89,6 @@ export async function promptOf(
   const messages = [...before, message];
   const conversation = await conversationOf(stores, message);
   const names = context.includeContactInfo ? await namesOf(stores, { accountId, messages }) : null;
-  const text = buildPrompt({ conversation, messages, names });
-  return { text, sourceMessageIds: messages.map(({ id }) => id) };
+  const prompt = buildPrompt({ conversation, messages, names });
+  return { ...prompt, sourceMessageIds: messages.map(({ id }) => id) };
 }

@@ -1,6 +1,12 @@
-/** Owns one attempt at a draft: asking ml for the text, with the account's adapter, and recording how that ended. */
+/** Makes one attempt at a draft: has ml write the text, with the account's adapter, and stores the result. */
 import { createHash } from "node:crypto";
-import type { GenerateInput, GenerateResult } from "../../../contract/ml.ts";
+import {
+  DEFAULT_STOP,
+  type GenerateInput,
+  type GenerateResult,
+  MAX_STOP_TEXT_LENGTH,
+  MAX_STOP_TEXTS,
+} from "../../../contract/ml.ts";
 import type { AdapterFault } from "../../../contract/models.ts";
 import { ApiError, logFieldsOfError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
@@ -9,7 +15,6 @@ import type { AdapterStore } from "../../store/training/adapter_store.ts";
 import { draftCachePrefix } from "../../store/messages/deletion.ts";
 import type { ResponseStore } from "../../store/drafts/response_store.ts";
 import type { Adapter, DraftResponse } from "../../store/schema.ts";
-import { groupLabelsOf, stopTextsFor, withoutGroupLabel } from "./group_labels.ts";
 
 /** How the model is to write; the rest of ml's settings keep their defaults. */
 export interface DraftSettings {
@@ -27,6 +32,8 @@ export interface GenerationDependencies {
 /** One draft whose row is `generating`. */
 export interface Generation {
   draft: DraftResponse;
+  /** The sender names before a group's messages, as the prompt has them. */
+  labels: readonly string[];
   settings: DraftSettings;
   signal: AbortSignal;
 }
@@ -38,16 +45,17 @@ function adapterFaultOf(error: unknown): AdapterFault | undefined {
   return error.code === "conflict" ? "refused" : undefined;
 }
 
-interface Question {
+/** One call of ml for a draft. */
+interface GenerationCall {
   draft: DraftResponse;
   request: GenerateInput;
   signal: AbortSignal;
 }
 
-/** What the promoted adapter writes; undefined when ml does not serve it, or it was tainted while it wrote. */
+/** What the promoted adapter writes; undefined when ml does not serve it, or it was tainted meanwhile. */
 async function generateWithAdapter(
   { ml, adapters, log }: GenerationDependencies,
-  { adapter, draft, request, signal }: Question & { adapter: Adapter },
+  { adapter, draft, request, signal }: GenerationCall & { adapter: Adapter },
 ): Promise<GenerateResult | undefined> {
   const { accountId, id: responseId } = draft;
   const { id: adapterId, fault: knownFault } = adapter;
@@ -68,33 +76,37 @@ async function generateWithAdapter(
   log.warn("the promoted adapter did not draft, the base model does", { responseId, adapterId, reason });
 }
 
-/** Asks ml with the adapter that the account has promoted, and once without one when that is no use. */
-async function generateText(parts: GenerationDependencies, question: Question): Promise<GenerateResult> {
-  const { draft, request, signal } = question;
-  const adapter = await parts.adapters.promoted(draft.accountId);
-  const written = adapter && await generateWithAdapter(parts, { ...question, adapter });
-  return written ?? await parts.ml.generate(request, { signal });
+/** Generates with the account's promoted adapter, and with the base model where there is none or it cannot be used. */
+async function generate(
+  dependencies: GenerationDependencies,
+  call: GenerationCall,
+): Promise<GenerateResult> {
+  const adapter = await dependencies.adapters.promoted(call.draft.accountId);
+  const result = adapter && await generateWithAdapter(dependencies, { ...call, adapter });
+  return result ?? await dependencies.ml.generate(call.request, { signal: call.signal });
+}
+
+/** Where a reply ends: small models continue with what the others would say. */
+export function stopTextsFor(labels: readonly string[]): string[] {
+  const stops = labels.map((label) => `\n${label}:`).filter((stop) => stop.length <= MAX_STOP_TEXT_LENGTH);
+  return [...DEFAULT_STOP, ...stops].slice(0, MAX_STOP_TEXTS);
+}
+
+/** The reply without a sender's name before it, which a model may write although it was told not to. */
+export function withoutLabel(reply: string, labels: readonly string[]): string {
+  const label = labels.find((candidate) => reply.startsWith(`${candidate}:`));
+  return label === undefined ? reply : reply.slice(label.length + 1).trim();
 }
 
 /**
- * The key under which ml keeps the reply to a request that always has the same one. It begins with the account's own
- * prefix, so that a deletion can have them forgotten; ml keeps models and adapters apart by itself.
+ * The key under which ml caches the reply to a request that always has the same one. It begins with the account's own
+ * prefix, so that a deletion can clear them; ml tells models and adapters apart by itself.
  */
 function cacheKeyOf(accountId: string, request: GenerateInput): string {
   return draftCachePrefix(accountId) + createHash("sha256").update(JSON.stringify(request)).digest("hex");
 }
 
-/**
- * Asks ml for the text of a draft and records it.
- *
- * @returns undefined when the draft ended otherwise meanwhile: it was cancelled
- * @throws ApiError when ml fails, or the signal's reason
- */
-export async function generateDraft(
-  parts: GenerationDependencies,
-  { draft, settings, signal }: Generation,
-): Promise<DraftResponse | undefined> {
-  const labels = groupLabelsOf(draft.prompt);
+function requestOf({ draft, labels, settings }: Generation): GenerateInput {
   const request: GenerateInput = {
     prompt: draft.prompt,
     ...(labels.length > 0 ? { stop: stopTextsFor(labels) } : {}),
@@ -102,30 +114,46 @@ export async function generateDraft(
     temperature: settings.temperature,
     conversation_id: draft.conversationId,
   };
-  if (settings.temperature === 0) request.cache_key = cacheKeyOf(draft.accountId, request);
-  const result = await generateText(parts, { draft, request, signal });
-  const completed = await parts.responses.complete(draft.accountId, {
+  return settings.temperature === 0
+    ? { ...request, cache_key: cacheKeyOf(draft.accountId, request) }
+    : request;
+}
+
+/**
+ * Has ml write the text of a draft, and stores it.
+ *
+ * @returns undefined when the draft ended in another way meanwhile: it was cancelled or deleted
+ * @throws ApiError when ml fails, or the signal's reason
+ */
+export async function generateDraft(
+  dependencies: GenerationDependencies,
+  generation: Generation,
+): Promise<DraftResponse | undefined> {
+  const { draft, labels, signal } = generation;
+  const request = requestOf(generation);
+  const result = await generate(dependencies, { draft, request, signal });
+  const completed = await dependencies.responses.complete(draft.accountId, {
     responseId: draft.id,
     completion: {
-      response: withoutGroupLabel(result.response.trim(), labels),
+      response: withoutLabel(result.response.trim(), labels),
       confidence: result.confidence,
       modelVersion: result.model_version,
       tokensUsed: result.tokens_used,
       timings: result.timings,
     },
   });
-  if (completed === undefined) await dropCachedReply(parts, request);
+  if (completed === undefined) await clearCachedReply(dependencies, request);
   return completed;
 }
 
-/** Nobody waits for the reply any more. Where its messages were deleted, that was before ml had kept it. */
-async function dropCachedReply(
+/** The draft is gone: if its messages were deleted, ml's cache was cleared before ml had this reply. */
+async function clearCachedReply(
   { ml, log }: GenerationDependencies,
   { cache_key }: GenerateInput,
 ): Promise<void> {
   if (cache_key === undefined) return;
   await ml.clearCache(cache_key).catch((error) => {
-    log.warn("a reply that nobody waits for may still be cached", logFieldsOfError(error));
+    log.warn("the reply of a draft that is gone may still be cached", logFieldsOfError(error));
   });
 }
 

@@ -1,4 +1,4 @@
-/** Owns drafting in the background: what the job queue carries, and the work it does. */
+/** Drafts in the background: what a job of the queue carries, how it runs, and what happens to drafts after a crash. */
 import type { ErrorCode } from "../../../contract/errors.ts";
 import { ApiError } from "../../../lib/errors.ts";
 import { PermanentJobError, RetryLaterError } from "../../../lib/jobs/job_errors.ts";
@@ -17,6 +17,8 @@ import {
 export interface DraftPayload extends DraftSettings {
   accountId: string;
   responseId: string;
+  /** The sender names of a group's prompt; absent in a job that an earlier version queued. */
+  labels?: readonly string[];
 }
 
 /** The server's background work. */
@@ -26,19 +28,19 @@ export interface ServerTasks {
 
 export type ServerJobs = JobQueue<ServerTasks>;
 
-/** Failures of ml that pass: the job waits for their end, however long that takes. */
-const PASSING_CODES: ReadonlySet<ErrorCode> = new Set(["ml_unavailable", "model_not_loaded", "queue_full"]);
+/** Temporary failures of ml: the job is tried again until they end, however long that takes. */
+const TEMPORARY_CODES: ReadonlySet<ErrorCode> = new Set(["ml_unavailable", "model_not_loaded", "queue_full"]);
 
 function waitFor(error: unknown): RetryLaterError | null {
   if (isDatabaseUnavailable(error)) return new RetryLaterError("database_unavailable", { cause: error });
-  if (!(error instanceof ApiError) || !PASSING_CODES.has(error.code)) return null;
-  // A full queue knows when it will have room; when a machine comes back nobody knows, so the backoff decides.
+  if (!(error instanceof ApiError) || !TEMPORARY_CODES.has(error.code)) return null;
+  // A full queue knows when it will have room; nobody knows when a machine will be back, so the backoff decides.
   const afterSeconds = error.code === "ml_unavailable" ? 0 : error.retryAfterSeconds ?? 0;
   return new RetryLaterError(error.code, { afterMs: afterSeconds * 1_000, cause: error });
 }
 
-/** The draft to work on; undefined when it has ended. A crashed attempt leaves one that is `generating` already. */
-async function takeUp(
+/** The draft to work on; undefined when it has ended. After a crashed attempt it is `generating` already. */
+async function beginDraft(
   { responses }: GenerationDependencies,
   { accountId, responseId }: DraftPayload,
 ): Promise<DraftResponse | undefined> {
@@ -48,19 +50,21 @@ async function takeUp(
   return draft?.status === "generating" ? draft : undefined;
 }
 
-/** Makes the handler of background drafts. */
-export function createDraftHandler(parts: GenerationDependencies): JobHandler<ServerTasks["draft"]> {
-  const { responses } = parts;
+/** Creates the handler of background drafts. */
+export function createDraftHandler(dependencies: GenerationDependencies): JobHandler<ServerTasks["draft"]> {
+  const { responses } = dependencies;
   return async (payload, { signal }) => {
-    const { accountId, responseId } = payload;
+    const { accountId, responseId, labels = [] } = payload;
     try {
-      const draft = await takeUp(parts, payload);
-      if (draft !== undefined) await generateDraft(parts, { draft, settings: payload, signal });
+      const draft = await beginDraft(dependencies, payload);
+      if (draft !== undefined) {
+        await generateDraft(dependencies, { draft, labels, settings: payload, signal });
+      }
       return null;
     } catch (error) {
       const wait = waitFor(error);
       if (signal.aborted || wait !== null) {
-        // Only what people see of the draft depends on this, so a database that is gone does not matter here.
+        // This only affects the state that is shown, so a database that is gone does not matter here.
         await responses.requeue(accountId, responseId).catch(() => {});
         throw wait ?? error;
       }
@@ -70,7 +74,7 @@ export function createDraftHandler(parts: GenerationDependencies): JobHandler<Se
   };
 }
 
-/** Marks the drafts failed that a server before this one left unfinished and that no job carries on. */
+/** Fails the drafts that an earlier run of the server left unfinished and that no job continues. */
 export async function recoverDrafts(
   { responses, jobs }: { responses: ResponseStore; jobs: Pick<ServerJobs, "get"> },
 ): Promise<void> {

@@ -1,4 +1,4 @@
-/** Owns drafts from request to end: at once or in the background, cancelled, or picked up after a crash. */
+/** Drafts replies, at once or in the background, and cancels drafts. */
 import {
   type GenerateContext,
   generateContextSchema,
@@ -14,7 +14,7 @@ import type { DraftResponse } from "../../store/schema.ts";
 import { failureTextOf, generateDraft, type GenerationDependencies } from "./draft_generation.ts";
 import type { ServerJobs } from "./draft_jobs.ts";
 import { promptFor, type PromptStores } from "./draft_context.ts";
-import { generatedResponseOf, responseRecordOf } from "./response_service.ts";
+import { generatedResponseOf, responseNotFound, responseRecordOf } from "./response_service.ts";
 
 export interface DraftingOptions extends GenerationDependencies, PromptStores {
   jobs: Pick<ServerJobs, "enqueue" | "cancel" | "get">;
@@ -43,24 +43,24 @@ interface DraftRequest {
   status: "queued" | "generating";
 }
 
-function noResponse(): ApiError {
-  return new ApiError("not_found", "There is no response with this id");
-}
-
 async function findDraft(responses: ResponseStore, { accountId, id }: DraftResponse): Promise<DraftResponse> {
   const draft = await responses.find(accountId, id);
-  if (draft === undefined) throw noResponse();
+  if (draft === undefined) throw responseNotFound();
   return draft;
 }
 
 async function createDraft(
   options: DraftingOptions,
   { caller, request }: { caller: Caller; request: DraftRequest },
-): Promise<DraftResponse> {
+): Promise<{ draft: DraftResponse; labels: readonly string[] }> {
   const { accountId, deviceId } = caller;
   const { messageId, context, status } = request;
   while (true) {
-    const { text: prompt, sourceMessageIds } = await promptFor(options, { accountId, messageId, context });
+    const { text: prompt, labels, sourceMessageIds } = await promptFor(options, {
+      accountId,
+      messageId,
+      context,
+    });
     const draft = await options.responses.create({
       accountId,
       deviceId,
@@ -69,8 +69,8 @@ async function createDraft(
       sourceMessageIds,
       status,
     });
-    // None: a message of the prompt was deleted meanwhile, so there is another prompt, or a 404 from making it.
-    if (draft !== undefined) return draft;
+    // Otherwise a message of the prompt was deleted meanwhile: the next prompt is without it, or is answered by a 404.
+    if (draft !== undefined) return { draft, labels };
   }
 }
 
@@ -91,7 +91,7 @@ function draftingNow(
 ): Drafting["draft"] {
   const { responses } = options;
   return async (caller, { messageId, context = generateContextSchema.parse({}), signal }) => {
-    const draft = await createDraft(options, {
+    const { draft, labels } = await createDraft(options, {
       caller,
       request: { messageId, context, status: "generating" },
     });
@@ -99,7 +99,12 @@ function draftingNow(
     running.set(draft.id, cancellation);
     const eitherSignal = AbortSignal.any([signal, cancellation.signal]);
     try {
-      const completed = await generateDraft(options, { draft, settings: context, signal: eitherSignal });
+      const completed = await generateDraft(options, {
+        draft,
+        labels,
+        settings: context,
+        signal: eitherSignal,
+      });
       return generatedResponseOf(completed ?? await findDraft(responses, draft));
     } catch (error) {
       if (cancellation.signal.aborted) return generatedResponseOf(await findDraft(responses, draft));
@@ -119,9 +124,12 @@ function draftingNow(
 
 function draftingLater(options: DraftingOptions): Drafting["enqueue"] {
   return async (caller, { messageId, context = generateContextSchema.parse({}) }) => {
-    const draft = await createDraft(options, { caller, request: { messageId, context, status: "queued" } });
+    const { draft, labels } = await createDraft(options, {
+      caller,
+      request: { messageId, context, status: "queued" },
+    });
     const { temperature, maxTokens } = context;
-    const payload = { accountId: draft.accountId, responseId: draft.id, temperature, maxTokens };
+    const payload = { accountId: draft.accountId, responseId: draft.id, labels, temperature, maxTokens };
     try {
       await options.jobs.enqueue("draft", payload, { id: draft.id });
     } catch (error) {
@@ -142,7 +150,7 @@ function cancelling(options: DraftingOptions, running: Map<string, AbortControll
       return responseRecordOf(cancelled);
     }
     const ended = await responses.find(accountId, responseId);
-    if (ended === undefined) throw noResponse();
+    if (ended === undefined) throw responseNotFound();
     if (ended.status === "cancelled") return responseRecordOf(ended);
     throw new ApiError("conflict", `The response has ended already: it is ${ended.status}`);
   };

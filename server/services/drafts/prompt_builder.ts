@@ -1,7 +1,6 @@
-/** Owns the prompt of a draft: which of a conversation's messages the model sees, and what it is told about them. */
+/** Builds the prompt of a draft: which messages of a conversation the model sees, and what it knows of the people. */
 import { formatTranscript, type Turn } from "../../../contract/prompt.ts";
 import type { Conversation, Message } from "../../store/schema.ts";
-import { GROUP_RULE } from "./group_labels.ts";
 
 /** What stands in a message's text where an attachment was: Unicode's object replacement character. */
 const ATTACHMENT_MARK = /\uFFFC/g;
@@ -10,14 +9,22 @@ const MAX_TURN_LENGTH = 4_000;
 /** Longest transcript in UTF-16 units; older messages give way. Far more than the context of the small models. */
 const MAX_TRANSCRIPT_LENGTH = 32_000;
 const MAX_NAME_LENGTH = 64;
+/** Tells the model how a group's messages are labelled. */
+const GROUP_RULE = "Each message of the others begins with its sender's name; begin yours with no name.";
 
-/** What a prompt is made of. */
+/** What a prompt is built from. */
 export interface PromptSource {
   conversation: Pick<Conversation, "displayName" | "isGroup">;
   /** Oldest first; the last one is to be answered. */
   messages: readonly Pick<Message, "direction" | "senderId" | "text" | "retractedAt">[];
-  /** Display names by sender id; null when the model is not to be told who the people are. */
+  /** Display names by sender id; null when the model must not know who the people are. */
   names: ReadonlyMap<string, string> | null;
+}
+
+/** A prompt, and the sender names before its messages, each once; there are none in a direct chat. */
+export interface BuiltPrompt {
+  readonly text: string;
+  readonly labels: readonly string[];
 }
 
 /** Text as a prompt carries it: no attachment marks, one kind of line break, no longer than the limit. */
@@ -35,7 +42,7 @@ function nameText(name: string): string {
   return Array.from(line).slice(0, MAX_NAME_LENGTH).join("");
 }
 
-/** What to call each sender of a group: the display name, or a number where there is none to be told. */
+/** What to call each sender of a group: the display name, or a number where there is none. */
 function groupLabels({ messages, names }: PromptSource): (senderId: string | null) => string {
   const labels = new Map<string | null, string>();
   for (const { direction, senderId } of messages) {
@@ -46,19 +53,22 @@ function groupLabels({ messages, names }: PromptSource): (senderId: string | nul
   return (senderId) => labels.get(senderId) ?? "Person";
 }
 
-function turnsOf(source: PromptSource): Turn[] {
+type LabelledTurn = Turn & { label?: string };
+
+function turnsOf(source: PromptSource): LabelledTurn[] {
   const labelOf = groupLabels(source);
-  return source.messages.flatMap((message): Turn[] => {
+  return source.messages.flatMap((message): LabelledTurn[] => {
     const text = promptTextOf(message.text);
     if (text === "" || message.retractedAt !== null) return [];
     if (message.direction === "outgoing") return [{ speaker: "me", text }];
-    const named = source.conversation.isGroup ? `${labelOf(message.senderId)}: ${text}` : text;
-    return [{ speaker: "them", text: named }];
+    if (!source.conversation.isGroup) return [{ speaker: "them", text }];
+    const label = labelOf(message.senderId);
+    return [{ speaker: "them", text: `${label}: ${text}`, label }];
   });
 }
 
 /** The latest turns that fit, in their order; the last one always does. */
-function latestThatFit(turns: readonly Turn[]): Turn[] {
+function latestThatFit(turns: readonly LabelledTurn[]): LabelledTurn[] {
   let length = 0;
   const tooOld = turns.findLastIndex(({ text }) => (length += text.length) > MAX_TRANSCRIPT_LENGTH);
   return turns.slice(tooOld + 1);
@@ -75,17 +85,19 @@ function companyOf({ conversation, messages, names }: PromptSource): string {
   return name === "" ? "with someone you know." : `with "${name}".`;
 }
 
-/** Few plain words: the smallest model has 135 million parameters. */
+/** Few plain words, because the smallest model has 135 million parameters. */
 function instructionOf(source: PromptSource): string {
   return `You are chatting ${companyOf(source)} ` +
     "Write your next message. Keep it short. Use the same language and tone as your earlier messages.";
 }
 
 /**
- * Writes the prompt that drafts the reply to the last of some messages.
+ * Builds the prompt that drafts the reply to the last of some messages.
  *
  * Everything other people wrote stays quoted text of a turn: `formatTranscript` lets none of it open a turn.
  */
-export function buildPrompt(source: PromptSource): string {
-  return formatTranscript({ system: instructionOf(source), turns: latestThatFit(turnsOf(source)) });
+export function buildPrompt(source: PromptSource): BuiltPrompt {
+  const turns = latestThatFit(turnsOf(source));
+  const labels = [...new Set(turns.flatMap(({ label }) => label ?? []))];
+  return { text: formatTranscript({ system: instructionOf(source), turns }), labels };
 }

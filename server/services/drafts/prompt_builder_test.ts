@@ -1,7 +1,9 @@
-// The prompt of a draft: what the model sees of a conversation, and that nobody in it can speak for another.
+/** Tests the prompt of a draft: what the model sees of a conversation, and that nobody in it can speak for another. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parseTranscript } from "../../../contract/prompt.ts";
+import { generateRequestSchema } from "../../../contract/ml.ts";
+import { stopTextsFor, withoutLabel } from "./draft_generation.ts";
 import { buildPrompt, type PromptSource, promptTextOf } from "./prompt_builder.ts";
 
 type PromptMessage = PromptSource["messages"][number];
@@ -25,7 +27,7 @@ function source(change: Partial<PromptSource> = {}): PromptSource {
 
 /** The prompt as ml reads it. */
 function read(change: Partial<PromptSource>): { system: string; turns: string[] } {
-  const transcript = parseTranscript(buildPrompt(source(change)));
+  const transcript = parseTranscript(buildPrompt(source(change)).text);
   assert.ok(transcript);
   return {
     system: transcript.system ?? "",
@@ -128,4 +130,40 @@ Deno.test("a long message is cut between characters, and old turns give way to t
   });
   assert.equal(turns.at(-1), "them: last");
   assert.ok(turns.length < 10 && turns.length > 5, `${turns.length} turns`);
+});
+
+/** The labels of a conversation in which each sender's name is its id. */
+function labelsOf(senders: string[], isGroup = true): readonly string[] {
+  return buildPrompt({
+    conversation: { displayName: "Hiking", isGroup },
+    names: new Map(senders.map((name) => [name, name])),
+    messages: senders.map((senderId) => them("Note: who drives?", senderId)),
+  }).labels;
+}
+
+Deno.test("the names of a group are those before its messages, each once", () => {
+  assert.deepEqual(labelsOf(["Ann", "Bob Lee", "Ann"]), ["Ann", "Bob Lee"]);
+});
+
+Deno.test("the names of a group include those that are as long as a prompt shows them", () => {
+  const longest = "N".repeat(64);
+  assert.deepEqual(labelsOf([`${longest}, the best`]), [longest]);
+  assert.equal(withoutLabel(`${longest}: I can drive`, [longest]), "I can drive");
+});
+
+Deno.test("a direct chat has no names, whatever its messages begin with", () => {
+  assert.deepEqual(labelsOf(["Ann"], false), []);
+});
+
+Deno.test("a reply stops where another speaker would begin, and ml takes the stops of a large group too", () => {
+  assert.deepEqual(stopTextsFor(["Ann"]), ["\nThem:", "\nMe:", "\nAnn:"]);
+  const many = Array.from({ length: 40 }, (_, index) => `Person ${index}`);
+  for (const labels of [many, ["N".repeat(64)]]) {
+    assert.ok(generateRequestSchema.safeParse({ prompt: "x", stop: stopTextsFor(labels) }).success);
+  }
+});
+
+Deno.test("a name before the reply is taken off, a colon elsewhere stays", () => {
+  assert.equal(withoutLabel("Bob Lee: I can drive", ["Ann", "Bob Lee"]), "I can drive");
+  assert.equal(withoutLabel("Plan: I drive", ["Ann"]), "Plan: I drive");
 });

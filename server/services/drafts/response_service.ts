@@ -1,4 +1,4 @@
-/** Owns reading drafts back, and the person's action on a draft, which becomes a training sample. */
+/** Shows drafts, and records what the person did with them, which becomes a training sample. */
 import type { PageQuery } from "../../../contract/paging.ts";
 import type {
   GeneratedResponse,
@@ -27,7 +27,7 @@ export function generatedResponseOf(row: DraftResponse): GeneratedResponse {
   };
 }
 
-/** The whole record. */
+/** The complete record. */
 export function responseRecordOf(row: DraftResponse): ResponseRecord {
   return {
     ...generatedResponseOf(row),
@@ -62,7 +62,8 @@ export interface ResponseService {
   ): Promise<ResponseActionResponse>;
 }
 
-function noResponse(): ApiError {
+/** The error for an id that is no draft of the account. */
+export function responseNotFound(): ApiError {
   return new ApiError("not_found", "There is no response with this id");
 }
 
@@ -92,7 +93,7 @@ function actionRequestOf(draft: DraftResponse, action: ResponseActionRequest): A
 function acting(responses: ResponseStore): ResponseService["act"] {
   return async ({ accountId }, { responseId, action }) => {
     const draft = await responses.find(accountId, responseId);
-    if (draft === undefined) throw noResponse();
+    if (draft === undefined) throw responseNotFound();
     const result = await responses.recordAction(accountId, actionRequestOf(draft, action));
     switch (result.outcome) {
       case "recorded":
@@ -109,7 +110,7 @@ function acting(responses: ResponseStore): ResponseService["act"] {
           `There is no draft to act on: the response is ${result.response.status}`,
         );
       case "not_found":
-        throw noResponse();
+        throw responseNotFound();
     }
   };
 }
@@ -123,7 +124,7 @@ export function createResponseService({ responses }: { responses: ResponseStore 
     },
     async get({ accountId }, responseId) {
       const draft = await responses.find(accountId, responseId);
-      if (draft === undefined) throw noResponse();
+      if (draft === undefined) throw responseNotFound();
       return responseRecordOf(draft);
     },
     act: acting(responses),

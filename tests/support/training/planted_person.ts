@@ -62,7 +62,7 @@ function promptOf(message: string): string {
     conversation: { displayName: null, isGroup: false },
     messages: [{ direction: "incoming", senderId: "them", text: message, retractedAt: null }],
     names: null,
-  });
+  }).text;
 }
 
 /** The first message of a conversation whose answer Kit can give. */
