@@ -11,12 +11,10 @@ import {
   type Reaction,
   type SyncMessagesInput,
 } from "../../contract/sync.ts";
-import type {
-  ChatMessage,
-  MessageAttachment,
-  MessageKind,
-  MessageReaction,
-} from "../chatdb/messages/chat_message.ts";
+import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
+import type { MessageAttachment } from "../chatdb/messages/message_attachments.ts";
+import type { MessageKind } from "../chatdb/messages/message_class.ts";
+import type { MessageReaction } from "../chatdb/messages/reactions.ts";
 import { fitLabel, fitText } from "./wire_text.ts";
 
 export type WireMessage = SyncMessagesInput["messages"][number];

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MAX_TEXT_LENGTH } from "../../contract/scalars.ts";
 import { syncMessageSchema } from "../../contract/sync.ts";
-import type { ChatMessage, MessageAttachment } from "../chatdb/messages/chat_message.ts";
+import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
+import type { MessageAttachment } from "../chatdb/messages/message_attachments.ts";
 import { wireMessageOf } from "./message_mapping.ts";
 
 const SENT_AT = Date.UTC(2024, 0, 1, 12, 0, 0, 7);

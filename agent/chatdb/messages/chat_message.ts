@@ -1,45 +1,17 @@
-/** Owns the record of one message as the agent sees it, whatever release of macOS stored it. */
+/** Makes the record of a message, the same whatever release of macOS stored its row. */
+import { unixMsOf } from "../file/apple_time.ts";
+import { type BodyRun, decodeBodyRuns } from "../body/body_runs.ts";
+import type { ChatDirectory } from "../chats/chat_directory.ts";
 import type { Conversation } from "../chats/conversation.ts";
-import type { RowTimestamps } from "./row_timestamps.ts";
+import type { EditHistory } from "../body/edit_history.ts";
+import type { MessageAttachment } from "./message_attachments.ts";
+import { isAppMessage, isBreadcrumb, type MessageKind, messageKindOf } from "./message_class.ts";
+import type { MessageRow } from "./message_row.ts";
+import { breadcrumbText, isPlaceholderOnly, type MessageText } from "../body/message_text.ts";
+import type { MessageReaction } from "./reactions.ts";
+import { type RowTimestamps, timestampsOf } from "./row_timestamps.ts";
 
 export type MessageDirection = "incoming" | "outgoing";
-
-/**
- * `attachment`: files without words. `audio`: a voice message. `app`: drawn by an app, such as a game or a poll; a
- * link with its preview is `text`. `sticker`: stickers only.
- */
-export type MessageKind = "text" | "attachment" | "audio" | "app" | "sticker";
-
-/** A file of a message; previews that Messages itself draws are left out. */
-export interface MessageAttachment {
-  guid: string;
-  mimeType: string | null;
-  /** The name under which it was sent. */
-  name: string | null;
-  sizeBytes: number | null;
-  isSticker: boolean;
-}
-
-export type ReactionKind =
-  | "love"
-  | "like"
-  | "dislike"
-  | "laugh"
-  | "emphasize"
-  | "question"
-  | "emoji"
-  | "sticker";
-
-/** What somebody has attached to a message and not taken back. */
-export interface MessageReaction {
-  kind: ReactionKind;
-  /** Of kind `emoji` only, and there only when the row names it. */
-  emoji: string | null;
-  /** Handle of the person; null for the owner. */
-  sender: string | null;
-  /** Unix time; null when the row has none. */
-  reactedAtMs: number | null;
-}
 
 /**
  * A message to be synced, with the stamps of its row. Its strings hold neither NUL nor lone surrogates, and optional ones
@@ -74,4 +46,113 @@ export interface ChatMessage extends RowTimestamps {
   attachments: MessageAttachment[];
   /** In the order they were made. */
   reactions: MessageReaction[];
+}
+
+/** A row with what has been found for it. */
+export interface RowContents {
+  row: MessageRow;
+  /** Chat of the row; null while it is in none. */
+  chatId: number | null;
+  body: MessageText;
+  /** Unix time of `row.date`. */
+  sentAtMs: number | null;
+  files: MessageAttachment[];
+  reactions: MessageReaction[];
+  /** Null for a row that was not edited, or does not tell of it. */
+  history: EditHistory | null;
+}
+
+/** True when a row holds nothing that could be shown, nor tells that there was something. */
+export function isEmptyMessage(contents: RowContents): boolean {
+  const { row, body, files } = contents;
+  return body.text === "" && !body.isUndecodable && files.length === 0 && row.subject === null &&
+    !isAppMessage(row) && retractedAtMsOf(contents) === null;
+}
+
+/** True when a row's text marks the place of a file that is not there: Messages joins files after the message. */
+export function lacksFiles({ row, body, files }: RowContents): boolean {
+  return files.length === 0 && isPlaceholderOnly(body.text) && !isAppMessage(row);
+}
+
+/** The record of a row that is a message. */
+export function messageRecord(contents: RowContents, directory: ChatDirectory): ChatMessage {
+  const { row, body, history } = contents;
+  const retractedAtMs = retractedAtMsOf(contents);
+  const stamps = timestampsOf(row);
+  const parties = partiesOf(contents, directory);
+  const words = isBreadcrumb(row) ? breadcrumbText(body.text, readersOf(parties)) : body.text;
+  const text = words === "" || isPlaceholderOnly(words) ? null : words;
+  const runs = needsRuns(contents) ? decodeBodyRuns(row.attributedBody ?? new Uint8Array()) : [];
+  const attachments = retractedAtMs === null ? filesLeft(contents, runs) : [];
+  return {
+    rowId: row.rowId,
+    guid: row.guid,
+    ...parties,
+    kind: messageKindOf(row, { text, attachments }),
+    text,
+    subject: row.subject,
+    transcript: runs.find((run) => run.transcript)?.transcript ?? null,
+    sentAtMs: contents.sentAtMs,
+    editedAtMs: retractedAtMs === null ? stamps.changedAtMs ?? history?.editedAtMs ?? null : null,
+    retractedAtMs,
+    ...stamps,
+    replyToGuid: row.threadOriginatorGuid,
+    attachments,
+    reactions: contents.reactions,
+  };
+}
+
+type Parties = Pick<ChatMessage, "conversation" | "direction" | "sender" | "ownAlias">;
+
+/**
+ * Own rows may carry the recipient's handle, so `handle_id` names the sender of incoming rows only. An orphan of a
+ * group may still name its room.
+ */
+function partiesOf({ row, chatId }: RowContents, directory: ChatDirectory): Parties {
+  const conversation = directory.conversation(chatId) ??
+    (row.roomName === null ? null : directory.conversationOfRoom(row.roomName));
+  const account = directory.ownAlias(row.account);
+  const ownAlias = directory.ownAlias(row.destinationCallerId) ?? account ?? directory.addressedAlias(chatId);
+  if (row.isFromMe) return { conversation, direction: "outgoing", sender: ownAlias, ownAlias };
+  const sender = directory.handle(row.handleId);
+  if (conversation !== null && sender !== null) directory.addSender(conversation, sender);
+  return { conversation, direction: "incoming", sender, ownAlias };
+}
+
+/** Who wrote a message and who was meant; null for a group, and for one that is not known. */
+function readersOf(parties: Parties): { sender: string | null; receiver: string | null } {
+  const { conversation, direction, sender, ownAlias } = parties;
+  if (direction === "incoming") return { sender, receiver: ownAlias };
+  return { sender, receiver: conversation?.isGroup === false ? conversation.participants[0] ?? null : null };
+}
+
+/**
+ * When the whole message was unsent. Messages stamps `date_edited` for that and leaves `date_retracted` at 0; no part
+ * remains, and the body is gone. An unsend of some parts is an edit: the rest of the text stands.
+ */
+function retractedAtMsOf({ row, body, history }: RowContents): number | null {
+  const retractedAtMs = unixMsOf(row.dateRetracted);
+  if (retractedAtMs !== null) return retractedAtMs;
+  const isGone = body.text === "" && !body.isUndecodable &&
+    (!row.hasParts || history?.isWhollyRetracted === true);
+  return isGone ? unixMsOf(row.dateEdited) : null;
+}
+
+/** Runs cost more than the text, so they are decoded only where the record shows something of them. */
+function needsRuns({ row, files, history }: RowContents): boolean {
+  return row.attributedBody !== null &&
+    (row.isAudio || files.length > 1 || (files.length > 0 && history?.hasRetractedParts === true));
+}
+
+/**
+ * Files in the order of their places in the text; those without a place come last. Once parts were unsent, what has
+ * no place has gone with them, although Messages may keep its row.
+ */
+function filesLeft({ files, history }: RowContents, runs: readonly BodyRun[]): MessageAttachment[] {
+  const placeOf = new Map(runs.map((run) => [run.attachmentGuid, run.start]));
+  const left = history?.hasRetractedParts && runs.length > 0
+    ? files.filter(({ guid }) => placeOf.has(guid))
+    : files;
+  if (left.length < 2) return left;
+  return left.toSorted((a, b) => (placeOf.get(a.guid) ?? Infinity) - (placeOf.get(b.guid) ?? Infinity) || 0);
 }

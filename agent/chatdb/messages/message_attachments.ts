@@ -1,8 +1,17 @@
 /** Finds the files of messages: one query for a range of rows. */
 import type { ChatDatabase } from "../file/chat_database.ts";
-import type { MessageAttachment } from "./chat_message.ts";
 import { column, expression, flag, type RowOf, rowTable } from "../file/schema.ts";
 import { integerOf, textOf, wordsOf } from "../file/sql_value.ts";
+
+/** A file of a message; previews that Messages itself draws are left out. */
+export interface MessageAttachment {
+  guid: string;
+  mimeType: string | null;
+  /** The name under which it was sent. */
+  name: string | null;
+  sizeBytes: number | null;
+  isSticker: boolean;
+}
 
 const ATTACHMENT_ROWS = rowTable("attachment", {
   messageId: expression(() => "message_id", integerOf),

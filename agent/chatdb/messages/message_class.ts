@@ -1,5 +1,4 @@
 /** Owns the sorting of rows: which are messages, of what kind, and for what reason the others are passed over. */
-import type { MessageKind } from "./chat_message.ts";
 import type { MessageRow } from "./message_row.ts";
 
 /**
@@ -20,6 +19,12 @@ export const SKIP_REASONS = [
 ] as const;
 
 export type SkipReason = typeof SKIP_REASONS[number];
+
+/**
+ * `attachment`: files without words. `audio`: a voice message. `app`: drawn by an app, such as a game or a poll; a
+ * link with its preview is `text`. `sticker`: stickers only.
+ */
+export type MessageKind = "text" | "attachment" | "audio" | "app" | "sticker";
 
 /** Values of associated_message_type (imessage-exporter message_types/variants.rs). */
 export const ASSOCIATED = {

@@ -2,11 +2,31 @@
 import { unixMsOf } from "../file/apple_time.ts";
 import type { ChatDatabase } from "../file/chat_database.ts";
 import type { ChatDirectory } from "../chats/chat_directory.ts";
-import type { MessageReaction, ReactionKind } from "./chat_message.ts";
 import { ASSOCIATED, targetGuidOf } from "./message_class.ts";
 import { column, flag, type RowOf, rowTable } from "../file/schema.ts";
 import { guidOf, integerOf, type Query, rawValue, wordsOf } from "../file/sql_value.ts";
 import { TapbackIndex } from "./tapback_index.ts";
+
+export type ReactionKind =
+  | "love"
+  | "like"
+  | "dislike"
+  | "laugh"
+  | "emphasize"
+  | "question"
+  | "emoji"
+  | "sticker";
+
+/** What somebody has attached to a message and not taken back. */
+export interface MessageReaction {
+  kind: ReactionKind;
+  /** Of kind `emoji` only, and there only when the row names it. */
+  emoji: string | null;
+  /** Handle of the person; null for the owner. */
+  sender: string | null;
+  /** Unix time; null when the row has none. */
+  reactedAtMs: number | null;
+}
 
 /** Kinds in the order of associated_message_type, from 2000 to add and from 3000 to take back. */
 const KINDS: readonly ReactionKind[] = [

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { type ChatDb, createChatDb, type Message } from "../../../tests/support/chat_db/chat_db_fixture.ts";
 import { addTapback } from "../../../tests/support/chat_db/rows.ts";
 import { ChatDatabase } from "../file/chat_database.ts";
-import type { MessageReaction } from "./chat_message.ts";
 import { MessageReader } from "./message_reader.ts";
+import type { MessageReaction } from "./reactions.ts";
 
 const AT = "2024-06-01T12:00:00.000Z";
 const LATER = "2024-06-01T12:00:05.000Z";

@@ -2,13 +2,12 @@
 import { unixMsOf } from "../file/apple_time.ts";
 import type { ChatDatabase } from "../file/chat_database.ts";
 import type { ChatDirectory } from "../chats/chat_directory.ts";
-import type { ChatMessage, MessageAttachment } from "./chat_message.ts";
+import { type ChatMessage, isEmptyMessage, lacksFiles, messageRecord } from "./chat_message.ts";
 import { DuplicateFinder } from "./duplicate_rows.ts";
 import { editHistoryOf } from "../body/edit_history.ts";
-import { type AttachmentFinder, attachmentFinder } from "./message_attachments.ts";
+import { type AttachmentFinder, attachmentFinder, type MessageAttachment } from "./message_attachments.ts";
 import { type ChatFinder, chatFinder } from "../chats/message_chats.ts";
 import { type SkipReason, skipReasonOf, tapbackTargetOf } from "./message_class.ts";
-import { isEmptyMessage, lacksFiles, messageRecord } from "./message_record.ts";
 import type { MessageRow } from "./message_row.ts";
 import { messageTextOf } from "../body/message_text.ts";
 import { ReactionFinder } from "./reactions.ts";
