@@ -81,14 +81,14 @@ Deno.test("edits are found in whatever order they reach the Mac, and several of 
 
 Deno.test("an edit that Messages did not stamp is found while the message is young", () =>
   withSyncedMessages(async ({ home, db, messages }) => {
-    editMessage(db, { message: first(messages), text: "unstamped", at: EDITED_AT, stampDateEdited: false });
+    editMessage(db, { message: first(messages), text: "unstamped", at: EDITED_AT, setDateEdited: false });
     assert.deepEqual((await synced(home)).map(({ text }) => text), ["unstamped"]);
     assert.deepEqual(await synced(home), []);
   }));
 
 Deno.test("a change without a stamp is found also when very many rows came after it", () =>
   withSyncedMessages(async ({ home, db, chat, messages }) => {
-    editMessage(db, { message: first(messages), text: "unstamped", at: EDITED_AT, stampDateEdited: false });
+    editMessage(db, { message: first(messages), text: "unstamped", at: EDITED_AT, setDateEdited: false });
     db.store.atomically(() => {
       for (let index = 0; index < 3_000; index++) {
         db.addMessage({ chat, from: MAYA, text: `${index}`, sentAt: AT });
@@ -106,7 +106,7 @@ Deno.test("an hour after a message was sent it is no longer compared, and its ro
     await syncCommand({ once: true }, later);
     const cursor = JSON.parse(await home.dataFile("cursor.json") ?? "");
     assert.deepEqual(cursor.changes.watched, {});
-    editMessage(db, { message: first(messages), text: "unstamped", at: EDITED_AT, stampDateEdited: false });
+    editMessage(db, { message: first(messages), text: "unstamped", at: EDITED_AT, setDateEdited: false });
     assert.deepEqual(await synced(home), []);
   }));
 

@@ -63,7 +63,7 @@ interface Claim {
   card: ContactCard;
 }
 
-/** One contact for each handle, named by the card that says most; of equals the first in the order of `cards`. */
+/** One contact for each handle, named by the most complete card; of equals, the first in the order of `cards`. */
 function mergeCards(cards: readonly ContactCard[]): Contact[] {
   const claims = cards.flatMap((card) => card.handles.map((handle) => ({ handle, card })));
   const byHandle = Map.groupBy(claims, ({ handle }) => handle.value);
@@ -87,7 +87,7 @@ function contactOf(claims: readonly Claim[]): Contact {
   };
 }
 
-/** Each address that has a name. A contact without one is left out: its address says as much. */
+/** Each address that has a name. A contact without one is left out: it would show its address. */
 export function peopleNames({ contacts }: AddressBook): Map<string, string> {
   const names = new Map<string, string>();
   for (const { phoneNumber, email, displayName } of contacts) {

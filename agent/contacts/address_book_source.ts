@@ -1,4 +1,4 @@
-/** Owns the reading of one source, a Core Data store whose entity numbers and owner columns differ by model. */
+/** Reads one source of the address book, a Core Data store whose entity numbers and owner columns differ by model. */
 import { DatabaseSync } from "node:sqlite";
 import { ChatDatabaseError } from "../chatdb/file/chat_database_error.ts";
 import { probeDatabaseFile } from "../chatdb/file/database_file.ts";
@@ -125,7 +125,7 @@ interface HandleTable {
   read: (row: Row) => CardHandle | null;
 }
 
-/** Adds each row of `table` to its owner's handles, the person's order kept; a table that is absent adds none. */
+/** Adds each row of `table` to its owner's handles, in the person's order; an absent table adds none. */
 function addHandles(sqlite: DatabaseSync, { table, column, handles, read }: HandleTable): void {
   const columns = columnsOf(sqlite, table);
   const owner = columns.has(PLAIN_OWNER) ? PLAIN_OWNER : [...columns].find((name) => TYPED_OWNER.test(name));

@@ -32,7 +32,7 @@ export function cardTitle({ first, last, nickname, organization }: CardName): st
   return [first, last].filter((part) => part !== null).join(" ") || nickname || organization;
 }
 
-/** How much a card's name tells: of two cards with one handle the fuller one names it. */
+/** How complete a card's name is: of two cards with one handle the more complete one names it. */
 export function nameRank({ first, last, nickname, organization }: CardName): number {
   if (first !== null && last !== null) return 4;
   if (first !== null || last !== null) return 3;
@@ -40,7 +40,7 @@ export function nameRank({ first, last, nickname, organization }: CardName): num
   return organization === null ? 0 : 1;
 }
 
-/** Contacts writes its own labels so; those a person typed have no frame. */
+/** Contacts frames its built-in labels like this; those a person typed have no frame. */
 const BUILT_IN_LABEL = /^_\$!<(.*)>!\$_$/;
 
 /** The words of a label, without the frame of the built-in ones. */
@@ -55,7 +55,7 @@ const EMAIL = /^[^@\s]+@[^@\s]+$/;
 /** Longest e-mail address that RFC 5321 §4.5.3.1 allows: 64 characters, an at sign, 255 characters. */
 const MAX_EMAIL_LENGTH = 320;
 
-/** Short codes of services, such as 262966, have no country and stand in chat.db as they are. */
+/** Short codes of services, such as 262966, have no country and are in chat.db as typed. */
 const SHORT_CODE = /^\d{3,8}$/;
 
 /**
@@ -70,13 +70,13 @@ export function phoneHandle(typed: string, region: string): string | null {
   return SHORT_CODE.test(digits) ? digits : null;
 }
 
-/** The e-mail address in lower case; null when it is none. */
+/** The e-mail address in lower case; null when it is not one. */
 export function emailHandle(typed: string): string | null {
   const address = typed.trim().toLowerCase();
   return address.length <= MAX_EMAIL_LENGTH && EMAIL.test(address) ? address : null;
 }
 
-/** The country of the system's language setting: where numbers without a country code are most likely at home. */
+/** The country of the system's language setting: the most likely country of numbers without a country code. */
 export function systemRegion(language: string = navigator.language): string {
   try {
     return new Intl.Locale(language).maximize().region ?? FALLBACK_REGION;

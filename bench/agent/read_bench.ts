@@ -1,11 +1,11 @@
 /**
- * Compares reading and decoding a whole chat.db with the agent's reader to imessage-exporter, and to a bare SELECT of
+ * Compares reading and decoding an entire chat.db with the agent's reader to imessage-exporter, and to a bare SELECT of
  * the same columns.
  *
  * `deno run -A bench/agent/read_bench.ts [messages | path of a chat.db]`: the peer is built with cargo the first time,
  * the database with Messages' own indexes; then each side reads all of it in turns, as a process of its own from its
  * start to its end. The peer writes text files as well, which the reader does not; the reader looks up reactions, files
- * and doubles, and decodes no less. CPU times tell more than rates where other programs run.
+ * and doubles, and decodes no less. CPU times are more reliable than rates where other programs run.
  */
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
@@ -28,14 +28,14 @@ type OwnSide = keyof typeof OWN_SIDES;
 type Side = OwnSide | typeof PEER_NAME;
 const SIDES: readonly Side[] = ["bare SELECT", "agent reader", PEER_NAME];
 
-/** What one pass of our own came to; `results` are the messages that came out. */
+/** Totals of one pass of our own; `results` are messages. */
 interface Pass {
   rows: number;
   results: number;
   peakRssBytes: number;
 }
 
-/** What the processes of one side took, pass by pass; CPU times where the system tells them. */
+/** What the processes of one side took, pass by pass; CPU times where the system reports them. */
 interface Costs {
   elapsedMs: number[];
   cpuMs: number[];
@@ -86,7 +86,7 @@ async function readApart(side: OwnSide, path: string): Promise<Pass> {
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-/** Reads with each side in turns. */
+/** Reads with the sides in turn. */
 async function takeTurns(path: string, folder: string) {
   const costs = new Map<Side, Costs>(SIDES.map((side) => [side, { elapsedMs: [], cpuMs: [] }]));
   const passes = new Map<Side, Pass>();

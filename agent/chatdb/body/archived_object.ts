@@ -1,4 +1,4 @@
-/** Owns what a typedstream holds once it is read: objects, their classes and their values. */
+/** Models the contents of a decoded typedstream: objects, their classes and values. */
 
 /** Classes are followed this far up; the longest chain of 20,783 bodies is 3, but a forged chain may be endless. */
 const MAX_CLASS_CHAIN = 16;

@@ -1,4 +1,4 @@
-/** Owns the reading of binary property lists (`bplist00`), the format of `message.message_summary_info`. */
+/** Reads binary property lists (`bplist00`), the format of `message.message_summary_info`. */
 
 /** A value of a property list; dates are seconds since 2001, as reals are. */
 export type PlistValue = null | boolean | number | string | Uint8Array | PlistValue[] | PlistDict;
@@ -35,7 +35,7 @@ class MalformedPlistError extends Error {
   override name = "MalformedPlistError";
 }
 
-/** The root of a binary property list. Total: null for whatever is none, or is damaged anywhere. */
+/** The root of a binary property list. Total: null for anything else, or when it is damaged anywhere. */
 export function decodePlist(bytes: Uint8Array): PlistValue {
   try {
     return new PlistReader(bytes).root();

@@ -1,4 +1,4 @@
-/** Owns the attribute runs of a message body: parts, attachments, mentions, links and audio transcripts. */
+/** Decodes the attribute runs of a message body: parts, attachments, mentions, links and audio transcripts. */
 import { ArchivedObject, type ArchivedValue } from "./archived_object.ts";
 import { MalformedTypedstreamError } from "./typedstream_bytes.ts";
 import { TypedstreamReader } from "./typedstream_reader.ts";

@@ -1,4 +1,4 @@
-/** Owns what `message_summary_info` tells of a message: when its parts were edited, and which were unsent. */
+/** Reads from `message_summary_info` when parts of a message were edited, and which were unsent. */
 import { APPLE_EPOCH_MS } from "../file/apple_time.ts";
 import { decodePlist, type PlistDict, type PlistValue } from "./binary_plist.ts";
 
@@ -14,7 +14,7 @@ export interface EditHistory {
   /** True when at least one part was unsent. */
   readonly hasRetractedParts: boolean;
   /** True when no part is left. */
-  readonly isWhollyRetracted: boolean;
+  readonly isFullyRetracted: boolean;
 }
 
 /**
@@ -31,7 +31,7 @@ export function editSummaryColumn(table: string, present: ReadonlySet<string>): 
   return `CASE WHEN ${has(KEY.retractedParts)} OR (${isUndated}${has(KEY.versions)}) THEN ${summary} END`;
 }
 
-/** What a summary tells; null for one that cannot be read or tells of no edit. */
+/** The edits that a summary records; null when there are none or it cannot be read. */
 export function editHistoryOf(summary: Uint8Array | null): EditHistory | null {
   const root = summary === null ? null : decodePlist(summary);
   if (!(root instanceof Map)) return null;
@@ -42,7 +42,7 @@ export function editHistoryOf(summary: Uint8Array | null): EditHistory | null {
   return {
     editedAtMs,
     hasRetractedParts: retracted.size > 0,
-    isWhollyRetracted: retracted.size > 0 && parts.length > 0 && parts.every((part) => retracted.has(part)),
+    isFullyRetracted: retracted.size > 0 && parts.length > 0 && parts.every((part) => retracted.has(part)),
   };
 }
 

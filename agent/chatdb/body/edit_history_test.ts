@@ -1,4 +1,4 @@
-// Checks what an edited or unsent row comes out as, with what `message_summary_info` tells of it.
+// Checks the records of edited and unsent rows, and the reading of `message_summary_info`.
 import assert from "node:assert/strict";
 import { editMessage, unsendMessage } from "../../../tests/support/chat_db/edits.ts";
 import type { ChatDb, Message } from "../../../tests/support/chat_db/chat_db_fixture.ts";
@@ -24,11 +24,11 @@ function historyOf(info: PlistValue) {
   return editHistoryOf(encodePlist(info));
 }
 
-Deno.test("an edit without a stamp has the time of its last version", () => {
+Deno.test("an edit without a timestamp has the time of its last version", () => {
   const message = readOne((db) => {
     const edited = addPlain(db, "befor");
-    editMessage(db, { message: edited, at: "2024-06-01T12:01:00Z", text: "befoer", stampDateEdited: false });
-    editMessage(db, { message: edited, at: LATER, text: "before", stampDateEdited: false });
+    editMessage(db, { message: edited, at: "2024-06-01T12:01:00Z", text: "befoer", setDateEdited: false });
+    editMessage(db, { message: edited, at: LATER, text: "before", setDateEdited: false });
   });
   assert.equal(message.text, "before");
   assert.equal(message.editedAtMs, Date.parse(LATER));
@@ -91,7 +91,7 @@ Deno.test("a file that was unsent from a message goes, and the others stay", () 
   );
 });
 
-Deno.test("a damaged summary changes nothing, and neither does one that tells of no edit", () => {
+Deno.test("a damaged summary changes nothing, nor does one that records no edit", () => {
   const { messages } = readAll((db) => {
     const damaged = addPlain(db, "a");
     editMessage(db, { message: damaged, at: LATER, text: "b" });
@@ -116,7 +116,7 @@ Deno.test("a summary of odd contents is read as far as it makes sense", () => {
   assert.deepEqual(historyOf({ rp: [0] }), {
     editedAtMs: null,
     hasRetractedParts: true,
-    isWhollyRetracted: false,
+    isFullyRetracted: false,
   });
   const seconds = (Date.parse(LATER) - Date.parse("2001-01-01T00:00:00Z")) / 1_000;
   const versions = [{ d: new Real(1) }, { d: new Real(seconds) }, { d: new Real(2) }];

@@ -1,4 +1,4 @@
-/** Owns the choice of a message's words from its two columns, `attributedBody` and `text`. */
+/** Takes a message's words from its two columns, `attributedBody` and `text`. */
 import type { MessageRow } from "../messages/message_row.ts";
 import { cleanText } from "../file/sql_value.ts";
 import { decodeAttributedBody } from "./typedstream.ts";
@@ -32,7 +32,7 @@ export function isPlaceholderOnly(text: string): boolean {
 const SENDER = "$(kIMTranscriptPluginBreadcrumbTextSenderIdentifier)";
 const RECEIVER = "$(kIMTranscriptPluginBreadcrumbTextReceiverIdentifier)";
 
-/** The text with handles in place of the marks; a mark whose handle is not known goes. */
+/** The text of an app's note (Fitness leaves some) with handles in place of Messages' placeholders; an unknown one is removed. */
 export function breadcrumbText(
   text: string,
   { sender, receiver }: { sender: string | null; receiver: string | null },

@@ -1,10 +1,10 @@
-/** Owns the way from a message's attributedBody blob to its text. */
+/** Decodes the text of a message from its attributedBody. */
 import { integerWidth, MalformedTypedstreamError, unsignedAt } from "./typedstream_bytes.ts";
 import { TypedstreamReader } from "./typedstream_reader.ts";
 
 /**
- * What an attributedBody holds. `empty` is a sound archive whose string has no characters;
- * `undecodable` is anything that is not a sound archive up to the end of its string.
+ * The text in an attributedBody. `empty` is a valid archive whose string has no characters; `undecodable` is anything
+ * that is not a valid archive up to the end of its string.
  */
 export type DecodedBody = { kind: "text"; text: string } | { kind: "empty" } | { kind: "undecodable" };
 

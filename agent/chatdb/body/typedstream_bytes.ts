@@ -1,6 +1,6 @@
 /** Reads the bytes, integers, floats and strings of a typedstream, never past its end. */
 
-/** Heads with a meaning of their own; all others are small integers (imessage-chatdb docs/TYPEDSTREAM.md §2.1). */
+/** First bytes with a meaning of their own; all others are small integers (imessage-chatdb docs/TYPEDSTREAM.md §2.1). */
 export const HEAD = {
   INTEGER_2: 0x81,
   INTEGER_4: 0x82,
@@ -58,7 +58,7 @@ export class TypedstreamCursor {
     return unsignedAt(this.#bytes, this.#advance(widthBytes) - 1);
   }
 
-  /** The same with a sign, which the first bit of its width tells. */
+  /** The same as a signed integer of its width. */
   signed(head: number): number {
     const spareBits = 32 - 8 * (integerWidth(head) || 1);
     return this.unsigned(head) << spareBits >> spareBits;
@@ -72,7 +72,7 @@ export class TypedstreamCursor {
     return sizeBytes === 4 ? view.getFloat32(0, true) : view.getFloat64(0, true);
   }
 
-  /** Type strings and class names are ASCII and short: a call of TextDecoder for each took half of all the time. */
+  /** Type strings and class names are ASCII and short: calling TextDecoder for each took half of the time. */
   latin1(lengthBytes: number): string {
     const start = this.#advance(lengthBytes);
     let string = "";

@@ -1,4 +1,4 @@
-/** Owns the grammar of Apple's typedstream (NSArchiver), as far as message bodies use it. */
+/** Parses Apple's typedstream format (NSArchiver), as far as message bodies use it. */
 import { type ArchivedClass, ArchivedObject, type ArchivedValue } from "./archived_object.ts";
 import { HEAD, MalformedTypedstreamError, TypedstreamCursor } from "./typedstream_bytes.ts";
 

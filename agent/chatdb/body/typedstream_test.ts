@@ -73,7 +73,7 @@ Deno.test("a length is one byte, 0x81 with two bytes or 0x82 with four, all unsi
   }
 });
 
-Deno.test("an empty text is told from bytes that are no body", () => {
+Deno.test("an empty text is distinguished from bytes that are not a body", () => {
   assert.deepEqual(decodeAttributedBody(encode("")), { kind: "empty" });
   assert.deepEqual(decodeAttributedBody(encode("", { mutable: true })), { kind: "empty" });
   assert.deepEqual(decodeAttributedBody(bytesOf(`${OPENING}\x81\x00\x00\x86\x86`)), { kind: "empty" });
@@ -119,7 +119,7 @@ Deno.test("a length that runs past the end, a float tag and a reserved tag are u
   }
 });
 
-Deno.test("rubbish of 200 kB after the text does no harm", () => {
+Deno.test("200 kB of garbage after the text is ignored", () => {
   const body = encode("still here");
   const longer = new Uint8Array(body.length + 200_000).fill(0x84);
   longer.set(body);
@@ -127,8 +127,8 @@ Deno.test("rubbish of 200 kB after the text does no harm", () => {
 });
 
 Deno.test("an archive whose bytes above 0x7f were replaced by question marks is undecodable", () => {
-  const spoilt = encode("Spoilt in transfer").map((byte) => byte > 0x7f ? 0x3f : byte);
-  assert.deepEqual(decodeAttributedBody(spoilt), { kind: "undecodable" });
+  const damaged = encode("Damaged in transfer").map((byte) => byte > 0x7f ? 0x3f : byte);
+  assert.deepEqual(decodeAttributedBody(damaged), { kind: "undecodable" });
 });
 
 Deno.test("the bytes 86 84 inside UTF-8 do not end a text", () => {

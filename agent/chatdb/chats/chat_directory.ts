@@ -102,7 +102,7 @@ export class ChatDirectory {
     return alias;
   }
 
-  /** The owner's address that a chat used last; null when the chat does not tell. */
+  /** The owner's address that a chat used last; null when the chat does not name one. */
   addressedAlias(chatRowId: number | null): string | null {
     return (chatRowId === null ? undefined : this.#addressedAliases.get(chatRowId)) ?? null;
   }

@@ -42,7 +42,7 @@ Deno.test("a group keeps its identity through the guid rewrite and a renewed gro
   assert.equal(conversationIdOf({ ...group, groupId: null }), "chat123");
 });
 
-Deno.test("the style tells a group, and the guid only while there is no style", () => {
+Deno.test("a group is recognised by its style, and by its guid only while there is no style", () => {
   assert.equal(isGroupChat(chat({ style: 43, guid: "any;-;x" })), true);
   assert.equal(isGroupChat(chat({ style: 45, guid: "any;+;chat1" })), false);
   assert.equal(isGroupChat(chat({ style: null, guid: "any;+;chat1" })), true);

@@ -1,4 +1,4 @@
-/** Owns the reading of Apple's times: integers since 2001 that are never, seconds or nanoseconds. */
+/** Converts Apple's times: integers of seconds or nanoseconds since 2001, some of which mean never. */
 import type { SqlValue } from "./sql_value.ts";
 
 /** Unix time of 2001-01-01T00:00:00Z, where Apple's clocks begin. */
@@ -17,7 +17,7 @@ export function isNanoseconds(time: bigint): boolean {
   return time >= FIRST_NANOSECONDS || time <= -FIRST_NANOSECONDS;
 }
 
-/** Unix time in whole milliseconds; null for never (NULL, 0, INT64_MAX) and for times no calendar writes. */
+/** Unix time in whole milliseconds; null for never (NULL, 0, INT64_MAX) and for times outside four-digit years. */
 export function unixMsOf(time: SqlValue | undefined): number | null {
   if (typeof time === "number") return unixMsOf(BigInt(Math.trunc(time)));
   if (typeof time !== "bigint" || time === 0n || time === INT64_MAX) return null;

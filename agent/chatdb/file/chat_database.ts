@@ -1,4 +1,4 @@
-/** Owns the read-only connection to chat.db. */
+/** Opens chat.db read-only, and reads it in short transactions. */
 import { DatabaseSync } from "node:sqlite";
 import { asChatDatabaseError, ChatDatabaseError } from "./chat_database_error.ts";
 import { type FileIdentity, fileIdentityOf, probeDatabaseFile } from "./database_file.ts";
@@ -41,7 +41,7 @@ export class ChatDatabase implements Disposable {
     try {
       this.#exec(`PRAGMA busy_timeout = ${options.busyTimeoutMs ?? DEFAULT_BUSY_TIMEOUT_MS}`);
       this.schema = this.readTransaction(() => probeSchema((sql) => this.prepare(sql)));
-      // Not before the first read: of a database that is locked this statement does not tell so.
+      // After the first read: on a locked database this statement fails without saying so.
       this.#exec(`PRAGMA cache_size = -${PAGE_CACHE_KIB}`);
       if (!this.schema.get("message")?.has("guid")) throw new ChatDatabaseError("not_messages", this.path);
       this.#selectDataVersion = this.prepare("PRAGMA data_version");
@@ -72,7 +72,7 @@ export class ChatDatabase implements Disposable {
 
   /**
    * A number that changes with every commit of another program; compare values of one connection only. SQLite reads
-   * it from the index of the `-wal`, so it tells of commits that leave every size as it was.
+   * it from the index of the `-wal`, so it also changes on commits that leave all file sizes the same.
    *
    * @throws ChatDatabaseError when the database cannot be read
    */
@@ -82,7 +82,7 @@ export class ChatDatabase implements Disposable {
 
   /**
    * True when another file has taken the place of the open one (a restore, a new account): this connection would
-   * read the old file for ever, so open the database anew.
+   * read the old file for ever, so open the database again.
    *
    * @throws ChatDatabaseError when the file at the path is gone or not readable
    */

@@ -11,7 +11,7 @@ function failureOf(errcode: number | undefined): string {
   return known.code;
 }
 
-Deno.test("SQLite's refusals are told apart by their primary code, whatever the extended one", () => {
+Deno.test("SQLite's refusals are distinguished by their primary code, whatever the extended one", () => {
   const expected: Record<string, number[]> = {
     permission_denied: [3, 8, 14, 23, 23 | 1 << 8, 8 | 1 << 8, 8 | 5 << 8, 14 | 2 << 8],
     locked: [5, 6, 5 | 1 << 8, 5 | 2 << 8],

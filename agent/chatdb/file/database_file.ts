@@ -1,4 +1,4 @@
-/** Owns the look at chat.db as a file, before SQLite sees it: access, header, length, times. */
+/** Inspects chat.db as a file, before SQLite opens it: access, header, length, times. */
 import { dirname } from "node:path";
 import { ChatDatabaseError } from "./chat_database_error.ts";
 
@@ -25,7 +25,7 @@ export function probeDatabaseFile(path: string): string {
   }
 }
 
-/** What tells a file from another at the same path. */
+/** Distinguishes a file from another at the same path. */
 export interface FileIdentity {
   device: number;
   /** Null where the system has no inodes. */
@@ -56,9 +56,9 @@ export function lastWriteMs(path: string): number {
 
 /**
  * Changes whenever the database's files do: each one's device, inode and size, and the last write of the file and its
- * `-wal`. The time of the `-shm` is left out, because reading alone may move it. Deno tells times to the millisecond;
- * commits closer than that are for `ChatDatabase.dataVersion` to tell. (`node:fs` knows nanoseconds, but loading it
- * takes more memory than all the rest of the agent.)
+ * `-wal`. The time of the `-shm` is left out, because reading alone may move it. Deno gives times to the millisecond;
+ * `ChatDatabase.dataVersion` notices commits closer together. (`node:fs` gives nanoseconds, but loading it takes more
+ * memory than the rest of the agent.)
  */
 export function fileSignature(path: string): string {
   return ["", "-wal", "-shm"].map((suffix) => {
@@ -129,7 +129,7 @@ function accessError(error: unknown, path: string): unknown {
   return new ChatDatabaseError("missing", path, { cause: error });
 }
 
-/** EACCES and EPERM of the system, not a missing permission flag of Deno, which is a fault of the start line. */
+/** EACCES and EPERM of the system, not a missing permission flag of Deno, which is a mistake in the command that starts it. */
 function isDenied(error: unknown): boolean {
   return error instanceof Deno.errors.PermissionDenied;
 }

@@ -1,4 +1,4 @@
-/** Owns the identity of a database, by which a mark is known to be still valid for the file at its path. */
+/** Identifies a database, so that a stored mark is used only with the database it belongs to. */
 import type { ChatDatabase } from "./chat_database.ts";
 import type { FileIdentity } from "./database_file.ts";
 import { integerOf, textOf } from "./sql_value.ts";
@@ -34,7 +34,7 @@ export function readDatabaseIdentity(database: ChatDatabase, markRowId: number):
 /**
  * True when the ROWIDs up to the mark still mean the same messages; otherwise all must be walked again. The guid at
  * the mark decides. When its row has been deleted, only the same file with a sequence that never fell will do: a
- * restored or rebuilt database numbers its rows anew.
+ * restored or rebuilt database renumbers its rows.
  *
  * @param current read with `stored.markRowId`
  */
@@ -45,7 +45,7 @@ export function isSameDatabase(stored: DatabaseIdentity, current: DatabaseIdenti
     current.sequence >= stored.sequence;
 }
 
-/** The rows of a database were numbered anew while they were read, so that a mark among them means nothing. */
+/** The rows of a database were renumbered while they were read, so that a mark among them means nothing. */
 export class RowsRenumberedError extends Error {
   override name = "RowsRenumberedError";
 
@@ -55,8 +55,8 @@ export class RowsRenumberedError extends Error {
 }
 
 /**
- * True when the rows were numbered anew: the row of a mark stands elsewhere, or another has taken its place, for a ROWID
- * is never given out twice. Where both are gone, `isSameDatabase` tells a deletion from another database.
+ * True when the rows were renumbered: the row of a mark has another ROWID, or its ROWID, which is never given out twice,
+ * belongs to another row. Where both are gone, `isSameDatabase` distinguishes a deletion from another database.
  */
 export function isMarkMoved(database: ChatDatabase, { markRowId, markGuid }: Mark): boolean {
   if (markGuid === null) return false;

@@ -71,7 +71,7 @@ Deno.test("a copy with the same row at the mark is the same, wherever it lies", 
     assert.equal(isStillSame(join(folder, "moved.db"), stored), true);
   }));
 
-Deno.test("a rebuilt database that numbers its rows anew is another", () =>
+Deno.test("a rebuilt database that renumbers its rows is a different one", () =>
   withFolder((folder) => {
     const build = (name: string, seed: number, count: number) => {
       const db = createChatDb(join(folder, name), { seed });

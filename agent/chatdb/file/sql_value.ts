@@ -1,4 +1,4 @@
-/** Owns the reading of single SQLite values, whatever type a column of an upgraded database turns out to hold. */
+/** Decodes single SQLite values, whatever type a column of an upgraded database holds. */
 
 export type SqlValue = null | number | bigint | string | Uint8Array;
 /** A row in column order. Every integer is a BigInt, because Apple's times exceed 2^53. */

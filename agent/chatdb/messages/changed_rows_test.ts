@@ -1,4 +1,4 @@
-// Checks reading rows once more: what has changed in them, that rows numbered anew are noticed, and signs of a change.
+// Checks reading rows again: what has changed in them, that renumbered rows are noticed, and signs of a change.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -38,7 +38,7 @@ function textIn(outcome: RowOutcome | undefined): string | null | undefined {
   return outcome?.kind === "message" ? outcome.message.text : undefined;
 }
 
-function setStamps(
+function setTimestamps(
   db: ChatDb,
   { rowId }: { rowId: number },
   set: Record<string, number | bigint | null>,
@@ -46,7 +46,7 @@ function setStamps(
   db.store.update("message", { rowId, set });
 }
 
-Deno.test("edited and unsent rows are found by their stamps within the rows that were asked for", () =>
+Deno.test("edited and unsent rows are found by their timestamps, within the requested rows", () =>
   withDatabase((db, _database, reader) => {
     const [first, second, third] = textsOf(db, 3);
     assert.ok(first && second && third);
@@ -65,8 +65,8 @@ Deno.test("a message has the times at which it was read and delivered, and a row
     const [unread, read, mine] = textsOf(db, 3);
     assert.ok(unread && read && mine);
     const [early, late] = [AT, EDITED_AT].map((at) => db.store.appleDate(new Date(at)));
-    setStamps(db, read, { date_read: late ?? null, is_read: 1 });
-    setStamps(db, mine, { date_delivered: early ?? null, date_read: late ?? null });
+    setTimestamps(db, read, { date_read: late ?? null, is_read: 1 });
+    setTimestamps(db, mine, { date_delivered: early ?? null, date_read: late ?? null });
     assert.deepEqual([...reader.findTimestamps(1, 3).keys()], [read.rowId, mine.rowId]);
     const { messages } = reader.readAfter(0, { nowMs: Date.now() });
     assert.deepEqual(messages.map(({ readAtMs, deliveredAtMs }) => [readAtMs, deliveredAtMs]), [
@@ -80,37 +80,41 @@ Deno.test("a message that was read but has no time for it, or the greatest integ
   withDatabase((db, _database, reader) => {
     const [undated, greatest, never] = textsOf(db, 3);
     assert.ok(undated && greatest && never);
-    setStamps(db, undated, { date_read: 0, is_read: 1 });
-    setStamps(db, greatest, { date_read: 9_223_372_036_854_775_807n, is_read: 1 });
-    setStamps(db, never, { date_read: null, date_delivered: null });
+    setTimestamps(db, undated, { date_read: 0, is_read: 1 });
+    setTimestamps(db, greatest, { date_read: 9_223_372_036_854_775_807n, is_read: 1 });
+    setTimestamps(db, never, { date_read: null, date_delivered: null });
     assert.equal(reader.findTimestamps(1, 3).size, 0);
     const { messages } = reader.readAfter(0, { nowMs: Date.now() });
     assert.deepEqual(messages.map(({ readAtMs }) => readAtMs), [null, null, null]);
   }));
 
-const anyStamp = fc.oneof(
+const anyTimestamp = fc.oneof(
   fc.constantFrom(null, 0n, -1n, 9_223_372_036_854_775_807n, 9_223_372_036_854_775_806n),
   fc.bigInt({ min: 1n, max: 900_000_000n }),
   fc.bigInt({ min: 1n, max: 900_000_000n * 1_000_000_000n }),
 );
 
-Deno.test("whatever a row's stamps are, the search and the record agree on them", () =>
+Deno.test("whatever a row's timestamps are, the search and the record agree on them", () =>
   withDatabase((db, database, reader) => {
     const [message] = textsOf(db, 1);
     assert.ok(message);
-    const columns = fc.record({ date_edited: anyStamp, date_read: anyStamp, date_delivered: anyStamp });
-    fc.assert(fc.property(columns, (stamps) => {
-      setStamps(db, message, stamps);
+    const columns = fc.record({
+      date_edited: anyTimestamp,
+      date_read: anyTimestamp,
+      date_delivered: anyTimestamp,
+    });
+    fc.assert(fc.property(columns, (timestamps) => {
+      setTimestamps(db, message, timestamps);
       const { messages } = new MessageReader(database).readAfter(0, { nowMs: Date.now() });
       const sum = timestampChecksum(messages[0] ?? assert.fail());
       assert.equal(reader.findTimestamps(1, 1).get(message.rowId) ?? 0, sum);
     }));
   }));
 
-Deno.test("a stamp that comes or goes later always changes the sum, whatever the others are", () => {
+Deno.test("a timestamp that appears or moves later always changes the checksum, whatever the others are", () => {
   const time = fc.option(fc.integer({ min: Date.parse("2001-01-02"), max: Date.parse("2200-01-01") }));
-  const stamps = fc.record({ changedAtMs: time, readAtMs: time, deliveredAtMs: time });
-  fc.assert(fc.property(stamps, stamps, (before, after) => {
+  const timestamps = fc.record({ changedAtMs: time, readAtMs: time, deliveredAtMs: time });
+  fc.assert(fc.property(timestamps, timestamps, (before, after) => {
     const names = ["changedAtMs", "readAtMs", "deliveredAtMs"] as const;
     const grown = Object.fromEntries(names.map((name) => {
       const times = [before[name], after[name]].filter((atMs) => atMs !== null);
@@ -121,7 +125,7 @@ Deno.test("a stamp that comes or goes later always changes the sum, whatever the
   }));
 });
 
-Deno.test("a database that lacks the columns of some stamps, or of all, has none of those", () => {
+Deno.test("a database that lacks the columns of some timestamps, or of all, has none of those", () => {
   const folder = Deno.makeTempDirSync();
   using db = createChatDb(join(folder, "chat.db"), { generation: "monterey" });
   const [first, second] = textsOf(db, 2);
@@ -131,8 +135,8 @@ Deno.test("a database that lacks the columns of some stamps, or of all, has none
     return [...new MessageReader(database).findTimestamps(0, 10).keys()];
   };
   assert.deepEqual(found(), []);
-  setStamps(db, first, { date_read: 700_000_000 });
-  setStamps(db, second, { date_delivered: 700_000_000 });
+  setTimestamps(db, first, { date_read: 700_000_000 });
+  setTimestamps(db, second, { date_delivered: 700_000_000 });
   assert.deepEqual(found(), [first.rowId, second.rowId]);
   db.store.sqlite.exec("ALTER TABLE message DROP COLUMN date_read");
   assert.deepEqual(found(), [second.rowId]);
@@ -161,7 +165,7 @@ Deno.test("rows near and far are read once more in their present form, and those
     assert.equal(reader.readRows([], { nowMs: Date.now() }).size, 0);
   }));
 
-Deno.test("a draft for later is passed over, and a message under the same ROWID once it was sent", () =>
+Deno.test("a scheduled draft is skipped, and is a message under the same ROWID once it was sent", () =>
   withDatabase((db, _database, reader) => {
     const chat = db.addChat({ identifier: ANA });
     const draft = addSendLater(db, { chat, sentAt: "2100-01-01T00:00:00Z", text: "happy new year" });
@@ -174,7 +178,7 @@ Deno.test("a draft for later is passed over, and a message under the same ROWID 
     assert.equal(textIn(read()), "happy new year");
   }));
 
-Deno.test("rows that were numbered anew are noticed by the guid at the mark, also when its row is gone", () =>
+Deno.test("renumbered rows are noticed by the guid at the mark, even when its row is gone", () =>
   withDatabase((db, database, reader) => {
     const messages = textsOf(db, 5);
     const [mark] = messages.slice(2);

@@ -14,7 +14,7 @@ import { type RowTimestamps, timestampsOf } from "./row_timestamps.ts";
 export type MessageDirection = "incoming" | "outgoing";
 
 /**
- * A message to be synced, with the stamps of its row. Its strings hold neither NUL nor lone surrogates, and optional ones
+ * A message to be synced, with the timestamps of its row. Its strings hold neither NUL nor lone surrogates, and optional ones
  * are never ''.
  */
 export interface ChatMessage extends RowTimestamps {
@@ -23,7 +23,7 @@ export interface ChatMessage extends RowTimestamps {
   /** Null for an orphan: Messages has joined the row to no chat. */
   conversation: Conversation | null;
   direction: MessageDirection;
-  /** Handle of the sender; the owner's own address when outgoing. Null when the row does not tell. */
+  /** Handle of the sender; the owner's own address when outgoing. Null when the row does not name one. */
   sender: string | null;
   /** The owner's address that sent the message or that it was sent to. */
   ownAlias: string | null;
@@ -39,7 +39,7 @@ export interface ChatMessage extends RowTimestamps {
   /** Unix time; null when the row has none. */
   sentAtMs: number | null;
   editedAtMs: number | null;
-  /** When the whole message was unsent. */
+  /** When the entire message was unsent. */
   retractedAtMs: number | null;
   /** Guid of the message whose thread this one answers in. */
   replyToGuid: string | null;
@@ -48,7 +48,7 @@ export interface ChatMessage extends RowTimestamps {
   reactions: MessageReaction[];
 }
 
-/** A row with what has been found for it. */
+/** A row with everything found for it. */
 export interface RowContents {
   row: MessageRow;
   /** Chat of the row; null while it is in none. */
@@ -58,11 +58,11 @@ export interface RowContents {
   sentAtMs: number | null;
   files: MessageAttachment[];
   reactions: MessageReaction[];
-  /** Null for a row that was not edited, or does not tell of it. */
+  /** Null for a row without recorded edits. */
   history: EditHistory | null;
 }
 
-/** True when a row holds nothing that could be shown, nor tells that there was something. */
+/** True when a row has nothing to show and was not unsent either. */
 export function isEmptyMessage(contents: RowContents): boolean {
   const { row, body, files } = contents;
   return body.text === "" && !body.isUndecodable && files.length === 0 && row.subject === null &&
@@ -78,7 +78,7 @@ export function lacksFiles({ row, body, files }: RowContents): boolean {
 export function messageRecord(contents: RowContents, directory: ChatDirectory): ChatMessage {
   const { row, body, history } = contents;
   const retractedAtMs = retractedAtMsOf(contents);
-  const stamps = timestampsOf(row);
+  const timestamps = timestampsOf(row);
   const parties = partiesOf(contents, directory);
   const words = isBreadcrumb(row) ? breadcrumbText(body.text, readersOf(parties)) : body.text;
   const text = words === "" || isPlaceholderOnly(words) ? null : words;
@@ -93,9 +93,9 @@ export function messageRecord(contents: RowContents, directory: ChatDirectory): 
     subject: row.subject,
     transcript: runs.find((run) => run.transcript)?.transcript ?? null,
     sentAtMs: contents.sentAtMs,
-    editedAtMs: retractedAtMs === null ? stamps.changedAtMs ?? history?.editedAtMs ?? null : null,
+    editedAtMs: retractedAtMs === null ? timestamps.changedAtMs ?? history?.editedAtMs ?? null : null,
     retractedAtMs,
-    ...stamps,
+    ...timestamps,
     replyToGuid: row.threadOriginatorGuid,
     attachments,
     reactions: contents.reactions,
@@ -119,7 +119,7 @@ function partiesOf({ row, chatId }: RowContents, directory: ChatDirectory): Part
   return { conversation, direction: "incoming", sender, ownAlias };
 }
 
-/** Who wrote a message and who was meant; null for a group, and for one that is not known. */
+/** Who wrote a message, and to whom; null for a group and for an unknown person. */
 function readersOf(parties: Parties): { sender: string | null; receiver: string | null } {
   const { conversation, direction, sender, ownAlias } = parties;
   if (direction === "incoming") return { sender, receiver: ownAlias };
@@ -127,14 +127,14 @@ function readersOf(parties: Parties): { sender: string | null; receiver: string 
 }
 
 /**
- * When the whole message was unsent. Messages stamps `date_edited` for that and leaves `date_retracted` at 0; no part
- * remains, and the body is gone. An unsend of some parts is an edit: the rest of the text stands.
+ * When the entire message was unsent. Messages then sets `date_edited` and leaves `date_retracted` at 0; no part remains,
+ * and the body is gone. An unsend of some parts is an edit: the rest of the text stays.
  */
 function retractedAtMsOf({ row, body, history }: RowContents): number | null {
   const retractedAtMs = unixMsOf(row.dateRetracted);
   if (retractedAtMs !== null) return retractedAtMs;
   const isGone = body.text === "" && !body.isUndecodable &&
-    (!row.hasParts || history?.isWhollyRetracted === true);
+    (!row.hasParts || history?.isFullyRetracted === true);
   return isGone ? unixMsOf(row.dateEdited) : null;
 }
 

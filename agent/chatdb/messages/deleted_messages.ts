@@ -1,4 +1,4 @@
-/** Owns finding what was deleted in Messages: for good, or into Recently Deleted, from where it may come back. */
+/** Finds what was deleted in Messages: for good, or into Recently Deleted, from where it may come back. */
 import type { ChatDatabase } from "../file/chat_database.ts";
 import { integerOf, type Query, textOf } from "../file/sql_value.ts";
 
@@ -38,7 +38,7 @@ export class DeletionFinder {
     return integerOf(this.#selectLast()[0]?.[0]);
   }
 
-  /** At most `limit` deletions after a mark. A mark that the notes have not reached is of other notes: all come. */
+  /** At most `limit` deletions after a mark. A mark beyond the last note belongs to another database: all are returned. */
   deletedAfter(id: number, { limit }: { limit: number }): Deletions {
     const from = id > this.lastId() ? 0 : id;
     const rows = this.#selectAfter(from, limit);
@@ -47,7 +47,7 @@ export class DeletionFinder {
     return { guids, lastId: integerOf(rows.at(-1)?.[0] ?? from) };
   }
 
-  /** The guids of the rows up to `lastRowId` that lie in Recently Deleted, by their ROWIDs. */
+  /** The guids of the rows up to `lastRowId` that are in Recently Deleted, by ROWID. */
   recentlyDeleted(lastRowId: number): Map<number, string> {
     return new Map(
       this.#selectRecentlyDeleted(lastRowId).map(([rowId, guid]) => [integerOf(rowId), textOf(guid) ?? ""]),

@@ -1,4 +1,4 @@
-/** Tests of finding what was deleted, in databases that note deletions, that number them anew, and that know none. */
+// Checks finding what was deleted, in databases that note deletions, that renumber them, and that have no notes.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type ChatDb, createChatDb } from "../../../tests/support/chat_db/chat_db_fixture.ts";
@@ -61,7 +61,7 @@ Deno.test("a mark beyond the last deletion is of other notes, so that all deleti
     assert.deepEqual(finder.deletedAfter(700, { limit: 9 }), { guids: [message.guid], lastId: 1 });
   }));
 
-Deno.test("rows in Recently Deleted are told with their guids, and no longer when they are brought back", () =>
+Deno.test("rows in Recently Deleted are listed with their guids until they are recovered", () =>
   withDeletions(({ db, finder }) => {
     const [one, two] = textsOf(db, 2);
     assert.ok(one && two);

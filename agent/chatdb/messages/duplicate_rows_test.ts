@@ -17,7 +17,7 @@ function addPreview(db: ChatDb, options: Omit<MessageOptions, "from"> & { from?:
   return addAppMessage(db, { from: ANA, ...options, bundleId: "com.apple.messages.URLBalloonProvider" });
 }
 
-Deno.test("the preview of a link that the same person has just written is passed over", () => {
+Deno.test("the preview of a link that the same person has just written is skipped", () => {
   const batch = readAll((db) => {
     const chat = db.addChat({ identifier: ANA });
     db.addMessage({ chat, from: ANA, sentAt: seconds(0), text: `look: ${LINK}, nice` });

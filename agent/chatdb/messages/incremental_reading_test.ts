@@ -59,7 +59,7 @@ Deno.test("gaps in the ROWIDs are stepped over", () =>
     assert.equal(batch.hasMore, false);
   }));
 
-Deno.test("a row without its chat is held back, and read with its chat when that arrives", () =>
+Deno.test("reading stops at a row without its chat, and takes it once the chat is there", () =>
   withReader((db, reader) => {
     const chat = db.addChat({ identifier: ANA });
     db.addMessage({ chat, from: ANA, sentAt: AT, text: "first" });
@@ -84,7 +84,7 @@ Deno.test("a row without its chat is held back, and read with its chat when that
     assert.equal(rest.incompleteRowId, null);
   }));
 
-Deno.test("a row that stays without a chat is read as an orphan after the settle window, however old its date", () =>
+Deno.test("a row that stays without a chat is read as an orphan after the grace period, however old its date", () =>
   withReader((db, reader) => {
     const lost = db.addMessage({ chat: null, from: ANA, sentAt: "2019-01-01T00:00:00Z", text: "lost" });
     const writtenMs = Deno.statSync(`${db.store.path}-wal`).mtime?.getTime() ?? assert.fail();
@@ -104,7 +104,7 @@ Deno.test("orphans of a database that is not being written hold nothing up", () 
     assert.equal(reader.readAfter(0, { nowMs: Date.now() }).messages.length, 5);
   }));
 
-Deno.test("a row whose text or file is still to come is held back, then read or passed over", () =>
+Deno.test("reading stops at a row whose text or file is still to come, then reads or skips it", () =>
   withReader((db, reader) => {
     const chat = db.addChat({ identifier: ANA });
     const parts = [{ attachmentGuid: "at_0_X" }];

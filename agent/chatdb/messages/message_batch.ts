@@ -1,4 +1,4 @@
-/** Owns what one read of new rows found: messages, rows passed over, and where the next read begins. */
+/** Collects what one read of new rows found: messages, skipped rows, and where the next read begins. */
 import type { ChatMessage } from "./chat_message.ts";
 import { SKIP_REASONS, type SkipReason } from "./message_class.ts";
 import type { MessageRow } from "./message_row.ts";
@@ -26,14 +26,14 @@ export interface MessageBatch {
   hasMore: boolean;
   /** The row at which reading stopped because Messages may still be writing it: read again later. Null for none. */
   incompleteRowId: number | null;
-  /** Rows passed over, by reason, and one by one. */
+  /** Skipped rows, counted by reason and one by one. */
   skipped: Record<SkipReason, number>;
   skippedRows: SkippedRow[];
   /** Messages whose body could not be decoded and whose `text` is empty; they are in `messages`, without words. */
   undecodableCount: number;
 }
 
-/** Adds what a row turned out to be. Returns whether to go on: not past a row that Messages may still be writing. */
+/** Adds the outcome of a row. Returns false to stop reading: at a row that Messages may still be writing. */
 export function takeRow(
   batch: MessageBatch,
   { row, outcome }: { row: MessageRow; outcome: RowOutcome },

@@ -1,4 +1,4 @@
-/** Owns the sorting of rows: which are messages, of what kind, and for what reason the others are passed over. */
+/** Classifies rows: which are messages, of what kind, and why the others are skipped. */
 import type { MessageRow } from "./message_row.ts";
 
 /**
@@ -32,7 +32,7 @@ export const ASSOCIATED = {
   appUpdate: 2,
   appBreadcrumb: 3,
   sticker: 1000,
-  /** 2000 to 2007 add a tapback, 3000 to 3007 take it back. */
+  /** 2000 to 2007 add a tapback, 3000 to 3007 remove it. */
   firstTapback: 2000,
   firstRemoval: 3000,
   lastTapback: 3999,
@@ -41,7 +41,7 @@ export const ASSOCIATED = {
 
 const URL_BALLOON = "com.apple.messages.URLBalloonProvider";
 
-/** Why the row's columns alone rule it out as a message, or null. `nowMs` tells a draft for later from a sent one. */
+/** Why the row's columns alone rule it out as a message, or null. A draft is scheduled for after `nowMs`. */
 export function skipReasonOf(
   row: MessageRow,
   { sentAtMs, nowMs }: { sentAtMs: number | null; nowMs: number },

@@ -9,7 +9,7 @@ const AT = "2024-06-01T12:00:00.250Z";
 const ANA = "+15550100001";
 const BO = "bo@example.com";
 
-Deno.test("every group action, known or not, is passed over as a system row", () => {
+Deno.test("every group action, known or not, is skipped as a system row", () => {
   const batch = readAll((db) => {
     const chat = db.addChat({ identifier: "chat9", participants: [ANA, BO] });
     for (let item_type = 1; item_type <= 9; item_type++) {

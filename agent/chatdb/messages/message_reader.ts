@@ -1,4 +1,4 @@
-/** Owns the reading of messages: new rows after a mark in the order they were written, and known rows once more. */
+/** Reads messages: new rows after a mark in the order they were written, and known rows again. */
 import type { ChatDatabase } from "../file/chat_database.ts";
 import { ChatDirectory } from "../chats/chat_directory.ts";
 import { lastWriteMs } from "../file/database_file.ts";
@@ -23,14 +23,14 @@ export interface ReadOptions {
   nowMs: number;
   /** How long reading stops at an incomplete row (no chat, or nothing in it yet), 10 s by default. */
   gracePeriodMs?: number;
-  /** Guid of the row at the mark, by which it is seen that the rows are still numbered as they were. */
+  /** Guid of the row at the mark, which proves that the rows are still numbered as before. */
   markGuid?: string | null;
 }
 
 /** Reads messages from an open chat.db. Keeps small tables in memory, so one reader serves many reads. */
 export class MessageReader {
   readonly directory: ChatDirectory;
-  /** Slices of a large database go in calls of their own. */
+  /** Search a large database in several calls, a slice each. */
   readonly findTimestamps: TimestampFinder;
   readonly #database: ChatDatabase;
   readonly #rows: RowReader;
@@ -54,8 +54,8 @@ export class MessageReader {
   /**
    * Reads the rows after `rowId`, in the order they were written, all from one state of the database.
    *
-   * @throws ChatDatabaseError when the database cannot be read, RowsRenumberedError when the mark's row stands
-   * elsewhere; nothing has been taken then
+   * @throws ChatDatabaseError when the database cannot be read, RowsRenumberedError when the mark's row has
+   * another ROWID; nothing has been read then
    */
   readAfter(rowId: number, options: ReadOptions): MessageBatch {
     return this.#database.readTransaction(() => {
@@ -72,7 +72,7 @@ export class MessageReader {
   }
 
   /**
-   * Reads single rows once more, all from one state of the database. Rows that are gone are not in the result.
+   * Reads single rows again, all from one state of the database. Rows that are gone are not in the result.
    *
    * @throws ChatDatabaseError when the database cannot be read
    */
@@ -99,21 +99,21 @@ export class MessageReader {
   }
 
   /**
-   * The tapbacks that this reader met and whose rows are gone: the message of each, by its ROWID. Messages deletes the
-   * row of a tapback that is taken back, and may leave none in its place.
+   * The tapbacks that this reader has seen and whose rows are gone: the message of each, by its ROWID. Messages deletes
+   * the row of a removed tapback, and may leave none in its place.
    *
    * @throws ChatDatabaseError when the database cannot be read
    */
   deletedTapbacks(): ReadonlyMap<number, string> {
-    return this.#database.readTransaction(() => this.#rows.reactions.lost());
+    return this.#database.readTransaction(() => this.#rows.reactions.deleted());
   }
 
-  /** Lets go of tapbacks that are gone, once their messages were sent again. */
-  forgetTapbacks(lost: ReadonlyMap<number, string>): void {
-    this.#rows.reactions.forgetLost(lost);
+  /** Forgets deleted tapbacks, once their messages were sent again. */
+  forgetTapbacks(deleted: ReadonlyMap<number, string>): void {
+    this.#rows.reactions.forgetDeleted(deleted);
   }
 
-  /** Forgets what it knows of single rows, because they are numbered anew. */
+  /** Forgets what it knows of single rows, because they were renumbered. */
   forgetRows(): void {
     this.#rowAge = new RowAge();
     this.#rows.reactions.forget();
@@ -139,11 +139,11 @@ export class MessageReader {
   }
 }
 
-/** Rows that are read together when single ones are asked for: neighbours cost less than another query. */
+/** Single rows close together are read in one span: the rows in between cost less than another query. */
 const SPAN_ROWS = 1_000;
 const SPAN_GAP_ROWS = 50;
 
-/** Ranges that cover `rowIds` with few rows besides. */
+/** Ranges that cover `rowIds` with few other rows. */
 function spansOf(rowIds: Iterable<number>): [first: number, last: number][] {
   const spans: [number, number][] = [];
   for (const rowId of [...rowIds].sort((a, b) => a - b)) {

@@ -1,4 +1,4 @@
-// Checks which records come out of a chat.db: text, kinds, people, conversations, and what is passed over.
+// Checks which records come out of a chat.db: text, kinds, people, conversations, and what is skipped.
 import assert from "node:assert/strict";
 import { editMessage, unsendMessage } from "../../../tests/support/chat_db/edits.ts";
 import type { ChatDb } from "../../../tests/support/chat_db/chat_db_fixture.ts";
@@ -45,7 +45,7 @@ Deno.test("an incoming message has all its fields", () => {
   });
 });
 
-Deno.test("seconds and nanoseconds are told apart row by row, and a date of 0 is none", () => {
+Deno.test("seconds and nanoseconds are distinguished row by row, and a date of 0 means none", () => {
   const { messages } = readAll((db) => {
     const chat = db.addChat({ identifier: ANA });
     db.addMessage({ chat, from: ANA, sentAt: LATER, text: "old", dateUnit: "seconds" });
@@ -179,7 +179,7 @@ Deno.test("messages are of the kinds text, attachment, audio, app and sticker", 
   ]);
 });
 
-Deno.test("tapbacks, votes, system rows, drafts and empty rows are passed over and counted", () => {
+Deno.test("tapbacks, votes, system rows, drafts and empty rows are skipped and counted", () => {
   const batch = readAll((db) => {
     const chat = db.addChat({ identifier: "chat9", participants: [ANA, BO] });
     const to = db.addMessage({ chat, from: ANA, sentAt: AT, text: "the only message" });
@@ -379,7 +379,7 @@ Deno.test("an orphan has no conversation, unless it names the room of a group", 
   ]);
 });
 
-Deno.test("a message in Recently Deleted is passed over, and read again once recovered", () => {
+Deno.test("a message in Recently Deleted is skipped, and read again once recovered", () => {
   const batch = readAll((db) => {
     const chat = db.addChat({ identifier: ANA });
     const [deleted, recovered] = ["deleted", "recovered"].map((text) =>

@@ -22,7 +22,7 @@ export const MESSAGE_ROWS = rowTable("message", {
   roomName: column("cache_roomnames", textOf),
   ...TIMESTAMP_COLUMNS,
   dateRetracted: column("date_retracted", rawValue),
-  /** `message_summary_info` where it tells of an edit without a time, or of an unsend. */
+  /** `message_summary_info` where it records an edit without a timestamp, or an unsend. */
   editSummary: expression(editSummaryColumn, bytesOf),
   isFromMe: flag("is_from_me"),
   /** A notice from Messages itself, such as a change of a group. */

@@ -1,4 +1,4 @@
-/** Owns the reactions to messages: the tapbacks of each message, added up to what still stands. */
+/** Finds the reactions to messages: the tapbacks of each message, minus those that were removed. */
 import { unixMsOf } from "../file/apple_time.ts";
 import type { ChatDatabase } from "../file/chat_database.ts";
 import type { ChatDirectory } from "../chats/chat_directory.ts";
@@ -17,7 +17,7 @@ export type ReactionKind =
   | "emoji"
   | "sticker";
 
-/** What somebody has attached to a message and not taken back. */
+/** A reaction to a message that was not removed. */
 export interface MessageReaction {
   kind: ReactionKind;
   /** Of kind `emoji` only, and there only when the row names it. */
@@ -28,7 +28,7 @@ export interface MessageReaction {
   reactedAtMs: number | null;
 }
 
-/** Kinds in the order of associated_message_type, from 2000 to add and from 3000 to take back. */
+/** Kinds in the order of associated_message_type, from 2000 to add and from 3000 to remove. */
 const KINDS: readonly ReactionKind[] = [
   "love",
   "like",
@@ -42,7 +42,7 @@ const KINDS: readonly ReactionKind[] = [
 
 const TAPBACK_ROWS = rowTable("message", {
   rowId: column("ROWID", integerOf),
-  /** With the part of the message in front, so that reactions to parts are told apart. */
+  /** With the part of the message in front, so that reactions to different parts are kept apart. */
   target: column("associated_message_guid", guidOf),
   type: column("associated_message_type", integerOf),
   emoji: column("associated_message_emoji", wordsOf),
@@ -81,12 +81,12 @@ export class ReactionFinder {
     this.#selectTapback = TAPBACK_ROWS.prepare(database, "message WHERE ROWID = ?");
   }
 
-  /** Every tapback up to this row is known; later ones are once they have been noted. */
+  /** Every tapback up to this row is known; later ones once they are noted. */
   get loadedRowId(): number {
     return this.#loadedRowId;
   }
 
-  /** Takes in the tapbacks that are there, once; call it in the read transaction. */
+  /** Loads the existing tapbacks, once; call it in the read transaction. */
   load(): void {
     if (this.#tapbacks !== null) return;
     this.#tapbacks = new TapbackIndex();
@@ -96,29 +96,29 @@ export class ReactionFinder {
     }
   }
 
-  /** Leaves every tapback to be taken in anew. */
+  /** Forgets every tapback, so that all are loaded again. */
   forget(): void {
     this.#tapbacks = null;
     this.#loadedRowId = 0;
   }
 
-  /** Takes in a tapback that is met. */
+  /** Adds a tapback found while reading. */
   note(rowId: number, targetGuid: string): void {
     if (rowId > this.#loadedRowId) this.#tapbacks?.add(targetGuid, rowId);
   }
 
   /** The tapbacks whose rows are gone: the message of each, by its ROWID. Call it in a read transaction. */
-  lost(): Map<number, string> {
+  deleted(): Map<number, string> {
     const present = new Set(this.#selectTargets().map(([rowId]) => integerOf(rowId)));
     return this.#tapbacks?.without(present) ?? new Map();
   }
 
-  /** Lets go of tapbacks that are gone. */
-  forgetLost(lost: ReadonlyMap<number, string>): void {
-    for (const [rowId, guid] of lost) this.#tapbacks?.remove(guid, rowId);
+  /** Forgets tapbacks whose rows are gone. */
+  forgetDeleted(deleted: ReadonlyMap<number, string>): void {
+    for (const [rowId, guid] of deleted) this.#tapbacks?.remove(guid, rowId);
   }
 
-  /** What stands of the tapbacks on a message, oldest first. */
+  /** The reactions to a message that were not removed, oldest first. */
   reactionsTo(guid: string): MessageReaction[] {
     const rowIds = this.#tapbacks?.rowIdsOf(guid) ?? [];
     if (rowIds.length === 0) return [];
@@ -126,10 +126,10 @@ export class ReactionFinder {
       const tapback = this.#read(rowId);
       return tapback !== null && targetGuidOf(tapback.row.target) === guid ? [tapback] : [];
     });
-    return standing(tapbacks.sort(byTime));
+    return remaining(tapbacks.sort(byTime));
   }
 
-  /** Null when the row is gone, is no tapback, or does not tell whose it is. */
+  /** Null when the row is gone, is no tapback, or does not name its sender. */
   #read(rowId: number): Tapback | null {
     const [row] = this.#selectTapback(rowId);
     if (row === undefined) return null;
@@ -141,7 +141,7 @@ export class ReactionFinder {
     return { row, isRemoval, reaction: { kind, emoji, sender, reactedAtMs: unixMsOf(row.date) } };
   }
 
-  /** Null for the owner; undefined when the row does not tell: nobody is to be taken for the owner. */
+  /** Null for the owner; undefined when the row names nobody, who must not be taken for the owner. */
   #senderOf({ isFromMe, handleId }: TapbackRow): string | null | undefined {
     return isFromMe ? null : this.#directory.handle(handleId) ?? undefined;
   }
@@ -151,11 +151,11 @@ function byTime(a: Tapback, b: Tapback): number {
   return (a.reaction.reactedAtMs ?? 0) - (b.reaction.reactedAtMs ?? 0) || a.row.rowId - b.row.rowId;
 }
 
-/** Adds minus removals. A removal without an emoji takes back all emoji of its sender on that part. */
-function standing(tapbacks: readonly Tapback[]): MessageReaction[] {
+/** Adds minus removals. A removal without an emoji removes all emoji of its sender on that part. */
+function remaining(tapbacks: readonly Tapback[]): MessageReaction[] {
   const open: Tapback[] = [];
   for (const tapback of tapbacks) {
-    const rest = open.filter((other) => !takesBack(tapback, other));
+    const rest = open.filter((other) => !replaces(tapback, other));
     open.splice(0, open.length, ...rest);
     if (!tapback.isRemoval) open.push(tapback);
   }
@@ -164,7 +164,7 @@ function standing(tapbacks: readonly Tapback[]): MessageReaction[] {
 }
 
 /** True for the removal of a reaction; a repeated one replaces the first as well. */
-function takesBack(tapback: Tapback, earlier: Tapback): boolean {
+function replaces(tapback: Tapback, earlier: Tapback): boolean {
   const [{ kind, emoji, sender }, other] = [tapback.reaction, earlier.reaction];
   const isSameKind = earlier.row.target === tapback.row.target && other.sender === sender &&
     other.kind === kind;

@@ -109,14 +109,14 @@ Deno.test("the same reaction to two parts of a message is one, until it is taken
     assert.deepEqual(reactions(), []);
   }));
 
-Deno.test("a tapback of nobody known is left out: nobody may be taken for the owner", () =>
+Deno.test("a tapback from an unknown sender is left out, so that it is never attributed to the owner", () =>
   withTarget(({ db, target, reactions }) => {
     const { rowId } = addTapback(db, { to: target, from: ANA, kind: "like", sentAt: AT });
     db.store.run("UPDATE message SET handle_id = 0 WHERE ROWID = ?", rowId);
     assert.deepEqual(reactions(), []);
   }));
 
-Deno.test("a tapback outlives its message, and is then nobody's", () =>
+Deno.test("a tapback outlives its message, and then belongs to none", () =>
   withTarget(({ db, reader, target }) => {
     addTapback(db, { to: target, from: BO, kind: "love", sentAt: LATER });
     db.deleteMessage(target);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { RowAge } from "./row_age.ts";
 
-Deno.test("rows are settled once their first sighting is old enough, in the order of sightings", () => {
+Deno.test("rows are final once their first sighting is old enough, in the order of sightings", () => {
   const clock = new RowAge();
   assert.equal(clock.finalRowId(1_000), 0);
   clock.observe(10, { atMs: 1_000, nowMs: 1_000 });
@@ -14,7 +14,7 @@ Deno.test("rows are settled once their first sighting is old enough, in the orde
   assert.equal(clock.finalRowId(9_000), 15);
 });
 
-Deno.test("a settled row stays settled when the newest rows are deleted or the clock is set back", () => {
+Deno.test("a final row stays final when the newest rows are deleted or the clock moves back", () => {
   const clock = new RowAge();
   clock.observe(10, { atMs: 1_000, nowMs: 1_000 });
   assert.equal(clock.finalRowId(1_000), 10);
@@ -25,7 +25,7 @@ Deno.test("a settled row stays settled when the newest rows are deleted or the c
   assert.equal(clock.finalRowId(6_000), 11);
 });
 
-Deno.test("when the clock is set back, a row counts from then on instead of waiting for the old time", () => {
+Deno.test("when the clock moves back, a row counts from then on instead of waiting for the old time", () => {
   const clock = new RowAge();
   clock.observe(10, { atMs: 3_600_000, nowMs: 3_600_000 });
   clock.observe(10, { atMs: 1_000, nowMs: 1_000 });

@@ -1,4 +1,4 @@
-/** Owns what rows turn out to be: messages, rows to pass over, or rows that Messages is still writing. */
+/** Decides what each row is: a message, a row to skip, or one that Messages is still writing. */
 import { unixMsOf } from "../file/apple_time.ts";
 import type { ChatDatabase } from "../file/chat_database.ts";
 import type { ChatDirectory } from "../chats/chat_directory.ts";
@@ -14,7 +14,7 @@ import { ReactionFinder } from "./reactions.ts";
 import type { Query } from "../file/sql_value.ts";
 
 /**
- * What a row turned out to be. `skipped` rows are no messages of their own; `targetGuid` is the message that a tapback
+ * What a row is. `skipped` rows are no messages of their own; `targetGuid` is the message that a tapback
  * belongs to. `incomplete` rows are to be read again a little later.
  */
 export type RowOutcome =
@@ -22,12 +22,12 @@ export type RowOutcome =
   | { readonly kind: "skipped"; readonly reason: SkipReason; readonly targetGuid: string | null }
   | { readonly kind: "incomplete" };
 
-/** Returns whether to go on. */
+/** Returns whether to continue. */
 export type RowVisitor = (row: MessageRow, outcome: RowOutcome) => boolean;
 
 export interface RowReadOptions {
   nowMs: number;
-  /** Rows up to this one have been there for so long that what they lack will not come. */
+  /** Rows up to this one are final: what they lack will not come. */
   finalRowId: number;
 }
 
@@ -36,7 +36,7 @@ interface RowContext extends RowReadOptions {
   files: MessageAttachment[];
 }
 
-/** Reads rows with what belongs to them. Call it in a read transaction, the directory refreshed. */
+/** Reads rows with what belongs to them. Call it in a read transaction, with the directory refreshed. */
 export class RowReader {
   readonly reactions: ReactionFinder;
   readonly #directory: ChatDirectory;
@@ -57,8 +57,8 @@ export class RowReader {
   }
 
   /**
-   * Tells the outcome of each row in turn, until `visit` returns false. A generator would do the same at a tenth of the
-   * whole reader's speed.
+   * Visits the outcome of each row in turn, until `visit` returns false. A generator would cost a tenth of the reader's
+   * speed.
    *
    * @param rows in the order of their ROWIDs
    */
@@ -75,20 +75,20 @@ export class RowReader {
   }
 
   #read(row: MessageRow, { nowMs, finalRowId, chatId, files }: RowContext): RowOutcome {
-    const isSettled = row.rowId <= finalRowId;
+    const isFinal = row.rowId <= finalRowId;
     const sentAtMs = unixMsOf(row.date);
     const reason = skipReasonOf(row, { sentAtMs, nowMs });
     if (reason !== null) return this.#skip(row, reason);
     if (chatId === null) {
       if (this.#selectRecentlyDeleted(row.rowId).length > 0) return skipped("recently_deleted");
-      if (!isSettled) return { kind: "incomplete" };
+      if (!isFinal) return { kind: "incomplete" };
     }
     if (row.isFiltered || this.#directory.isHidden(chatId)) return skipped("junk");
     const reactions = this.reactions.reactionsTo(row.guid);
     const history = editHistoryOf(row.editSummary);
     const contents = { row, chatId, body: messageTextOf(row), sentAtMs, files, reactions, history };
     const isEmpty = isEmptyMessage(contents);
-    if (!isSettled && (isEmpty || lacksFiles(contents))) return { kind: "incomplete" };
+    if (!isFinal && (isEmpty || lacksFiles(contents))) return { kind: "incomplete" };
     if (isEmpty) return skipped("empty");
     const message = messageRecord(contents, this.#directory);
     const { conversation } = message;

@@ -1,20 +1,20 @@
-/** Owns the index of tapbacks in memory: which rows belong to which message. */
+/** Indexes tapbacks in memory: which rows belong to which message. */
 
-/** Slots of the marks; a quarter of a megabyte, of which a hundred thousand tapbacks fill a third. */
+/** Slots of the filter: a quarter of a megabyte, of which a hundred thousand tapbacks fill a third. */
 const SLOTS = 2 ** 18;
 /** Guids are random from their first character on. */
-const MARK_LENGTH = 6;
+const PREFIX_LENGTH = 6;
 
 /**
  * ROWIDs of the tapbacks of each message, by its guid. Every message that is read is looked up and most have none, so
- * marks by the first characters say no first: hashing whole guids for the map took a tenth of the reader's time.
+ * a filter by the first characters answers first: hashing entire guids for the map took a tenth of the reader's time.
  */
 export class TapbackIndex {
   readonly #rowIds = new Map<string, number[]>();
-  readonly #marks = new Uint8Array(SLOTS);
+  readonly #filter = new Uint8Array(SLOTS);
 
   add(guid: string, rowId: number): void {
-    this.#marks[slotOf(guid)] = 1;
+    this.#filter[slotOf(guid)] = 1;
     const known = this.#rowIds.get(guid);
     if (known === undefined) this.#rowIds.set(guid, [rowId]);
     else if (!known.includes(rowId)) known.push(rowId);
@@ -37,12 +37,12 @@ export class TapbackIndex {
 
   /** In the order they were added. */
   rowIdsOf(guid: string): readonly number[] {
-    return this.#marks[slotOf(guid)] === 0 ? [] : this.#rowIds.get(guid) ?? [];
+    return this.#filter[slotOf(guid)] === 0 ? [] : this.#rowIds.get(guid) ?? [];
   }
 }
 
 function slotOf(guid: string): number {
   let slot = 0;
-  for (let i = 0; i < MARK_LENGTH; i++) slot = slot * 31 + guid.charCodeAt(i) | 0;
+  for (let i = 0; i < PREFIX_LENGTH; i++) slot = slot * 31 + guid.charCodeAt(i) | 0;
   return slot & (SLOTS - 1);
 }

@@ -103,7 +103,7 @@ function addRow(db: ChatDb, { chat, random, counts, to, sentAt }: RowOptions): M
   const bodyIn = random() < SHARE.textToo ? "both" as const : undefined;
   const mutableBody = random() < SHARE.mutable;
   const later = (seconds: number) => new Date(sentAt.getTime() + seconds * 1_000);
-  const stamps = from === "me" ? { deliveredAt: later(1), readAt: later(60) } : { readAt: later(60) };
+  const times = from === "me" ? { deliveredAt: later(1), readAt: later(60) } : { readAt: later(60) };
   const message = db.addMessage({
     chat,
     from,
@@ -111,7 +111,7 @@ function addRow(db: ChatDb, { chat, random, counts, to, sentAt }: RowOptions): M
     text: randomText(random),
     bodyIn,
     mutableBody,
-    ...stamps,
+    ...times,
   });
   counts.plain++;
   if (random() < SHARE.edit && db.store.has("message", "date_edited")) {

@@ -226,7 +226,7 @@ export class ChatDb implements Disposable {
     });
   }
 
-  /** Brings a message back from Recently Deleted. */
+  /** Recovers a message from Recently Deleted. */
   recoverMessage(message: Message, at: Moment): void {
     this.store.atomically(() => {
       if (message.chat) this.joinMessage(message, message.chat);
@@ -274,7 +274,7 @@ export class ChatDb implements Disposable {
   #messageRow(message: Omit<Message, "rowId">, options: MessageOptions): Row {
     const { chat, isFromMe, guid } = message;
     const service = options.service ?? chat?.service ?? "iMessage";
-    const stamp = (at: Moment | undefined) =>
+    const appleTime = (at: Moment | undefined) =>
       at === undefined ? 0 : this.store.appleDate(new Date(at), options.dateUnit);
     return {
       guid,
@@ -284,9 +284,9 @@ export class ChatDb implements Disposable {
       version: MESSAGE_VERSION,
       service,
       account: this.#account(),
-      date: stamp(options.sentAt),
-      date_read: stamp(options.readAt),
-      date_delivered: stamp(options.deliveredAt),
+      date: appleTime(options.sentAt),
+      date_read: appleTime(options.readAt),
+      date_delivered: appleTime(options.deliveredAt),
       is_delivered: Number(!isFromMe || options.deliveredAt !== undefined),
       is_finished: 1,
       is_from_me: Number(isFromMe),

@@ -146,7 +146,7 @@ Deno.test("bodies are stored where the caller says", () => {
   });
 });
 
-Deno.test("an edit keeps the row and tells its versions, an unsend names the retracted parts", () => {
+Deno.test("an edit keeps the row and lists its versions, an unsend names the retracted parts", () => {
   withDb({}, (db) => {
     const chat = db.addChat({ identifier: "+15550100001" });
     const message = db.addMessage({ chat, from: "me", text: "teh cat", sentAt: NOON, bodyIn: "both" });
@@ -184,7 +184,7 @@ Deno.test("a partial unsend keeps the original part indexes of what is left", ()
   });
 });
 
-Deno.test("tapbacks, attachments, drafts and group events carry the columns that tell them apart", () => {
+Deno.test("tapbacks, attachments, drafts and group events carry the columns that distinguish them", () => {
   withDb({}, (db) => {
     const chat = db.addChat({ identifier: "chat77", participants: ["+15550100001"] });
     const message = db.addMessage({ chat, from: "+15550100001", text: "dinner?", sentAt: NOON });

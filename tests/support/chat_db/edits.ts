@@ -11,8 +11,8 @@ export interface EditOptions {
   parts?: readonly BodyPart[];
   /** Index of the edited part; the default is the first. */
   part?: number;
-  /** False leaves date_edited at 0, as some rows have it although `ec` tells of the edit. */
-  stampDateEdited?: boolean;
+  /** False leaves date_edited at 0, as in some rows although `ec` records the edit. */
+  setDateEdited?: boolean;
 }
 
 export interface UnsendOptions {
@@ -25,7 +25,7 @@ export interface UnsendOptions {
 type IndexedPart = { body: BodyPart; index: number };
 type Version = { at: Date; body: Uint8Array };
 
-/** What message_summary_info tells, kept beside the message for its next change. */
+/** The contents of message_summary_info, remembered for the message's next change. */
 interface History {
   original: readonly IndexedPart[];
   current: IndexedPart[];
@@ -50,7 +50,7 @@ export function editMessage(db: ChatDb, options: EditOptions): void {
     at: new Date(options.at),
     body: encodePart(history.current, part),
   }]);
-  store(db, { message, at: options.at }, options.stampDateEdited ?? true);
+  store(db, { message, at: options.at }, options.setDateEdited ?? true);
 }
 
 /** Unsends parts, by default all: date_retracted stays 0, `rp` names them, the rest keeps its part indexes. */
@@ -79,13 +79,13 @@ function historyOf(db: ChatDb, message: Message): History {
 function store(
   db: ChatDb,
   { message, at }: { message: Message; at: Moment },
-  stampDateEdited: boolean,
+  setDateEdited: boolean,
 ): void {
   const history = historyOf(db, message);
   const set = {
     text: null,
     attributedBody: history.current.length > 0 ? encodeIndexed(history.current) : null,
-    date_edited: stampDateEdited ? db.store.appleDate(new Date(at)) : undefined,
+    date_edited: setDateEdited ? db.store.appleDate(new Date(at)) : undefined,
     message_summary_info: encodePlist(summaryInfo(db, history)),
     part_count: new Set(history.current.map(({ index }) => index)).size,
   };

@@ -1,4 +1,4 @@
-/** Reads a chat.db of the fixture with the agent's reader: what a test writes, and what came of it. */
+/** Reads what a test wrote into a chat.db with the agent's reader. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ChatDatabase } from "../../../agent/chatdb/file/chat_database.ts";
@@ -7,7 +7,7 @@ import type { MessageBatch } from "../../../agent/chatdb/messages/message_batch.
 import { MessageReader } from "../../../agent/chatdb/messages/message_reader.ts";
 import { type ChatDb, type ChatDbOptions, createChatDb } from "./chat_db_fixture.ts";
 
-/** Reads all that `write` leaves in a chat.db which its writer still holds open; every row is settled. */
+/** Reads all that `write` leaves in a chat.db that its writer still has open; every row is final. */
 export function readAll(write: (db: ChatDb) => void, options: ChatDbOptions = {}): MessageBatch {
   const folder = Deno.makeTempDirSync();
   try {
@@ -29,7 +29,7 @@ export function readOne(write: (db: ChatDb) => void, options: ChatDbOptions = {}
   return message;
 }
 
-/** Some minutes on, every row written so far is settled. */
+/** The Unix time some minutes from now, when every row written so far is final. */
 export function minutesFromNow(minutes: number): number {
   return Date.now() + minutes * 60_000;
 }
@@ -38,7 +38,7 @@ export function textsOf(batch: MessageBatch): (string | null)[] {
   return batch.messages.map(({ text }) => text);
 }
 
-/** The rows passed over by reason, without the reasons that did not occur. */
+/** The skipped rows by reason, without the reasons that did not occur. */
 export function skippedOf(batch: MessageBatch): Record<string, number> {
   return Object.fromEntries(Object.entries(batch.skipped).filter(([, count]) => count > 0));
 }

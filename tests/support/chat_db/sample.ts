@@ -1,4 +1,4 @@
-/** Turns plain conversations into a whole Messages database: what the demo, the flows and the benches start from. */
+/** Turns plain conversations into a Messages database, from which the demo, the flows and the benches start. */
 import { editMessage, unsendMessage } from "./edits.ts";
 import {
   type Chat,

@@ -1,4 +1,4 @@
-// Checks that whole sample databases hold what went in, in order of time, and are sound.
+// Checks that sample databases hold what went in, in order of time, and are valid.
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { bulkChatDb } from "./bulk.ts";
