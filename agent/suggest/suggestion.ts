@@ -1,8 +1,8 @@
-/** Owns a suggestion: a draft together with the message it answers, asked for once and shown again until acted on. */
+/** Suggestions: a draft with the message it answers, asked for once and shown again until the person acts on it. */
 import type { Conversation, Message } from "../../contract/conversations.ts";
 import type { GeneratedResponse, ResponseRecord } from "../../contract/responses.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
-import { MESSAGES_TO_LOOK_AT, messagesToAnswer } from "./message_to_answer.ts";
+import type { PolicyBook } from "./conversation_policies.ts";
 
 export interface Suggestion {
   readonly conversation: Pick<Conversation, "id" | "displayName" | "isGroup" | "participantIds">;
@@ -11,9 +11,9 @@ export interface Suggestion {
   /** What was written before it since the owner wrote last, oldest first: the draft answers that as well. */
   readonly earlier: readonly Message[];
   readonly responseId: string;
-  /** The drafted words. */
+  /** The draft. */
   readonly text: string;
-  /** Geometric mean probability of the drafted tokens, in [0, 1]; null when the server does not tell. */
+  /** Geometric mean probability of the drafted tokens, in [0, 1]; null when the server gives none. */
   readonly confidence: number | null;
 }
 
@@ -24,17 +24,37 @@ export interface Unanswered {
   readonly earlier: readonly Message[];
 }
 
+/** Messages to read of a conversation: someone who sends more pictures than this in a row gets no draft. */
+const MESSAGES_TO_READ = 20;
 /** More of what was written in a row than a person would read again. */
 const MAX_EARLIER = 3;
-
 const RECENT_DRAFTS = 5;
+/** Newest drafts that are checked: older ones are out of date. */
+const DRAFTS_TO_READ = 20;
+
+function isReadable({ text, retractedAt }: Message): boolean {
+  return retractedAt === null && (text ?? "").trim() !== "";
+}
+
+/**
+ * The messages with words since the owner wrote last, oldest first; none when the owner has the last word, or there is
+ * nothing to read. They are answered as one, by an answer to the last of them.
+ *
+ * @param newestFirst messages of one conversation
+ */
+export function messagesToAnswer(newestFirst: readonly Message[]): Message[] {
+  const said = newestFirst.filter(({ messageType }) => messageType !== "system");
+  const ownAt = said.findIndex(({ direction }) => direction === "outgoing");
+  const waiting = ownAt === -1 ? said : said.slice(0, ownAt);
+  return waiting.filter(isReadable).reverse();
+}
 
 /** What waits for an answer in a conversation; null when nothing does. */
 export async function findUnanswered(
   client: DraftClient,
   conversation: Conversation,
 ): Promise<Unanswered | null> {
-  const { messages } = await client.messages(conversation.id, { pageSize: MESSAGES_TO_LOOK_AT });
+  const { messages } = await client.messages(conversation.id, { pageSize: MESSAGES_TO_READ });
   const waiting = messagesToAnswer(messages);
   const message = waiting.at(-1);
   return message === undefined
@@ -74,4 +94,23 @@ export async function suggestReply(client: DraftClient, unanswered: Unanswered):
   const open = await findOpenSuggestion(client, unanswered);
   if (open !== null) return open;
   return suggestionOf(unanswered, await client.generate(unanswered.message.id));
+}
+
+/**
+ * The drafts that wait for the person, newest first, one for each conversation that is not off: finished, not acted on,
+ * and an answer to the newest message.
+ */
+export async function openSuggestions(client: DraftClient, policies: PolicyBook): Promise<Suggestion[]> {
+  const { responses } = await client.drafts({ pageSize: DRAFTS_TO_READ });
+  const suggestions: Suggestion[] = [];
+  const seen = new Set<string>();
+  for (const draft of responses.filter(isOpenDraft)) {
+    if (seen.has(draft.conversationId) || policies.modeOf(draft.conversationId) === "off") continue;
+    seen.add(draft.conversationId);
+    const unanswered = await findUnanswered(client, await client.conversation(draft.conversationId));
+    if (unanswered === null || unanswered.message.id !== draft.messageId) continue;
+    const suggestion = suggestionOf(unanswered, draft);
+    if (suggestion !== null) suggestions.push(suggestion);
+  }
+  return suggestions;
 }

@@ -3,7 +3,7 @@ import type { ResponseActionRequest } from "../../contract/responses.ts";
 import { RemoteError } from "../../lib/http/client.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
-import type { SendOutcome } from "./send/send_outcome.ts";
+import type { SendOutcome } from "./send/delivery_status.ts";
 import { type SendDependencies, sendReply } from "./send/send_reply.ts";
 import type { ShownSuggestion } from "./shown_suggestions.ts";
 

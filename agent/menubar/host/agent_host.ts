@@ -8,7 +8,7 @@ import { isWorkHeld } from "../../platform/instance_lock.ts";
 import { installService, type ServiceStatus, serviceStatus } from "../../service/agent_service.ts";
 import { SERVICE_LABEL } from "../../service/launch_agent_plist.ts";
 import { loadPolicies } from "../../suggest/conversation_policies.ts";
-import { openSuggestions } from "../../suggest/open_suggestions.ts";
+import { openSuggestions } from "../../suggest/suggestion.ts";
 import { agentStateStore } from "../../run/agent_state.ts";
 import type { AgentServices } from "../../cli/agent_services.ts";
 import { examineAgent } from "../../cli/doctor_command.ts";

@@ -1,4 +1,4 @@
-/** Owns sending a reply: on the person's explicit word, at most once, and believed only when chat.db shows it. */
+/** Sends a reply: only when the person says so, at most once, and believed sent only when chat.db shows it. */
 import { delay } from "../../../lib/backoff.ts";
 import { UserError } from "../../../lib/errors.ts";
 import type { ChatDatabase } from "../../chatdb/file/chat_database.ts";
@@ -8,9 +8,13 @@ import { findReplyChat, type ReplyChat } from "../../chatdb/chats/message_chats.
 import type { Work } from "../../platform/instance_lock.ts";
 import type { MessagesApp } from "../../platform/messages_app.ts";
 import type { StateFile } from "../../platform/state_file.ts";
-import { lookForDelivery, sentTextDigest, watchDelivery } from "./delivery_status.ts";
-import { replyRefusal } from "./reply_refusal.ts";
-import { outcomeOf, type SendOutcome } from "./send_outcome.ts";
+import {
+  lookForDelivery,
+  outcomeOf,
+  type SendOutcome,
+  sentTextDigest,
+  watchDelivery,
+} from "./delivery_status.ts";
 import { loadSendLog, type SendEntry, type SendLog, type SendOutcomeKind, writeEntry } from "./send_log.ts";
 
 export interface SendDependencies {
@@ -36,6 +40,12 @@ export interface Reply {
 
 /** A receipt of the other side's device comes within seconds or, while that is off, much later. */
 const CONFIRM_TIMEOUT_MS = 20_000;
+/** Identifiers of business chats, which scripts cannot write to (mautrix#184). */
+const BUSINESS_PREFIX = "urn:biz:";
+/** Identifiers of groups. */
+const GROUP_IDENTIFIER = /^chat\d+$/;
+/** The mark of a chat of two in a guid. */
+const DIRECT_MARK = ";-;";
 
 const ALREADY: Record<Exclude<SendOutcomeKind, "failed">, string> = {
   delivered: "This draft was sent and delivered already",
@@ -61,6 +71,24 @@ async function refuseTwice(sendLog: StateFile<SendLog>, responseId: string): Pro
   const { entries } = await loadSendLog(sendLog);
   const outcome = entries.find((entry) => entry.responseId === responseId)?.outcome ?? "failed";
   if (outcome !== "failed") throw new UserError(ALREADY[outcome]);
+}
+
+/** Why nothing may be sent there, as a sentence; null when it may. */
+function replyRefusal(target: ReplyChat | null): string | null {
+  if (target === null || target.chat.guid === "") {
+    return "The message that the draft answers is no longer in a chat of this Mac's Messages: reply there yourself";
+  }
+  const { guid, identifier } = target.chat;
+  const address = identifier ?? guid.split(";").at(-1) ?? "";
+  if (address.startsWith(BUSINESS_PREFIX)) {
+    return "Chats with businesses cannot be written to by scripts: reply in Messages itself";
+  }
+  const isGroup = target.isGroup || GROUP_IDENTIFIER.test(address);
+  if (isGroup && guid.includes(DIRECT_MARK)) {
+    // macOS 26 reports success for such a guid, and writes an empty message that nobody gets (imsg#90).
+    return "Messages would lose a text for this group: reply in Messages itself";
+  }
+  return null;
 }
 
 function requireReplyChat(database: ChatDatabase, messageGuid: string): ReplyChat {

@@ -20,7 +20,7 @@ import { createMessagesApp } from "../../platform/messages_app.ts";
 import { createScriptHost } from "../../platform/osascript.ts";
 import { systemCommands } from "../../platform/command_runner.ts";
 import { type Reply, type SendDependencies, sendReply } from "./send_reply.ts";
-import type { SendOutcome } from "./send_outcome.ts";
+import type { SendOutcome } from "./delivery_status.ts";
 
 const ADA = "+15550100001";
 const GRACE = "+15550100002";
