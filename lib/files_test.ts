@@ -2,15 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { exists, ifPresent, writeFileAtomically } from "./files.ts";
-
-async function inTempDir(test: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  try {
-    await test(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
+import { inTempDir } from "../tests/support/process/temp_dir.ts";
 
 const namesIn = (dir: string) => Array.fromAsync(Deno.readDir(dir), ({ name }) => name);
 const modeOf = async (path: string) => ((await Deno.stat(path)).mode ?? 0) & 0o777;

@@ -2,14 +2,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { LineLog, type NumberedLine } from "./line_log.ts";
+import { inTempDir } from "../tests/support/process/temp_dir.ts";
 
 async function withPath(use: (path: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  try {
-    await use(join(dir, "log.jsonl"));
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
+  await inTempDir((dir) => use(join(dir, "log.jsonl")));
 }
 
 async function linesOf(log: LineLog<string>): Promise<NumberedLine<string>[]> {

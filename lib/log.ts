@@ -73,3 +73,8 @@ export function createLogger(options: LoggerOptions = {}, bound: LogFields = {})
     child: (fields) => createLogger(options, { ...bound, ...fields }),
   };
 }
+
+/** A logger that writes nothing. */
+export function silentLogger(): Logger {
+  return createLogger({ write: () => {} });
+}

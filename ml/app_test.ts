@@ -23,9 +23,10 @@ import {
   type MlServiceOptions,
   withMlService,
 } from "../tests/support/ml/ml_service.ts";
-import { silentLogger, withTinyEngine } from "../tests/support/ml/tiny_gguf_engine.ts";
+import { withTinyEngine } from "../tests/support/ml/tiny_gguf_engine.ts";
 import type { Engine } from "./engine/engine.ts";
 import { createFakeEngine } from "../tests/support/ml/fake_engine.ts";
+import { silentLogger } from "../lib/log.ts";
 
 const PROMPT = "Them: are you coming tonight?\nMe:";
 

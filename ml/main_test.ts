@@ -5,6 +5,7 @@ import { generateResultSchema, healthResponseSchema } from "../contract/ml.ts";
 import { PROJECT_ROOT, taskArguments } from "../tools/service_process.ts";
 import { textLinesOf } from "../lib/async.ts";
 import { buildTinyGguf } from "../tests/support/ml/tiny_gguf.ts";
+import { inTempDir } from "../tests/support/process/temp_dir.ts";
 
 interface Process {
   child: Deno.ChildProcess;
@@ -40,17 +41,8 @@ function start(env: Record<string, string>): Process {
   return { child, ready: readyUrl(child) };
 }
 
-async function withDir(use: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  try {
-    await use(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
-
 Deno.test("the service says where it is, answers, finishes what is in flight at SIGTERM and exits 0", async () => {
-  await withDir(async (dir) => {
+  await inTempDir(async (dir) => {
     const model = await buildTinyGguf({ path: join(dir, "tiny.gguf") });
     const { child, ready } = start({ DATA_DIR: dir, MODEL: model });
     const errors = child.stderr.text();
@@ -68,7 +60,7 @@ Deno.test("the service says where it is, answers, finishes what is in flight at 
 });
 
 Deno.test("a service that others could reach without a token does not start, and says why", async () => {
-  await withDir(async (dir) => {
+  await inTempDir(async (dir) => {
     const { child, ready } = start({ DATA_DIR: dir, ML_HOST: "0.0.0.0" });
     ready.catch(() => {});
     const errors = await child.stderr.text();

@@ -13,18 +13,10 @@ import {
 import { runBoundByFileModes } from "../../tests/support/process/bound_process.ts";
 import { syncContactSchema } from "../../contract/sync.ts";
 import { type AddressBook, type Contact, readAddressBook } from "./address_book.ts";
+import { inTempDir } from "../../tests/support/process/temp_dir.ts";
 
 const PICTURE = new Uint8Array([0xff, 0xd8, 0xff, 0xe0, 1, 2, 3]);
 const PICTURE_HASH = createHash("sha256").update(PICTURE).digest("hex");
-
-async function inTempFolder(use: (root: string) => void | Promise<void>): Promise<void> {
-  const root = await Deno.makeTempDir();
-  try {
-    await use(root);
-  } finally {
-    await Deno.remove(root, { recursive: true });
-  }
-}
 
 function writeSource(folder: string, contacts: readonly FixtureContact[], options: SourceOptions = {}): void {
   using source = createAddressBookSource(folder, options);
@@ -38,7 +30,7 @@ const namesByHandle = ({ contacts }: AddressBook) =>
   Object.fromEntries(contacts.map((contact) => [handleOf(contact), contact.displayName]));
 
 Deno.test("each number and address of a card becomes one contact in chat.db's spelling", () =>
-  inTempFolder((root) => {
+  inTempDir((root) => {
     const phones = [
       { value: "(555) 010-1234 ext 3", label: "Mobile" },
       "+44 20 7946 0018",
@@ -68,7 +60,7 @@ Deno.test("each number and address of a card becomes one contact in chat.db's sp
   }));
 
 Deno.test("a contact is called by first and last name, else nickname, else organisation, else handle", () =>
-  inTempFolder((root) => {
+  inTempDir((root) => {
     writeAddressBook(root, [
       { firstName: "Ana", lastName: "Silva", nickname: "An", phones: ["+15550100001"] },
       { firstName: "Bo", organization: "Works", phones: ["+15550100002"] },
@@ -86,14 +78,14 @@ Deno.test("a contact is called by first and last name, else nickname, else organ
   }));
 
 Deno.test("a national number is completed with the country of the region", () =>
-  inTempFolder((root) => {
+  inTempDir((root) => {
     writeAddressBook(root, [{ firstName: "Oma", phones: ["0151 55501234", "0043 664 1234567"] }]);
     const { contacts } = readAddressBook(root, { region: "DE" });
     assert.deepEqual(contacts.map(handleOf), ["+436641234567", "+4915155501234"]);
   }));
 
 Deno.test("numbers of two countries with the same last ten digits are two people", () =>
-  inTempFolder((root) => {
+  inTempDir((root) => {
     writeAddressBook(root, [
       { firstName: "Ana", phones: ["+1 201 555 0123"] },
       { firstName: "Bo", phones: ["+44 2015550123"] },
@@ -102,7 +94,7 @@ Deno.test("numbers of two countries with the same last ten digits are two people
   }));
 
 Deno.test("entity numbers and owner columns are found by name, and only people are contacts", () =>
-  inTempFolder((root) => {
+  inTempDir((root) => {
     const models: SourceOptions[] = [{}, { entityOffset: -1 }, { entityOffset: 40, typedOwnerOnly: true }];
     for (const [index, options] of models.entries()) {
       writeSource(accountSourceFolder(root, `ACCOUNT-${index}`), [
@@ -128,7 +120,7 @@ Deno.test("entity numbers and owner columns are found by name, and only people a
   }));
 
 Deno.test("one handle in several sources is one contact, named by the fullest card", () =>
-  inTempFolder((root) => {
+  inTempDir((root) => {
     const phones = ["+15550100001"];
     writeSource(accountSourceFolder(root, "A"), [{ organization: "Plumber", phones }]);
     writeSource(accountSourceFolder(root, "B"), [{ firstName: "Ana", lastName: "Silva", phones }]);
@@ -144,7 +136,7 @@ Deno.test("one handle in several sources is one contact, named by the fullest ca
   }));
 
 Deno.test("the owner's card is marked", () =>
-  inTempFolder((root) => {
+  inTempDir((root) => {
     writeAddressBook(root, [
       { firstName: "Sam", phones: ["+15550100000"], emails: ["sam@example.com"], isMe: true },
       { firstName: "Ana", phones: ["+15550100001"] },
@@ -156,7 +148,7 @@ Deno.test("the owner's card is marked", () =>
   }));
 
 Deno.test("a picture has one hash wherever it is stored, and none when its file is missing", () =>
-  inTempFolder((root) => {
+  inTempDir((root) => {
     writeAddressBook(root, [
       { firstName: "Inline", phones: ["+15550100001"], thumbnail: { bytes: PICTURE, stored: "inline" } },
       { firstName: "File", phones: ["+15550100002"], thumbnail: { bytes: PICTURE, stored: "external" } },
@@ -171,7 +163,7 @@ Deno.test("a picture has one hash wherever it is stored, and none when its file 
   }));
 
 Deno.test("a picture stored without a frame has the same hash, and one that is no picture has none", () =>
-  inTempFolder((root) => {
+  inTempDir((root) => {
     using source = createAddressBookSource(root);
     source.addContact({ firstName: "Ana", phones: ["+15550100001"] });
     const store = source.sqlite.prepare("UPDATE ZABCDRECORD SET ZTHUMBNAILIMAGEDATA = ?");
@@ -185,7 +177,7 @@ Deno.test("a picture stored without a frame has the same hash, and one that is n
   }));
 
 Deno.test("a picture's file name cannot lead out of its folder", () =>
-  inTempFolder((root) => {
+  inTempDir((root) => {
     Deno.writeFileSync(`${root}/secret`, PICTURE);
     using source = createAddressBookSource(root);
     source.addContact({ firstName: "Eve", phones: ["+15550100001"] });
@@ -195,7 +187,7 @@ Deno.test("a picture's file name cannot lead out of its folder", () =>
   }));
 
 Deno.test("cards that another program has just written to the log are seen, and reading changes nothing", () =>
-  inTempFolder((root) => {
+  inTempDir((root) => {
     using source = createAddressBookSource(root);
     source.sqlite.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     const before = Deno.readFileSync(source.path);
@@ -205,7 +197,7 @@ Deno.test("cards that another program has just written to the log are seen, and 
   }));
 
 Deno.test("a damaged, foreign or empty source is a problem of its own and the others are read", () =>
-  inTempFolder((root) => {
+  inTempDir((root) => {
     writeSource(accountSourceFolder(root, "GOOD"), [{ firstName: "Ana", phones: ["+15550100001"] }]);
     const broken = (name: string, write: (path: string) => void) => {
       const folder = accountSourceFolder(root, name);
@@ -238,7 +230,7 @@ Deno.test("a damaged, foreign or empty source is a problem of its own and the ot
   }));
 
 Deno.test("a page that is overwritten in the middle is a damaged source", () =>
-  inTempFolder((root) => {
+  inTempDir((root) => {
     const contacts = Array.from(
       { length: 2_000 },
       (_, index) => ({ firstName: `Person ${index}`, phones: [`+1555${1_000_000 + index}`] }),
@@ -255,7 +247,7 @@ Deno.test("a page that is overwritten in the middle is a damaged source", () =>
   }));
 
 Deno.test("no folder, a folder without sources and a forbidden one are three different problems", () =>
-  inTempFolder(async (root) => {
+  inTempDir(async (root) => {
     assert.deepEqual(codes(read(`${root}/absent`)), ["missing"]);
     Deno.mkdirSync(`${root}/empty/Sources`, { recursive: true });
     assert.deepEqual(codes(read(`${root}/empty`)), ["no_sources"]);

@@ -7,19 +7,11 @@ import type { AgentStatus } from "../run/agent_status.ts";
 import { checkDisk } from "./mac_checks.ts";
 import { checkMessagesDatabase } from "./messages_check.ts";
 import { checkClock, checkPairing, checkServer, measureClockSkewMs } from "./server_check.ts";
+import { inTempDir } from "../../tests/support/process/temp_dir.ts";
 
 const NOW_MS = Date.UTC(2026, 5, 1, 12);
 const MIB = 1024 * 1024;
 const DAY_MS = 24 * 60 * 60 * 1_000;
-
-async function withFolder(use: (dir: string) => void | Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir({ prefix: "doctor-" });
-  try {
-    await use(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
 
 Deno.test("clocks that differ by a minute are a warning, by ten minutes a failure, in either direction", () => {
   const statuses = [0, 59_999, -59_999, 60_000, -60_000, 599_999, 600_000, -3_600_000].map((skewMs) =>
@@ -48,7 +40,7 @@ Deno.test("the difference of clocks is measured from any answer's Date, in the m
 });
 
 Deno.test("free space is judged by two bounds, in the folder or in the nearest one above it", async () => {
-  await withFolder(async (dir) => {
+  await inTempDir(async (dir) => {
     const asked: string[] = [];
     const check = (bytes: number) =>
       checkDisk(join(dir, "not/yet/there"), {
@@ -73,7 +65,7 @@ Deno.test("free space is judged by two bounds, in the folder or in the nearest o
 });
 
 Deno.test("the machine's free space is that which df tells", async () => {
-  await withFolder(async (dir) => {
+  await inTempDir(async (dir) => {
     const { stdout } = await new Deno.Command("df", { args: ["-Pk", dir] }).output();
     const available = Number(new TextDecoder().decode(stdout).trim().split("\n")[1]?.split(/\s+/)[3]) * 1024;
     const free = await thisMachine().freeBytes(dir);
@@ -83,7 +75,7 @@ Deno.test("the machine's free space is that which df tells", async () => {
 });
 
 Deno.test("a database without messages, and one with a body that cannot be decoded, are warnings", async () => {
-  await withFolder((dir) => {
+  await inTempDir((dir) => {
     const path = join(dir, "chat.db");
     using db = createChatDb(path);
     const statuses = () => checkMessagesDatabase(path, NOW_MS).map(({ id, status }) => [id, status]);

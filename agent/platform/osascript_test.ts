@@ -5,6 +5,7 @@ import { RecordedCommands } from "../../tests/support/mac/recorded_commands.ts";
 import { systemCommands } from "./command_runner.ts";
 import { createMessagesApp } from "./messages_app.ts";
 import { createScriptHost } from "./osascript.ts";
+import { inTempDir } from "../../tests/support/process/temp_dir.ts";
 
 const GUID = "iMessage;-;+15550100001";
 
@@ -25,12 +26,9 @@ async function withProgram(
   ending: string,
   use: (dir: string, program: string) => Promise<void>,
 ): Promise<void> {
-  const dir = await Deno.makeTempDir({ prefix: "osascript-" });
-  try {
+  await inTempDir(async (dir) => {
     await use(dir, await recordingProgram(dir, ending));
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
+  });
 }
 
 /** Quotes, line breaks, what looks like options and scripts, other scripts' letters and emoji; 100 kB of them. */

@@ -4,15 +4,7 @@ import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import { readFileIfPresent, writePrivateFile } from "./private_file.ts";
 import { createFileSecretStore } from "./secret_store.ts";
-
-async function inTempDir(test: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  try {
-    await test(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
+import { inTempDir } from "../../tests/support/process/temp_dir.ts";
 
 const modeOf = async (path: string) => ((await Deno.stat(path)).mode ?? 0) & 0o777;
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { countField, numberField, objectField, stateFile, textField } from "./state_file.ts";
+import { inTempDir } from "../../tests/support/process/temp_dir.ts";
 
 interface Counter {
   name: string;
@@ -16,17 +17,12 @@ function counterFile(path: string) {
   });
 }
 
-async function inTempDir(test: (path: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  try {
-    await test(join(dir, "counter.json"));
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
+async function withCounterPath(test: (path: string) => Promise<void>): Promise<void> {
+  await inTempDir((dir) => test(join(dir, "counter.json")));
 }
 
 Deno.test("a saved state is found again, and none is missing", () =>
-  inTempDir(async (path) => {
+  withCounterPath(async (path) => {
     const file = counterFile(path);
     assert.deepEqual(await file.load(), { kind: "missing" });
     await file.save({ name: "a", count: 7 });
@@ -36,7 +32,7 @@ Deno.test("a saved state is found again, and none is missing", () =>
   }));
 
 Deno.test("content that is no such state is broken, whatever it is, and can be set aside", () =>
-  inTempDir(async (path) => {
+  withCounterPath(async (path) => {
     const file = counterFile(path);
     const contents = ["", "null", "[]", "7", '{"version":3,"name":"a"', '{"version":4,"name":"a","count":1}'];
     const fields = ['{"version":3,"name":1,"count":1}', '{"version":3,"name":"a","count":-1}'];

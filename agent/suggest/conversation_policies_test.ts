@@ -2,20 +2,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { loadPolicies, policyStore, savePolicy } from "./conversation_policies.ts";
+import { inTempDir } from "../../tests/support/process/temp_dir.ts";
 
 const [FIRST, SECOND] = [crypto.randomUUID(), crypto.randomUUID()];
 
-async function inFolder(use: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir({ prefix: "policies-" });
-  try {
-    await use(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
-
 Deno.test("a conversation is drafted for on demand until the person says otherwise, each on its own", async () => {
-  await inFolder(async (dir) => {
+  await inTempDir(async (dir) => {
     const store = policyStore(dir);
     assert.equal((await loadPolicies(store)).modeOf(FIRST), "on_demand");
     await savePolicy(store, { conversationId: FIRST, mode: "automatic" });
@@ -33,7 +25,7 @@ Deno.test("a conversation is drafted for on demand until the person says otherwi
 });
 
 Deno.test("a mode that this version does not know is off", async () => {
-  await inFolder(async (dir) => {
+  await inTempDir(async (dir) => {
     const modes = { [FIRST]: "autosend", [SECOND]: 1, third: null };
     await Deno.writeTextFile(join(dir, "suggestions.json"), JSON.stringify({ version: 1, modes }));
     const policies = await loadPolicies(policyStore(dir));
@@ -44,7 +36,7 @@ Deno.test("a mode that this version does not know is off", async () => {
 
 Deno.test("a file that cannot be read means off for every conversation, until the person sets a policy anew", async () => {
   for (const content of ["", "{", `{"version":2,"modes":{}}`, `{"version":1,"modes":[]}`]) {
-    await inFolder(async (dir) => {
+    await inTempDir(async (dir) => {
       const store = policyStore(dir);
       await Deno.writeTextFile(store.path, content);
       assert.equal((await loadPolicies(store)).modeOf(FIRST), "off", content);

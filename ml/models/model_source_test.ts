@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
-import { createLogger } from "../../lib/log.ts";
+import { silentLogger } from "../../lib/log.ts";
 import { RECOMMENDED_MODEL, SMALL_MODEL } from "./catalog.ts";
 import { findInModelsFolder, listModelsFolder } from "./models_folder.ts";
 import { resolveModel, type ResolveOptions } from "./model_source.ts";
@@ -13,7 +13,7 @@ const NO_HUB = "http://127.0.0.1:9";
 
 async function withFolder(use: (options: ResolveOptions) => Promise<void>): Promise<void> {
   const modelsDir = await Deno.makeTempDir();
-  const log = createLogger({ write: () => {} });
+  const log = silentLogger();
   try {
     await use({ model: "auto", modelsDir, hubUrl: NO_HUB, log, availableBytes: PLENTY });
   } finally {

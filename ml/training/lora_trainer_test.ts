@@ -16,6 +16,7 @@ import {
   TrainingError,
   type TrainingErrorCode,
 } from "./trainer.ts";
+import { inTempDir } from "../../tests/support/process/temp_dir.ts";
 
 const random = seededRandom(11);
 const tokens = (length: number) => Array.from({ length }, () => Math.floor(random() * 340));
@@ -25,15 +26,6 @@ const SAMPLES: TokenSample[] = [12, 5, 30, 18, 9, 22, 40, 7].map((length, index)
   weight: index % 3 === 0 ? 0.5 : 1,
 }));
 const HELD_OUT: TokenSample[] = [15, 33].map((length) => ({ prompt: tokens(length), reply: tokens(6) }));
-
-async function withDir(use: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  try {
-    await use(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
 
 function settings(modelPath: string, changes: Partial<TrainerOptions> = {}): TrainerOptions {
   return {
@@ -65,7 +57,7 @@ async function exported(trainer: Trainer, dir: string): Promise<Uint8Array> {
 }
 
 Deno.test("steps lower the loss, and a fresh adapter changes nothing", async () => {
-  await withDir(async (dir) => {
+  await inTempDir(async (dir) => {
     using trainer = await createTrainer(settings(await buildLlamaGguf({ dir })));
     const fresh = await trainer.evaluate(HELD_OUT);
     assert.deepEqual(fresh, await trainer.evaluate(HELD_OUT, { adapterScale: 0 }));
@@ -80,7 +72,7 @@ Deno.test("steps lower the loss, and a fresh adapter changes nothing", async () 
 });
 
 Deno.test("micro-batches of any size give the same step up to rounding", async () => {
-  await withDir(async (dir) => {
+  await inTempDir(async (dir) => {
     const path = await buildLlamaGguf({ dir });
     const results: number[][] = [];
     for (const microBatchTokens of [1, 64, 10_000]) {
@@ -104,7 +96,7 @@ const ADAPTERS: { name: string; lora: LoraOptions }[] = [
 
 for (const { name, lora } of ADAPTERS) {
   Deno.test(`llama.cpp with the adapter finds replies as probable as the trainer does: ${name}`, async () => {
-    await withDir(async (dir) => {
+    await inTempDir(async (dir) => {
       const path = await buildLlamaGguf({ dir });
       using trainer = await createTrainer(settings(path, { lora }));
       await steps(trainer, 8);
@@ -136,7 +128,7 @@ for (const { name, lora } of ADAPTERS) {
 }
 
 Deno.test("an adapter's file contains its provenance", async () => {
-  await withDir(async (dir) => {
+  await inTempDir(async (dir) => {
     using trainer = await createTrainer(settings(await buildLlamaGguf({ dir })));
     const path = join(dir, "adapter.gguf");
     await Deno.writeFile(path, await exported(trainer, dir));
@@ -153,7 +145,7 @@ Deno.test("an adapter's file contains its provenance", async () => {
 });
 
 Deno.test("equal seeds give equal adapters, bit for bit; different seeds do not", async () => {
-  await withDir(async (dir) => {
+  await inTempDir(async (dir) => {
     const path = await buildLlamaGguf({ dir });
     const train = async (seed: number) => {
       using trainer = await createTrainer(settings(path, { seed, lora: { rank: 4, dropout: 0.2 } }));
@@ -167,7 +159,7 @@ Deno.test("equal seeds give equal adapters, bit for bit; different seeds do not"
 });
 
 Deno.test("a resumed training continues exactly like an uninterrupted one", async () => {
-  await withDir(async (dir) => {
+  await inTempDir(async (dir) => {
     const options = settings(await buildLlamaGguf({ dir }), {
       lora: { rank: 4, dropout: 0.1 },
       optimizer: { weightDecay: 0.01, maxGradientNorm: Infinity },
@@ -186,7 +178,7 @@ Deno.test("a resumed training continues exactly like an uninterrupted one", asyn
 });
 
 Deno.test("a state that is damaged, truncated or from another training is refused and changes nothing", async () => {
-  await withDir(async (dir) => {
+  await inTempDir(async (dir) => {
     const path = await buildLlamaGguf({ dir });
     const statePath = join(dir, "state");
     using trainer = await createTrainer(settings(path));
@@ -213,7 +205,7 @@ Deno.test("a state that is damaged, truncated or from another training is refuse
 });
 
 Deno.test("a cancelled step changes nothing", async () => {
-  await withDir(async (dir) => {
+  await inTempDir(async (dir) => {
     using trainer = await createTrainer(settings(await buildLlamaGguf({ dir }), { microBatchTokens: 1 }));
     await steps(trainer, 1);
     const before = await exported(trainer, dir);
@@ -228,7 +220,7 @@ Deno.test("a cancelled step changes nothing", async () => {
 });
 
 Deno.test("a call or a disposal during another call is refused, and a call after disposal", async () => {
-  await withDir(async (dir) => {
+  await inTempDir(async (dir) => {
     const trainer = await createTrainer(settings(await buildLlamaGguf({ dir })));
     const first = trainer.evaluate(HELD_OUT);
     await assert.rejects(trainer.evaluate(HELD_OUT), /busy/);
@@ -241,7 +233,7 @@ Deno.test("a call or a disposal during another call is refused, and a call after
 });
 
 Deno.test("weight decay shrinks, clipping bounds, and a diverging rate is reported", async () => {
-  await withDir(async (dir) => {
+  await inTempDir(async (dir) => {
     const path = await buildLlamaGguf({ dir });
     const trained = async (optimizer: TrainerOptions["optimizer"], learningRate: number) => {
       using trainer = await createTrainer(settings(path, { optimizer }));
@@ -259,7 +251,7 @@ Deno.test("weight decay shrinks, clipping bounds, and a diverging rate is report
 });
 
 Deno.test("invalid settings and samples are refused with a sentence", async () => {
-  await withDir(async (dir) => {
+  await inTempDir(async (dir) => {
     const path = await buildLlamaGguf({ dir });
     const bad: [Partial<TrainerOptions>, RegExp][] = [
       [{ lora: { rank: 0 } }, /rank/],
@@ -302,7 +294,7 @@ Deno.test("invalid settings and samples are refused with a sentence", async () =
 });
 
 Deno.test("models that cannot be trained are refused: another architecture, unknown tensors, missing tensors", async () => {
-  await withDir(async (dir) => {
+  await inTempDir(async (dir) => {
     const mixture = await buildLlamaGguf({ dir, numbers: { "expert_count": 8 } });
     await assert.rejects(createTrainer(settings(mixture)), isError("model_unsupported", /expert_count/));
     const scaled = await buildLlamaGguf({ dir, texts: { "rope.scaling.type": "longrope" } });
@@ -316,7 +308,7 @@ Deno.test("models that cannot be trained are refused: another architecture, unkn
 });
 
 Deno.test("an export that cannot be written reports it and leaves no partial file", async () => {
-  await withDir(async (dir) => {
+  await inTempDir(async (dir) => {
     using trainer = await createTrainer(settings(await buildLlamaGguf({ dir })));
     const path = join(dir, "no-such-folder", "adapter.gguf");
     await assert.rejects(trainer.exportAdapter(path, {}), isError("compute_failed"));

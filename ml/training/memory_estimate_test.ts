@@ -8,16 +8,14 @@ import { packGroup } from "./model/micro_batch.ts";
 import { ModelGraph } from "./model/model_graph.ts";
 import { withLoadedModel } from "../../tests/suites/training/model_oracle_suite.ts";
 import type { LoraOptions, TrainerOptions } from "./trainer.ts";
+import { inTempDir } from "../../tests/support/process/temp_dir.ts";
 
 const SHAPE = { layers: 8, width: 256, heads: 4, keyValueHeads: 2, feedForward: 704 };
 
 async function withModel(use: (path: string) => Promise<void> | void): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  try {
+  await inTempDir(async (dir) => {
     await use(await buildLlamaGguf({ dir, shape: SHAPE }));
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
+  });
 }
 
 Deno.test("the activation estimate covers what the graph takes, and not much more", async () => {

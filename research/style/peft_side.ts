@@ -4,9 +4,9 @@ import { openSampleTokenizer } from "../../ml/engine/llama/sample_tokenizer.ts";
 import { epochBatches } from "../../ml/training/run/schedule.ts";
 import { prepareSamples } from "../../ml/training/samples/prepare_samples.ts";
 import { parseTrainingRequest, type TrainingRequestInput } from "../../ml/training/job/training_request.ts";
-import { silentLogger } from "../../tests/support/ml/tiny_gguf_engine.ts";
 import { PEFT_PYTHON } from "../peers/peer_paths.ts";
 import { peftSide } from "../../bench/training/sides.ts";
+import { silentLogger } from "../../lib/log.ts";
 
 export interface PeftOptions {
   /** A folder for the job's file. */

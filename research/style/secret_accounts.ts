@@ -4,10 +4,10 @@ import { createTrainer } from "../../ml/training/lora_trainer.ts";
 import { epochBatches, learningRateAt } from "../../ml/training/run/schedule.ts";
 import { prepareSamples } from "../../ml/training/samples/prepare_samples.ts";
 import type { TokenSample, Trainer } from "../../ml/training/trainer.ts";
-import { silentLogger } from "../../tests/support/ml/tiny_gguf_engine.ts";
 import type { Canary } from "./canaries.ts";
 import type { ReplySample } from "./corpus_people.ts";
 import { secretRanks } from "./secret_rank.ts";
+import { silentLogger } from "../../lib/log.ts";
 
 const EPOCHS = 3;
 const BATCH_SIZE = 8;

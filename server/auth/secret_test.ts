@@ -3,25 +3,21 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import { loadSecret } from "./secret.ts";
+import { inTempDir } from "../../tests/support/process/temp_dir.ts";
 
-async function inTempDir(run: (dataDir: string) => Promise<void>): Promise<void> {
-  const parent = await Deno.makeTempDir({ prefix: "secret-" });
-  try {
-    await run(join(parent, "data"));
-  } finally {
-    await Deno.remove(parent, { recursive: true });
-  }
+async function inDataDir(run: (dataDir: string) => Promise<void>): Promise<void> {
+  await inTempDir((parent) => run(join(parent, "data")));
 }
 
 Deno.test("a configured secret is used as it is, and nothing is written", () =>
-  inTempDir(async (dataDir) => {
+  inDataDir(async (dataDir) => {
     const secret = await loadSecret({ configured: "from the environment", dataDir });
     assert.equal(new TextDecoder().decode(secret), "from the environment");
     await assert.rejects(Deno.stat(dataDir), Deno.errors.NotFound);
   }));
 
 Deno.test("a generated secret is 256 bits, the same at every start, and readable by its owner only", () =>
-  inTempDir(async (dataDir) => {
+  inDataDir(async (dataDir) => {
     const first = await loadSecret({ configured: null, dataDir });
     assert.equal(first.length, 32);
     assert.deepEqual(await loadSecret({ configured: null, dataDir }), first);
@@ -32,7 +28,7 @@ Deno.test("a generated secret is 256 bits, the same at every start, and readable
   }));
 
 Deno.test("servers that start at the same moment end up with one secret", () =>
-  inTempDir(async (dataDir) => {
+  inDataDir(async (dataDir) => {
     const secrets = await Promise.all(
       Array.from({ length: 8 }, () => loadSecret({ configured: null, dataDir })),
     );
@@ -40,7 +36,7 @@ Deno.test("servers that start at the same moment end up with one secret", () =>
   }));
 
 Deno.test("a damaged secret stops the start with a sentence and is not replaced", () =>
-  inTempDir(async (dataDir) => {
+  inDataDir(async (dataDir) => {
     await loadSecret({ configured: null, dataDir });
     const path = join(dataDir, "jwt_secret");
     await Deno.writeTextFile(path, "short");

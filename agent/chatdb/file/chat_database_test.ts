@@ -5,19 +5,11 @@ import { DatabaseSync } from "node:sqlite";
 import { createChatDb } from "../../../tests/support/chat_db/chat_db_fixture.ts";
 import { ChatDatabase } from "./chat_database.ts";
 import { ChatDatabaseError, type ChatDatabaseErrorCode } from "./chat_database_error.ts";
+import { inTempDir } from "../../../tests/support/process/temp_dir.ts";
 
 const AT = "2024-06-01T12:00:00Z";
 /** The user and group `nobody` of Linux. */
 const NOBODY = 65_534;
-
-async function withFolder(use: (folder: string) => void | Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await use(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 /** A chat.db with one message, closed; its rows are in the `-wal` unless `checkpoint` is set. */
 function writeChatDb(path: string, { checkpoint }: { checkpoint: boolean }): void {
@@ -44,7 +36,7 @@ function assertFault(code: ChatDatabaseErrorCode, action: () => unknown): void {
 }
 
 Deno.test("rows that are only in the -wal are read, and files are left as they were", () =>
-  withFolder((folder) => {
+  inTempDir((folder) => {
     const path = join(folder, "chat.db");
     writeChatDb(path, { checkpoint: false });
     const before = [Deno.readFileSync(path), Deno.readFileSync(`${path}-wal`)];
@@ -57,7 +49,7 @@ Deno.test("rows that are only in the -wal are read, and files are left as they w
   }));
 
 Deno.test("rows that another connection commits are seen by the next read transaction, not by the running one", () =>
-  withFolder((folder) => {
+  inTempDir((folder) => {
     using db = createChatDb(join(folder, "chat.db"));
     const chat = db.addChat({ identifier: "+15550100001" });
     using database = new ChatDatabase(db.store.path);
@@ -70,7 +62,7 @@ Deno.test("rows that another connection commits are seen by the next read transa
   }));
 
 Deno.test("a read that fails ends its transaction", () =>
-  withFolder((folder) => {
+  inTempDir((folder) => {
     using db = createChatDb(join(folder, "chat.db"));
     using database = new ChatDatabase(db.store.path);
     const fault = new RangeError("The caller's own fault");
@@ -83,7 +75,7 @@ Deno.test("a read that fails ends its transaction", () =>
   }));
 
 Deno.test("a symlinked database is opened where it lies", () =>
-  withFolder((folder) => {
+  inTempDir((folder) => {
     const path = join(folder, "chat.db");
     writeChatDb(path, { checkpoint: false });
     Deno.symlinkSync(path, join(folder, "link.db"));
@@ -93,7 +85,7 @@ Deno.test("a symlinked database is opened where it lies", () =>
   }));
 
 Deno.test("a replaced file is noticed", () =>
-  withFolder((folder) => {
+  inTempDir((folder) => {
     const [path, restored] = [join(folder, "chat.db"), join(folder, "restored.db")];
     writeChatDb(path, { checkpoint: true });
     writeChatDb(restored, { checkpoint: true });
@@ -106,7 +98,7 @@ Deno.test("a replaced file is noticed", () =>
   }));
 
 Deno.test("a missing file, folder or link target is missing", () =>
-  withFolder((folder) => {
+  inTempDir((folder) => {
     Deno.symlinkSync(join(folder, "gone.db"), join(folder, "link.db"));
     for (const path of ["chat.db", "no/such/folder/chat.db", "link.db"]) {
       assertFault("missing", () => new ChatDatabase(join(folder, path)));
@@ -115,7 +107,7 @@ Deno.test("a missing file, folder or link target is missing", () =>
   }));
 
 Deno.test("an empty file and files of another kind are named as such", () =>
-  withFolder((folder) => {
+  inTempDir((folder) => {
     const fileWith = (content: string) => {
       const path = join(folder, `${content.length}.db`);
       Deno.writeTextFileSync(path, content);
@@ -130,7 +122,7 @@ Deno.test("an empty file and files of another kind are named as such", () =>
   }));
 
 Deno.test("a database of another program is not one of Messages", () =>
-  withFolder((folder) => {
+  inTempDir((folder) => {
     const path = join(folder, "other.db");
     const other = new DatabaseSync(path);
     other.exec("CREATE TABLE note (id INTEGER PRIMARY KEY, message TEXT)");
@@ -139,7 +131,7 @@ Deno.test("a database of another program is not one of Messages", () =>
   }));
 
 Deno.test("a database cut short is truncated, at opening or at the first read of a lost page", () =>
-  withFolder((folder) => {
+  inTempDir((folder) => {
     const path = join(folder, "chat.db");
     writeChatDb(path, { checkpoint: true });
     const { size } = Deno.statSync(path);
@@ -150,7 +142,7 @@ Deno.test("a database cut short is truncated, at opening or at the first read of
   }));
 
 Deno.test("pages lost while a -wal is there are found when they are read", () =>
-  withFolder((folder) => {
+  inTempDir((folder) => {
     const path = join(folder, "chat.db");
     using db = createChatDb(path);
     const chat = db.addChat({ identifier: "+15550100001" });
@@ -165,7 +157,7 @@ Deno.test("pages lost while a -wal is there are found when they are read", () =>
   }));
 
 Deno.test("a database that another program keeps to itself is locked, and readable when it lets go", () =>
-  withFolder((folder) => {
+  inTempDir((folder) => {
     const path = join(folder, "chat.db");
     writeChatDb(path, { checkpoint: true });
     const other = new DatabaseSync(path);
@@ -212,14 +204,14 @@ async function faultOfOrdinaryUser(folder: string, path: string): Promise<string
 }
 
 Deno.test("a file or folder that may not be read is denied", async () => {
-  await withFolder(async (folder) => {
+  await inTempDir(async (folder) => {
     await Deno.chmod(folder, 0o755);
     const path = join(folder, "chat.db");
     writeChatDb(path, { checkpoint: true });
     await Deno.chmod(path, 0o000);
     assert.equal(await faultOfOrdinaryUser(folder, path), "permission_denied");
   });
-  await withFolder(async (folder) => {
+  await inTempDir(async (folder) => {
     await Deno.chmod(folder, 0o755);
     const closed = join(folder, "Messages");
     await Deno.mkdir(closed);
@@ -231,7 +223,7 @@ Deno.test("a file or folder that may not be read is denied", async () => {
 });
 
 Deno.test("a file that is hidden in a folder which may not be listed is denied, not missing", () =>
-  withFolder(async (folder) => {
+  inTempDir(async (folder) => {
     await Deno.chmod(folder, 0o755);
     const closed = join(folder, "Messages");
     await Deno.mkdir(closed);
@@ -241,7 +233,7 @@ Deno.test("a file that is hidden in a folder which may not be listed is denied, 
   }));
 
 Deno.test("a folder in which SQLite may not make its -shm file is denied", () =>
-  withFolder(async (folder) => {
+  inTempDir(async (folder) => {
     await Deno.chmod(folder, 0o755);
     const closed = join(folder, "Messages");
     await Deno.mkdir(closed);

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { getLlama, type LlamaModel, type Token } from "node-llama-cpp";
 import { ApiError } from "../../../lib/errors.ts";
 import { buildTinyGguf } from "../../../tests/support/ml/tiny_gguf.ts";
-import { silentLogger } from "../../../tests/support/ml/tiny_gguf_engine.ts";
 import { promptFormOf, promptTokens } from "../chat_prompt.ts";
 import { evaluateSamples, sampleTokens } from "./llama_evaluation.ts";
 import { generateReply } from "./llama_generation.ts";
 import { type LoadedModel, loadModel } from "./llama_model.ts";
+import { silentLogger } from "../../../lib/log.ts";
 
 async function withLoadedModel(
   options: { chatTemplate?: string | null },

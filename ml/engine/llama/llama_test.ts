@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ApiError } from "../../../lib/errors.ts";
 import { buildTinyGguf } from "../../../tests/support/ml/tiny_gguf.ts";
-import { silentLogger, type TinyEngine, withTinyEngine } from "../../../tests/support/ml/tiny_gguf_engine.ts";
+import { type TinyEngine, withTinyEngine } from "../../../tests/support/ml/tiny_gguf_engine.ts";
 import type { Generation, GenerationRequest } from "../engine.ts";
 import { createLlamaEngine } from "./llama.ts";
+import { silentLogger } from "../../../lib/log.ts";
 
 const PROMPT = "Them: are you coming tonight?\nMe:";
 

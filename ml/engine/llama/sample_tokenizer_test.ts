@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type Llama, type LlamaModel, type Token } from "node-llama-cpp";
 import { buildTinyGguf } from "../../../tests/support/ml/tiny_gguf.ts";
-import { silentLogger, withTinyEngine } from "../../../tests/support/ml/tiny_gguf_engine.ts";
+import { withTinyEngine } from "../../../tests/support/ml/tiny_gguf_engine.ts";
 import { endOfTurnTokens } from "../chat_prompt.ts";
 import { closeLlama, openLlama } from "./llama_library.ts";
 import { templateOf } from "./llama_model.ts";
 import { openSampleTokenizer } from "./sample_tokenizer.ts";
+import { silentLogger } from "../../../lib/log.ts";
 
 const SAMPLES = [
   {

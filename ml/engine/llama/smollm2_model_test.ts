@@ -1,9 +1,9 @@
 /** Tests the engine on the real small model: its template, its end-of-turn token, its numbers. */
 import assert from "node:assert/strict";
 import { fetchSmallModel } from "../../../tests/support/ml/small_model.ts";
-import { silentLogger } from "../../../tests/support/ml/tiny_gguf_engine.ts";
 import type { Engine, GenerationRequest } from "../engine.ts";
 import { createLlamaEngine } from "./llama.ts";
+import { silentLogger } from "../../../lib/log.ts";
 
 const PROMPT = "System: You are Sam, texting a friend. Answer in one short message.\n" +
   "Them: Which city is the capital of France?\nMe:";

@@ -5,14 +5,12 @@ import { buildLlamaGguf } from "../../../tests/support/ml/llama_gguf.ts";
 import { TrainingError } from "../trainer.ts";
 import { GgufFile } from "./gguf_file.ts";
 import { openGgml } from "./library.ts";
+import { inTempDir } from "../../../tests/support/process/temp_dir.ts";
 
 async function withFile(use: (path: string, dir: string) => Promise<void> | void): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  try {
+  await inTempDir(async (dir) => {
     await use(await buildLlamaGguf({ dir, type: "q8_0" }), dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
+  });
 }
 
 function isUnreadable(error: unknown): boolean {

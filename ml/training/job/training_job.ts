@@ -1,7 +1,7 @@
 /** Opens a job: its request, hashes, tokenized samples and trainer options. */
 import { createHash } from "node:crypto";
 import { messageOf } from "../../../lib/errors.ts";
-import { createLogger } from "../../../lib/log.ts";
+import { silentLogger } from "../../../lib/log.ts";
 import { openSampleTokenizer } from "../../engine/llama/sample_tokenizer.ts";
 import { type PreparedSamples, prepareSamples } from "../samples/prepare_samples.ts";
 import { GgufFile } from "../ggml/gguf_file.ts";
@@ -41,7 +41,7 @@ async function samplesOf(
   const { modelPath, method, heldOutShare, maxHeldOut } = request;
   const maxSampleTokens = Math.min(request.maxSampleTokens, contextLengthOf(modelPath));
   // The library logs files and tensors, which are of no interest here.
-  const log = createLogger({ write: () => {} });
+  const log = silentLogger();
   await using tokenizer = await openSampleTokenizer(modelPath, { log }).catch((cause) => {
     throw new RunFailure("model_unreadable", messageOf(cause), { cause });
   });

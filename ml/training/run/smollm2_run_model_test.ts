@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Llama } from "node-llama-cpp";
 import { fetchSmallModel } from "../../../tests/support/ml/small_model.ts";
-import { silentLogger } from "../../../tests/support/ml/tiny_gguf_engine.ts";
 import { inventedSamples } from "../../../tests/support/training/training_folder.ts";
 import { openSampleTokenizer } from "../../engine/llama/sample_tokenizer.ts";
 import { llamaTable, openOracle } from "../../../tests/suites/training/model_oracle_suite.ts";
@@ -11,6 +10,7 @@ import type { TokenSample } from "../trainer.ts";
 import type { TrainingEvent } from "../job/training_event.ts";
 import { startTrainingProcess } from "./training_process.ts";
 import { writeTrainingRequest } from "../job/training_request.ts";
+import { silentLogger } from "../../../lib/log.ts";
 
 /** The same loss by llama.cpp, which computes with the file's weights as they are. */
 async function lossByLlama(

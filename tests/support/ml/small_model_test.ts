@@ -5,7 +5,7 @@ import { SMALL_MODEL } from "../../../ml/models/catalog.ts";
 import { sha256OfFile } from "../../../ml/models/model_file.ts";
 import { listModelsFolder } from "../../../ml/models/models_folder.ts";
 import { fetchSmallModel, placeSmallModel, TEST_MODELS_DIR } from "./small_model.ts";
-import { silentLogger } from "./tiny_gguf_engine.ts";
+import { silentLogger } from "../../../lib/log.ts";
 
 Deno.test("the small model is fetched once, whole, and found in the models folder from then on", async () => {
   const { id, path } = await fetchSmallModel();

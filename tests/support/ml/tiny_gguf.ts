@@ -1,6 +1,7 @@
 /** Builds a tiny llama-architecture GGUF with seeded weights and a real tokenizer, for llama.cpp itself to load. */
 import { type GgufTensor, type GgufValue, writeGguf } from "./tiny_gguf_writer.ts";
 import { SPECIAL_TOKENS, type TinyTokenizer, trainTinyTokenizer } from "./tiny_gguf_tokenizer.ts";
+import { seededRandom } from "../../../ml/engine/seeded_random.ts";
 
 /** The usual ChatML template: each message between `<|im_start|>role` and `<|im_end|>`. */
 export const CHATML_TEMPLATE = "{% for message in messages %}" +
@@ -26,24 +27,13 @@ const SHAPE = { layers: 2, width: 64, heads: 4, keyValueHeads: 2, feedForward: 1
  */
 const SPREAD = { embedding: 1, projection: 0.125, output: 0.25 } as const;
 
-/** Mulberry32: a 32-bit generator in integer arithmetic, the same on every machine. */
-function seededUniform(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Near-normal numbers as a sum of three uniforms, whose variance is 1/4: no transcendental functions, so exact. */
 function filled(length: number, spread: number, uniform: () => number): Float32Array {
   return Float32Array.from({ length }, () => (uniform() + uniform() + uniform() - 1.5) * 2 * spread);
 }
 
 function weights(seed: number, vocabularySize: number): GgufTensor[] {
-  const uniform = seededUniform(seed);
+  const uniform = seededRandom(seed);
   const { layers, width, heads, keyValueHeads, feedForward } = SHAPE;
   const keyValueWidth = (width / heads) * keyValueHeads;
   const matrix = (name: string, shape: [number, number], spread: number): GgufTensor => {

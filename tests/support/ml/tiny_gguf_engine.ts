@@ -1,8 +1,9 @@
-/** Owns an engine on a tiny model for tests: built in a folder of its own, and all of it gone afterwards. */
+/** Runs tests with an engine on a tiny model, built in a temporary folder. */
 import { join } from "node:path";
 import type { Engine } from "../../../ml/engine/engine.ts";
 import { createLlamaEngine, type LlamaEngineOptions } from "../../../ml/engine/llama/llama.ts";
-import { createLogger, type Logger } from "../../../lib/log.ts";
+import { silentLogger } from "../../../lib/log.ts";
+import { inTempDir } from "../process/temp_dir.ts";
 import { buildTinyGguf, type TinyGgufOptions } from "./tiny_gguf.ts";
 
 export interface TinyEngineOptions {
@@ -18,18 +19,12 @@ export interface TinyEngine {
   dir: string;
 }
 
-/** A logger that says nothing. */
-export function silentLogger(): Logger {
-  return createLogger({ write: () => {} });
-}
-
 /** Runs a test with an engine that has the tiny model loaded. */
 export async function withTinyEngine(
   options: TinyEngineOptions,
   use: (tiny: TinyEngine) => Promise<void>,
 ): Promise<void> {
-  const dir = await Deno.makeTempDir({ prefix: "tiny-engine-" });
-  try {
+  await inTempDir(async (dir) => {
     const path = await buildTinyGguf({ ...options.gguf, path: join(dir, "tiny.gguf") });
     await using engine = await createLlamaEngine({
       gpu: "off",
@@ -43,7 +38,5 @@ export async function withTinyEngine(
     });
     await engine.load({ id: "tiny", path });
     await use({ engine, path, dir });
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
+  });
 }

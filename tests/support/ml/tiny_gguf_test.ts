@@ -4,18 +4,10 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { getLlama } from "node-llama-cpp";
 import { buildTinyGguf } from "./tiny_gguf.ts";
-
-async function withDir(use: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  try {
-    await use(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
+import { inTempDir } from "../process/temp_dir.ts";
 
 Deno.test("equal seeds give equal bytes, other seeds others, and the file stays small", async () => {
-  await withDir(async (dir) => {
+  await inTempDir(async (dir) => {
     const bytesOf = async (name: string, seed: number) =>
       await Deno.readFile(await buildTinyGguf({ path: join(dir, name), seed }));
     const first = await bytesOf("a.gguf", 7);
@@ -26,7 +18,7 @@ Deno.test("equal seeds give equal bytes, other seeds others, and the file stays 
 });
 
 Deno.test("llama.cpp's tokenizer gives any text back, and knows the chat marks", async () => {
-  await withDir(async (dir) => {
+  await inTempDir(async (dir) => {
     await using llama = await getLlama({ gpu: false, build: "never", skipDownload: true });
     await using model = await llama.loadModel({
       modelPath: await buildTinyGguf({ path: join(dir, "m.gguf") }),
