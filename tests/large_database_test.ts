@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { watchToEnd } from "../bench/support/process_usage.ts";
 import { AgentHome } from "./support/mac/agent_home.ts";
 import { spawnAgent } from "./support/mac/agent_process.ts";
-import { largeChatDb } from "./support/chat_db/large_chat_db.ts";
+import { largeChatDb } from "./support/chat_db/bulk.ts";
 
 const DATABASE_BYTES = 500_000_000;
 const MEMORY_BYTES = 200_000_000;

@@ -8,7 +8,7 @@ import { writeLine } from "../../lib/log.ts";
 import { formatBytes } from "../../lib/progress.ts";
 import { AgentHome } from "../../tests/support/mac/agent_home.ts";
 import { spawnAgent } from "../../tests/support/mac/agent_process.ts";
-import { largeChatDb } from "../../tests/support/chat_db/large_chat_db.ts";
+import { largeChatDb } from "../../tests/support/chat_db/bulk.ts";
 import { watchToEnd } from "../support/process_usage.ts";
 
 const DEFAULT_GIGABYTES = 4;

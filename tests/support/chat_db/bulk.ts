@@ -1,7 +1,7 @@
-/** Fills a chat.db with hundreds of thousands of seeded messages, mixed as in a real one, for benches and load tests. */
+/** Fills a chat.db for benches and load tests: with many seeded messages, mixed as in a real one, or to any size. */
 import { editMessage } from "./edits.ts";
 import { type Chat, type ChatDb, createChatDb, type Generation, type Message } from "./chat_db_fixture.ts";
-import { addAttachmentMessage, addTapback } from "./rows.ts";
+import { addAppMessage, addAttachmentMessage, addTapback } from "./rows.ts";
 
 export interface BulkOptions {
   /** Rows of `message` to write, of every kind together. */
@@ -139,4 +139,32 @@ function seededRandom(seed: number): () => number {
     bits ^= bits + Math.imul(bits ^ (bits >>> 7), bits | 61);
     return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
   };
+}
+
+const LARGE_SENDER = "+15550100001";
+const LARGE_SENT_AT = "2024-06-01T12:00:00Z";
+const PAYLOAD_BYTES = 400_000;
+/** Of these rows, one carries a payload and the others long texts. */
+const ROWS_PER_PAYLOAD = 5;
+const LONG_TEXT = "A long message that somebody has pasted. ".repeat(500);
+const ROWS_AT_ONCE = 200;
+
+/**
+ * Writes a database of at least `sizeBytes` and closes it: long messages, and heavy contents of apps that no reader
+ * needs. Returns how many messages it holds.
+ */
+export function largeChatDb(path: string, { sizeBytes }: { sizeBytes: number }): number {
+  using db = createChatDb(path, { bulk: true });
+  const chat = db.addChat({ identifier: LARGE_SENDER });
+  const payload = new Uint8Array(PAYLOAD_BYTES).fill(7);
+  let messages = 0;
+  while (messages % ROWS_AT_ONCE !== 0 || Deno.statSync(path).size < sizeBytes) {
+    const common = { chat, from: LARGE_SENDER, sentAt: LARGE_SENT_AT };
+    if (messages % ROWS_PER_PAYLOAD === 0) {
+      addAppMessage(db, { ...common, bundleId: "com.example.game", payload });
+    } else db.addMessage({ ...common, text: `${messages} ${LONG_TEXT}` });
+    messages++;
+  }
+  db.store.endBulk();
+  return messages;
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { DatabaseSync } from "node:sqlite";
-import { type NSAttributedString, Unarchiver } from "../typedstream/typedstream_package.ts";
+import { type NSAttributedString, Unarchiver } from "../typedstream/typedstream_oracle.ts";
 import { GENERATIONS } from "./ddl.ts";
 import { editMessage, unsendMessage } from "./edits.ts";
 import { type ChatDb, type ChatDbOptions, createChatDb, type Message } from "./chat_db_fixture.ts";

@@ -1,8 +1,7 @@
 /** The SQLite side of the chat.db fixture: opens the file as Messages keeps it, inserts rows, makes guids and dates. */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { type Generation, isAtLeast, tableColumns, tableStatements } from "./ddl.ts";
+import { type Generation, isAtLeast, tableColumns, tableStatements, upgradeStatements } from "./ddl.ts";
 import { APP_FUNCTIONS, indexStatements, triggerStatements } from "./indexes.ts";
-import { upgradeStatements } from "./upgrade.ts";
 import { closeKeepingWal } from "./sqlite_wal.ts";
 
 export type SqlValue = null | number | bigint | string | Uint8Array;

@@ -2,9 +2,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import type { NSAttributedString } from "./typedstream_package.ts";
 import { type AttributedRun, encodeAttributedString, type EncodeOptions } from "./typedstream_encoder.ts";
-import { readWithOracle } from "./typedstream_oracle.ts";
+import { type NSAttributedString, readWithOracle } from "./typedstream_oracle.ts";
 
 function readBack(runs: AttributedRun[], options?: EncodeOptions): NSAttributedString {
   return readWithOracle(encodeAttributedString(runs, options));

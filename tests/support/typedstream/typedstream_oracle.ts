@@ -1,11 +1,31 @@
 /**
  * Reads typedstreams with npm's `node-typedstream`, the independent oracle for the encoder and for the agent's decoder.
+ * The package weighs 60 MB, so it is not in the import map, from which every first run would fetch it.
  *
  * node-typedstream 1.4.1 takes two of the four bytes of a 0x82 integer and then fails; the one method concerned is
  * completed here, so that texts of 64 KiB and more can be checked as well.
  */
 import { Buffer } from "node:buffer";
-import { type NSAttributedString, TypedStreamReader, Unarchiver } from "./typedstream_package.ts";
+import denoJson from "../../../deno.json" with { type: "json" };
+
+/** A decoded attributed string: its text, and what holds for each run of UTF-16 units. */
+export interface NSAttributedString {
+  string: string;
+  runs: { range: number[]; attributes: Record<string, unknown> }[];
+}
+
+/** The part of the package that is used here. */
+interface TypedstreamPackage {
+  TypedStreamReader: { prototype: object };
+  Unarchiver: {
+    open(buffer: Buffer, binaryDecoding?: number): { decodeSingleRoot(): unknown; decodeAll(): unknown[] };
+    BinaryDecoding: { all: number };
+  };
+}
+
+export const { TypedStreamReader, Unarchiver } = await import(
+  denoJson.onDemand.typedstreamOracle
+) as TypedstreamPackage;
 
 interface IntegerReader {
   readHeadByte(head?: number): number;
