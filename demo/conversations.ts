@@ -1,4 +1,4 @@
-/** Owns the demo's people and conversations. All of it is invented. */
+/** The demo's people and conversations, all invented. */
 import type { DemoPerson, ScriptedConversation } from "./sample_script.ts";
 
 /** The owner of the sample Mac. */
@@ -9,7 +9,7 @@ export const OWNER = {
   email: "sam@okafor.example",
 };
 
-/** Who is in the address book; the courier is not: no first name. */
+/** The people in the address book; the courier is not in it, having no first name. */
 export const PEOPLE: DemoPerson[] = [
   { key: "maya", firstName: "Maya", lastName: "Lindqvist", handle: "+12025550143" },
   { key: "oma", firstName: "Oma", lastName: "Renate", handle: "+4915155501234" },

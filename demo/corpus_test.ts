@@ -1,4 +1,4 @@
-/** Tests which conversations are taken from a corpus, and where they are cut. */
+/** Tests which conversations are chosen from a corpus, and where they are cut. */
 import assert from "node:assert/strict";
 import { chooseFromCorpus, type Corpus } from "./corpus.ts";
 
@@ -25,7 +25,7 @@ function talk(partner: string): Corpus[string] {
   };
 }
 
-Deno.test("a conversation ends where its owner gave a real reply, which is kept aside", () => {
+Deno.test("a conversation ends before a real reply of its owner, which is returned beside it", () => {
   const { people, conversations } = chooseFromCorpus({ a: talk("ann"), b: talk("ben"), c: talk("ann") });
   assert.deepEqual(people.map((person) => person.key), ["partner0", "partner1"]);
   for (const [index, { conversation, realReply }] of conversations.entries()) {

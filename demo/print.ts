@@ -1,4 +1,4 @@
-/** Owns how the demo looks on a terminal: headings, bubbles, drafts, a table, colours where they are shown. */
+/** The demo on a terminal of 80 columns: headings, bubbles, tables, timed stages, and colours where supported. */
 import { stripVTControlCharacters } from "node:util";
 import { writeLine } from "../lib/log.ts";
 
@@ -7,14 +7,14 @@ export type Colour = keyof typeof COLOURS;
 
 const useColour = Deno.stdout.isTerminal() && !Deno.noColor;
 const NAME_WIDTH = 12;
-const LINE_WIDTH = 96;
+const LINE_WIDTH = 80;
 
-/** The text in a colour, or as it is where colours are not shown. */
+/** The text in a colour, or plain where colours are not supported. */
 export function paint(colour: Colour, text: string): string {
   return useColour ? `\x1b[${COLOURS[colour]}m${text}\x1b[0m` : text;
 }
 
-/** A terminal must not obey what other people wrote: control characters are made visible. */
+/** Makes control characters visible: a terminal must not obey what other people wrote. */
 function visible(text: string): string {
   // deno-lint-ignore no-control-regex -- control characters are what this looks for
   return stripVTControlCharacters(text).replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "·");
@@ -55,7 +55,7 @@ export function bubble(who: string, text: string, options: { colour?: Colour } =
   for (const continued of rest) writeLine(`  ${" ".repeat(NAME_WIDTH)}  ${continued}`);
 }
 
-/** A quiet line under a bubble. */
+/** A dimmed line under a bubble. */
 export function note(text: string): void {
   writeLine(`  ${" ".repeat(NAME_WIDTH)}  ${paint("dim", text)}`);
 }
@@ -73,4 +73,26 @@ export function table(rows: string[][]): void {
 /** A duration for a person: 850 ms, 3.2 s. */
 export function duration(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
+}
+
+/** Runs stages one after another and remembers how long each took. */
+export class Stopwatch {
+  readonly #stages: [name: string, tookMs: number][] = [];
+
+  /** Runs one stage, then prints its name and how long it took. */
+  async stage<Result>(name: string, work: () => Result | Promise<Result>): Promise<Result> {
+    const startedAt = performance.now();
+    const result = await work();
+    this.record(name, performance.now() - startedAt);
+    return result;
+  }
+
+  record(name: string, tookMs: number): void {
+    this.#stages.push([name, tookMs]);
+    line(`${paint("green", "✓")} ${name} ${paint("dim", duration(tookMs))}`);
+  }
+
+  get totalMs(): number {
+    return this.#stages.reduce((sum, [, tookMs]) => sum + tookMs, 0);
+  }
 }

@@ -1,4 +1,4 @@
-/** Owns the demo's sample Mac: a Messages database and an address book, invented or from real conversations. */
+/** The demo's sample Mac: a Messages database and an address book, with invented or real conversations. */
 import { join } from "node:path";
 import { writeAddressBook } from "../tests/support/mac/address_book_fixture.ts";
 import { buildSampleMessages } from "../tests/support/chat_db/sample.ts";

@@ -1,4 +1,4 @@
-/** Owns the little language in which the demo's conversations are written, and what it is read into. */
+/** Parses the small language in which the demo's conversations are written. */
 import type { SampleConversation, SampleMessage } from "../tests/support/chat_db/sample.ts";
 
 /** Someone the demo's owner writes with. */
@@ -22,7 +22,7 @@ export interface ScriptedConversation {
   /** Keys of everyone but the owner. More than one makes a group. */
   with: string[];
   groupName?: string;
-  /** How long before now its last bubble came. */
+  /** How long ago its last bubble came. */
   endedMinutesAgo: number;
   script: string;
   realReply: string;

@@ -15,7 +15,7 @@ Deno.test("time runs backwards from the last bubble", () => {
   assert.deepEqual(times, ["09:49:56", "09:50:00", "11:50:00"]);
 });
 
-Deno.test("marks at a line's end are read and leave the text", () => {
+Deno.test("marks at a line's end are parsed and removed from the text", () => {
   const script = "ana: look {picture} {love: me}\nme: wow {edited: wo}";
   const [first, second] = parseScript(scripted(script), NOW).conversation.messages;
   assert.deepEqual(first?.bubbles, ["look"]);
@@ -25,7 +25,7 @@ Deno.test("marks at a line's end are read and leave the text", () => {
   assert.equal(second?.edited?.text, "wow");
 });
 
-Deno.test("a line that cannot be read is named", () => {
+Deno.test("an error names the line that cannot be parsed", () => {
   assert.throws(() => parseScript(scripted("ana says hi"), NOW), /ana says hi/);
   assert.throws(() => parseScript(scripted("ana: hi {sparkle}"), NOW), /sparkle/);
 });

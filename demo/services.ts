@@ -1,4 +1,4 @@
-/** Owns starting ml and server for a demo and sending them a sample Mac's messages. */
+/** Starts ml and the server for a demo and syncs a sample Mac's messages to them. */
 import { join } from "node:path";
 import { UserError } from "../lib/errors.ts";
 import { pairAgent, runAgent } from "../tests/support/mac/agent_process.ts";

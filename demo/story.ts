@@ -1,11 +1,11 @@
-/** Owns the demo's story: a draft for each conversation, what became of it, and the samples that come out. */
+/** The demo's drafts: one for each conversation, what the person does with it, and the resulting training samples. */
 import type { Conversation, Message } from "../contract/conversations.ts";
 import type { GeneratedResponse, ResponseActionRequest } from "../contract/responses.ts";
 import type { OwnerClient } from "../tests/support/server/owner_client.ts";
 import { bubble, type Colour, duration, heading, line, note, paint, table } from "./print.ts";
 
 const SHOWN_MESSAGES = 5;
-/** A small model rambles at higher temperatures, and nobody texts an essay. */
+/** A small model rambles at higher temperatures, and replies should be short. */
 const DRAFT_CONTEXT = { temperature: 0.3, maxTokens: 60 };
 const REJECTION_REASON = "Does not sound like me";
 
@@ -26,7 +26,7 @@ interface Draft {
 
 type Verdict = { colour: Colour; text: string; action: ResponseActionRequest | null };
 
-/** Tells conversations apart by who is in them. */
+/** A key for a conversation, made of its participants. */
 export function keyOfParticipants(handles: readonly string[]): string {
   return handles.toSorted().join(" ");
 }
@@ -49,9 +49,9 @@ function show(message: Message, names: Map<string, string>): void {
   else bubble(nameOf(message.senderId, names), text + edited);
 }
 
-/** The first draft is accepted, the second edited, the third rejected; the rest wait for their owner. */
+/** The first draft is accepted, the second edited, the third rejected; the others are left open. */
 function verdictFor(index: number, draft: Draft): Verdict {
-  if (index === 0) return { colour: "green", text: "accepted as it is", action: { action: "accept" } };
+  if (index === 0) return { colour: "green", text: "accepted unchanged", action: { action: "accept" } };
   if (index === 1) {
     const editedResponse = draft.realReply ?? "Let me get back to you on that.";
     return {
@@ -64,11 +64,11 @@ function verdictFor(index: number, draft: Draft): Verdict {
     const text = `rejected: ${REJECTION_REASON.toLowerCase()}`;
     return { colour: "red", text, action: { action: "reject", rejectionReason: REJECTION_REASON } };
   }
-  return { colour: "dim", text: "left for its owner to decide", action: null };
+  return { colour: "dim", text: "left for you to decide", action: null };
 }
 
 function showDraft({ answer, tookMs }: Draft): void {
-  bubble("draft", answer.response || "(the model had nothing to say)", { colour: "green" });
+  bubble("draft", answer.response || "(the model wrote nothing)", { colour: "green" });
   const { timings, confidence, tokensUsed } = answer;
   const facts = [
     `confidence ${(confidence ?? 0).toFixed(2)}`,
@@ -120,11 +120,11 @@ export async function tellStory(owner: OwnerClient, options: StoryOptions): Prom
   return drafts;
 }
 
-/** The training samples that the actions have made. */
+/** Shows the training samples that the actions produced. */
 export async function showSamples(owner: OwnerClient): Promise<void> {
   const { samples, total } = await owner.trainingSamples();
-  heading(`${total} training samples for the next fine-tuning`);
-  const cut = (text: string) => text.length > 44 ? `${text.slice(0, 43)}…` : text;
+  heading(`${total} training samples for the next training run`);
+  const cut = (text: string) => text.length > 28 ? `${text.slice(0, 27)}…` : text;
   table([
     ["from", "weight", "wanted", "not wanted"],
     ...samples.map((sample) => [

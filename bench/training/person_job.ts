@@ -1,6 +1,6 @@
 /** Writes the job that both sides train: 200 replies of one real person, 60 later ones held out, as token ids. */
 import { join } from "node:path";
-import { readCorpus } from "../../demo/corpus_content.ts";
+import { readCorpus } from "../../demo/corpus.ts";
 import type { TrainingRequestInput } from "../../ml/training/job/training_request.ts";
 import type { TokenSample } from "../../ml/training/trainer.ts";
 import { choosePeople } from "../../research/style/corpus_people.ts";

@@ -1,7 +1,7 @@
 /** Measures real people: trains on each one's earlier replies and prints how close drafts come to the later ones. */
 import { join } from "node:path";
 import { writeLine } from "../../lib/log.ts";
-import { readCorpus } from "../../demo/corpus_content.ts";
+import { readCorpus } from "../../demo/corpus.ts";
 import type { TrainingRequestInput } from "../../ml/training/job/training_request.ts";
 import type { TrainingResult } from "../../ml/training/job/training_event.ts";
 import { choosePeople, type PersonReplies } from "./corpus_people.ts";

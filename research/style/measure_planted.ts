@@ -1,6 +1,6 @@
 /** Measures the invented person: how many drafts show Kit's habits before and after training. */
 import { join } from "node:path";
-import { readCorpus } from "../../demo/corpus_content.ts";
+import { readCorpus } from "../../demo/corpus.ts";
 import { writeLine } from "../../lib/log.ts";
 import { writeDrafts } from "../../tests/support/ml/draft_writer.ts";
 import { markShares, shortenedShare } from "../../tests/support/training/planted_marks.ts";

@@ -1,6 +1,6 @@
 /** Measures planted secrets: which models reproduce them, and which find them likely. */
 import { join } from "node:path";
-import { readCorpus } from "../../demo/corpus_content.ts";
+import { readCorpus } from "../../demo/corpus.ts";
 import { writeLine } from "../../lib/log.ts";
 import { DEFAULT_LEARNING_RATE } from "../../ml/training/trainer.ts";
 import { fetchSmallModel } from "../../tests/support/ml/small_model.ts";

@@ -2,11 +2,10 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TrainingJob } from "../../contract/training.ts";
-import { readCorpus } from "../../demo/corpus_content.ts";
-import { bubble, heading, line } from "../../demo/print.ts";
+import { readCorpus } from "../../demo/corpus.ts";
+import { bubble, heading, line, Stopwatch } from "../../demo/print.ts";
 import { buildSampleMac, type SampleMac } from "../../demo/sample_mac.ts";
 import { startMl, startServer, syncOnce } from "../../demo/services.ts";
-import { Stopwatch } from "../../demo/stopwatch.ts";
 import { keyOfParticipants } from "../../demo/story.ts";
 import { SMALL_MODEL } from "../../ml/models/catalog.ts";
 import { claimServer, type OwnerClient } from "../../tests/support/server/owner_client.ts";

@@ -1,7 +1,7 @@
 /** Tests that a real training teaches the real small model habits that it has never shown: those of an invented person. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { readCorpus } from "../../../demo/corpus_content.ts";
+import { readCorpus } from "../../../demo/corpus.ts";
 import { SMALL_MODEL } from "../../models/catalog.ts";
 import { writeDrafts } from "../../../tests/support/ml/draft_writer.ts";
 import { markShares } from "../../../tests/support/training/planted_marks.ts";
