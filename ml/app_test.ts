@@ -1,4 +1,4 @@
-/** Tests the service over HTTP: llama.cpp on the tiny model, real KV, the fake engine only where a test must hold it. */
+/** Tests the service over HTTP: llama.cpp on the tiny model, real KV, the fake engine only where a test must pause it. */
 import assert from "node:assert/strict";
 import { errorBodySchema } from "../contract/errors.ts";
 import {
@@ -42,8 +42,8 @@ function serviceTest(
     }));
 }
 
-/** A test of the app on an engine that stops after the first word until the test lets go. */
-function heldTest(
+/** A test of the app on an engine that pauses after the first word until the test resumes it. */
+function pausedTest(
   name: string,
   use: (service: MlService, held: PromiseWithResolvers<void>) => Promise<void>,
 ): void {
@@ -116,7 +116,7 @@ serviceTest("a reply streams as events whose pieces are the reply", async ({ pos
   }
 });
 
-serviceTest("a stream that cannot begin is an ordinary error", async ({ post }) => {
+serviceTest("a stream that fails before its first token is an ordinary error", async ({ post }) => {
   const headers = { accept: "text/event-stream" };
   const body = { prompt: "word ".repeat(5_000), raw: true };
   await assertError(await post("/generate", body, { headers }), "400 validation_failed");
@@ -141,7 +141,7 @@ serviceTest("a background generation that cannot succeed fails with its reason",
   assert.match(job.error ?? "", /at most \d+ tokens/);
 });
 
-heldTest("a running background generation can be cancelled", async (service, held) => {
+pausedTest("a running background generation can be cancelled", async (service, held) => {
   const response = await service.post("/generate/async", { prompt: PROMPT });
   const { job_id: jobId } = generateAsyncResponseSchema.parse(await response.json());
   for await (const job of service.jobs.watch(jobId)) if (job.state === "running") break;
@@ -153,14 +153,14 @@ heldTest("a running background generation can be cancelled", async (service, hel
   assert.equal((await finished(service, jobId)).status, "cancelled");
 });
 
-serviceTest("unknown and malformed job ids are told apart", async ({ request, post }) => {
+serviceTest("unknown and malformed job ids get different errors", async ({ request, post }) => {
   const unknown = crypto.randomUUID();
   await assertError(await request(`/generate/status/${unknown}`), "404 not_found");
   await assertError(await post(`/generate/cancel/${unknown}`, {}), "404 not_found");
   await assertError(await request("/generate/status/not-a-uuid"), "400 validation_failed");
 });
 
-heldTest("a full queue is a 503 that says when to come again", async ({ post }, held) => {
+pausedTest("a full queue is a 503 that says when to retry", async ({ post }, held) => {
   const ask = () => post("/generate", { prompt: PROMPT });
   const admitted = [ask(), ask()];
   let refused: Response;
@@ -171,7 +171,7 @@ heldTest("a full queue is a 503 that says when to come again", async ({ post }, 
   for (const response of await Promise.all(admitted)) assert.equal(response.status, 200);
 });
 
-heldTest("a client that goes away frees its place", async ({ post, engine }, held) => {
+pausedTest("a client that disconnects frees its slot", async ({ post, engine }, held) => {
   const leaving = new AbortController();
   const asked = post("/generate", { prompt: PROMPT }, { signal: leaving.signal });
   leaving.abort();
@@ -181,7 +181,7 @@ heldTest("a client that goes away frees its place", async ({ post, engine }, hel
   assert.equal((await post("/generate", { prompt: PROMPT })).status, 200);
 });
 
-heldTest("a reader of a stream that goes away ends the generation", async ({ post, request }, held) => {
+pausedTest("a reader that disconnects from a stream ends the generation", async ({ post, request }, held) => {
   const headers = { accept: "text/event-stream" };
   const response = await post("/generate", { prompt: PROMPT }, { headers });
   await response.body?.cancel();
@@ -258,7 +258,7 @@ for (const [what, content] of [["missing", null], ["cut short", new Uint8Array(5
         assert.ok(Number(refused.headers.get("retry-after")) >= 1);
         await assertError(refused, "503 model_not_loaded");
         await buildTinyGguf({ path: model });
-        assert.equal((await post("/model/reload", {})).status, 200, "mended by putting the file there");
+        assert.equal((await post("/model/reload", {})).status, 200, "fixed by putting the file there");
         assert.equal((await post("/generate", { prompt: PROMPT, max_tokens: 4 })).status, 200);
       });
     });
@@ -301,7 +301,7 @@ serviceTest("samples are evaluated one by one and together", async ({ post }) =>
   await assertError(await post("/evaluate", { samples: [] }), "400 validation_failed");
 });
 
-serviceTest("faulty requests are told what is wrong and where", async ({ request, post }) => {
+serviceTest("faulty requests are answered with what is wrong and where", async ({ request, post }) => {
   const faulty: [unknown, string][] = [
     [{}, "prompt"],
     [{ prompt: "" }, "prompt"],

@@ -1,4 +1,4 @@
-/** Owns the ml service's settings: their names, defaults and checks. */
+/** The ml service's settings: names, defaults and checks. */
 import { join } from "node:path";
 import {
   ConfigError,
@@ -37,7 +37,7 @@ export const SETTINGS = {
     parse: text,
     fallback: defaultDataDir(),
     fallbackText: "./data (root: /var/lib/conversation-assistant)",
-    description: "Folder of the job ledger, the response cache, training jobs and adapters",
+    description: "Folder of jobs, response cache, training jobs and adapters",
   }),
   modelsDir: setting<string | null>({
     env: "MODELS_DIR",
@@ -51,7 +51,7 @@ export const SETTINGS = {
     parse: text,
     fallback: "auto",
     description: "A catalog id, the name of a file in MODELS_DIR, a path to a GGUF file, or `auto`: the " +
-      "recommended model where memory allows and it can be had, else the small one",
+      "recommended model where memory allows and it is present or can be downloaded, else the small one",
   }),
   hubUrl: setting<string | null>({
     env: "HF_ENDPOINT",
@@ -64,7 +64,7 @@ export const SETTINGS = {
     env: "ENGINE",
     parse: oneOf("llama", "openai"),
     fallback: "llama",
-    description: "Who runs the model: llama.cpp in this process, or an OpenAI-compatible server",
+    description: "What runs the model: llama.cpp in this process, or an OpenAI-compatible server",
   }),
   engineUrl: setting<string | null>({
     env: "ENGINE_URL",
@@ -90,13 +90,13 @@ export const SETTINGS = {
     parse: wholeNumber({ min: 1, max: 512 }),
     fallback: undefined,
     fallbackText: "one less than the cores",
-    description: "Threads that llama.cpp computes with; more than there are free cores makes it much slower",
+    description: "Threads of llama.cpp; more than there are free cores make it much slower",
   }),
   sequences: setting({
     env: "SEQUENCES",
     parse: wholeNumber({ min: 1, max: 64 }),
     fallback: 4,
-    description: "Replies generated at a time; each keeps a conversation's prompt for its next one",
+    description: "Replies generated at a time; each keeps a conversation's prompt for its next reply",
   }),
   contextSize: setting({
     env: "CONTEXT_SIZE",
@@ -108,22 +108,21 @@ export const SETTINGS = {
     env: "ADAPTER_CONTEXTS",
     parse: wholeNumber({ min: 1, max: 64 }),
     fallback: 2,
-    description:
-      "Adapters kept ready at a time; each takes as much memory for prompts as the model itself does",
+    description: "Adapters loaded at a time; each takes as much memory for prompts as the model itself",
   }),
   adaptersLimitMb: setting({
     env: "ADAPTERS_LIMIT_MB",
     parse: wholeNumber({ min: 1, max: 1_000_000 }),
     fallback: 2_048,
     description:
-      "Disk space that trained adapters may take before no more are trained; none is deleted for it",
+      "Disk space for trained adapters; when it is used up no more are trained, and none is deleted",
   }),
   trainingQueueLimitMb: setting({
     env: "TRAINING_QUEUE_LIMIT_MB",
     parse: wholeNumber({ min: 1, max: 1_000_000 }),
     fallback: 1_024,
     description:
-      "Disk space that the samples of training jobs may take before no further job waits; they go as jobs end",
+      "Disk space for the samples of unfinished training jobs; when it is used up further jobs are refused",
   }),
   queueLimit: setting({
     env: "QUEUE_LIMIT",

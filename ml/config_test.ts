@@ -1,10 +1,10 @@
-/** Tests the service's settings: defaults, what belongs together, and what must not start. */
+/** Tests the service's settings: defaults, combinations, and settings that must stop the start. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ConfigError } from "../lib/config.ts";
 import { mlConfigFrom } from "./config.ts";
 
-Deno.test("with nothing set the service binds loopback, needs no token and takes the model it can", () => {
+Deno.test("with nothing set the service binds loopback, needs no token and chooses a model itself", () => {
   const config = mlConfigFrom({});
   assert.deepEqual([config.host, config.port, config.token, config.model], ["127.0.0.1", 8100, null, "auto"]);
   assert.equal(config.modelsDir, join(config.dataDir, "models"));
@@ -26,7 +26,7 @@ Deno.test("an address that others can reach needs a token", () => {
   }
 });
 
-Deno.test("every fault is told at once, and a token is never shown", () => {
+Deno.test("every fault is reported at once, and a token is never shown", () => {
   const env = { ML_PORT: "x", ENGINE: "magic", GPU: "maybe", SEQUENCES: "0", ML_TOKEN: "s3cret" };
   assert.throws(() => mlConfigFrom(env), (error: unknown) => {
     assert.ok(error instanceof ConfigError);

@@ -59,7 +59,7 @@ Deno.test("the service says where it is, answers, finishes what is in flight at 
   });
 });
 
-Deno.test("a service that others could reach without a token does not start, and says why", async () => {
+Deno.test("a service that others could reach without a token refuses to start and says why", async () => {
   await inTempDir(async (dir) => {
     const { child, ready } = start({ DATA_DIR: dir, ML_HOST: "0.0.0.0" });
     ready.catch(() => {});

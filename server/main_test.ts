@@ -130,7 +130,7 @@ Deno.test("an adapter is there once when ml finished while the server was killed
   }
   const [live] = await trainingJobs.listLive();
   assert.equal(live?.status, "queued");
-  ml.tellTraining(completedStatus(jobId));
+  ml.reportTraining(completedStatus(jobId));
   for (const _ of ["first start", "second start"]) {
     await using server = await start(env, log);
     // Nobody asks the server for anything: it finds out by itself.

@@ -15,7 +15,7 @@ Deno.test("a glob matches what the regular expression of the same meaning does",
   );
 });
 
-Deno.test("a glob of many stars is decided by steps that can be counted", () => {
+Deno.test("a glob of many stars takes a bounded number of steps", () => {
   assert.equal(matchesGlob("a".repeat(512), "*a".repeat(250) + "*b"), false);
   assert.equal(matchesGlob("a".repeat(512), "*a".repeat(250)), true);
 });

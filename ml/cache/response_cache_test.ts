@@ -32,7 +32,7 @@ Deno.test("only a repeatable request has a key: temperature 0, a seed, or a key 
   assert.equal(keyOf({ cache_key: "mine" }), "mine");
 });
 
-Deno.test("all that shapes a reply is in the key, and nothing else", () => {
+Deno.test("the key holds everything that shapes a reply, and nothing else", () => {
   const base = { temperature: 0 };
   const same = keyOf(base);
   assert.equal(keyOf({ ...base, conversation_id: "c1" }), same);

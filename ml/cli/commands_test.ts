@@ -97,10 +97,10 @@ Deno.test("a job that failed is shown with its reason, though it took no step", 
   await using training = await makeTrainingFolder();
   const folder = join(training.dir, "training", "failed");
   await Deno.mkdir(folder, { recursive: true });
-  const told = [{ status: "training", error: null }, { status: "failed", error: "The disk is full" }];
+  const statuses = [{ status: "training", error: null }, { status: "failed", error: "The disk is full" }];
   await Deno.writeTextFile(
     join(folder, STATUS_FILE),
-    told.map((line) => `${JSON.stringify(line)}\n`).join(""),
+    statuses.map((line) => `${JSON.stringify(line)}\n`).join(""),
   );
   const lines = await showTraining("failed", { dataDir: training.dir });
   assert.deepEqual(lines, ["Training job failed: failed — The disk is full"]);
@@ -119,8 +119,8 @@ Deno.test("a job of very many steps and statuses is shown as any other", async (
     JSON.stringify({ type: "epoch", epoch: 1, step: steps, heldOutLoss: 2.5, heldOutPerplexity: 12 }),
   );
   await Deno.writeTextFile(join(folder, METRICS_FILE), `${lines.join("\n")}\n{"half a li`);
-  const told = { status: "training", error: null, step: 1 };
-  await Deno.writeTextFile(join(folder, STATUS_FILE), `${JSON.stringify(told)}\n`.repeat(10_000));
+  const status = { status: "training", error: null, step: 1 };
+  await Deno.writeTextFile(join(folder, STATUS_FILE), `${JSON.stringify(status)}\n`.repeat(10_000));
   const shown = await showTraining("long", { dataDir: training.dir });
   assert.equal(shown[0], "Training job long: training, step 50000 of 50000");
   assert.ok(shown.some((line) => /^ {2}1 +50000 +3\.000 +2\.500 +12\.00$/.test(line)), shown.join("\n"));

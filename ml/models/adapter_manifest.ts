@@ -1,4 +1,4 @@
-/** Owns what is noted beside an adapter's file: where it comes from, how good it is, and whether it may be served. */
+/** The manifest beside an adapter's file: its origin, its losses, and whether it may be served. */
 import { join } from "node:path";
 import { z } from "../../deps.ts";
 import { writeFileAtomically } from "../../lib/files.ts";
@@ -24,17 +24,17 @@ const adapterManifestSchema = z.object({
   adapterLoss: z.number().nullable(),
   /** Whether it did better than the base model. */
   offered: z.boolean(),
-  /** Something it has learned from is gone: it is served no more. */
+  /** Something it learned from was deleted: it is no longer served. */
   tainted: z.boolean(),
 });
 export type AdapterManifest = z.infer<typeof adapterManifestSchema>;
 
-/** Writes the manifest into an adapter's folder; it appears whole or the old one stays. */
+/** Writes the manifest into an adapter's folder, atomically. */
 export async function writeManifest(folder: string, manifest: AdapterManifest): Promise<void> {
   await writeFileAtomically(join(folder, MANIFEST_FILE), JSON.stringify(manifest, null, 2), { mode: 0o600 });
 }
 
-/** The manifest in an adapter's folder; null when the folder does not hold a whole adapter. */
+/** The manifest in an adapter's folder; null when the folder holds no complete adapter. */
 export async function readManifest(folder: string): Promise<AdapterManifest | null> {
   try {
     const text = await Deno.readTextFile(join(folder, MANIFEST_FILE));

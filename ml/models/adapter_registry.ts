@@ -1,13 +1,12 @@
-/** Owns the adapters on disk: each in a folder of its own that appears whole, is marked, and goes as one. */
+/** The adapters on disk: each in a folder of its own, published and removed atomically. */
 import { join } from "node:path";
 import { SerialExecutor } from "../../lib/async.ts";
 import { ifPresent } from "../../lib/files.ts";
 import type { Logger } from "../../lib/log.ts";
 import { ADAPTER_FILE, type AdapterManifest, readManifest, writeManifest } from "./adapter_manifest.ts";
-import { sha256OfFile } from "./model_file.ts";
-import { ModelError } from "./model_file.ts";
+import { ModelError, sha256OfFile } from "./model_file.ts";
 
-/** Folders that a crash may leave: not yet an adapter, and one no more. */
+/** Prefixes of folders that a crash may leave: not published yet, or removed already. */
 const STAGED = "staged-";
 const REMOVED = "removed-";
 
@@ -21,7 +20,7 @@ export interface PublishOptions {
   check: (adapter: { id: string; path: string }) => Promise<void>;
 }
 
-/** All adapters of one data folder; one process at a time writes there. */
+/** All adapters of one data folder, to which one process writes. */
 export interface AdapterRegistry {
   /** The latest first. */
   list(): AdapterManifest[];
@@ -31,12 +30,12 @@ export interface AdapterRegistry {
   /** Bytes of all adapters together. */
   readonly sizeBytes: number;
   /**
-   * Copies, checks and only then offers an adapter. What fails on the way leaves nothing behind.
+   * Copies and checks an adapter, then makes it available. A failure leaves nothing behind.
    *
    * @throws ModelError when the file is not the one that was trained; what `check` throws; `Deno.errors`
    */
   publish(draft: AdapterDraft, options: PublishOptions): Promise<AdapterManifest>;
-  /** Marks an adapter for good; undefined when there is none with this id. */
+  /** Marks an adapter as tainted, permanently; undefined when there is none with this id. */
   taint(id: string): Promise<AdapterManifest | undefined>;
   /** Deletes an adapter and returns what it was; undefined when there is none with this id. */
   remove(id: string): Promise<AdapterManifest | undefined>;
@@ -46,7 +45,7 @@ async function removeFolder(path: string): Promise<void> {
   await ifPresent(Deno.remove(path, { recursive: true }));
 }
 
-/** Reads what is there, and clears what a crash left half done. */
+/** Reads the adapters, and removes what a crash left incomplete. */
 async function readFolder(directory: string, log: Logger): Promise<Map<string, AdapterManifest>> {
   const adapters = new Map<string, AdapterManifest>();
   await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
@@ -58,12 +57,12 @@ async function readFolder(directory: string, log: Logger): Promise<Map<string, A
     }
     const manifest = await readManifest(folder);
     if (manifest?.id === name) adapters.set(name, manifest);
-    else log.warn("a folder among the adapters holds none that is whole; it is left alone", { folder: name });
+    else log.warn("a folder among the adapters holds no complete one; it is left alone", { folder: name });
   }
   return adapters;
 }
 
-/** Copies a file into a folder of its own, for nobody else to read. */
+/** Copies a file into a private folder of its own. */
 async function stage(
   folder: string,
   options: { sourcePath: string; sha256: string },

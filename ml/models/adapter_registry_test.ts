@@ -1,4 +1,4 @@
-/** Tests the adapters on disk: published whole or not at all, marked for good, deleted at once, found again. */
+/** Tests the adapters on disk: published completely or not at all, tainted permanently, deleted, found again. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -83,7 +83,7 @@ registryTest("the latest adapter is listed first", async ({ sourcePath, open }) 
   assert.deepEqual(registry.list().map(({ jobId }) => jobId), ["three", "two", "one"]);
 });
 
-registryTest("what fails on the way leaves nothing behind and the others as they are", async (fixture) => {
+registryTest("a failed publication leaves nothing behind and the others unchanged", async (fixture) => {
   const { directory, sourcePath, open } = fixture;
   const registry = await open();
   const kept = await registry.publish(DRAFT, { sourcePath, check: accept });
@@ -122,7 +122,7 @@ registryTest(
   },
 );
 
-registryTest("a taint stays, through restarts and repetition", async ({ sourcePath, open }) => {
+registryTest("a taint survives restarts and repetition", async ({ sourcePath, open }) => {
   const registry = await open();
   const { id } = await registry.publish(DRAFT, { sourcePath, check: accept });
   assert.equal((await registry.taint(id))?.tainted, true);

@@ -1,4 +1,4 @@
-/** Owns fetching a model file from the hub: resumed after a cut, checked, and put in place whole. */
+/** Downloads a model file from the hub: resumed after an interruption, verified, and moved into place. */
 import { backoffMs, delay } from "../../lib/backoff.ts";
 import { messageOf } from "../../lib/errors.ts";
 import type { Progress } from "../../lib/progress.ts";
@@ -8,24 +8,24 @@ import { ModelError } from "./model_file.ts";
 
 export interface HubDownloadOptions {
   hubUrl: string;
-  /** Where the file goes; `<path>.part` holds it until it is whole. */
+  /** Where the file goes; `<path>.part` holds it until it is complete. */
   path: string;
   progress: Progress;
   signal?: AbortSignal;
-  /** How long the hub may take to begin its answer, and later to send a further byte. */
+  /** How long the hub may take to respond, and between two chunks. */
   connectTimeoutMs?: number;
   stallTimeoutMs?: number;
-  /** The waits between tries that bring nothing. */
+  /** The delays between attempts without progress. */
   backoff?: { baseMs: number; capMs: number };
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const STALL_TIMEOUT_MS = 30_000;
 const BACKOFF = { baseMs: 1_000, capMs: 10_000 };
-/** Tries in a row that bring no byte before the download is given up. */
-const MAX_BARREN_TRIES = 4;
+/** The download fails after this many attempts in a row without a byte. */
+const MAX_FRUITLESS_ATTEMPTS = 4;
 
-/** Aborts with a reason unless it is touched in time. */
+/** Aborts with a reason unless it is reset in time. */
 class Watchdog implements Disposable {
   readonly #controller = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -50,7 +50,7 @@ async function sizeOf(path: string): Promise<number> {
   return info?.size ?? 0;
 }
 
-/** An answer that cannot get better by asking again. */
+/** A response that a retry would not change. */
 class RefusedError extends ModelError {}
 
 function checkAnswer(response: Response, haveBytes: number): void {
@@ -61,12 +61,12 @@ function checkAnswer(response: Response, haveBytes: number): void {
     : new RefusedError(message);
 }
 
-/** Writes at once: what a stream of the file would hold in memory is lost when the transfer breaks. */
-async function writeWhole(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+/** Writes without buffering: buffered bytes would be lost when the transfer breaks. */
+async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
 }
 
-/** One try: a request for what is missing and its answer, both watched. */
+/** One attempt: a request for the missing bytes and its response, both with time limits. */
 class Transfer implements Disposable {
   readonly #options: HubDownloadOptions;
   readonly #watchdog = new Watchdog();
@@ -77,7 +77,7 @@ class Transfer implements Disposable {
     this.#options = options;
   }
 
-  /** Resolves as soon as the hub answers at all. */
+  /** Resolves with the hub's response. */
   async ask(url: string): Promise<Response> {
     const { signal: own, connectTimeoutMs = CONNECT_TIMEOUT_MS } = this.#options;
     this.#watchdog.expect("the hub did not answer", connectTimeoutMs);
@@ -85,18 +85,18 @@ class Transfer implements Disposable {
     return await fetch(url, { headers: this.#have > 0 ? { range: `bytes=${this.#have}-` } : {}, signal });
   }
 
-  /** Appends what the hub sends. */
+  /** Appends the response to the part file. */
   async receive(response: Response, partPath: string): Promise<void> {
     const { progress, stallTimeoutMs = STALL_TIMEOUT_MS } = this.#options;
     checkAnswer(response, this.#have);
-    // A server that knows no ranges sends the whole file again.
+    // A server without range support sends the entire file again.
     let done = response.status === 206 ? this.#have : 0;
     const mode = done > 0 ? { append: true } : { truncate: true };
     using file = await Deno.open(partPath, { create: true, write: true, ...mode });
     this.#watchdog.expect("the hub sent nothing more", stallTimeoutMs);
     for await (const chunk of response.body ?? []) {
       this.#watchdog.expect("the hub sent nothing more", stallTimeoutMs);
-      await writeWhole(file, chunk);
+      await writeAll(file, chunk);
       progress.update(done += chunk.length);
     }
   }
@@ -106,17 +106,17 @@ class Transfer implements Disposable {
   }
 }
 
-/** What went wrong, for a person: of a failed `fetch` the cause says more than the error. */
+/** What went wrong, for a person: the cause of a failed `fetch` says more than the error. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof TypeError) || !(error.cause instanceof Error)) return messageOf(error);
   return `it cannot be reached: ${error.cause.message.replace(/^.*?for url \([^)]*\): /, "")}`;
 }
 
-/** Tries until all bytes are there. What a broken transfer brought is kept. */
+/** Retries until all bytes have arrived, resuming after a broken transfer. */
 async function fetchAll(model: CatalogModel, partPath: string, options: HubDownloadOptions): Promise<void> {
   const url = hubFileUrl(model, options.hubUrl);
   let reached = false;
-  let barren = 0;
+  let fruitless = 0;
   for (let have = await sizeOf(partPath); have < model.sizeBytes;) {
     try {
       using transfer = new Transfer(have, options);
@@ -126,11 +126,11 @@ async function fetchAll(model: CatalogModel, partPath: string, options: HubDownl
       if (await sizeOf(partPath) < model.sizeBytes) throw new ModelError("the hub ended its answer early");
     } catch (error) {
       options.signal?.throwIfAborted();
-      barren = await sizeOf(partPath) > have ? 0 : barren + 1;
-      if (!reached || error instanceof RefusedError || barren >= MAX_BARREN_TRIES) {
+      fruitless = await sizeOf(partPath) > have ? 0 : fruitless + 1;
+      if (!reached || error instanceof RefusedError || fruitless >= MAX_FRUITLESS_ATTEMPTS) {
         throw new ModelError(reasonOf(error), { cause: error });
       }
-      await delay(backoffMs(barren + 1, options.backoff ?? BACKOFF), { signal: options.signal });
+      await delay(backoffMs(fruitless + 1, options.backoff ?? BACKOFF), { signal: options.signal });
     }
     have = await sizeOf(partPath);
   }
@@ -139,9 +139,9 @@ async function fetchAll(model: CatalogModel, partPath: string, options: HubDownl
 /**
  * Downloads a model's file from the hub.
  *
- * A hub that cannot be reached fails at the first try; a transfer that breaks is resumed.
+ * An unreachable hub fails at the first attempt; an interrupted transfer is resumed.
  *
- * @throws ModelError with a sentence that says why; the signal's reason when that aborts
+ * @throws ModelError saying why; the signal's reason when that aborts
  */
 export async function downloadFromHub(model: CatalogModel, options: HubDownloadOptions): Promise<void> {
   const { path, signal } = options;

@@ -1,4 +1,4 @@
-/** Tests downloads against a local hub that cuts, lies, stalls and resumes as real ones do. */
+/** Tests downloads against a local hub that breaks off, sends wrong files, stalls and resumes as real ones do. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
@@ -112,7 +112,7 @@ Deno.test("the hub's redirect to its storage is followed", async () => {
   });
 });
 
-Deno.test("a broken connection is resumed where it broke, as often as it brings something", async () => {
+Deno.test("a broken connection is resumed where it broke, as long as it makes progress", async () => {
   const handlers = [breakingAfter(CUT_AT), breakingAfter(5_000), breakingAfter(5_000), resumed];
   await withHub(handlers, async (bench) => {
     await downloadFromHub(MODEL, bench.options);
@@ -126,7 +126,7 @@ Deno.test("a broken connection is resumed where it broke, as often as it brings 
   });
 });
 
-Deno.test("what an earlier process left is resumed", async () => {
+Deno.test("a download that an earlier process left is resumed", async () => {
   await withHub([resumed], async (bench) => {
     await Deno.writeFile(`${bench.options.path}.part`, CONTENT.subarray(0, CUT_AT));
     await downloadFromHub(MODEL, bench.options);
@@ -135,14 +135,14 @@ Deno.test("what an earlier process left is resumed", async () => {
   });
 });
 
-Deno.test("a hub that knows no ranges sends the whole file, and nothing is doubled", async () => {
+Deno.test("a hub without range support sends the entire file, and nothing is duplicated", async () => {
   await withHub([breakingAfter(CUT_AT), whole], async (bench) => {
     await downloadFromHub(MODEL, bench.options);
     await assertComplete(bench);
   });
 });
 
-Deno.test("a part that is whole already is checked and taken without a request", async () => {
+Deno.test("a complete part is verified and used without a request", async () => {
   await withHub([whole], async (bench) => {
     await Deno.writeFile(`${bench.options.path}.part`, CONTENT);
     await downloadFromHub(MODEL, bench.options);
@@ -156,7 +156,7 @@ const LIES: [string, Uint8Array<ArrayBuffer>, RegExp][] = [
   ["a larger file", new Uint8Array(CONTENT.length + 1), /60001 bytes, not 60000/],
 ];
 for (const [what, bytes, message] of LIES) {
-  Deno.test(`${what} is thrown away, and the next download starts anew`, async () => {
+  Deno.test(`${what} is discarded, and the next download starts over`, async () => {
     await withHub([() => ({ bytes }), whole], async (bench) => {
       await assert.rejects(downloadFromHub(MODEL, bench.options), message);
       await assert.rejects(Deno.stat(bench.options.path), Deno.errors.NotFound);
@@ -166,14 +166,14 @@ for (const [what, bytes, message] of LIES) {
   });
 }
 
-Deno.test("a refusal is told at once", async () => {
+Deno.test("a refusal is reported at once", async () => {
   await withHub([() => ({ status: 404 })], async (bench) => {
     await assert.rejects(downloadFromHub(MODEL, bench.options), /status 404/);
     assert.equal(bench.asked.length, 1);
   });
 });
 
-Deno.test("a connection that breaks again and again without a byte is given up", async () => {
+Deno.test("a connection that keeps breaking without a byte fails the download", async () => {
   await withHub([breakingAfter(CUT_AT), breakingAfter(0)], async (bench) => {
     await assert.rejects(downloadFromHub(MODEL, bench.options), ModelError);
     assert.equal(bench.asked.length, 1 + 4);
@@ -181,7 +181,7 @@ Deno.test("a connection that breaks again and again without a byte is given up",
   });
 });
 
-Deno.test("a hub that nobody answers for fails at the first try, and says that it cannot be reached", async () => {
+Deno.test("an unreachable hub fails at the first attempt and says so", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
@@ -195,7 +195,7 @@ Deno.test("a hub that nobody answers for fails at the first try, and says that i
   });
 });
 
-Deno.test("a hub that does not answer is given up by its own time limit", async () => {
+Deno.test("a hub that does not respond fails after a time limit", async () => {
   await withHub([() => ({ ending: "none" })], async ({ options, asked }) => {
     const impatient = { ...options, connectTimeoutMs: 20 };
     await assert.rejects(downloadFromHub(MODEL, impatient), /did not answer within 0.02/);
@@ -211,7 +211,7 @@ Deno.test("a hub that stops sending is asked again for the rest", async () => {
   });
 });
 
-Deno.test("a download that is called off rejects with the reason", async () => {
+Deno.test("a cancelled download rejects with the reason", async () => {
   await withHub([whole], async ({ options }) => {
     const reason = new Error("the service stops");
     await assert.rejects(downloadFromHub(MODEL, { ...options, signal: AbortSignal.abort(reason) }), reason);

@@ -1,4 +1,4 @@
-/** Owns the models folder: which GGUF files lie in it, and under which ids they are served. */
+/** The models folder: its GGUF files and the ids under which they are served. */
 import { basename, join } from "node:path";
 import { CATALOG, catalogModel } from "./catalog.ts";
 
@@ -21,7 +21,7 @@ export function idOfFileName(path: string): string {
   return id.slice(0, 128) || "model";
 }
 
-/** All models in the folder that are whole: a catalog model of another size is a download cut short. */
+/** The complete models in the folder: a catalog model of another size is an interrupted download. */
 export async function listModelsFolder(modelsDir: string): Promise<FolderModel[]> {
   const models: FolderModel[] = [];
   try {
@@ -30,8 +30,8 @@ export async function listModelsFolder(modelsDir: string): Promise<FolderModel[]
       const path = join(modelsDir, name);
       const { isFile, size } = await Deno.stat(path);
       const id = idOfFileName(name);
-      const whole = (catalogModel(id)?.sizeBytes ?? size) === size;
-      if (isFile && whole) models.push({ id, path, sizeBytes: size });
+      const isComplete = (catalogModel(id)?.sizeBytes ?? size) === size;
+      if (isFile && isComplete) models.push({ id, path, sizeBytes: size });
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;

@@ -1,4 +1,4 @@
-/** Owns `/training`: starting a job, showing and following it, ending it. */
+/** `/training`: starting, showing, following and cancelling a job. */
 import {
   mlStartTrainingRequestSchema,
   type MlTrainingStatus,
@@ -13,7 +13,7 @@ import type { NumberedLine } from "../../lib/line_log.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { TrainingJobs } from "../services/training_jobs.ts";
 
-/** Twice what the server lets an account have: a reader that went may still count for a while. */
+/** Twice what the server allows an account: a reader that disconnected may still count for a while. */
 const STREAMS_OF_JOB = 32;
 
 const jobParams = z.object({ job_id: trainingJobIdSchema });
@@ -41,8 +41,7 @@ const events = createRoute({
   method: "get",
   path: documentedPath(ML_PATHS.trainingEvents),
   summary: "Follows a training job",
-  description:
-    "Server-sent events called `status`, each with a status of the job: all that were told so far, or " +
+  description: "Server-sent events called `status`, each with a status of the job: all reported so far, or " +
     "those after the header `Last-Event-ID`, then each further one. The stream ends with the job, or with an event " +
     `called \`error\` after a fault. ${STREAMS_OF_JOB} may be open for a job at a time.`,
   request: {

@@ -1,4 +1,4 @@
-/** Owns which adapter a request may name: it exists, is not tainted, and belongs to the model that is served. */
+/** Which adapters a request may name: those that exist, are not tainted, and fit the served model. */
 import type { AdapterInfo } from "../../contract/ml.ts";
 import { ApiError } from "../../lib/errors.ts";
 import { formatBytes } from "../../lib/progress.ts";
@@ -8,7 +8,7 @@ import type { AdapterManifest } from "../models/adapter_manifest.ts";
 import type { AdapterDraft, AdapterRegistry } from "../models/adapter_registry.ts";
 import type { ServedModelFile } from "./model_service.ts";
 
-export interface AdapterServiceOptions {
+export interface AdapterDependencies {
   registry: AdapterRegistry;
   engine: Pick<Engine, "probeAdapter" | "retireAdapter">;
   cache: Pick<ResponseCache, "deleteOfAdapter">;
@@ -23,13 +23,13 @@ export interface AdapterService {
   /** The adapter that a job made; undefined before. */
   findByJob(jobId: string): AdapterInfo | undefined;
   /**
-   * The adapter of an id, if it may be served now.
+   * The adapter of an id, provided it can be served now.
    *
    * @throws ApiError `not_found`; `conflict` when it is tainted or of another model; `model_not_loaded`
    */
   require(id: string): Promise<AdapterFile>;
   /**
-   * Makes a trained file an adapter that can be named, once it is proven that it can be served.
+   * Publishes a trained file as an adapter, after checking that it can be served.
    *
    * @throws ApiError `conflict` when the model it was trained on is not the one that is served; ModelError
    */
@@ -38,7 +38,7 @@ export interface AdapterService {
   taint(id: string): Promise<AdapterInfo>;
   /** Deletes an adapter. Throws ApiError `not_found`. */
   remove(id: string): Promise<AdapterInfo>;
-  /** Throws ApiError `conflict` when adapters take all the disk space that they may. */
+  /** Throws ApiError `conflict` when adapters take all the disk space they are allowed. */
   checkRoom(): void;
 }
 
@@ -60,13 +60,13 @@ function notFound(id: string): ApiError {
   return new ApiError("not_found", `There is no adapter ${id}; GET /models lists those there are`);
 }
 
-/** Where another server holds the model no adapter can be served, whatever its id. */
-async function unknownFault(id: string, models: AdapterServiceOptions["models"]): Promise<ApiError> {
+/** The error for an unknown id; where another server holds the model, adapters are not supported at all. */
+async function unknownFault(id: string, models: AdapterDependencies["models"]): Promise<ApiError> {
   const fault = await models.servedFile().then(() => undefined, (error) => error);
   return fault instanceof ApiError && fault.code === "not_implemented" ? fault : notFound(id);
 }
 
-/** Weights learned beside one file mean nothing beside another, even one of the same name. */
+/** An adapter fits only the file it was trained on, not another one of the same name. */
 function checkBase(
   adapter: Pick<AdapterManifest, "baseModel" | "baseSha256">,
   served: ServedModelFile,
@@ -74,16 +74,16 @@ function checkBase(
   const { baseModel, baseSha256 } = adapter;
   if (baseSha256 === served.sha256) return;
   const message = baseModel === served.id
-    ? `The adapter was trained on another file of ${baseModel} than the one that is served: train it anew`
-    : `The adapter is for the model ${baseModel}, and ${served.id} is served: load ${baseModel}, or train it anew`;
+    ? `The adapter was trained on another file of ${baseModel} than the one that is served: train it again`
+    : `The adapter is for the model ${baseModel}, and ${served.id} is served: load ${baseModel}, or train it again`;
   throw new ApiError("conflict", message);
 }
 
 /** Makes the service. */
-export function createAdapterService(options: AdapterServiceOptions): AdapterService {
+export function createAdapterService(options: AdapterDependencies): AdapterService {
   const { registry, engine, cache, models, limitBytes } = options;
 
-  /** Nothing of it is kept ready, nor answered from the cache. */
+  /** Unloads an adapter and deletes its cached replies. */
   async function withdraw(id: string): Promise<void> {
     await Promise.all([engine.retireAdapter(id), cache.deleteOfAdapter(id)]);
   }

@@ -1,4 +1,4 @@
-/** Owns generation in the background: jobs that outlive the request, and the process. */
+/** Background generation: jobs that outlive the request and the process. */
 import type { GenerateRequest, GenerateResult, GenerateStatusResponse } from "../../contract/ml.ts";
 import { ApiError } from "../../lib/errors.ts";
 import { PermanentJobError, RetryLaterError } from "../../lib/jobs/job_errors.ts";
@@ -15,24 +15,24 @@ export interface GenerationJobs {
   enqueue(request: GenerateRequest): Promise<string>;
   /** Throws ApiError `not_found`. */
   status(jobId: string): Promise<GenerateStatusResponse>;
-  /** Ends a job that is not finished; a finished one stays as it is. Throws ApiError `not_found`. */
+  /** Cancels an unfinished job; a finished one is left unchanged. Throws ApiError `not_found`. */
   cancel(jobId: string): Promise<GenerateStatusResponse>;
 }
 
-/** Jobs beyond this many waiting ones are refused. */
+/** Further jobs are refused while this many wait. */
 const MAX_QUEUED_JOBS = 10_000;
 const RETRY_AFTER_SECONDS = 30;
-/** Codes of errors that pass: the job waits for better times. */
-const PASSING_CODES = ["queue_full", "model_not_loaded", "ml_unavailable"];
+/** Codes of temporary errors: the job is retried later. */
+const TEMPORARY_CODES = ["queue_full", "model_not_loaded", "ml_unavailable"];
 
-/** The work of one job. */
+/** Makes the handler of generation jobs. */
 export function createGenerateHandler(generation: GenerationService) {
   return async (request: GenerateRequest, { signal }: JobContext): Promise<GenerateResult> => {
     try {
       return await generation.generate(request, { signal });
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (PASSING_CODES.includes(error.code)) {
+      if (TEMPORARY_CODES.includes(error.code)) {
         throw new RetryLaterError(error.code, {
           afterMs: (error.retryAfterSeconds ?? 1) * 1_000,
           cause: error,

@@ -282,7 +282,7 @@ Deno.test("a job that learns from a deleted sample is stopped in ml, and says wh
   await using server = trainee.server;
   const [accepted, edited] = trainee.sampleIds;
   const { id } = await startJob(trainee);
-  server.ml.tellTraining(runningStatus(id));
+  server.ml.reportTraining(runningStatus(id));
   await remove(trainee, accepted);
   await server.reconciler.reconcile();
   assert.equal(server.ml.trainingJobs.get(id)?.status, "cancelled");

@@ -59,12 +59,12 @@ Deno.test("events tell the job now, each change, and its end, after which the ad
   assert.equal((await events.next())?.status, "queued");
   assert.equal((await events.next())?.status, "queued", "ml's own first event");
   for (const step of [9, 10, 11]) {
-    server.ml.tellTraining(runningStatus(id, { step, progress: step * 5 }));
+    server.ml.reportTraining(runningStatus(id, { step, progress: step * 5 }));
     const job = await events.next();
     assert.deepEqual([job?.status, job?.progress, job?.metrics?.step], ["training", step * 5, step]);
     assert.notEqual(job?.startedAt, null);
   }
-  server.ml.tellTraining(completedStatus(id));
+  server.ml.reportTraining(completedStatus(id));
   const ended = await events.next();
   assert.deepEqual([ended?.status, ended?.metrics?.result?.adapterId], ["completed", `adapter-${id}`]);
   assert.equal((await readModels(trainee)).adapters[0]?.id, `adapter-${id}`);
@@ -75,7 +75,7 @@ Deno.test("whoever comes late hears the whole course, or what came after the las
   const trainee = await startWithSamples();
   await using server = trainee.server;
   const { id } = await startJob(trainee);
-  for (const step of [9, 10]) server.ml.tellTraining(runningStatus(id, { step }));
+  for (const step of [9, 10]) server.ml.reportTraining(runningStatus(id, { step }));
   await using early = await open(trainee, id);
   const now = await early.next();
   assert.deepEqual([now?.status, now?.metrics?.step, early.lastId], ["training", 10, null]);
@@ -83,7 +83,7 @@ Deno.test("whoever comes late hears the whole course, or what came after the las
   for (const _ of [1, 2, 3]) course.push([(await early.next())?.metrics?.step, early.lastId]);
   assert.deepEqual(course, [[undefined, "1"], [9, "2"], [10, "3"]]);
   assert.equal((await readJob(trainee, id)).status, "training", "what is told again changes nothing");
-  server.ml.tellTraining(completedStatus(id));
+  server.ml.reportTraining(completedStatus(id));
   await using late = await open(trainee, id, "2");
   assert.equal((await late.next())?.status, "completed");
   const rest = [await late.next(), await late.next(), await late.next()];
@@ -98,7 +98,7 @@ Deno.test("of a job that has ended and that ml does not know any more, the end i
   const trainee = await startWithSamples();
   await using server = trainee.server;
   const { id } = await startJob(trainee);
-  server.ml.tellTraining(completedStatus(id));
+  server.ml.reportTraining(completedStatus(id));
   await server.reconciler.reconcile();
   server.ml.trainingJobs.clear();
   await using events = await open(trainee, id);
@@ -114,7 +114,7 @@ Deno.test("events go on where they broke off when ml comes back, and end with a 
   await events.next();
   await events.next();
   await server.ml.goDown();
-  server.ml.tellTraining(runningStatus(id, { step: 12 }));
+  server.ml.reportTraining(runningStatus(id, { step: 12 }));
   server.ml.comeBack();
   assert.equal((await events.next())?.metrics?.step, 12);
   await server.ml.goDown();
@@ -195,7 +195,7 @@ Deno.test("streams that are refused or end by themselves take no place", async (
   const trainee = await startWithSamples();
   await using server = trainee.server;
   const { id } = await startJob(trainee);
-  server.ml.tellTraining(completedStatus(id));
+  server.ml.reportTraining(completedStatus(id));
   const path = pathOf(SERVER_PATHS.trainingJobEvents, { id });
   const unknown = pathOf(SERVER_PATHS.trainingJobEvents, { id: crypto.randomUUID() });
   for (let count = 0; count <= LIMIT; count++) {

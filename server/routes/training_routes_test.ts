@@ -259,7 +259,7 @@ Deno.test("a job shows its course as ml tells it, and keeps it when it has ended
   await using server = trainee.server;
   const { id, metrics } = await startJob(trainee);
   assert.equal(metrics, null);
-  server.ml.tellTraining(runningStatus(id));
+  server.ml.reportTraining(runningStatus(id));
   const course = {
     phase: "training",
     step: 9,
@@ -274,7 +274,7 @@ Deno.test("a job shows its course as ml tells it, and keeps it when it has ended
     result: null,
   };
   assert.deepEqual((await readJob(trainee, id)).metrics, course);
-  server.ml.tellTraining(completedStatus(id));
+  server.ml.reportTraining(completedStatus(id));
   const ended = await readJob(trainee, id);
   assert.deepEqual([ended.status, ended.metrics?.result], ["completed", {
     adapterId: `adapter-${id}`,
@@ -293,7 +293,7 @@ Deno.test("a job that ends while nobody asks has its adapter after the next pass
   const trainee = await startWithSamples();
   await using server = trainee.server;
   const { id } = await startJob(trainee);
-  server.ml.tellTraining(completedStatus(id));
+  server.ml.reportTraining(completedStatus(id));
   assert.deepEqual((await readModels(trainee)).adapters, []);
   await server.reconciler.reconcile();
   await server.reconciler.reconcile();

@@ -86,7 +86,7 @@ adapterTest(
 );
 
 adapterTest(
-  "a retired adapter ends what it has begun, and its file is read anew after that",
+  "a retired adapter finishes running requests, and its file is read again after that",
   async (tiny) => {
     const { engine, train } = tiny;
     const [first, second] = [await train(1), await train(2)];
@@ -120,7 +120,7 @@ adapterTest("an adapter is refused on a model that it was not trained on", async
 });
 
 adapterTest(
-  "a file that is no adapter is told from one, and the model answers on",
+  "a file that is not an adapter is rejected, and the model keeps answering",
   async ({ engine, path, train }) => {
     const adapter = await train(1);
     await engine.probeAdapter(adapter);

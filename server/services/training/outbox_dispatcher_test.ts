@@ -47,7 +47,7 @@ for (const code of ["internal", "validation_failed"] as const) {
     const { first, second } = await withTwoTaints(trainee);
     const other = await pairTrainee(server);
     const { id } = await startJob(other);
-    server.ml.tellTraining(completedStatus(id));
+    server.ml.reportTraining(completedStatus(id));
     server.ml.refusing.set(first, code);
     await server.reconciler.reconcile();
     assert.equal(server.ml.adapters.get(second), "tainted");
@@ -60,7 +60,7 @@ Deno.test("a message that ml can never take just now comes after the others the 
   await using server = trainee.server;
   const { first, second } = await withTwoTaints(trainee);
   const { id } = await startJob(await pairTrainee(server));
-  server.ml.tellTraining(completedStatus(id));
+  server.ml.reportTraining(completedStatus(id));
   server.ml.refusing.set(first, "queue_full");
   await server.reconciler.reconcile();
   assert.equal(await liveJob(server, id), undefined, "jobs are followed all the same");
@@ -92,7 +92,7 @@ Deno.test("a job that ml refuses to end has failed with the reason", async () =>
   const trainee = await startWithSamples();
   await using server = trainee.server;
   const { id } = await startJob(trainee);
-  server.ml.tellTraining(runningStatus(id));
+  server.ml.reportTraining(runningStatus(id));
   await readJob(trainee, id);
   server.ml.refusing.set(id, "not_implemented");
   await forget(trainee, [trainee.sampleIds[0]]);
@@ -135,8 +135,8 @@ Deno.test("a job whose end the database refuses has failed with a sentence, and 
   const [bad, good] = [await startJob(unlucky), await startJob(lucky)];
   const status = completedStatus(bad.id);
   assert.ok(status.result);
-  server.ml.tellTraining({ ...status, result: { ...status.result, adapter_id: taken } });
-  server.ml.tellTraining(completedStatus(good.id));
+  server.ml.reportTraining({ ...status, result: { ...status.result, adapter_id: taken } });
+  server.ml.reportTraining(completedStatus(good.id));
   await server.reconciler.reconcile();
   assert.deepEqual(await server.store.trainingJobs.listLive(), []);
   const { status: end, error } = await readJob(unlucky, bad.id);

@@ -1,4 +1,4 @@
-/** Owns drafts for measurements: the small model with an adapter or without, through ml's own engine. */
+/** Writes drafts for measurements: with or without an adapter, through ml's own engine. */
 import { generateRequestSchema } from "../../../contract/ml.ts";
 import type { AdapterFile, Engine } from "../../../ml/engine/engine.ts";
 import { createLlamaEngine } from "../../../ml/engine/llama/llama.ts";

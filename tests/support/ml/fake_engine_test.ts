@@ -1,4 +1,4 @@
-/** Tests the engine without a model: it repeats itself, waits when told to, and does not run by accident. */
+/** Tests the fake engine: it is deterministic, can be paused, and does not run outside tests by accident. */
 import assert from "node:assert/strict";
 import type { GenerationRequest } from "../../../ml/engine/engine.ts";
 import { createFakeEngine } from "./fake_engine.ts";
@@ -28,7 +28,7 @@ Deno.test("equal requests give equal replies, in pieces that join to them", asyn
   assert.equal((await engine.generate({ ...REQUEST, maxTokens: 2 })).finishReason, "length");
 });
 
-Deno.test("a held generation ends when it is aborted", async () => {
+Deno.test("a paused generation ends when it is aborted", async () => {
   const held = Promise.withResolvers<void>();
   await using engine = createFakeEngine({ forTests: true, beforeWord: () => held.promise });
   await engine.load({ id: "fake", path: "" });

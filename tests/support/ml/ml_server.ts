@@ -1,4 +1,4 @@
-/** Owns a small real HTTP server that speaks ml's wire, for tests of the server: it answers, fails or hangs as told. */
+/** A small real HTTP server with ml's wire, for tests of the server: it answers, fails or hangs as configured. */
 import type { ErrorCode, Fault } from "../../../contract/errors.ts";
 import {
   type GenerateRequest,
@@ -67,12 +67,12 @@ export class MlServer implements AsyncDisposable {
   readonly adapters = new Map<string, "ready" | "tainted">();
   /** Adapters and jobs of which it takes no order, and what it answers instead. */
   readonly refusing = new Map<string, ErrorCode>();
-  /** What it was told of adapters, its cache and ends of jobs, in order: method and path. */
+  /** The requests that changed adapters, cache and jobs, in order: method and path. */
   readonly orders: string[] = [];
   /** Open streams of training events. */
   readonly #watchers = new Map<string, Set<() => void>>();
-  /** All that was told of each job; an event's id is its place there, from 1. */
-  readonly #courses = new Map<string, MlTrainingStatus[]>();
+  /** The statuses reported of each job; an event's id is its position, from 1. */
+  readonly #reported = new Map<string, MlTrainingStatus[]>();
   /** The `Authorization` header of each request. */
   readonly authorizations: (string | undefined)[] = [];
   /** Ends the open streams, which would keep the server from closing. */
@@ -106,18 +106,18 @@ export class MlServer implements AsyncDisposable {
     this.#released.resolve();
   }
 
-  /** A job goes on: watchers are told. One that completes has its adapter. */
-  tellTraining(status: MlTrainingStatus): void {
+  /** Reports a job's status to its readers. A completed job has its adapter. */
+  reportTraining(status: MlTrainingStatus): void {
     this.trainingJobs.set(status.job_id, status);
     if (status.result) this.adapters.set(status.result.adapter_id, "ready");
-    this.#told(status.job_id).push(status);
+    this.#statusesOf(status.job_id).push(status);
     for (const watcher of this.#watchers.get(status.job_id) ?? []) watcher();
   }
 
-  #told(jobId: string): MlTrainingStatus[] {
-    const told = this.#courses.get(jobId) ?? [];
-    this.#courses.set(jobId, told);
-    return told;
+  #statusesOf(jobId: string): MlTrainingStatus[] {
+    const statuses = this.#reported.get(jobId) ?? [];
+    this.#reported.set(jobId, statuses);
+    return statuses;
   }
 
   /** How many streams of a job's events are open. */
@@ -125,7 +125,7 @@ export class MlServer implements AsyncDisposable {
     return this.#watchers.get(jobId)?.size ?? 0;
   }
 
-  /** Resolves once nobody reads a job's events any more. */
+  /** Resolves once a job's events have no reader. */
   async unwatched(jobId: string): Promise<void> {
     while (this.watchersOf(jobId) > 0) await this.#left.promise;
   }
@@ -172,7 +172,7 @@ export class MlServer implements AsyncDisposable {
       this.started.push(request);
       await this.#behave(c.req.raw.signal);
       const job: MlTrainingStatus = { job_id: request.job_id, status: "queued", progress: 0, error: null };
-      this.tellTraining(job);
+      this.reportTraining(job);
       return this.behaviour.kind === "lose_answer" ? c.json({}) : c.json(job, 202);
     });
     routes.get(ML_PATHS.trainingStatus, (c) => c.json(this.#jobOf(c.req.param("job_id"))));
@@ -237,7 +237,7 @@ export class MlServer implements AsyncDisposable {
       stream.onAbort(end);
       this.#ending.push(end);
       for (let next = after; isOpen;) {
-        const status = this.#told(jobId)[next];
+        const status = this.#statusesOf(jobId)[next];
         if (status === undefined) {
           await changed.promise;
           changed = signal();

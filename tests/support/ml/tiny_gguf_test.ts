@@ -17,7 +17,7 @@ Deno.test("equal seeds give equal bytes, other seeds others, and the file stays 
   });
 });
 
-Deno.test("llama.cpp's tokenizer gives any text back, and knows the chat marks", async () => {
+Deno.test("llama.cpp's tokenizer reproduces any text and knows the chat's special tokens", async () => {
   await inTempDir(async (dir) => {
     await using llama = await getLlama({ gpu: false, build: "never", skipDownload: true });
     await using model = await llama.loadModel({

@@ -1,4 +1,4 @@
-/** Owns the tiny model's tokenizer: a byte-level BPE trained on a few lines, which spells any UTF-8 text. */
+/** The tiny model's tokenizer: a byte-level BPE trained on a few lines, which can represent any UTF-8 text. */
 
 /** `llama_token_type` of llama.h. */
 const TOKEN_TYPE = { normal: 1, control: 3 } as const;

@@ -1,4 +1,4 @@
-/** Owns the GGUF v3 container: typed metadata and tensors written to bytes. Source: ggml's docs/gguf.md. */
+/** Writes the GGUF v3 container: typed metadata and tensors. Source: ggml's docs/gguf.md. */
 
 /** "GGUF" read as a little-endian number. */
 const MAGIC = 0x46554747;
@@ -102,7 +102,7 @@ function alignedSize(tensor: GgufTensor): number {
   return Math.ceil(tensor.data.byteLength / ALIGNMENT) * ALIGNMENT;
 }
 
-/** Writes a whole model file: header, metadata, tensor directory, aligned tensor data. */
+/** Writes a complete model file: header, metadata, tensor directory, aligned tensor data. */
 export function writeGguf(content: GgufContent): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter();
   const metadata = Object.entries(content.metadata);

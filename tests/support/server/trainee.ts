@@ -128,7 +128,7 @@ export async function trainAdapter(
   { offered, ...change }: { offered?: boolean } & Record<string, unknown> = {},
 ): Promise<string> {
   const { id } = await startJob(trainee, change);
-  trainee.server.ml.tellTraining(completedStatus(id, { offered }));
+  trainee.server.ml.reportTraining(completedStatus(id, { offered }));
   await trainee.server.reconciler.reconcile();
   return `adapter-${id}`;
 }
