@@ -1,5 +1,6 @@
 /** Owns the running postmaster: PostgreSQL is started so that it cannot outlive this process. */
 import { join } from "node:path";
+import { delay } from "../../../lib/backoff.ts";
 import { withDeadline } from "../../../lib/async.ts";
 import { UserError } from "../../../lib/errors.ts";
 import { type Cluster, endPostmaster, readPostmaster } from "./cluster.ts";
@@ -51,10 +52,6 @@ const LEFT_BEHIND = /pre-existing shared memory block/;
 const LEFT_BEHIND_TIMEOUT_MS = 10_000;
 const RETRY_MS = 200;
 
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
 function spawn(
   { binDir, owner }: Cluster,
   { args, logFile, socketDir }: { args: string[]; logFile: string; socketDir: string },
@@ -86,7 +83,7 @@ async function lastWords(logFile: string): Promise<string> {
 async function untilReady(folder: string, child: Deno.ChildProcess): Promise<boolean> {
   let running = true;
   child.status.then(() => running = false);
-  while (running && !(await readPostmaster(folder))?.ready) await sleep(POLL_MS);
+  while (running && !(await readPostmaster(folder))?.ready) await delay(POLL_MS);
   return running;
 }
 
@@ -106,7 +103,7 @@ export async function startPostmaster(
     if (!LEFT_BEHIND.test(postmaster) || Date.now() > giveUpAt) {
       throw new UserError(`PostgreSQL did not start on ${cluster.folder}: ${postmaster}`);
     }
-    await sleep(RETRY_MS);
+    await delay(RETRY_MS);
   }
 }
 

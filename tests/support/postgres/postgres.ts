@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Database, openDatabase, type PostgresLogin } from "../../../server/store/database.ts";
+import { delay } from "../../../lib/backoff.ts";
 import { exists } from "../../../lib/files.ts";
 import { createStores, type Stores } from "../../../server/store/store.ts";
 import {
@@ -72,7 +73,7 @@ async function startKeeper(): Promise<ServerAddresses> {
   for (const giveUpAt = Date.now() + START_TIMEOUT_MS; !ended && Date.now() < giveUpAt;) {
     const addresses = await readAddresses();
     if (addresses) return addresses;
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await delay(POLL_MS);
   }
   throw new Error(`The test servers did not start:\n${await Deno.readTextFile(log).catch(() => "no log")}`);
 }

@@ -12,6 +12,7 @@ import { initCluster, readPassword } from "../../../server/store/postgres/cluste
 import { giveTo, openPathTo, ownerFor } from "../../../server/store/postgres/owner.ts";
 import { SUPERUSER } from "../../../server/store/postgres/program.ts";
 import { startPostmaster } from "../../../server/store/postgres/watchdog.ts";
+import { delay } from "../../../lib/backoff.ts";
 import { exists, writeFileAtomically } from "../../../lib/files.ts";
 import { DEBIAN_15_BIN, READY_FILE, type ServerAddresses, TEMPLATE } from "./postgres_run.ts";
 
@@ -56,7 +57,7 @@ function isAlive(pid: number): boolean {
 }
 
 async function untilGone(pid: number): Promise<void> {
-  while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  while (isAlive(pid)) await delay(POLL_MS);
 }
 
 async function keep(folder: string, runPid: number): Promise<void> {

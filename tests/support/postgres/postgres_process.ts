@@ -3,6 +3,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { PostgresLogin } from "../../../server/store/database.ts";
+import { delay } from "../../../lib/backoff.ts";
 
 /** A process that runs an embedded PostgreSQL until it is killed, or disposed. */
 export interface PostgresProcess extends AsyncDisposable {
@@ -89,7 +90,7 @@ export async function untilGone(pid: number): Promise<void> {
     if (Date.now() > giveUpAt) {
       throw new Error(`The process ${pid} is still there after ${GONE_TIMEOUT_MS} ms`);
     }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await delay(POLL_MS);
   }
 }
 
