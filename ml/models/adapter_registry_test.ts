@@ -101,7 +101,7 @@ registryTest("a failed publication leaves nothing behind and the others unchange
 });
 
 registryTest(
-  "what a crash left half done is cleared, and what cannot be read is left alone",
+  "what a crash left incomplete is removed, and what cannot be read is left alone",
   async (fixture) => {
     const { directory, sourcePath, open, lines } = fixture;
     const registry = await open();
@@ -118,7 +118,7 @@ registryTest(
     await Deno.writeTextFile(join(directory, strange.id, "adapter.json"), "{");
     assert.deepEqual((await open()).list(), [kept]);
     assert.deepEqual(await namesIn(directory), [kept.id, cut.id, strange.id].sort());
-    assert.equal(lines.filter((line) => line.includes("holds none that is whole")).length, 2);
+    assert.equal(lines.filter((line) => line.includes("holds no complete one")).length, 2);
   },
 );
 
