@@ -100,6 +100,8 @@ export function createServerApp(context: ServerAppContext) {
   app.route("/", sampleRoutes(services));
   app.route("/", trainingRoutes({ ...services, log }));
   app.route("/", modelRoutes(services));
+  // A person who types the server's address, or clicks a link to it, gets a page.
+  app.get("/", (c) => c.redirect("/docs", 302));
   mountMetrics(app, { path: SERVER_PATHS.metrics, metrics });
   mountDocs(app, {
     title: "Conversation Assistant",

@@ -90,6 +90,13 @@ Deno.test("the OpenAPI document names every path of the contract with its method
   assert.match(await (await server.request("/docs")).text(), /openapi\.json/);
 });
 
+Deno.test("the server's root leads to a page, without a token", async () => {
+  await using server = await startServerApp();
+  const response = await server.request("/");
+  assert.deepEqual([response.status, response.headers.get("location")], [302, "/docs"]);
+  assert.equal((await server.request("/docs")).status, 200);
+});
+
 Deno.test("bodies above 1 MiB are refused where no batch belongs", async () => {
   await using server = await startServerApp();
   const body = { name: "x".repeat(1024 * 1024) };

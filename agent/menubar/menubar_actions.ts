@@ -10,7 +10,7 @@ export const MENUBAR_ACTIONS = [
   "start",
   "pause",
   "resume",
-  "open_dashboard",
+  "open_server_page",
   "doctor",
   "quit",
 ] as const;
@@ -55,7 +55,7 @@ export function menuActions({ service }: MenubarInput): MenuAction[] {
   };
   return [
     ...pausing[service],
-    { id: "open_dashboard", label: "Open Dashboard", short: "Dashboard" },
+    { id: "open_server_page", label: "Open Server Page", short: "Server Page" },
     { id: "doctor", label: "Run Doctor", short: "Doctor" },
   ];
 }

@@ -141,8 +141,8 @@ export class MenubarApp {
         return await this.refresh();
       case "open_full_disk_access":
         return await world.open("fullDiskAccess");
-      case "open_dashboard":
-        return await world.open("dashboard");
+      case "open_server_page":
+        return await world.open("serverPage");
       case "start":
       case "resume":
         await world.start();

@@ -116,11 +116,11 @@ Deno.test("the server is asked at once after a sync, and else every 15 seconds",
 Deno.test("what is chosen in the menu or in the panel is done", async () => {
   const { app, done, icon, press } = appIn();
   await app.refresh();
-  for (const id of ["pause", "open_dashboard", "quit"]) icon?.choose(id);
+  for (const id of ["pause", "open_server_page", "quit"]) icon?.choose(id);
   for (const id of ["resume", "start", "open_full_disk_access"] as const) await press(id);
   await app.perform({ kind: "settings", pane: "storage" });
   assert.deepEqual(done, [
-    ...["pause", "open dashboard", "quit", "start", "start"],
+    ...["pause", "open serverPage", "quit", "start", "start"],
     ...["open fullDiskAccess", "open storage"],
   ]);
 });

@@ -27,7 +27,7 @@ export interface MenubarWorld {
   /** Installs the service, or loads it again. */
   start(): Promise<void>;
   pause(): Promise<void>;
-  open(target: "dashboard" | PaneName): Promise<void>;
+  open(target: "serverPage" | PaneName): Promise<void>;
   /** Does what a card's button asks for. */
   act(card: SuggestionCard, request: CardRequest): Promise<CardOutcome>;
   quit(): void;

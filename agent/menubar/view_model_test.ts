@@ -50,7 +50,7 @@ Deno.test("each state offers what it needs, and every state the way out", () => 
   assert.ok(offered.suggestion_waiting?.includes("show_suggestions"));
   assert.ok(offered.synced?.includes("pause") && !offered.synced.includes("resume"));
   for (const actions of Object.values(offered)) {
-    for (const always of ["open_dashboard", "doctor", "quit"]) assert.ok(actions.includes(always));
+    for (const always of ["open_server_page", "doctor", "quit"]) assert.ok(actions.includes(always));
   }
 });
 

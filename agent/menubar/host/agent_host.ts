@@ -76,7 +76,7 @@ export function menubarWorld({ servicesFor, copy, quit }: MenubarWorldOptions): 
     pause: () => serviceDependencies(services).launchd.unload(SERVICE_LABEL),
     open: (target) =>
       openWithMac(services, [
-        target === "dashboard" ? services.config.serverUrl : SETTINGS_PANES[target].url,
+        target === "serverPage" ? services.config.serverUrl : SETTINGS_PANES[target].url,
       ]),
     act: (card, request) => actOnCard({ services, copy, client }, { card, request }),
     quit,

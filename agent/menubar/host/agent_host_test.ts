@@ -230,14 +230,14 @@ Deno.test("pausing unloads the service and resuming loads it, installed from the
 Deno.test("the dashboard and the settings are opened by macOS, and one that does not open is told", async () => {
   await using mac = await SuggestingMac.create();
   const menubar = new Menubar(mac);
-  await menubar.press("open_dashboard");
+  await menubar.press("open_server_page");
   await menubar.press("open_full_disk_access");
   assert.deepEqual(menubar.opened.lines, [
     `/usr/bin/open ${mac.served.url}`,
     "/usr/bin/open x-apple.systempreferences:com.apple.preference.security?Privacy_AllFiles",
   ]);
   menubar.openCode = 1;
-  await menubar.press("open_dashboard");
+  await menubar.press("open_server_page");
   assert.match(menubar.notice ?? "", /^macOS could not open http/);
 });
 
@@ -285,7 +285,7 @@ Deno.test("the server can be named by any link to it, and a service that was ins
   await menubar.press("pair");
   assert.equal(menubar.notice, "This Mac is paired.");
   assert.match(await menubar.plist(), new RegExp(`<string>http://localhost:${port}</string>`));
-  await menubar.press("open_dashboard");
+  await menubar.press("open_server_page");
   assert.deepEqual(menubar.opened.lines, [`/usr/bin/open http://localhost:${port}`]);
 });
 

@@ -110,7 +110,7 @@ export function menuLines({ menu }: MenubarView): string[] {
 }
 
 /** What every menu ends with. */
-const COMMON_ITEMS = ["[Open Dashboard]", "[Run Doctor]", "─────", "[Quit]"];
+const COMMON_ITEMS = ["[Open Server Page]", "[Run Doctor]", "─────", "[Quit]"];
 
 /** A state as a row of the manual's table: its lines, and what it offers besides what every menu has. */
 export function stateRow(view: MenubarView): string {
