@@ -4,7 +4,7 @@ import { messageOf } from "../../lib/errors.ts";
 import { AgentHome } from "../../tests/support/mac/agent_home.ts";
 import { RecordedCommands } from "../../tests/support/mac/recorded_commands.ts";
 import { parseXmlPlist } from "../../tests/support/mac/xml_plist.ts";
-import { APP_IDENTIFIER, menubarCommand } from "./menubar_command.ts";
+import { APP_IDENTIFIER, menubarCommand } from "./service_command.ts";
 
 Deno.test("the app is opened by the identifier that its bundle has, and one that is not installed is told", async () => {
   await using home = await AgentHome.create();

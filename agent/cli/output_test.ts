@@ -1,7 +1,7 @@
 // Tests of showing other people's words: what a terminal would obey is shown, not obeyed.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { terminalText } from "./terminal_text.ts";
+import { terminalText } from "./output.ts";
 
 Deno.test("escapes, carriage returns and marks that turn the writing are shown as what they are", () => {
   assert.equal(

@@ -2,7 +2,7 @@
 import { registerDeviceRequestSchema } from "../../contract/devices.ts";
 import { continuePairing, pair, type PairingOutcome } from "../pairing/pairing.ts";
 import type { AgentServices } from "./agent_services.ts";
-import { UsageError } from "./usage.ts";
+import { UsageError } from "./output.ts";
 
 export interface PairOptions {
   /** By default the machine's host name. */

@@ -1,116 +1,154 @@
-/** Owns the command line: which command is meant, with which options, and its exit code. */
-import { parseArgs } from "node:util";
+/**
+ * The agent's command line: its commands and options, their help, and the exit codes.
+ *
+ * Each command's module is loaded when the command runs: the agent that stays needs none of the others.
+ */
+import { Command, CommanderError } from "commander";
 import { VERSION } from "../../lib/version.ts";
 import type { AgentServices } from "./agent_services.ts";
-import { doctorCommand } from "./doctor_command.ts";
-import type { Output } from "./output.ts";
-import { menubarCommand } from "./menubar_command.ts";
-import { pairCommand } from "./pair_command.ts";
-import { runCommand } from "./run_command.ts";
-import { serviceCommand } from "./service_command.ts";
-import { statusCommand } from "./status_command.ts";
-import { suggestCommand } from "./suggest_command.ts";
-import { syncCommand } from "./sync_command.ts";
-import { USAGE, UsageError, usageHint } from "./usage.ts";
+import { type Output, UsageError } from "./output.ts";
 
 export interface CliEnvironment {
   readonly output: Output;
-  /** Opens what commands work on; `help` and `--version` work without. */
+  /** Opens what commands work on; help and `--version` work without. */
   readonly services: () => AgentServices;
 }
 
-type Command = (args: string[], services: () => AgentServices) => Promise<number>;
-
 const USAGE_EXIT_CODE = 2;
+const HELP_HINT = "`agent help` shows every command.";
+const JSON_OPTION = ["--json", "print one line of JSON for programs"] as const;
 
-type Options = NonNullable<Parameters<typeof parseArgs>[0]>["options"];
+const CLOSING_HELP = `
+Settings are environment variables: AGENT_SERVER_URL, AGENT_DATA_DIR, AGENT_CHAT_DB, AGENT_ADDRESS_BOOK.
+Exit codes: 0 done, 1 it did not work (a sentence says why), 2 the command line is wrong.`;
 
-/** Options of a command; anything else on its line is a fault. */
-function parseOptions<const Config extends NonNullable<Options>>(args: string[], options: Config) {
-  return parseLine(args, { options, allowPositionals: false }).values;
+const SUGGEST_HELP = `
+Actions:
+  accept       take the draft shown last; --send also sends it
+  edit TEXT    take your own words instead; --send also sends them
+  reject [WHY] turn the draft down
+  policy MODE  off, on_demand or automatic, for one conversation`;
+
+/** What a command does with its options; the exit code comes back through `exit`. */
+interface CommandContext extends CliEnvironment {
+  readonly exit: (code: number) => void;
 }
 
-/** Options and words of a command. */
-function parseLine<const Config extends NonNullable<Options>>(
-  args: string[],
-  line: { options: Config; allowPositionals: boolean },
-) {
-  try {
-    return parseArgs({ args, ...line, strict: true });
-  } catch (error) {
-    if (error instanceof TypeError) throw new UsageError(error.message.split(". ", 1)[0]);
-    throw error;
-  }
+function addSyncCommands(program: Command, { services, exit }: CommandContext): void {
+  program.command("pair").description("register this device with the server and pair it")
+    .option("--name <NAME>", "the name of this device; by default its host name")
+    .option("--continue", "finish a pairing whose code was approved")
+    .action(async (options) => {
+      const { pairCommand } = await import("./pair_command.ts");
+      exit(await pairCommand(options, services()));
+    });
+  program.command("run").description("send everything that is new, then stay and send what comes")
+    .action(async () => {
+      const { runCommand } = await import("./run_command.ts");
+      exit(await runCommand(services()));
+    });
+  program.command("sync").description("send everything that is new, then end")
+    .option("--once", "send what is new and end")
+    .option("--since <DATE>", "send what is new since that day and end; later syncs skip what is older, too")
+    .option("--dry-run", "only count what would be sent")
+    .option(...JSON_OPTION)
+    .action(async ({ dryRun, ...options }) => {
+      const { syncCommand } = await import("./sync_command.ts");
+      exit(await syncCommand({ ...options, "dry-run": dryRun }, services()));
+    });
 }
 
-const COMMANDS: Record<string, Command> = {
-  pair: (args, services) => {
-    const options = parseOptions(args, { name: { type: "string" }, continue: { type: "boolean" } });
-    return pairCommand(options, services());
-  },
-  run: (args, services) => {
-    parseOptions(args, {});
-    return runCommand(services());
-  },
-  sync: (args, services) => {
-    const options = parseOptions(args, {
-      once: { type: "boolean" },
-      since: { type: "string" },
-      "dry-run": { type: "boolean" },
-      json: { type: "boolean" },
+function addLookCommands(program: Command, { services, exit }: CommandContext): void {
+  program.command("status").description("show the pairing, the server, and what is waiting to be sent")
+    .option(...JSON_OPTION)
+    .action(async (options) => {
+      const { statusCommand } = await import("./status_command.ts");
+      exit(await statusCommand(options, services()));
     });
-    return syncCommand(options, services());
-  },
-  status: (args, services) => {
-    return statusCommand(parseOptions(args, { json: { type: "boolean" } }), services());
-  },
-  doctor: (args, services) => {
-    return doctorCommand(parseOptions(args, { json: { type: "boolean" } }), services());
-  },
-  service: ([action, ...args], services) => {
-    const options = parseOptions(args, { json: { type: "boolean" }, print: { type: "boolean" } });
-    return serviceCommand({ action, ...options }, services());
-  },
-  menubar: (args, services) => {
-    parseOptions(args, {});
-    return menubarCommand(services());
-  },
-  suggest: (args, services) => {
-    const { values, positionals: words } = parseLine(args, {
-      options: { conversation: { type: "string" }, json: { type: "boolean" }, send: { type: "boolean" } },
-      allowPositionals: true,
+  program.command("doctor").description("check everything that can go wrong, and say how to fix it")
+    .option(...JSON_OPTION)
+    .action(async (options) => {
+      const { doctorCommand } = await import("./doctor_command.ts");
+      exit(await doctorCommand(options, services()));
     });
-    return suggestCommand({ ...values, words }, services());
-  },
-};
+}
 
-async function run(args: string[], { output, services }: CliEnvironment): Promise<number> {
-  const [name, ...rest] = args;
-  if (name === "help" || name === "--help" || name === "-h" || rest.includes("--help")) {
-    output.line(USAGE);
-    return 0;
-  }
-  if (name === "--version") {
-    output.line(VERSION);
-    return 0;
-  }
-  if (name === undefined) throw new UsageError("a command is missing");
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined) throw new UsageError(`there is no command ${JSON.stringify(name)}`);
-  return await command(rest, services);
+function addServiceCommands(program: Command, { services, exit }: CommandContext): void {
+  const act = (action: string) => async (options: { print?: boolean; json?: boolean }) => {
+    const { serviceCommand } = await import("./service_command.ts");
+    exit(await serviceCommand({ action, ...options }, services()));
+  };
+  const service = program.command("service").description(
+    "run the agent as a service that starts at each login",
+  );
+  service.command("install").description("install the service and start it")
+    .option("--print", "only print the service's file")
+    .action(act("install"));
+  service.command("uninstall").description("remove the service").action(act("uninstall"));
+  service.command("status").description("show whether it runs").option(...JSON_OPTION).action(act("status"));
+  program.command("menubar").description("open the menubar app")
+    .action(async () => {
+      const { menubarCommand } = await import("./service_command.ts");
+      exit(await menubarCommand(services()));
+    });
+}
+
+function addSuggestCommand(program: Command, { services, exit }: CommandContext): void {
+  program.command("suggest").description("draft a reply to the newest unanswered message")
+    .argument("[words...]", "what to do with the draft that was shown last")
+    .usage("[ACTION] [options]")
+    .option("--conversation <WHICH>", "a phone number, an e-mail address, a name, or the server's id")
+    .option("--send", "also send the reply")
+    .option(...JSON_OPTION)
+    .addHelpText("after", SUGGEST_HELP)
+    .action(async (words: string[], options) => {
+      const { suggestCommand } = await import("./suggest_command.ts");
+      exit(await suggestCommand({ ...options, words }, services()));
+    });
+}
+
+function createProgram(context: CommandContext): Command {
+  const { output } = context;
+  const program = new Command("agent")
+    .description(
+      "The agent of Conversation Assistant: sends this Mac's messages and contacts to your own server.",
+    )
+    .usage("COMMAND")
+    .version(VERSION, "--version", "show the version")
+    .helpOption("-h, --help", "show help for a command")
+    .helpCommand("help [COMMAND]", "show help for a command")
+    .configureOutput({
+      writeOut: (text) => output.line(text.trimEnd()),
+      writeErr: (text) => output.errorLine(text.trimEnd()),
+      outputError: (text, write) => write(text.replace(/^error: /, "agent: ")),
+    })
+    .addHelpText("after", CLOSING_HELP)
+    .showHelpAfterError(`\n${HELP_HINT}`)
+    .exitOverride();
+  addSyncCommands(program, context);
+  addLookCommands(program, context);
+  addServiceCommands(program, context);
+  addSuggestCommand(program, context);
+  return program;
 }
 
 /**
  * Runs one command line and returns its exit code: 0, or 1 for a pairing that waits, or 2 for a wrong command line.
  *
- * @throws UserError with one sentence when the command fails
+ * @throws UserError when the command fails
  */
 export async function runCli(args: string[], environment: CliEnvironment): Promise<number> {
+  let exitCode = 0;
+  const program = createProgram({ ...environment, exit: (code) => void (exitCode = code) });
   try {
-    return await run(args, environment);
+    if (args.length === 0) throw new UsageError("a command is missing");
+    await program.parseAsync(args, { from: "user" });
+    return exitCode;
   } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;
     if (!(error instanceof UsageError)) throw error;
-    environment.output.errorLine(`agent: ${error.message}\n\n${usageHint(args[0])}`);
+    const hint = args.length === 0 ? program.helpInformation() : HELP_HINT;
+    environment.output.errorLine(`agent: ${error.message}\n\n${hint.trimEnd()}`);
     return USAGE_EXIT_CODE;
   }
 }

@@ -1,6 +1,7 @@
-/** Owns `agent service`: the agent as a service that starts with each login. */
-import { UserError } from "../../lib/errors.ts";
+/** `agent service` and `agent menubar`: the agent as a service that starts at each login, and the app for it. */
+import { messageOf, UserError } from "../../lib/errors.ts";
 import { createLaunchd } from "../platform/launchd.ts";
+import { openWithMac } from "../platform/open_with_mac.ts";
 import {
   installService,
   type ServiceDependencies,
@@ -13,7 +14,7 @@ import { launchAgentPlist } from "../service/launch_agent_plist.ts";
 import { permissionHolder, programFacts, serviceProgram } from "../service/service_program.ts";
 import { systemdUnit } from "../service/systemd_unit.ts";
 import type { AgentServices } from "./agent_services.ts";
-import { UsageError } from "./usage.ts";
+import { UsageError } from "./output.ts";
 
 export interface ServiceOptions {
   /** `install`, `uninstall` or `status`. */
@@ -114,5 +115,26 @@ export async function serviceCommand(options: ServiceOptions, services: AgentSer
       return await status(options, services);
     default:
       throw new UsageError("service needs install, uninstall or status");
+  }
+}
+
+/** As packaging/macos/info_additions.plist names the app. */
+export const APP_IDENTIFIER = "app.conversation-assistant";
+
+/** Opens the app, or shows the one that runs. @throws UserError where there is none */
+export async function menubarCommand(
+  { machine, commands }: Pick<AgentServices, "machine" | "commands">,
+): Promise<number> {
+  if (machine.os !== "darwin") {
+    throw new UserError("The menubar exists only on macOS", { fix: "Use `agent status`" });
+  }
+  try {
+    await openWithMac({ commands }, ["-b", APP_IDENTIFIER]);
+    return 0;
+  } catch (error) {
+    throw new UserError(messageOf(error), {
+      fix: "Install Conversation Assistant, as packaging/macos/README.md says",
+      cause: error,
+    });
   }
 }

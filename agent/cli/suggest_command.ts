@@ -19,8 +19,7 @@ import { findUnanswered, type Suggestion, suggestReply } from "../suggest/sugges
 import { type ActionResult, actOnSuggestion } from "../suggest/suggestion_action.ts";
 import { requirePairing } from "../pairing/pairing.ts";
 import type { AgentServices } from "./agent_services.ts";
-import { terminalText } from "./terminal_text.ts";
-import { UsageError } from "./usage.ts";
+import { terminalText, UsageError } from "./output.ts";
 
 export interface SuggestOptions {
   /** What follows `suggest`: nothing, or an action and its text. */
@@ -172,11 +171,12 @@ async function policy(run: Run): Promise<number> {
 
 /** Runs the command; a reply that was not certainly sent is exit code 1. */
 export async function suggestCommand(options: SuggestOptions, services: AgentServices): Promise<number> {
+  const [verb] = options.words;
+  if (verb !== undefined && verb !== "policy") actionOf(options.words);
   const { token } = await requirePairing(services.pairing);
   const client = services.drafts(token);
   const run = { options, services, client };
   try {
-    const [verb] = options.words;
     if (verb === undefined) return await show(run);
     return verb === "policy" ? await policy(run) : await act(run);
   } catch (error) {

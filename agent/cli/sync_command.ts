@@ -12,7 +12,7 @@ import {
 } from "../sync/sync_run.ts";
 import type { AgentServices } from "./agent_services.ts";
 import { countText, durationText, type ProgressLine, progressLine } from "./progress_line.ts";
-import { UsageError } from "./usage.ts";
+import { UsageError } from "./output.ts";
 
 export interface SyncOptions {
   once?: boolean;
