@@ -5,7 +5,7 @@ import { AgentHome } from "./support/mac/agent_home.ts";
 import { spawnAgent } from "./support/mac/agent_process.ts";
 import type { StoredAccount } from "./support/server/contract_server.ts";
 import type { WriterAccount } from "./support/faults/messages_writer.ts";
-import { byGuid, toldByServer, toldByWriter } from "./support/faults/compared_message.ts";
+import { byGuid, comparedOfServer, comparedOfWriter } from "./support/faults/compared_message.ts";
 import { WriterProcess } from "./support/faults/writer_process.ts";
 
 /** How often the agent is killed while the other process writes. */
@@ -24,10 +24,10 @@ function bothSides(account: StoredAccount, written: WriterAccount): [server: obj
   return [
     byGuid(
       [...account.messages].map(([guid, { conversation, message }]) =>
-        [guid, toldByServer(conversation, message)] as const
+        [guid, comparedOfServer(conversation, message)] as const
       ),
     ),
-    byGuid(written.messages.map((message) => [message.guid, toldByWriter(message)] as const)),
+    byGuid(written.messages.map((message) => [message.guid, comparedOfWriter(message)] as const)),
   ];
 }
 

@@ -63,15 +63,15 @@ Deno.test("a code that has expired is told as such, and only a new pairing helps
   home.server.interfere = ({ path }) => path.endsWith("/verify") ? { status: "code_invalid" } : null;
   const late = await home.run("pair --continue");
   assert.equal(late.code, 1);
-  assert.match(late.stderr, /^The code has expired or was used: run `agent pair`/);
-  assert.match((await home.run("pair --continue")).stderr, /^No pairing with .* is under way/);
+  assert.match(late.stderr, /^The code has expired or was used\. Run `agent pair`/);
+  assert.match((await home.run("pair --continue")).stderr, /^No pairing with .* is in progress/);
 });
 
-Deno.test("continuing without a pairing under way, or with a name, is refused", async () => {
+Deno.test("continuing without a pairing in progress, or with a name, is refused", async () => {
   await using home = await AgentHome.create();
   const run = await home.run("pair --continue");
   assert.equal(run.code, 1);
-  assert.match(run.stderr, /No pairing .* is under way: run `agent pair`/);
+  assert.match(run.stderr, /No pairing .* is in progress\. Run `agent pair`/);
   assert.equal((await home.run("pair --continue --name a")).code, 2);
 });
 
@@ -101,7 +101,7 @@ Deno.test("an answer that is lost on the way leaves nothing that blocks the next
   assert.equal(lost.code, 1);
   assert.equal(lost.stderr.trim().split("\n").length, 1);
   home.server.interfere = () => null;
-  assert.match((await home.run("pair --continue")).stderr, /run `agent pair`/);
+  assert.match((await home.run("pair --continue")).stderr, /Run `agent pair`/);
   assert.equal((await home.run("pair")).code, 0);
 });
 
@@ -135,7 +135,7 @@ Deno.test("each way a server can refuse a pairing is one sentence", async () => 
 Deno.test("a record of the pairing that cannot be read is kept aside and pairing begins anew", async () => {
   await using home = await AgentHome.paired();
   await Deno.writeTextFile(`${home.dataDir}/pairing.json`, "{ half");
-  assert.match((await home.run("sync --once")).stderr, /cannot be read: run `agent pair`/);
+  assert.match((await home.run("sync --once")).stderr, /cannot be read\. Run `agent pair`/);
   assert.equal((await home.run("pair")).code, 0);
   assert.equal(await home.dataFile("pairing.json.broken"), "{ half");
 });

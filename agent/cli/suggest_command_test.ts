@@ -65,7 +65,7 @@ Deno.test("a conversation is named by number or by id, and what nobody wrote is 
   for (const unknown of ["+15550109999", crypto.randomUUID()]) {
     const run = await mac.run("suggest", "--conversation", unknown);
     assert.deepEqual([run.code, run.stdout], [1, ""]);
-    assert.match(run.stderr, /^The server has no such conversation: /);
+    assert.match(run.stderr, /^The server has no such conversation\. /);
   }
   mac.answer(ADA, "Yes");
   await mac.sync();
@@ -81,12 +81,12 @@ Deno.test("people are shown and found by the names that Contacts has for them, u
     /^To {9}Ada\nMessage {4}Dinner\?\n/,
   );
   const part = await mac.run("suggest", "--conversation", "Ad");
-  assert.match(part.stderr, /^The server has no such conversation: /);
+  assert.match(part.stderr, /^The server has no such conversation\. /);
   await Deno.remove(folder, { recursive: true });
   writeAddressBook(folder, [{ firstName: "Ada", phones: [ADA, GRACE] }]);
   const both = await mac.run("suggest", "--conversation", "Ada");
   assert.deepEqual([both.code, both.stdout], [1, ""]);
-  assert.match(both.stderr, /^2 conversations have this name: /);
+  assert.match(both.stderr, /^2 conversations have this name\. /);
 });
 
 Deno.test("accept, edit and reject are told to the server for the draft that was shown, and teach it", async () => {
@@ -106,7 +106,7 @@ Deno.test("accept, edit and reject are told to the server for the draft that was
   const again = await mac.run("suggest", "accept", "--conversation", GRACE);
   assert.deepEqual([again.code, again.stderr], [
     1,
-    "This draft was acted on before, in another way: run `agent suggest` for a new one\n",
+    "This draft was acted on before, in another way. Run `agent suggest` for a new one.\n",
   ]);
 });
 

@@ -337,7 +337,7 @@ Deno.test("a server that refuses everything stops the sync instead of emptying i
   assert.equal(run.code, 1);
   assert.match(
     run.stderr,
-    /^The server refuses everything \(validation_failed at messages\.0\.flavour\): .*version\n$/,
+    /^The server refuses everything \(validation_failed at messages\.0\.flavour\)\. .*version\.\n$/,
   );
   assert.equal(await storedMark(home), null);
   assert.deepEqual(JSON.parse((await home.run("status --json")).stdout).refused, []);
@@ -436,7 +436,7 @@ Deno.test("a token is never sent to another server than the one that gave it", a
   assert.equal(run.code, 1);
   assert.match(
     run.stderr,
-    /paired with http:\S+, not with http:\S+: run `agent pair`, or set AGENT_SERVER_URL back/,
+    /paired with http:\S+, not with http:\S+\. Run `agent pair`, or set AGENT_SERVER_URL back/,
   );
   assert.equal(home.server.syncRequests.length, 0);
 });

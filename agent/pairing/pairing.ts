@@ -1,4 +1,4 @@
-/** Owns pairing: registering this device, being approved, and keeping the token that results. */
+/** Pairs this device: registers it, waits for its approval and stores the token. */
 import type { RegisterDeviceRequest } from "../../contract/devices.ts";
 import { RemoteError, UnreachableError } from "../../lib/http/client.ts";
 import { UserError } from "../../lib/errors.ts";
@@ -77,7 +77,8 @@ async function verifyPending(
     if (error.body.code === "pairing_required") return { kind: "approval_needed", pending };
     if (error.body.code !== "code_invalid") throw error;
     await records.save({ ...record, pending: null });
-    throw new UserError("The code has expired or was used: run `agent pair` for a new one", {
+    throw new UserError("The code has expired or was used", {
+      fix: "Run `agent pair` for a new one",
       cause: error,
     });
   }
@@ -128,7 +129,7 @@ export async function pair(
 }
 
 /**
- * Verifies the registration under way once more, after someone approved its code.
+ * Verifies the pending registration again, after someone approved its code.
  *
  * @throws UserError with a sentence for the person
  */
@@ -137,7 +138,9 @@ export async function continuePairing(dependencies: PairingDependencies): Promis
   const stored = await records.load();
   const pending = stored.kind === "found" ? stored.state.pending : null;
   if (stored.kind !== "found" || pending?.serverUrl !== serverUrl) {
-    throw new UserError(`No pairing with ${serverUrl} is under way: run \`agent pair\` to begin one`);
+    throw new UserError(`No pairing with ${serverUrl} is in progress`, {
+      fix: "Run `agent pair` to start one",
+    });
   }
   try {
     return await verifyPending(dependencies, stored.state, pending);
@@ -157,21 +160,20 @@ export async function requirePairing(
   const { records, serverUrl, tokenStore } = dependencies;
   const stored = await records.load();
   if (stored.kind === "broken") {
-    throw new NotPairedError(
-      `The pairing in ${records.path} cannot be read: run \`agent pair\` to pair again`,
-    );
+    throw new NotPairedError(`The pairing in ${records.path} cannot be read`, {
+      fix: "Run `agent pair` to pair again",
+    });
   }
   const pairing = stored.kind === "found" ? stored.state.active : null;
   if (stored.kind !== "found" || pairing === null) {
-    throw new NotPairedError("This device is not paired with a server: run `agent pair` first");
+    throw new NotPairedError("This device is not paired with a server", { fix: "Run `agent pair` first" });
   }
   if (pairing.serverUrl !== serverUrl) {
-    throw new NotPairedError(
-      `This device is paired with ${pairing.serverUrl}, not with ${serverUrl}: run \`agent pair\`, ` +
-        "or set AGENT_SERVER_URL back",
-    );
+    throw new NotPairedError(`This device is paired with ${pairing.serverUrl}, not with ${serverUrl}`, {
+      fix: "Run `agent pair`, or set AGENT_SERVER_URL back",
+    });
   }
   const token = await tokenStore(stored.state.hardwareId).read();
   if (token !== null) return { pairing, token };
-  throw new NotPairedError("The pairing's token is gone: run `agent pair` to pair again");
+  throw new NotPairedError("The pairing's token is gone", { fix: "Run `agent pair` to pair again" });
 }

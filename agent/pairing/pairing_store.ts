@@ -1,4 +1,4 @@
-/** Owns the record of this device's pairing on disk: its identity, a registration under way, and its pairing. */
+/** The stored record of this device's pairing: its identity, a pending registration, and its pairing. */
 import { join } from "node:path";
 import { objectField, type StateFile, stateFile, textField } from "../platform/state_file.ts";
 
@@ -60,6 +60,6 @@ export function pairedServerUrl(dataDir: string): string | null {
     const { active, pending } = recordOf(JSON.parse(Deno.readTextFileSync(join(dataDir, FILE))));
     return active?.serverUrl ?? pending?.serverUrl ?? null;
   } catch {
-    return null; // What is wrong with the record is told by whoever needs the pairing itself.
+    return null; // Whoever needs the pairing itself reports what is wrong with it.
   }
 }

@@ -8,7 +8,7 @@ import { countField, objectField, type StateFile, stateFile, textField } from ".
 /**
  * `watching`: everything was sent, waits for more. `server_unreachable`, `failed`: tries again at `nextTryAt`.
  * `pairing_ended`: somebody must pair the device again. `database_unreadable`: no permission, no database, or a fault
- * in it; `lastError.code` tells. The agent stays alive in all of them and looks again by itself.
+ * in it; see `lastError.code`. The agent stays alive in all of them and retries by itself.
  */
 export const AGENT_PHASES = [
   "starting",
@@ -47,7 +47,7 @@ export interface AgentState {
   /** When this phase began. */
   readonly since: string;
   readonly startedAt: string;
-  /** When the server last acknowledged that it has everything. */
+  /** When the server had last acknowledged everything. */
   readonly lastSyncAt: string | null;
   /** Rows of chat.db that wait to be sent; null while that cannot be known. */
   readonly lagRows: number | null;
@@ -59,7 +59,7 @@ export interface AgentState {
 
 const FILE = "state.json";
 const VERSION = 1;
-/** State is for people to look at: more often is of no use to them, and wears the disk. */
+/** People read the state: writing it more often helps nobody and wears the disk. */
 const WRITE_INTERVAL_MS = 1_000;
 
 function nullableText(fields: Record<string, unknown>, name: string): string | null {
@@ -136,7 +136,7 @@ export interface StatePublisherOptions {
   onWriteFailure: (error: unknown) => void;
 }
 
-/** Keeps the state and writes it to its file, at most once in a while. */
+/** Holds the state and writes it to its file, at most once a second. */
 export class StatePublisher {
   readonly #options: StatePublisherOptions;
   #state: AgentState;
@@ -188,7 +188,7 @@ export class StatePublisher {
     this.#writtenAtMs = this.#options.clock.now();
     const { file, onWriteFailure } = this.#options;
     const save = () => file.save(this.#state);
-    // A state that no longer holds is worse than none, and on a full disk its place is room for the new one.
+    // An outdated state is worse than none, and removing it makes room for the new one on a full disk.
     void this.#writes.run(() => save().catch(() => file.remove().then(save)).catch(onWriteFailure));
   }
 }

@@ -65,7 +65,7 @@ Deno.test("a phase has its beginning, whatever else changes in it", () => {
   assert.equal(publisher.state.since, since);
 });
 
-Deno.test("a full disk does not stop the agent: the failure is told and the next state is written", async () => {
+Deno.test("a full disk does not stop the agent: the failure is reported and the next state is written", async () => {
   const [clock, disk] = [new FakeClock(), new RecordedFile()];
   const failures: unknown[] = [];
   disk.isFull = true;

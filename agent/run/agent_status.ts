@@ -1,4 +1,4 @@
-/** Owns the agent's state as one look: pairing, server, chat.db, how far it has synced. Changes nothing. */
+/** Reads the agent's state: pairing, server, chat.db and how far it has synced. Changes nothing. */
 import { RemoteError } from "../../lib/http/client.ts";
 import { messageOf, UserError } from "../../lib/errors.ts";
 import { ChatDatabase, countRowsAfter } from "../chatdb/file/chat_database.ts";

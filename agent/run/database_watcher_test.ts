@@ -48,7 +48,7 @@ async function withWatcher(use: (world: World) => void | Promise<void>): Promise
   await Deno.remove(dir, { recursive: true }).catch(() => {});
 }
 
-Deno.test("an event leads to one look after the window, and a change that it finds is told", () =>
+Deno.test("an event leads to one check after the delay, and a change that it finds is reported", () =>
   withWatcher((world) => {
     const { clock, folder, changes } = world;
     world.signature = "b";
@@ -81,7 +81,7 @@ Deno.test("events of other files in the folder are not looked after", () =>
     assert.equal(world.looks, looks);
   }));
 
-Deno.test("a change without any event is found by the poll, which then watches anew", () =>
+Deno.test("a change without any event is found by the poll, which then renews the watch", () =>
   withWatcher((world) => {
     const { clock, folder, changes } = world;
     world.signature = "b";
@@ -114,7 +114,7 @@ Deno.test("a folder that cannot be watched is polled, and watched as soon as it 
     assert.equal(watcher.isArmed, true);
   }));
 
-Deno.test("a folder that was made anew is watched anew", () =>
+Deno.test("a folder that was recreated is watched again", () =>
   withWatcher(async ({ clock, folder, dir }) => {
     await Deno.remove(dir, { recursive: true });
     clock.advance(POLL_MS);
@@ -124,7 +124,7 @@ Deno.test("a folder that was made anew is watched anew", () =>
     assert.equal(folder.watches, watches + 1);
   }));
 
-Deno.test("after a sleep the watch is begun anew and a look is due, whether or not anything changed", () =>
+Deno.test("after a sleep the watch is renewed and a check is due, whether or not anything changed", () =>
   withWatcher((world) => {
     const { clock, folder, changes } = world;
     clock.advance(POLL_MS);
@@ -156,7 +156,7 @@ Deno.test("after it is disposed it neither looks nor watches", () =>
     assert.deepEqual([world.looks, folder.isWatched], [looks, false]);
   }));
 
-Deno.test("the operating system tells of writes in a folder by their file names, and not of reads", async () => {
+Deno.test("the operating system reports writes in a folder by their file names, and no reads", async () => {
   const dir = await Deno.makeTempDir();
   await Deno.writeTextFile(join(dir, "chat.db"), "content");
   const first = Promise.withResolvers<string>();

@@ -137,7 +137,7 @@ Deno.test("when every file event is lost, the poll finds the message", () =>
     assert.deepEqual(textsAt(home), ["without an event"]);
   }));
 
-Deno.test("an edit of a message from long ago is sent within the hour, though nothing tells of it but its stamp", () =>
+Deno.test("an edit of an old message is sent within the hour, although only its timestamp shows it", () =>
   withChat(async ({ home, db, say }) => {
     const old = say("old");
     db.store.atomically(() => {
@@ -155,7 +155,7 @@ Deno.test("an edit of a message from long ago is sent within the hour, though no
     assert.equal(textOfOld(), "edited");
   }));
 
-Deno.test("while the server is away the agent waits longer and longer, changes or not, and goes on when it is back", () =>
+Deno.test("while the server is unreachable the agent waits longer and longer, changes or not, and continues when it is back", () =>
   withChat(async ({ home, say }) => {
     await using agent = new RunningLiveAgent(home);
     await agent.untilPhase("watching");
@@ -317,7 +317,7 @@ Deno.test("an agent with nothing to do asks the server every five minutes, and l
     assert.equal(home.server.requests.length, length + 1);
   }));
 
-Deno.test("the server is told how many rows wait: before a long sync, with its batches, and every five minutes", () =>
+Deno.test("the agent reports how many rows wait: before a long sync, with its batches, and every five minutes", () =>
   withChat(async ({ home, db, say }) => {
     db.store.atomically(() => {
       for (let index = 0; index < 4_000; index++) say(`${index}`);
@@ -385,7 +385,7 @@ Deno.test("a clock that is set back by a day, or on by one, keeps no heartbeat a
     }
   }));
 
-Deno.test("a database that another program keeps locked for a minute is waited for, and then read whole", () =>
+Deno.test("the agent waits for a database that another program locks for a minute, then reads all of it", () =>
   withChat(async ({ home, db, say }) => {
     say("before");
     db.close({ checkpoint: true });
@@ -449,7 +449,7 @@ Deno.test("after a sleep the agent does not wait for the time that it had set", 
     assert.deepEqual(textsAt(home), ["waits"]);
   }));
 
-Deno.test("what cannot be mended is shown by a code, without a word of what was being sent, and tried again", () =>
+Deno.test("an unexpected failure is shown by a code, without any content of what was being sent, and retried", () =>
   withChat(async ({ home, say }) => {
     say("a secret");
     await Deno.mkdir(join(home.dataDir, "cursor.json.new", "in the way"), { recursive: true });

@@ -1,4 +1,4 @@
-/** Owns when the running agent drafts by itself: a while after a sync, one round at a time, again after a failure. */
+/** When the running agent drafts by itself: shortly after a sync, one run at a time, and again after a failure. */
 import { backoffMs } from "../../lib/backoff.ts";
 import { logFieldsOfError } from "../../lib/errors.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -7,7 +7,7 @@ import type { AgentState } from "../run/agent_state.ts";
 import { type AutomaticRound, QUIET_MS } from "./automatic_suggestions.ts";
 
 export interface AutomaticDraftingOptions {
-  /** Makes one round; see `draftAutomatically`. */
+  /** Drafts once; see `draftAutomatically`. */
   draft: () => Promise<AutomaticRound>;
   clock: Clock;
   log: Logger;
@@ -22,7 +22,7 @@ export class AutomaticDrafting implements Disposable {
   #cancel: (() => void) | null = null;
   #isDrafting = false;
   #isDisposed = false;
-  /** Rounds in a row that have failed, in one conversation or as a whole. */
+  /** Runs in a row that have failed, in one conversation or completely. */
   #failures = 0;
   /** True while no conversation could be drafted for: then a sync is no reason to ask sooner. */
   #isBackingOff = false;
@@ -31,7 +31,7 @@ export class AutomaticDrafting implements Disposable {
     this.#options = options;
   }
 
-  /** Takes each state of the agent; a sync that has ended leads to a round. */
+  /** Takes each state of the agent; a completed sync leads to a run. */
   notice({ phase, lastSyncAt }: Pick<AgentState, "phase" | "lastSyncAt">): void {
     if (phase !== "watching" || lastSyncAt === this.#seenSyncAt) return;
     this.#seenSyncAt = lastSyncAt;
@@ -44,7 +44,7 @@ export class AutomaticDrafting implements Disposable {
     this.#unschedule();
   }
 
-  /** A round that is due, or under way, sees what is new as well. */
+  /** A run that is scheduled, or running, sees what is new as well. */
   #schedule(delayMs: number): void {
     if (this.#cancel !== null || this.#isDrafting || this.#isDisposed) return;
     this.#cancel = this.#options.clock.after(delayMs, () => void this.#draft());

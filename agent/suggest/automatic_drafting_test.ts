@@ -37,7 +37,7 @@ function draftingUnderTest() {
   return { clock, rounds, lines, drafting, synced, end };
 }
 
-Deno.test("a round follows a sync after a pause, and further syncs until then lead to the same one", async () => {
+Deno.test("a run follows a sync after a pause, and further syncs until then lead to the same one", async () => {
   const { clock, rounds, drafting, synced, end } = draftingUnderTest();
   drafting.notice({ phase: "syncing", lastSyncAt: null });
   clock.advance(60_000);
@@ -54,7 +54,7 @@ Deno.test("a round follows a sync after a pause, and further syncs until then le
   assert.equal(rounds.length, 1, "the same state again is no new sync");
 });
 
-Deno.test("what is synced during a round, and what was still being written, leads to another round", async () => {
+Deno.test("what is synced during a run, and what was still being typed, leads to another run", async () => {
   const { clock, rounds, synced, end } = draftingUnderTest();
   synced(1);
   clock.advance(8_000);
@@ -72,7 +72,7 @@ Deno.test("what is synced during a round, and what was still being written, lead
   assert.equal(rounds.length, 3);
 });
 
-Deno.test("a round that fails is made again, later each time, and the log says nothing of people's words", async () => {
+Deno.test("a failed run is repeated, later each time, and the log contains nothing that people wrote", async () => {
   const { clock, rounds, lines, synced, end } = draftingUnderTest();
   synced(1);
   clock.advance(8_000);
@@ -91,7 +91,7 @@ Deno.test("a round that fails is made again, later each time, and the log says n
   assert.ok(lines.every((line) => !line.includes("Dinner")), lines.join("\n"));
 });
 
-Deno.test("one conversation that fails delays no other: the next sync leads to a round, and without one it is tried again later", async () => {
+Deno.test("one conversation that fails delays no other: the next sync leads to a run, and without one it is retried later", async () => {
   const { clock, rounds, lines, synced, end } = draftingUnderTest();
   const partly = { ...NOTHING, failure: new Error("Dinner on Friday?") };
   for (const count of [1, 2, 3, 4, 5, 6, 7]) {
@@ -120,7 +120,7 @@ Deno.test("while nothing can be drafted at all, a sync is no reason to ask soone
   assert.equal(rounds.length, 8);
 });
 
-Deno.test("after its end it makes no further round", async () => {
+Deno.test("after its end it starts no further run", async () => {
   const { clock, rounds, drafting, synced, end } = draftingUnderTest();
   synced(1);
   clock.advance(8_000);

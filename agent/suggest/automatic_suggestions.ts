@@ -1,4 +1,4 @@
-/** Owns drafting by itself, for the conversations that the person has set to automatic. It drafts and never sends. */
+/** Drafts for the conversations that the person has set to automatic. It never sends. */
 import { RemoteError } from "../../lib/http/client.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
 import { recentConversations } from "./conversation_choice.ts";
@@ -14,31 +14,31 @@ export interface AutomaticOptions {
 
 /** People write several messages in a row: a draft waits until they have paused, and answers all of them. */
 export const QUIET_MS = 8_000;
-/** What has waited longer than this is history that was just synced, not somebody waiting. */
+/** A message older than this is history that was just synced: nobody expects an answer. */
 const FRESH_MS = 24 * 60 * 60 * 1_000;
-/** A message from further ahead was dated by another clock than this one, so its age tells nothing. */
+/** A message dated further ahead is from another clock, so its age means nothing. */
 const CLOCK_TOLERANCE_MS = 60 * 1_000;
-/** The pairing has ended, or the server takes nothing at present. */
+/** The pairing has ended, or the server accepts nothing at the moment. */
 const GENERAL_STATUSES: readonly number[] = [401, 403, 429, 503];
 
-/** What one round did. */
+/** What one run did. */
 export interface AutomaticRound {
   readonly made: readonly Suggestion[];
-  /** True when a conversation was left alone because somebody may still be writing in it. */
+  /** True when a conversation was skipped because somebody may still be typing in it. */
   readonly isWaiting: boolean;
   /** Why a conversation that should have its draft has none; null when there is no such conversation. */
   readonly failure: unknown;
 }
 
-/** `written`: somebody may still be writing. `waits`: it is time for a draft. `old`: nobody expects one. */
-function momentOf({ message }: Unanswered, nowMs: number): "written" | "waits" | "old" {
+/** `typing`: somebody may still be typing. `due`: it is time for a draft. `stale`: nobody expects one. */
+function momentOf({ message }: Unanswered, nowMs: number): "typing" | "due" | "stale" {
   const ageMs = nowMs - Date.parse(message.sentAt);
-  if (ageMs > FRESH_MS) return "old";
-  return ageMs >= QUIET_MS || ageMs < -CLOCK_TOLERANCE_MS ? "waits" : "written";
+  if (ageMs > FRESH_MS) return "stale";
+  return ageMs >= QUIET_MS || ageMs < -CLOCK_TOLERANCE_MS ? "due" : "typing";
 }
 
 /**
- * True for a fault that the next conversation would meet as well: nobody answers, or nothing is taken at present. The
+ * True for a fault that the next conversation would meet as well: nobody answers, or nothing is accepted. The
  * server says `ml_unavailable` also when the model fails at one conversation alone.
  */
 function concernsAll(error: unknown): boolean {
@@ -73,9 +73,9 @@ export async function draftAutomatically(
   for (const conversation of await automaticConversations(client, policies)) {
     try {
       const unanswered = await findUnanswered(client, conversation);
-      const moment = unanswered === null ? "old" : momentOf(unanswered, nowMs);
-      isWaiting ||= moment === "written";
-      if (unanswered === null || moment !== "waits") continue;
+      const moment = unanswered === null ? "stale" : momentOf(unanswered, nowMs);
+      isWaiting ||= moment === "typing";
+      if (unanswered === null || moment !== "due") continue;
       const suggestion = await draftFor(client, unanswered);
       if (suggestion !== null) made.push(suggestion);
     } catch (error) {
@@ -86,7 +86,7 @@ export async function draftAutomatically(
   return { made, isWaiting, failure };
 }
 
-/** A draft that failed is none. */
+/** A failed draft does not count. */
 async function wasDraftedFor(client: DraftClient, { conversation, message }: Unanswered): Promise<boolean> {
   const { responses } = await client.drafts({ conversationId: conversation.id, pageSize: 1 });
   const [newest] = responses;

@@ -73,7 +73,7 @@ Deno.test("a message that another clock has dated ahead is drafted for, and not 
   assert.deepEqual([made.length, isWaiting], [1, false]);
 });
 
-Deno.test("a conversation for which no draft can be made keeps no other one from its own; a server that is away ends the round", async () => {
+Deno.test("a conversation without a possible draft does not stop the others; an unreachable server ends the run", async () => {
   await using mac = await SuggestingMac.create();
   mac.receive(ADA, "Dinner?");
   mac.receive(GRACE, "Lunch?");

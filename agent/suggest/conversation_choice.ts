@@ -1,4 +1,4 @@
-/** Owns finding the conversation that a person means: by id, by address, or the newest one that waits. */
+/** Finds the conversation that a person means: by id, by address, or the newest one that waits. */
 import type { Conversation } from "../../contract/conversations.ts";
 import { idSchema } from "../../contract/scalars.ts";
 import { RemoteError } from "../../lib/http/client.ts";
@@ -10,7 +10,7 @@ import { conversationTitle, type PeopleNames } from "./conversation_title.ts";
 import { findUnanswered, type Unanswered } from "./suggestion.ts";
 
 const PAGE_SIZE = 200;
-/** Newest conversations that are looked at for one that waits. */
+/** Newest conversations that are searched for one that waits. */
 const CONVERSATIONS_TO_LOOK_AT = 25;
 
 async function* allConversations(client: DraftClient): AsyncGenerator<Conversation> {
@@ -25,7 +25,7 @@ async function* allConversations(client: DraftClient): AsyncGenerator<Conversati
 export interface ConversationQuery {
   /** A server id, a phone number, an e-mail address, a group's name or a person's. */
   which: string;
-  /** Names of people; asked for when nothing else fits. */
+  /** Names of people; called when nothing else matches. */
   names: () => PeopleNames;
 }
 
@@ -43,10 +43,9 @@ export async function findConversation(
     : await conversationOfAddress(client, normalizeHandle(which)) ??
       await conversationOfName(client, { name: which, names: names() });
   if (found !== null) return found;
-  throw new UserError(
-    "The server has no such conversation: give its id, a name, or the other person's phone number or e-mail " +
-      "address as Messages shows it",
-  );
+  throw new UserError("The server has no such conversation", {
+    fix: "Give its id, a name, or the other person's phone number or e-mail address as Messages shows it",
+  });
 }
 
 async function conversationOfId(client: DraftClient, id: string): Promise<Conversation | null> {
@@ -65,7 +64,7 @@ async function conversationOfAddress(client: DraftClient, address: string): Prom
   return null;
 }
 
-/** A name is compared as people write it: without regard to case, and not by a part of it. */
+/** A name is compared as people write it: complete, without regard to case. */
 async function conversationOfName(
   client: DraftClient,
   { name, names }: { name: string; names: PeopleNames },
@@ -76,13 +75,12 @@ async function conversationOfName(
     if (conversationTitle(conversation, names).toLocaleLowerCase() === wanted) found.push(conversation);
   }
   if (found.length <= 1) return found[0] ?? null;
-  throw new UserError(
-    `${found.length} conversations have this name: give the other person's phone number or e-mail address, or ` +
-      "the server's id",
-  );
+  throw new UserError(`${found.length} conversations have this name`, {
+    fix: "Give the other person's phone number or e-mail address, or the server's id",
+  });
 }
 
-/** The newest conversations, at most so many as one would look through by hand. */
+/** The newest conversations, as many as one would look through by hand. */
 export async function recentConversations(client: DraftClient): Promise<Conversation[]> {
   return (await client.conversations({ pageSize: CONVERSATIONS_TO_LOOK_AT })).conversations;
 }

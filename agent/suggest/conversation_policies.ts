@@ -1,4 +1,4 @@
-/** Owns how each conversation is drafted for: not at all, when the person asks, or by itself. Nothing ever sends by itself. */
+/** How each conversation is drafted for: never, on request, or automatically. Nothing is ever sent automatically. */
 import { join } from "node:path";
 import { objectField, type StateFile, stateFile } from "../platform/state_file.ts";
 
@@ -17,7 +17,7 @@ export function suggestionModeOf(word: string): SuggestionMode | null {
   return SUGGESTION_MODES.find((mode) => mode === word) ?? null;
 }
 
-/** A mode that this version does not know is one of which it cannot tell what it allows: it counts as off. */
+/** A mode that this version does not know counts as off. */
 function policiesOf(fields: Record<string, unknown>): { modes: ConversationPolicies } {
   const stored = objectField(fields, "modes") ?? {};
   const modes = Object.entries(stored).map(([id, word]) => [id, suggestionModeOf(String(word)) ?? "off"]);
@@ -45,7 +45,7 @@ export async function loadPolicies(store: StateFile<{ modes: ConversationPolicie
   return { modes, isBroken, modeOf: (id) => known.get(id) ?? (isBroken ? "off" : DEFAULT_MODE) };
 }
 
-/** Sets the mode of one conversation. A broken file is put aside; what it said of other conversations is lost. */
+/** Sets the mode of one conversation. A broken file is moved out of the way; the modes of other conversations are lost. */
 export async function savePolicy(
   store: StateFile<{ modes: ConversationPolicies }>,
   { conversationId, mode }: { conversationId: string; mode: SuggestionMode },

@@ -34,7 +34,7 @@ Deno.test("a mode that this version does not know is off", async () => {
   });
 });
 
-Deno.test("a file that cannot be read means off for every conversation, until the person sets a policy anew", async () => {
+Deno.test("a file that cannot be read means off for every conversation, until the person sets a policy again", async () => {
   for (const content of ["", "{", `{"version":2,"modes":{}}`, `{"version":1,"modes":[]}`]) {
     await inTempDir(async (dir) => {
       const store = policyStore(dir);

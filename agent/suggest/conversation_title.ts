@@ -1,11 +1,11 @@
-/** Owns how a conversation and its people are called where a person reads it. */
+/** The titles of conversations and the names of people, as a person reads them. */
 import type { Conversation } from "../../contract/conversations.ts";
 import { normalizeHandle } from "../chatdb/chats/conversation.ts";
 
 /** Names of people by their address, as the address book has them. */
 export type PeopleNames = ReadonlyMap<string, string>;
 
-/** People of a group without a name that are named; the rest are counted. */
+/** In a group without a name so many people are named; the rest are counted. */
 const NAMED_PEOPLE = 3;
 
 /** The name of an address, or the address itself. */

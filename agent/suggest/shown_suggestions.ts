@@ -1,4 +1,4 @@
-/** Owns which suggestion the person was shown last, so that "accept" means the words they have seen. */
+/** Which suggestion the person was last shown, so that "accept" means the draft they have seen. */
 import { join } from "node:path";
 import { type StateFile, stateFile, textField } from "../platform/state_file.ts";
 import type { Suggestion } from "./suggestion.ts";
@@ -32,7 +32,7 @@ function shownOf(value: unknown): ShownSuggestion {
   };
 }
 
-/** The memory of a data folder. */
+/** The shown suggestions of a data folder. */
 export function shownStore(dataDir: string): StateFile<ShownSuggestions> {
   return stateFile({
     path: join(dataDir, FILE),

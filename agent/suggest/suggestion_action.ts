@@ -1,4 +1,4 @@
-/** Owns what the person does with a suggestion: told to the server, which learns from it, and sent when asked to. */
+/** What the person does with a suggestion: recorded by the server, which learns from it, and sent on request. */
 import type { ResponseActionRequest } from "../../contract/responses.ts";
 import { RemoteError } from "../../lib/http/client.ts";
 import { UserError } from "../../lib/errors.ts";
@@ -7,9 +7,9 @@ import type { SendOutcome } from "./send/delivery_status.ts";
 import { type SendDependencies, sendReply } from "./send/send_reply.ts";
 import type { ShownSuggestion } from "./shown_suggestions.ts";
 
-/** What was recorded, and what became of the sending if there was one. */
+/** What was recorded, and the outcome of the sending if there was one. */
 export interface ActionResult {
-  /** The words that stand: the draft's, or the person's own. null for a rejection. */
+  /** The final text: the draft's, or the person's own. null for a rejection. */
   readonly text: string | null;
   /** True when the action made a training sample. */
   readonly taught: boolean;
@@ -26,15 +26,14 @@ export interface ActionOptions {
 function actionFault(error: unknown): unknown {
   if (!(error instanceof RemoteError)) return error;
   if (error.body.code === "conflict") {
-    return new UserError(
-      "This draft was acted on before, in another way: run `agent suggest` for a new one",
-      {
-        cause: error,
-      },
-    );
+    return new UserError("This draft was acted on before, in another way", {
+      fix: "Run `agent suggest` for a new one",
+      cause: error,
+    });
   }
   if (error.body.code !== "not_found") return error;
-  return new UserError("The server does not have this draft any more: run `agent suggest` for a new one", {
+  return new UserError("The server no longer has this draft", {
+    fix: "Run `agent suggest` for a new one",
     cause: error,
   });
 }

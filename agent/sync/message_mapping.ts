@@ -27,9 +27,9 @@ export interface OutgoingMessage {
   readonly json: string;
 }
 
-/** Stands where a file does in the text; the files themselves are listed beside it. */
+/** Marks a file's place in the text; the files themselves are listed beside it. */
 const OBJECT_REPLACEMENT = "\u{FFFC}";
-/** Stands for the time of a row without one: the contract wants a time, and this one sorts before all others. */
+/** The time of a row without one: the contract requires a time, and this one sorts before all others. */
 const UNKNOWN_TIME_MS = 0;
 
 const TYPE_OF_KIND: Record<Exclude<MessageKind, "attachment">, MessageType> = {
@@ -53,7 +53,7 @@ function messageTypeOf({ kind, attachments }: ChatMessage): MessageType {
   return types.size === 1 && type !== undefined ? type : "file";
 }
 
-/** The words of a message: its subject line, its text, or what macOS heard in a voice message. */
+/** The text of a message: its subject line, its text, or the transcript of a voice message. */
 function textOf({ subject, text, transcript }: ChatMessage): string | null {
   const words = (text ?? transcript)?.replaceAll(OBJECT_REPLACEMENT, "") || null;
   const lines = [subject, words].filter((line) => line !== null);
@@ -72,7 +72,7 @@ function attachmentOf(file: MessageAttachment): Attachment | null {
   };
 }
 
-/** Null for a person whose handle cannot be said: on the wire nobody stands for the owner. */
+/** Null for a person without a usable handle: on the wire a null sender is the owner. */
 function reactionOf({ kind, emoji, sender, reactedAtMs }: MessageReaction): Reaction | null {
   const senderId = fitLabel(sender, MAX_ADDRESS_LENGTH);
   if (sender !== null && senderId === null) return null;
@@ -94,8 +94,8 @@ export function wireGuidOf(guid: string): string | null {
 }
 
 /**
- * The message as the server takes it. What is left unsaid stays as the server has it, so whatever may once have been
- * there is said to be none: reactions always, files once the message was edited or unsent.
+ * The message as the server takes it. A field that is left out stays as the server has it, so what may once have been
+ * there is sent as empty: reactions always, files once the message was edited or unsent.
  */
 export function wireMessageOf(message: ChatMessage): WireMessage {
   const attachments = message.attachments.map(attachmentOf).filter((file) => file !== null);

@@ -58,10 +58,10 @@ Deno.test("a plain message carries what it says, who sent it and when", () => {
 });
 
 Deno.test("a message says when it was read, and an own one when it was delivered; null is left unsaid", () => {
-  const stamps = { readAtMs: SENT_AT + 1_000, deliveredAtMs: SENT_AT + 500 };
-  const mine = wireMessageOf(message({ direction: "outgoing", ...stamps }));
+  const timestamps = { readAtMs: SENT_AT + 1_000, deliveredAtMs: SENT_AT + 500 };
+  const mine = wireMessageOf(message({ direction: "outgoing", ...timestamps }));
   assert.deepEqual([mine.deliveredAt, mine.readAt], ["2024-01-01T12:00:00.507Z", "2024-01-01T12:00:01.007Z"]);
-  const theirs = wireMessageOf(message(stamps));
+  const theirs = wireMessageOf(message(timestamps));
   assert.deepEqual([theirs.deliveredAt, theirs.readAt], [undefined, "2024-01-01T12:00:01.007Z"]);
 });
 

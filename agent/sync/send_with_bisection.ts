@@ -74,10 +74,9 @@ export class Refusals {
     this.#consecutive += items.length;
     if (this.#consecutive < MAX_CONSECUTIVE) return;
     const [{ code, path } = { code: "unknown", path: "" }] = items;
-    throw new UserError(
-      `The server refuses everything (${code}${path ? ` at ${path}` : ""}): ` +
-        "see that agent and server are of the same version",
-    );
+    throw new UserError(`The server refuses everything (${code}${path ? ` at ${path}` : ""})`, {
+      fix: "Make sure that agent and server are of the same version",
+    });
   }
 
   /** The items collected since the last call. */

@@ -65,7 +65,7 @@ Deno.test("a batch too large is halved until it fits, and a single item too larg
   assert.deepEqual(delivered.refused, [[900, { code: "payload_too_large", path: "" }]]);
 });
 
-Deno.test("a fault outside the items is not sought in them: the whole batch is refused at once", async () => {
+Deno.test("a fault outside the items is not searched for in them: the complete batch is refused at once", async () => {
   const delivered = await deliverTo([1, 2, 3], () => {
     throw refusal("validation_failed", "conversationImessageId");
   });

@@ -37,6 +37,6 @@ Deno.test("labels that are too long stay different from one another and the same
   assert.equal(fitLabel(`${long}a`, 256)?.length, 256);
 });
 
-Deno.test("a digest is the beginning of SHA-256, so that it tells nothing of the value", () => {
+Deno.test("a digest is the beginning of SHA-256, so it reveals nothing of the value", () => {
   assert.equal(digestOf("abc"), "ba7816bf8f01cfea414140de5dae2223");
 });

@@ -1,4 +1,4 @@
-/** Owns the peer of the reader's bench: imessage-exporter, built from its crate and run on a chat.db. */
+/** The peer of the reader's bench: imessage-exporter, built from its crate and run on a chat.db. */
 import { join } from "node:path";
 import { ifPresent } from "../../lib/files.ts";
 import { UserError } from "../../lib/errors.ts";

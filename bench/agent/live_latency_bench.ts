@@ -3,7 +3,7 @@
  * what an agent with nothing to do costs.
  *
  * `deno run -A bench/agent/live_latency_bench.ts [rows] [idle seconds]`: a writer in this process, `agent run` and the server
- * with its PostgreSQL as processes of their own. A row has arrived when the server's own count tells of it, which is
+ * with its PostgreSQL as processes of their own. A row has arrived when the server's own count shows it, which is
  * asked for every 10 ms. CPU and memory are the kernel's own (/proc), so this runs on Linux.
  */
 import { join } from "node:path";

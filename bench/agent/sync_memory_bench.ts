@@ -1,5 +1,5 @@
 /**
- * Measures what agent and server hold in memory while a whole chat.db is synced, and how fast that goes.
+ * Measures what agent and server hold in memory while a complete chat.db is synced, and how fast that goes.
  *
  * `deno run -A bench/agent/sync_memory_bench.ts [messages]`: each runs as its own process with its task's permissions, the
  * server on its embedded PostgreSQL. Peaks are the kernel's own (VmHWM), so this runs on Linux.

@@ -6,7 +6,7 @@ import { digestOf } from "../../sync/wire_text.ts";
 import type { Handover, HandoverRefusal } from "../../platform/messages_app.ts";
 import type { SendEntry, SendOutcomeKind } from "./send_log.ts";
 
-/** `pending`: the message is there and Messages is still at it. `absent`: it is not there. */
+/** `pending`: the message is there and Messages is still sending it. `absent`: it is not there. */
 export type DeliveryStatus = SendOutcomeKind | "pending" | "absent";
 
 export interface SendOutcome {
@@ -15,7 +15,7 @@ export interface SendOutcome {
   readonly message: string;
 }
 
-/** Services without receipts: what is sent stays at that. */
+/** Services without receipts: `sent` is their last status. */
 const WITHOUT_RECEIPTS: readonly (string | null)[] = ["SMS", "RCS", "rcs"];
 
 const REFUSALS: Record<HandoverRefusal, string> = {
@@ -32,9 +32,9 @@ const REFUSALS: Record<HandoverRefusal, string> = {
 const OUTCOME_SENTENCES: Record<SendOutcomeKind, string> = {
   delivered: "The reply was delivered",
   sent: "The reply was sent; a receipt has not come yet",
-  failed: "Messages could not send the reply: see what it says in the chat",
+  failed: "Messages could not send the reply: check the error in the chat",
   unknown:
-    "Whether the reply was sent is not known: look into the chat in Messages; it will not be sent again",
+    "It is not known whether the reply was sent: check the chat in Messages; it will not be sent again",
 };
 
 /** The digest by which a sent message is recognised; the draft's id keeps short texts from being guessed. */
@@ -43,14 +43,14 @@ export function sentTextDigest(responseId: string, text: string): string {
   return digestOf(`${responseId}\n${words}`);
 }
 
-/** How one message stands. Success of osascript says nothing; only these columns do. */
+/** The status of one message. Success of osascript proves nothing; only these columns do. */
 export function deliveryStatusOf({ error, isSent, isDelivered }: SentMessage): DeliveryStatus {
   if (error !== 0) return "failed";
   if (isDelivered) return "delivered";
   return isSent ? "sent" : "pending";
 }
 
-/** Looks once. A database that cannot be read at this moment tells nothing. */
+/** Checks once. `absent` as well while the database cannot be read. */
 export function lookForDelivery(database: ChatDatabase, entry: SendEntry): DeliveryStatus {
   return lookForMessage(database, entry)?.delivery ?? "absent";
 }
@@ -73,7 +73,7 @@ function lookForMessage(
 }
 
 export interface WatchOptions {
-  /** How long to look. */
+  /** How long to wait. */
   timeoutMs: number;
   now: () => number;
   wait: (durationMs: number) => Promise<void>;
@@ -81,7 +81,7 @@ export interface WatchOptions {
 
 const POLL_MS = 500;
 
-/** Looks until the outcome cannot change any more, or time is up; returns what was seen last. */
+/** Checks until the status is final, or time is up; returns the last one. */
 export async function watchDelivery(
   database: ChatDatabase,
   entry: SendEntry,
@@ -97,7 +97,7 @@ export async function watchDelivery(
   }
 }
 
-/** What a handover to Messages and a look into chat.db say together: the row counts, not the word of osascript. */
+/** The outcome that osascript's answer and chat.db show together: the row counts, not the answer. */
 export function outcomeOf(handover: Handover, delivery: DeliveryStatus): SendOutcome {
   if (delivery === "absent" && handover.kind === "refused") {
     return { kind: "failed", message: REFUSALS[handover.reason] };

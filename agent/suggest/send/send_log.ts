@@ -1,11 +1,11 @@
-/** Owns the book of what was sent: written before anything is sent, so that nothing is ever sent twice. */
+/** The log of sent replies: written before anything is sent, so that nothing is ever sent twice. */
 import { join } from "node:path";
 import { UserError } from "../../../lib/errors.ts";
 import { countField, objectField, type StateFile, stateFile, textField } from "../../platform/state_file.ts";
 
 /**
- * What became of a text that was to be sent. `delivered`: it reached the other side. `sent`: it left this Mac.
- * `failed`: it was certainly not sent. `unknown`: nobody can say without looking into Messages.
+ * What happened to a text that was to be sent. `delivered`: it reached the other side. `sent`: it left this Mac.
+ * `failed`: it was certainly not sent. `unknown`: only Messages itself can show it.
  */
 export const SEND_OUTCOMES = ["delivered", "sent", "failed", "unknown"] as const;
 export type SendOutcomeKind = typeof SEND_OUTCOMES[number];
@@ -20,7 +20,7 @@ export interface SendEntry {
   /** The newest row of chat.db before it was sent. */
   readonly afterRowId: number;
   readonly startedAt: string;
-  /** null from before the sending until its outcome is known; after a crash for ever. */
+  /** null while it is being sent, and after a crash. */
   readonly outcome: SendOutcomeKind | null;
 }
 
@@ -59,20 +59,20 @@ function entryOf(value: unknown): SendEntry {
   };
 }
 
-/** The book of a data folder. */
+/** The send log of a data folder. */
 export function sendLogStore(dataDir: string): StateFile<SendLog> {
   return stateFile({
     path: join(dataDir, FILE),
     version: VERSION,
     parse: ({ entries }) => {
-      if (!Array.isArray(entries)) throw new TypeError("The book of sent replies must be a list");
+      if (!Array.isArray(entries)) throw new TypeError("The log of sent replies must be a list");
       return { entries: entries.map(entryOf) };
     },
   });
 }
 
 /**
- * Reads the book.
+ * Reads the log.
  *
  * @throws UserError when it cannot be read: what it said may have been that the text was sent already
  */
@@ -80,10 +80,9 @@ export async function loadSendLog(store: StateFile<SendLog>): Promise<SendLog> {
   const stored = await store.load();
   if (stored.kind === "found") return stored.state;
   if (stored.kind === "missing") return { entries: [] };
-  throw new UserError(
-    `The book of sent replies in ${store.path} cannot be read, so nothing is sent: see in Messages what was sent ` +
-      "last, then remove that file",
-  );
+  throw new UserError(`The log of sent replies in ${store.path} cannot be read, so nothing is sent`, {
+    fix: "Check in Messages what was sent last, then remove that file",
+  });
 }
 
 /** Writes an entry in place of the earlier one of the same draft; it is on the disk when this returns. */

@@ -51,11 +51,11 @@ const ALREADY: Record<Exclude<SendOutcomeKind, "failed">, string> = {
   delivered: "This draft was sent and delivered already",
   sent: "This draft was sent already",
   unknown:
-    "This draft was given to Messages before, and whether it was sent is not known: look into the chat, and " +
-    "write there what is missing",
+    "This draft was given to Messages before, and whether it was sent is not known: check the chat, and write " +
+    "there what is missing",
 };
 
-/** After a crash nobody knows what was handed over: chat.db may still tell, and nothing is sent again by itself. */
+/** After a crash only chat.db can show whether a text was sent. Nothing is sent again by itself. */
 async function resolveCrashedSends(database: ChatDatabase, sendLog: StateFile<SendLog>): Promise<void> {
   const { entries } = await loadSendLog(sendLog);
   for (const entry of entries.filter(({ outcome }) => outcome === null)) {
@@ -98,10 +98,9 @@ function requireReplyChat(database: ChatDatabase, messageGuid: string): ReplyCha
   const { conversationChatIds: chatIds, messageRowId: afterRowId } = target;
   const own = readSentMessages(database, { chatIds, afterRowId }).filter(({ error }) => error === 0);
   if (own.length === 0) return target;
-  throw new UserError(
-    "You have written in this conversation since the message that the draft answers: " +
-      "run `agent suggest` for a new one",
-  );
+  throw new UserError("You have written in this conversation since the message that the draft answers", {
+    fix: "Run `agent suggest` for a new one",
+  });
 }
 
 async function submit(
@@ -115,7 +114,7 @@ async function submit(
 ): Promise<SendOutcome> {
   const { messages, now, wait = delay, confirmTimeoutMs = CONFIRM_TIMEOUT_MS } = dependencies;
   const handover = await messages.send({ text: reply.text, chatGuid: target.chat.guid });
-  // What was refused for certain is looked for once all the same: a message that is there was sent.
+  // Even after a refusal chat.db is checked once: a message that is there was sent.
   const timeoutMs = handover.kind === "refused" ? 0 : confirmTimeoutMs;
   return outcomeOf(handover, await watchDelivery(database, entry, { timeoutMs, now, wait }));
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { UserError } from "../../../lib/errors.ts";
+import { messageOf, UserError } from "../../../lib/errors.ts";
 import {
   type Chat,
   type ChatDb,
@@ -69,7 +69,7 @@ class World implements AsyncDisposable {
   async refused(says: RegExp, change: Partial<Reply> = {}): Promise<void> {
     await assert.rejects(
       this.send(change),
-      (error) => error instanceof UserError && says.test(error.message),
+      (error) => error instanceof UserError && says.test(messageOf(error)),
     );
   }
 
@@ -77,7 +77,7 @@ class World implements AsyncDisposable {
     return osascriptCalls(this.places.osascript);
   }
 
-  /** What the book of sent replies holds on the disk. */
+  /** What the log of sent replies holds on the disk. */
   async sendLog(): Promise<{ text: string; outcomes: (string | null)[] }> {
     const text = await Deno.readTextFile(join(this.places.dataDir, "sent_replies.json"));
     const { entries }: { entries: { outcome: string | null }[] } = JSON.parse(text);
@@ -132,7 +132,7 @@ Deno.test("what was sent, and what may have been, is never sent again; what fail
   ) {
     await using world = await World.create({ sending });
     await world.send();
-    // Own words in the chat are no longer what stops it: the book is.
+    // Own messages in the chat are no longer what stops it: the log is.
     await world.refused(says);
     assert.equal(await world.calls, 1);
   }
@@ -143,7 +143,7 @@ Deno.test("what was sent, and what may have been, is never sent again; what fail
   assert.deepEqual((await failing.sendLog()).outcomes, ["failed"]);
 });
 
-Deno.test("the book of sent replies holds no words, no names and no numbers, and only its user may read it", async () => {
+Deno.test("the log of sent replies holds no words, no names and no numbers, and only its user may read it", async () => {
   await using world = await World.create();
   await world.send({ text: "Meet me at the station" });
   const { text } = await world.sendLog();
@@ -231,7 +231,7 @@ Deno.test("an agent killed while Messages has the text leaves an intent, and the
   assert.equal(await world.calls, 1);
 });
 
-Deno.test("an intent that was left behind is settled by the message that chat.db shows", async () => {
+Deno.test("a send that a crash left open gets its outcome from the message that chat.db shows", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   await using world = await World.create({ sending: "hang", reportTo: listener.addr.port });
   const request = JSON.stringify({ places: world.places, reply: world.reply() });
@@ -333,17 +333,17 @@ Deno.test("an answer that the person writes while the action is being reported k
   assert.equal(await world.calls, 0);
 });
 
-Deno.test("a book that cannot be read stops all sending, with a sentence", async () => {
+Deno.test("a send log that cannot be read stops all sending, with a sentence", async () => {
   await using world = await World.create();
   await Deno.mkdir(world.places.dataDir);
   await Deno.writeTextFile(join(world.places.dataDir, "sent_replies.json"), `{"version":1,"entries":[{}]}`);
-  await world.refused(/^The book of sent replies in .* cannot be read, so nothing is sent/);
+  await world.refused(/^The log of sent replies in .* cannot be read, so nothing is sent/);
   assert.equal(await world.calls, 0);
 });
 
 Deno.test("of two agents that send at the same moment one waits outside", async () => {
   await using world = await World.create();
   using _lock = await sendDependencies(world.places).lock("send");
-  await world.refused(/Another agent is at this/);
+  await world.refused(/Another agent is already running/);
   assert.equal(await world.calls, 0);
 });

@@ -1,4 +1,4 @@
-/** Owns the one form in which what Messages' writer wrote and what a server holds are compared. */
+/** The form in which the messages of the writer and those of the server are compared. */
 import type { SyncMessage } from "../../../contract/sync.ts";
 import type { WrittenMessage } from "./messages_writer.ts";
 
@@ -6,7 +6,7 @@ import type { WrittenMessage } from "./messages_writer.ts";
 type StoredFields = Omit<SyncMessage, "imessageGuid">;
 
 /** A message in one form for both sides. */
-export interface ToldMessage {
+export interface ComparedMessage {
   conversation: string;
   sender: string | null;
   direction: string;
@@ -25,7 +25,7 @@ function isoTime(unixMs: number | null): string | null {
 }
 
 /** What the writer has of a message. */
-export function toldByWriter(message: WrittenMessage): ToldMessage {
+export function comparedOfWriter(message: WrittenMessage): ComparedMessage {
   return {
     conversation: message.conversation,
     sender: message.sender,
@@ -44,7 +44,7 @@ export function toldByWriter(message: WrittenMessage): ToldMessage {
 }
 
 /** What a server has of a message; what was unsent has no edit time, whenever it was edited before. */
-export function toldByServer(conversation: string, message: StoredFields): ToldMessage {
+export function comparedOfServer(conversation: string, message: StoredFields): ComparedMessage {
   return {
     conversation,
     sender: message.direction === "outgoing" ? null : message.senderId ?? null,
@@ -65,7 +65,7 @@ export function toldByServer(conversation: string, message: StoredFields): ToldM
 
 /** By guid, in an order of their own, so that two of them can be compared as they are. */
 export function byGuid(
-  told: Iterable<readonly [guid: string, message: ToldMessage]>,
-): Record<string, ToldMessage> {
-  return Object.fromEntries([...told].sort(([a], [b]) => a < b ? -1 : 1));
+  messages: Iterable<readonly [guid: string, message: ComparedMessage]>,
+): Record<string, ComparedMessage> {
+  return Object.fromEntries([...messages].sort(([a], [b]) => a < b ? -1 : 1));
 }

@@ -1,5 +1,5 @@
 /**
- * Owns the fault run: agent, server and network are killed again and again while Messages writes, and in the end the
+ * The fault run: agent, server and network are killed again and again while Messages writes, and in the end the
  * server must hold exactly what Messages holds.
  *
  * `deno run -A tests/support/faults/fault_run.ts [kills] [deeds]` (the task `faults`): kills of each kind, 100 by default, and
@@ -14,7 +14,7 @@ import { pairAgent, runAgent, spawnAgent } from "../mac/agent_process.ts";
 import { claimServer, type OwnerClient } from "../server/owner_client.ts";
 import { type RunningServer, startServer } from "../server/running_services.ts";
 import { TcpProxy } from "../process/tcp_proxy.ts";
-import { byGuid, toldByServer, toldByWriter, type ToldMessage } from "./compared_message.ts";
+import { byGuid, type ComparedMessage, comparedOfServer, comparedOfWriter } from "./compared_message.ts";
 import { WriterProcess } from "./writer_process.ts";
 
 export interface FaultRunOptions {
@@ -22,7 +22,7 @@ export interface FaultRunOptions {
   kills: number;
   /** At least so many things are written. */
   deeds: number;
-  /** How many of them replace the file or number its rows anew. */
+  /** How many of them replace the file or renumber its rows. */
   upheavals: number;
   /** The writer's pace; see `WriterOptions`. */
   deedsAtOnce?: number;
@@ -126,13 +126,13 @@ class FaultyWorld {
   }
 }
 
-async function storedBy(owner: OwnerClient): Promise<Record<string, ToldMessage>> {
-  const stored: [string, ToldMessage][] = [];
+async function storedBy(owner: OwnerClient): Promise<Record<string, ComparedMessage>> {
+  const stored: [string, ComparedMessage][] = [];
   for (const { id, imessageId, messageCount } of await owner.conversations()) {
     const before = stored.length;
     for await (const message of owner.allMessages(id)) {
       const replyToGuid = message.replyToGuid;
-      stored.push([message.imessageGuid, toldByServer(imessageId, { ...message, replyToGuid })]);
+      stored.push([message.imessageGuid, comparedOfServer(imessageId, { ...message, replyToGuid })]);
     }
     assert.equal(stored.length - before, messageCount, "the server's own count is exact");
   }
@@ -142,8 +142,8 @@ async function storedBy(owner: OwnerClient): Promise<Record<string, ToldMessage>
 
 /** The guids on which two sides differ, the first few of them with what each holds. */
 function differences(
-  server: Record<string, ToldMessage>,
-  writer: Record<string, ToldMessage>,
+  server: Record<string, ComparedMessage>,
+  writer: Record<string, ComparedMessage>,
 ): string[] {
   return [...new Set([...Object.keys(server), ...Object.keys(writer)])]
     .filter((guid) => JSON.stringify(server[guid]) !== JSON.stringify(writer[guid]))
@@ -188,8 +188,10 @@ export async function faultRun(options: FaultRunOptions): Promise<FaultRunReport
   const writer = stack.use(await WriterProcess.start(chatDb, { seed, ...pace }));
   await Promise.all([world.killAgents(kills), world.killServers(kills), world.cutNetwork(kills)]);
   const written = await writer.stop();
-  const expected = byGuid(written.messages.map((message) => [message.guid, toldByWriter(message)] as const));
-  let stored: Record<string, ToldMessage> = {};
+  const expected = byGuid(
+    written.messages.map((message) => [message.guid, comparedOfWriter(message)] as const),
+  );
+  let stored: Record<string, ComparedMessage> = {};
   await world.letLive(async () => {
     if ((await owner.syncStatus()).messages !== written.messages.length) return false;
     stored = await storedBy(owner);
@@ -235,7 +237,7 @@ export function faultRunLines(report: FaultRunReport): string[] {
   ];
 }
 
-/** So many times the file is replaced or its rows numbered anew in the full run, and so fast it is written. */
+/** So many times the file is replaced or its rows renumbered in the full run, and so fast it is written. */
 const FULL_RUN = { upheavals: 30, deedsAtOnce: 5 };
 
 if (import.meta.main) {

@@ -1,6 +1,6 @@
 /**
  * Writes a chat.db as Messages does, in a process of its own: rows first and their chats later, edits, unsends, receipts,
- * tapbacks, drafts, deletions, checkpoints, replaced files, rows numbered anew. It keeps its own account of what a reader must end
+ * tapbacks, drafts, deletions, checkpoints, replaced files, renumbered rows. It records by itself what a reader must end
  * up with.
  *
  * `deno run -A tests/support/faults/messages_writer.ts PATH OPTIONS`, the latter as JSON: prints `ready`, writes until its
@@ -40,7 +40,7 @@ export interface WrittenReaction {
 
 export interface WriterOptions {
   seed: number;
-  /** The share of deeds that replace the file or number its rows anew, which make a reader begin again. */
+  /** The share of deeds that replace the file or renumber its rows, which make a reader start again. */
   upheavalShare?: number;
   /** Between two deeds, or so many as are done at once. */
   pauseMs?: number;
@@ -59,8 +59,8 @@ export interface WriterAccount {
 interface Row extends WrittenMessage {
   rowId: number;
   chatId: number;
-  /** Joined, finished, neither deleted nor put away: may be edited and reacted to. */
-  isSettled: boolean;
+  /** Joined, finished, not deleted, for good or recently: may be edited and reacted to. */
+  isComplete: boolean;
   tapbacks: { rowId: number; guid: string; reaction: WrittenReaction }[];
 }
 
@@ -71,7 +71,7 @@ const GROUP_ID = "GROUP-0001";
 const KINDS = ["love", "like", "dislike", "laugh", "emphasize", "question", "emoji"];
 /** The time between a message and its chat, at most. */
 const LATE_JOIN_MS = 3_000;
-/** Changes without a stamp concern rows that a reader still looks at again. */
+/** Changes without a timestamp concern rows that a reader still compares. */
 const RECENT_ROWS = 60;
 const DEFAULT_PAUSE_MS = 8;
 const DEFAULT_UPHEAVAL_SHARE = 0.01;
@@ -116,22 +116,26 @@ class Writer {
     return [
       [0.02, "conversation read", () => this.#readConversation(this.#nowMs())],
       [0.025, "read on a phone", () => this.#readConversation(this.#nowMs() - 3_600_000)],
-      [0.04, "delivery", () => this.#stampMine(this.#anyOf(this.#rows), "deliveredAtMs")],
-      [0.06, "own message read", () => this.#stampMine(this.#anyOf(this.#rows), "readAtMs")],
+      [0.04, "delivery", () => this.#setTimestamp(this.#anyOf(this.#rows), "deliveredAtMs")],
+      [0.06, "own message read", () => this.#setTimestamp(this.#anyOf(this.#rows), "readAtMs")],
       [0.50, "message", () => this.#addMessage({})],
       [0.56, "late join", () => this.#addMessage({ joinAfterMs: this.#random() * 300 })],
       [0.561, "3 s late join", () => this.#addMessage({ joinAfterMs: LATE_JOIN_MS })],
       [0.60, "late file", () => this.#addPhoto()],
       [0.63, "old message", () => this.#addMessage({ sentAtMs: this.#nowMs() - 400 * 86_400_000 })],
-      [0.70, "edit", () => this.#edit(this.#anyOf(this.#rows), { stamped: true })],
-      [0.73, "edit without a stamp", () => this.#edit(this.#anyOf(this.#recent()), { stamped: false })],
+      [0.70, "edit", () => this.#edit(this.#anyOf(this.#rows), { withTimestamp: true })],
+      [
+        0.73,
+        "edit without a timestamp",
+        () => this.#edit(this.#anyOf(this.#recent()), { withTimestamp: false }),
+      ],
       [0.76, "unsend", () => this.#unsend(this.#anyOf(this.#rows))],
       [0.86, "tapback", () => this.#react(this.#anyOf(this.#rows))],
       [0.90, "tapback taken back", () => this.#takeBack(this.#anyOf(this.#rows), { leavesRow: true })],
       [0.92, "tapback deleted", () => this.#takeBack(this.#anyOf(this.#recent()), { leavesRow: false })],
       [0.94, "deletion", () => this.#delete(this.#anyOf(this.#rows))],
       [0.96, "draft", () => this.#addDraft()],
-      [0.98, "put away", () => this.#putAway(this.#anyOf(this.#rows))],
+      [0.98, "move to Recently Deleted", () => this.#moveToRecentlyDeleted(this.#anyOf(this.#rows))],
       [
         1,
         "checkpoint",
@@ -143,17 +147,17 @@ class Writer {
   #upheavals(): Deeds {
     return [
       [1 / 3, "replacement", () => this.#replaceFile(false)],
-      [2 / 3, "rows numbered anew", () => this.#renumber()],
-      [1, "replacement with rows numbered anew", () => this.#replaceFile(true)],
+      [2 / 3, "renumbered rows", () => this.#renumber()],
+      [1, "replacement with renumbered rows", () => this.#replaceFile(true)],
     ];
   }
 
-  /** Finishes what was begun, and tells. */
+  /** Finishes what was started, and reports it. */
   end(): WriterAccount {
     this.#runLater(Infinity);
     this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     this.#db.close();
-    const messages = this.#rows.map(({ rowId: _, chatId: __, isSettled: ___, tapbacks, ...message }) => ({
+    const messages = this.#rows.map(({ rowId: _, chatId: __, isComplete: ___, tapbacks, ...message }) => ({
       ...message,
       reactions: tapbacks.map(({ reaction }) => reaction),
     }));
@@ -166,7 +170,7 @@ class Writer {
     for (const { run } of due) run();
   }
 
-  /** No two things happen in the same millisecond, so that the newest of two is told by its time. */
+  /** No two things happen in the same millisecond, so that times order them. */
   #nowMs(): number {
     this.#lastMs = Math.max(this.#lastMs + 1, Date.now());
     return this.#lastMs;
@@ -210,7 +214,7 @@ class Writer {
       deliveredAtMs: null,
       attachments: [],
       reactions: [],
-      isSettled: false,
+      isComplete: false,
       tapbacks: [],
     };
     this.#rows.push(row);
@@ -225,12 +229,12 @@ class Writer {
       message_id: row.rowId,
       message_date: appleTime(row.sentAtMs),
     });
-    row.isSettled = true;
+    row.isComplete = true;
   }
 
   #addPhoto(): void {
     const row = this.#addMessage({ text: null });
-    row.isSettled = false;
+    row.isComplete = false;
     const guid = `at_0_${row.guid}`;
     row.attachments = [guid];
     this.#later.push({
@@ -239,20 +243,20 @@ class Writer {
         const values = { guid, original_guid: guid, transfer_name: "IMG.HEIC", mime_type: "image/heic" };
         const attachmentId = this.#insert("attachment", values);
         this.#insert("message_attachment_join", { message_id: row.rowId, attachment_id: attachmentId });
-        row.isSettled = true;
+        row.isComplete = true;
       },
     });
   }
 
-  #edit(row: Row | undefined, { stamped }: { stamped: boolean }): false | void {
+  #edit(row: Row | undefined, { withTimestamp }: { withTimestamp: boolean }): false | void {
     if (row === undefined || row.text === null) return false;
     row.text = `edited ${this.#count++} ✏️`;
     const atMs = this.#nowMs();
-    if (stamped) row.editedAtMs = atMs;
+    if (withTimestamp) row.editedAtMs = atMs;
     this.#update(row.rowId, {
       text: null,
       attributedBody: encodeBody([row.text], { mutable: true }),
-      ...(stamped ? { date_edited: appleTime(atMs) } : {}),
+      ...(withTimestamp ? { date_edited: appleTime(atMs) } : {}),
     });
   }
 
@@ -268,7 +272,7 @@ class Writer {
   #readConversation(atMs: number): false | void {
     const chatId = 1 + Math.floor(this.#random() * (PEOPLE.length + 1));
     const unread = this.#rows.filter((row) =>
-      row.chatId === chatId && row.sender !== null && row.readAtMs === null && row.isSettled
+      row.chatId === chatId && row.sender !== null && row.readAtMs === null && row.isComplete
     );
     if (unread.length === 0) return false;
     this.#atomically(() => {
@@ -280,11 +284,11 @@ class Writer {
   }
 
   /** The other side's receipt. */
-  #stampMine(row: Row | undefined, stamp: "readAtMs" | "deliveredAtMs"): false | void {
-    if (row === undefined || row.sender !== null || row[stamp] !== null) return false;
-    row[stamp] = this.#nowMs();
-    const column = stamp === "readAtMs" ? "date_read" : "date_delivered";
-    this.#update(row.rowId, { [column]: appleTime(row[stamp]), is_delivered: 1 });
+  #setTimestamp(row: Row | undefined, field: "readAtMs" | "deliveredAtMs"): false | void {
+    if (row === undefined || row.sender !== null || row[field] !== null) return false;
+    row[field] = this.#nowMs();
+    const column = field === "readAtMs" ? "date_read" : "date_delivered";
+    this.#update(row.rowId, { [column]: appleTime(row[field]), is_delivered: 1 });
   }
 
   #react(row: Row | undefined): false | void {
@@ -347,21 +351,21 @@ class Writer {
   #addDraft(): void {
     const planned = { schedule_type: 2, schedule_state: 1, is_sent: 0, is_from_me: 1 };
     const row = this.#addMessage({ columns: planned, sentAtMs: this.#nowMs() + 3_600_000 });
-    row.isSettled = false;
+    row.isComplete = false;
     this.#later.push({
       atMs: Date.now() + 500 + this.#random() * 3_000,
       run: () => {
         row.sentAtMs = this.#nowMs();
         this.#update(row.rowId, { is_sent: 1, schedule_state: 2, date: appleTime(row.sentAtMs) });
-        row.isSettled = true;
+        row.isComplete = true;
       },
     });
   }
 
   /** To Recently Deleted, and mostly back after a while. */
-  #putAway(row: Row | undefined): false | void {
+  #moveToRecentlyDeleted(row: Row | undefined): false | void {
     if (row === undefined) return false;
-    row.isSettled = false;
+    row.isComplete = false;
     const move = (from: string, into: string, columns: string) =>
       this.#atomically(() => {
         const values = { chat_id: row.chatId, message_id: row.rowId, [columns]: appleTime(this.#nowMs()) };
@@ -374,7 +378,7 @@ class Writer {
       atMs: Date.now() + this.#random() * 2_000,
       run: () => {
         move("chat_recoverable_message_join", "chat_message_join", "message_date");
-        row.isSettled = true;
+        row.isComplete = true;
       },
     });
   }
@@ -424,7 +428,7 @@ class Writer {
 
   #anyOf(rows: readonly Row[]): Row | undefined {
     const row = rows[Math.floor(this.#random() * rows.length)];
-    return row?.isSettled ? row : undefined;
+    return row?.isComplete ? row : undefined;
   }
 
   #recent(): Row[] {

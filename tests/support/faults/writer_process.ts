@@ -1,4 +1,4 @@
-/** Owns another process that writes a chat.db as Messages does, and keeps account of what it wrote. */
+/** Runs another process that writes a chat.db as Messages does and records what it wrote. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { textLinesOf } from "../../../lib/async.ts";

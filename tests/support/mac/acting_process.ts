@@ -1,4 +1,4 @@
-/** Owns acting on a suggestion in a process of its own, which stops at one of its steps so that a test can kill it there. */
+/** Acts on a suggestion in a process of its own, which stops at one of its steps so that a test can kill it there. */
 import { fileURLToPath } from "node:url";
 import { createDraftClient, type DraftClient } from "../../../agent/clients/draft_client.ts";
 import { actOnSuggestion } from "../../../agent/suggest/suggestion_action.ts";
@@ -15,7 +15,7 @@ export interface ActingRequest {
   server: { baseUrl: string; token: string };
   shown: ShownSuggestion;
   stopAt: Step;
-  /** Port of a listener that is told when the step is reached. */
+  /** Port of a listener that is notified when the step is reached. */
   reportTo: number;
 }
 

@@ -1,4 +1,4 @@
-/** Owns an agent's whole world in a test: its data folder, a chat.db, an address book, and a contract server. */
+/** An agent's surroundings in a test: a data folder, a chat.db, an address book, and a contract server. */
 import { join } from "node:path";
 import { agentConfigFrom } from "../../../agent/config.ts";
 import { createAgentContext } from "../../../agent/context.ts";
@@ -32,8 +32,8 @@ export function capturedOutput(isTerminal = false): CapturedOutput {
   };
 }
 
-/** Messages of a round: 2,000 rows of a bulk database, of which a few are no messages. */
-const ROUND = 1_900;
+/** Messages of a batch: 2,000 rows of a bulk database, of which a few are no messages. */
+const BATCH_MESSAGES = 1_900;
 
 export interface HomeRunOptions {
   signal?: AbortSignal;
@@ -81,7 +81,7 @@ export class AgentHome implements AsyncDisposable {
       output,
       signal: options.signal,
       retries: 1,
-      batchMessages: ROUND,
+      batchMessages: BATCH_MESSAGES,
       os: "linux",
     });
   }

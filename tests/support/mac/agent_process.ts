@@ -1,4 +1,4 @@
-/** Owns running the agent's own CLI as a process, as a person would, and pairing it through an owner's device. */
+/** Runs the agent's CLI as a process, as a person would, and pairs it through an owner's device. */
 import assert from "node:assert/strict";
 import { PROJECT_ROOT, taskArguments } from "../../../tools/service_process.ts";
 

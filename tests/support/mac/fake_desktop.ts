@@ -1,12 +1,12 @@
 /// <reference lib="deno.desktop" />
 /**
- * Owns a desktop runtime for tests. It follows the declared types, and does what makes a tray-only app hard: the first
+ * A desktop runtime for tests. It follows the declared types, and does what makes a tray-only app hard: the first
  * window is the runtime's own and is shown when its page has loaded, and closing the last window ends the app.
  */
 import assert from "node:assert/strict";
 import type { Desktop } from "../../../agent/menubar/tray.ts";
 
-/** What the person sees of the app, and what it was told to do. */
+/** What the person sees of the app, and what it was asked to do. */
 export interface DesktopRecord {
   /** In the order in which they were made; the first is the runtime's own. */
   readonly windows: FakeWindow[];
@@ -55,7 +55,7 @@ class FakeWindow extends EventTarget implements Deno.BrowserWindow {
     return this.windowId === 1;
   }
 
-  /** The page has loaded: the runtime shows its first window, then tells. */
+  /** The page has loaded: the runtime shows its first window, then reports it. */
   finishLoading(): void {
     if (this.isFirst) this.#isVisible = true;
     this.dispatchEvent(new Event("load"));

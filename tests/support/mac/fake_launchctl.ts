@@ -1,4 +1,4 @@
-/** Owns a launchd for tests: it answers `launchctl` as macOS does, and drains a job for a while after its bootout. */
+/** A launchd for tests: it answers `launchctl` as macOS does, and drains a job for a while after its bootout. */
 import type { CommandRequest } from "../../../agent/platform/command_runner.ts";
 import { type RecordedAnswer, RecordedCommands } from "./recorded_commands.ts";
 

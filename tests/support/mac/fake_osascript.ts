@@ -1,5 +1,5 @@
 /**
- * Owns an osascript for tests: a program of its own that does to chat.db what Messages does when a script sends a text,
+ * An osascript for tests: a program of its own that does to chat.db what Messages does when a script sends a text,
  * or what it does when sending goes wrong.
  */
 import { DatabaseSync } from "node:sqlite";

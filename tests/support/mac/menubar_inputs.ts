@@ -1,4 +1,4 @@
-/** Owns one input for each state of the menubar, and the view of it as a person sees it, for tests and the manual. */
+/** One input for each state of the menubar, and the view that a person gets of it, for tests and the manual. */
 import { ChatDatabaseError } from "../../../agent/chatdb/file/chat_database_error.ts";
 import { UserError } from "../../../lib/errors.ts";
 import type { Message } from "../../../contract/conversations.ts";

@@ -1,4 +1,4 @@
-/** Owns a command runner for tests of what only a Mac can run: it records each command and answers as it is told. */
+/** A command runner for tests of what only a Mac can run: it records each command and gives prepared answers. */
 import type { CommandRequest, CommandResult, CommandRunner } from "../../../agent/platform/command_runner.ts";
 
 export interface RecordedCommand extends CommandRequest {

@@ -1,4 +1,4 @@
-/** Owns sending a reply in a process of its own, which a test kills while Messages has the text. */
+/** Sends a reply in a process of its own, which a test kills while Messages has the text. */
 import { ChatDatabase } from "../../../agent/chatdb/file/chat_database.ts";
 import { systemCommands } from "../../../agent/platform/command_runner.ts";
 import { lockWork } from "../../../agent/platform/instance_lock.ts";

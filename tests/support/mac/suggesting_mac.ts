@@ -1,4 +1,4 @@
-/** Owns a Mac whose agent is paired with a real server and has synced: a chat.db, drafts by an ml of the test's own. */
+/** A Mac whose agent is paired with a real server and has synced: a chat.db, and drafts by an ml of the test's own. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { agentConfigFrom } from "../../../agent/config.ts";

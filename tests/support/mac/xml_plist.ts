@@ -1,4 +1,4 @@
-/** Owns a strict reader of XML property lists for tests: the elements that launchd and codesign read, nothing else. */
+/** A strict reader of XML property lists for tests: the elements that launchd and codesign read, nothing else. */
 import assert from "node:assert/strict";
 
 export type XmlPlistValue = string | number | boolean | XmlPlistValue[] | { [key: string]: XmlPlistValue };
