@@ -53,7 +53,7 @@ export function addressBookProblem(code: AddressBookProblemCode, path: string): 
   return { code, path, ...TEXTS[code](path) };
 }
 
-/** The problem that `error`, thrown while `path` was read, stands for; a fault of the program is thrown again. */
+/** Converts `error`, thrown while `path` was read, into a problem; a bug in the program is thrown again. */
 export function asAddressBookProblem(error: unknown, path: string): AddressBookProblem {
   const known = asChatDatabaseError(error, path);
   if (!(known instanceof ChatDatabaseError)) {

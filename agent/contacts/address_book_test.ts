@@ -59,7 +59,7 @@ Deno.test("each number and address of a card becomes one contact in chat.db's sp
     for (const wire of book.contacts) syncContactSchema.parse(wire);
   }));
 
-Deno.test("a contact is called by first and last name, else nickname, else organisation, else handle", () =>
+Deno.test("a contact is named by first and last name, else nickname, else organisation, else handle", () =>
   inTempDir((root) => {
     writeAddressBook(root, [
       { firstName: "Ana", lastName: "Silva", nickname: "An", phones: ["+15550100001"] },
@@ -119,7 +119,7 @@ Deno.test("entity numbers and owner columns are found by name, and only people a
     ]);
   }));
 
-Deno.test("one handle in several sources is one contact, named by the fullest card", () =>
+Deno.test("one handle in several sources is one contact, named by the most complete card", () =>
   inTempDir((root) => {
     const phones = ["+15550100001"];
     writeSource(accountSourceFolder(root, "A"), [{ organization: "Plumber", phones }]);
@@ -162,7 +162,7 @@ Deno.test("a picture has one hash wherever it is stored, and none when its file 
     assert.deepEqual(hashes(), [PICTURE_HASH, null, null, null]);
   }));
 
-Deno.test("a picture stored without a frame has the same hash, and one that is no picture has none", () =>
+Deno.test("a picture stored without a frame has the same hash, and bytes that are not a picture have none", () =>
   inTempDir((root) => {
     using source = createAddressBookSource(root);
     source.addContact({ firstName: "Ana", phones: ["+15550100001"] });
@@ -176,7 +176,7 @@ Deno.test("a picture stored without a frame has the same hash, and one that is n
     }
   }));
 
-Deno.test("a picture's file name cannot lead out of its folder", () =>
+Deno.test("a picture's file name cannot point outside its folder", () =>
   inTempDir((root) => {
     Deno.writeFileSync(`${root}/secret`, PICTURE);
     using source = createAddressBookSource(root);
@@ -186,7 +186,7 @@ Deno.test("a picture's file name cannot lead out of its folder", () =>
     assert.equal(read(root).contacts[0]?.avatarHash, null);
   }));
 
-Deno.test("cards that another program has just written to the log are seen, and reading changes nothing", () =>
+Deno.test("cards that another program has just written to the write-ahead log are read, and reading changes nothing", () =>
   inTempDir((root) => {
     using source = createAddressBookSource(root);
     source.sqlite.exec("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -229,7 +229,7 @@ Deno.test("a damaged, foreign or empty source is a problem of its own and the ot
     for (const { message } of book.problems) assert.doesNotMatch(message, /Ana|\+1555/);
   }));
 
-Deno.test("a page that is overwritten in the middle is a damaged source", () =>
+Deno.test("a source with an overwritten page is damaged", () =>
   inTempDir((root) => {
     const contacts = Array.from(
       { length: 2_000 },

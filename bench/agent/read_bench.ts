@@ -121,7 +121,7 @@ function median(values: readonly number[]): number {
 
 function print({ costs, passes }: Awaited<ReturnType<typeof takeTurns>>): void {
   const rows = passes.get("agent reader")?.rows ?? 0;
-  writeLine(`${rows} rows, median of ${ROUNDS} whole processes each, in turns`);
+  writeLine(`${rows} rows, median of ${ROUNDS} complete processes each, in turn`);
   for (const [side, { elapsedMs, cpuMs }] of costs) {
     const rate = `${Math.round(rows / median(elapsedMs) * 1_000)} rows/s`;
     const cpu = `${(median(cpuMs) / 1_000).toFixed(2)} s CPU`;

@@ -2,7 +2,7 @@
  * Compares decoding message bodies with the agent's decoder to npm's `node-typedstream`, on the same bodies.
  *
  * `deno run -A bench/agent/typedstream_bench.ts [bodies]`. The agent's text decoder stops at the text; to be fair its runs
- * are measured as well, because node-typedstream always reads the whole archive. Times are those of the CPU, so that
+ * are measured as well, because node-typedstream always reads the entire archive. Times are those of the CPU, so that
  * other programs disturb them little.
  */
 import process from "node:process";

@@ -84,7 +84,7 @@ Deno.test("runs count UTF-16 units and share dictionaries, as node-typedstream r
   }));
 });
 
-Deno.test("a body damaged after its text keeps the text and has no runs", () => {
+Deno.test("a body damaged after its text still has the text, but no runs", () => {
   const body = encodeBody(["hello ", { attachmentGuid: "at_0_A" }]);
   const damaged = body.subarray(0, body.length - 20);
   assert.deepEqual(decodeAttributedBody(damaged), { kind: "text", text: "hello \ufffc" });

@@ -35,7 +35,7 @@ Deno.test("an edit without a timestamp has the time of its last version", () => 
   assert.equal(message.changedAtMs, null);
 });
 
-Deno.test("a change of the formatting alone is an edit with the same words", () => {
+Deno.test("a change of only the formatting is an edit with the same words", () => {
   const message = readOne((db) => {
     const parts = [{ text: "Test", attributes: { __kIMTextStrikethroughAttributeName: 1 } }];
     editMessage(db, { message: addPlain(db, "Test"), at: LATER, parts });
@@ -43,7 +43,7 @@ Deno.test("a change of the formatting alone is an edit with the same words", () 
   assert.deepEqual([message.text, message.editedAtMs], ["Test", Date.parse(LATER)]);
 });
 
-Deno.test("a message whose every part is named as unsent is unsent, whatever its part count says", () => {
+Deno.test("a message with every part listed as unsent is unsent, whatever its part count", () => {
   for (const part_count of [0, 1, null]) {
     const message = readOne((db) => {
       const unsent = addPlain(db, "oops");
@@ -65,7 +65,7 @@ Deno.test("a row without words or parts that was never unsent is empty", () => {
   assert.deepEqual(skippedOf(batch), { empty: 1 });
 });
 
-Deno.test("a file that was unsent from a message goes, and the others stay", () => {
+Deno.test("a file unsent from a message is dropped, and the others stay", () => {
   const { messages } = readAll((db) => {
     const chat = db.addChat({ identifier: ANA });
     const common = { chat, from: ANA, sentAt: AT };
@@ -107,7 +107,7 @@ Deno.test("a damaged summary changes nothing, nor does one that records no edit"
   ]);
 });
 
-Deno.test("a summary of odd contents is read as far as it makes sense", () => {
+Deno.test("a summary with unexpected contents is read as far as it makes sense", () => {
   assert.equal(historyOf({}), null);
   assert.equal(historyOf([1, 2]), null);
   assert.equal(historyOf({ ec: "x", rp: 3, otr: [] }), null);

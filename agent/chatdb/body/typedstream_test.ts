@@ -35,7 +35,7 @@ const MUTABLE_OPENING =
   "\x84\x84\x12NSAttributedString\0\x84\x84\x08NSObject\0\x85\x92\x84\x84\x84\x0fNSMutableString\x01" +
   "\x84\x84\x08NSString\x01\x95\x84\x01+";
 
-Deno.test("a body laid out as NSArchiver lays it out is decoded to its text", () => {
+Deno.test("a body in NSArchiver's layout is decoded to its text", () => {
   const ending = (units: string, superclass: string) =>
     `\x86\x84\x02iI\x01${units}\x92\x84\x84\x84\x0cNSDictionary\0${superclass}\x84\x01i\0\x86\x86`;
   assert.equal(decoded(bytesOf(`${OPENING}\x05hello${ending("\x05", "\x94")}`)), "hello");
@@ -154,7 +154,7 @@ Deno.test("spaces, returns, byte order marks and placeholders stay in the text",
   }
 });
 
-Deno.test("an archive laid out otherwise than Messages lays it out is read by its grammar", () => {
+Deno.test("an archive with another layout than Messages' is parsed by its grammar", () => {
   const subclass =
     "\x04\x0bstreamtyped\x81\xe8\x03\x84\x01@\x84\x84\x84\x09IMBodyStr\x02\x84\x84\x12NSAttributedString\0" +
     "\x84\x84\x08NSObject\0\x85\x92\x84\x84\x84\x08NSString\x81\x01\x00\x95\x84\x01+\x05hello\x86\x86";
@@ -264,7 +264,7 @@ const bodies = fc.array(fc.record({
   }),
 })).map((runs) => encodeAttributedString(runs));
 
-Deno.test("any bytes are decoded without a throw", () => {
+Deno.test("any bytes are decoded without an exception", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 600 }), survives), { numRuns: 2_000 });
   const afterOpening = fc.uint8Array({ maxLength: 300 }).map((tail) =>
     Uint8Array.from([...bytesOf(OPENING), ...tail])
@@ -277,7 +277,7 @@ Deno.test("any bytes are decoded without a throw", () => {
   fc.assert(fc.property(nested, survives), { numRuns: 2_000 });
 });
 
-Deno.test("a changed or shortened body is decoded without a throw, and a shortened one never to other text", () => {
+Deno.test("a changed or shortened body is decoded without an exception, and a shortened one never to other text", () => {
   const changes = fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { minLength: 1, maxLength: 8 });
   fc.assert(
     fc.property(bodies, changes, (body, edits) => {

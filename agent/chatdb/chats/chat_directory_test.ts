@@ -13,7 +13,7 @@ function conversationIds(write: (db: ChatDb) => void): (string | undefined)[] {
   return readAll(write).messages.map(({ conversation }) => conversation?.id);
 }
 
-Deno.test("businesses, short codes and named senders are conversations of two under their own names", () => {
+Deno.test("businesses, short codes and named senders are two-person conversations under their own names", () => {
   const names = [
     "urn:biz:6ed4d7a6-0000-4b1f-9c3e-7a0f0b0e0d0c",
     "262966",
@@ -34,7 +34,7 @@ Deno.test("businesses, short codes and named senders are conversations of two un
   }
 });
 
-Deno.test("the suffix of a filter is no part of an address", () => {
+Deno.test("the suffix of a filter is not part of an address", () => {
   for (const suffix of ["(smsfp)", "(smsft)", "(smsft_fi)", "(smsft_or)"]) {
     const { conversation } = readOne((db) => {
       const chat = db.addChat({ identifier: `56249${suffix}`, service: "SMS" });
@@ -45,7 +45,7 @@ Deno.test("the suffix of a filter is no part of an address", () => {
   }
 });
 
-Deno.test("a person who writes from another address stays in the conversation, which counts both", () => {
+Deno.test("a person who writes from another address stays in the conversation, which lists both addresses", () => {
   const { messages } = readAll((db) => {
     const handles = [ANA, ANA_MAIL].map((id) => db.addHandle(id, { personCentricId: "P1" }));
     const chat = db.addChat({ identifier: ANA, participants: [ANA] });
@@ -58,7 +58,7 @@ Deno.test("a person who writes from another address stays in the conversation, w
   assert.deepEqual(messages[0]?.conversation?.participants, [ANA, ANA_MAIL]);
 });
 
-Deno.test("Apple's hint that two addresses are one person moves no message, because it comes and goes", () => {
+Deno.test("Apple's hint that two addresses are one person moves no message, because it is not stable", () => {
   const write = (personCentricId: string | null) => (db: ChatDb) => {
     for (const id of [ANA, ANA_MAIL]) {
       const chat = db.addChat({ identifier: id, participants: [db.addHandle(id, { personCentricId })] });
@@ -84,7 +84,7 @@ Deno.test("a group that was created again is the same group, and one of the same
   );
 });
 
-Deno.test("a chat that Messages is still writing is a group by its guid alone, until its style is there", () => {
+Deno.test("a chat that Messages is still writing is a group by its guid, until its style is there", () => {
   const { conversation } = readOne((db) => {
     const chat = db.addChat({
       identifier: "chat1",

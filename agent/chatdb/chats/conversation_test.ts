@@ -69,7 +69,7 @@ Deno.test("a direct chat without members has its handle as participant", () => {
   assert.deepEqual(conversationsOf([chat({})], new Map()).get(1)?.participants, ["+15550100001"]);
 });
 
-Deno.test("handles and aliases have one spelling", () => {
+Deno.test("handles and aliases are normalized to one spelling", () => {
   assert.equal(normalizeHandle(" Ana@Example.COM "), "ana@example.com");
   assert.equal(normalizeHandle("DHL-Info"), "DHL-Info");
   assert.equal(normalizeAlias("E:Me@Example.com"), "me@example.com");

@@ -1,4 +1,4 @@
-/** Finds the chats that messages are in: for a range of rows in one query, and for one message to be answered. */
+/** Finds the chats of messages: of a range of rows in one query, and of one message to be answered. */
 import type { ChatDatabase } from "../file/chat_database.ts";
 import { CHAT_ROWS } from "./chat_directory.ts";
 import { type ChatRow, conversationIdOf, isGroupChat } from "./conversation.ts";
@@ -36,7 +36,7 @@ export interface ReplyChat {
 }
 
 /**
- * The chat of the message with this guid; null when the message is gone or lies in no chat.
+ * The chat of the message with this guid; null when the message is gone or in no chat.
  *
  * @throws ChatDatabaseError when the database cannot be read
  */

@@ -1,4 +1,4 @@
-// Checks the reading of Apple's times: seconds, nanoseconds, never, and values no calendar writes.
+// Checks the reading of Apple's times: seconds, nanoseconds, never, and values outside four-digit years.
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { unixMsOf } from "./apple_time.ts";
@@ -16,7 +16,7 @@ Deno.test("NULL, 0 and the greatest integer mean never", () => {
   }
 });
 
-Deno.test("times outside the years 1 to 9999 are never, and 1708 is a time", () => {
+Deno.test("times outside the years 1 to 9999 mean never, and 1708 is a time", () => {
   assert.equal(unixMsOf(999_999_999_999n), null);
   assert.equal(unixMsOf(-999_999_999_999n), null);
   assert.equal(new Date(unixMsOf(-9_223_372_036_854_775_807n) ?? 0).getUTCFullYear(), 1708);

@@ -65,7 +65,7 @@ const CODE_OF_RESULT = new Map<number, ChatDatabaseErrorCode>([
   [26, "not_a_database"], // SQLITE_NOTADB
 ]);
 
-/** The `ChatDatabaseError` that an error of node:sqlite stands for; any other error is returned as it is. */
+/** Converts an error of node:sqlite into a `ChatDatabaseError`; any other error is returned unchanged. */
 export function asChatDatabaseError(error: unknown, path: string): unknown {
   if (!(error instanceof Error) || !("code" in error) || error.code !== "ERR_SQLITE_ERROR") return error;
   const result = "errcode" in error && typeof error.errcode === "number" ? error.errcode & 0xff : null;

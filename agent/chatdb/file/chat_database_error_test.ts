@@ -1,4 +1,4 @@
-// Checks which failure an error of node:sqlite stands for: macOS gives some that no other system can be made to give.
+// Checks how errors of node:sqlite are classified: some occur only on macOS, so they are built here.
 import assert from "node:assert/strict";
 import { asChatDatabaseError, ChatDatabaseError } from "./chat_database_error.ts";
 
@@ -24,7 +24,7 @@ Deno.test("SQLite's refusals are distinguished by their primary code, whatever t
   }
 });
 
-Deno.test("a refusal to open, which has no code, is one of access; an error of another kind is left as it is", () => {
+Deno.test("a refusal to open has no code and means missing access; an error of another kind is returned unchanged", () => {
   assert.equal(failureOf(undefined), "permission_denied");
   for (const other of [new RangeError("x"), "text", null]) {
     assert.equal(asChatDatabaseError(other, "/chat.db"), other);

@@ -1,4 +1,4 @@
-// Checks how chat.db is opened: live in WAL mode, without a trace, and with one clear error for each fault.
+// Checks how chat.db is opened: live in WAL mode, without a trace, and with one clear error for each failure.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -35,7 +35,7 @@ function assertFault(code: ChatDatabaseErrorCode, action: () => unknown): void {
   });
 }
 
-Deno.test("rows that are only in the -wal are read, and files are left as they were", () =>
+Deno.test("rows that are only in the -wal are read, and no file is changed", () =>
   inTempDir((folder) => {
     const path = join(folder, "chat.db");
     writeChatDb(path, { checkpoint: false });
@@ -74,7 +74,7 @@ Deno.test("a read that fails ends its transaction", () =>
     assert.equal(database.readTransaction(() => countMessages(database)), 0);
   }));
 
-Deno.test("a symlinked database is opened where it lies", () =>
+Deno.test("a symlinked database is opened at its real path", () =>
   inTempDir((folder) => {
     const path = join(folder, "chat.db");
     writeChatDb(path, { checkpoint: false });
@@ -106,7 +106,7 @@ Deno.test("a missing file, folder or link target is missing", () =>
     }
   }));
 
-Deno.test("an empty file and files of another kind are named as such", () =>
+Deno.test("an empty file and files of another kind are reported as such", () =>
   inTempDir((folder) => {
     const fileWith = (content: string) => {
       const path = join(folder, `${content.length}.db`);
@@ -117,7 +117,7 @@ Deno.test("an empty file and files of another kind are named as such", () =>
     assertFault("not_a_database", () => new ChatDatabase(fileWith("A letter, not a database. ".repeat(400))));
     assertFault("not_a_database", () => new ChatDatabase(fileWith("short")));
     assertFault("not_a_database", () => new ChatDatabase(folder));
-    // Rubbish behind the first bytes promises more pages than there are.
+    // Garbage after the first bytes declares more pages than there are.
     assertFault("truncated", () => new ChatDatabase(fileWith(`SQLite format 3\0${"!".repeat(5_000)}`)));
   }));
 
@@ -156,7 +156,7 @@ Deno.test("pages lost while a -wal is there are found when they are read", () =>
     });
   }));
 
-Deno.test("a database that another program keeps to itself is locked, and readable when it lets go", () =>
+Deno.test("a database that another program has locked is reported as locked, and readable once it is released", () =>
   inTempDir((folder) => {
     const path = join(folder, "chat.db");
     writeChatDb(path, { checkpoint: true });

@@ -49,7 +49,7 @@ Deno.test("the identity names the file, the row at the mark and the sequence tha
     });
   }));
 
-Deno.test("new rows and deletions, even of the row at the mark, leave it the same database", () =>
+Deno.test("after new rows and deletions, even of the row at the mark, it is still the same database", () =>
   withFolder((folder) => {
     using db = createChatDb(join(folder, "chat.db"));
     const messages = writeMessages(db, 3);
@@ -60,7 +60,7 @@ Deno.test("new rows and deletions, even of the row at the mark, leave it the sam
     assert.equal(isStillSame(db.store.path, stored), true);
   }));
 
-Deno.test("a copy with the same row at the mark is the same, wherever it lies", () =>
+Deno.test("a copy with the same row at the mark is the same database, whatever its path", () =>
   withFolder((folder) => {
     const path = join(folder, "chat.db");
     const db = createChatDb(path);
@@ -85,7 +85,7 @@ Deno.test("a rebuilt database that renumbers its rows is a different one", () =>
     assert.equal(isStillSame(build("earlier_backup.db", 1, 3), stored), false);
   }));
 
-Deno.test("a file put in place of one whose marked row is gone is another, and no mark fits any database", () =>
+Deno.test("a file that replaces one whose marked row is gone is a different database, and no mark fits any database", () =>
   withFolder((folder) => {
     const path = join(folder, "chat.db");
     const db = createChatDb(path);

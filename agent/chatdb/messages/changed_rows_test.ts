@@ -76,7 +76,7 @@ Deno.test("a message has the times at which it was read and delivered, and a row
     ]);
   }));
 
-Deno.test("a message that was read but has no time for it, or the greatest integer, has not been read at any time", () =>
+Deno.test("a message that was read but has no time for it, or the greatest integer, has no read time", () =>
   withDatabase((db, _database, reader) => {
     const [undated, greatest, never] = textsOf(db, 3);
     assert.ok(undated && greatest && never);
@@ -146,7 +146,7 @@ Deno.test("a database that lacks the columns of some timestamps, or of all, has 
   Deno.removeSync(folder, { recursive: true });
 });
 
-Deno.test("rows near and far are read once more in their present form, and those that are gone are left out", () =>
+Deno.test("rows near and far are read again in their present form, and deleted ones are left out", () =>
   withDatabase((db, _database, reader) => {
     const messages = textsOf(db, 1_200);
     const wanted = [1, 2, 700, 1_199, 1_200].map((rowId) => messages[rowId - 1] ?? assert.fail());
@@ -221,7 +221,7 @@ Deno.test("every commit changes the data version, and the signature of the files
     assert.notEqual(fileSignature(db.store.path), signature);
   }));
 
-Deno.test("looking changes neither the data version nor the signature; another file in its place changes the latter", () =>
+Deno.test("reading changes neither the data version nor the signature; replacing the file changes the latter", () =>
   withDatabase((db, database, reader) => {
     textsOf(db, 2);
     reader.readAfter(0, { nowMs: Date.now() });

@@ -29,7 +29,7 @@ function textsOf(db: ChatDb, count: number) {
   });
 }
 
-Deno.test("deletions come in their order and in pieces, each once", () =>
+Deno.test("deletions are returned in their order and in pieces, each once", () =>
   withDeletions(({ db, finder }) => {
     const messages = textsOf(db, 5);
     assert.deepEqual([finder.lastId(), finder.deletedAfter(0, { limit: 9 })], [0, { guids: [], lastId: 0 }]);
@@ -44,7 +44,7 @@ Deno.test("deletions come in their order and in pieces, each once", () =>
     });
   }));
 
-Deno.test("a message that came back under its guid does not count as deleted", () =>
+Deno.test("a message that is back under its guid does not count as deleted", () =>
   withDeletions(({ db, finder }) => {
     const [gone, back] = textsOf(db, 2);
     assert.ok(gone && back);
@@ -53,7 +53,7 @@ Deno.test("a message that came back under its guid does not count as deleted", (
     assert.deepEqual(finder.deletedAfter(0, { limit: 9 }), { guids: [gone.guid], lastId: 2 });
   }));
 
-Deno.test("a mark beyond the last deletion is of other notes, so that all deletions come again", () =>
+Deno.test("a mark beyond the last deletion belongs to another database, so that all deletions are returned again", () =>
   withDeletions(({ db, finder }) => {
     const [message] = textsOf(db, 1);
     assert.ok(message);

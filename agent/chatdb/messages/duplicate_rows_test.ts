@@ -29,7 +29,7 @@ Deno.test("the preview of a link that the same person has just written is skippe
   assert.deepEqual(skippedOf(batch), { link_preview: 2 });
 });
 
-Deno.test("doubles are found without Messages' index by date as well, near the row", () => {
+Deno.test("duplicates are also found without Messages' index by date, near the row", () => {
   const batch = readAll((db) => {
     db.store.run("DROP INDEX message_idx_date");
     const chat = db.addChat({ identifier: ANA });
@@ -50,7 +50,7 @@ Deno.test("a preview that replaces its placeholder is one message", () => {
   assert.deepEqual(textsOf(batch), [LINK]);
 });
 
-Deno.test("a link that macOS has taken out of the words is a message of its own", () => {
+Deno.test("a link that macOS has removed from the words is a message of its own", () => {
   const batch = readAll((db) => {
     const chat = db.addChat({ identifier: ANA });
     db.addMessage({ chat, from: ANA, sentAt: seconds(0), text: "look" });

@@ -49,7 +49,7 @@ Deno.test("batches follow the order of writing, not of dates, and end exactly", 
     assert.equal(reader.readAfter(0, { limit: 7, nowMs: afterGracePeriod() }).hasMore, false);
   }));
 
-Deno.test("gaps in the ROWIDs are stepped over", () =>
+Deno.test("gaps in the ROWIDs are skipped", () =>
   withReader((db, reader) => {
     const chat = db.addChat({ identifier: ANA });
     const messages = [1, 2, 3, 4].map((n) => db.addMessage({ chat, from: ANA, sentAt: AT, text: `${n}` }));
@@ -96,7 +96,7 @@ Deno.test("a row that stays without a chat is read as an orphan after the grace 
     assert.equal(reader.readAfter(0, { nowMs: writtenMs, gracePeriodMs: 0 }).messages.length, 1);
   }));
 
-Deno.test("orphans of a database that is not being written hold nothing up", () =>
+Deno.test("orphans of a database that is not being written delay nothing", () =>
   withReader((db, reader) => {
     for (let i = 0; i < 5; i++) db.addMessage({ chat: null, from: ANA, sentAt: AT, text: `lost ${i}` });
     const lastWrite = new Date(Date.now() - 60_000);
@@ -122,7 +122,7 @@ Deno.test("reading stops at a row whose text or file is still to come, then read
     assert.equal(reader.readAfter(photo.rowId, { nowMs: afterGracePeriod() }).skipped.empty, 1);
   }));
 
-Deno.test("people, chats and names that are new or changed are known at once", () =>
+Deno.test("new and changed people, chats and names are known at once", () =>
   withReader((db, reader) => {
     const group = db.addChat({ identifier: "chat1", displayName: "Old", participants: [ANA] });
     db.addMessage({ chat: group, from: ANA, sentAt: AT, text: "one" });
@@ -153,7 +153,7 @@ Deno.test("a former member stays a participant when the chats are loaded again",
     assert.deepEqual(message?.conversation?.participants, [ANA, "bo@example.com"]);
   }));
 
-Deno.test("the owner's addresses are gathered from chats and messages, in one spelling", () =>
+Deno.test("the owner's addresses are collected from chats and messages, in one spelling", () =>
   withReader((db, reader) => {
     const columns = { last_addressed_handle: "Me@Work.example", account_login: "E:me@home.example" };
     const chat = db.addChat({ identifier: ANA, columns });

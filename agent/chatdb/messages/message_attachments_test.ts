@@ -43,7 +43,7 @@ Deno.test("a file that has not been fetched yet is listed", () => {
   }
 });
 
-Deno.test("hide_attachment leaves no file out, and previews are known by the end of their name", () => {
+Deno.test("hide_attachment excludes no file, and previews are recognised by their file extension", () => {
   const { messages } = readAll((db) => {
     const chat = db.addChat({ identifier: ANA });
     const preview = { name: "5F2C.pluginPayloadAttachment", mimeType: "image/png" };

@@ -1,4 +1,4 @@
-// Checks the sorting of rows as a database has them: group actions, junk, notes of apps, unknown values.
+// Checks the classification of rows as a database has them: group actions, junk, notes of apps, unknown values.
 import assert from "node:assert/strict";
 import type { ChatDb, Row } from "../../../tests/support/chat_db/chat_db_fixture.ts";
 import { addAppMessage } from "../../../tests/support/chat_db/rows.ts";
@@ -81,7 +81,7 @@ Deno.test("what Messages keeps out of its list of conversations is junk", () => 
   }
 });
 
-Deno.test("an unknown sender, a chat to be reviewed and an allowed message are no junk", () => {
+Deno.test("an unknown sender, a chat to be reviewed and an allowed message are not junk", () => {
   const wanted = [
     { chat: { is_filtered: 1 }, message: {} },
     { chat: { is_pending_review: 1 }, message: {} },
@@ -93,7 +93,7 @@ Deno.test("an unknown sender, a chat to be reviewed and an allowed message are n
   }
 });
 
-Deno.test("a filtered chat hides its own rows alone, not those of another chat with the same person", () => {
+Deno.test("a filtered chat hides only its own rows, not those of another chat with the same person", () => {
   const batch = readAll((db) => {
     const [filtered, known] = (["SMS", "iMessage"] as const).map((service) =>
       db.addChat({
@@ -110,7 +110,7 @@ Deno.test("a filtered chat hides its own rows alone, not those of another chat w
   assert.deepEqual(textsOf(batch), ["hello"]);
 });
 
-Deno.test("the note of an app names people where Messages stores marks", () => {
+Deno.test("the note of an app names people where Messages stores placeholders", () => {
   const note = "$(kIMTranscriptPluginBreadcrumbTextSenderIdentifier) beat " +
     "$(kIMTranscriptPluginBreadcrumbTextReceiverIdentifier)";
   const { messages } = readAll((db) => {

@@ -55,7 +55,7 @@ Deno.test("seconds and nanoseconds are distinguished row by row, and a date of 0
   assert.deepEqual(messages.map(({ sentAtMs }) => sentAtMs), [Date.parse(LATER), Date.parse(LATER), null]);
 });
 
-Deno.test("the decoded body comes before the text column, which stands in when there is no sound body", () => {
+Deno.test("the decoded body takes precedence over the text column, which is used when there is no valid body", () => {
   const batch = readAll((db) => {
     const chat = db.addChat({ identifier: ANA });
     const add = (text: string, columns: Record<string, string | Uint8Array | null>) =>
@@ -264,7 +264,7 @@ Deno.test("an unsent message has no text and no files, and the time of the unsen
   }
 });
 
-Deno.test("an edited row whose body is broken is not taken for an unsent one", () => {
+Deno.test("an edited row whose body is damaged is not mistaken for an unsent one", () => {
   const message = readOne((db) => {
     const chat = db.addChat({ identifier: ANA });
     const added = db.addMessage({ chat, from: ANA, sentAt: AT, text: "x" });
@@ -338,7 +338,7 @@ Deno.test("the iMessage, SMS and RCS chats of one handle are one conversation, b
   }
 });
 
-Deno.test("a group counts present members and former ones who wrote", () => {
+Deno.test("a group lists present members and former ones who wrote", () => {
   const { messages } = readAll((db) => {
     const [ana, bo, cy] = [ANA, BO, "+15550100003"].map((id) => db.addHandle(id));
     assert.ok(ana && bo && cy);
@@ -393,7 +393,7 @@ Deno.test("a message in Recently Deleted is skipped, and read again once recover
   assert.deepEqual(skippedOf(batch), { recently_deleted: 1 });
 });
 
-Deno.test("of the twins of a note to oneself one is read, and the same note twice is two notes", () => {
+Deno.test("one of the two rows of a note to oneself is read, and the same note written twice is two notes", () => {
   const batch = readAll((db) => {
     const self = db.addChat({ identifier: ME });
     const other = db.addChat({ identifier: ANA });

@@ -17,7 +17,7 @@ interface World {
   db: ChatDb;
   reader: MessageReader;
   target: Message;
-  /** Reads the target once more, as a sync does when its tapbacks change. */
+  /** Reads the target again, as a sync does when its tapbacks change. */
   reactions: () => MessageReaction[];
 }
 
@@ -45,7 +45,7 @@ function words(reactions: readonly MessageReaction[]): string[] {
   return reactions.map(({ kind, emoji, sender }) => `${sender ?? "me"} ${emoji ?? kind}`);
 }
 
-Deno.test("a message carries its tapbacks in the order they were made, its owner's without a sender", () =>
+Deno.test("a message has its tapbacks in the order they were made, the owner's without a sender", () =>
   withTarget(({ db, target, reactions }) => {
     addTapback(db, { to: target, from: BO, kind: "emoji", emoji: "🦀", sentAt: LATER });
     addTapback(db, { to: target, from: "me", kind: "love", sentAt: LATEST, target: "bare" });
@@ -66,7 +66,7 @@ Deno.test("every kind of tapback is known", () =>
     assert.deepEqual(reactions().map(({ kind }) => kind), [...kinds]);
   }));
 
-Deno.test("a tapback that was taken back is gone, whether or not Messages keeps its row, and may come again", () =>
+Deno.test("a removed tapback is gone, whether or not Messages keeps its row, and can be added again", () =>
   withTarget(({ db, target, reactions }) => {
     const love = addTapback(db, { to: target, from: ANA, kind: "love", sentAt: AT });
     addTapback(db, { to: target, from: BO, kind: "love", sentAt: AT });
@@ -82,7 +82,7 @@ Deno.test("a tapback that was taken back is gone, whether or not Messages keeps 
     assert.deepEqual(words(reactions()), [`${BO} love`]);
   }));
 
-Deno.test("one emoji is taken back alone, and all of a person when the removal names none", () =>
+Deno.test("one emoji is removed alone, and all of a person's when the removal names none", () =>
   withTarget(({ db, target, reactions }) => {
     for (const emoji of ["🦀", "🎉"]) {
       addTapback(db, { to: target, from: ANA, kind: "emoji", emoji, sentAt: AT });
@@ -97,7 +97,7 @@ Deno.test("one emoji is taken back alone, and all of a person when the removal n
     assert.deepEqual(reactions(), []);
   }));
 
-Deno.test("the same reaction to two parts of a message is one, until it is taken back from both", () =>
+Deno.test("the same reaction to two parts of a message is one, until it is removed from both", () =>
   withTarget(({ db, target, reactions }) => {
     const [first, second] = [0, 1].map((part) =>
       addTapback(db, { to: target, from: ANA, kind: "like", sentAt: AT, part })
@@ -131,7 +131,7 @@ Deno.test("a tapback outlives its message, and then belongs to none", () =>
     assert.equal(reader.rowIdOf(target.guid), null);
   }));
 
-Deno.test("a message that comes after its tapbacks carries them", () =>
+Deno.test("a message written after its tapbacks has them", () =>
   withTarget(({ db, reader, target }) => {
     const future = { ...target, guid: "COMES-LATER" };
     addTapback(db, { to: future, from: BO, kind: "laugh", sentAt: LATER });

@@ -66,7 +66,7 @@ function summaryInfo(row: MessageRow): SummaryInfo {
   return info;
 }
 
-Deno.test("every generation makes a sound database with a group and a direct chat", () => {
+Deno.test("every generation makes a valid database with a group and a direct chat", () => {
   for (const generation of GENERATIONS) {
     withDb({ generation }, (db) => {
       const direct = db.addChat({ identifier: "+15550100001" });
@@ -116,7 +116,7 @@ Deno.test("dates are seconds up to macOS 10.12, nanoseconds after, and can be mi
   });
 });
 
-Deno.test("the newest rows are in the write-ahead log until a checkpoint, also after the writer is gone", () => {
+Deno.test("the newest rows are in the write-ahead log until a checkpoint, even after the writer is gone", () => {
   withDb({}, (db, folder) => {
     const chat = db.addChat({ identifier: "+15550100001" });
     db.addMessage({ chat, from: "me", text: "hi", sentAt: NOON });
@@ -209,7 +209,7 @@ Deno.test("tapbacks, attachments, drafts and group events carry the columns that
   });
 });
 
-Deno.test("Recently Deleted moves the join row and recovery brings it back", () => {
+Deno.test("Recently Deleted moves the join row and recovery moves it back", () => {
   withDb({}, (db) => {
     const chat = db.addChat({ identifier: "+15550100001" });
     const message = db.addMessage({ chat, from: "me", text: "oops", sentAt: NOON });

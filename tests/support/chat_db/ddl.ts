@@ -1,8 +1,8 @@
 /**
  * The tables of Messages' `chat.db` for every schema generation from OS X 10.11 to macOS 27.
  *
- * Columns stand in the creation order of a fresh database, each group under the generation that brought it.
- * Source: schemas captured from macOS 10.11, 12, 13, 15, 26 and 27. What 10.12 to 10.15 brought is inferred from
+ * Columns are in the creation order of a fresh database, each group under the generation that added it.
+ * Source: schemas captured from macOS 10.11, 12, 13, 15, 26 and 27. What 10.12 to 10.15 added is inferred from
  * other readers, good to one release; so is the first release of the tables that hold no messages.
  */
 

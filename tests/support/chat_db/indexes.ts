@@ -1,4 +1,4 @@
-/** The indexes and triggers of Messages' `chat.db`: what makes its readers fast, and what its writers set in motion. */
+/** The indexes and triggers of Messages' `chat.db`: what makes reading fast, and what writing triggers. */
 import { type Generation, isAtLeast, tableColumns } from "./ddl.ts";
 
 /**

@@ -39,7 +39,7 @@ export interface TapbackOptions {
   part?: number;
   /** Form of associated_message_guid: `p:<part>/<guid>` (default), `bp:<guid>`, or the bare guid. */
   target?: "part" | "balloon" | "bare";
-  /** The tapback row that this one takes back: that row is deleted and a removal is written. */
+  /** The tapback row that this one removes: that row is deleted and a removal is written. */
   removes?: Message;
 }
 

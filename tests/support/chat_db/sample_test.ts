@@ -92,7 +92,7 @@ Deno.test("a conversation that names an unknown person is refused", () =>
     assert.throws(() => buildSampleMessages(path, data), /no person with the key cy/);
   }));
 
-Deno.test("a bulk database has the asked number of rows of every kind and newest rows in the log", () =>
+Deno.test("a bulk database has the requested number of rows of every kind, the newest in the write-ahead log", () =>
   inTempFolder((path) => {
     const counts = bulkChatDb(path, { messages: 3_000, chats: 20, seed: 7 });
     assert.equal(counts.plain + counts.attachments + counts.tapbacks, 3_000);

@@ -1,4 +1,4 @@
-/** Closes a SQLite fixture the way a killed program leaves it: with its newest pages in the `-wal` file. */
+/** Closes an SQLite fixture as a killed program leaves it: with its newest pages in the `-wal` file. */
 import { DatabaseSync } from "node:sqlite";
 
 /**

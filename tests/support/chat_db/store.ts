@@ -1,4 +1,4 @@
-/** The SQLite side of the chat.db fixture: opens the file as Messages keeps it, inserts rows, makes guids and dates. */
+/** The SQLite side of the chat.db fixture: opens the file as Messages does, inserts rows, makes guids and dates. */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { type Generation, isAtLeast, tableColumns, tableStatements, upgradeStatements } from "./ddl.ts";
 import { APP_FUNCTIONS, indexStatements, triggerStatements } from "./indexes.ts";

@@ -11,7 +11,7 @@ function readBack(runs: AttributedRun[], options?: EncodeOptions): NSAttributedS
 
 const part = (index: number) => ({ __kIMMessagePartAttributeName: index });
 
-Deno.test("a plain text is encoded to the bytes that its layout gives by hand", () => {
+Deno.test("a plain text is encoded to the bytes of its layout written by hand", () => {
   const hex =
     "040b73747265616d747970656481e803840140848484124e5341747472696275746564537472696e67008484084e534f626a656374" +
     "008592848484084e53537472696e67019484012b0568656c6c6f86840269490105928484840c4e5344696374696f6e617279009484016901" +
