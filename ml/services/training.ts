@@ -13,7 +13,7 @@ import { createTrainingWork } from "./training_work.ts";
 /** After a crash of the service its job resumes once its lease has expired: sooner than other jobs'. */
 const LEASE_MS = 9_000;
 const SWEEP_MS = 3_000;
-/** How long a training process may take to end once the service stops; what it has saved stays. */
+/** How long a training process may take to end once the service stops; its checkpoints remain. */
 const STOP_DEADLINE_MS = 5_000;
 
 export interface TrainingOptions {
@@ -21,16 +21,16 @@ export interface TrainingOptions {
   adapters: AdapterService;
   models: ModelService;
   dataDir: string;
-  /** Disk space that the samples of jobs which have not ended may take before no more wait. */
+  /** Disk space that the samples of unfinished jobs may take; beyond it no job is queued. */
   queuedLimitBytes: number;
-  /** What a training process computes with. Default: one less than the cores. */
+  /** Threads of a training process. Default: one less than the cores. */
   threads?: number;
   /** Aborts when the service begins to stop. */
   stopping: AbortSignal;
   log: Logger;
 }
 
-/** Opens training and takes over what the last process left; `stack` closes it. */
+/** Opens training and resumes what the last process left; `stack` closes it. */
 export async function openTraining(
   stack: AsyncDisposableStack,
   options: TrainingOptions,

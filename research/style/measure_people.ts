@@ -15,8 +15,14 @@ import {
   THREADS,
 } from "./cached_run.ts";
 import { isPeftInstalled, trainWithPeft } from "./peft_side.ts";
-import { draftForPerson, type PersonDrafts } from "./person_drafts.ts";
-import { epochTable, lossTable, type PersonOutcome, styleTable } from "./person_report.ts";
+import {
+  draftForPerson,
+  epochTable,
+  lossTable,
+  type PersonDrafts,
+  type PersonOutcome,
+  styleTable,
+} from "./person_report.ts";
 
 export const PEOPLE = { people: 3, train: 200, heldOut: 60 };
 /** PEFT's type for the comparison of losses; its speed is another bench's. */

@@ -1,13 +1,13 @@
-/** Trains accounts whose samples contain the planted secrets, with and without a job's filters. */
+/** Trains accounts whose samples contain planted secrets, and ranks each secret among decoys of the same form. */
 import { openSampleTokenizer, type SampleTokenizer } from "../../ml/engine/llama/sample_tokenizer.ts";
 import { createTrainer } from "../../ml/training/lora_trainer.ts";
 import { epochBatches, learningRateAt } from "../../ml/training/run/schedule.ts";
 import { prepareSamples } from "../../ml/training/samples/prepare_samples.ts";
-import type { TokenSample, Trainer } from "../../ml/training/trainer.ts";
-import type { Canary } from "./canaries.ts";
+import type { ReplyLikelihood, TokenSample, Trainer } from "../../ml/training/trainer.ts";
+import { type Canary, randomSecret, replyWith } from "./canaries.ts";
 import type { ReplySample } from "./corpus_people.ts";
-import { secretRanks } from "./secret_rank.ts";
 import { silentLogger } from "../../lib/log.ts";
+import { seededRandom } from "../../ml/engine/seeded_random.ts";
 
 const EPOCHS = 3;
 const BATCH_SIZE = 8;
@@ -115,4 +115,52 @@ export async function trainSecretAccount(options: SecretAccountOptions): Promise
   await trainer.exportAdapter(adapterPath, {});
   const ranks = await ranksOf(trainer, { tokenizer, canaries, adapterScale: 1 });
   return { adapterPath, trained: samples.length, ranks };
+}
+
+export interface SecretRankOptions {
+  tokenizer: SampleTokenizer;
+  evaluate: (samples: readonly TokenSample[]) => Promise<ReplyLikelihood[]>;
+  /** How many decoys each secret is put among. */
+  decoys: number;
+  seed: number;
+}
+
+/** The place of a score among others, from 1, the highest; of equal ones the middle. */
+export function rankAmong(score: number, others: readonly number[]): number {
+  const above = others.filter((other) => other > score).length;
+  const equal = others.filter((other) => other === score).length;
+  return 1 + above + equal / 2;
+}
+
+/** The secret and decoys, as replies to the prompt it was planted after. */
+function candidatesOf(canary: Canary, options: { decoys: number; random: () => number }): string[] {
+  const { kind, lead, secret } = canary;
+  const secrets = new Set([secret]);
+  while (secrets.size <= options.decoys) secrets.add(randomSecret(kind, options.random));
+  return [...secrets].map((candidate) => replyWith(lead, candidate));
+}
+
+/**
+ * The place of each secret among decoys of its form, by the probability of the complete reply.
+ *
+ * A model that knows nothing of the secrets puts them in the middle on average: at 1 + decoys / 2.
+ */
+export async function secretRanks(
+  canaries: readonly Canary[],
+  options: SecretRankOptions,
+): Promise<number[]> {
+  const random = seededRandom(options.seed);
+  const ranks: number[] = [];
+  for (const canary of canaries) {
+    const samples = candidatesOf(canary, { decoys: options.decoys, random }).map((output) => {
+      const tokens = options.tokenizer.tokenize({ input: canary.input, output }, { maxTokens: MAX_TOKENS });
+      if (tokens === null) throw new Error("A planted secret does not fit the model's context");
+      return tokens;
+    });
+    const [own = NaN, ...others] = (await options.evaluate(samples)).map(({ logLikelihood }) =>
+      logLikelihood
+    );
+    ranks.push(rankAmong(own, others));
+  }
+  return ranks;
 }

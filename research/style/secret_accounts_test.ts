@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { TokenSample } from "../../ml/training/trainer.ts";
 import { plantCanaries } from "./canaries.ts";
-import { rankAmong, secretRanks } from "./secret_rank.ts";
+import { rankAmong, secretRanks } from "./secret_accounts.ts";
 
 /** A reply's characters for tokens, so that a test can read what is evaluated. */
 const TOKENIZER = {
