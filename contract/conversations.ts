@@ -1,4 +1,4 @@
-/** Owns the wire of `/api/conversations` and `/api/contacts`: what was synced, read back. */
+/** The wire of `/api/conversations` and `/api/contacts`: synced data read back, and what a deletion removed. */
 import { pageFields } from "./paging.ts";
 import { idSchema, timeSchema } from "./scalars.ts";
 import { attachmentSchema, messageDirectionSchema, messageTypeSchema, reactionSchema } from "./sync.ts";

@@ -1,4 +1,4 @@
-/** Owns the wire of `/api/devices`: registering, verifying, linking, listing and deactivating devices. */
+/** The wire of `/api/devices`: registering, verifying, linking, listing and deactivating devices. */
 import { z } from "zod";
 import { pageFields } from "./paging.ts";
 import { idSchema, labelSchema, timeSchema } from "./scalars.ts";

@@ -1,4 +1,4 @@
-/** Owns the error body that both services answer with, and the closed list of its codes. */
+/** The error body that both services answer with, and the closed list of its codes. */
 import { z } from "zod";
 
 /** Every machine-readable error code. Clients may switch on these; adding one is an API change. */
@@ -31,9 +31,9 @@ export const ERROR_CODES = [
 export const errorCodeSchema = z.enum(ERROR_CODES).meta({ id: "ErrorCode" });
 export type ErrorCode = z.infer<typeof errorCodeSchema>;
 
-/** Where in the input a fault lies: `messages.3.sentAt`, or the empty string for the whole body. */
+/** Where the input is faulty: `messages.3.sentAt`, or the empty string for the body as such. */
 export const faultSchema = z.object({
-  path: z.string().describe("Dotted path of the faulty field; empty for the whole body"),
+  path: z.string().describe("Dotted path of the faulty field; empty for the body as such"),
   message: z.string(),
 }).meta({ id: "Fault" });
 export type Fault = z.infer<typeof faultSchema>;

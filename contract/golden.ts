@@ -1,4 +1,4 @@
-/** Owns reading the golden samples: the API reference's own examples, which both sides are tested against. */
+/** The API reference's own examples, against which both sides are tested. */
 import examples from "./golden/examples.json" with { type: "json" };
 import errorExample from "./golden/error.json" with { type: "json" };
 

@@ -1,4 +1,4 @@
-/** Owns the wire of the server's own health answer. */
+/** The wire of the server's health answer. */
 import { z } from "zod";
 
 export const serverHealthSchema = z.object({

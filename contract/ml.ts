@@ -1,4 +1,4 @@
-/** Owns the wire of the ml service: health, generation, models and adapters, cache, evaluation. */
+/** The wire of the ml service: health, generation, models and adapters, cache, evaluation. */
 import { z } from "zod";
 import { idSchema, labelSchema, MAX_SEED, textSchema, timeSchema } from "./scalars.ts";
 

@@ -1,4 +1,4 @@
-/** Owns the wire of the ml service's `/training`: what a job is started with, and what is told of it. */
+/** The wire of the ml service's `/training`: how a job is started, and how its progress is reported. */
 import { z } from "zod";
 import { MAX_PROMPT_LENGTH, modelIdSchema } from "./ml.ts";
 import { labelSchema, MAX_SEED, textSchema, timeSchema } from "./scalars.ts";

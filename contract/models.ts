@@ -1,4 +1,4 @@
-/** Owns the wire of the server's `/api/models`: the adapters of an account, and which one its drafts are made with. */
+/** The wire of the server's `/api/models`: an account's adapters, and which one drafts are made with. */
 import { z } from "zod";
 import { idSchema, timeSchema } from "./scalars.ts";
 import { trainingOutcomeSchema } from "./training.ts";

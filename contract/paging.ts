@@ -1,4 +1,4 @@
-/** Owns paging: the query that every list takes and the fields that every list answers with. */
+/** The paging query that every list takes, and the paging fields that every list answers with. */
 import { z } from "zod";
 
 export const MAX_PAGE_SIZE = 200;

@@ -1,4 +1,4 @@
-/** Owns every path of both services, so that no route and no client spells one itself. */
+/** Every path of both services, so that no route and no client spells one itself. */
 
 /** Paths of the server, port 3100. `:id` stands for a path parameter. */
 export const SERVER_PATHS = {

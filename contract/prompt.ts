@@ -1,5 +1,5 @@
 /**
- * Owns the prompt format: a transcript of `Them:` and `Me:` lines that ends in `Me:`, formatted and parsed.
+ * Formats and parses prompts: transcripts of `Them:` and `Me:` lines that end in `Me:`.
  *
  * A line break inside a message is followed by two spaces, so no message can open a turn of its own:
  * incoming text is written by other people and must stay quoted data.

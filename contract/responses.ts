@@ -1,4 +1,4 @@
-/** Owns the wire of `/api/responses`: asking for a draft and saying what became of it. */
+/** The wire of `/api/responses`: requesting a draft, and reporting what the person did with it. */
 import { z } from "zod";
 import { pageFields } from "./paging.ts";
 import { idSchema, MAX_TEXT_LENGTH, textSchema, timeSchema } from "./scalars.ts";
@@ -40,7 +40,7 @@ export const generatedResponseSchema = z.object({
 }).meta({ id: "GeneratedResponse" });
 export type GeneratedResponse = z.infer<typeof generatedResponseSchema>;
 
-/** The whole record of a draft. */
+/** The complete record of a draft. */
 export const responseRecordSchema = generatedResponseSchema.extend({
   conversationId: idSchema,
   messageId: idSchema,

@@ -1,4 +1,4 @@
-/** Owns the scalar schemas that several endpoints share: ids, times, text, booleans in queries. */
+/** Scalar schemas that several endpoints share: ids, times and text. */
 import { z } from "zod";
 
 /** Longest text of one message, in UTF-16 units. Far above what Messages sends; the agent cuts there. */

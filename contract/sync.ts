@@ -1,4 +1,4 @@
-/** Owns the wire of `/api/sync`: the batches of messages and contacts that an agent sends. */
+/** The wire of `/api/sync`: the batches of messages and contacts that an agent sends. */
 import { z } from "zod";
 import { idSchema, labelSchema, MAX_TEXT_LENGTH, textSchema, timeSchema } from "./scalars.ts";
 
@@ -151,7 +151,7 @@ export const syncDeviceSchema = z.object({
   deleted: z.int().min(0),
   lastBatchAt: timeSchema.nullable(),
   lastHeartbeatAt: timeSchema.nullable().describe("An agent with nothing to send says so every five minutes"),
-  lagRows: lagSchema.nullable().describe("As the device told last; null when it never did"),
+  lagRows: lagSchema.nullable().describe("As the device last reported; null when it never did"),
 }).meta({ id: "SyncDevice" });
 export type SyncDevice = z.infer<typeof syncDeviceSchema>;
 
@@ -161,6 +161,6 @@ export const syncStatusResponseSchema = z.object({
   contacts: z.int().min(0),
   lastMessageAt: timeSchema.nullable(),
   lastSyncedAt: timeSchema.nullable().describe("When this account last stored a batch"),
-  devices: z.array(syncDeviceSchema).optional().describe("The device that was heard of last comes first"),
+  devices: z.array(syncDeviceSchema).optional().describe("The most recently active device comes first"),
 }).meta({ id: "SyncStatus" });
 export type SyncStatusResponse = z.infer<typeof syncStatusResponseSchema>;

@@ -1,4 +1,4 @@
-/** Owns the wire of the server's `/api/training`: samples and training jobs. */
+/** The wire of the server's `/api/training`: samples and training jobs. */
 import { z } from "zod";
 import { modelIdSchema } from "./ml.ts";
 import {
@@ -73,7 +73,7 @@ export const learningRateSchema = z.number().positive().max(1);
 export const trainingMethodSchema = z.enum(TRAINING_METHODS).meta({ id: "TrainingMethod" });
 export type TrainingMethod = z.infer<typeof trainingMethodSchema>;
 
-/** What a job may be told beside the documented fields; ml has a default for each. */
+/** Optional settings of a job beside the documented fields; ml has a default for each. */
 const settingsFields = {
   seed: mlStartTrainingRequestSchema.shape.seed,
   batchSize: mlStartTrainingRequestSchema.shape.batch_size,
@@ -133,7 +133,7 @@ export const trainingJobSchema = z.object({
   learningRate: z.number(),
   method: trainingMethodSchema,
   sampleCount: z.int().min(0),
-  metrics: trainingMetricsSchema.nullable().describe("Its course, as far as ml has told it"),
+  metrics: trainingMetricsSchema.nullable().describe("Its progress, as ml last reported it"),
   createdAt: timeSchema,
   startedAt: timeSchema.nullable(),
   finishedAt: timeSchema.nullable(),

@@ -77,8 +77,8 @@ function translateError(error: unknown): unknown {
 const health = createRoute({
   method: "get",
   path: SERVER_PATHS.health,
-  summary: "Tells whether the server and what it needs are well",
-  responses: { 200: jsonResponse(serverHealthSchema, "What answers and what does not") },
+  summary: "Reports the health of the server and of what it needs",
+  responses: { 200: jsonResponse(serverHealthSchema, "What responds and what does not") },
 });
 
 function healthRoutes({ health: service }: ServerServices) {
@@ -107,7 +107,7 @@ export function createServerApp(context: ServerAppContext) {
     title: "Conversation Assistant",
     version: VERSION,
     description:
-      "Stores a person's conversations, drafts their replies, and learns from what becomes of the drafts.",
+      "Stores a person's conversations, drafts their replies, and learns from what is done with the drafts.",
   });
   return app;
 }

@@ -1,4 +1,4 @@
-// The app as a whole: health, metrics, documentation, limits, and what happens when the database is away.
+/** Tests the complete app: health, metrics, documentation, limits, and requests while the database is unavailable. */
 import assert from "node:assert/strict";
 import { serverHealthSchema } from "../contract/health.ts";
 import { SERVER_PATHS } from "../contract/paths.ts";

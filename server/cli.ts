@@ -1,18 +1,17 @@
-/** Owns the server's commands for the person at its machine: listing devices and letting one in. */
+/** The server's commands for the person at its machine: list devices, approve one. */
+import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { UserError } from "../lib/errors.ts";
 import { writeLine } from "../lib/log.ts";
+import { VERSION } from "../lib/version.ts";
 import { hashPairingCode } from "./auth/credentials.ts";
 import { loadSecret } from "./auth/secret.ts";
-import type { ServerConfig } from "./config.ts";
+import { readServerConfig } from "./config.ts";
 import type { DeviceStore } from "./store/devices/device_store.ts";
 import type { Device } from "./store/schema.ts";
 import { joinStore } from "./store/store.ts";
 
-const USAGE = `Commands of the server:
-  devices list            shows every device that registered
-  devices approve CODE    lets the device that shows CODE into the account that claimed this server
-Without a command the server starts.`;
-
+/** The exit code of a command line that cannot be understood. */
+const USAGE_EXIT_CODE = 2;
 const PAGE_SIZE = 200;
 
 function lineOf(device: Device): string {
@@ -37,28 +36,57 @@ async function approveDevice(
   switch (result.outcome) {
     case "linked":
       return writeLine(
-        `The device "${result.device.name}" is let in: it may verify itself with its code now`,
+        `The device "${result.device.name}" is approved: it can verify itself with its code now`,
       );
     case "unclaimed":
-      throw new UserError("No device has claimed this server yet: the first one that verifies itself does");
+      throw new UserError("No device has claimed this server yet", {
+        fix: "Pair the first device: it needs no approval",
+      });
     case "not_found":
-      throw new UserError("No device waits with this code: it may have expired or be in use already");
+      throw new UserError("No device shows this code: it may have expired or been used", {
+        fix: "List the devices, and register the device again for a new code",
+      });
   }
 }
 
+/** A pairing code, as a device shows it. */
+function pairingCode(text: string): string {
+  if (/^\d{6}$/.test(text)) return text;
+  throw new InvalidArgumentError("It must be the six digits that the device shows.");
+}
+
+function commands(): Command {
+  const program = new Command("server").description("Without a command the server starts.").version(VERSION);
+  const devices = program.command("devices").description("The devices of this server");
+  devices.command("list").description("Lists every device that registered").action(async () => {
+    await using store = await joinStore(readServerConfig());
+    await listDevices(store.devices);
+  });
+  devices.command("approve").usage("CODE").argument("<code>", "the six digits it shows", pairingCode)
+    .description("Lets the device that shows CODE into the account that claimed this server")
+    .action(async (code: string) => {
+      const config = readServerConfig();
+      await using store = await joinStore(config);
+      const secret = await loadSecret({ configured: config.jwtSecret, dataDir: config.dataDir });
+      await approveDevice(store.devices, { code, secret });
+    });
+  return program;
+}
+
 /**
- * Runs one command beside a server that may be running.
+ * Runs one command beside a server that may be running; exits with 2 when the arguments name none.
  *
- * @throws UserError with what is wrong, or how the commands are written
+ * @throws UserError with what is wrong, or ConfigError
  */
-export async function runCommand(args: readonly string[], config: ServerConfig): Promise<void> {
-  const [noun, verb, code, ...rest] = args;
-  const isList = noun === "devices" && verb === "list" && code === undefined;
-  const isApprove = noun === "devices" && verb === "approve" && /^\d{6}$/.test(code ?? "") &&
-    rest.length === 0;
-  if (!isList && !isApprove) throw new UserError(USAGE);
-  await using store = await joinStore(config);
-  if (isList) return await listDevices(store.devices);
-  const secret = await loadSecret({ configured: config.jwtSecret, dataDir: config.dataDir });
-  await approveDevice(store.devices, { code: code ?? "", secret });
+export async function runCommand(args: readonly string[]): Promise<void> {
+  const program = commands();
+  for (const command of [program, ...program.commands, ...program.commands.flatMap((one) => one.commands)]) {
+    command.showHelpAfterError().exitOverride();
+  }
+  try {
+    await program.parseAsync(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0) Deno.exit(USAGE_EXIT_CODE);
+  }
 }

@@ -1,4 +1,4 @@
-/** Owns the server's settings: their names, defaults and checks. */
+/** The server's settings: their names, defaults and checks. */
 import {
   ConfigError,
   configFrom,
@@ -52,7 +52,7 @@ export const SETTINGS = {
     parse: text,
     fallback: defaultDataDir(),
     fallbackText: "./data (root: /var/lib/conversation-assistant)",
-    description: "Folder of the embedded PostgreSQL, the job ledger and the generated secret",
+    description: "Folder of the embedded PostgreSQL, the job store and the generated secret",
   }),
   jwtSecret: setting<string | null>({
     env: "JWT_SECRET",

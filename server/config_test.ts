@@ -1,4 +1,4 @@
-// The server's settings: defaults, checks, and what depends on the bind address.
+/** Tests the server's settings: defaults, checks, and what depends on the bind address. */
 import assert from "node:assert/strict";
 import { ConfigError } from "../lib/config.ts";
 import { serverConfigFrom } from "./config.ts";

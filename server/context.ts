@@ -31,7 +31,7 @@ import { openStore, type Store, type Stores } from "./store/store.ts";
 
 /** Drafts asked of ml at once; ml queues what it cannot do yet. */
 const DRAFT_CONCURRENCY = 4;
-/** How long background drafts may go on once the server stops; the rest return to the queue. */
+/** How long background drafts may continue once the server stops; the rest return to the queue. */
 const JOB_GRACE_MS = 3_000;
 
 /** What a caller, such as a test, provides instead of having it built. It outlives the context. */

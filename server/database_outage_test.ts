@@ -1,4 +1,4 @@
-// A database that goes away and comes back under a running server.
+/** Tests a running server while its database is unavailable and once it is back. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { errorBodySchema } from "../contract/errors.ts";

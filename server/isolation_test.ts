@@ -1,4 +1,4 @@
-// Accounts are worlds apart: nothing of one can be seen, used or changed by a device of another.
+/** Tests that a device can see, use or change nothing of another account. */
 import assert from "node:assert/strict";
 import { pathOf, SERVER_PATHS } from "../contract/paths.ts";
 import { generatedResponseSchema, responseActionResponseSchema } from "../contract/responses.ts";

@@ -7,8 +7,8 @@ import { readServerConfig } from "./config.ts";
 import { createContext } from "./context.ts";
 
 await runMain(async (signal) => {
+  if (Deno.args.length > 0) return await runCommand(Deno.args);
   const config = readServerConfig();
-  if (Deno.args.length > 0) return await runCommand(Deno.args, config);
   await using context = await createContext(config);
   await context.start();
   const { log, lost } = context;

@@ -1,4 +1,4 @@
-// The server as its own process: how it ends, what it says when it cannot start, and its commands.
+/** Tests the server as a process: how it ends, what it prints when it cannot start, and its commands. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { registerDeviceResponseSchema, verifyDeviceResponseSchema } from "../contract/devices.ts";
@@ -7,6 +7,7 @@ import { trainingJobResponseSchema } from "../contract/training.ts";
 import { z } from "../deps.ts";
 import { generatedResponseSchema } from "../contract/responses.ts";
 import { type Client, createClient, RemoteError } from "../lib/http/client.ts";
+import { VERSION } from "../lib/version.ts";
 import { choosePort, PROJECT_ROOT, ServiceProcess, taskArguments } from "../tools/service_process.ts";
 import { MlServer } from "../tests/support/ml/ml_server.ts";
 import { createTestDatabase, urlOf } from "../tests/support/postgres/postgres.ts";
@@ -168,11 +169,26 @@ Deno.test("a server that cannot start says why in one sentence and ends with 1",
       `Port ${SERVER_PORT} on 127.0.0.1 is in use. Stop what listens there, or set another port.`,
     );
   });
-  await t.step("a command it does not know", async () => {
-    const { code, err } = await run(["devices", "approve", "12345"], { DATA_DIR });
-    assert.equal(code, 1);
-    assert.match(err, /devices approve CODE/);
-  });
+});
+
+Deno.test("a command line that cannot be understood ends with 2, the usage and a suggestion", async () => {
+  await using temp = await tempDir();
+  const DATA_DIR = join(temp.dir, "data");
+  const malformed = await run(["devices", "approve", "12345"], { DATA_DIR });
+  assert.equal(malformed.code, 2);
+  assert.match(malformed.err, /devices approve CODE/);
+  assert.match(malformed.err, /six digits/);
+  const mistyped = await run(["devices", "lsit"], { DATA_DIR });
+  assert.equal(mistyped.code, 2);
+  assert.match(mistyped.err, /Did you mean list\?/);
+});
+
+Deno.test("help and the version need no valid settings", async () => {
+  const env = { SERVER_PORT: "x" };
+  const help = await run(["--help"], env);
+  assert.equal(help.code, 0);
+  assert.match(help.out, /devices/);
+  assert.deepEqual(await run(["--version"], env), { code: 0, out: VERSION, err: "" });
 });
 
 Deno.test("the commands work beside a running server, and a server whose PostgreSQL is killed ends with 1", async () => {

@@ -88,7 +88,7 @@ Deno.test("a device that pairs again while it is paired stays in its account, an
 
 Deno.test("a device whose pairing has ended pairs anew without its old token's help", async () => {
   await using home = await AgentHome.paired();
-  home.server.forgetTokens();
+  home.server.expireTokens();
   const again = await home.run("pair");
   assert.equal(again.code, 0, again.stderr);
   assert.equal(home.server.accounts.size, 2);

@@ -255,7 +255,7 @@ Deno.test("a busy server is waited for, and one that asks for minutes is left wi
 Deno.test("a pairing that expired or was shut ends the sync at once, with what to do", async () => {
   await using home = await AgentHome.paired();
   using _db = writeSmallChatDb(home.chatDb);
-  home.server.forgetTokens();
+  home.server.expireTokens();
   const before = home.server.requests.length;
   const expired = await home.run("sync --once");
   assert.equal(expired.code, 1);
@@ -276,7 +276,7 @@ Deno.test("a pairing that ends in the middle leaves the cursor at what was ackno
   await using home = await AgentHome.paired();
   bulkChatDb(home.chatDb, { messages: BULK_ROWS });
   home.server.interfere = () => {
-    if (home.server.account.inserted > 2_500) home.server.forgetTokens();
+    if (home.server.account.inserted > 2_500) home.server.expireTokens();
     return null;
   };
   const run = await home.run("sync --once");
@@ -406,7 +406,7 @@ Deno.test("a device paired into a new account sends everything there, contacts t
   using _db = writeSmallChatDb(home.chatDb);
   writeAddressBook(home.addressBook, [{ firstName: "Maya", phones: [MAYA] }]);
   await home.run("sync --once");
-  home.server.forgetTokens();
+  home.server.expireTokens();
   await home.run("pair");
   const run = await home.run("sync --once");
   assert.match(run.stdout, /This device was paired anew, so all messages were sent again/);

@@ -199,7 +199,7 @@ Deno.test("an ended pairing is not asked for again and again, and a new one is u
   withChat(async ({ home, say }) => {
     await using agent = new RunningLiveAgent(home);
     await agent.untilPhase("watching");
-    home.server.forgetTokens();
+    home.server.expireTokens();
     say("waits");
     agent.clock.advance(POLL_MS);
     const state = await agent.untilPhase("pairing_ended");
@@ -293,7 +293,7 @@ Deno.test("a new pairing may be with another account, so it gets the contacts at
     writeAddressBook(home.addressBook, [{ firstName: "Maya", phones: [MAYA] }]);
     await using agent = new RunningLiveAgent(home);
     await agent.untilPhase("watching");
-    home.server.forgetTokens();
+    home.server.expireTokens();
     say("waits");
     agent.clock.advance(POLL_MS);
     await agent.untilPhase("pairing_ended");

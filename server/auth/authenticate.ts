@@ -1,4 +1,4 @@
-/** Owns the check that each request passes: whose token it carries, and whether that device may do this. */
+/** Identifies who sends a request: the device of its token and what that device may do, or the address it comes from. */
 import { type Context, createMiddleware, getConnInfo } from "../../deps.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import { ApiError } from "../../lib/errors.ts";
@@ -73,7 +73,7 @@ export function authenticate(options: AuthenticateOptions) {
   });
 }
 
-/** Tells the address that a request is counted under. */
+/** Returns the address that a request is counted under. */
 export type ClientAddressOf = (c: Context) => string;
 
 /** The eight groups of an IPv6 address, short forms written out. */
@@ -88,8 +88,8 @@ function groupsOf(address: string): string[] {
 }
 
 /**
- * The part of an address that stands for one client: an IPv4 address whole, of an IPv6 address the first 64 bits,
- * since every home has a whole /64 to choose its addresses from.
+ * The part of an address that identifies one client: all of an IPv4 address, the first 64 bits of an IPv6 address,
+ * since every home has a /64 to choose its addresses from.
  */
 export function addressKey(address: string): string {
   const mapped = /^::ffff:(\d+(?:\.\d+){3})$/i.exec(address)?.[1];

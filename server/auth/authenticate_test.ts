@@ -1,4 +1,4 @@
-// Authentication over HTTP: every endpoint but the two of pairing refuses whoever has no good token.
+/** Tests authentication over HTTP: only the two endpoints of pairing answer a request without a valid token. */
 import assert from "node:assert/strict";
 import { deviceResponseSchema } from "../../contract/devices.ts";
 import type { ErrorCode } from "../../contract/errors.ts";

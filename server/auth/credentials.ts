@@ -1,4 +1,4 @@
-/** Owns device tokens: signing them, and telling a valid one from an expired, foreign or forged one. */
+/** Issues and checks device tokens, and draws and hashes pairing codes. */
 import { joseErrors, jwtVerify, SignJWT } from "../../deps.ts";
 import { ApiError } from "../../lib/errors.ts";
 import { createHmac } from "node:crypto";
@@ -81,7 +81,7 @@ function randomUint32(): number {
 /**
  * Draws a code of six digits, each of the million codes equally likely.
  *
- * @param random draws a whole number in [0, 2^32)
+ * @param random draws an integer in [0, 2^32)
  */
 export function drawPairingCode(random: () => number = randomUint32): string {
   let drawn = random();
@@ -92,7 +92,7 @@ export function drawPairingCode(random: () => number = randomUint32): string {
 /**
  * The hash of a code as it is stored, in hex.
  *
- * Keyed, because a million codes are tried in a moment: who reads the database cannot tell the code. The device
+ * Keyed, because a million codes are tried in a moment: whoever reads the database cannot find the code. The device
  * is not part of it, because a device that links another one knows the code alone.
  */
 export function hashPairingCode(secret: Uint8Array, code: string): string {

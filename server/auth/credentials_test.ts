@@ -1,4 +1,4 @@
-// Device tokens against an independent maker of JWTs: what is accepted, and every way to be refused.
+/** Tests device tokens against an independent JWT implementation, and that pairing codes are drawn evenly. */
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import type { ErrorCode } from "../../contract/errors.ts";

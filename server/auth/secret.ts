@@ -1,4 +1,4 @@
-/** Owns the server's secret: the configured one, or one generated once into the data folder. */
+/** Loads the server's secret: the configured one, or one generated once into the data folder. */
 import { join } from "node:path";
 import { ifPresent, writeFileAtomically } from "../../lib/files.ts";
 import { UserError } from "../../lib/errors.ts";

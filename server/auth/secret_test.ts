@@ -1,4 +1,4 @@
-// The server's secret: generated once, kept private, never replaced.
+/** Tests the server's secret: generated once, private, never replaced. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";

@@ -1,4 +1,4 @@
-/** Owns the server's calls to the ml service, and what their failures mean to the server's own clients. */
+/** Calls the ml service, and translates its failures for the server's own clients. */
 import type { ErrorCode } from "../../contract/errors.ts";
 import {
   type GenerateInput,
@@ -23,10 +23,10 @@ const GENERATE_TIMEOUT_MS = 10 * 60_000;
 const START_TRAINING_TIMEOUT_MS = 120_000;
 const STATUS_TIMEOUT_MS = 10_000;
 const HEALTH_TIMEOUT_MS = 2_000;
-/** When to ask again, where ml itself could not say. */
+/** When to try again, where ml itself did not say. */
 const RETRY_AFTER_SECONDS = 10;
 
-/** Answers of ml that its caller's own client must see as they are. */
+/** Codes of ml that the server's own client gets unchanged. */
 const PASSED_CODES: ReadonlySet<ErrorCode> = new Set([
   "model_not_loaded",
   "queue_full",
@@ -43,16 +43,16 @@ export interface MlClient {
   startTraining(request: MlStartTrainingRequest): Promise<MlTrainingStatus>;
   trainingStatus(jobId: string): Promise<MlTrainingStatus>;
   cancelTraining(jobId: string): Promise<MlTrainingStatus>;
-  /** What was told of a job after an event, or from its start, and then is, until it or the connection ends. */
+  /** Events of a job after `lastEventId`, or from its start, then live ones until the job or the connection ends. */
   trainingEvents(
     jobId: string,
     options: { signal?: AbortSignal; lastEventId?: string },
   ): AsyncGenerator<StreamEvent<MlTrainingStatus>>;
-  /** From then on ml serves the adapter no more. @throws ApiError `not_found` when ml has no such adapter */
+  /** Makes ml stop serving the adapter. @throws ApiError `not_found` when ml has no such adapter */
   taintAdapter(adapterId: string): Promise<void>;
   /** @throws ApiError `not_found` when ml has no such adapter */
   deleteAdapter(adapterId: string): Promise<void>;
-  /** Forgets cached replies by a glob over their keys. */
+  /** Deletes cached replies by a glob over their keys. */
   clearCache(pattern: string): Promise<void>;
 }
 
@@ -61,11 +61,11 @@ export interface MlClientOptions {
   token: string | null;
 }
 
-/** Statuses by which ml says that it takes nothing just now: of this server, or of anyone. */
+/** Statuses with which ml refuses every request for now, from this server or from anyone. */
 const UNAVAILABLE_STATUSES: ReadonlySet<number> = new Set([401, 403, 429, 503]);
 const NOT_IMPLEMENTED = 501;
 
-/** True when a call failed for what has nothing to do with what was asked: ml is away, busy, or has another token. */
+/** True when a call failed whatever its request: ml is unreachable, busy, or has another token. */
 export function isMlUnavailable(error: unknown): boolean {
   if (!(error instanceof ApiError)) return false;
   const { cause } = error;
@@ -115,7 +115,7 @@ const SERVER_FIELDS: Readonly<Record<string, string>> = {
   samples: "sampleIds",
 };
 
-/** A fault that ml found in a training request, told of the request that the server was sent. */
+/** A fault that ml found in a training request, with the field names of the request that the server received. */
 function inServerFields(error: unknown): unknown {
   if (!(error instanceof ApiError) || error.details === undefined) return error;
   const details = error.details.map(({ path, message }) => ({

@@ -1,4 +1,4 @@
-/** Owns the routes of `/api/conversations`, `/api/messages` and `/api/contacts`. */
+/** The routes of `/api/conversations`, `/api/messages` and `/api/contacts`. */
 import { createRoute } from "../../deps.ts";
 import {
   contactListSchema,

@@ -1,4 +1,4 @@
-// Reading back: conversations, messages and contacts, by page and by cursor.
+/** Tests reading conversations, messages and contacts, by page and by cursor. */
 import assert from "node:assert/strict";
 import {
   conversationListSchema,

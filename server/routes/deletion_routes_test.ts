@@ -1,4 +1,4 @@
-// Deleting conversations and messages: what goes along, what the account is drafted with after, what ml hears of it.
+/** Tests deleting conversations and messages: what is removed with them, later drafts, and what ml is sent. */
 import assert from "node:assert/strict";
 import { z } from "zod";
 import { deletionSchema } from "../../contract/conversations.ts";

@@ -1,4 +1,4 @@
-// Who is let in: pairing by approval, linking, and the limits on attempts and registrations.
+/** Tests who may join: approval, linking, and the limits on attempts and registrations. */
 import assert from "node:assert/strict";
 import { conversationListSchema } from "../../contract/conversations.ts";
 import {

@@ -1,4 +1,4 @@
-/** Owns the routes of `/api/devices`. */
+/** The routes of `/api/devices`. */
 import { createRoute } from "../../deps.ts";
 import {
   deviceListSchema,

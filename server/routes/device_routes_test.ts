@@ -1,4 +1,4 @@
-// The device endpoints: the documented flow, its answers, and each way a code is refused.
+/** Tests the device endpoints: the documented flow, its answers, and each way a code is refused. */
 import assert from "node:assert/strict";
 import {
   deviceListSchema,

@@ -1,4 +1,4 @@
-/** Owns the routes of `/api/models`. */
+/** The routes of `/api/models`. */
 import { createRoute, z } from "../../deps.ts";
 import { adapterIdSchema, modelsResponseSchema } from "../../contract/models.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";

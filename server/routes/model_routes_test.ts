@@ -1,4 +1,4 @@
-// Models: which adapter an account's drafts are made with, and what happens when ml does not serve it.
+/** Tests which adapter an account's drafts are made with, and what happens when ml does not serve it. */
 import assert from "node:assert/strict";
 import { modelsResponseSchema } from "../../contract/models.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";

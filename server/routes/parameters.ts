@@ -1,4 +1,4 @@
-/** Owns the path and query parameters that several routes take, and how a route says that it needs a token. */
+/** Path and query parameters that several routes take, and the mark of a route that needs a token. */
 import { z } from "../../deps.ts";
 import { pageQuerySchema } from "../../contract/paging.ts";
 import { idSchema } from "../../contract/scalars.ts";

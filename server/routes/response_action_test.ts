@@ -1,4 +1,4 @@
-// What the person does with a draft: recorded once, and turned into a training sample in the same moment.
+/** Tests what the person does with a draft: recorded once, together with its training sample. */
 import assert from "node:assert/strict";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import {

@@ -1,4 +1,4 @@
-/** Owns the routes of `/api/responses`. */
+/** The routes of `/api/responses`. */
 import { createRoute } from "../../deps.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import {
@@ -45,7 +45,7 @@ const get = createRoute({
   ...withToken,
   method: "get",
   path: documentedPath(SERVER_PATHS.response),
-  summary: "Shows one draft and what became of it",
+  summary: "Shows one draft and what was done with it",
   request: { params: idParams },
   responses: {
     200: jsonResponse(responseRecordSchema, "The draft"),

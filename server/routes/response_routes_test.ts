@@ -1,4 +1,4 @@
-// Drafting at once: what ml is asked, what is recorded, and what each failure of ml becomes.
+/** Tests drafting at once: what ml is asked, what is recorded, and how each failure of ml is answered. */
 import assert from "node:assert/strict";
 import type { ErrorCode } from "../../contract/errors.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";

@@ -1,4 +1,4 @@
-/** Owns the routes of `/api/training/samples`. */
+/** The routes of `/api/training/samples`. */
 import { createRoute, z } from "../../deps.ts";
 import { deletionSchema } from "../../contract/conversations.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
@@ -65,7 +65,7 @@ const remove = createRoute({
   },
 });
 
-/** The lines as a body; the first ones are read before it begins, so that a database that is away is an error. */
+/** The lines as a body; the first ones are read before it starts, so that an unavailable database is an error. */
 async function bodyOf(lines: AsyncGenerator<string>): Promise<ReadableStream<Uint8Array>> {
   const first = await lines.next();
   async function* all() {

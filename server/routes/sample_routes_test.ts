@@ -1,4 +1,4 @@
-// Training samples: made of sent replies, exported, deleted, and what a deletion does to adapters.
+/** Tests training samples: imported from sent replies, exported, deleted, and what a deletion does to adapters. */
 import assert from "node:assert/strict";
 import { deletionSchema } from "../../contract/conversations.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";

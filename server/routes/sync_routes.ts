@@ -1,4 +1,4 @@
-/** Owns the routes of `/api/sync`. */
+/** The routes of `/api/sync`. */
 import { createRoute } from "../../deps.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import {

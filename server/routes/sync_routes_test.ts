@@ -1,4 +1,4 @@
-// The sync endpoints: what a batch changes, and that a refused batch changes nothing.
+/** Tests the sync endpoints: what a batch changes, and that a refused batch changes nothing. */
 import assert from "node:assert/strict";
 import {
   contactListSchema,

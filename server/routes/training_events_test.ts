@@ -1,4 +1,4 @@
-// The events of a training job: ml's, passed on to the account's own devices until the job has ended.
+/** Tests a training job's events: ml's, passed to the account's own devices until the job has ended. */
 import assert from "node:assert/strict";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import { trainingJobResponseSchema } from "../../contract/training.ts";

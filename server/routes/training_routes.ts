@@ -1,4 +1,4 @@
-/** Owns the routes of training jobs: `/api/training/start` and `/api/training/jobs`. */
+/** The routes of training jobs: `/api/training/start` and `/api/training/jobs`. */
 import { createRoute, z } from "../../deps.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import {

@@ -1,4 +1,4 @@
-// Training: which samples ml is given, how a job is followed there, and how it ends.
+/** Tests training: which samples ml is given, how a job is followed, and how it ends. */
 import assert from "node:assert/strict";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import {

@@ -1,4 +1,4 @@
-/** Owns reading back what was synced, and deleting it for good: conversations, their messages, and contacts. */
+/** Reads synced conversations, messages and contacts, and deletes them for good. */
 import type {
   Contact,
   ContactList,
@@ -25,7 +25,7 @@ export interface ConversationServiceOptions {
   conversations: ConversationStore;
   contacts: ContactStore;
   deletions: DeletionStore;
-  /** Called when ml has something to hear: cached drafts to forget, tainted adapters. */
+  /** Called when the outbox may have messages for ml: cached drafts to clear, tainted adapters. */
   onOutbox: () => void;
 }
 

@@ -1,4 +1,4 @@
-/** Owns the server's answer to whether it is well: its database, its job ledger, and ml as last seen. */
+/** Reports the server's health: its database, its job store, and the last known state of ml. */
 import type { ServerHealth } from "../../contract/health.ts";
 import { VERSION } from "../../lib/version.ts";
 import type { MlClient } from "../clients/ml.ts";
@@ -12,7 +12,7 @@ type MlHealth = Pick<ServerHealth, "ml" | "model_version">;
 export interface HealthServiceOptions {
   /** Rejects unless the database answers in time. */
   pingDatabase: (options: { timeoutMs: number }) => Promise<void>;
-  /** Rejects unless the job ledger answers. */
+  /** Rejects unless the job store answers. */
   pingKv: () => Promise<unknown>;
   ml: Pick<MlClient, "health">;
   now: () => Date;

@@ -1,4 +1,4 @@
-/** Owns the translation between the wire's paging and the stores'. */
+/** Translates between the wire's paging and the stores'. */
 import type { PageQuery } from "../../contract/paging.ts";
 import { invalidRequest } from "../../lib/errors.ts";
 import { decodeCursor, encodeCursor, type Page, type PageRequest } from "../store/paging.ts";

@@ -1,4 +1,4 @@
-/** Owns what happens to synced batches: storing them and counting what they changed. */
+/** Stores synced batches and counts what they changed. */
 import type {
   SyncContactsRequest,
   SyncContactsResponse,
@@ -21,12 +21,12 @@ export interface SyncServiceOptions {
   contacts: ContactStore;
   metrics: Metrics;
   now: () => Date;
-  /** Called when ml may have something to hear: cached drafts, adapters, jobs of what is gone. */
+  /** Called when the outbox may have messages for ml: about cached drafts, adapters or jobs of what was deleted. */
   onOutbox: () => void;
 }
 
 export interface SyncService {
-  /** Stores a batch whole or not at all; a repeated batch changes nothing. */
+  /** Stores all of a batch or nothing; a repeated batch changes nothing. */
   syncMessages(caller: Caller, batch: SyncMessagesRequest): Promise<SyncMessagesResponse>;
   syncContacts(caller: Caller, batch: SyncContactsRequest): Promise<SyncContactsResponse>;
   /** Deletes messages that were deleted in Messages; those that are not stored are counted and no fault. */

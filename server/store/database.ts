@@ -1,4 +1,4 @@
-/** Owns the one connection pool to PostgreSQL, as drizzle and as plain postgres.js. */
+/** Opens the connection pool to PostgreSQL, and holds what every store needs: ids of rows and named locks. */
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import * as schema from "./schema.ts";

@@ -1,4 +1,4 @@
-/** Owns telling a database that cannot serve just now from one that refuses a statement. */
+/** Tells an unavailable database from one that refuses a statement. */
 
 /** postgres.js's own codes for a connection that is gone or cannot be had. */
 const CONNECTION_CODES: ReadonlySet<string> = new Set([

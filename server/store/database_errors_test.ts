@@ -1,4 +1,4 @@
-// Tests which database errors pass by themselves.
+/** Tests which database errors are temporary. */
 import assert from "node:assert/strict";
 import { sql } from "drizzle-orm";
 import { createTestDatabase } from "../../tests/support/postgres/postgres.ts";

@@ -1,4 +1,4 @@
-// Database URLs that name a Unix socket as libpq does.
+/** Tests database URLs that name a Unix socket as libpq does, and the order of new ids. */
 import assert from "node:assert/strict";
 import { newId, readDatabaseUrl } from "./database.ts";
 

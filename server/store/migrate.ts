@@ -1,4 +1,4 @@
-/** Owns the schema's history: applies the numbered SQL files of migrations/ once each, in order. */
+/** Migrates the schema: applies the numbered SQL files of migrations/ once each, in order. */
 import { createHash } from "node:crypto";
 import type { ReservedSql } from "postgres";
 import { UserError } from "../../lib/errors.ts";
@@ -9,7 +9,7 @@ const MIGRATION_LOCK = 4_207_715_001;
 const OLDEST_POSTGRES = 15;
 const MIGRATIONS_DIR = new URL("./migrations/", import.meta.url);
 
-/** One SQL file; `sha256` tells whether an applied one was changed later. */
+/** One SQL file; `sha256` shows whether an applied one was changed later. */
 export interface Migration {
   readonly name: string;
   readonly text: string;

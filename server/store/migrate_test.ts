@@ -1,4 +1,4 @@
-// Tests the migrations and that the drizzle schema says what they make.
+/** Tests the migrations, and that the drizzle schema matches what they create. */
 import assert from "node:assert/strict";
 import { getTableConfig, PgTable } from "drizzle-orm/pg-core";
 import { UserError } from "../../lib/errors.ts";

@@ -1,4 +1,4 @@
-/** Owns paging: numbered pages and stable cursors over rows ordered by (time, id). */
+/** Pages through rows ordered by (time, id), by number and by stable cursor. */
 import { asc, desc, type SQL, sql, type SQLWrapper } from "drizzle-orm";
 
 /** A numbered page, 1-based; a page behind the end is empty, never an error. */
@@ -15,7 +15,7 @@ export interface Position {
   readonly id: string;
 }
 
-/** One page of rows; `total` counts all pages, `next` is the position to go on from, null at the end. */
+/** One page of rows; `total` counts all pages, `next` is the position to continue from, null at the end. */
 export interface Page<Row> {
   readonly rows: readonly Row[];
   readonly total: number;
@@ -63,7 +63,7 @@ export async function readPage<Row>(request: PageRequest, source: PageSource<Row
   const total = await source.total();
   const offset = request.after ? 0 : (request.page - 1) * request.pageSize;
   if (offset >= total) return { rows: [], total, next: null };
-  // One row more than asked for tells whether there is a next page.
+  // One more row than requested shows whether there is a next page.
   const found = await source.rows({ limit: request.pageSize + 1, offset, after: request.after });
   const rows = found.slice(0, request.pageSize);
   const last = rows.at(-1);

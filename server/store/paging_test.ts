@@ -1,4 +1,4 @@
-// Tests cursors; pages are tested by the store suite.
+/** Tests cursors; pages are tested by the store suite. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { decodeCursor, encodeCursor } from "./paging.ts";

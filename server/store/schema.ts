@@ -1,4 +1,4 @@
-/** Owns the tables of the server as drizzle sees them; the SQL in migrations/ creates them with their indexes. */
+/** The server's tables as drizzle sees them; the SQL in migrations/ creates them with their indexes. */
 import { sql } from "drizzle-orm";
 import {
   bigint,
@@ -31,7 +31,7 @@ export type DeviceStatus = typeof DEVICE_STATUSES[number];
 export type ResponseAction = typeof RESPONSE_ACTIONS[number];
 /** Where a training sample comes from. */
 export type SampleSource = typeof SAMPLE_SOURCES[number];
-/** What ml may have to hear; its target is an adapter, a glob of cache keys, or a job. */
+/** Kinds of messages to ml; the target is an adapter, a glob of cache keys, or a job. */
 export type MlMessageKind = "taint_adapter" | "delete_adapter" | "clear_cache" | "cancel_training";
 
 const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
@@ -140,7 +140,7 @@ export const messages = pgTable("messages", {
   createdAt: createdAt(),
 });
 
-/** A drafted reply and what became of it; `sourceMessageIds` are the messages in its prompt. */
+/** A drafted reply and what was done with it; `sourceMessageIds` are the messages in its prompt. */
 export const responses = pgTable("responses", {
   id: uuid("id").primaryKey(),
   accountId: uuid("account_id").notNull(),
@@ -226,14 +226,14 @@ export const deletedMessages = pgTable("deleted_messages", {
   deletedAt: time("deleted_at").notNull().default(sql`now()`),
 });
 
-/** Conversations that the person deleted: messages sent until then stay away. */
+/** Conversations that the person deleted: messages sent until then are not stored again. */
 export const deletedConversations = pgTable("deleted_conversations", {
   accountId: uuid("account_id").notNull(),
   imessageId: text("imessage_id").notNull(),
   sentUntil: time("sent_until").notNull(),
 });
 
-/** What ml has yet to hear; a row goes once it has, and stays with the reason when ml will not take it. */
+/** Messages not yet sent to ml: a row is deleted once ml has taken it, and stays with the reason when ml refuses it. */
 export const mlOutbox = pgTable("ml_outbox", {
   id: bigint("id", { mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
   kind: text("kind").$type<MlMessageKind>().notNull(),

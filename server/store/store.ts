@@ -1,4 +1,4 @@
-/** Owns the opening of storage: finds or starts PostgreSQL, migrates it, and makes the stores. */
+/** Opens storage: finds or starts PostgreSQL, migrates it, and creates the stores. */
 import { messageOf, UserError } from "../../lib/errors.ts";
 import { withDeadline } from "../../lib/async.ts";
 import { type AdapterStore, createAdapterStore } from "./training/adapter_store.ts";

@@ -1,4 +1,4 @@
-// Tests how storage is opened: on the embedded PostgreSQL, on a given one, and beside a running server.
+/** Tests how storage is opened: on the embedded PostgreSQL, on a given one, and beside a running server. */
 import assert from "node:assert/strict";
 import { UserError } from "../../lib/errors.ts";
 import { createTestDatabase, urlOf } from "../../tests/support/postgres/postgres.ts";

@@ -1,4 +1,4 @@
-// Runs the store suite on every PostgreSQL there is.
+/** Runs the store suite on every PostgreSQL that is installed. */
 import { testServers } from "../../tests/support/postgres/postgres.ts";
 import { storeSuite } from "../../tests/suites/store/store_suite.ts";
 

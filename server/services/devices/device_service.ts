@@ -1,4 +1,4 @@
-/** Owns the devices of an account: letting them in, listing them and shutting them out. */
+/** Lists, links and deactivates the devices of an account. */
 import type { Device, DeviceList, PLATFORMS } from "../../../contract/devices.ts";
 import type { PageQuery } from "../../../contract/paging.ts";
 import { ApiError } from "../../../lib/errors.ts";

@@ -1,4 +1,4 @@
-/** Owns pairing: how a device registers, turns its code into a token, or is let in by another one. */
+/** Pairs devices: a device registers, exchanges its code for a token, or is linked by another device. */
 import type {
   RegisterDeviceRequest,
   RegisterDeviceResponse,
@@ -132,7 +132,7 @@ function linking(options: PairingOptions): Pairing["link"] {
     if (result.outcome === "rate_limited") throw tooManyAttempts(result.retryAt, now);
     throw new ApiError(
       "code_invalid",
-      "No device waits with this code: it may have expired or be in use already",
+      "No device shows this code: it may have expired or been used",
     );
   };
 }

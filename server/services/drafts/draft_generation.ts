@@ -92,7 +92,7 @@ export function stopTextsFor(labels: readonly string[]): string[] {
   return [...DEFAULT_STOP, ...stops].slice(0, MAX_STOP_TEXTS);
 }
 
-/** The reply without a sender's name before it, which a model may write although it was told not to. */
+/** The reply without a sender's name before it, which a model may write in spite of its instructions. */
 export function withoutLabel(reply: string, labels: readonly string[]): string {
   const label = labels.find((candidate) => reply.startsWith(`${candidate}:`));
   return label === undefined ? reply : reply.slice(label.length + 1).trim();
@@ -100,7 +100,7 @@ export function withoutLabel(reply: string, labels: readonly string[]): string {
 
 /**
  * The key under which ml caches the reply to a request that always has the same one. It begins with the account's own
- * prefix, so that a deletion can clear them; ml tells models and adapters apart by itself.
+ * prefix, so that a deletion can clear them; ml keeps models and adapters apart by itself.
  */
 function cacheKeyOf(accountId: string, request: GenerateInput): string {
   return draftCachePrefix(accountId) + createHash("sha256").update(JSON.stringify(request)).digest("hex");

@@ -31,7 +31,7 @@ export interface Drafting {
     caller: Caller,
     request: GenerateResponseRequest & { signal: AbortSignal },
   ): Promise<GeneratedResponse>;
-  /** Drafts a reply in the background; `GET /api/responses/:id` tells how far it is. */
+  /** Drafts a reply in the background; `GET /api/responses/:id` shows its progress. */
   enqueue(caller: Caller, request: GenerateResponseRequest): Promise<GeneratedResponse>;
   /** Ends a draft that is not finished. @throws ApiError `not_found`, or `conflict` when it is */
   cancel(caller: Caller, responseId: string): Promise<ResponseRecord>;

@@ -1,4 +1,4 @@
-/** Owns what goes on between server and ml without a request: when jobs are followed to their end, and the outbox emptied. */
+/** Brings server and ml back in step periodically: dispatches the outbox and refreshes live jobs. */
 import { backoffMs } from "../../../lib/backoff.ts";
 import { logFieldsOfError } from "../../../lib/errors.ts";
 import { type Clock, systemClock } from "../../../lib/clock.ts";
@@ -11,16 +11,16 @@ export interface MlReconcilerOptions extends OutboxDispatcherOptions {
   clock?: Clock;
 }
 
-/** Between two passes; longer and longer while ml or the database is away. */
+/** Between two passes; longer and longer while ml or the database is unavailable. */
 const PASS = { baseMs: 5_000, capMs: 60_000 };
 
-/** Passes over live jobs and the outbox until it is disposed. The truth is in the database, so a restart loses nothing. */
+/** Reconciles until it is disposed. Everything it needs is in the database, so a restart loses nothing. */
 export class MlReconciler implements AsyncDisposable {
   readonly #options: MlReconcilerOptions;
   readonly #clock: Clock;
-  readonly #messenger: OutboxDispatcher;
+  readonly #dispatcher: OutboxDispatcher;
   #cancelTimer: () => void = () => {};
-  #passing: Promise<void> | null = null;
+  #running: Promise<void> | null = null;
   #failures = 0;
   #triggered = false;
   #state: "idle" | "started" | "stopped" = "idle";
@@ -28,37 +28,37 @@ export class MlReconciler implements AsyncDisposable {
   constructor(options: MlReconcilerOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#messenger = new OutboxDispatcher(options);
+    this.#dispatcher = new OutboxDispatcher(options);
   }
 
-  /** Begins with a pass at once: jobs may have ended while no server ran. */
+  /** Starts with a pass at once, because jobs may have ended while no server ran. */
   start(): void {
     this.#state = "started";
-    this.#plan(0);
+    this.#schedule(0);
   }
 
-  /** There is something new for ml: the next pass comes at once. */
+  /** Call it when there is something new for ml: the next pass starts at once. */
   trigger(): void {
     this.#triggered = true;
-    if (this.#state === "started" && this.#passing === null) this.#plan(0);
+    if (this.#state === "started" && this.#running === null) this.#schedule(0);
   }
 
-  /** One pass; resolves once it is over. Of passes asked for at once, there is one. */
+  /** Runs one pass and resolves when it is over; a call during a pass joins it. */
   reconcile(): Promise<void> {
-    return this.#passing ??= this.#pass().finally(() => this.#passing = null);
+    return this.#running ??= this.#pass().finally(() => this.#running = null);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#state = "stopped";
     this.#cancelTimer();
-    await this.#passing;
+    await this.#running;
   }
 
-  #plan(delayMs: number): void {
+  #schedule(delayMs: number): void {
     this.#cancelTimer();
     this.#cancelTimer = this.#clock.after(delayMs, () => {
       this.reconcile().then(() => {
-        if (this.#state === "started") this.#plan(this.#pauseMs());
+        if (this.#state === "started") this.#schedule(this.#pauseMs());
       });
     });
   }
@@ -70,34 +70,34 @@ export class MlReconciler implements AsyncDisposable {
 
   async #pass(): Promise<void> {
     this.#triggered = false;
-    // Neither is held up by what is wrong with the other.
-    const told = await this.#attempt(() => this.#messenger.dispatch(new Date(this.#clock.now())));
-    const followed = await this.#attempt(() => this.#followJobs());
-    this.#failures = told && followed ? 0 : this.#failures + 1;
+    // A failure of one must not block the other.
+    const dispatched = await this.#attempt(() => this.#dispatcher.dispatch(new Date(this.#clock.now())));
+    const refreshed = await this.#attempt(() => this.#refreshJobs());
+    this.#failures = dispatched && refreshed ? 0 : this.#failures + 1;
   }
 
-  /** False when it has to wait for the next pass. */
+  /** False when the work has to wait for the next pass. */
   async #attempt(work: () => Promise<void>): Promise<boolean> {
     try {
       await work();
       return true;
     } catch (error) {
       this.#options.log.debug(
-        "a pass over training jobs and the outbox has to wait",
+        "reconciling training jobs or the outbox has to wait",
         logFieldsOfError(error),
       );
       return false;
     }
   }
 
-  async #followJobs(): Promise<void> {
+  async #refreshJobs(): Promise<void> {
     const { trainingJobs, jobSync, log } = this.#options;
     for (const job of await trainingJobs.listLive()) {
       try {
         await jobSync.refresh(job);
       } catch (error) {
         if (isDatabaseUnavailable(error)) throw error;
-        log.error("a training job could not be followed", { jobId: job.id, ...logFieldsOfError(error) });
+        log.error("a training job could not be refreshed", { jobId: job.id, ...logFieldsOfError(error) });
       }
     }
   }

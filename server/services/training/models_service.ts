@@ -1,4 +1,4 @@
-/** Owns which adapter an account's drafts are made with: showing it, promoting one, and going back. */
+/** Shows an account's adapters, promotes one, and rolls back. */
 import type { Adapter, ModelsResponse } from "../../../contract/models.ts";
 import { ApiError } from "../../../lib/errors.ts";
 import type { Caller } from "../../auth/authenticate.ts";
@@ -10,7 +10,7 @@ import type { Adapter as AdapterRow } from "../../store/schema.ts";
 export interface ModelsServiceOptions {
   adapters: AdapterStore;
   ml: Pick<MlClient, "health">;
-  /** Called when ml may have something to hear: adapters that were pruned. */
+  /** Called when the outbox may have messages for ml: pruned adapters to delete. */
   onOutbox: () => void;
 }
 

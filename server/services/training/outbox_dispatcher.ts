@@ -1,4 +1,4 @@
-/** Owns telling ml what it has yet to hear: each message until ml takes it or it is given up; none holds up another. */
+/** Sends the messages of the outbox to ml, each until ml accepts it or it is given up; none blocks another. */
 import { backoffMs } from "../../../lib/backoff.ts";
 import { ApiError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
@@ -16,38 +16,38 @@ export interface OutboxDispatcherOptions {
   log: Logger;
 }
 
-const MESSAGES_AT_ONCE = 100;
-/** Until a message at which ml fails is told again. */
+const BATCH_SIZE = 100;
+/** Until a message that failed is sent again. */
 const RETRY = { baseMs: 10_000, capMs: 3_600_000 };
-/** About a day of them. */
-const MOST_TRIES = 30;
+/** They take about a day. */
+const MAX_TRIES = 30;
 
-/** What ml does not have needs no taint, no deletion and no end; what has ended needs no end either. */
+/** What ml does not have needs no taint, deletion or cancellation; what has ended needs no cancellation either. */
 function isAlreadyDone(error: unknown, kind: MlMessageKind): boolean {
   return isUnknownToMl(error) ||
     (kind === "cancel_training" && error instanceof ApiError && error.code === "conflict");
 }
 
-/** Tells the messages of one server's outbox. */
+/** Sends the messages of one server's outbox. */
 export class OutboxDispatcher {
   readonly #options: OutboxDispatcherOptions;
-  /** The message at which ml was away the last time: others come first, for it may be the cause. */
-  #brokeAt = 0;
+  /** The message at which ml became unavailable: the ones after it go first next time, as it may be the cause. */
+  #failedAt = 0;
 
   constructor(options: OutboxDispatcherOptions) {
     this.#options = options;
   }
 
-  /** Tells ml all that is due. @throws while ml or the database is away */
+  /** Sends everything that is due. @throws while ml or the database is unavailable */
   async dispatch(now: Date): Promise<void> {
-    if (this.#brokeAt > 0) await this.#tellFrom(this.#brokeAt, now);
-    this.#brokeAt = 0;
-    await this.#tellFrom(0, now);
+    if (this.#failedAt > 0) await this.#dispatchFrom(this.#failedAt, now);
+    this.#failedAt = 0;
+    await this.#dispatchFrom(0, now);
   }
 
-  async #tellFrom(start: number, now: Date): Promise<void> {
+  async #dispatchFrom(start: number, now: Date): Promise<void> {
     for (let after = start;;) {
-      const due = await this.#options.mlOutbox.list({ after, limit: MESSAGES_AT_ONCE, dueBy: now });
+      const due = await this.#options.mlOutbox.list({ after, limit: BATCH_SIZE, dueBy: now });
       for (const message of due) await this.#deliver(message, now);
       const last = due.at(-1);
       if (last === undefined) return;
@@ -58,33 +58,33 @@ export class OutboxDispatcher {
   async #deliver(message: MlMessage, now: Date): Promise<void> {
     const { id, kind } = message;
     try {
-      await this.#tell(message);
+      await this.#send(message);
     } catch (error) {
       if (isMlUnavailable(error)) {
-        this.#brokeAt = id;
+        this.#failedAt = id;
         throw error;
       }
-      if (!isAlreadyDone(error, kind)) return await this.#notTaken(message, { error, now });
+      if (!isAlreadyDone(error, kind)) return await this.#handleFailure(message, { error, now });
     }
     await this.#options.mlOutbox.remove(id);
   }
 
-  async #notTaken(message: MlMessage, { error, now }: { error: unknown; now: Date }): Promise<void> {
+  async #handleFailure(message: MlMessage, { error, now }: { error: unknown; now: Date }): Promise<void> {
     const { mlOutbox, log } = this.#options;
     const { id: messageId, kind } = message;
     const tries = message.tries + 1;
     const fields = { messageId, kind, tries, code: error instanceof ApiError ? error.code : undefined };
-    if (!isRefusedByMl(error) && tries < MOST_TRIES) {
-      log.warn("ml failed at a message; it is told again later", fields);
+    if (!isRefusedByMl(error) && tries < MAX_TRIES) {
+      log.warn("ml failed to handle a message; it is sent again later", fields);
       return await mlOutbox.postpone(messageId, new Date(now.getTime() + backoffMs(tries, RETRY)));
     }
     const why = error instanceof ApiError ? error.message : "Something went wrong on the server";
     if (kind === "cancel_training") await this.#failJob(message.target, why);
-    log.error("ml does not take a message; it is told no more", fields);
+    log.error("ml refuses a message; it is not sent again", fields);
     await mlOutbox.refuse(messageId, why);
   }
 
-  /** A job that should end and does not: whatever ml makes of it will not be used. */
+  /** Fails a job that ml does not cancel: its result will not be used. */
   async #failJob(jobId: string, why: string): Promise<void> {
     const { trainingJobs, jobSync } = this.#options;
     const row = (await trainingJobs.listLive()).find(({ id }) => id === jobId);
@@ -94,7 +94,7 @@ export class OutboxDispatcher {
     await jobSync.record(row, { status: "failed", progress: row.progress, error });
   }
 
-  #tell({ kind, target }: MlMessage): Promise<unknown> {
+  #send({ kind, target }: MlMessage): Promise<unknown> {
     const { ml } = this.#options;
     switch (kind) {
       case "taint_adapter":

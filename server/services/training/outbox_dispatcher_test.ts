@@ -103,7 +103,7 @@ Deno.test("a job that ml refuses to end has failed with the reason", async () =>
   assert.deepEqual(await waiting(server), []);
 });
 
-Deno.test("a message at which ml fails is told again more and more seldom, and after some thirty times no more", async () => {
+Deno.test("a message that fails is sent less and less often, and given up after thirty tries", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
   const { store, ml, clock, reconciler } = server;
@@ -140,6 +140,6 @@ Deno.test("a job whose end the database refuses has failed with a sentence, and 
   await server.reconciler.reconcile();
   assert.deepEqual(await server.store.trainingJobs.listLive(), []);
   const { status: end, error } = await readJob(unlucky, bad.id);
-  assert.deepEqual([end, error], ["failed", "What the ml service told of this job could not be stored"]);
+  assert.deepEqual([end, error], ["failed", "The state that the ml service reported could not be stored"]);
   assert.equal((await readJob(lucky, good.id)).status, "completed");
 });

@@ -1,4 +1,4 @@
-/** Owns making training samples of what the person sent before: each reply under the prompt its draft would have had. */
+/** Makes training samples of replies that the person sent, each with the prompt its draft would have had. */
 import { generateContextSchema } from "../../../contract/responses.ts";
 import {
   type ImportSamplesRequest,

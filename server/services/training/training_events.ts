@@ -1,4 +1,4 @@
-/** Owns watching one training job as it goes: ml's own events, taken up again where they broke off. */
+/** Streams a training job's progress from ml, and resumes where the stream broke off. */
 import { backoffMs, delay } from "../../../lib/backoff.ts";
 import { ApiError, logFieldsOfError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
@@ -12,7 +12,7 @@ export interface JobWatchOptions {
   log: Logger;
 }
 
-/** The job at one moment; `id` is ml's number of that moment, null for what the server knows by itself. */
+/** The job at one moment; `id` is the number of ml's event, null for what the server knows by itself. */
 export interface JobEvent {
   id: string | null;
   row: JobRow;
@@ -20,7 +20,7 @@ export interface JobEvent {
 
 export interface JobWatch {
   row: JobRow;
-  /** The last event that the reader has seen; absent: it wants the job's course from its start. */
+  /** The last event that the reader has seen; absent: it wants all events from the start. */
   lastEventId?: string;
   signal: AbortSignal;
 }
@@ -28,25 +28,25 @@ export interface JobWatch {
 /** Pauses before ml is asked again after its events ended too early. */
 const RETRY = { baseMs: 500, capMs: 10_000 };
 
-/** The job as it was when ml said so: the course is told again to whoever comes late. */
+/** The job as it was at an event: a reader that joins late gets the earlier events too. */
 function rowAt(row: JobRow, status: JobStatus): JobRow {
   const then = { ...row, metrics: null, ...changeOf(status) };
   return isLive(then) ? { ...then, finishedAt: null } : then;
 }
 
-/** Notes what takes the job on, and nothing that is told again. */
-async function noted({ jobSync }: JobWatchOptions, { row, status }: { row: JobRow; status: JobStatus }) {
-  const goesOn = row.status === "queued" ? status.status !== "queued" : status.status !== "training";
-  return isLive(row) && goesOn && status.status !== "queued" ? await jobSync.record(row, status) : row;
+/** Records a state that is a step forward, and none of an event that is repeated. */
+async function recordStep({ jobSync }: JobWatchOptions, { row, status }: { row: JobRow; status: JobStatus }) {
+  const isForward = row.status === "queued" ? status.status !== "queued" : status.status !== "training";
+  return isLive(row) && isForward && status.status !== "queued" ? await jobSync.record(row, status) : row;
 }
 
-/** Passes ml's events on. An end is recorded before it is told, so whoever hears of it finds the adapter there. */
+/** Relays ml's events. The last one is recorded before it is yielded, so its reader finds the adapter there. */
 async function* mlEvents(options: JobWatchOptions, watch: JobWatch): AsyncGenerator<JobEvent> {
   let { row } = watch;
   const { signal, lastEventId } = watch;
   for await (const { id, data } of options.ml.trainingEvents(row.id, { signal, lastEventId })) {
     const { job_id: _, ...status } = data;
-    row = await noted(options, { row, status });
+    row = await recordStep(options, { row, status });
     const then = rowAt(row, status);
     yield { id, row: isLive(then) ? then : row };
     if (!isLive(then)) return;
@@ -54,8 +54,8 @@ async function* mlEvents(options: JobWatchOptions, watch: JobWatch): AsyncGenera
 }
 
 /**
- * Yields the job as it is now, then its course as ml tells it, until it has ended or the signal aborts. While ml is away
- * nothing is told, and the watch goes on; of a job that has ended and that ml does not know any more, the end is told.
+ * Yields the job as it is now, then ml's events until it has ended or the signal aborts. While ml is unavailable it
+ * waits; for a job that has ended and that ml no longer knows, the last event is the stored end.
  */
 export async function* watchJob(options: JobWatchOptions, watch: JobWatch): AsyncGenerator<JobEvent> {
   const { jobSync, log } = options;

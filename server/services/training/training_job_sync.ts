@@ -1,4 +1,4 @@
-/** Owns keeping the rows of training jobs in step with ml, where the jobs run. */
+/** Keeps the rows of training jobs in sync with ml, where the jobs run. */
 import type {
   MlStartTrainingRequest,
   MlTrainingStatus,
@@ -13,7 +13,7 @@ import type { MlOutboxStore } from "../../store/training/ml_outbox_store.ts";
 import type { TrainingJob as JobRow } from "../../store/schema.ts";
 import type { TrainingJobStore, TrainingJobUpdate } from "../../store/training/training_job_store.ts";
 
-/** A job's state as ml tells it. */
+/** A job's state as ml reports it. */
 export type JobStatus = Omit<MlTrainingStatus, "job_id">;
 
 export interface TrainingJobSyncOptions {
@@ -24,11 +24,11 @@ export interface TrainingJobSyncOptions {
 }
 
 export interface TrainingJobSync {
-  /** Starts a job on ml. When that fails the job has failed with ml's reason, and the error is thrown. */
+  /** Starts a job on ml. When that fails, the job fails with ml's reason and the error is thrown. */
   start(row: JobRow, samples: MlStartTrainingRequest["samples"]): Promise<JobRow>;
   /** The job as ml has it now; as it was last known while ml cannot be asked. */
   refresh(row: JobRow): Promise<JobRow>;
-  /** Notes what ml says of a job; a job that has ended stays as it is. */
+  /** Records a state that ml reported; a job that has ended stays as it is. */
   record(row: JobRow, status: JobStatus): Promise<JobRow>;
 }
 
@@ -54,7 +54,7 @@ function outcomeOf(result: TrainingResult): TrainingOutcome {
   };
 }
 
-/** What ml tells of a job's course; undefined for an ml that tells nothing of it. */
+/** The progress that ml reports; undefined for an ml that reports none. */
 function metricsOf(status: JobStatus): TrainingMetrics | undefined {
   if (status.phase === undefined && status.step === undefined && status.result === undefined) {
     return undefined;
@@ -74,7 +74,7 @@ function metricsOf(status: JobStatus): TrainingMetrics | undefined {
   };
 }
 
-/** What a state of ml's changes of a job's row. */
+/** What a state reported by ml changes in a job's row. */
 export function changeOf(status: JobStatus): Omit<TrainingJobUpdate, "jobId"> {
   const { status: name, progress, error } = status;
   const metrics = metricsOf(status);
@@ -90,13 +90,16 @@ function recording(
     const update = (change: Omit<TrainingJobUpdate, "jobId">) =>
       jobs.update(row.accountId, { jobId: row.id, ...change });
     const updated = await update(changeOf(status)).catch((error) => {
-      // Told again it would be refused again, and the job never end.
+      // The same state would be refused again, and the job would never end.
       if (!isRefusedByDatabase(error)) throw error;
-      log.error("what ml told of a training job was refused by the database", {
+      log.error("the database refused the state that ml reported of a training job", {
         jobId: row.id,
         ...logFieldsOfError(error),
       });
-      return update({ status: "failed", error: "What the ml service told of this job could not be stored" });
+      return update({
+        status: "failed",
+        error: "The state that the ml service reported could not be stored",
+      });
     });
     return updated ?? await jobs.find(row.accountId, row.id) ?? row;
   };
@@ -117,9 +120,9 @@ function startRequestOf(row: JobRow, samples: MlStartTrainingRequest["samples"])
   };
 }
 
-/** Makes the jobSync of one server's jobs. */
+/** Creates the sync of one server's training jobs with ml. */
 export function createTrainingJobSync(options: TrainingJobSyncOptions): TrainingJobSync {
-  /** Jobs whose row exists while ml has not answered yet; ml may rightly not know them. */
+  /** Jobs whose row exists while ml has not answered yet: ml may not know them. */
   const starting = new Set<string>();
   const { mlOutbox, ml, log } = options;
   const record = recording(options);
@@ -133,7 +136,7 @@ export function createTrainingJobSync(options: TrainingJobSyncOptions): Training
       try {
         return await record(row, await ml.startTraining(startRequestOf(row, samples)));
       } catch (error) {
-        // ml may have taken the job all the same, where its answer did not come.
+        // Without an answer, ml may have started the job all the same.
         if (!(error instanceof ApiError) || error.code === "ml_unavailable") {
           await mlOutbox.add({ kind: "cancel_training", target: row.id });
         }
@@ -152,7 +155,7 @@ export function createTrainingJobSync(options: TrainingJobSyncOptions): Training
         if (isUnknownToMl(error) && starting.has(row.id)) return row;
         if (isUnknownToMl(error)) return await fail(row, "The ml service does not know this job any more");
         if (!(error instanceof ApiError)) throw error;
-        log.debug("a training job could not be followed", { jobId: row.id, ...logFieldsOfError(error) });
+        log.debug("a training job could not be refreshed", { jobId: row.id, ...logFieldsOfError(error) });
         return row;
       }
     },

@@ -1,4 +1,4 @@
-/** Owns choosing what a training job learns from, and showing samples. */
+/** Chooses the samples that a training job learns from, and lists and exports samples. */
 import {
   MAX_REPLY_LENGTH,
   MAX_TRAINING_SAMPLES,

@@ -1,4 +1,4 @@
-/** Owns training: samples made, shown and deleted; jobs started on ml, followed there, cancelled. */
+/** Manages training: imports, lists and deletes samples; starts, follows and cancels jobs. */
 import type { Deletion } from "../../../contract/conversations.ts";
 import type { PageQuery } from "../../../contract/paging.ts";
 import type {
@@ -29,11 +29,11 @@ export interface TrainingServiceOptions extends PromptStores {
   jobSync: TrainingJobSync;
   ml: Pick<MlClient, "cancelTraining" | "trainingEvents">;
   log: Logger;
-  /** Called when ml may have something to hear: adapters that were tainted. */
+  /** Called when the outbox may have messages for ml: about tainted adapters. */
   onOutbox: () => void;
 }
 
-/** A job at one moment; a reader that lost its connection goes on after the latest `id` it has seen. */
+/** A job at one moment; a reader that lost its connection resumes after the last `id` it has seen. */
 export interface TrainingEvent {
   id: string | null;
   job: TrainingJob;
@@ -52,7 +52,7 @@ export interface TrainingService {
   list(caller: Caller, query: PageQuery): Promise<TrainingJobList>;
   /** @throws ApiError `not_found` */
   get(caller: Caller, jobId: string): Promise<TrainingJob>;
-  /** The job now, then its course until it has ended or the signal aborts. @throws ApiError `not_found` */
+  /** The job now, then its events until it has ended or the signal aborts. @throws ApiError `not_found` */
   watch(
     caller: Caller,
     request: { jobId: string; lastEventId?: string; signal: AbortSignal },
@@ -86,7 +86,7 @@ function starting(
     const { baseModel, epochs, learningRate, sampleIds, method, ...settings } = request;
     const chosen = await chooseSamples(samples, { accountId, sampleIds, method });
     const before = await jobs.liveJob(accountId, deviceId);
-    // ml may have ended it since it was last looked at, and then nothing is in the way.
+    // It may have ended on ml since the last refresh, and then nothing is in the way.
     if (before !== undefined) await jobSync.refresh(before);
     const { outcome, job } = await jobs.create({
       accountId,

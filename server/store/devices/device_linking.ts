@@ -1,8 +1,7 @@
-/** Owns linking: an active device, or the machine's operator, vouches for the pending device that shows a code. */
-import { asc, eq } from "drizzle-orm";
+/** Links pending devices: an active device, or the machine's operator, vouches for the device that shows a code. */
+import { and, asc, eq, gt, isNull } from "drizzle-orm";
 import type { Database, Queries } from "../database.ts";
-import { findPendingByCode } from "./device_codes.ts";
-import { accounts, type Device, devices } from "../schema.ts";
+import { accounts, type Device, deviceCodes, devices } from "../schema.ts";
 import { attemptAllowedAt, countRefusedAttempt } from "./verify_limit.ts";
 
 /** A device of an account that vouches for the pending device that shows a code. */
@@ -36,6 +35,20 @@ interface Link {
   readonly byDeviceId?: string;
   readonly codeHash: string;
   readonly now: Date;
+}
+
+/** The pending device that shows this code now; its row stays locked until the transaction ends. */
+export async function findPendingByCode(
+  tx: Queries,
+  { codeHash, now }: { codeHash: string; now: Date },
+): Promise<Device | undefined> {
+  const valid = and(isNull(deviceCodes.usedAt), gt(deviceCodes.expiresAt, now));
+  const [found] = await tx.select({ device: devices }).from(deviceCodes)
+    .innerJoin(devices, eq(devices.id, deviceCodes.deviceId))
+    .where(and(eq(deviceCodes.codeHash, codeHash), valid, eq(devices.status, "pending"))).for("update", {
+      of: devices,
+    });
+  return found?.device;
 }
 
 /** Undefined when no pending device shows the code, or another account has linked it. */

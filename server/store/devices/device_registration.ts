@@ -1,14 +1,14 @@
-/** Owns the registration of devices, and the deletions of those that never came back. */
+/** Registers devices, and deletes those that never verified themselves. */
 import { and, count, eq, gt, inArray, isNull, lt, min } from "drizzle-orm";
 import type { DeviceScope } from "../../../contract/devices.ts";
 import { type Database, lockUntilCommit, newId, type Queries } from "../database.ts";
-import { findPendingByCode } from "./device_codes.ts";
+import { findPendingByCode } from "./device_linking.ts";
 import { type Device, deviceCodes, devices } from "../schema.ts";
 import { deleteOldAttempts } from "./verify_limit.ts";
 
 /** Unverified devices with a valid code that one address may have. */
 export const MAX_PENDING_DEVICES = 20;
-/** How long an unverified device is remembered after its code expired, so that it can be told so. */
+/** How long an unverified device is stored after its code expired, so that it learns why it is refused. */
 const DELETE_AFTER_MS = 24 * 3_600_000;
 
 /** A device that asks to be paired; `codeHash` is the keyed hash of its 6-digit code, in hex. */

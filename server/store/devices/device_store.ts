@@ -1,4 +1,4 @@
-/** Owns devices: how they get in (see the device_* files beside), are found by their token, and are shut out. */
+/** Finds, lists and deactivates devices; the files beside it register, verify and link them. */
 import { and, eq, isNull, lt, or, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import {

@@ -1,7 +1,7 @@
-/** Owns the check of a device's code, and the account that a verified device gets. */
+/** Checks a device's code, and gives a verified device its account. */
+import { timingSafeEqual } from "node:crypto";
 import { eq } from "drizzle-orm";
 import { type Database, lockUntilCommit, newId, type Queries } from "../database.ts";
-import { type CodedDevice, findCodedDevice, sameHash } from "./device_codes.ts";
 import { accounts, type Device, deviceCodes, devices } from "../schema.ts";
 import { attemptAllowedAt, countRefusedAttempt } from "./verify_limit.ts";
 
@@ -20,7 +20,7 @@ export interface VerifyAttempt {
 export type VerifiedDevice = Device & { readonly accountId: string };
 
 /**
- * What became of a verify attempt. `verified`: the code is used up, the device is active. `not_linked`: the code is
+ * The result of a verify attempt. `verified`: the code is used up, the device is active. `not_linked`: the code is
  * right, but this claimed server wants the device linked first; the code stays valid and the attempt is not counted.
  * Every other refusal but `rate_limited` is counted.
  */
@@ -31,13 +31,33 @@ export type VerifyResult =
 
 export type VerifyRefusal = "unknown_device" | "wrong_code" | "expired" | "used" | "deactivated";
 
+/** A device with the code it was registered with. */
+interface CodedDevice {
+  readonly device: Device;
+  readonly code: typeof deviceCodes.$inferSelect;
+}
+
+/** The device and its code; both rows stay locked until the transaction ends. */
+async function findCodedDevice(tx: Queries, deviceId: string): Promise<CodedDevice | undefined> {
+  const [found] = await tx.select({ device: devices, code: deviceCodes }).from(devices)
+    .innerJoin(deviceCodes, eq(deviceCodes.deviceId, devices.id))
+    .where(eq(devices.id, deviceId)).for("update", { of: devices });
+  return found;
+}
+
+/** Compares two hashes in a time that does not depend on where they differ. */
+function sameHash(a: string, b: string): boolean {
+  const [left, right] = [new TextEncoder().encode(a), new TextEncoder().encode(b)];
+  return left.length === right.length && timingSafeEqual(left, right);
+}
+
 /** True once an account exists, that is, once a first device was verified. */
 export async function isClaimed(tx: Queries): Promise<boolean> {
   const found = await tx.select({ id: accounts.id }).from(accounts).limit(1);
   return found.length > 0;
 }
 
-/** A wrong code is told before anything else, so that the state of a device shows only to who knows its code. */
+/** A wrong code is checked before anything else, so that only who knows its code learns the state of a device. */
 function refusalOf(
   found: CodedDevice | undefined,
   { codeHash, now }: VerifyAttempt,

@@ -1,4 +1,4 @@
-/** Owns the limit on pairing attempts: refused ones are counted in the database, for each device and each address. */
+/** Limits pairing attempts: refused ones are counted in the database, for each device and each address. */
 import { and, count, eq, gt, lte, min } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 import { lockUntilCommit, newId, type Queries } from "../database.ts";

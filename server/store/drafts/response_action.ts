@@ -1,4 +1,4 @@
-/** Owns the person's action on a draft, which is recorded once and, in the same transaction, becomes a training sample. */
+/** Records the person's action on a draft once, with its training sample in the same transaction. */
 import { and, eq } from "drizzle-orm";
 import { type Database, newId, type Queries } from "../database.ts";
 import {

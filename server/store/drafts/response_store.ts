@@ -1,4 +1,4 @@
-/** Owns drafted replies: their life from queued to completed, and the person's one action on them. */
+/** Stores drafts, from queued to completed, and the person's one action on each. */
 import { and, eq, inArray, type SQL } from "drizzle-orm";
 import type { Timings } from "../../../contract/ml.ts";
 import { type Database, newId, shareLockUntilCommit } from "../database.ts";

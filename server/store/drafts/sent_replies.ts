@@ -1,4 +1,4 @@
-/** Owns finding what the person sent in answer to whom: the replies that an import makes samples of. */
+/** Finds the replies that the person sent, for the import of training samples. */
 import type { MessageDirection } from "../../../contract/sync.ts";
 import type { Database } from "../database.ts";
 

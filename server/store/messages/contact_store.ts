@@ -1,4 +1,4 @@
-/** Owns contacts: one row for each handle-level identity of an account. */
+/** Stores contacts: one row for each handle of an account. */
 import { and, eq, or, type SQL, sql as drizzleSql, type SQLWrapper } from "drizzle-orm";
 import type { SyncContact, SyncContactsResponse } from "../../../contract/sync.ts";
 import { type Database, newId } from "../database.ts";

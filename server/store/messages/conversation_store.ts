@@ -1,4 +1,4 @@
-/** Owns the reading of conversations and their messages. */
+/** Reads conversations and their messages. */
 import { and, eq, isNotNull, isNull, ne, sql as drizzleSql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
 import type { Database } from "../database.ts";

@@ -1,4 +1,11 @@
-/** Owns deleting for good: messages, conversations and samples with all that was made from them. */
+/**
+ * Deletes messages, conversations and samples for good, with everything that was made from them.
+ *
+ * Adapters that learned from a deleted sample are tainted by the database itself, in the trigger
+ * `training_samples_taint` (migrations/0003_adapters.sql, its function replaced in 0005_stop_training.sql). However a
+ * sample is deleted, also by the cascade of its message or account, the trigger marks those adapters `tainted`, stops
+ * the live jobs that learn from it, and adds `taint_adapter` and `cancel_training` messages to `ml_outbox`.
+ */
 import type { TransactionSql } from "postgres";
 import type { Deletion } from "../../../contract/conversations.ts";
 import { adaptersLockOf } from "../training/adapter_promotion.ts";
@@ -7,14 +14,14 @@ import { lockAccount, recountConversations } from "./ingest_statements.ts";
 
 /** Deletions that a person asks for. Each is undefined when the account has nothing of that id. */
 export interface DeletionStore {
-  /** A message, and every draft and sample whose prompt has it. It stays away when a device sends it again. */
+  /** A message, and every draft and sample whose prompt has it. It is not stored again when a device sends it again. */
   message(accountId: string, messageId: string): Promise<Deletion | undefined>;
-  /** A conversation whole. Of its messages, only new ones will be stored again. */
+  /** A complete conversation. Of its messages, only new ones will be stored again. */
   conversation(accountId: string, conversationId: string): Promise<Deletion | undefined>;
 }
 
 /**
- * How far back from now a deleted conversation's messages stay away even when they were not there yet. Not up to now:
+ * Messages of a deleted conversation that are older than this are not stored later either. Not all up to now:
  * the clock of the Mac that sends new ones may be behind.
  */
 const CLOCK_SKEW_SECONDS = 3_600;
@@ -24,12 +31,12 @@ export function draftCachePrefix(accountId: string): string {
   return `draft:${accountId}:`;
 }
 
-/** Taken before any sample is: two deletions that then meet in the trigger do not wait for each other's rows. */
+/** Taken before any sample is locked, so that two deletions cannot wait for each other's rows in the trigger. */
 function lockAdapters(tx: TransactionSql, accountId: string): Promise<unknown> {
   return tx`select pg_advisory_xact_lock(hashtextextended(${adaptersLockOf(accountId)}, 0))`.execute();
 }
 
-/** Runs a deletion and tells which adapters it tainted: the trigger of the samples' table did that. */
+/** Runs a deletion and returns which adapters the trigger `training_samples_taint` tainted meanwhile. */
 async function withTainted<Counts>(
   tx: TransactionSql,
   { accountId, work }: { accountId: string; work: () => Promise<Counts> },
@@ -45,7 +52,7 @@ async function withTainted<Counts>(
   return { ...counts, taintedAdapterIds: before.filter((id) => !after.has(id)) };
 }
 
-/** Which messages to forget: some, or all of a conversation. */
+/** Which messages to delete: some, or all of a conversation. */
 type Scope =
   & { readonly accountId: string }
   & (
@@ -54,7 +61,7 @@ type Scope =
   );
 
 /**
- * Deletes messages and what was made from them, in whole sets; needs {@linkcode lockAccount}, with which a draft or
+ * Deletes messages and what was made from them, set by set; needs {@linkcode lockAccount}, with which a draft or
  * sample that is being made of them is there by then, or will not be.
  */
 export async function deleteMessagesWithDrafts(

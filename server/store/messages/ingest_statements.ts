@@ -1,4 +1,4 @@
-/** Owns the SQL of the message ingest: one statement a table, each lean enough to run a thousand rows at once. */
+/** The SQL of the message ingest: one statement a table, each able to run a thousand rows at once. */
 import type { TransactionSql } from "postgres";
 import type { SyncMessage, SyncMessagesRequest } from "../../../contract/sync.ts";
 import { newId } from "../database.ts";
@@ -44,7 +44,7 @@ function rowsOf(messages: readonly SyncMessage[]): string {
   return JSON.stringify(Array.from(byGuid.values(), rowOf));
 }
 
-/** The lock of {@linkcode lockAccount}; who makes something of messages shares it, so that they stay meanwhile. */
+/** The lock of {@linkcode lockAccount}; what is made from messages shares it, so that they stay meanwhile. */
 export function messagesLockOf(accountId: string): string {
   return `ingest:${accountId}`;
 }
@@ -70,7 +70,7 @@ export function addConversation(
 
 /**
  * Stores all messages of a batch. A row is written only where something differs, and never by an older copy: one that
- * does not know of an edit or an unsend that is stored. What the person deleted here stays away.
+ * does not know of an edit or an unsend that is stored. What the person deleted here does not come back.
  */
 export async function storeMessages(
   tx: TransactionSql,
@@ -161,7 +161,7 @@ export function dropEmptyConversation(tx: TransactionSql, conversationId: string
   return tx`delete from conversations where id = ${conversationId} and message_count = 0`.execute();
 }
 
-/** Moves what hangs on moved messages along with them, and drops conversations that were merged away whole. */
+/** Moves what depends on moved messages along with them, and drops conversations that became empty. */
 export async function followMovedMessages(
   tx: TransactionSql,
   { conversationId, moved, sources }: StoredMessages,

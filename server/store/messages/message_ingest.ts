@@ -1,4 +1,4 @@
-/** Owns the ingest of synced messages: one batch of one conversation, idempotent and exact under concurrency. */
+/** Ingests synced messages: one batch of one conversation, idempotent and exact under concurrency. */
 import { count, desc, eq, max, sql as fragment, sum } from "drizzle-orm";
 import type {
   SyncDeletionsResponse,
@@ -27,7 +27,7 @@ export interface BatchCounts {
   readonly deleted: number;
 }
 
-/** Notes in the device's ledger what its batch did; an absent `lagRows` leaves the one that was told before. */
+/** Counts in the device's row what its batch did; without `lagRows` the last reported one stays. */
 export function countBatch(
   tx: TransactionSql,
   { origin, counts, lagRows }: { origin: BatchOrigin; counts: BatchCounts; lagRows?: number },
@@ -48,7 +48,7 @@ export function countBatch(
       lag_rows = coalesce(excluded.lag_rows, d.lag_rows)`.execute();
 }
 
-/** Notes that a device is there, and how many rows wait on it. */
+/** Records that a device is there, and how many rows wait on it. */
 export async function noteHeartbeat(
   sql: Sql,
   { origin, lagRows }: { origin: BatchOrigin; lagRows: number },
@@ -67,7 +67,7 @@ export interface SyncTotals {
   readonly lastMessageAt: Date | null;
   /** When the account last stored a batch. */
   readonly lastSyncedAt: Date | null;
-  /** The device that was heard of last comes first. */
+  /** The most recently active device comes first. */
   readonly devices: readonly DeviceSync[];
 }
 
@@ -83,7 +83,7 @@ export interface MessageIngest {
    * A message that is sent again later is stored as a new one.
    */
   deleteMessages(origin: BatchOrigin, guids: readonly string[]): Promise<SyncDeletionsResponse>;
-  /** Notes that a device is there, and how many rows wait on it. */
+  /** Records that a device is there, and how many rows wait on it. */
   noteHeartbeat(origin: BatchOrigin, lagRows: number): Promise<void>;
   status(accountId: string): Promise<SyncTotals>;
 }

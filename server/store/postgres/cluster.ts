@@ -1,4 +1,4 @@
-/** Owns a PostgreSQL cluster on disk: how it is made, and whether a postmaster runs on it. */
+/** Creates a PostgreSQL cluster on disk, and finds out whether a postmaster runs on it. */
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { ifPresent } from "../../../lib/files.ts";
@@ -62,7 +62,7 @@ export function readPassword(folder: string): Promise<string> {
   return Deno.readTextFile(join(folder, PASSWORD_FILE));
 }
 
-/** What the cluster's pid file says; undefined when there is none, or not a whole one yet. */
+/** What the cluster's pid file says; undefined when there is none, or it is incomplete. */
 export async function readPostmaster(folder: string): Promise<Postmaster | undefined> {
   const text = await ifPresent(Deno.readTextFile(join(folder, PID_FILE))) ?? "";
   const lines = text.split("\n").map((line) => line.trim());
@@ -109,7 +109,7 @@ export async function livePostmaster(folder: string): Promise<Postmaster | undef
   return (await commandLine(postmaster.pid)).includes(folder) ? postmaster : undefined;
 }
 
-/** Ends whatever postmaster still runs on the cluster, waits for its end, and clears away what it left. */
+/** Ends whatever postmaster still runs on the cluster, waits for its end, and removes what it left. */
 export async function endPostmaster({ binDir, folder, owner }: Cluster): Promise<void> {
   const left = await readPostmaster(folder);
   if (await livePostmaster(folder)) {

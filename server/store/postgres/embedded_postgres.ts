@@ -1,4 +1,4 @@
-/** Owns the embedded PostgreSQL: a real server under the data folder, which lives as long as this process. */
+/** Runs the embedded PostgreSQL: a real server under the data folder that lives as long as this process. */
 import { dirname, join } from "node:path";
 import { messageOf, UserError } from "../../../lib/errors.ts";
 import { exists } from "../../../lib/files.ts";
@@ -68,7 +68,7 @@ const SETTINGS = {
   log_error_verbosity: "terse",
 };
 
-/** Makes the folder that PostgreSQL's owner works in, and clears away what a crash left half made. */
+/** Makes the folder that PostgreSQL's owner works in, and removes what a crash left incomplete. */
 async function prepareFolder(dataDir: string): Promise<{ parent: string; owner: Owner | undefined }> {
   const parent = join(dataDir, POSTGRES_FOLDER);
   await Deno.mkdir(parent, { recursive: true, mode: 0o700 });

@@ -1,4 +1,4 @@
-// Tests the embedded PostgreSQL with real processes, which are killed.
+/** Tests the embedded PostgreSQL with real processes, which are killed. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import process from "node:process";

@@ -1,4 +1,4 @@
-// Tests that the embedded PostgreSQL runs for root and for an ordinary user alike, and whose its files are.
+/** Tests that the embedded PostgreSQL runs for root and for an ordinary user, and who owns its files. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { UserError } from "../../../lib/errors.ts";

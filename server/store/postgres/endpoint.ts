@@ -1,4 +1,4 @@
-/** Owns where the embedded PostgreSQL listens: a Unix socket in a private folder; on Windows a loopback port. */
+/** Opens the address of the embedded PostgreSQL: a Unix socket in a private folder; on Windows a loopback port. */
 import { ifPresent } from "../../../lib/files.ts";
 import { giveTo, type Owner } from "./owner.ts";
 
@@ -14,7 +14,7 @@ export interface Endpoint {
 
 /**
  * The path of a Unix socket ends at 107 bytes on Linux and 103 on macOS, and many file systems that hold data folders
- * cannot hold sockets, so the socket lies here, whatever the data folder's path is.
+ * cannot hold sockets, so the socket is here, whatever the data folder's path is.
  */
 const SOCKET_PARENT = "/tmp";
 const SOCKET_PREFIX = "conversation-assistant-";

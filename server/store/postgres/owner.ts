@@ -1,4 +1,4 @@
-/** Owns who runs the embedded PostgreSQL: it refuses root, so under root an unprivileged user does. */
+/** Chooses the user who runs the embedded PostgreSQL, which refuses root. */
 import { dirname } from "node:path";
 import { UserError } from "../../../lib/errors.ts";
 

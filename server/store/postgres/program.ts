@@ -1,4 +1,4 @@
-/** Owns the running of PostgreSQL's own programs: as whom, and in which environment. */
+/** Runs PostgreSQL's own programs, and names files that are not complete yet. */
 import type { Owner } from "./owner.ts";
 import { join } from "node:path";
 import { newId } from "../database.ts";

@@ -1,4 +1,4 @@
-/** Owns the running postmaster: PostgreSQL is started so that it cannot outlive this process. */
+/** Runs the postmaster so that it cannot outlive this process. */
 import { join } from "node:path";
 import { delay } from "../../../lib/backoff.ts";
 import { withDeadline } from "../../../lib/async.ts";
@@ -11,7 +11,7 @@ import { programOptions } from "./program.ts";
 export interface PostmasterOptions {
   /** Values of PostgreSQL's settings, beside those that say where it listens. */
   readonly settings: Readonly<Record<string, string | number>>;
-  /** Its output; written anew at each start. */
+  /** Its output; overwritten at each start. */
   readonly logFile: string;
 }
 

@@ -1,4 +1,4 @@
-/** Owns the changes of an account's adapters, one at a time for each account: made, promoted, rolled back, pruned. */
+/** Changes an account's adapters, one change at a time: adds, promotes, rolls back, prunes. */
 import { and, desc, eq, sql } from "drizzle-orm";
 import type { TrainingOutcome } from "../../../contract/training.ts";
 import { type Database, lockUntilCommit, type Queries } from "../database.ts";

@@ -1,4 +1,4 @@
-/** Owns reading an account's adapters, and what is noted of them while they serve. */
+/** Reads an account's adapters, and notes faults of those that serve. */
 import { and, desc, eq, type SQL } from "drizzle-orm";
 import type { AdapterFault } from "../../../contract/models.ts";
 import { promote, type Promotion, type Rollback, rollBack } from "./adapter_promotion.ts";

@@ -1,4 +1,4 @@
-/** Owns the outbox to ml: what it has yet to hear, written with the change that calls for it, until it has heard. */
+/** Stores the outbox: messages for ml, written in the transaction that causes them and kept until ml has taken them. */
 import { and, asc, eq, gt, isNull, lte, or, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { type MlMessage, mlOutbox } from "../schema.ts";
@@ -8,19 +8,19 @@ export interface MlMessageRange {
   /** Those whose ids lie behind. */
   readonly after: number;
   readonly limit: number;
-  /** Those that may be told by then; absent: those that have to wait as well. */
+  /** Those that may be sent by then; absent: those that have to wait as well. */
   readonly dueBy?: Date;
 }
 
 export interface MlOutboxStore {
-  /** What ml has yet to hear, oldest first; what was given up is not among it. */
+  /** Messages not yet sent, oldest first, without those that were given up. */
   list(range: MlMessageRange): Promise<readonly MlMessage[]>;
   add(message: Pick<MlMessage, "kind" | "target">): Promise<void>;
-  /** ml has heard it. */
+  /** ml has taken it. */
   remove(messageId: number): Promise<void>;
-  /** ml did not take it: another try is counted, and it has to wait. */
+  /** ml failed: another try is counted, and the message has to wait. */
   postpone(messageId: number, dueAt: Date): Promise<void>;
-  /** ml will not take it: it is kept, with the reason, and told no more. */
+  /** ml refused it: it stays with the reason and is not sent again. */
   refuse(messageId: number, why: string): Promise<void>;
   counts(): Promise<{ waiting: number; refused: number }>;
 }

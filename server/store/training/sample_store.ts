@@ -1,4 +1,4 @@
-/** Owns training samples: what the person's actions and own replies teach the model. */
+/** Stores training samples, made of the person's actions and sent replies. */
 import { and, eq, gt, type SQL, sql as drizzleSql } from "drizzle-orm";
 import type { Deletion } from "../../../contract/conversations.ts";
 import { type Database, newId } from "../database.ts";

@@ -1,4 +1,4 @@
-/** Owns training jobs: at most one live job a device; one that ends with a result makes its adapter. */
+/** Stores training jobs: at most one live job a device; one that completes with a result adds its adapter. */
 import { and, asc, eq, getTableColumns, inArray, type SQL, sql } from "drizzle-orm";
 import type {
   TrainingMethod,
@@ -106,7 +106,7 @@ async function changeLive(
   const [job] = await db.update(trainingJobs).set({
     status,
     progress,
-    // A job that was stopped here knows why; ml, which only heard that it was to stop, does not.
+    // A job that was cancelled here has the reason; ml, which was only asked to cancel it, does not know it.
     error: error ?? undefined,
     metrics,
     startedAt: status === "training" ? sql`coalesce(${trainingJobs.startedAt}, now())` : undefined,

@@ -1,4 +1,4 @@
-/** Owns the tests of adapters: made with the end of their job, promoted, rolled back, tainted, pruned. */
+/** Tests adapters: added when their job completes, promoted, rolled back, tainted, pruned. */
 import assert from "node:assert/strict";
 import type { TrainingMetrics } from "../../../contract/training.ts";
 import type { StoreTests } from "../../support/postgres/postgres.ts";
@@ -8,7 +8,7 @@ import type { Stores } from "../../../server/store/store.ts";
 
 const JOB = { baseModel: "test-model", epochs: 3, learningRate: 0.0001 };
 
-/** What a job's end tells of its adapter. */
+/** What the end of a job reports of its adapter. */
 function metricsOf(adapterId: string, offered = true): TrainingMetrics {
   return {
     phase: null,
@@ -56,14 +56,14 @@ async function statesOf({ adapters }: Stores, accountId: string): Promise<Record
   return Object.fromEntries((await adapters.list(accountId)).map(({ id, state }) => [id, state]));
 }
 
-/** What ml has yet to hear of these adapters, in order. */
+/** Messages not yet sent to ml about these adapters, in order. */
 async function messagesAbout({ mlOutbox }: Stores, ids: readonly string[]): Promise<[string, string][]> {
   const messages = await mlOutbox.list({ after: 0, limit: 10_000 });
   return messages.filter(({ target }) => ids.includes(target)).map(({ kind, target }) => [kind, target]);
 }
 
 export const adapterTests: StoreTests = {
-  "a job that completes with a result makes its adapter once, however often its end is told": async (
+  "a job that completes with a result adds its adapter once, however often its end is reported": async (
     { stores },
   ) => {
     const origin = await paired(stores);
@@ -162,32 +162,33 @@ export const adapterTests: StoreTests = {
     }
   },
 
-  "a deleted sample taints every adapter that learned from it, at once, and ml is to hear of it": async (
-    { stores },
-  ) => {
-    const [mine, other] = [await paired(stores), await paired(stores)];
-    const { accountId } = mine;
-    const [kept, deleted] = [await acceptedSample(stores, mine), await acceptedSample(stores, mine)];
-    const clean = await trained(stores, { ...mine, sampleIds: [kept.id] });
-    const first = await trained(stores, { ...mine, sampleIds: [kept.id, deleted.id] });
-    const second = await trained(stores, { ...mine, sampleIds: [deleted.id] });
-    for (const id of [clean, first]) await stores.adapters.promote(accountId, id);
-    assert.equal(await stores.samples.delete(other.accountId, deleted.id), undefined);
-    assert.equal((await stores.adapters.promoted(accountId))?.id, first);
-    const deletion = await stores.samples.delete(accountId, deleted.id);
-    assert.deepEqual(deletion?.taintedAdapterIds.sort(), [first, second].sort());
-    assert.equal(await stores.adapters.promoted(accountId), undefined);
-    assert.deepEqual(await statesOf(stores, accountId), {
-      [clean]: "retired",
-      [first]: "tainted",
-      [second]: "tainted",
-    });
-    assert.deepEqual(await stores.adapters.promote(accountId, first), { outcome: "tainted" });
-    const messages = await messagesAbout(stores, [clean, first, second]);
-    assert.deepEqual(messages.sort(), [["taint_adapter", first], ["taint_adapter", second]].sort());
-    const back = await stores.adapters.rollBack(accountId);
-    assert.equal(back.outcome === "rolled_back" && back.adapter?.id, clean);
-  },
+  "a deleted sample taints every adapter that learned from it at once, and the outbox has a message for each":
+    async (
+      { stores },
+    ) => {
+      const [mine, other] = [await paired(stores), await paired(stores)];
+      const { accountId } = mine;
+      const [kept, deleted] = [await acceptedSample(stores, mine), await acceptedSample(stores, mine)];
+      const clean = await trained(stores, { ...mine, sampleIds: [kept.id] });
+      const first = await trained(stores, { ...mine, sampleIds: [kept.id, deleted.id] });
+      const second = await trained(stores, { ...mine, sampleIds: [deleted.id] });
+      for (const id of [clean, first]) await stores.adapters.promote(accountId, id);
+      assert.equal(await stores.samples.delete(other.accountId, deleted.id), undefined);
+      assert.equal((await stores.adapters.promoted(accountId))?.id, first);
+      const deletion = await stores.samples.delete(accountId, deleted.id);
+      assert.deepEqual(deletion?.taintedAdapterIds.sort(), [first, second].sort());
+      assert.equal(await stores.adapters.promoted(accountId), undefined);
+      assert.deepEqual(await statesOf(stores, accountId), {
+        [clean]: "retired",
+        [first]: "tainted",
+        [second]: "tainted",
+      });
+      assert.deepEqual(await stores.adapters.promote(accountId, first), { outcome: "tainted" });
+      const messages = await messagesAbout(stores, [clean, first, second]);
+      assert.deepEqual(messages.sort(), [["taint_adapter", first], ["taint_adapter", second]].sort());
+      const back = await stores.adapters.rollBack(accountId);
+      assert.equal(back.outcome === "rolled_back" && back.adapter?.id, clean);
+    },
 
   "an adapter whose job ends after one of its samples was deleted is born tainted": async ({ stores }) => {
     const origin = await paired(stores);
@@ -272,7 +273,7 @@ export const adapterTests: StoreTests = {
     assert.equal(back.outcome === "rolled_back" && back.adapter?.id, promoted[4]);
   },
 
-  "what ml has heard leaves the outbox": async ({ stores }) => {
+  "what ml has taken leaves the outbox": async ({ stores }) => {
     const origin = await paired(stores);
     const sample = await acceptedSample(stores, origin);
     const id = await trained(stores, { ...origin, sampleIds: [sample.id] });
@@ -285,7 +286,7 @@ export const adapterTests: StoreTests = {
     assert.deepEqual(await messagesAbout(stores, [id]), []);
   },
 
-  "what ml does not take waits until it is due, and what it will not take is told no more": async (
+  "what ml fails at waits until it is due, and what it refuses is not sent again": async (
     { stores },
   ) => {
     const { mlOutbox } = stores;
@@ -306,7 +307,7 @@ export const adapterTests: StoreTests = {
     assert.deepEqual([waiting, refused], [counts.waiting - 1, counts.refused + 1]);
   },
 
-  "why ml does not serve an adapter is noted, and forgotten with its next promotion": async ({ stores }) => {
+  "why ml does not serve an adapter is noted, and cleared with its next promotion": async ({ stores }) => {
     const [mine, other] = [await paired(stores), await paired(stores)];
     const adapterId = await trained(stores, mine);
     const fault = async () => (await stores.adapters.list(mine.accountId))[0]?.fault;

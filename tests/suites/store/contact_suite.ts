@@ -1,4 +1,4 @@
-/** Owns the tests of contacts. */
+/** Tests contacts: stored by handle, replaced when they change, found in any case of letters. */
 import assert from "node:assert/strict";
 import type { StoreTests } from "../../support/postgres/postgres.ts";
 import { paired } from "../../support/server/store_rows.ts";

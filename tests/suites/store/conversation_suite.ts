@@ -1,4 +1,4 @@
-/** Owns the tests of reading conversations and messages. */
+/** Tests reading conversations and messages. */
 import assert from "node:assert/strict";
 import type { StoreTests } from "../../support/postgres/postgres.ts";
 import { batch, message, minutesOn, paired } from "../../support/server/store_rows.ts";
@@ -14,7 +14,7 @@ async function chat(stores: Stores, count: number) {
   return { ...origin, conversationId };
 }
 
-/** Reads a whole list by cursor. */
+/** Reads a complete list by cursor. */
 async function walk<Row>(
   read: (after?: Position) => Promise<{ rows: readonly Row[]; next: Position | null }>,
 ): Promise<Row[]> {
@@ -81,7 +81,7 @@ export const conversationTests: StoreTests = {
     assert.deepEqual(seen, ["m0", "m1", "m2", "m3", "m4", "m5"]);
   },
 
-  "a page far behind the end is empty and still tells the total": async ({ stores }) => {
+  "a page far behind the end is empty and still has the total": async ({ stores }) => {
     const { accountId, conversationId } = await chat(stores, 3);
     const far = { page: 1_000_000_000, pageSize: 200 };
     const empty = { rows: [], next: null };
@@ -141,7 +141,7 @@ export const conversationTests: StoreTests = {
     const origin = await paired(stores);
     const chats = ["left", "right"];
     for (const name of chats) {
-      // Times that are the same for several messages are told apart by their ids.
+      // Messages of the same time are ordered by their ids.
       const sent = Array.from({ length: 40 }, (_, index) =>
         message(`${name} ${index}`, {
           minute: Math.floor(index / 3),

@@ -1,4 +1,4 @@
-/** Owns the tests of deleting messages, and of what is noted of the devices that send. */
+/** Tests deletions that a device syncs, and what is recorded of devices that send. */
 import assert from "node:assert/strict";
 import type { StoreTests } from "../../support/postgres/postgres.ts";
 import { batch, completedDraft, message, paired } from "../../support/server/store_rows.ts";
@@ -65,7 +65,7 @@ export const deletionTests: StoreTests = {
     assert.deepEqual(await Promise.all(left), [0, 1]);
   },
 
-  "each device's batches, deletions, heartbeats and lag are told": async (
+  "each device's batches, deletions, heartbeats and lag are reported": async (
     { stores: { ingest, ...stores } },
   ) => {
     const origin = await paired({ ingest, ...stores });

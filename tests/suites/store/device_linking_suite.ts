@@ -1,4 +1,4 @@
-/** Owns the tests of claiming a server, linking and approving devices. */
+/** Tests claiming a server, and linking and approving devices. */
 import assert from "node:assert/strict";
 import type { StoreTests } from "../../support/postgres/postgres.ts";
 import { newAddress, paired, registered, START } from "../../support/server/store_rows.ts";

@@ -1,4 +1,4 @@
-/** Owns the tests of how devices register, verify and are shut out. */
+/** Tests how devices register, verify and are deactivated. */
 import assert from "node:assert/strict";
 import type { StoreTests } from "../../support/postgres/postgres.ts";
 import { openDatabase } from "../../../server/store/database.ts";
@@ -148,7 +148,7 @@ export const deviceTests: StoreTests = {
     assert.equal((await again(minutesOn(10))).outcome, "registered");
   },
 
-  "devices that never came back are forgotten a day after their code expired": async ({ stores }) => {
+  "devices that never verified themselves are deleted a day after their code expired": async ({ stores }) => {
     const { device, codeHash } = await registered(stores);
     const later = async (minutes: number) => {
       await registered(stores, { now: minutesOn(minutes) });

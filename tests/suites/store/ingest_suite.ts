@@ -1,4 +1,4 @@
-/** Owns the tests of the message ingest. */
+/** Tests the message ingest. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { SyncMessage } from "../../../contract/sync.ts";
@@ -357,7 +357,7 @@ type AnyBatch = typeof anyBatch extends fc.Arbitrary<infer Value> ? Value : neve
 type AnyMessage = AnyBatch["messages"][number];
 type ModelRow = AnyMessage & { chat: string };
 
-/** The rules of the ingest, told message by message: what a row becomes when a copy of it arrives. */
+/** The rules of the ingest, message by message: how a row changes when a copy of it arrives. */
 function merged(old: ModelRow | undefined, next: ModelRow): ModelRow {
   if (!old) return next;
   if (old.retractedMinute !== null && next.retractedMinute === null) return old;

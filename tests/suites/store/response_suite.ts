@@ -1,4 +1,4 @@
-/** Owns the tests of drafts and of what people do with them. */
+/** Tests drafts and the actions on them. */
 import assert from "node:assert/strict";
 import type { StoreTests } from "../../support/postgres/postgres.ts";
 import { completedDraft, paired } from "../../support/server/store_rows.ts";

@@ -1,4 +1,4 @@
-/** Owns the suite that every PostgreSQL the server supports must pass. */
+/** The suite that every supported PostgreSQL must pass. */
 import {
   createTestDatabase,
   type ServerName,
@@ -11,7 +11,7 @@ import { conversationTests } from "./conversation_suite.ts";
 import { claimTests, linkingTests } from "./device_linking_suite.ts";
 import { deletionTests } from "./deletion_suite.ts";
 import { deviceTests } from "./device_suite.ts";
-import { forgettingTests } from "./unlearning_suite.ts";
+import { unlearningTests } from "./unlearning_suite.ts";
 import { ingestModelTests, ingestTests } from "./ingest_suite.ts";
 import { responseTests } from "./response_suite.ts";
 import { trainingTests } from "./training_suite.ts";
@@ -27,7 +27,7 @@ const SHARING: StoreTests = {
   ...responseTests,
   ...trainingTests,
   ...adapterTests,
-  ...forgettingTests,
+  ...unlearningTests,
 };
 const ALONE: StoreTests = { ...claimTests, ...ingestModelTests };
 

@@ -1,4 +1,4 @@
-/** Owns the tests of training samples and training jobs. */
+/** Tests training samples and training jobs. */
 import assert from "node:assert/strict";
 import type { StoreTests } from "../../support/postgres/postgres.ts";
 import { acceptedSample, batch, message, paired } from "../../support/server/store_rows.ts";

@@ -1,4 +1,4 @@
-/** Owns the tests of deleting for good: what goes along, what stays away, and what happens at the same time. */
+/** Tests deleting for good: what is removed too, what does not come back, and concurrent deletions. */
 import assert from "node:assert/strict";
 import type { StoreTests } from "../../support/postgres/postgres.ts";
 import { batch, message, minutesOn, paired } from "../../support/server/store_rows.ts";
@@ -67,7 +67,7 @@ async function counts({ responses, samples, ingest }: Stores, accountId: string)
   };
 }
 
-export const forgettingTests: StoreTests = {
+export const unlearningTests: StoreTests = {
   "a message goes with every draft and sample whose prompt has it, and with no other": async ({ stores }) => {
     const [origin, other] = [await paired(stores), await paired(stores)];
     const { accountId } = origin;
@@ -120,7 +120,7 @@ export const forgettingTests: StoreTests = {
     assert(await stores.responses.create({ ...draft, sourceMessageIds: [b.id] }));
   },
 
-  "a deleted message stays away however often a device sends it, also as the only one of its conversation":
+  "a deleted message is not stored again however often a device sends it, also as the only one of its conversation":
     async ({ stores }) => {
       const origin = await paired(stores);
       const { accountId } = origin;
@@ -148,7 +148,7 @@ export const forgettingTests: StoreTests = {
       assert.equal((await stores.ingest.ingestMessages(other, batch([message("only")], CHAT))).inserted, 1);
     },
 
-  "a conversation goes with all that was made from it; older messages stay away, new ones come": async (
+  "a conversation is deleted with all that was made from it; only newer messages are stored again": async (
     { stores },
   ) => {
     const [origin, other] = [await paired(stores), await paired(stores)];
@@ -179,7 +179,7 @@ export const forgettingTests: StoreTests = {
     });
   },
 
-  "a deletion has ml forget the account's cached drafts": async ({ stores }) => {
+  "a deletion clears the account's cached drafts in ml": async ({ stores }) => {
     const origin = await paired(stores);
     const [only] = await conversationOf(stores, { origin, guids: ["only"] });
     const target = `${draftCachePrefix(origin.accountId)}*`;

@@ -139,7 +139,7 @@ export const FAULTS: Record<string, DoctorFault> = {
     status: "failure",
   },
   "a token that has expired": {
-    make: ({ server }) => server.forgetTokens(),
+    make: ({ server }) => server.expireTokens(),
     id: "pairing",
     status: "failure",
   },

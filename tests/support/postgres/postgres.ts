@@ -1,4 +1,4 @@
-/** Owns the PostgreSQL of tests: databases on the servers of this run, each a clone of a migrated template. */
+/** Creates databases for tests on the PostgreSQL servers of this run, each a clone of a migrated template. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Database, openDatabase, type PostgresLogin } from "../../../server/store/database.ts";

@@ -1,4 +1,4 @@
-/** Owns a process that runs the embedded PostgreSQL of the folder it is given, until its stdin ends or it is killed. */
+/** Runs the embedded PostgreSQL of the given folder until stdin ends or the process is killed. */
 import { startEmbeddedPostgres } from "../../../server/store/postgres/embedded_postgres.ts";
 import { writeErrorLine, writeLine } from "../../../lib/log.ts";
 import { messageOf } from "../../../lib/errors.ts";

@@ -1,5 +1,5 @@
 /**
- * Owns the PostgreSQL servers of one test run: starts them, says where they are, and ends them when the run has ended.
+ * Starts the PostgreSQL servers of one test run, publishes their addresses, and stops them when the run has ended.
  *
  * Arguments: a folder of its own, and the process id of the run. A process apart, as test files end before the run does.
  */

@@ -1,4 +1,4 @@
-/** Owns processes that run an embedded PostgreSQL, for tests that kill them or run them as another user. */
+/** Starts processes that run an embedded PostgreSQL, for tests that kill them or run them as another user. */
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,4 @@
-/** Owns what a test run and the keeper of its PostgreSQL servers agree on. */
+/** What a test run and the keeper of its PostgreSQL servers agree on. */
 import type { PostgresLogin } from "../../../server/store/database.ts";
 
 /** The servers that stores are tested on. */

@@ -1,4 +1,4 @@
-/** A small HTTP server that speaks the agent's part of the contract strictly and can be told to fail in every way. */
+/** A small HTTP server that speaks the agent's part of the contract strictly and fails in every way that a test sets. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import {
@@ -106,22 +106,22 @@ interface Issue {
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
-  const whole = await rawBodyOf(request);
-  if (request.headers["content-encoding"] !== "gzip") return whole;
-  const plain = await gunzip(new Blob([whole]).stream(), { maxBytes: Infinity });
-  return plain ?? whole;
+  const body = await rawBodyOf(request);
+  if (request.headers["content-encoding"] !== "gzip") return body;
+  const plain = await gunzip(new Blob([body]).stream(), { maxBytes: Infinity });
+  return plain ?? body;
 }
 
 async function rawBodyOf(request: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of request) chunks.push(chunk);
-  const whole = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.length, 0));
+  const bytes = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.length, 0));
   let at = 0;
   for (const chunk of chunks) {
-    whole.set(chunk, at);
+    bytes.set(chunk, at);
     at += chunk.length;
   }
-  return whole;
+  return bytes;
 }
 
 /** The server. Its state outlives `stop`, so a test can let it die and come back. */
@@ -204,7 +204,7 @@ export class ContractServer implements AsyncDisposable {
   }
 
   /** No token is known any more, as after seven days. */
-  forgetTokens(): void {
+  expireTokens(): void {
     for (const entry of this.#devices.values()) entry.token = null;
   }
 
@@ -240,7 +240,10 @@ export class ContractServer implements AsyncDisposable {
     if (misbehaviour === null) return this.#send(response, this.#answer(seen, request));
     const { status, details, retryAfterSeconds } = misbehaviour;
     if (retryAfterSeconds !== undefined) response.setHeader("retry-after", String(retryAfterSeconds));
-    this.#send(response, this.#failure(new ApiError(status, "Told to fail", { details })));
+    this.#send(
+      response,
+      this.#failure(new ApiError(status, "The test makes this request fail", { details })),
+    );
   }
 
   #send(response: ServerResponse, { status, body }: Answer): void {

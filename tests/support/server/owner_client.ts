@@ -1,4 +1,4 @@
-/** Owns the device of an owner for the demo and the flows: it claims a server, approves the agent, reads and acts. */
+/** The owner's device for the demo and the flow tests: it claims a server, approves the agent, reads and acts. */
 import type { z } from "zod";
 import {
   contactListSchema,

@@ -1,4 +1,4 @@
-/** Owns a running pair of services for tests: ml on a tiny model, the server on embedded storage, free ports. */
+/** Runs a pair of services for tests: ml on a tiny model, the server on embedded storage, free ports. */
 import { join } from "node:path";
 import { choosePort, ServiceProcess } from "../../../tools/service_process.ts";
 import { buildTinyGguf } from "../ml/tiny_gguf.ts";

@@ -1,4 +1,4 @@
-/** Owns the server's app behind a real port, for agents that speak HTTP to it. */
+/** Serves the server's app on a real port, for agents that speak HTTP to it. */
 import { type ServerAppUnderTest, type ServerAppUnderTestOptions, startServerApp } from "./server_app.ts";
 
 export interface ServedApp extends AsyncDisposable {

@@ -1,4 +1,4 @@
-/** Owns builders of what stores are given in tests: devices, batches and drafts. */
+/** Builds what stores take in tests: devices, batches and drafts. */
 import assert from "node:assert/strict";
 import type { SyncMessage, SyncMessagesRequest } from "../../../contract/sync.ts";
 import type { BatchOrigin } from "../../../server/store/messages/ingest_statements.ts";

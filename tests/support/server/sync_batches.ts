@@ -1,4 +1,4 @@
-/** Owns synced messages and batches for tests of the server, and sending a conversation to it. */
+/** Builds synced messages and batches for tests of the server, and sends a conversation to it. */
 import { messageListSchema } from "../../../contract/conversations.ts";
 import type { Message } from "../../../contract/conversations.ts";
 import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";

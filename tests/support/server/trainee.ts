@@ -1,4 +1,4 @@
-/** Owns a device with training samples, and the jobs and adapters that tests of training make of them. */
+/** A device with training samples, and the jobs and adapters that tests make of them. */
 import type { z } from "zod";
 import type { MlTrainingStatus } from "../../../contract/ml_training.ts";
 import { type ModelsResponse, modelsResponseSchema } from "../../../contract/models.ts";
