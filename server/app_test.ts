@@ -9,7 +9,7 @@ async function health(server: ServerAppUnderTest) {
   return await server.expect(SERVER_PATHS.health, { schema: serverHealthSchema });
 }
 
-Deno.test("health is open to all and tells what answers", async () => {
+Deno.test("health needs no token and reports what responds", async () => {
   await using server = await startServerApp();
   const { version, ...rest } = await health(server);
   assert.match(version, /^\d+\.\d+\.\d+/);
@@ -22,7 +22,7 @@ Deno.test("health is open to all and tells what answers", async () => {
   });
 });
 
-Deno.test("health tells a loading ml from one that is away, and does not ask it at every request", async () => {
+Deno.test("health distinguishes a loading ml from an unreachable one, and does not ask it at every request", async () => {
   await using server = await startServerApp();
   const later = () => server.clock.now = new Date(server.clock.now.getTime() + 2_000);
   server.ml.health = { ...server.ml.health, status: "loading", model_loaded: false, model_version: null };

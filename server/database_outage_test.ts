@@ -16,7 +16,7 @@ async function isConnected(server: ServerAppUnderTest): Promise<boolean> {
   return health.database_connected;
 }
 
-Deno.test("requests get 503 while the database is away, and succeed again once it is back", async () => {
+Deno.test("requests get 503 while the database is unavailable, and succeed once it is back", async () => {
   await using home = await createTestDatabase();
   const { host, port = 5432, ...login } = home.address;
   await using proxy = new TcpProxy(join(host, `.s.PGSQL.${port}`));

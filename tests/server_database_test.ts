@@ -160,7 +160,7 @@ testOldDatabase("a batch that an older server stored is unchanged when it is sen
   assert.deepEqual(counts, { inserted: 0, updated: 0, unchanged: body.contacts.length });
 });
 
-testOldDatabase("drafts go on with the adapter that an older server promoted", async (server) => {
+testOldDatabase("drafts are made with the adapter that an older server promoted", async (server) => {
   const token = old.tokens.owner;
   const { adapters } = old.answers["/api/models"];
   const promoted = adapters.find(({ state }) => state === "promoted")?.id ?? "";

@@ -113,7 +113,7 @@ Deno.test("a packed body is not unpacked for a stranger", async () => {
   await server.refuse(path, { ...noGzip, token, status: 400, code: "malformed_json" });
 });
 
-Deno.test("paths that do not exist are not told apart from others without a token", async () => {
+Deno.test("without a token, paths that do not exist look like all others", async () => {
   await using server = await startServerApp();
   await server.refuse("/api/secrets", { status: 401, code: "unauthorized" });
   const { token } = await server.pair();
@@ -160,7 +160,7 @@ Deno.test("a device is noted as seen, to the minute", async () => {
   assert.equal(await seenAt(), server.clock.now.toISOString());
 });
 
-Deno.test("an IPv4 address counts whole, also when it is written as an IPv6 one", () => {
+Deno.test("all of an IPv4 address counts, also when it is written as an IPv6 one", () => {
   assert.equal(addressKey("203.0.113.7"), "203.0.113.7");
   assert.equal(addressKey("::ffff:203.0.113.7"), "203.0.113.7");
 });

@@ -84,7 +84,7 @@ Deno.test("a token whose payload was altered is refused", async () => {
   await assertRefused(`${header}.${payload}.${signature}`, "unauthorized");
 });
 
-Deno.test("an expired token of a foreign key is refused as invalid: its claims are nobody's", async () => {
+Deno.test("an expired token of a foreign key is refused as invalid: its claims cannot be trusted", async () => {
   const token = forge({ secret: new TextEncoder().encode("foreign"), payload: { exp: 1 } });
   await assertRefused(token, "unauthorized");
 });
@@ -111,7 +111,7 @@ Deno.test("draws that would favour low codes are thrown away", () => {
   assert.equal(drawPairingCode(drawing(evenLimit, 2 ** 32 - 1, evenLimit - 1)), "999999");
 });
 
-Deno.test("codes of the system's random source spread over the whole range", () => {
+Deno.test("codes of the system's random source spread over the full range", () => {
   const draws = 20_000;
   const bins = new Array<number>(10).fill(0);
   for (let draw = 0; draw < draws; draw++) {

@@ -66,7 +66,7 @@ Deno.test("messages come newest first, page by page", async () => {
   assert.deepEqual(pages, [["five", "four"], ["three", "two"], ["one"], []]);
 });
 
-Deno.test("a cursor goes on where the last page ended, though newer messages came in between", async () => {
+Deno.test("a cursor continues where the last page ended, even if newer messages came in between", async () => {
   await using server = await startServerApp();
   const { token } = await server.pair();
   const sent = await sendConversation({ server, token }, {

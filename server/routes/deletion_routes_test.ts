@@ -109,7 +109,7 @@ Deno.test("a device that sends everything again brings nothing back", async () =
   );
 });
 
-Deno.test("a draft that can be cached is cached under its account, and forgotten after a deletion", async () => {
+Deno.test("a draft that can be cached is cached under its account, and cleared after a deletion", async () => {
   await using server = await startServerApp();
   const owners = [await server.pair(), await server.pair()];
   const lines = [[JOHN, "Same words?"]] as const;

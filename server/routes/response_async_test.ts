@@ -113,7 +113,7 @@ Deno.test("a background draft that an earlier version queued, without sender nam
   assert.equal((await read({ server, token, id })).status, "completed");
 });
 
-Deno.test("a background draft waits while ml is away, and is made once it is back", async () => {
+Deno.test("a background draft waits while ml is unavailable, and is made once it is back", async () => {
   await using server = await startServerApp();
   await server.ml.goDown();
   const asked = await askFor(server);
@@ -125,7 +125,7 @@ Deno.test("a background draft waits while ml is away, and is made once it is bac
   assert.equal((await read(asked)).status, "completed");
 });
 
-Deno.test("a failure that waiting cannot mend ends the background draft with its reason", async () => {
+Deno.test("a permanent failure ends the background draft with its reason", async () => {
   await using server = await startServerApp();
   server.ml.behaviour = { kind: "fail", code: "validation_failed", message: "The prompt is too odd" };
   const asked = await askFor(server);

@@ -242,7 +242,7 @@ Deno.test("ml's own wish when to try again is passed on", async () => {
   await response.body?.cancel();
 });
 
-Deno.test("a client that goes away ends the work of ml, and the draft is recorded as cancelled", async () => {
+Deno.test("a client that disconnects stops ml, and the draft is recorded as cancelled", async () => {
   const { server, token, messageId } = await startWithMessage();
   await using _ = server;
   server.ml.behaviour = { kind: "hang" };

@@ -240,13 +240,13 @@ Deno.test("a deleted sample is gone, and the adapters that learned from it are u
     [models.promotedAdapterId, models.adapters.map(({ id, state }) => [id, state])],
     [null, [[adapterId, "tainted"], [clean, "staged"]]],
   );
-  assert.equal(server.ml.adapters.get(adapterId), "ready", "ml could not be told yet");
+  assert.equal(server.ml.adapters.get(adapterId), "ready", "ml could not be reached yet");
   assert.equal((await draftFor(trainee, trainee.messageIds[0] ?? "")).modelVersion, "test-model");
   assert.equal(server.ml.generated.at(-1)?.adapter_id, undefined);
   await server.reconciler.reconcile();
   assert.equal(server.ml.adapters.get(adapterId), "tainted");
   await server.reconciler.reconcile();
-  assert.deepEqual(server.ml.orders, [`POST /models/adapters/${adapterId}/taint`], "ml is told once");
+  assert.deepEqual(server.ml.orders, [`POST /models/adapters/${adapterId}/taint`], "the taint is sent once");
   const { message } = await server.refuse(pathOf(SERVER_PATHS.promoteAdapter, { adapterId }), {
     method: "POST",
     token: trainee.token,
@@ -288,7 +288,7 @@ Deno.test("a job that learns from a deleted sample is stopped in ml, and says wh
   assert.equal(server.ml.trainingJobs.get(id)?.status, "cancelled");
   const job = await readJob(trainee, id);
   assert.deepEqual([job.status, job.error], ["cancelled", "A sample that it learned from was deleted"]);
-  assert.equal((await startJob(trainee)).sampleCount, 1, "the device may train anew, on what is left");
+  assert.equal((await startJob(trainee)).sampleCount, 1, "the device may train again, on what is left");
   assert.deepEqual(server.ml.started.at(-1)?.samples.map((sample) => sample.id), [edited]);
 });
 

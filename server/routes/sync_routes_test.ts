@@ -188,12 +188,12 @@ Deno.test("a body above the limit is answered with 413, with and without a conte
   const { token } = await server.pair();
   const body = " ".repeat(MAX_SYNC_BODY_BYTES + 1);
   const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
-  const whole = await server.send(SERVER_PATHS.syncMessages, {
+  const large = await server.send(SERVER_PATHS.syncMessages, {
     method: "POST",
     body,
     headers: { ...headers, "content-length": String(body.length) },
   });
-  assert.deepEqual([whole.status, (await whole.json()).code], [413, "payload_too_large"]);
+  assert.deepEqual([large.status, (await large.json()).code], [413, "payload_too_large"]);
   const streamed = await server.send(SERVER_PATHS.syncMessages, {
     method: "POST",
     body: new Blob([body]).stream(),
@@ -254,7 +254,7 @@ Deno.test("contacts are stored by identity and read back", async () => {
   assert.equal(details?.[0]?.path, "contacts.1");
 });
 
-Deno.test("the status tells what the account has stored and when", async () => {
+Deno.test("the status shows what the account has stored and when", async () => {
   await using server = await startServerApp();
   const { token } = await server.pair();
   const empty = await server.expect(SERVER_PATHS.syncStatus, { token, schema: syncStatusResponseSchema });
@@ -293,7 +293,7 @@ Deno.test("messages that were deleted in Messages are deleted, whether or not th
   const remove = () =>
     server.expect(SERVER_PATHS.syncDeletions, { token, body, schema: syncDeletionsResponseSchema });
   assert.deepEqual(await remove(), { deleted: 1, unknown: 1 });
-  assert.equal(server.outbox.triggers, 1, "ml hears of it at once");
+  assert.equal(server.outbox.triggers, 1, "it is sent to ml at once");
   assert.deepEqual(await remove(), { deleted: 0, unknown: 2 });
   assert.equal(server.outbox.triggers, 1);
   assert.equal(await storedMessages(server, token), 1);
@@ -306,7 +306,7 @@ Deno.test("messages that were deleted in Messages are deleted, whether or not th
   assert.equal(details?.[0]?.path, "imessageGuids.0");
 });
 
-Deno.test("a device says how many rows wait on it, and the status shows when it was heard of and what it said", async () => {
+Deno.test("a device reports how many rows wait on it, and the status shows that and when it reported", async () => {
   await using server = await startServerApp();
   const { token } = await server.pair();
   const { receivedAt } = await server.expect(SERVER_PATHS.syncHeartbeat, {

@@ -20,7 +20,7 @@ import {
 interface Events extends AsyncDisposable {
   /** The id of the latest event that had one. */
   readonly lastId: string | null;
-  /** The next job that is told, or null once the stream has ended. */
+  /** The job of the next event, or null once the stream has ended. */
   next(): Promise<Job | null>;
 }
 
@@ -51,7 +51,7 @@ async function open({ server, token }: Trainee, jobId: string, lastEventId?: str
   };
 }
 
-Deno.test("events tell the job now, each change, and its end, after which the adapter is there", async () => {
+Deno.test("events carry the job now, each change, and its end, after which the adapter is there", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
   const { id } = await startJob(trainee);
@@ -71,7 +71,7 @@ Deno.test("events tell the job now, each change, and its end, after which the ad
   assert.equal(await events.next(), null);
 });
 
-Deno.test("whoever comes late hears the whole course, or what came after the last event it has seen", async () => {
+Deno.test("a late reader gets all events, or those after the last event it has seen", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
   const { id } = await startJob(trainee);
@@ -82,7 +82,7 @@ Deno.test("whoever comes late hears the whole course, or what came after the las
   const course: unknown[] = [];
   for (const _ of [1, 2, 3]) course.push([(await early.next())?.metrics?.step, early.lastId]);
   assert.deepEqual(course, [[undefined, "1"], [9, "2"], [10, "3"]]);
-  assert.equal((await readJob(trainee, id)).status, "training", "what is told again changes nothing");
+  assert.equal((await readJob(trainee, id)).status, "training", "a repeated event changes nothing");
   server.ml.reportTraining(completedStatus(id));
   await using late = await open(trainee, id, "2");
   assert.equal((await late.next())?.status, "completed");
@@ -94,7 +94,7 @@ Deno.test("whoever comes late hears the whole course, or what came after the las
   assert.equal((await readModels(trainee)).adapters.length, 1);
 });
 
-Deno.test("of a job that has ended and that ml does not know any more, the end is told", async () => {
+Deno.test("the last event of a job that has ended and that ml no longer knows is its end", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
   const { id } = await startJob(trainee);
@@ -106,7 +106,7 @@ Deno.test("of a job that has ended and that ml does not know any more, the end i
   assert.equal(await events.next(), null);
 });
 
-Deno.test("events go on where they broke off when ml comes back, and end with a job that it has lost", async () => {
+Deno.test("events resume where they broke off when ml comes back, and end when it has lost the job", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
   const { id } = await startJob(trainee);
@@ -142,7 +142,7 @@ Deno.test("when the reader goes, ml is not listened to any longer", async () => 
   assert.equal(server.ml.watchersOf(id), 0);
 });
 
-Deno.test("nobody hears of another account's job", async () => {
+Deno.test("an account gets no events of another account's job", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
   const { id } = await startJob(trainee);

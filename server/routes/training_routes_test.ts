@@ -123,7 +123,7 @@ Deno.test("a faulty start is refused with the path of its fault", async () => {
   }
 });
 
-Deno.test("a job's status is ml's, and the last known one while ml is away", async () => {
+Deno.test("a job's status is ml's, and the last known one while ml is unavailable", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
   const { id } = await startJob(trainee);
@@ -254,7 +254,7 @@ Deno.test("with dpo a job learns from edits alone: the edit is chosen, its draft
   assert.match(refusal.message, /edited/);
 });
 
-Deno.test("a job shows its course as ml tells it, and keeps it when it has ended", async () => {
+Deno.test("a job shows the progress that ml reports, also after it has ended", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
   const { id, metrics } = await startJob(trainee);
@@ -306,7 +306,7 @@ Deno.test("a job that ends while nobody asks has its adapter after the next pass
   ]]);
 });
 
-Deno.test("a fault that ml finds in a start is told by the server's own field names", async () => {
+Deno.test("a fault that ml finds in a start is answered with the server's own field names", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
   const details = [{ path: "base_model", message: "must be the model that is served" }, {

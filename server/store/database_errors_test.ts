@@ -22,7 +22,7 @@ Deno.test("a server that is not there, or a pool that is closed, is a database t
   assert.equal(isDatabaseUnavailable(await errorOf(closed.sql`select 1`)), true);
 });
 
-Deno.test("a connection that the server ends is a database that is unavailable, and later queries connect anew", async () => {
+Deno.test("a connection that the server ends is an unavailable database, and later queries connect again", async () => {
   await using test = await createTestDatabase();
   await using own = openDatabase({ ...test.address, max: 1 });
   const [row] = await own.sql<{ pid: number }[]>`select pg_backend_pid() as pid`;

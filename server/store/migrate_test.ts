@@ -62,8 +62,8 @@ Deno.test("a migration that fails leaves nothing of itself, and those before it 
   const bad = migration("0002_bad.sql", "create table bad (id int); select 1 / 0");
   await assert.rejects(migrate(empty.database, [good, bad]), /division by zero/);
   assert.deepEqual(await tablesOf(empty.database), ["good", "schema_migrations"]);
-  const mended = migration("0002_bad.sql", "create table mended (id int)");
-  assert.deepEqual(await migrate(empty.database, [good, mended]), ["0002_bad.sql"]);
+  const fixed = migration("0002_bad.sql", "create table fixed (id int)");
+  assert.deepEqual(await migrate(empty.database, [good, fixed]), ["0002_bad.sql"]);
 });
 
 Deno.test("an applied migration that was changed is refused", async () => {

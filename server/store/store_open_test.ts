@@ -62,7 +62,7 @@ Deno.test("a URL is used as it is given", async () => {
   assert.equal(row?.devices, 1);
 });
 
-Deno.test("a URL that does not work is told in a sentence without its password", async () => {
+Deno.test("the error of a URL that does not work leaves out its password", async () => {
   await using test = await createTestDatabase();
   const noDatabase = new URL(urlOf(test.address));
   noDatabase.pathname = "/no_such_database";

@@ -40,7 +40,7 @@ Deno.test("the turns are the messages in their order, the last one to be answere
   assert.deepEqual(turns, ["them: Coming?", "me: Where?", "them: Park", "them: At 5"]);
 });
 
-Deno.test("the model is told whom it writes to by name, unless it is not to know", () => {
+Deno.test("the prompt names the person to write to, unless the model must not know", () => {
   const names = new Map([["+1", "Jane"]]);
   assert.match(read({ names }).system, /"Jane"/);
   const conversation = { displayName: "Jane", isGroup: false };
@@ -63,7 +63,7 @@ Deno.test("in a group each message of the others begins with its sender's name",
   ]);
 });
 
-Deno.test("in a group without names the others are told apart by number", () => {
+Deno.test("in a group without names the others are numbered", () => {
   const messages = [them("A"), them("B", "+2"), them("C")];
   const { system, turns } = read({
     conversation: { displayName: "Hiking", isGroup: true },

@@ -15,7 +15,7 @@ import {
 const HOUR_MS = 3_600_000;
 
 /** Deletes samples of a trainee in the store: the outbox then has a taint for each adapter that learned from them. */
-async function forget({ server, token }: Trainee, ids: readonly string[]): Promise<void> {
+async function deleteSamples({ server, token }: Trainee, ids: readonly string[]): Promise<void> {
   for (const id of ids) {
     const response = await server.request(`/api/training/samples/${id}`, { method: "DELETE", token });
     assert.equal(response.status, 200, await response.text());
@@ -31,7 +31,7 @@ async function withTwoTaints(trainee: Trainee): Promise<{ first: string; second:
   const [accepted, edited] = trainee.sampleIds;
   const first = await trainAdapter(trainee, { sampleIds: [accepted] });
   const second = await trainAdapter(trainee, { sampleIds: [edited] });
-  await forget(trainee, [accepted, edited]);
+  await deleteSamples(trainee, [accepted, edited]);
   return { first, second };
 }
 
@@ -63,7 +63,7 @@ Deno.test("a message that ml can never take just now comes after the others the 
   server.ml.reportTraining(completedStatus(id));
   server.ml.refusing.set(first, "queue_full");
   await server.reconciler.reconcile();
-  assert.equal(await liveJob(server, id), undefined, "jobs are followed all the same");
+  assert.equal(await liveJob(server, id), undefined, "jobs are refreshed all the same");
   await server.reconciler.reconcile();
   assert.equal(server.ml.adapters.get(second), "tainted");
   server.ml.refusing.clear();
@@ -72,7 +72,7 @@ Deno.test("a message that ml can never take just now comes after the others the 
   assert.deepEqual(await waiting(server), []);
 });
 
-Deno.test("a message that ml refuses for good is told once, and what is known of it stays to be seen", async () => {
+Deno.test("a message that ml refuses for good is sent once, and stays visible in metrics and log", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
   const { first } = await withTwoTaints(trainee);
@@ -95,7 +95,7 @@ Deno.test("a job that ml refuses to end has failed with the reason", async () =>
   server.ml.reportTraining(runningStatus(id));
   await readJob(trainee, id);
   server.ml.refusing.set(id, "not_implemented");
-  await forget(trainee, [trainee.sampleIds[0]]);
+  await deleteSamples(trainee, [trainee.sampleIds[0]]);
   await server.reconciler.reconcile();
   const { status, error } = await readJob(trainee, id);
   assert.equal(status, "failed");
@@ -127,7 +127,7 @@ Deno.test("a message that fails is sent less and less often, and given up after 
   assert.equal(tries(), 30);
 });
 
-Deno.test("a job whose end the database refuses has failed with a sentence, and the others go on", async () => {
+Deno.test("a job whose end the database refuses fails with a sentence, and the others continue", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
   const taken = await trainAdapter(trainee);

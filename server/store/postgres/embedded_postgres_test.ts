@@ -178,7 +178,7 @@ Deno.test("Ctrl-C in the terminal of its process does not reach it", async () =>
   await startMarkRoundTrip(server);
 });
 
-Deno.test("what a crash left half made is cleared away", async () => {
+Deno.test("what a crash left incomplete is removed", async () => {
   const owner = await ownerFor(postgresDir);
   const leftover = join(postgresDir, "partial-0");
   await Deno.mkdir(join(leftover, "bin"), { recursive: true });
@@ -221,7 +221,7 @@ Deno.test("a data folder that cannot be used is named in a sentence", async () =
   await Deno.remove(file);
 });
 
-Deno.test("PostgreSQL's own reason is told when it does not start", async () => {
+Deno.test("the error has PostgreSQL's own reason when it does not start", async () => {
   await (await startEmbeddedPostgres(dataDir))[Symbol.asyncDispose]();
   const file = join(clusterDir, "PG_VERSION");
   const version = await Deno.readTextFile(file);
