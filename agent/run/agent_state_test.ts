@@ -78,7 +78,7 @@ Deno.test("a full disk does not stop the agent: the failure is reported and the 
   assert.deepEqual([failures.length, disk.saved.map(({ lagRows }) => lagRows)], [1, [1]]);
 });
 
-Deno.test("on a full disk the old state makes room for the new one, which it would contradict", async () => {
+Deno.test("on a full disk the old state is removed to make room for the new one", async () => {
   const [clock, disk] = [new FakeClock(), new RecordedFile()];
   const publisher = publisherOf(clock, disk);
   await publisher.flush();

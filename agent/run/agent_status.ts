@@ -10,7 +10,7 @@ import { loadRecord, type SyncRecord } from "../sync/sync_record.ts";
 import type { SyncState } from "../sync/sync_run.ts";
 
 /**
- * `paired`: the server took the token, or could not be asked. `ended`: it no longer takes it. `other_server`: paired
+ * `paired`: the server accepted the token, or is unreachable. `ended`: it no longer accepts it. `other_server`: paired
  * with another server than the configured one. `broken`: the record or the token cannot be read.
  */
 export type PairingState = "none" | "pending" | "paired" | "ended" | "other_server" | "broken";
@@ -43,7 +43,7 @@ export interface AgentStatus {
     readonly syncedRowId: number;
     /** Rows that wait to be synced. */
     readonly waitingRows: number;
-    /** Why the next sync begins at the first row again. */
+    /** Why the next sync starts at the first row again. */
     readonly restart: RestartReason | null;
   } | null;
   readonly lastSync: SyncRecord["lastSync"];
@@ -57,13 +57,13 @@ export interface StatusDependencies {
   chatDb: string;
 }
 
-interface PairingLook {
+interface StoredPairing {
   pairing: AgentStatus["pairing"];
   token: string | null;
   syncTarget: string;
 }
 
-async function lookAtPairing({ records, tokenStore, serverUrl }: PairingDependencies): Promise<PairingLook> {
+async function readPairing({ records, tokenStore, serverUrl }: PairingDependencies): Promise<StoredPairing> {
   const stored = await records.load();
   const none = { deviceId: null, expiresAt: null };
   if (stored.kind !== "found") {
@@ -74,7 +74,7 @@ async function lookAtPairing({ records, tokenStore, serverUrl }: PairingDependen
   const shown = active ?? pending;
   if (shown === null) return { pairing: { state: "none", ...none }, token: null, syncTarget: "" };
   const { deviceId, expiresAt, syncTarget } = shown;
-  const look = (state: PairingState, token: string | null = null): PairingLook => ({
+  const look = (state: PairingState, token: string | null = null): StoredPairing => ({
     pairing: { state, deviceId, expiresAt },
     token,
     syncTarget,
@@ -86,7 +86,7 @@ async function lookAtPairing({ records, tokenStore, serverUrl }: PairingDependen
 }
 
 /** Any answer shows that the server is there; only a device's own can show that its pairing holds. */
-async function lookAtServer(
+async function checkServer(
   { server, serverUrl: url }: PairingDependencies,
   token: string | null,
 ): Promise<AgentStatus["server"] & { ended: boolean }> {
@@ -102,7 +102,7 @@ async function lookAtServer(
   }
 }
 
-async function lookAtMessages(
+async function readMessages(
   { chatDb: path, state }: StatusDependencies,
   syncTarget: string,
 ): Promise<Pick<AgentStatus, "chatDb" | "messages">> {
@@ -117,11 +117,11 @@ async function lookAtMessages(
   }
 }
 
-/** Looks at everything once. */
+/** Reads everything once. */
 export async function agentStatus(dependencies: StatusDependencies): Promise<AgentStatus> {
-  const { pairing, token, syncTarget } = await lookAtPairing(dependencies.pairing);
-  const { ended, ...server } = await lookAtServer(dependencies.pairing, token);
-  const messages = await lookAtMessages(dependencies, syncTarget);
+  const { pairing, token, syncTarget } = await readPairing(dependencies.pairing);
+  const { ended, ...server } = await checkServer(dependencies.pairing, token);
+  const messages = await readMessages(dependencies, syncTarget);
   const { lastSync, lastFailure, refused } = await loadRecord(dependencies.state.records);
   return {
     server,

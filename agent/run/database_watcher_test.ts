@@ -62,7 +62,7 @@ Deno.test("an event leads to one check after the delay, and a change that it fin
     assert.equal(changes.length, 1, "nothing had changed any more");
   }));
 
-Deno.test("a stream of events does not put the look off", () =>
+Deno.test("a stream of events does not delay the check", () =>
   withWatcher((world) => {
     const { clock, folder, changes } = world;
     for (let step = 0; step < 10; step++) {
@@ -73,7 +73,7 @@ Deno.test("a stream of events does not put the look off", () =>
     assert.equal(changes.length, 2);
   }));
 
-Deno.test("events of other files in the folder are not looked after", () =>
+Deno.test("events of other files in the folder are ignored", () =>
   withWatcher((world) => {
     const { looks } = world;
     world.folder.touch("prefs.plist");
@@ -92,7 +92,7 @@ Deno.test("a change without any event is found by the poll, which then renews th
     assert.equal(folder.watches, 2, "without changes the watch is left alone");
   }));
 
-Deno.test("a watch that the system ends is begun again by the next poll", () =>
+Deno.test("a watch that the system ends is renewed by the next poll", () =>
   withWatcher(({ clock, folder, watcher }) => {
     folder.end();
     assert.equal(watcher.isArmed, false);
@@ -146,7 +146,7 @@ Deno.test("a clock that is set back changes nothing", () =>
     assert.deepEqual(changes, [{ woke: false }]);
   }));
 
-Deno.test("after it is disposed it neither looks nor watches", () =>
+Deno.test("after it is disposed it neither polls nor watches", () =>
   withWatcher((world) => {
     const { clock, folder, watcher } = world;
     folder.touch();

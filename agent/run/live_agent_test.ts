@@ -185,7 +185,7 @@ Deno.test("while the server is unreachable the agent waits longer and longer, ch
     assert.equal(warnings.length, 1, "one outage is one line");
   }));
 
-Deno.test("a server that asks for a pause is left alone as long", () =>
+Deno.test("a server that asks for a pause gets one of that length", () =>
   withChat(async ({ home, say }) => {
     say("waits");
     home.server.interfere = () => ({ status: "database_unavailable", retryAfterSeconds: 300 });
@@ -195,7 +195,7 @@ Deno.test("a server that asks for a pause is left alone as long", () =>
     assert.equal(Date.parse(nextTryAt ?? "") - agent.clock.now(), 300_000);
   }));
 
-Deno.test("an ended pairing is not asked for again and again, and a new one is used at once", () =>
+Deno.test("an ended pairing is not retried again and again, and a new one is used at once", () =>
   withChat(async ({ home, say }) => {
     await using agent = new RunningLiveAgent(home);
     await agent.untilPhase("watching");
@@ -216,7 +216,7 @@ Deno.test("an ended pairing is not asked for again and again, and a new one is u
     assert.equal(home.server.account.messages.size, 11);
   }));
 
-Deno.test("an agent that was never paired waits, and begins when it is", async () => {
+Deno.test("an agent that was never paired waits, and starts when it is", async () => {
   await using home = await AgentHome.create();
   using db = createChatDb(home.chatDb);
   db.addMessage({ chat: db.addChat({ identifier: MAYA }), from: MAYA, text: "first", sentAt: AT });
@@ -227,7 +227,7 @@ Deno.test("an agent that was never paired waits, and begins when it is", async (
   assert.deepEqual(textsAt(home), ["first"]);
 });
 
-Deno.test("a database that cannot be read is looked for every half minute, and sooner when something changes there", async () => {
+Deno.test("an unreadable database is retried every half minute, and sooner when something changes there", async () => {
   await using home = await AgentHome.paired();
   await using agent = new RunningLiveAgent(home);
   const { lastError, lagRows, nextTryAt } = await agent.untilPhase("database_unreadable");
@@ -262,7 +262,7 @@ Deno.test("a file that takes the place of the database is read from its first ro
     assert.deepEqual(textsAt(home), ["of the first file", "of the second"]);
   }));
 
-Deno.test("a row without its chat is waited for, looked at each second, and sent as soon as Messages has finished it", () =>
+Deno.test("a row without its chat is read again each second, and sent as soon as Messages has finished it", () =>
   withChat(async ({ home, db, chat }) => {
     await using agent = new RunningLiveAgent(home);
     await agent.untilPhase("watching");
@@ -304,7 +304,7 @@ Deno.test("a new pairing may be with another account, so it gets the contacts at
     assert.deepEqual([messages.size, contacts.size], [1, 1]);
   }));
 
-Deno.test("an agent with nothing to do asks the server every five minutes, and learns when the pairing has ended", () =>
+Deno.test("an idle agent calls the server every five minutes, and learns when the pairing has ended", () =>
   withChat(async ({ home }) => {
     await using agent = new RunningLiveAgent(home);
     await agent.untilPhase("watching");
@@ -337,7 +337,7 @@ Deno.test("the agent reports how many rows wait: before a long sync, with its ba
     assert.equal(home.server.account.lagRows, 0);
   }));
 
-Deno.test("after a sleep every row is looked at, for edits of any age may have come in the meantime", () =>
+Deno.test("after a sleep every row is compared, for edits of any age may have come in the meantime", () =>
   withChat(async ({ home, db, say }) => {
     const old = say("old");
     db.store.atomically(() => {
@@ -353,7 +353,7 @@ Deno.test("after a sleep every row is looked at, for edits of any age may have c
     assert.ok(textsAt(home).includes("edited"));
   }));
 
-Deno.test("an old tapback that is taken back without a trace is gone on the server, also when that was away", () =>
+Deno.test("an old tapback that is taken back without a trace is gone on the server, even if that was unreachable", () =>
   withChat(async ({ home, db, say }) => {
     const to = say("reacted to");
     const tapback = addTapback(db, { to, from: MAYA, kind: "love", sentAt: AT });
@@ -372,7 +372,7 @@ Deno.test("an old tapback that is taken back without a trace is gone on the serv
     assert.equal(reactions(), 0);
   }));
 
-Deno.test("a clock that is set back by a day, or on by one, keeps no heartbeat and no review waiting", () =>
+Deno.test("a clock that is set back or forward by a day delays no heartbeat and no full sync", () =>
   withChat(async ({ home }) => {
     await using agent = new RunningLiveAgent(home);
     await agent.untilPhase("watching");

@@ -45,7 +45,7 @@ for (const [name, error, phase, code] of CASES) {
   });
 }
 
-Deno.test("the pause that a server asks for is kept", () => {
+Deno.test("the pause that a server asks for is passed on", () => {
   assert.equal(syncFailureOf(remoteError("queue_full", 30_000), URL).retryAfterMs, 30_000);
 });
 

@@ -47,7 +47,7 @@ Deno.test("the newest readable message since the owner's last is answered, and n
   assert.equal(chosen(), -1);
 });
 
-Deno.test("for any conversation the choice is the one that a walk backwards in time makes", () => {
+Deno.test("for any conversation the choice is the same as that of a walk backwards in time", () => {
   const kinds = fc.constantFrom<Kind>("mine", "theirs", "picture", "unsent", "blank", "system");
   fc.assert(fc.property(fc.array(kinds, { maxLength: 12 }), (newestFirst) => {
     let waiting = -1;

@@ -103,7 +103,7 @@ Deno.test("long texts make batches of fewer messages, far below what the server 
 const anyText = fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 700 })
   .map((units) => String.fromCharCode(...units));
 
-Deno.test("the contract takes every conversation, whatever its chat row holds", () => {
+Deno.test("the contract accepts every conversation, whatever its chat row holds", () => {
   const anyConversation = fc.record({
     id: anyText,
     isGroup: fc.boolean(),

@@ -20,7 +20,7 @@ import { digestOf } from "./wire_text.ts";
 export interface WatchedRow {
   /** The digest of the message that was sent; for a row that is no message, why it is none. */
   readonly state: string;
-  /** Unix time after which the row is no longer looked at; null while it still is to become a message. */
+  /** Unix time after which the row is no longer compared; null while it still is to become a message. */
   readonly untilMs: number | null;
 }
 
@@ -48,7 +48,7 @@ const WATCH_MS = 60 * 60 * 1_000;
 const WATCHED_ROWS = 500;
 /** Far more drafts than anybody has; rows in Recently Deleted are here only until they were reported to the server. */
 const WAITING_ROWS = 10_000;
-/** Rows that are no messages yet, but become one under the same ROWID: when they are sent, put back, or no longer junk. */
+/** Rows that are no messages yet, but become one under the same ROWID: when they are sent, recovered, or no longer junk. */
 const WAITING: readonly SkipReason[] = ["scheduled", "recently_deleted", "junk"];
 /**
  * Rows that are no messages and may still change: a tapback goes when it is taken back, an empty row gets its text, and

@@ -57,7 +57,7 @@ Deno.test("a plain message carries what it says, who sent it and when", () => {
   });
 });
 
-Deno.test("a message says when it was read, and an own one when it was delivered; null is left unsaid", () => {
+Deno.test("a message carries when it was read, and an own one when it was delivered; null is left out", () => {
   const timestamps = { readAtMs: SENT_AT + 1_000, deliveredAtMs: SENT_AT + 500 };
   const mine = wireMessageOf(message({ direction: "outgoing", ...timestamps }));
   assert.deepEqual([mine.deliveredAt, mine.readAt], ["2024-01-01T12:00:00.507Z", "2024-01-01T12:00:01.007Z"]);
@@ -184,7 +184,7 @@ const anyMessage: fc.Arbitrary<ChatMessage> = fc.record({
   service: fc.constant("iMessage"),
 });
 
-Deno.test("the contract takes every message, whatever its row holds", () => {
+Deno.test("the contract accepts every message, whatever its row holds", () => {
   fc.assert(fc.property(anyMessage, (anything) => {
     const checked = syncMessageSchema.safeParse(wireMessageOf(anything));
     assert.ok(checked.success, checked.error?.message);

@@ -85,7 +85,7 @@ Deno.test("any other failure is thrown as it is", async () => {
 
 const item = { kind: "message", rowId: 1, digest: "d", code: "validation_failed", path: "p" } as const;
 
-Deno.test("odd items are collected and counted; a server that takes nothing stops the sync", () => {
+Deno.test("refused items are collected and counted; a server that accepts nothing stops the sync", () => {
   const refusals = new Refusals();
   for (let count = 0; count < 250; count++) {
     refusals.add([item]);

@@ -7,7 +7,7 @@ import { digestOf, fitLabel, fitText } from "./wire_text.ts";
 const anyString = fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 80 })
   .map((units) => String.fromCharCode(...units));
 
-Deno.test("any string becomes text that the contract takes, and text that it takes is left as it is", () => {
+Deno.test("any string becomes text that the contract accepts, and text that it accepts stays as it is", () => {
   fc.assert(fc.property(anyString, fc.integer({ min: 1, max: 60 }), (text, maxLength) => {
     const fitted = fitText(text, maxLength);
     assert.ok(textSchema(maxLength).safeParse(fitted).success);
@@ -21,7 +21,7 @@ Deno.test("a cut never splits a character in two", () => {
   assert.equal(fitText("a\0b\ud800", 10), "ab\ufffd");
 });
 
-Deno.test("any string becomes a label that the contract takes, or null when nothing is left of it", () => {
+Deno.test("any string becomes a label that the contract accepts, or null when nothing is left of it", () => {
   fc.assert(fc.property(anyString, fc.integer({ min: 34, max: 60 }), (text, maxLength) => {
     const label = fitLabel(text, maxLength);
     if (label === null) assert.equal(text.replaceAll("\0", ""), "");

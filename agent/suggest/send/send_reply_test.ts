@@ -152,7 +152,7 @@ Deno.test("the log of sent replies holds no words, no names and no numbers, and 
   assert.equal((mode ?? 0) & 0o777, 0o600);
 });
 
-Deno.test("a message that appears, and a receipt that comes, while the agent looks is waited for", async () => {
+Deno.test("the agent waits for a message, and for a receipt, that comes while it watches", async () => {
   await using world = await World.create({ sending: "nothing" });
   const steps = [
     () => world.db.addMessage({ chat: world.chat, from: "me", text: "Something else", sentAt: SENT_AT }),
@@ -198,7 +198,7 @@ Deno.test("a text message without receipts is sent at once, and is not waited fo
   assert.equal(steps.length, 1);
 });
 
-Deno.test("an osascript that hangs is stopped; when the message shows up all the same it was sent", async () => {
+Deno.test("an osascript that hangs is stopped; when the message appears anyway it was sent", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   await using world = await World.create({ sending: "hang", reportTo: listener.addr.port });
   const messages = createMessagesApp(createScriptHost(systemCommands(), world.places.osascript), {
@@ -341,7 +341,7 @@ Deno.test("a send log that cannot be read stops all sending, with a sentence", a
   assert.equal(await world.calls, 0);
 });
 
-Deno.test("of two agents that send at the same moment one waits outside", async () => {
+Deno.test("of two agents that send at the same moment one is refused", async () => {
   await using world = await World.create();
   using _lock = await sendDependencies(world.places).lock("send");
   await world.refused(/Another agent is already running/);

@@ -38,7 +38,7 @@ export interface FaultRunReport {
   deletedByWriter: number;
   /** What the server counted over all lives of the agent. */
   server: { inserted: number; updated: number; unchanged: number; deleted: number };
-  /** Walks over all rows that came to their end, of those that an upheaval made begin. */
+  /** Complete walks over all rows, of those that an upheaval started. */
   rewalks: number;
   durationMs: number;
 }
@@ -55,7 +55,7 @@ const NETWORK_LIFE_MS: Range = { least: 200, most: 4_000 };
 const OUTAGE_MS: Range = { least: 20, most: 1_500 };
 const PAUSE_MS = 1;
 const POLL_MS = 1_000;
-/** A guard, not a measure: an agent that needs longer has lost something. */
+/** A safety limit, not a measurement: an agent that needs longer has lost something. */
 const PATIENCE_MS = 180_000;
 /** Nobody drafts here. */
 const NO_ML = "http://127.0.0.1:9";
