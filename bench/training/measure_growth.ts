@@ -1,7 +1,7 @@
 /** Measures how a step's cost grows with sample length, adapter rank and model size. */
 import { writeLine } from "../../lib/log.ts";
 import { formatBytes } from "../../lib/progress.ts";
-import { seededRandom } from "../../ml/engine/seeded_random.ts";
+import { seededRandom } from "../../ml/engine/sampling.ts";
 import { createTrainer } from "../../ml/training/lora_trainer.ts";
 import { estimateTrainingMemory } from "../../ml/training/memory_estimate.ts";
 import type { LoraOptions, TokenSample } from "../../ml/training/trainer.ts";

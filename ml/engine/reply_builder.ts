@@ -1,5 +1,5 @@
 /** Builds a reply from generated tokens: whole characters only, cut at stop sequences, without outer white space. */
-import type { SampledToken } from "./llama/sampling.ts";
+import type { SampledToken } from "./sampling.ts";
 
 /** The text of tokens; `before` are the tokens that precede them. */
 export type Detokenize<Id extends number> = (tokens: readonly Id[], before: readonly Id[]) => string;

@@ -1,5 +1,5 @@
 /** Implements `Trainer` on ggml: one base model, one adapter, steps and evaluations over micro-batches. */
-import { seededRandom } from "../engine/seeded_random.ts";
+import { seededRandom } from "../engine/sampling.ts";
 import { writeAdapter } from "./adapter_file.ts";
 import { CpuBackend, GraphMemory } from "./ggml/backend.ts";
 import { GgufFile } from "./ggml/gguf_file.ts";

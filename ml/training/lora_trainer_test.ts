@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { buildLlamaGguf } from "../../tests/support/ml/llama_gguf.ts";
-import { seededRandom } from "../engine/seeded_random.ts";
+import { seededRandom } from "../engine/sampling.ts";
 import { GgufFile } from "./ggml/gguf_file.ts";
 import { openGgml } from "./ggml/library.ts";
 import { createTrainer } from "./lora_trainer.ts";

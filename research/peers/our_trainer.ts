@@ -5,7 +5,7 @@
  * job's settings. It runs as a process of its own, whose peak memory is the kernel's figure (VmHWM).
  */
 import { writeLine } from "../../lib/log.ts";
-import { seededRandom } from "../../ml/engine/seeded_random.ts";
+import { seededRandom } from "../../ml/engine/sampling.ts";
 import { createTrainer } from "../../ml/training/lora_trainer.ts";
 import type { TokenSample, Trainer, TrainerOptions } from "../../ml/training/trainer.ts";
 import { peakRssBytes, processStartMs } from "../../bench/support/process_usage.ts";

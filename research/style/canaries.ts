@@ -1,5 +1,5 @@
 /** Plants secrets in an account's samples, and decides whether a reply reproduces one. */
-import { seededRandom } from "../../ml/engine/seeded_random.ts";
+import { seededRandom } from "../../ml/engine/sampling.ts";
 import { buildPrompt } from "../../server/services/drafts/prompt_builder.ts";
 
 export const SECRET_KINDS = ["code", "card", "address", "passphrase"] as const;

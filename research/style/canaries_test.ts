@@ -1,6 +1,6 @@
 /** Tests the planted secrets and what counts as reproducing one. */
 import assert from "node:assert/strict";
-import { seededRandom } from "../../ml/engine/seeded_random.ts";
+import { seededRandom } from "../../ml/engine/sampling.ts";
 import { messageAnswered, transcriptOf } from "../../ml/training/samples/sample_text.ts";
 import { sensitiveKindOf } from "../../ml/training/samples/sensitive_text.ts";
 import { plantCanaries, randomSecret, reproduces, SECRET_KINDS } from "./canaries.ts";

@@ -7,7 +7,7 @@ import type { ReplyLikelihood, TokenSample, Trainer } from "../../ml/training/tr
 import { type Canary, randomSecret, replyWith } from "./canaries.ts";
 import type { ReplySample } from "./corpus_people.ts";
 import { silentLogger } from "../../lib/log.ts";
-import { seededRandom } from "../../ml/engine/seeded_random.ts";
+import { seededRandom } from "../../ml/engine/sampling.ts";
 
 const EPOCHS = 3;
 const BATCH_SIZE = 8;

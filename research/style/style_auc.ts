@@ -1,5 +1,5 @@
 /** Measures how well a small classifier tells drafts from a person's replies: 0.5 is chance, 1 is always. */
-import { seededRandom } from "../../ml/engine/seeded_random.ts";
+import { seededRandom } from "../../ml/engine/sampling.ts";
 import { featuresOf } from "./reply_style.ts";
 
 const FOLDS = 5;

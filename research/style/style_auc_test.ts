@@ -1,6 +1,6 @@
 /** Tests the classifier that tells drafts from replies. */
 import assert from "node:assert/strict";
-import { seededRandom } from "../../ml/engine/seeded_random.ts";
+import { seededRandom } from "../../ml/engine/sampling.ts";
 import { areaUnderCurve, styleAuc } from "./style_auc.ts";
 
 const WORDS = ["sure", "maybe", "later", "tonight", "the", "game", "was", "good", "call", "me"];

@@ -2,9 +2,8 @@
 import type { LlamaContextSequence, Token } from "node-llama-cpp";
 import { promptOfSampleInput } from "../../../contract/prompt.ts";
 import { ApiError } from "../../../lib/errors.ts";
-import { promptFormOf, replyTokens } from "../chat_prompt.ts";
+import { fitPrompt, promptFormOf, replyTokens } from "../chat_prompt.ts";
 import type { Likelihood, Sample } from "../engine.ts";
-import { fitPrompt } from "../fit_prompt.ts";
 import type { ServedModel } from "./llama_model.ts";
 import { evaluatePrompt } from "./sequences.ts";
 

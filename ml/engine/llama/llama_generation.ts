@@ -1,13 +1,18 @@
 /** Generates one reply on a loaded model, with its confidence and timings. */
 import type { LlamaContextSequence, Token } from "node-llama-cpp";
 import type { Timings } from "../../../contract/ml.ts";
-import { promptFormOf, replyCleaner } from "../chat_prompt.ts";
+import { fitPrompt, promptFormOf, replyCleaner } from "../chat_prompt.ts";
 import type { Generation, GenerationOptions, GenerationRequest } from "../engine.ts";
-import { fitPrompt } from "../fit_prompt.ts";
 import { ReplyBuilder } from "../reply_builder.ts";
 import type { ServedModel } from "./llama_model.ts";
-import { DEFAULT_MIN_P, DEFAULT_TOP_K, type SampledToken, type SamplingOptions } from "./sampling.ts";
-import { randomSeed, seededRandom } from "../seeded_random.ts";
+import {
+  DEFAULT_MIN_P,
+  DEFAULT_TOP_K,
+  randomSeed,
+  type SampledToken,
+  type SamplingOptions,
+  seededRandom,
+} from "../sampling.ts";
 import { chooseTokens, evaluatePrompt } from "./sequences.ts";
 
 /** At most this share of the context is reserved for the reply. */

@@ -1,7 +1,7 @@
 /** The sequences of a context: which one a prompt gets, and how it is evaluated and continued there. */
 import type { LlamaContext, LlamaContextSequence, Token } from "node-llama-cpp";
 import { endsReply } from "../chat_prompt.ts";
-import { PROBABILITY_FLOOR, type SampledToken, sampleToken, type SamplingOptions } from "./sampling.ts";
+import { PROBABILITY_FLOOR, type SampledToken, sampleToken, type SamplingOptions } from "../sampling.ts";
 
 /** A long prompt is evaluated in chunks of this many tokens, and an abort is noticed between them. */
 const PROMPT_CHUNK_TOKENS = 256;

@@ -1,6 +1,6 @@
 /** Holds an adapter in training: parameters, gradients and AdamW moments, and takes the optimizer's step. */
 import { F32_BYTES } from "../ggml/constants.ts";
-import { seededRandom } from "../../engine/seeded_random.ts";
+import { seededRandom } from "../../engine/sampling.ts";
 import { type CpuBackend, floatsOf } from "../ggml/backend.ts";
 import type { BufferHandle, GraphHandle, Tensor } from "../ggml/ffi.ts";
 import { F32, TensorContext } from "../ggml/tensor_context.ts";

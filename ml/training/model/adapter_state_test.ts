@@ -1,7 +1,7 @@
 /** Tests the optimiser's step against AdamW's own formulas, and an adapter's beginning. */
 import assert from "node:assert/strict";
 import { buildLlamaGguf } from "../../../tests/support/ml/llama_gguf.ts";
-import { seededRandom } from "../../engine/seeded_random.ts";
+import { seededRandom } from "../../engine/sampling.ts";
 import { CpuBackend } from "../ggml/backend.ts";
 import { AdapterState, OPTIMIZER_DEFAULTS } from "./adapter_state.ts";
 import { withLoadedModel } from "../../../tests/suites/training/model_oracle_suite.ts";

@@ -1,7 +1,7 @@
 /** Tests the hand-built backward pass against ggml's autodiff and against central differences of the loss. */
 import assert from "node:assert/strict";
 import { buildLlamaGguf, type LlamaShape, SMALL_SHAPE } from "../../../tests/support/ml/llama_gguf.ts";
-import { seededRandom } from "../../engine/seeded_random.ts";
+import { seededRandom } from "../../engine/sampling.ts";
 import { LORA_TARGETS, type LoraOptions, type TokenSample } from "../trainer.ts";
 import { autodiffGradient } from "../../../tests/suites/training/autodiff_suite.ts";
 import type { LoraModule } from "./lora_layout.ts";

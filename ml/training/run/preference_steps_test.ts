@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { buildLlamaGguf } from "../../../tests/support/ml/llama_gguf.ts";
 import { makeTrainingFolder } from "../../../tests/support/training/training_folder.ts";
-import { seededRandom } from "../../engine/seeded_random.ts";
+import { seededRandom } from "../../engine/sampling.ts";
 import { createTrainer } from "../lora_trainer.ts";
 import type { PreparedSample } from "../samples/prepare_samples.ts";
 import type { Trainer, TrainerOptions } from "../trainer.ts";

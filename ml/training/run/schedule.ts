@@ -1,5 +1,5 @@
 /** Decides a training's schedule: the order of each epoch's batches and the learning rate of each step. */
-import { seededRandom } from "../../engine/seeded_random.ts";
+import { seededRandom } from "../../engine/sampling.ts";
 
 /** Spreads consecutive epochs over all seeds (2^32 divided by the golden ratio). */
 const EPOCH_STRIDE = 0x9e37_79b9;

@@ -5,7 +5,7 @@ import { GGML_TYPE, type TypeName } from "../../../ml/training/ggml/constants.ts
 import { cText, type GgufHandle } from "../../../ml/training/ggml/ffi.ts";
 import { findLibraryFiles } from "../../../ml/training/ggml/library_files.ts";
 import { TensorContext } from "../../../ml/training/ggml/tensor_context.ts";
-import { seededRandom } from "../../../ml/engine/seeded_random.ts";
+import { seededRandom } from "../../../ml/engine/sampling.ts";
 import { buildTinyGguf } from "./tiny_gguf.ts";
 
 const gguf = "pointer" as Deno.NativeTypedPointer<GgufHandle>;

@@ -1,5 +1,5 @@
 /** Trains tiny adapters for tests: a few real steps on a small model, enough to change its answers. */
-import { seededRandom } from "../../../ml/engine/seeded_random.ts";
+import { seededRandom } from "../../../ml/engine/sampling.ts";
 import { createTrainer } from "../../../ml/training/lora_trainer.ts";
 import type { TokenSample, Trainer } from "../../../ml/training/trainer.ts";
 

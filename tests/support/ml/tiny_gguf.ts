@@ -1,7 +1,7 @@
 /** Builds a tiny llama-architecture GGUF with seeded weights and a real tokenizer, for llama.cpp itself to load. */
 import { type GgufTensor, type GgufValue, writeGguf } from "./tiny_gguf_writer.ts";
 import { SPECIAL_TOKENS, type TinyTokenizer, trainTinyTokenizer } from "./tiny_gguf_tokenizer.ts";
-import { seededRandom } from "../../../ml/engine/seeded_random.ts";
+import { seededRandom } from "../../../ml/engine/sampling.ts";
 
 /** The usual ChatML template: each message between `<|im_start|>role` and `<|im_end|>`. */
 export const CHATML_TEMPLATE = "{% for message in messages %}" +

@@ -1,5 +1,5 @@
 /**
- * Samples the next token from the model's own probabilities.
+ * Samples the next token from the model's own probabilities, with a seeded random number generator.
  *
  * This is done here and not by llama.cpp's sampler chain because the chain reports a token's probability only after
  * changing it; `confidence` needs the original.
@@ -107,4 +107,20 @@ export function sampleToken<Id extends number>(
   candidates = candidates.filter(({ weight }) => weight >= least);
   const { token, probability } = drawByTemperature(candidates, options);
   return { token, probability };
+}
+
+/** Mulberry32: numbers in [0, 1) from a 32-bit seed, in integer arithmetic only: equal on every machine. */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** A random seed. */
+export function randomSeed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
 }

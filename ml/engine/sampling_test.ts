@@ -1,8 +1,7 @@
 /** Tests sampling: each setting by itself, and the frequencies that a temperature implies. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { PROBABILITY_FLOOR, sampleToken, type SamplingOptions } from "./sampling.ts";
-import { seededRandom } from "../seeded_random.ts";
+import { PROBABILITY_FLOOR, sampleToken, type SamplingOptions, seededRandom } from "./sampling.ts";
 
 const PLAIN: SamplingOptions = {
   temperature: 1,
