@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { messageOf, UserError } from "../lib/errors.ts";
 import type { JobQueue } from "../lib/jobs/job_queue.ts";
 import { KvJobQueue } from "../lib/jobs/kv_job_queue.ts";
+import { lockKvFile } from "../lib/jobs/owner_lock.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
 import { createMetrics } from "../lib/metrics.ts";
 import type { MlServices } from "./app.ts";
@@ -18,7 +19,7 @@ import { createGenerationService } from "./services/generation_service.ts";
 import { createHealthService, createModelService } from "./services/model_service.ts";
 import { openTraining } from "./services/training.ts";
 
-/** How long background generations may continue once the service stops; the rest return to the queue. */
+/** How long background generations may continue once the service stops; the rest are requeued. */
 const JOB_GRACE_MS = 3_000;
 /** Results of background generations hold replies: they are deleted after a day. */
 const JOB_RETENTION_MS = 24 * 3_600_000;
@@ -72,10 +73,15 @@ async function openEngine(
   return { engine, source };
 }
 
+async function openKv(stack: AsyncDisposableStack, path: string): Promise<Deno.Kv> {
+  stack.use(await lockKvFile(path));
+  return stack.adopt(await Deno.openKv(path), (kv) => kv.close());
+}
+
 /**
  * Builds the service.
  *
- * @throws UserError when the engine cannot run on this machine
+ * @throws UserError when the engine cannot run on this machine, or another process uses the data folder
  */
 export async function createContext(
   config: MlConfig,
@@ -85,10 +91,10 @@ export async function createContext(
   const log = overrides.log ?? createLogger({ level: config.logLevel }).child({ service: "ml" });
   const { dataDir } = config;
   await using stack = new AsyncDisposableStack();
+  await Deno.mkdir(dataDir, { recursive: true });
+  const kv = overrides.kv ?? await openKv(stack, join(dataDir, "ml.kv"));
   const { engine, source } = await openEngine(config, { ...overrides, log, signal });
   if (engine !== overrides.engine) stack.use(engine);
-  await Deno.mkdir(dataDir, { recursive: true });
-  const kv = overrides.kv ?? stack.adopt(await Deno.openKv(join(dataDir, "ml.kv")), (kv) => kv.close());
   const directory = join(dataDir, "jobs");
   const jobs = new KvJobQueue<MlTasks>({ name: "ml", kv, directory, log, retentionMs: JOB_RETENTION_MS });
   stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));

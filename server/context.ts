@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { BackoffOptions } from "../lib/backoff.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { KvJobQueue } from "../lib/jobs/kv_job_queue.ts";
+import { lockKvFile } from "../lib/jobs/owner_lock.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
 import { createMetrics, type Metrics } from "../lib/metrics.ts";
 import type { ServerServices } from "./app.ts";
@@ -124,7 +125,7 @@ const never = new Promise<never>(() => {});
 /**
  * Opens everything a server needs; `overrides` replaces what is given there.
  *
- * @throws UserError when the database cannot be opened or the stored secret is damaged
+ * @throws UserError when the database cannot be opened, the stored secret is damaged, or another process uses the folder
  */
 export async function createContext(
   config: ServerConfig,
@@ -138,7 +139,9 @@ export async function createContext(
   const own = overrides.store === undefined ? stack.use(await openOwnStore(config, log)) : undefined;
   const store = overrides.store ?? own as Store;
   const secret = await loadSecret({ configured: config.jwtSecret, dataDir });
-  const kv = stack.adopt(await Deno.openKv(join(dataDir, "server.kv")), (kv) => kv.close());
+  const kvPath = join(dataDir, "server.kv");
+  stack.use(await lockKvFile(kvPath));
+  const kv = stack.adopt(await Deno.openKv(kvPath), (kv) => kv.close());
   const directory = join(dataDir, "jobs");
   const backoff = overrides.jobBackoff;
   const jobs = new KvJobQueue<ServerTasks>({ name: "server", kv, directory, log, backoff });

@@ -1,5 +1,4 @@
-/** The job queue's contract: what every adapter offers, whatever store keeps its ledger. */
-
+/** The contract of the job queue: what every implementation offers, whatever store holds its jobs. */
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../log.ts";
 
@@ -41,7 +40,7 @@ export interface JobFailure {
   at: number;
 }
 
-/** One job as the ledger knows it. All times are epoch milliseconds. */
+/** One job as the store has it. All times are epoch milliseconds. */
 export interface Job<Tasks extends TaskMap<Tasks>, Name extends TaskName<Tasks> = TaskName<Tasks>> {
   id: string;
   task: Name;
@@ -62,16 +61,10 @@ export interface Job<Tasks extends TaskMap<Tasks>, Name extends TaskName<Tasks> 
   progress: ProgressOf<Tasks[Name]> | null;
 }
 
-/** A job together with its result, which is `undefined` unless `state` is `completed`. */
-export interface JobWithResult<Tasks extends TaskMap<Tasks>, Name extends TaskName<Tasks> = TaskName<Tasks>>
-  extends Job<Tasks, Name> {
-  result: Tasks[Name]["result"] | undefined;
-}
-
-/** Any job of a queue; testing `job.task` narrows `progress` and `result`. */
-export type AnyJob<Tasks extends TaskMap<Tasks>> = { [Name in TaskName<Tasks>]: JobWithResult<Tasks, Name> }[
-  TaskName<Tasks>
-];
+/** Any job of a queue with its result, `undefined` unless it completed; testing `job.task` narrows both. */
+export type AnyJob<Tasks extends TaskMap<Tasks>> = {
+  [Name in TaskName<Tasks>]: Job<Tasks, Name> & { result: Tasks[Name]["result"] | undefined };
+}[TaskName<Tasks>];
 
 export interface EnqueueOptions {
   /** 1 to 100 characters of `A-Z a-z 0-9 _ -`; a random UUID when absent. */
@@ -94,8 +87,8 @@ export interface JobContext<Progress = never> {
   /** 1 for the first attempt. */
   attempt: number;
   /**
-   * Aborts when the job is cancelled or removed, when another process took it over, or when the queue stops. Its
-   * `reason` is a {@linkcode JobAbortedError}. A handler that throws after that costs the job nothing.
+   * Aborts when the job is cancelled or removed, or when the queue stops. Its `reason` is a {@linkcode JobAbortedError}.
+   * A handler that throws after that costs the job nothing.
    */
   signal: AbortSignal;
   /** Records how far the work is. Cheap: writes are spaced out and only the latest value counts. At most 8 KiB of JSON. */
@@ -121,11 +114,11 @@ export type JobHandlers<Tasks extends TaskMap<Tasks>> = {
 export interface StopOptions {
   /** How long running jobs may go on before they are aborted; default 0. */
   graceMs?: number;
-  /** How long after that their handlers may take to return before they are handed back regardless; default 5000. */
+  /** How long after that their handlers may take to return before their jobs are requeued regardless; default 5000. */
   deadlineMs?: number;
 }
 
-/** Jobs that survive the process: enqueued here, run by whichever process listens, each at least once. */
+/** Jobs that survive the process: those that ran when it ended are queued again when the next one listens. */
 export interface JobQueue<Tasks extends TaskMap<Tasks>> extends AsyncDisposable {
   /**
    * Adds a job; it is durable once this resolves.
@@ -146,8 +139,8 @@ export interface JobQueue<Tasks extends TaskMap<Tasks>> extends AsyncDisposable 
   position(id: string): Promise<number | null>;
 
   /**
-   * Cancels a queued or running job; its state is `cancelled` when this resolves. The handler learns of it through its
-   * signal: at once in this process, at its next lease renewal in another. A finished job is returned as it is.
+   * Cancels a queued or running job; its state is `cancelled` when this resolves, and its handler's signal aborts. A
+   * finished job is returned as it is.
    */
   cancel(id: string): Promise<Job<Tasks> | null>;
 
@@ -184,13 +177,13 @@ export interface JobQueue<Tasks extends TaskMap<Tasks>> extends AsyncDisposable 
   listen(handlers: JobHandlers<Tasks>, options: { concurrency: number }): void;
 
   /**
-   * Stops claiming, lets running jobs finish for `graceMs`, aborts them, and hands back those that did not complete:
-   * they are queued again in their old place and have spent no attempt. Adding and reading jobs still works afterwards.
+   * Starts no more jobs, lets running ones finish for `graceMs`, aborts them, and requeues those that did not complete
+   * in their old place, with no attempt spent. Adding and reading jobs still works afterwards.
    */
   stop(options?: StopOptions): Promise<void>;
 }
 
-/** What all adapters can be told; times in milliseconds. */
+/** The options of all implementations; times in milliseconds. */
 export interface JobQueueOptions {
   /** Names the queue within its store: several queues may share one. `A-Z a-z 0-9 _ -`. */
   name: string;
@@ -199,12 +192,51 @@ export interface JobQueueOptions {
   clock?: Clock;
   /** Jitter source in [0, 1); default `Math.random`. */
   random?: () => number;
-  /** A running job whose lease was not renewed for this long counts as crashed; renewed three times as often. Default 30 000. */
-  leaseMs?: number;
-  /** How often dead leases, missed jobs and expired records are looked for. Default 15 000. */
-  sweepMs?: number;
-  /** How long finished jobs are kept. Default 7 days. */
+  /** How long finished jobs are stored. Default 7 days. */
   retentionMs?: number;
   /** Waits between attempts, as `backoffMs` reads them. Default 1 000 and 60 000. */
   backoff?: { baseMs: number; capMs: number };
+}
+
+/**
+ * Thrown by a handler whose dependency is down or busy: the job goes back to the queue, spends no attempt and is tried
+ * again with growing pauses, for as long as it takes. The other jobs of its task pause with it.
+ */
+export class RetryLaterError extends Error {
+  override readonly name = "RetryLaterError";
+  readonly code = "retry_later";
+  /** A word for people and programs, such as `ml_unavailable`; stored with the job. */
+  readonly reason: string;
+  /** Shortest wait before the next try, such as a `Retry-After`; the backoff may make it longer. */
+  readonly afterMs: number;
+
+  constructor(reason: string, options: { afterMs?: number; cause?: unknown } = {}) {
+    super(`The job waits: ${reason}`, { cause: options.cause });
+    this.reason = reason;
+    this.afterMs = options.afterMs ?? 0;
+  }
+}
+
+/** Thrown by a handler when trying again cannot help: the job fails at once. */
+export class PermanentJobError extends Error {
+  override readonly name = "PermanentJobError";
+  readonly code: string;
+
+  constructor(message: string, options: { code?: string; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.code = options.code ?? "permanent_failure";
+  }
+}
+
+/** Why a running handler is asked to end. */
+export type JobAbortCause = "cancelled" | "stopping";
+
+/** The reason of an aborted {@linkcode JobContext.signal}. */
+export class JobAbortedError extends Error {
+  override readonly name = "JobAbortedError";
+  readonly code = "job_aborted";
+
+  constructor(readonly why: JobAbortCause) {
+    super(`The job was asked to end: ${why}`);
+  }
 }

@@ -1,13 +1,9 @@
-/** The job queue on Deno KV: the ledger is the truth, KV's own queue only rings the bell. */
-import type { BackoffOptions } from "../backoff.ts";
+/** The job queue on Deno KV: a record for each job is the truth, KV's own queue only wakes the runner. */
 import { join } from "node:path";
-import { encodeBody, JobBodies } from "./bodies.ts";
+import type { BackoffOptions } from "../backoff.ts";
 import { type Clock, systemClock } from "../clock.ts";
-import { onBell } from "./notification.ts";
 import { ApiError } from "../errors.ts";
-import type { UntypedHandlers } from "./execution.ts";
-import { JobIndex } from "./index_queries.ts";
-import { JobLedger } from "./store.ts";
+import { encodeBody, JobBodies } from "./bodies.ts";
 import type {
   AnyJob,
   EnqueueOptions,
@@ -21,14 +17,12 @@ import type {
   TaskMap,
   TaskName,
 } from "./job_queue.ts";
-import { checkedName, isFinal, JobKeys, type JobRecord } from "./record.ts";
+import { cancelled, checkedName, isFinal, type JobRecord, newRecord } from "./record.ts";
+import { activeRuns, type UntypedHandlers } from "./run.ts";
 import { JobRunner } from "./runner.ts";
-import { JobSweeper } from "./sweeper.ts";
-import { cancelled, newRecord } from "./transitions.ts";
-import { watchRecord } from "./watch.ts";
+import { JobStore } from "./store.ts";
+import { type WatchOptions, watchRecord } from "./watch.ts";
 
-const DEFAULT_LEASE_MS = 30_000;
-const DEFAULT_SWEEP_MS = 15_000;
 const DEFAULT_RETENTION_MS = 7 * 24 * 3_600_000;
 const DEFAULT_BACKOFF: BackoffOptions = { baseMs: 1_000, capMs: 60_000 };
 const DEFAULT_MAX_ATTEMPTS = 5;
@@ -36,7 +30,10 @@ const DEFAULT_LIST_LIMIT = 100;
 const MAX_LIST_LIMIT = 1_000;
 
 export interface KvJobQueueOptions extends JobQueueOptions {
-  /** Stays open until the queue is stopped; its own queue serves nothing but job queues. The caller closes it. */
+  /**
+   * Opened under `lockKvFile`: what runs in no run of this process counts as interrupted. Stays open until the queue is
+   * stopped, serves no other listener of its queue, and is closed by the caller.
+   */
   kv: Deno.Kv;
   /** Holds large payloads and results in `<queue>/<job id>/`; such as `DATA_DIR/jobs`. */
   directory: string;
@@ -46,27 +43,18 @@ export interface KvJobQueueOptions extends JobQueueOptions {
 export class KvJobQueue<Tasks extends TaskMap<Tasks>> implements JobQueue<Tasks> {
   readonly #options: KvJobQueueOptions;
   readonly #clock: Clock;
-  readonly #keys: JobKeys;
+  readonly #store: JobStore;
   readonly #bodies: JobBodies;
-  readonly #ledger: JobLedger;
-  readonly #index: JobIndex;
-  #listening: { runner: JobRunner; sweeper: JobSweeper; offBell: () => void } | null = null;
+  #runner: JobRunner | null = null;
   #stopped: Promise<void> | null = null;
   #order = 0;
 
   constructor(options: KvJobQueueOptions) {
-    const { kv, name, directory, log } = options;
+    const { kv, name: queue, directory, log } = options;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#keys = new JobKeys(checkedName(name));
-    this.#bodies = new JobBodies({
-      kv,
-      keys: this.#keys,
-      directory: join(directory, name),
-      clock: this.#clock,
-    });
-    this.#ledger = new JobLedger({ kv, queue: name, keys: this.#keys, log });
-    this.#index = new JobIndex(kv, this.#keys);
+    this.#store = new JobStore({ kv, queue, clock: this.#clock, log });
+    this.#bodies = new JobBodies({ kv, keys: this.#store.keys, directory: join(directory, queue) });
   }
 
   async enqueue<Name extends TaskName<Tasks>>(
@@ -76,70 +64,68 @@ export class KvJobQueue<Tasks extends TaskMap<Tasks>> implements JobQueue<Tasks>
   ): Promise<Job<Tasks, Name>> {
     const { id = crypto.randomUUID(), runAt = 0, maxAttempts = DEFAULT_MAX_ATTEMPTS } = options;
     checkedCount("maxAttempts", maxAttempts);
-    const now = this.#clock.now();
+    const enqueuedAt = this.#clock.now();
     const bytes = encodeBody(payload);
-    if (await this.#ledger.read(checkedName(id)) !== null) throw jobExists(id);
+    if (await this.#store.read(checkedName(id)) !== null) throw jobExists(id);
     const body = await this.#bodies.prepare(id, { name: "payload", bytes });
     const order = this.#order++;
-    const dueAt = Math.max(now, Math.ceil(runAt));
-    const record = newRecord({ id, task, order, now, dueAt, maxAttempts, payload: body.ref });
-    if (!await this.#ledger.insert(record, body)) {
-      await this.#bodies.discard(id, body);
+    const dueAt = Math.max(enqueuedAt, Math.ceil(runAt));
+    const record = newRecord({ id, task, order, enqueuedAt, dueAt, maxAttempts, payload: body.ref });
+    if (!await this.#store.insert(record, body)) {
+      await this.#bodies.remove(id, body.ref);
       throw jobExists(id);
     }
-    this.#listening?.runner.wake();
+    this.#runner?.wake();
     return jobOf<Tasks>(record) as Job<Tasks, Name>;
   }
 
   async get(id: string): Promise<AnyJob<Tasks> | null> {
-    const entry = await this.#ledger.read(id);
-    if (entry === null) return null;
-    const result = await this.#bodies.read(id, { name: "result", ref: entry.record.result });
-    return { ...jobOf<Tasks>(entry.record), result } as AnyJob<Tasks>;
+    const record = await this.#store.read(id);
+    if (record === null) return null;
+    const result = await this.#bodies.read(id, { name: "result", ref: record.result });
+    return { ...jobOf<Tasks>(record), result } as AnyJob<Tasks>;
   }
 
   async position(id: string): Promise<number | null> {
-    const record = (await this.#ledger.read(id))?.record;
-    return record?.state === "queued" ? 1 + await this.#index.countBefore(record) : null;
+    const record = await this.#store.read(id);
+    return record?.state === "queued" ? 1 + await this.#store.countQueued(record) : null;
   }
 
   async cancel(id: string): Promise<Job<Tasks> | null> {
-    const before = (await this.#ledger.read(id))?.record;
-    if (before === undefined) return null;
-    if (isFinal(before.state)) return jobOf(before);
-    const next = await this.#ledger.update(id, (record) => cancelled(record, this.#clock.now()));
-    if (next?.state === "cancelled") {
-      this.#listening?.runner.abort(id, "cancelled");
-      await this.#bodies.remove(id, before.payload);
-    }
-    return next === null ? null : jobOf(next);
+    let before: JobRecord | undefined;
+    const next = await this.#store.update(id, (record) => cancelled(before = record, this.#clock.now()));
+    if (next === null || before === undefined) return null;
+    activeRuns.get(before.run ?? "")?.abort("cancelled");
+    await this.#bodies.remove(id, before.payload);
+    return jobOf(next);
   }
 
   async remove(id: string): Promise<boolean> {
     // Once the job is final no run can store anything for it any more.
     await this.cancel(id);
     await this.#bodies.removeAll(id);
-    return await this.#ledger.erase(id);
+    return await this.#store.erase(id);
   }
 
   async list(options: ListOptions = {}): Promise<Job<Tasks>[]> {
     const limit = Math.min(options.limit ?? DEFAULT_LIST_LIMIT, MAX_LIST_LIMIT);
-    const ids = await this.#index.ids({ state: options.state, limit });
-    return (await this.#ledger.readMany(ids)).map((record) => jobOf(record));
+    const ids = await this.#store.ids({ state: options.state, limit });
+    const records = await Promise.all(ids.map((id) => this.#store.read(id)));
+    return records.filter((record) => record !== null).map((record) => jobOf(record));
   }
 
   stats(): Promise<Record<JobState, number>> {
-    return this.#index.count();
+    return this.#store.count();
   }
 
   queueLength(): Promise<number> {
-    return this.#index.countQueued();
+    return this.#store.countQueued();
   }
 
   async *watch(id: string, options: { signal?: AbortSignal } = {}): AsyncGenerator<Job<Tasks>> {
-    const { kv } = this.#options;
-    const parts = { kv, keys: this.#keys, ledger: this.#ledger, clock: this.#clock, ...options };
-    for await (const record of watchRecord(id, parts)) yield jobOf(record);
+    const key = this.#store.keys.record(id);
+    const parse: WatchOptions["parse"] = (entry) => this.#store.parse(entry);
+    for await (const record of watchRecord(this.#options.kv, { key, parse, ...options })) yield jobOf(record);
   }
 
   async waitFor(id: string, options: { signal?: AbortSignal } = {}): Promise<AnyJob<Tasks> | null> {
@@ -151,45 +137,29 @@ export class KvJobQueue<Tasks extends TaskMap<Tasks>> implements JobQueue<Tasks>
   }
 
   listen(handlers: JobHandlers<Tasks>, options: { concurrency: number }): void {
-    if (this.#listening !== null || this.#stopped !== null) {
+    if (this.#runner !== null || this.#stopped !== null) {
       throw new Error(`The job queue ${this.#options.name} listens already or was stopped; open another one`);
     }
     const concurrency = checkedCount("concurrency", options.concurrency);
-    const { kv, name, log, random } = this.#options;
-    const { leaseMs = DEFAULT_LEASE_MS, sweepMs = DEFAULT_SWEEP_MS } = this.#options;
-    const { retentionMs = DEFAULT_RETENTION_MS, backoff = DEFAULT_BACKOFF } = this.#options;
-    const parts = {
-      ledger: this.#ledger,
-      index: this.#index,
+    const { log, random, retentionMs = DEFAULT_RETENTION_MS, backoff = DEFAULT_BACKOFF } = this.#options;
+    this.#runner = new JobRunner({
+      store: this.#store,
       bodies: this.#bodies,
       clock: this.#clock,
       log,
-      sweepMs,
-    };
-    const runner = new JobRunner({
-      ...parts,
       handlers: handlers as unknown as UntypedHandlers,
       concurrency,
-      leaseMs,
+      retentionMs,
       backoff: { random, ...backoff },
     });
-    const offBell = onBell(kv, { queue: name, log, ring: () => runner.wake() });
-    this.#listening = { runner, sweeper: new JobSweeper({ ...parts, runner, retentionMs }), offBell };
   }
 
   stop(options: StopOptions = {}): Promise<void> {
-    return this.#stopped ??= this.#stop(options);
+    return this.#stopped ??= this.#runner?.stop(options) ?? Promise.resolve();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
-  }
-
-  async #stop(options: StopOptions): Promise<void> {
-    if (this.#listening === null) return;
-    const { runner, sweeper, offBell } = this.#listening;
-    offBell();
-    await Promise.all([sweeper.stop(), runner.stop(options)]);
   }
 }
 
@@ -207,7 +177,6 @@ function jobExists(id: string): ApiError {
 
 /** What callers see of a record. */
 function jobOf<Tasks extends TaskMap<Tasks>>(record: JobRecord): Job<Tasks> {
-  const { version: _version, order: _order, lease: _lease, payload: _payload, result: _result, ...job } =
-    record;
+  const { version: _version, order: _order, run: _run, payload: _payload, result: _result, ...job } = record;
   return job as Job<Tasks>;
 }

@@ -1,86 +1,20 @@
-// The job queue on Deno KV passes the conformance suite, and keeps its own promises about bells, records and files.
+/** Tests that the job queue on Deno KV passes the conformance suite, and its own promises about notifications, records and files. */
 import assert from "node:assert/strict";
+import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
+import { createKvStore, type KvStore } from "../../tests/support/jobs/kv_store.ts";
+import type { SuiteTasks } from "../../tests/support/jobs/job_queue_process.ts";
+import { catchUp, finished, soon, untilState } from "../../tests/support/jobs/job_queue_store.ts";
 import { FakeClock } from "../../tests/support/process/fake_clock.ts";
-import { JobQueueProcess, type SuiteTasks } from "../../tests/support/jobs/job_queue_process.ts";
-import {
-  catchUp,
-  finished,
-  type JobQueueStore,
-  soon,
-  untilState,
-} from "../../tests/support/jobs/job_queue_store.ts";
 import { testJobQueue } from "../../tests/suites/jobs/job_queue_suite.ts";
+import { systemClock } from "../clock.ts";
 import { ApiError } from "../errors.ts";
+import { silentLogger } from "../log.ts";
 import { JobBodies } from "./bodies.ts";
-import { bellFor, onBell } from "./notification.ts";
-import { JobIndex } from "./index_queries.ts";
-import { JobLedger } from "./store.ts";
-import type { JobQueue, JobQueueOptions, TaskMap } from "./job_queue.ts";
-import { KvJobQueue } from "./kv_job_queue.ts";
-import { JobKeys, type JobRecord } from "./record.ts";
-import { JobRunner } from "./runner.ts";
-import { JobSweeper } from "./sweeper.ts";
-import { claimed } from "./transitions.ts";
-import { createLogger } from "../log.ts";
-
-interface KvStore extends JobQueueStore {
-  kv: Deno.Kv;
-  directory: string;
-  /** All log lines of the queues in this process. */
-  lines: string[];
-}
-
-async function createKvStore(): Promise<KvStore> {
-  const directory = await Deno.makeTempDir({ prefix: "job_queue_" });
-  const path = join(directory, "queue.kv");
-  const kv = await Deno.openKv(path);
-  const lines: string[] = [];
-  const log = createLogger({ level: "debug", pretty: false, write: (line) => lines.push(line) });
-  const handles = [kv];
-  const stops: (() => Promise<void>)[] = [];
-  const children: JobQueueProcess[] = [];
-  const jobs = join(directory, "jobs");
-
-  function openOn<Tasks extends TaskMap<Tasks>>(
-    on: Deno.Kv,
-    options: Partial<JobQueueOptions>,
-  ): JobQueue<Tasks> {
-    const queue = new KvJobQueue<Tasks>({ kv: on, directory: jobs, name: "suite", log, ...options });
-    stops.push(() => queue.stop());
-    return queue;
-  }
-
-  return {
-    kv,
-    directory: jobs,
-    lines,
-    async open(options = {}) {
-      if (stops.length === 0) return openOn(kv, options);
-      const handle = await Deno.openKv(path);
-      handles.push(handle);
-      return openOn(handle, options);
-    },
-    openBeside: (options) => openOn(kv, options),
-    spawn(work, times = {}) {
-      const child = new JobQueueProcess({
-        ...work,
-        kvPath: path,
-        directory: jobs,
-        options: { name: "suite", ...times },
-      });
-      children.push(child);
-      return child;
-    },
-    async [Symbol.asyncDispose]() {
-      for (const child of children) await child[Symbol.asyncDispose]();
-      for (const stop of stops) await soon(stop());
-      for (const handle of handles) handle.close();
-      await Deno.remove(directory, { recursive: true });
-    },
-  };
-}
+import { JobKeys, type JobRecord, started } from "./record.ts";
+import { JobStore } from "./store.ts";
+import { addNotification, onNotification } from "./watch.ts";
 
 testJobQueue(createKvStore);
 
@@ -108,7 +42,7 @@ function keysOf(store: KvStore, ...part: Deno.KvKey): Promise<Deno.KvKey[]> {
   return Array.fromAsync(store.kv.list({ prefix: ["jobs", "suite", ...part] }), ({ key }) => key);
 }
 
-Deno.test("bells that ring twice, late, or for nobody start nothing twice", async () => {
+Deno.test("notifications that come twice, late, or for no queue start nothing twice", async () => {
   await using store = await createKvStore();
   const queue = await store.open();
   const attempts: number[] = [];
@@ -120,30 +54,43 @@ Deno.test("bells that ring twice, late, or for nobody start nothing twice", asyn
   };
   queue.listen({ work, ping: () => null }, { concurrency: 3 });
   const { id } = await queue.enqueue("work", {});
-  const ring = async () => {
-    for (let n = 0; n < 20; n++) await store.kv.enqueue(bellFor("suite"));
-    for (const odd of [null, "suite", {}, { jobBell: 7 }, bellFor("nobody")]) await store.kv.enqueue(odd);
+  const notifyOften = async () => {
+    for (let n = 0; n < 20; n++) await notify(store.kv, "suite");
+    await notify(store.kv, "nobody");
+    for (const odd of [null, "suite", {}, { jobBell: "suite" }, { wakeQueue: 7 }]) {
+      await store.kv.enqueue(odd);
+    }
   };
-  await ring();
+  await notifyOften();
   await catchUp(queue);
   finish.resolve();
   await finished(queue, id);
-  await ring();
-  await heardBell(store.kv);
+  await notifyOften();
+  await untilNotified(store.kv);
   await catchUp(queue);
   assert.deepEqual(attempts, [1]);
 });
 
-/** Resolves when all bells rung before have been heard: messages come in order. */
-async function heardBell(kv: Deno.Kv): Promise<void> {
+async function notify(kv: Deno.Kv, queue: string): Promise<void> {
+  const operation = kv.atomic();
+  addNotification(operation, { queue, delayMs: 0 });
+  await operation.commit();
+}
+
+/** Resolves when all notifications sent before have come: they come in order. */
+async function untilNotified(kv: Deno.Kv): Promise<void> {
   const heard = Promise.withResolvers<void>();
-  const off = onBell(kv, { queue: "last", log: createLogger({ write: () => {} }), ring: heard.resolve });
-  await kv.enqueue(bellFor("last"));
+  const off = onNotification(kv, {
+    queue: "last",
+    log: silentLogger(),
+    wake: heard.resolve,
+  });
+  await notify(kv, "last");
   await soon(heard.promise);
   off();
 }
 
-Deno.test("the bell alone starts a job that another part of the process added", async () => {
+Deno.test("a notification alone starts a job that another part of the process added", async () => {
   await using store = await createKvStore();
   const clock = new FakeClock();
   const queue = await store.open({ clock });
@@ -172,13 +119,13 @@ Deno.test("a record that cannot be read is skipped with a log line, once, and ex
   await queue.stop();
 
   clock.advance(8 * 24 * 3_600_000);
-  const sweeper = store.openBeside({ clock });
-  sweeper.listen(echo, { concurrency: 1 });
-  await sweeper.stop();
+  const other = store.openBeside({ clock });
+  other.listen(echo, { concurrency: 1 });
+  await other.stop();
   assert.deepEqual(await keysOf(store), []);
 });
 
-Deno.test("large bodies lie in private files of their job and go when they are needed no more", async () => {
+Deno.test("large bodies are private files of their job and go when they are not needed any more", async () => {
   await using store = await createKvStore();
   const queue = await store.open();
   const { id } = await queue.enqueue("work", { text: LARGE_SECRET });
@@ -224,25 +171,26 @@ Deno.test("no payload outlives its job: completed, failed, cancelled and refused
   assert.ok(!store.lines.some((line) => line.includes(SECRET)));
 });
 
-Deno.test("a file whose record never came is removed by a later sweep, others are not", async () => {
+Deno.test("a file whose record never came is removed at the next start, others are not", async () => {
   await using store = await createKvStore();
   const clock = new FakeClock();
   const queue = await store.open({ clock });
   const kept = await queue.enqueue("work", { text: LARGE_SECRET }, { runAt: clock.now() + 24 * 3_600_000 });
-  const bodies = new JobBodies({
+  // As a process does that ends between writing a file and committing its record, and as earlier versions did.
+  const before = new JobBodies({
     kv: store.kv,
     keys: new JobKeys("suite"),
     directory: join(store.directory, "suite"),
-    clock,
   });
-  await bodies.prepare("orphan", { name: "payload", bytes: new Uint8Array(100_000) });
-  assert.equal((await filesUnder(store.directory)).length, 2);
-  clock.advance(2 * 3_600_000);
+  await before.prepare("orphan", { name: "payload", bytes: new Uint8Array(100_000) });
+  await before.prepare(kept.id, { name: "result", bytes: new Uint8Array(100_000) });
+  await store.kv.set(["jobs", "suite", "staged", 1, "payload-1.json", "orphan"], null);
+  assert.equal((await filesUnder(store.directory)).length, 3);
   queue.listen(echo, { concurrency: 1 });
   await queue.stop();
   const [file = "", ...others] = await filesUnder(store.directory);
   assert.deepEqual(others, []);
-  assert.ok(file.includes(kept.id));
+  assert.ok(file.includes(join(kept.id, "payload-")));
   assert.deepEqual(await keysOf(store, "staged"), []);
 });
 
@@ -265,42 +213,88 @@ Deno.test("a payload file that is gone or damaged fails its job with a sentence 
   }
 });
 
-Deno.test("a sweep leaves alone what runs in its own process, however long the machine slept", async () => {
+Deno.test("a check leaves alone what runs in its own process, however long the machine slept", async () => {
   await using store = await createKvStore();
-  const { kv } = store;
   const clock = new FakeClock();
   const queue = await store.open({ clock });
   const { id } = await queue.enqueue("work", {});
-  const keys = new JobKeys("suite");
-  const log = createLogger({ write: () => {} });
-  const parts = {
-    ledger: new JobLedger({ kv, queue: "suite", keys, log }),
-    index: new JobIndex(kv, keys),
-    bodies: new JobBodies({ kv, keys, directory: store.directory, clock }),
-    clock,
-    log,
-    sweepMs: 15_000,
-  };
   const finish = Promise.withResolvers<void>();
-  const handlers = { work: () => finish.promise };
-  const runner = new JobRunner({
-    ...parts,
-    handlers,
-    concurrency: 1,
-    leaseMs: 30_000,
-    backoff: { baseMs: 1_000, capMs: 1_000 },
-  });
-  runner.wake();
+  const work = async () => {
+    await finish.promise;
+    return {};
+  };
+  queue.listen({ work, ping: () => null }, { concurrency: 2 });
   await untilState(queue, { id, state: "running" });
-  // A sleeping machine renews nothing, and the first thing it does awake may be to sweep.
-  const awake = new FakeClock(clock.now() + 3_600_000);
-  await new JobSweeper({ ...parts, clock: awake, runner, retentionMs: 1 }).stop();
+  clock.advance(3_600_000);
+  await catchUp(queue);
+  const other = store.openBeside({ clock, retentionMs: 1 });
+  other.listen(echo, { concurrency: 1 });
+  await other.stop();
   assert.equal((await queue.get(id))?.state, "running");
   finish.resolve();
   const job = await finished(queue, id);
   assert.equal(job.state, "completed");
   assert.equal(job.attempts, 1);
-  await runner.stop({});
+});
+
+Deno.test("what was running when its process ended starts when the queue listens, at once, and runs once", async () => {
+  await using store = await createKvStore();
+  const queue = await store.open({ clock: new FakeClock() });
+  const attempts: number[] = [];
+  for (const id of ["first", "second", "last"]) await queue.enqueue("work", {}, { id, maxAttempts: 2 });
+  await startAndForget(store.kv, "second");
+  await startAndForget(store.kv, "last");
+  const work = (_: unknown, { attempt }: { attempt: number }) => {
+    attempts.push(attempt);
+    return {};
+  };
+  // The clock stands still: nothing here waits for a time.
+  queue.listen({ work, ping: () => null }, { concurrency: 1 });
+  for (const id of ["first", "second", "last"]) assert.equal((await finished(queue, id)).state, "completed");
+  assert.deepEqual(attempts, [1, 2, 2]);
+});
+
+/** A store whose process was killed at work; written at commit b7c28e0, when a lease marked running jobs. */
+const STORE_WITH_LEASES = new URL("../../tests/fixtures/job_queue_with_leases", import.meta.url);
+
+Deno.test("a store of the version with leases is taken over: what waited or ran is run, what ended can be read", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "job_queue_" });
+  await cp(STORE_WITH_LEASES, folder, { recursive: true });
+  await using store = await createKvStore(folder);
+  const queue = await store.open();
+  const large = { text: "語".repeat(12_000) };
+  const stats = { queued: 4, running: 2, completed: 2, failed: 1, cancelled: 1 };
+  assert.deepEqual(await queue.stats(), stats);
+  const started: string[] = [];
+  const work = (payload: SuiteTasks["work"]["payload"], { id, attempt }: { id: string; attempt: number }) => {
+    started.push(`${id} ${attempt}`);
+    return payload;
+  };
+  queue.listen({ work, ping: () => null }, { concurrency: 1 });
+  assert.deepEqual((await finished(queue, "running")).result, { text: "hold" });
+  assert.deepEqual((await finished(queue, "running-second")).result, { text: "hold", n: 2 });
+  assert.deepEqual((await finished(queue, "queued")).result, { text: "wait-for-me" });
+  assert.deepEqual((await finished(queue, "queued-large")).result, large);
+  assert.deepEqual((await finished(queue, "retried")).result, { text: "again" });
+  assert.deepEqual(started.sort(), [
+    "queued 1",
+    "queued-large 1",
+    "retried 3",
+    "running 2",
+    "running-second 2",
+  ]);
+  assert.equal((await queue.get("later"))?.dueAt, Date.UTC(2100, 0, 1));
+  const ended = await Promise.all(
+    ["completed", "completed-large", "failed", "cancelled"].map((id) => queue.get(id)),
+  );
+  assert.deepEqual(ended.map((job) => job?.state), ["completed", "completed", "failed", "cancelled"]);
+  assert.deepEqual(ended.map((job) => job?.result), [{ n: 1 }, large, undefined, undefined]);
+  assert.equal(ended[2]?.error?.message, "refused");
+  assert.ok(ended.every((job) => job !== null && !("lease" in job) && !("run" in job)));
+  await queue.stop();
+  assert.ok(!(await filesUnder(store.directory)).some((file) => file.includes("orphan")));
+  assert.deepEqual(await keysOf(store, "staged"), []);
+  await assertIndexed(store.kv);
 });
 
 Deno.test("whatever is done to jobs in whatever order, each is in exactly the index of its state", async () => {
@@ -325,7 +319,7 @@ async function take(store: KvStore, step: { verb: string; id: string; clock: Fak
   if (verb === "enqueue") await queue.enqueue("work", { n: 1 }, { id }).catch(ignoreTaken);
   if (verb === "cancel") await queue.cancel(id);
   if (verb === "remove") await queue.remove(id);
-  if (verb === "crash") await claimAndForget(store.kv, id);
+  if (verb === "crash") await startAndForget(store.kv, id);
   if (verb === "expire") clock.advance(24 * 3_600_000);
   if (verb === "run" || verb === "expire") {
     const fails = { work: () => Promise.reject(new Error("refused")), ping: () => null };
@@ -339,11 +333,10 @@ function ignoreTaken(error: unknown): void {
   if (!(error instanceof ApiError && error.code === "job_exists")) throw error;
 }
 
-/** Leaves a queued job as a process does that dies right after its claim. */
-async function claimAndForget(kv: Deno.Kv, id: string): Promise<void> {
-  const ledger = new JobLedger({ kv, queue: "suite", keys: new JobKeys("suite"), log: createLogger() });
-  const lease = { token: "dead", now: 0, until: 0 };
-  await ledger.update(id, (record) => record.state === "queued" ? claimed(record, lease) : null);
+/** Leaves a queued job as a process does that dies right after it started it. */
+async function startAndForget(kv: Deno.Kv, id: string): Promise<void> {
+  const store = new JobStore({ kv, queue: "suite", clock: systemClock, log: silentLogger() });
+  await store.update(id, (record) => started(record, { run: "dead", now: 0 }));
 }
 
 async function assertIndexed(kv: Deno.Kv): Promise<void> {
@@ -361,6 +354,9 @@ async function assertIndexed(kv: Deno.Kv): Promise<void> {
     return new Set((await Promise.all(found)).flat().map((key) => JSON.stringify(key)));
   };
   const setOf = (all: Deno.KvKey[]) => new Set(all.map((key) => JSON.stringify(key)));
-  assert.deepEqual(await listed([keys.queued, keys.running, keys.finished]), setOf(expected));
+  assert.deepEqual(
+    await listed((["queued", "running", "finished"] as const).map((index) => keys.prefix(index))),
+    setOf(expected),
+  );
   assert.deepEqual(await listed([["jobs", "suite", "payload"], ["jobs", "suite", "result"]]), setOf(bodies));
 }

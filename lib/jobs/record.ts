@@ -1,52 +1,61 @@
-/** The record of one job in a Deno KV ledger: its shape, its keys, and the check of what is read back. */
-import type { JobFailure, JobState, JobWaiting } from "./job_queue.ts";
+/** The record of one job in Deno KV: its shape, its keys, and how each step of its life changes it. */
+import { z } from "zod";
+import type { JobFailure } from "./job_queue.ts";
 
 /** Where a payload or result is: nowhere (`undefined`), under its own key, or in a file of the job's folder. */
-export type BodyRef = { kind: "absent" } | { kind: "inline" } | { kind: "file"; name: string };
+const bodyRefSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("absent") }),
+  z.object({ kind: z.literal("inline") }),
+  z.object({ kind: z.literal("file"), name: z.string() }),
+]);
+
+/** All that is known of a job but its payload and result. Times are epoch milliseconds. */
+const recordSchema = z.object({
+  version: z.literal(1),
+  id: z.string(),
+  task: z.string(),
+  state: z.enum(["queued", "running", "completed", "failed", "cancelled"]),
+  /** Orders jobs that are due in the same millisecond. */
+  order: z.number(),
+  enqueuedAt: z.number(),
+  dueAt: z.number(),
+  startedAt: z.number().nullable(),
+  finishedAt: z.number().nullable(),
+  attempts: z.number(),
+  maxAttempts: z.number(),
+  /** The token of the run that works on the job, new with each start. Earlier versions stored a lease in its place. */
+  run: z.string().nullable().default(null),
+  waiting: z.object({ since: z.number(), reason: z.string(), tries: z.number() }).nullable(),
+  error: z.object({ code: z.string(), message: z.string(), at: z.number() }).nullable(),
+  progress: z.unknown(),
+  payload: bodyRefSchema,
+  result: bodyRefSchema,
+});
+
+export type BodyRef = z.infer<typeof bodyRefSchema>;
+export type JobRecord = z.infer<typeof recordSchema>;
 
 /** What the two bodies of a job are called in keys and file names. */
 export type BodyName = "payload" | "result";
 
-/** All that is known of a job but its payload and result. Times are epoch milliseconds. */
-export interface JobRecord {
-  version: 1;
-  id: string;
-  task: string;
-  state: JobState;
-  /** Orders jobs that are due in the same millisecond. */
-  order: number;
-  enqueuedAt: number;
-  dueAt: number;
-  startedAt: number | null;
-  finishedAt: number | null;
-  attempts: number;
-  maxAttempts: number;
-  /** Who runs the job: the token is new with each claim. */
-  lease: { token: string; until: number } | null;
-  waiting: JobWaiting | null;
-  error: JobFailure | null;
-  progress: unknown;
-  payload: BodyRef;
-  result: BodyRef;
-}
+/** What an index entry says without its record being read. */
+export type IndexValue = Pick<JobRecord, "task" | "state">;
 
-/** A record that someone runs. */
-export type ClaimedRecord = JobRecord & { lease: NonNullable<JobRecord["lease"]> };
-
-/** What an index entry tells without reading its record. */
-export interface IndexValue {
-  task: string;
-  state: JobState;
-}
-
-export const JOB_STATES: readonly JobState[] = ["queued", "running", "completed", "failed", "cancelled"];
-
-/** Whether a job in this state stays as it is for ever. */
-export function isFinal(state: JobState): boolean {
-  return state === "completed" || state === "failed" || state === "cancelled";
-}
-
+const ABSENT: BodyRef = { kind: "absent" };
 const NAME_PATTERN = /^[A-Za-z0-9_-]{1,100}$/;
+/** Longest error message stored with a job, in characters. */
+const MESSAGE_LIMIT = 500;
+
+/** A stored value as the record of this job; null when this version cannot work with it. */
+export function parseRecord(value: unknown, id: string): JobRecord | null {
+  const parsed = recordSchema.safeParse(value);
+  return parsed.success && parsed.data.id === id ? parsed.data : null;
+}
+
+/** Whether a job in this state never changes again. */
+export function isFinal(state: JobRecord["state"]): boolean {
+  return state !== "queued" && state !== "running";
+}
 
 /** Returns a queue's name or a job's id, both of which end up in keys and paths. @throws {TypeError} it is malformed */
 export function checkedName(name: string): string {
@@ -56,18 +65,10 @@ export function checkedName(name: string): string {
 
 /** The keys of one queue. Each job is in one of three indexes, which its record determines. */
 export class JobKeys {
-  readonly queued: Deno.KvKey;
-  readonly running: Deno.KvKey;
-  readonly finished: Deno.KvKey;
-  readonly staged: Deno.KvKey;
   readonly #root: Deno.KvKey;
 
   constructor(queue: string) {
-    this.#root = ["jobs", queue];
-    this.queued = [...this.#root, "queued"];
-    this.running = [...this.#root, "running"];
-    this.finished = [...this.#root, "finished"];
-    this.staged = [...this.#root, "staged"];
+    this.#root = ["jobs", checkedName(queue)];
   }
 
   record(id: string): Deno.KvKey {
@@ -78,38 +79,102 @@ export class JobKeys {
     return [...this.#root, name, id];
   }
 
+  /** The prefix of an index; `staged` is what earlier versions wrote of files whose record was still to come. */
+  prefix(index: "queued" | "running" | "finished" | "staged"): Deno.KvKey {
+    return [...this.#root, index];
+  }
+
   /** Queued jobs by due time, running ones by id, finished ones by age; the id is the last part. */
   index(record: JobRecord): Deno.KvKey {
-    if (record.state === "queued") return [...this.queued, record.dueAt, record.order, record.id];
-    if (record.state === "running") return [...this.running, record.id];
-    return [...this.finished, record.finishedAt ?? record.enqueuedAt, record.id];
+    if (record.state === "queued") return [...this.prefix("queued"), record.dueAt, record.order, record.id];
+    if (record.state === "running") return [...this.prefix("running"), record.id];
+    return [...this.prefix("finished"), record.finishedAt ?? record.enqueuedAt, record.id];
   }
 }
 
-/** The job id at the end of an index key. */
+/** The job id at the end of a key. */
 export function idOfKey(key: Deno.KvKey): string {
   return String(key.at(-1));
 }
 
-function isBodyRef(value: unknown): value is BodyRef {
-  if (typeof value !== "object" || value === null || !("kind" in value)) return false;
-  if (value.kind === "file") return "name" in value && typeof value.name === "string";
-  return value.kind === "absent" || value.kind === "inline";
+export type NewJob = Pick<
+  JobRecord,
+  "id" | "task" | "order" | "enqueuedAt" | "dueAt" | "maxAttempts" | "payload"
+>;
+
+export function newRecord(job: NewJob): JobRecord {
+  return {
+    version: 1,
+    ...job,
+    state: "queued",
+    startedAt: null,
+    finishedAt: null,
+    attempts: 0,
+    run: null,
+    waiting: null,
+    error: null,
+    progress: null,
+    result: ABSENT,
+  };
 }
 
-/** Whether a value read from the store is a record of this job that this version can work with. */
-export function isJobRecord(value: unknown, id: string): value is JobRecord {
-  if (typeof value !== "object" || value === null) return false;
-  const record = value as Partial<Record<keyof JobRecord, unknown>>;
-  const numbers = [record.order, record.enqueuedAt, record.dueAt, record.attempts, record.maxAttempts];
-  return record.version === 1 && record.id === id && typeof record.task === "string" &&
-    JOB_STATES.some((state) => state === record.state) && numbers.every(Number.isFinite) &&
-    (record.state !== "running" || hasLease(record.lease)) &&
-    isBodyRef(record.payload) && isBodyRef(record.result);
+/** Starts the next attempt; null when the job is not queued. */
+export function started(record: JobRecord, start: { run: string; now: number }): JobRecord | null {
+  if (record.state !== "queued") return null;
+  return { ...record, state: "running", attempts: record.attempts + 1, startedAt: start.now, run: start.run };
 }
 
-function hasLease(value: unknown): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return "token" in value && typeof value.token === "string" && "until" in value &&
-    Number.isFinite(value.until);
+/** Ends the job for good; its payload is not needed any more. */
+function ended(record: JobRecord, now: number): JobRecord {
+  return { ...record, finishedAt: now, run: null, waiting: null, payload: ABSENT };
+}
+
+export function completed(record: JobRecord, end: { now: number; result: BodyRef }): JobRecord {
+  return { ...ended(record, end.now), state: "completed", result: end.result, error: null };
+}
+
+export function failed(record: JobRecord, error: JobFailure): JobRecord {
+  return { ...ended(record, error.at), state: "failed", error };
+}
+
+/** A final record stays what it is. */
+export function cancelled(record: JobRecord, now: number): JobRecord {
+  return isFinal(record.state) ? record : { ...ended(record, now), state: "cancelled" };
+}
+
+/** Queues another attempt, or fails the job when it has none left. */
+export function retried(record: JobRecord, retry: { dueAt: number; error: JobFailure }): JobRecord {
+  if (record.attempts >= record.maxAttempts) return failed(record, retry.error);
+  return { ...record, state: "queued", run: null, waiting: null, ...retry };
+}
+
+/** Puts the job back into its old place; the attempt does not count. */
+export function requeued(record: JobRecord): JobRecord {
+  return { ...record, state: "queued", run: null, attempts: record.attempts - 1 };
+}
+
+/** Lets the job wait for its dependency; the attempt does not count. */
+export function postponed(
+  record: JobRecord,
+  wait: { now: number; dueAt: number; reason: string },
+): JobRecord {
+  const { since, tries } = record.waiting ?? { since: wait.now, tries: 0 };
+  const waiting = { since, tries: tries + 1, reason: wait.reason.slice(0, MESSAGE_LIMIT) };
+  return { ...requeued(record), dueAt: wait.dueAt, waiting };
+}
+
+/** Queues a job at once whose process ended; the attempt counts, in case the job is what ends its processes. */
+export function interrupted(record: JobRecord, now: number): JobRecord {
+  // The code dates from when a lease showed that a process had ended; stored jobs and their readers have it.
+  const error = { code: "lease_expired", message: "The process that ran this job ended", at: now };
+  return retried(record, { dueAt: record.dueAt, error });
+}
+
+/** What is stored of an error. */
+export function failureOf(error: unknown, now: number): JobFailure {
+  if (!(error instanceof Error)) {
+    return { code: "unknown", message: "The handler threw a value that is no error", at: now };
+  }
+  const code = "code" in error && typeof error.code === "string" ? error.code : error.name;
+  return { code, message: error.message.slice(0, MESSAGE_LIMIT), at: now };
 }

@@ -1,151 +1,177 @@
-/** Runs the jobs of one queue in this process: claims what is due, a bounded number at a time, and sweeps up after crashes. */
-import type { BackoffOptions } from "../backoff.ts";
-import type { JobBodies } from "./bodies.ts";
-import type { Clock } from "../clock.ts";
-import type { JobAbortCause } from "./job_errors.ts";
-import { execute, type ExecutionParts, type UntypedHandlers } from "./execution.ts";
-import type { JobIndex } from "./index_queries.ts";
-import { JobLease } from "./lease.ts";
-import type { JobLedger } from "./store.ts";
-import { TaskPauses } from "./pauses.ts";
+/** Runs the jobs of one queue in this process: starts what is due, a bounded number at a time, and tidies up. */
+import { backoffMs } from "../backoff.ts";
+import { messageOf } from "../errors.ts";
 import type { StopOptions } from "./job_queue.ts";
-import type { ClaimedRecord } from "./record.ts";
-import { claimed, handedBack } from "./transitions.ts";
-import type { Logger } from "../log.ts";
+import { idOfKey, interrupted, isFinal, type JobRecord, requeued, started } from "./record.ts";
+import { activeRuns, JobRun, type RunOptions } from "./run.ts";
 
 const DEFAULT_DEADLINE_MS = 5_000;
+/** How often interrupted and expired jobs are looked for; also the longest wait for the next due job. */
+const CHECK_MS = 60_000;
 
-export interface RunnerOptions {
-  handlers: UntypedHandlers;
+export interface RunnerOptions extends Omit<RunOptions, "token" | "pause" | "resume"> {
   concurrency: number;
-  ledger: JobLedger;
-  index: JobIndex;
-  bodies: JobBodies;
-  clock: Clock;
-  log: Logger;
-  leaseMs: number;
-  /** Jobs that become due later than this are left to the sweep. */
-  sweepMs: number;
-  backoff: BackoffOptions;
+  /** How long finished jobs are stored. */
+  retentionMs: number;
 }
 
 export class JobRunner {
   readonly #options: RunnerOptions;
-  readonly #parts: ExecutionParts;
-  readonly #pauses: TaskPauses;
-  /** By token. A handler that outlives its lease keeps its slot until it returns. */
-  readonly #running = new Map<string, { lease: JobLease; done: Promise<void> }>();
-  #claiming: Promise<void> | null = null;
+  readonly #runOptions: Omit<RunOptions, "token">;
+  readonly #runs = new Set<JobRun>();
+  /** Pauses in a row of the tasks whose dependency is down, so that a long queue does not try it once for every job. */
+  readonly #pauses = new Map<string, { count: number; until: number }>();
+  #checking: Promise<void>;
+  #starting: Promise<void> | null = null;
   #woken = false;
   #stopping = false;
+  #cancelCheck: () => void = () => {};
   #cancelWake: () => void = () => {};
+  readonly #offNotification: () => void;
 
+  /** Queues what was running when the last process ended, then starts what is due. */
   constructor(options: RunnerOptions) {
     this.#options = options;
-    this.#pauses = new TaskPauses(options.backoff);
-    this.#parts = { ...options, pauses: this.#pauses };
+    const pause = (task: string, { afterMs }: { afterMs: number }) => this.#pause(task, afterMs);
+    this.#runOptions = { ...options, pause, resume: (task) => this.#pauses.delete(task) };
+    this.#offNotification = options.store.onNotification(() => this.wake());
+    this.#checking = this.#check();
   }
 
-  /** Looks for work soon; calls while it looks are folded into one more look. */
+  /** Starts what is due; calls while it does so are folded into one more look. */
   wake(): void {
     if (this.#stopping) return;
     this.#woken = true;
-    this.#claiming ??= this.#claim();
-  }
-
-  holds(token: string): boolean {
-    return this.#running.has(token);
-  }
-
-  /** Tells the handler of a job, if it runs here, to end. */
-  abort(id: string, why: JobAbortCause): void {
-    for (const { lease } of this.#running.values()) {
-      if (lease.record.id === id) lease.abort(why);
-    }
+    this.#starting ??= this.#startDue();
   }
 
   /** See {@linkcode JobQueue.stop}. */
   async stop({ graceMs = 0, deadlineMs = DEFAULT_DEADLINE_MS }: StopOptions): Promise<void> {
     this.#stopping = true;
+    this.#offNotification();
+    await this.#checking;
+    await this.#starting;
+    this.#cancelCheck();
     this.#cancelWake();
-    await this.#claiming;
     await this.#drained(graceMs);
-    for (const { lease } of this.#running.values()) lease.abort("stopping");
+    for (const run of this.#runs) run.abort("stopping");
     await this.#drained(deadlineMs);
-    await Promise.all(Array.from(this.#running.values(), ({ lease }) => lease.release(handedBack)));
+    await Promise.all(Array.from(this.#runs, (run) => run.end(requeued)));
   }
 
-  async #claim(): Promise<void> {
-    const { log } = this.#options;
+  async #startDue(): Promise<void> {
+    const { log, concurrency, clock } = this.#options;
     try {
       while (this.#woken && !this.#stopping) {
         this.#woken = false;
-        await this.#fillSlots();
+        const now = clock.now();
+        while (!this.#stopping && this.#runs.size < concurrency && await this.#startNext(now));
+        await this.#wakeWhenDue(now);
       }
     } catch (error) {
-      log.error("Looking for jobs failed; the next sweep tries again", { error: String(error) });
+      log.error("Starting jobs failed; the next wake tries again", { error: messageOf(error) });
     } finally {
-      this.#claiming = null;
+      this.#starting = null;
     }
   }
 
-  async #fillSlots(): Promise<void> {
-    const { clock, concurrency } = this.#options;
-    while (!this.#stopping && this.#running.size < concurrency) {
-      const now = clock.now();
-      const record = await this.#claimNext(now);
-      if (record === null) return await this.#wakeWhenDue(now);
-      this.#start(record);
+  /** Starts the first job that is due and whose task is not paused; false when there is none. */
+  async #startNext(now: number): Promise<boolean> {
+    const { store } = this.#options;
+    for await (const listed of store.due(now)) {
+      if ((this.#pauses.get(listed.value.task)?.until ?? now) > now) continue;
+      const token = crypto.randomUUID();
+      activeRuns.set(token, null);
+      const start = (record: JobRecord) => started(record, { run: token, now });
+      const record = await store.update(idOfKey(listed.key), start, { listed });
+      if (record !== null) return this.#run(record, token);
+      activeRuns.delete(token);
     }
+    return false;
   }
 
-  /** Takes the first job that is due and whose task is not paused. */
-  async #claimNext(now: number): Promise<ClaimedRecord | null> {
-    const { index, ledger, leaseMs } = this.#options;
-    const paused = this.#pauses.at(now);
-    for await (const listed of index.due(now)) {
-      if (paused.has(listed.value.task)) continue;
-      const entry = await ledger.readListed(listed, now);
-      if (entry?.record.state !== "queued") continue;
-      const next = claimed(entry.record, { token: crypto.randomUUID(), now, until: now + leaseMs });
-      if (await ledger.replace(entry, { next })) return next;
-    }
-    return null;
+  #run(record: JobRecord, token: string): true {
+    const run = new JobRun(record, { ...this.#runOptions, token });
+    this.#runs.add(run);
+    void run.done.then(() => {
+      this.#runs.delete(run);
+      this.wake();
+    });
+    return true;
   }
 
+  /**
+   * Sets the timer for the next due job or the end of a pause. KV's queue notifies of most due jobs as well, but not
+   * beyond 30 days, nor of jobs that earlier versions stored.
+   */
   async #wakeWhenDue(now: number): Promise<void> {
-    const { index, clock, sweepMs } = this.#options;
-    const dueAt = Math.min(await index.nextDueAfter(now) ?? Infinity, this.#pauses.nextEndAfter(now));
+    const { store, clock } = this.#options;
+    const ends = Array.from(this.#pauses.values(), ({ until }) => until).filter((until) => until > now);
+    const dueAt = Math.min(await store.nextDueAfter(now), ...ends);
     const waitMs = Math.max(0, dueAt - clock.now());
     this.#cancelWake();
-    if (waitMs < sweepMs && !this.#stopping) this.#cancelWake = clock.after(waitMs, () => this.wake());
+    if (waitMs < CHECK_MS && !this.#stopping) this.#cancelWake = clock.after(waitMs, () => this.wake());
   }
 
-  #start(record: ClaimedRecord): void {
-    const { ledger, clock, leaseMs } = this.#options;
-    const { token } = record.lease;
-    const log = this.#options.log.child({ jobId: record.id, task: record.task });
-    const lease = new JobLease({ record, leaseMs, ledger, clock, log });
-    const done = execute(lease, this.#parts)
-      .catch((error: unknown) =>
-        log.error("Job's end was not recorded; it runs again", { error: String(error) })
-      )
-      .finally(() => {
-        this.#running.delete(token);
-        this.wake();
-      });
-    this.#running.set(token, { lease, done });
+  /** Pauses a task and returns until when. Jobs that fail while it is paused already join that pause. */
+  #pause(task: string, afterMs: number): number {
+    const now = this.#options.clock.now();
+    const { count, until } = this.#pauses.get(task) ?? { count: 0, until: now };
+    const isPaused = until > now;
+    const backoffEnd = isPaused ? until : now + backoffMs(count + 1, this.#options.backoff);
+    const pause = { count: isPaused ? count : count + 1, until: Math.max(backoffEnd, now + afterMs) };
+    this.#pauses.set(task, pause);
+    return pause.until;
+  }
+
+  async #check(): Promise<void> {
+    const { bodies, log, clock } = this.#options;
+    try {
+      await this.#requeueInterrupted();
+      this.wake();
+      await this.#deleteExpired();
+      await bodies.removeLeftBehind();
+    } catch (error) {
+      log.error("Checking the stored jobs failed; the next check tries again", { error: messageOf(error) });
+    }
+    if (this.#stopping) return;
+    this.#cancelCheck = clock.after(CHECK_MS, () => {
+      this.#checking = this.#check();
+    });
+  }
+
+  /** Queues the jobs that no run works on: their process ended, or the store refused their end. */
+  async #requeueInterrupted(): Promise<void> {
+    const { store, bodies, clock, log } = this.#options;
+    for (const listed of await store.running()) {
+      const id = idOfKey(listed.key);
+      const next = await store.update(id, (record) => {
+        const isLeft = record.state === "running" && !activeRuns.has(record.run ?? "");
+        return isLeft ? interrupted(record, clock.now()) : null;
+      }, { listed });
+      if (next === null) continue;
+      const { task, attempts, state } = next;
+      log.warn("Job was interrupted", { jobId: id, task, attempts, state });
+      if (isFinal(state)) await bodies.removeAll(id);
+    }
+  }
+
+  async #deleteExpired(): Promise<void> {
+    const { store, bodies, clock, retentionMs } = this.#options;
+    for await (const listed of store.finishedBefore(clock.now() - retentionMs)) {
+      const id = idOfKey(listed.key);
+      // Files first: after a crash in between, the record still leads the next check to them.
+      await bodies.removeAll(id);
+      await store.erase(id, listed);
+    }
   }
 
   /** Waits until nothing runs here, but not longer than given. */
   async #drained(timeoutMs: number): Promise<void> {
-    if (this.#running.size === 0 || timeoutMs === 0) return;
+    if (this.#runs.size === 0 || timeoutMs === 0) return;
     const deadline = Promise.withResolvers<void>();
     const cancel = this.#options.clock.after(timeoutMs, deadline.resolve);
-    await Promise.race([
-      Promise.all(Array.from(this.#running.values(), ({ done }) => done)),
-      deadline.promise,
-    ]);
+    await Promise.race([Promise.all(Array.from(this.#runs, ({ done }) => done)), deadline.promise]);
     cancel();
   }
 }

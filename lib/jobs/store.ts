@@ -1,149 +1,176 @@
-/** The ledger of a job queue in Deno KV: its records, changed only by version-checked atomic commits. */
+/** The jobs of one queue in Deno KV: each change of a record, its index entry and its bodies is one atomic commit. */
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../log.ts";
 import type { PreparedBody } from "./bodies.ts";
-import { commit } from "./commit.ts";
-import { bellFor } from "./notification.ts";
-import type { IndexEntry } from "./index_queries.ts";
+import type { JobState } from "./job_queue.ts";
 import {
   type BodyName,
   idOfKey,
   type IndexValue,
   isFinal,
-  isJobRecord,
-  type JobKeys,
+  JobKeys,
   type JobRecord,
+  parseRecord,
 } from "./record.ts";
-import type { Logger } from "../log.ts";
+import { addNotification, onNotification } from "./watch.ts";
 
-/** Deno KV reads at most this many keys in one `getMany` (ext/kv/config.rs). */
-const GET_MANY_LIMIT = 10;
+/** Deno KV reads at most this many entries in one batch of `list` (ext/kv/config.rs). */
+const LIST_BATCH = 1000;
 
-/** Most commits find the record unchanged; more rounds than this mean a fault, not contention. */
-const COMMIT_ROUNDS = 100;
+export type IndexEntry = Deno.KvEntry<IndexValue>;
 
-/** A record and the version that a commit checks. */
-export interface LedgerEntry {
-  record: JobRecord;
-  versionstamp: string;
-}
-
-/** What a record becomes; null leaves it alone. May be asked again when someone else was faster. */
-export type RecordChange = (record: JobRecord) => JobRecord | null;
-
-export interface LedgerOptions {
+export interface JobStoreOptions {
   kv: Deno.Kv;
   queue: string;
-  keys: JobKeys;
+  clock: Clock;
   log: Logger;
 }
 
-export class JobLedger {
+export class JobStore {
+  readonly keys: JobKeys;
+  readonly #options: JobStoreOptions;
   readonly #kv: Deno.Kv;
-  readonly #queue: string;
-  readonly #keys: JobKeys;
-  readonly #log: Logger;
 
-  constructor(options: LedgerOptions) {
+  constructor(options: JobStoreOptions) {
+    this.keys = new JobKeys(options.queue);
+    this.#options = options;
     this.#kv = options.kv;
-    this.#queue = options.queue;
-    this.#keys = options.keys;
-    this.#log = options.log;
   }
 
-  /** Adds a record with its payload and rings the doorbell, in one commit; false when the id is taken. */
+  /** Adds a record with its payload; false when the id is taken. */
   async insert(record: JobRecord, payload: PreparedBody): Promise<boolean> {
-    const operation = this.#kv.atomic()
-      .check({ key: this.#keys.record(record.id), versionstamp: null })
-      .enqueue(bellFor(this.#queue));
-    this.#put(operation, record);
-    this.#putBody(operation, { id: record.id, name: "payload", body: payload });
-    return await commit(operation);
+    const operation = this.#kv.atomic().check({ key: this.keys.record(record.id), versionstamp: null });
+    this.#put(operation, record, { payload });
+    return (await operation.commit()).ok;
   }
 
   /** The record of a job; null when there is none, or none that can be read, which is logged. */
-  async read(id: string): Promise<LedgerEntry | null> {
-    return this.#checked(await this.#kv.get(this.#keys.record(id)));
+  async read(id: string): Promise<JobRecord | null> {
+    return this.parse(await this.#kv.get(this.keys.record(id)));
   }
 
-  /** The readable records among these jobs, in the order given. */
-  async readMany(ids: string[]): Promise<JobRecord[]> {
-    const records: JobRecord[] = [];
-    for (let start = 0; start < ids.length; start += GET_MANY_LIMIT) {
-      const keys = ids.slice(start, start + GET_MANY_LIMIT).map((id) => this.#keys.record(id));
-      for (const entry of await this.#kv.getMany<unknown[]>(keys)) {
-        const checked = this.#checked(entry);
-        if (checked !== null) records.push(checked.record);
-      }
+  /** The record in an entry of KV; see {@linkcode read}. */
+  parse({ key, value, versionstamp }: Deno.KvEntryMaybe<unknown>): JobRecord | null {
+    const record = parseRecord(value, idOfKey(key));
+    if (record === null && versionstamp !== null) {
+      this.#options.log.error("Job skipped: its record cannot be read", { jobId: idOfKey(key) });
     }
-    return records;
+    return record;
   }
 
-  /** The record behind an index entry. Without a readable one the entry is set aside, so that no one stumbles again. */
-  async readListed(index: IndexEntry, now: number): Promise<LedgerEntry | null> {
-    const entry = await this.read(idOfKey(index.key));
-    if (entry !== null) return entry;
-    const aside = [...this.#keys.finished, now, idOfKey(index.key)];
-    const value: IndexValue = { ...index.value, state: "failed" };
-    await commit(this.#kv.atomic().check(index).delete(index.key).set(aside, value));
-    return null;
-  }
-
-  /** Changes a record, together with its result if given. Resolves to the new record; null when nothing was changed. */
+  /**
+   * Changes a record, together with its result if given, unless `change` returns null. Resolves to the new record.
+   * An index entry that leads to no readable record is put aside until it expires.
+   */
   async update(
     id: string,
-    change: RecordChange,
-    options: { result?: PreparedBody } = {},
+    change: (record: JobRecord) => JobRecord | null,
+    options: { result?: PreparedBody; listed?: IndexEntry } = {},
   ): Promise<JobRecord | null> {
-    for (let round = 0; round < COMMIT_ROUNDS; round++) {
-      const entry = await this.read(id);
-      const next = entry === null ? null : change(entry.record);
-      if (entry === null || next === null) return null;
-      if (await this.replace(entry, { next, result: options.result })) return next;
+    // A commit fails when another change of this process came between reading and writing.
+    while (true) {
+      const entry = await this.#kv.get(this.keys.record(id));
+      const record = this.parse(entry);
+      if (record === null && options.listed !== undefined) await this.#putAside(options.listed);
+      const next = record && change(record);
+      if (record === null || next === null) return null;
+      const operation = this.#kv.atomic().check(entry).delete(this.keys.index(record));
+      this.#put(operation, next, options);
+      if (isFinal(next.state)) operation.delete(this.keys.body(id, "payload"));
+      if ((await operation.commit()).ok) return next;
     }
-    throw new Error(`Could not change job ${id}: its record kept changing through ${COMMIT_ROUNDS} rounds`);
   }
 
-  /** Puts a record in the place of the one that was read; false when that has changed since. */
-  async replace(entry: LedgerEntry, by: { next: JobRecord; result?: PreparedBody }): Promise<boolean> {
-    const { record, versionstamp } = entry;
-    const { next, result } = by;
-    const operation = this.#kv.atomic()
-      .check({ key: this.#keys.record(record.id), versionstamp })
-      .delete(this.#keys.index(record));
-    this.#put(operation, next);
-    if (isFinal(next.state)) operation.delete(this.#keys.body(record.id, "payload"));
-    if (result !== undefined) this.#putBody(operation, { id: record.id, name: "result", body: result });
-    return await commit(operation);
-  }
-
-  /** Deletes all that KV holds of a job, readable or not, and the index entry that led to it; false when it had no record. */
+  /** Deletes all that KV holds of an ended job, readable or not, and the index entry that led to it; false when it had no record. */
   async erase(id: string, listed?: IndexEntry): Promise<boolean> {
-    for (let round = 0; round < COMMIT_ROUNDS; round++) {
-      const stored = await this.#kv.get(this.#keys.record(id));
-      const operation = this.#kv.atomic().check(stored).delete(stored.key)
-        .delete(this.#keys.body(id, "payload")).delete(this.#keys.body(id, "result"));
-      if (listed !== undefined) operation.delete(listed.key);
-      if (isJobRecord(stored.value, id)) operation.delete(this.#keys.index(stored.value));
-      if (await commit(operation)) return stored.versionstamp !== null;
+    const stored = await this.#kv.get(this.keys.record(id));
+    const record = parseRecord(stored.value, id);
+    const operation = this.#kv.atomic().check(stored).delete(stored.key)
+      .delete(this.keys.body(id, "payload")).delete(this.keys.body(id, "result"));
+    if (listed !== undefined) operation.delete(listed.key);
+    if (record !== null) operation.delete(this.keys.index(record));
+    return (await operation.commit()).ok && stored.versionstamp !== null;
+  }
+
+  /** Calls `wake` when a job has become due, and now and then without cause, until the returned function is called. */
+  onNotification(wake: () => void): () => void {
+    return onNotification(this.#kv, { ...this.#options, wake });
+  }
+
+  /** Jobs due at a time, in the order they should start. Read lazily: the caller stops when it has enough. */
+  due(time: number): AsyncIterable<IndexEntry> {
+    const prefix = this.keys.prefix("queued");
+    return this.#kv.list<IndexValue>({ prefix, end: [...prefix, time + 1] }, { batchSize: 10 });
+  }
+
+  /** When the next job after a time becomes due; Infinity when none waits. */
+  async nextDueAfter(time: number): Promise<number> {
+    const prefix = this.keys.prefix("queued");
+    const [next] = await Array.fromAsync(
+      this.#kv.list({ prefix, start: [...prefix, time + 1] }, { limit: 1 }),
+    );
+    return next === undefined ? Infinity : Number(next.key[prefix.length]);
+  }
+
+  running(): Promise<IndexEntry[]> {
+    return Array.fromAsync(this.#kv.list<IndexValue>({ prefix: this.keys.prefix("running") }));
+  }
+
+  /** Jobs that finished before a time, oldest first. */
+  finishedBefore(time: number): AsyncIterable<IndexEntry> {
+    const prefix = this.keys.prefix("finished");
+    return this.#kv.list<IndexValue>({ prefix, end: [...prefix, time] });
+  }
+
+  /** Number of queued jobs, or of those that start before a given one. */
+  async countQueued(before?: JobRecord): Promise<number> {
+    const prefix = this.keys.prefix("queued");
+    const selector = before === undefined ? { prefix } : { prefix, end: this.keys.index(before) };
+    return (await Array.fromAsync(this.#kv.list(selector, { batchSize: LIST_BATCH }))).length;
+  }
+
+  /** Ids of running jobs, then of queued ones in order, then of finished ones latest first; or of those in one state. */
+  async ids(options: { state?: JobState; limit: number }): Promise<string[]> {
+    const ids: string[] = [];
+    for await (const { key, value } of this.#all()) {
+      if (ids.length === options.limit) break;
+      if (options.state === undefined || value.state === options.state) ids.push(idOfKey(key));
     }
-    throw new Error(`Could not delete job ${id}: its record kept changing through ${COMMIT_ROUNDS} rounds`);
+    return ids;
   }
 
-  #checked(entry: Deno.KvEntryMaybe<unknown>): LedgerEntry | null {
-    if (entry.versionstamp === null) return null;
-    const id = idOfKey(entry.key);
-    if (isJobRecord(entry.value, id)) return { record: entry.value, versionstamp: entry.versionstamp };
-    this.#log.error("Job skipped: its record cannot be read", { jobId: id });
-    return null;
+  /** Number of jobs in each state. */
+  async count(): Promise<Record<JobState, number>> {
+    const counts = { queued: 0, running: 0, completed: 0, failed: 0, cancelled: 0 };
+    for await (const { value } of this.#all()) counts[value.state]++;
+    return counts;
   }
 
-  #put(operation: Deno.AtomicOperation, record: JobRecord): void {
-    const { task, state } = record;
-    operation.set(this.#keys.record(record.id), record).set(this.#keys.index(record), { task, state });
+  async *#all(): AsyncGenerator<IndexEntry> {
+    for (const index of ["running", "queued", "finished"] as const) {
+      const options = { reverse: index === "finished", batchSize: LIST_BATCH };
+      yield* this.#kv.list<IndexValue>({ prefix: this.keys.prefix(index) }, options);
+    }
   }
 
-  #putBody(operation: Deno.AtomicOperation, part: { id: string; name: BodyName; body: PreparedBody }): void {
-    const { inline, stagedKey } = part.body;
-    if (inline !== null) operation.set(this.#keys.body(part.id, part.name), inline);
-    if (stagedKey !== null) operation.delete(stagedKey);
+  async #putAside(listed: IndexEntry): Promise<void> {
+    const aside = [...this.keys.prefix("finished"), this.#options.clock.now(), idOfKey(listed.key)];
+    const value: IndexValue = { ...listed.value, state: "failed" };
+    await this.#kv.atomic().check(listed).delete(listed.key).set(aside, value).commit();
+  }
+
+  #put(
+    operation: Deno.AtomicOperation,
+    record: JobRecord,
+    bodies: Partial<Record<BodyName, PreparedBody>>,
+  ): void {
+    const { id, task, state, dueAt } = record;
+    operation.set(this.keys.record(id), record).set(this.keys.index(record), { task, state });
+    for (const name of ["payload", "result"] as const) {
+      const inline = bodies[name]?.inline;
+      if (inline) operation.set(this.keys.body(id, name), inline);
+    }
+    const { queue, clock } = this.#options;
+    if (state === "queued") addNotification(operation, { queue, delayMs: dueAt - clock.now() });
   }
 }

@@ -1,8 +1,13 @@
 /** Background generation: jobs that outlive the request and the process. */
 import type { GenerateRequest, GenerateResult, GenerateStatusResponse } from "../../contract/ml.ts";
 import { ApiError } from "../../lib/errors.ts";
-import { PermanentJobError, RetryLaterError } from "../../lib/jobs/job_errors.ts";
-import type { AnyJob, JobContext, JobQueue } from "../../lib/jobs/job_queue.ts";
+import {
+  type AnyJob,
+  type JobContext,
+  type JobQueue,
+  PermanentJobError,
+  RetryLaterError,
+} from "../../lib/jobs/job_queue.ts";
 import type { GenerationService } from "./generation_service.ts";
 
 /** The tasks of the ml service's job queue. */

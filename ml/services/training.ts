@@ -10,9 +10,6 @@ import { StatusLogs } from "./training_status.ts";
 import type { TrainingTasks } from "./training_progress.ts";
 import { createTrainingWork } from "./training_work.ts";
 
-/** After a crash of the service its job resumes once its lease has expired: sooner than other jobs'. */
-const LEASE_MS = 9_000;
-const SWEEP_MS = 3_000;
 /** How long a training process may take to end once the service stops; its checkpoints remain. */
 const STOP_DEADLINE_MS = 5_000;
 
@@ -44,8 +41,6 @@ export async function openTraining(
     kv,
     directory: join(dataDir, "jobs"),
     log,
-    leaseMs: LEASE_MS,
-    sweepMs: SWEEP_MS,
     // An id is never used twice: jobs are few and their records small.
     retentionMs: Infinity,
   });

@@ -1,8 +1,7 @@
 /** Does the work of one training job: follows its process to the end, then publishes its adapter. */
 import type { TrainingResult } from "../../contract/ml_training.ts";
 import { ApiError } from "../../lib/errors.ts";
-import { PermanentJobError, RetryLaterError } from "../../lib/jobs/job_errors.ts";
-import type { JobContext } from "../../lib/jobs/job_queue.ts";
+import { type JobContext, PermanentJobError, RetryLaterError } from "../../lib/jobs/job_queue.ts";
 import { ModelError } from "../models/model_file.ts";
 import type { JobFolders } from "../training/job/job_folders.ts";
 import { failureOf } from "../training/job/run_failure.ts";

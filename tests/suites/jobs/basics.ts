@@ -162,16 +162,16 @@ export function testJobBasics(createStore: () => Promise<JobQueueStore>): void {
     const done = await queue.enqueue("work", { text: LARGE_TEXT });
     await finished(queue, done.id);
     const later = await queue.enqueue("work", {}, { runAt: clock.now() + 30 * DAY_MS });
-    const sweep = async () => {
-      const sweeper = store.openBeside(options);
-      sweeper.listen(handlers, { concurrency: 1 });
-      await sweeper.stop();
+    const check = async () => {
+      const other = store.openBeside(options);
+      other.listen(handlers, { concurrency: 1 });
+      await other.stop();
     };
     clock.advance(7 * DAY_MS);
-    await sweep();
+    await check();
     assert.deepEqual((await queue.get(done.id))?.result, { text: LARGE_TEXT });
     clock.advance(1);
-    await sweep();
+    await check();
     assert.equal(await queue.get(done.id), null);
     assert.equal((await queue.get(later.id))?.state, "queued");
   });

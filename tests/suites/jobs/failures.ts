@@ -1,7 +1,6 @@
 /** The part of the job queue suite about errors, retries and dependencies that are down. */
 import assert from "node:assert/strict";
-import { PermanentJobError, RetryLaterError } from "../../../lib/jobs/job_errors.ts";
-import type { JobContext } from "../../../lib/jobs/job_queue.ts";
+import { type JobContext, PermanentJobError, RetryLaterError } from "../../../lib/jobs/job_queue.ts";
 import { FakeClock } from "../../support/process/fake_clock.ts";
 import { catchUp, finished, type JobQueueStore, until } from "../../support/jobs/job_queue_store.ts";
 

@@ -1,4 +1,4 @@
-/** The conformance suite that each adapter of the job queue passes. */
+/** The conformance suite that each implementation of the job queue passes. */
 import { testJobBasics } from "./basics.ts";
 import { testJobFailures } from "./failures.ts";
 import { testJobProcesses } from "./processes.ts";

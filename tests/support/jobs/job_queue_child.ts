@@ -1,7 +1,9 @@
-/** A process of its own that works on a job queue in Deno KV: a second worker, or one that a test kills. */
+/** A process of its own that works on a job queue in Deno KV: the next owner of its file, or one that a test kills. */
 import type { JobHandler } from "../../../lib/jobs/job_queue.ts";
 import { KvJobQueue } from "../../../lib/jobs/kv_job_queue.ts";
+import { lockKvFile } from "../../../lib/jobs/owner_lock.ts";
 import { aborted } from "../../../lib/async.ts";
+import type { UserError } from "../../../lib/errors.ts";
 import { silentLogger, writeLine } from "../../../lib/log.ts";
 import type { ChildEvent, ChildOrder, SuiteTasks } from "./job_queue_process.ts";
 
@@ -11,7 +13,7 @@ function say(event: ChildEvent): void {
   writeLine(JSON.stringify(event));
 }
 
-/** Begins the work and ends only when told to. */
+/** Begins the work and ends only when asked to. */
 const hold: JobHandler<SuiteTasks["work"]> = async (_payload, { id, attempt, signal }) => {
   say({ event: "started", id, attempt });
   await aborted(signal);
@@ -28,6 +30,10 @@ async function endOfInput(): Promise<void> {
   for await (const _ of Deno.stdin.readable);
 }
 
+using _owned = await lockKvFile(order.kvPath).catch((error: UserError) => {
+  say({ event: "refused", message: error.message, fix: error.fix });
+  Deno.exit(1);
+});
 const kv = await Deno.openKv(order.kvPath);
 const queue = new KvJobQueue<SuiteTasks>({
   kv,

@@ -1,8 +1,7 @@
 /** Starts, follows and kills the processes of `job_queue_child.ts`. */
 import assert from "node:assert/strict";
-import type { JobAbortCause } from "../../../lib/jobs/job_errors.ts";
-import type { JobQueueOptions } from "../../../lib/jobs/job_queue.ts";
 import { withDeadline } from "../../../lib/async.ts";
+import type { JobAbortCause, JobQueueOptions } from "../../../lib/jobs/job_queue.ts";
 
 /** The tasks of the queues under test. */
 export interface SuiteTasks {
@@ -16,14 +15,14 @@ export interface WorkItem {
   text?: string;
 }
 
-/** What a child is told to do, and with which queue. */
+/** What a child is asked to do, and with which queue. */
 export type ChildOrder = ChildWork & {
   kvPath: string;
   directory: string;
-  options: Pick<JobQueueOptions, "name" | "leaseMs" | "sweepMs">;
+  options: Pick<JobQueueOptions, "name">;
 };
 
-/** Hold jobs until told to end, finish them at once, or add `count` of them. */
+/** Hold jobs until asked to end, finish them at once, or add `count` of them. */
 export type ChildWork = { mode: "hold" } | { mode: "finish" } | {
   mode: "enqueue";
   count: number;
@@ -36,6 +35,7 @@ export const PATIENCE_MS = 30_000;
 /** What a child reports, a line each. */
 export type ChildEvent =
   | { event: "listening" }
+  | { event: "refused"; message: string; fix: string | null }
   | { event: "enqueued" }
   | { event: "started"; id: string; attempt: number }
   | { event: "finished"; id: string; attempt: number }

@@ -1,4 +1,4 @@
-/** What the job queue suite needs of an adapter, and how its tests wait for what a queue does. */
+/** What the job queue suite needs of an implementation, and how its tests wait for what a queue does. */
 import assert from "node:assert/strict";
 import type {
   AnyJob,
@@ -11,20 +11,19 @@ import type {
 import { withDeadline } from "../../../lib/async.ts";
 import { type ChildWork, type JobQueueProcess, PATIENCE_MS, type SuiteTasks } from "./job_queue_process.ts";
 
-/** An empty store of one adapter; disposing stops its queues and removes it. */
+/** An empty store of one implementation; disposing stops its queues and removes it. */
 export interface JobQueueStore extends AsyncDisposable {
-  /** Opens a queue over a connection of its own, as another process would; named `suite` unless told otherwise. */
+  /** Opens a queue in this process, over a new connection after `close`; named `suite` unless the options say otherwise. */
   open<Tasks extends TaskMap<Tasks> = SuiteTasks>(
     options?: Partial<JobQueueOptions>,
   ): Promise<JobQueue<Tasks>>;
   /** Opens a queue over the connection of the first one. */
   openBeside<Tasks extends TaskMap<Tasks> = SuiteTasks>(options: Partial<JobQueueOptions>): JobQueue<Tasks>;
+  /** Stops the queues of this process and closes its connection, so that another process may own the store. */
+  close(): Promise<void>;
   /** Starts another process on the queue `suite`; disposing the store kills it. */
-  spawn(work: ChildWork, options?: { leaseMs?: number; sweepMs?: number }): JobQueueProcess;
+  spawn(work: ChildWork): JobQueueProcess;
 }
-
-/** Times short enough for a test with real processes. */
-export const SHORT_LEASE = { leaseMs: 900, sweepMs: 200 };
 
 /** Resolves with what it is given, and fails where that takes for ever. */
 export async function soon<Value>(awaited: Promise<Value>): Promise<Value> {
