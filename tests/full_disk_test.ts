@@ -26,7 +26,7 @@ async function stateOn({ dataDir }: SmallDisk): Promise<AgentState | null> {
 }
 
 await smallDiskTests({
-  "an agent whose disk is full stays and says so, and sends each message once when there is room again":
+  "an agent whose disk is full keeps running and reports it, and sends each message once when there is room again":
     async () => {
       await using home = await AgentHome.paired();
       using db = createChatDb(home.chatDb);
@@ -45,13 +45,13 @@ await smallDiskTests({
 
       disk.fill();
       write(5);
-      await until(disk, "the state tells of the disk", async () => {
+      await until(disk, "the state shows the full disk", async () => {
         const { phase, lastError } = await stateOn(disk) ?? {};
         return phase === "failed" && /disk is full/.test(lastError?.message ?? "");
       });
       const doctor = await disk.run(["doctor"]);
-      assert.match(doctor.stdout, /failure +Disk +Only 0 MiB are free/);
-      assert.match(doctor.stdout, /failure +Running agent +The running agent is set back\. Cannot write/);
+      assert.match(doctor.stdout, /failure +Disk +Only 0 MiB free/);
+      assert.match(doctor.stdout, /failure +Running agent +The agent hit an error: Cannot\s+write/);
       write(4);
 
       disk.makeRoom();
@@ -62,7 +62,7 @@ await smallDiskTests({
       const { messages, inserted, unchanged, conversations } = home.server.account;
       assert.deepEqual([...messages.values()].map(({ message }) => message.text), texts);
       assert.equal(inserted, texts.length);
-      assert.ok(unchanged > 0, "what could not be noted as sent was sent again");
+      assert.ok(unchanged > 0, "what could not be recorded as sent was sent again");
       assert.equal(conversations.get(MAYA)?.guids.length, texts.length);
       assert.match(disk.log().trimEnd().split("\n").at(-1) ?? "", /"message":"Synced"/);
       disk.agent.kill("SIGTERM");

@@ -9,7 +9,7 @@ const DATABASE_BYTES = 500_000_000;
 const MEMORY_BYTES = 200_000_000;
 const SAMPLE_MS = 50;
 
-Deno.test("a database of 500 MB is synced whole by an agent that never holds 200 MB", async () => {
+Deno.test("a database of 500 MB is synced completely by an agent that never holds 200 MB", async () => {
   await using home = await AgentHome.paired();
   const messages = largeChatDb(home.chatDb, { sizeBytes: DATABASE_BYTES });
   assert.ok(Deno.statSync(home.chatDb).size >= DATABASE_BYTES);

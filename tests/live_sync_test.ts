@@ -79,7 +79,7 @@ Deno.test(`an agent killed -9 ${KILLS} times while Messages writes ends with exa
   await assertAllArrives(home, { agent: spawnAgent(["run"], home), writer, seed });
 });
 
-Deno.test("an agent that stays sees every change without starting anew, while the server comes and goes", async () => {
+Deno.test("a running agent sees every change without restarting, while the server comes and goes", async () => {
   await using home = await AgentHome.paired();
   const seed = Math.floor(Math.random() * 2 ** 31);
   await using writer = await WriterProcess.start(home.chatDb, { seed, upheavalShare: 0 });

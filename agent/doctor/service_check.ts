@@ -1,6 +1,5 @@
 /** The checks of the agent that runs and of the service that keeps it running. */
-import type { AgentState } from "../run/agent_state.ts";
-import type { RunningAgent } from "../run/agent_state.ts";
+import type { AgentState, RunningAgent } from "../run/agent_state.ts";
 import type { ServiceStatus } from "../service/agent_service.ts";
 import { fault, type Finding, ok, SETTINGS_PANES } from "./finding.ts";
 

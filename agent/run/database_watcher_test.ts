@@ -135,7 +135,7 @@ Deno.test("after a sleep the watch is renewed and a check is due, whether or not
     assert.equal(changes.length, 1);
   }));
 
-Deno.test("a clock that is set back changes nothing", () =>
+Deno.test("a clock that is set to the past changes nothing", () =>
   withWatcher((world) => {
     const { clock, changes } = world;
     world.sleptMs = -3_600_000;

@@ -372,7 +372,7 @@ Deno.test("an old tapback that is taken back without a trace is gone on the serv
     assert.equal(reactions(), 0);
   }));
 
-Deno.test("a clock that is set back or forward by a day delays no heartbeat and no full sync", () =>
+Deno.test("a clock that is set a day to the past or the future delays no heartbeat and no full sync", () =>
   withChat(async ({ home }) => {
     await using agent = new RunningLiveAgent(home);
     await agent.untilPhase("watching");
