@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type ChatDb, createChatDb } from "../../../tests/support/chat_db/chat_db_fixture.ts";
+import { skippedOf } from "../../../tests/support/chat_db/read_chat_db.ts";
 import { addTapback } from "../../../tests/support/chat_db/rows.ts";
 import { ChatDatabase } from "../file/chat_database.ts";
 import { ChatDatabaseError } from "../file/chat_database_error.ts";
@@ -119,7 +120,7 @@ Deno.test("reading stops at a row whose text or file is still to come, then read
     ]);
     const blank = db.addMessage({ chat, from: ANA, sentAt: AT });
     assert.equal(reader.readAfter(photo.rowId, { nowMs: Date.now() }).incompleteRowId, blank.rowId);
-    assert.equal(reader.readAfter(photo.rowId, { nowMs: afterGracePeriod() }).skipped.empty, 1);
+    assert.equal(skippedOf(reader.readAfter(photo.rowId, { nowMs: afterGracePeriod() })).empty, 1);
   }));
 
 Deno.test("new and changed people, chats and names are known at once", () =>

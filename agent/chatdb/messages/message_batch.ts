@@ -1,6 +1,6 @@
 /** Collects what one read of new rows found: messages, skipped rows, and where the next read begins. */
 import type { ChatMessage } from "./chat_message.ts";
-import { SKIP_REASONS, type SkipReason } from "./message_class.ts";
+import type { SkipReason } from "./message_class.ts";
 import type { MessageRow } from "./message_row.ts";
 import type { RowOutcome } from "./row_reader.ts";
 import { timestampChecksum, timestampsOf } from "./row_timestamps.ts";
@@ -26,8 +26,6 @@ export interface MessageBatch {
   hasMore: boolean;
   /** The row at which reading stopped because Messages may still be writing it: read again later. Null for none. */
   incompleteRowId: number | null;
-  /** Skipped rows, counted by reason and one by one. */
-  skipped: Record<SkipReason, number>;
   skippedRows: SkippedRow[];
   /** Messages whose body could not be decoded and whose `text` is empty; they are in `messages`, without words. */
   undecodableCount: number;
@@ -50,7 +48,6 @@ export function takeRow(
     if (outcome.isUndecodable) batch.undecodableCount++;
   } else {
     const { reason, targetGuid } = outcome;
-    batch.skipped[reason]++;
     batch.skippedRows.push({
       rowId: row.rowId,
       reason,
@@ -72,7 +69,6 @@ export function emptyBatch(
     lastGuid,
     hasMore,
     incompleteRowId: null,
-    skipped: Object.fromEntries(SKIP_REASONS.map((reason) => [reason, 0])) as Record<SkipReason, number>,
     skippedRows: [],
     undecodableCount: 0,
   };

@@ -5,20 +5,17 @@ import type { MessageRow } from "./message_row.ts";
  * Why a row gives no message. Tapbacks and votes belong to another message; `unknown_association` may. `junk` is what
  * Messages keeps out of the list of conversations: spam, and the promotions and notices that its filters sort out.
  */
-export const SKIP_REASONS = [
-  "tapback",
-  "poll_vote",
-  "unknown_association",
-  "system",
-  "scheduled",
-  "recently_deleted",
-  "junk",
-  "self_chat_twin",
-  "link_preview",
-  "empty",
-] as const;
-
-export type SkipReason = typeof SKIP_REASONS[number];
+export type SkipReason =
+  | "tapback"
+  | "poll_vote"
+  | "unknown_association"
+  | "system"
+  | "scheduled"
+  | "recently_deleted"
+  | "junk"
+  | "self_chat_twin"
+  | "link_preview"
+  | "empty";
 
 /**
  * `attachment`: files without words. `audio`: a voice message. `app`: drawn by an app, such as a game or a poll; a

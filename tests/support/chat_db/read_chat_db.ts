@@ -38,7 +38,8 @@ export function textsOf(batch: MessageBatch): (string | null)[] {
   return batch.messages.map(({ text }) => text);
 }
 
-/** The skipped rows by reason, without the reasons that did not occur. */
+/** How many rows were skipped for each reason that occurred. */
 export function skippedOf(batch: MessageBatch): Record<string, number> {
-  return Object.fromEntries(Object.entries(batch.skipped).filter(([, count]) => count > 0));
+  const byReason = Map.groupBy(batch.skippedRows, ({ reason }) => reason);
+  return Object.fromEntries([...byReason].map(([reason, rows]) => [reason, rows.length]));
 }
