@@ -1,4 +1,4 @@
-/** Owns the agent's settings: where the server is, where its own files lie, and which databases it reads. */
+/** The agent's settings: where the server is, where its own files are, and which databases it reads. */
 import { resolve } from "node:path";
 import { ConfigError, configFrom, type ConfigOf, httpUrl, setting, text } from "../lib/config.ts";
 import type { SettingsTable } from "../lib/config.ts";

@@ -1,5 +1,5 @@
-/** Owns the agent's wiring: its settings become the services that its commands use. */
-import type { AgentServices } from "./cli/agent_services.ts";
+/** Creates the agent's context from its settings. */
+import type { AgentContext } from "./cli/agent_context.ts";
 import type { Output } from "./cli/output.ts";
 import { ChatDatabase } from "./chatdb/file/chat_database.ts";
 import { createDraftClient } from "./clients/draft_client.ts";
@@ -8,9 +8,8 @@ import { type AgentConfig, type AgentSettings, DEFAULT_SERVER_URL } from "./conf
 import { UserError } from "../lib/errors.ts";
 import { readAddressBook } from "./contacts/address_book.ts";
 import { systemCommands } from "./platform/command_runner.ts";
-import { deviceFacts } from "./platform/device_facts.ts";
+import { deviceFacts, thisMachine } from "./platform/machine.ts";
 import { lockWork } from "./platform/instance_lock.ts";
-import { thisMachine } from "./platform/machine.ts";
 import { createMessagesApp } from "./platform/messages_app.ts";
 import { createScriptHost } from "./platform/osascript.ts";
 import { policyStore } from "./suggest/conversation_policies.ts";
@@ -50,7 +49,7 @@ function resolved(settings: AgentSettings): AgentConfig {
 }
 
 /** Puts the agent together. Nothing is opened or written until a command asks for it. */
-export function createAgentContext(settings: AgentSettings, options: AgentContextOptions): AgentServices {
+export function createAgentContext(settings: AgentSettings, options: AgentContextOptions): AgentContext {
   const config = resolved(settings);
   const {
     output,
@@ -63,7 +62,7 @@ export function createAgentContext(settings: AgentSettings, options: AgentContex
   const patient = { baseUrl: serverUrl, retries, signal, timeoutMs: SYNC_TIMEOUT_MS };
   const commands = systemCommands();
   const messages = createMessagesApp(createScriptHost(commands));
-  const lock: AgentServices["lock"] = (work) => lockWork(dataDir, work);
+  const lock: AgentContext["lock"] = (work) => lockWork(dataDir, work);
   const openChatDatabase = () => new ChatDatabase(config.chatDb);
 
   function sending(): SendDependencies {

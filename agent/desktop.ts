@@ -2,7 +2,7 @@
 /** The menubar app, made by `deno desktop`: an icon, a menu and a panel for the agent that runs as a service. */
 import { delay } from "../lib/backoff.ts";
 import { runMain } from "../lib/lifecycle.ts";
-import { menubarWorld } from "./menubar/host/agent_host.ts";
+import { menubarHost } from "./menubar/host/agent_host.ts";
 import { processOutput } from "./cli/output.ts";
 import { agentConfig } from "./config.ts";
 import { createAgentContext } from "./context.ts";
@@ -25,7 +25,7 @@ await runMain(async (signal) => {
     });
   using _only = await servicesFor(null).lock("menubar");
   const copy = (text: string) => navigator.clipboard.writeText(text);
-  const app = new MenubarApp(menubarWorld({ servicesFor, copy, quit: () => quitting.abort() }));
+  const app = new MenubarApp(menubarHost({ servicesFor, copy, quit: () => quitting.abort() }));
   const key = crypto.randomUUID();
   const handler = panelHandler({
     key,

@@ -1,4 +1,4 @@
-/** Owns showing how far long work is: a bar that redraws itself on a terminal, a line now and then elsewhere. */
+/** Shows the progress of long work: a bar on a terminal, a log line now and then elsewhere. */
 import type { Logger } from "./log.ts";
 
 /** Is told how far the work is. */

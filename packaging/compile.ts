@@ -1,5 +1,5 @@
 /**
- * Owns how the programs that are shipped get built: the agent and the server by `deno compile`, the menubar app by
+ * Builds the programs that are shipped: the agent and the server by `deno compile`, the menubar app by
  * `deno desktop`. Each has the permissions of its task in deno.json, and only the packages that it loads.
  *
  * Both commands fetch their runtime from Deno's own host, the first time.

@@ -1,11 +1,11 @@
-/** Owns `agent doctor`: what works, what does not, and how to mend it. */
+/** `agent doctor`: what works, what does not, and how to fix it. */
 import { examine } from "../doctor/examination.ts";
 import type { Finding, FindingId, FindingStatus } from "../doctor/finding.ts";
 import { agentStatus } from "../run/agent_status.ts";
 import { serviceStatus } from "../service/agent_service.ts";
 import { permissionHolder, programFacts, serviceProgram } from "../service/service_program.ts";
 import { readRunningAgent } from "../run/agent_state.ts";
-import type { AgentServices } from "./agent_services.ts";
+import type { AgentContext } from "./agent_context.ts";
 import { serviceDependencies } from "./service_command.ts";
 
 const TITLES: Record<FindingId, string> = {
@@ -65,7 +65,7 @@ export function doctorLines(findings: readonly Finding[]): string[] {
 }
 
 /** Makes every check on this agent. */
-export function examineAgent(services: AgentServices): Promise<Finding[]> {
+export function examineAgent(services: AgentContext): Promise<Finding[]> {
   const { config, state, machine, messages, now, pairing, probe } = services;
   return examine({
     config,
@@ -81,7 +81,7 @@ export function examineAgent(services: AgentServices): Promise<Finding[]> {
 }
 
 /** Runs the command; a failure among the findings is exit code 1. */
-export async function doctorCommand(options: { json?: boolean }, services: AgentServices): Promise<number> {
+export async function doctorCommand(options: { json?: boolean }, services: AgentContext): Promise<number> {
   const findings = await examineAgent(services);
   const lines = options.json ? [JSON.stringify({ findings })] : doctorLines(findings);
   for (const line of lines) services.output.line(line);

@@ -1,7 +1,7 @@
-/** Owns `agent pair`: pairs this device with the server, or says how its code gets approved. */
+/** `agent pair`: pairs this device with the server, or says how its code is approved. */
 import { registerDeviceRequestSchema } from "../../contract/devices.ts";
 import { continuePairing, pair, type PairingOutcome } from "../pairing/pairing.ts";
-import type { AgentServices } from "./agent_services.ts";
+import type { AgentContext } from "./agent_context.ts";
 import { UsageError } from "./output.ts";
 
 export interface PairOptions {
@@ -17,14 +17,14 @@ function deviceName(name: string): string {
   throw new UsageError("--name must be 1 to 200 characters long");
 }
 
-async function outcomeOf(options: PairOptions, services: AgentServices): Promise<PairingOutcome> {
+async function outcomeOf(options: PairOptions, services: AgentContext): Promise<PairingOutcome> {
   if (options.continue) return await continuePairing(services.pairing);
   const device = await services.describeDevice();
   return await pair(services.pairing, { ...device, name: deviceName(options.name ?? device.name) });
 }
 
 /** Runs the command; a pairing that waits for approval is exit code 1. */
-export async function pairCommand(options: PairOptions, services: AgentServices): Promise<number> {
+export async function pairCommand(options: PairOptions, services: AgentContext): Promise<number> {
   if (options.name !== undefined && options.continue) {
     throw new UsageError("--name belongs to a new pairing, not to --continue");
   }

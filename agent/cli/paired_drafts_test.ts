@@ -1,7 +1,7 @@
 // Tests of the client for drafts of a program that stays.
 import assert from "node:assert/strict";
 import { SuggestingMac } from "../../tests/support/mac/suggesting_mac.ts";
-import { pairedDrafts } from "./paired_drafts.ts";
+import { pairedDrafts } from "./background_tasks.ts";
 
 Deno.test("the token's place is asked once for each pairing, and a device that is not paired is told so each time", async () => {
   await using mac = await SuggestingMac.create();

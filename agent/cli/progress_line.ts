@@ -1,4 +1,4 @@
-/** Owns the progress of a long sync: a bar with a rate on a terminal, a plain line now and then elsewhere. */
+/** The progress of a long sync: a bar with a rate on a terminal, a plain line now and then elsewhere. */
 import type { MessageProgress } from "../sync/message_sync_run.ts";
 import type { Output } from "./output.ts";
 

@@ -5,13 +5,13 @@
  */
 import { Command, CommanderError } from "commander";
 import { VERSION } from "../../lib/version.ts";
-import type { AgentServices } from "./agent_services.ts";
+import type { AgentContext } from "./agent_context.ts";
 import { type Output, UsageError } from "./output.ts";
 
 export interface CliEnvironment {
   readonly output: Output;
   /** Opens what commands work on; help and `--version` work without. */
-  readonly services: () => AgentServices;
+  readonly services: () => AgentContext;
 }
 
 const USAGE_EXIT_CODE = 2;

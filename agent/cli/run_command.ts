@@ -1,18 +1,18 @@
-/** Owns `agent run`: the agent that stays, as the login service starts it. */
+/** `agent run`: the agent that keeps running, as the login service starts it. */
 import { systemClock } from "../../lib/clock.ts";
 import { createLogger } from "../../lib/log.ts";
 import { addressBookSignature } from "../contacts/address_book_sources.ts";
 import { agentStateStore } from "../run/agent_state.ts";
 import { watchFolder } from "../run/database_watcher.ts";
 import { LiveAgent, type LiveAgentOptions } from "../run/live_agent.ts";
-import type { AgentServices } from "./agent_services.ts";
-import { runCompanions } from "./run_companions.ts";
+import type { AgentContext } from "./agent_context.ts";
+import { startBackgroundTasks } from "./background_tasks.ts";
 
 /** What a test or a measurement may put in the place of the real thing. */
 export type RunOverrides = Partial<Pick<LiveAgentOptions, "clock" | "watchFolder" | "onState">>;
 
 /** Puts the agent together that `agent run` runs. */
-export function liveAgentOf(services: AgentServices, overrides: RunOverrides = {}): LiveAgent {
+export function liveAgentOf(services: AgentContext, overrides: RunOverrides = {}): LiveAgent {
   const { config, output, pairing, state, batchMessages } = services;
   return new LiveAgent({
     pairing,
@@ -32,10 +32,10 @@ export function liveAgentOf(services: AgentServices, overrides: RunOverrides = {
 }
 
 /** Runs the command until the process is told to end. Its lines are a log: counts and durations. */
-export async function runCommand(services: AgentServices): Promise<number> {
+export async function runCommand(services: AgentContext): Promise<number> {
   using _running = await services.lock("run");
   using _syncing = await services.lock("sync");
-  using companions = runCompanions(services);
-  await liveAgentOf(services, { onState: companions.onState }).run(services.signal);
+  using backgroundTasks = startBackgroundTasks(services);
+  await liveAgentOf(services, { onState: backgroundTasks.onState }).run(services.signal);
   return 0;
 }

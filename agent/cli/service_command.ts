@@ -1,7 +1,7 @@
 /** `agent service` and `agent menubar`: the agent as a service that starts at each login, and the app for it. */
 import { messageOf, UserError } from "../../lib/errors.ts";
 import { createLaunchd } from "../platform/launchd.ts";
-import { openWithMac } from "../platform/open_with_mac.ts";
+import { openWithMac } from "../platform/machine.ts";
 import {
   installService,
   type ServiceDependencies,
@@ -13,7 +13,7 @@ import {
 import { launchAgentPlist } from "../service/launch_agent_plist.ts";
 import { permissionHolder, programFacts, serviceProgram } from "../service/service_program.ts";
 import { systemdUnit } from "../service/systemd_unit.ts";
-import type { AgentServices } from "./agent_services.ts";
+import type { AgentContext } from "./agent_context.ts";
 import { UsageError } from "./output.ts";
 
 export interface ServiceOptions {
@@ -32,7 +32,7 @@ const INSTALLATION_SENTENCES: Record<ServiceStatus["installation"], string> = {
 };
 
 /** What the service of this Mac is made of. */
-export function serviceDependencies({ config, machine, commands }: AgentServices): ServiceDependencies {
+export function serviceDependencies({ config, machine, commands }: AgentContext): ServiceDependencies {
   return {
     config,
     homeDir: machine.homeDir(),
@@ -41,7 +41,7 @@ export function serviceDependencies({ config, machine, commands }: AgentServices
   };
 }
 
-function requireMac({ machine }: AgentServices): void {
+function requireMac({ machine }: AgentContext): void {
   if (machine.os === "darwin") return;
   throw new UserError("The service exists only on macOS", {
     fix:
@@ -70,12 +70,12 @@ function statusLines(status: ServiceStatus): string[] {
 }
 
 /** The file of this system's own service manager. */
-function serviceFile({ config, machine }: AgentServices): string {
+function serviceFile({ config, machine }: AgentContext): string {
   const spec = serviceSpec({ config, program: serviceProgram(programFacts()) });
   return machine.os === "darwin" ? launchAgentPlist(spec) : systemdUnit(spec);
 }
 
-async function install(options: ServiceOptions, services: AgentServices): Promise<number> {
+async function install(options: ServiceOptions, services: AgentContext): Promise<number> {
   const { output } = services;
   if (options.print) {
     output.line(serviceFile(services).trimEnd());
@@ -90,14 +90,14 @@ async function install(options: ServiceOptions, services: AgentServices): Promis
   return 0;
 }
 
-async function uninstall(services: AgentServices): Promise<number> {
+async function uninstall(services: AgentContext): Promise<number> {
   requireMac(services);
   await uninstallService(serviceDependencies(services));
   services.output.line(`The service is gone. The agent's own files stay in ${services.config.dataDir}.`);
   return 0;
 }
 
-async function status(options: ServiceOptions, services: AgentServices): Promise<number> {
+async function status(options: ServiceOptions, services: AgentContext): Promise<number> {
   requireMac(services);
   const found = await serviceStatus(serviceDependencies(services));
   for (const line of options.json ? [JSON.stringify(found)] : statusLines(found)) services.output.line(line);
@@ -105,7 +105,7 @@ async function status(options: ServiceOptions, services: AgentServices): Promise
 }
 
 /** Runs the command. */
-export async function serviceCommand(options: ServiceOptions, services: AgentServices): Promise<number> {
+export async function serviceCommand(options: ServiceOptions, services: AgentContext): Promise<number> {
   switch (options.action) {
     case "install":
       return await install(options, services);
@@ -123,7 +123,7 @@ export const APP_IDENTIFIER = "app.conversation-assistant";
 
 /** Opens the app, or shows the one that runs. @throws UserError where there is none */
 export async function menubarCommand(
-  { machine, commands }: Pick<AgentServices, "machine" | "commands">,
+  { machine, commands }: Pick<AgentContext, "machine" | "commands">,
 ): Promise<number> {
   if (machine.os !== "darwin") {
     throw new UserError("The menubar exists only on macOS", { fix: "Use `agent status`" });

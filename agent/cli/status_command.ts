@@ -1,14 +1,13 @@
-/** Owns `agent status`: the agent's state in a few lines, or as JSON for programs. */
+/** `agent status`: the agent's state in a few lines, or as JSON for programs. */
 import { type AgentStatus, agentStatus, type PairingState, type Problem } from "../run/agent_status.ts";
-import type { AgentPhase } from "../run/agent_state.ts";
-import { readRunningAgent, type RunningAgent } from "../run/agent_state.ts";
-import type { AgentServices } from "./agent_services.ts";
+import { type AgentPhase, readRunningAgent, type RunningAgent } from "../run/agent_state.ts";
+import type { AgentContext } from "./agent_context.ts";
 import { countText, durationText } from "./progress_line.ts";
 import { RESTART_SENTENCES } from "./sync_command.ts";
 
 const PAIRING_SENTENCES: Record<PairingState, string> = {
   none: "not paired: run `agent pair`",
-  pending: "waits for its code to be approved: then run `agent pair --continue`",
+  pending: "is waiting for its code to be approved: then run `agent pair --continue`",
   paired: "paired",
   ended: "has ended: run `agent pair` to pair again",
   other_server: "paired with another server: run `agent pair`, or set AGENT_SERVER_URL back",
@@ -83,7 +82,7 @@ export function statusLines(status: AgentStatus & { agent: RunningAgent }): stri
 }
 
 /** Runs the command. Whatever it has to tell, telling it is a success. */
-export async function statusCommand(options: { json?: boolean }, services: AgentServices): Promise<number> {
+export async function statusCommand(options: { json?: boolean }, services: AgentContext): Promise<number> {
   const { state, config, output } = services;
   const pairing = { ...services.pairing, server: services.probe };
   const looked = await agentStatus({ pairing, state, chatDb: config.chatDb });

@@ -1,6 +1,5 @@
-/** Owns `agent suggest`: shows a draft, takes what the person does with it, and sends only when told to. */
-import { responseActionRequestSchema } from "../../contract/responses.ts";
-import type { ResponseActionRequest } from "../../contract/responses.ts";
+/** `agent suggest`: shows a draft, records what the person does with it, and sends only on request. */
+import { type ResponseActionRequest, responseActionRequestSchema } from "../../contract/responses.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { Conversation } from "../../contract/conversations.ts";
 import { peopleNames } from "../contacts/address_book.ts";
@@ -18,7 +17,7 @@ import { lastShown, rememberShown } from "../suggest/shown_suggestions.ts";
 import { findUnanswered, type Suggestion, suggestReply } from "../suggest/suggestion.ts";
 import { type ActionResult, actOnSuggestion } from "../suggest/suggestion_action.ts";
 import { requirePairing } from "../pairing/pairing.ts";
-import type { AgentServices } from "./agent_services.ts";
+import type { AgentContext } from "./agent_context.ts";
 import { terminalText, UsageError } from "./output.ts";
 
 export interface SuggestOptions {
@@ -33,7 +32,7 @@ export interface SuggestOptions {
 /** What one run of the command works with. */
 interface Run {
   options: SuggestOptions;
-  services: AgentServices;
+  services: AgentContext;
   client: DraftClient;
 }
 
@@ -170,7 +169,7 @@ async function policy(run: Run): Promise<number> {
 }
 
 /** Runs the command; a reply that was not certainly sent is exit code 1. */
-export async function suggestCommand(options: SuggestOptions, services: AgentServices): Promise<number> {
+export async function suggestCommand(options: SuggestOptions, services: AgentContext): Promise<number> {
   const [verb] = options.words;
   if (verb !== undefined && verb !== "policy") actionOf(options.words);
   const { token } = await requirePairing(services.pairing);

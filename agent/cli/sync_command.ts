@@ -1,4 +1,4 @@
-/** Owns `agent sync`: sends what is new, shows how far it is, and says what was done or would be. */
+/** `agent sync`: sends what is new, shows progress, and reports what was done or would be done. */
 import type { AddressBookProblem } from "../contacts/address_book_problem.ts";
 import type { MessageSyncReport } from "../sync/message_sync.ts";
 import { type PairedDevice, requirePairing } from "../pairing/pairing.ts";
@@ -10,7 +10,7 @@ import {
   runSync,
   type SyncReport,
 } from "../sync/sync_run.ts";
-import type { AgentServices } from "./agent_services.ts";
+import type { AgentContext } from "./agent_context.ts";
 import { countText, durationText, type ProgressLine, progressLine } from "./progress_line.ts";
 import { UsageError } from "./output.ts";
 
@@ -29,7 +29,7 @@ const RENEWAL_NOTICE_MS = 2 * 24 * 60 * 60 * 1_000;
 export const RESTART_SENTENCES: Record<RestartReason, string> = {
   cursor_broken:
     "The file that says how far the sync had come cannot be read, and is kept aside as cursor.json.broken",
-  other_account: "This device was paired anew",
+  other_account: "This device was paired again",
   other_database: "Messages' database was replaced or rebuilt",
   other_since: "Another date was given to --since",
 };
@@ -70,7 +70,7 @@ function messageLines(messages: MessageSyncReport, durationMs: number): string[]
   return lines;
 }
 
-/** A pairing renewed while it holds stays in its account; one that has ended may have to be approved anew. */
+/** A pairing renewed while it holds stays in its account; one that has ended may have to be approved again. */
 function renewalLines({ pairing }: PairedDevice, nowMs: number): string[] {
   if (Date.parse(pairing.expiresAt) - nowMs > RENEWAL_NOTICE_MS) return [];
   return [`The pairing ends ${pairing.expiresAt}: run \`agent pair\` before then to renew it.`];
@@ -111,7 +111,7 @@ interface SyncWithOptions {
 
 async function syncWith(
   { pairing, token }: PairedDevice,
-  services: AgentServices,
+  services: AgentContext,
   { progress, sinceMs }: SyncWithOptions,
 ): Promise<SyncReport> {
   using database = services.openChatDatabase();
@@ -130,7 +130,7 @@ async function syncWith(
 
 /** Needs neither lock nor pairing: it changes nothing, and asks the server nothing. */
 async function dryRunWith(
-  services: AgentServices,
+  services: AgentContext,
   { progress, sinceMs }: SyncWithOptions,
 ): Promise<DryRunReport> {
   const stored = await services.pairing.records.load();
@@ -147,7 +147,7 @@ async function dryRunWith(
 }
 
 /** Runs the command. */
-export async function syncCommand(options: SyncOptions, services: AgentServices): Promise<number> {
+export async function syncCommand(options: SyncOptions, services: AgentContext): Promise<number> {
   const isDryRun = options["dry-run"] ?? false;
   const sinceMs = sinceMsOf(options.since);
   if (!options.once && sinceMs === undefined) throw new UsageError("sync needs --once or --since");

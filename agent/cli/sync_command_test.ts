@@ -409,7 +409,7 @@ Deno.test("a device paired into a new account sends everything there, contacts t
   home.server.expireTokens();
   await home.run("pair");
   const run = await home.run("sync --once");
-  assert.match(run.stdout, /This device was paired anew, so all messages were sent again/);
+  assert.match(run.stdout, /This device was paired again, so all messages were sent again/);
   assert.equal(home.server.accounts.size, 2);
   assert.equal(home.server.account.messages.size, 4);
   assert.equal(home.server.account.contacts.size, 1);

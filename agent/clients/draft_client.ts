@@ -1,4 +1,4 @@
-/** Owns the agent's calls around drafts: conversations and their messages, drafts, and what became of them. */
+/** The server calls for drafts: conversations, their messages, drafts, and what the person did with them. */
 import {
   type Conversation,
   type ConversationList,

@@ -1,4 +1,4 @@
-/** Owns the agent's calls to the server, each typed by the contract. */
+/** The server calls for pairing and sync, each typed by the contract. */
 import {
   type Device,
   deviceResponseSchema,

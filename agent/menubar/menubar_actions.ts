@@ -1,4 +1,4 @@
-/** Owns what can be chosen in the menu and in the panel, apart from a suggestion's own buttons. */
+/** The actions in the menu and in the panel, apart from a suggestion's own buttons. */
 import type { MenubarInput } from "./menubar_input.ts";
 import type { MenubarState } from "./menubar_state.ts";
 

@@ -1,4 +1,4 @@
-/** Owns the menubar's life: looks at the agent now and then, shows what it finds, and does what is clicked. */
+/** The menubar app: looks at the agent periodically, shows what it finds, and does what is clicked. */
 import { delay } from "../../lib/backoff.ts";
 import { messageOf, UserError } from "../../lib/errors.ts";
 import type { Suggestion } from "../suggest/suggestion.ts";
@@ -8,7 +8,7 @@ import type { CardRequest, PanelRequest } from "./panel_server.ts";
 import type { SuggestionCard } from "./suggestion_card.ts";
 import type { MenubarTray } from "./tray.ts";
 import { type MenubarView, menubarView } from "./view_model.ts";
-import type { MenubarWorld } from "./menubar_host.ts";
+import type { MenubarHost } from "./menubar_host.ts";
 
 const LOOK_INTERVAL_MS = 5_000;
 /** The server is asked for suggestions when the agent has synced, and else so often. */
@@ -22,19 +22,19 @@ function noticeOf(error: unknown): string {
 
 /** The menubar between two looks. */
 export class MenubarApp {
-  readonly #world: MenubarWorld;
+  readonly #host: MenubarHost;
   #facts: MenubarFacts = EMPTY_INPUT;
   #tray: MenubarTray | null = null;
   /** Drafts that the person is done with, by id. */
   readonly #acted = new Set<string>();
   #asked: { atMs: number; syncAt: string | null } | null = null;
 
-  constructor(world: MenubarWorld) {
-    this.#world = world;
+  constructor(host: MenubarHost) {
+    this.#host = host;
   }
 
   get view(): MenubarView {
-    return menubarView({ ...this.#facts, nowMs: this.#world.now() });
+    return menubarView({ ...this.#facts, nowMs: this.#host.now() });
   }
 
   /** From now on the tray shows what is found. */
@@ -45,12 +45,12 @@ export class MenubarApp {
 
   /** Looks at everything once. Suggestions stay as they were while the server cannot be asked. */
   async refresh(): Promise<void> {
-    const look = await this.#world.look();
+    const look = await this.#host.look();
     const syncAt = look.agent?.lastSyncAt ?? null;
     if (look.isRunning && look.agent?.phase === "watching" && this.#isTimeToAsk(syncAt)) {
-      const suggestions = await this.#world.suggestions().catch(() => this.#facts.suggestions);
-      this.#asked = { atMs: this.#world.now(), syncAt };
-      this.#show({ ...look, suggestions: suggestions.filter(this.#isNew), names: this.#world.names() });
+      const suggestions = await this.#host.suggestions().catch(() => this.#facts.suggestions);
+      this.#asked = { atMs: this.#host.now(), syncAt };
+      this.#show({ ...look, suggestions: suggestions.filter(this.#isNew), names: this.#host.names() });
     } else {
       this.#show(look);
     }
@@ -69,7 +69,7 @@ export class MenubarApp {
   async perform(request: PanelRequest): Promise<void> {
     try {
       if (request.kind === "card") await this.#act(request.card);
-      else if (request.kind === "settings") await this.#world.open(request.pane);
+      else if (request.kind === "settings") await this.#host.open(request.pane);
       else await this.#do(request.action, request.address);
     } catch (error) {
       this.#notice(noticeOf(error));
@@ -87,7 +87,7 @@ export class MenubarApp {
 
   #isTimeToAsk(syncAt: string | null): boolean {
     if (this.#asked === null || this.#asked.syncAt !== syncAt) return true;
-    return this.#world.now() - this.#asked.atMs >= ASK_INTERVAL_MS;
+    return this.#host.now() - this.#asked.atMs >= ASK_INTERVAL_MS;
   }
 
   /** What the server answered may be older than what the person did meanwhile. */
@@ -103,7 +103,7 @@ export class MenubarApp {
     if (card.state === "unsent" && request.action === "dismiss") return this.#forget(card);
     this.#show({ busy: card.responseId, notice: null });
     try {
-      const { notice, isUnsent } = await this.#world.act(card, request);
+      const { notice, isUnsent } = await this.#host.act(card, request);
       if (isUnsent) this.#keep(card, request.text);
       else this.#forget(card);
       this.#notice(notice);
@@ -132,47 +132,47 @@ export class MenubarApp {
   }
 
   async #do(action: MenubarAction, address: string | null): Promise<void> {
-    const world = this.#world;
+    const host = this.#host;
     switch (action) {
       case "show_suggestions":
         return;
       case "pair":
-        this.#notice(await world.pair(address));
+        this.#notice(await host.pair(address));
         return await this.refresh();
       case "open_full_disk_access":
-        return await world.open("fullDiskAccess");
+        return await host.open("fullDiskAccess");
       case "open_server_page":
-        return await world.open("serverPage");
+        return await host.open("serverPage");
       case "start":
       case "resume":
-        await world.start();
+        await host.start();
         return await this.refresh();
       case "pause":
-        await world.pause();
+        await host.pause();
         return await this.refresh();
       case "doctor":
         return await this.#examine();
       case "quit":
-        return world.quit();
+        return host.quit();
     }
   }
 
   async #examine(): Promise<void> {
     if (this.#facts.busy !== null) return;
     this.#show({ busy: "doctor", findings: null, notice: null });
-    this.#notice("The doctor is looking…");
+    this.#notice("The doctor is running…");
     try {
-      const findings = await this.#world.examine();
+      const findings = await this.#host.examine();
       const isWell = findings.every(({ status }) => status === "ok");
       this.#show({ findings });
-      this.#notice(isWell ? "The doctor found nothing to mend." : "The doctor found something to mend.");
+      this.#notice(isWell ? "The doctor found nothing to fix." : "The doctor found something to fix.");
     } finally {
       this.#show({ busy: null });
     }
   }
 
   #notice(text: string): void {
-    this.#show({ notice: { text, atMs: this.#world.now() } });
+    this.#show({ notice: { text, atMs: this.#host.now() } });
   }
 
   #show(change: Partial<MenubarFacts>): void {

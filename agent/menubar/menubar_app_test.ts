@@ -6,12 +6,12 @@ import { fakeDesktop } from "../../tests/support/mac/fake_desktop.ts";
 import { NOW_MS, suggestionWith, WATCHING } from "../../tests/support/mac/menubar_inputs.ts";
 import type { MenubarAction } from "./menubar_actions.ts";
 import { MenubarApp } from "./menubar_app.ts";
-import type { CardOutcome, MenubarWorld } from "./menubar_host.ts";
+import type { CardOutcome, MenubarHost } from "./menubar_host.ts";
 import type { CardRequest } from "./panel_server.ts";
 import { openTray } from "./tray.ts";
 import { TRAY_ICON } from "./tray_icon.ts";
 
-type Look = Awaited<ReturnType<MenubarWorld["look"]>>;
+type Look = Awaited<ReturnType<MenubarHost["look"]>>;
 
 const LOOK: Look = {
   agent: WATCHING,
@@ -23,11 +23,11 @@ const LOOK: Look = {
 };
 
 /** A world that writes down what is done to it, each step replaceable. */
-function appIn(change: Partial<MenubarWorld> = {}) {
+function appIn(change: Partial<MenubarHost> = {}) {
   const done: string[] = [];
   const clock = { nowMs: NOW_MS };
   const note = (what: string) => Promise.resolve(void done.push(what));
-  const world: MenubarWorld = {
+  const world: MenubarHost = {
     look: () => Promise.resolve(LOOK),
     suggestions: () => Promise.resolve([]),
     names: () => new Map([["+15550100001", "Grace"]]),
@@ -139,13 +139,13 @@ Deno.test("the panel opens for what the doctor looks at, and shows what he finds
   assert.deepEqual([icon?.panel?.visible, app.view.panel.isBusy, app.view.panel.notice], [
     true,
     true,
-    "The doctor is looking…",
+    "The doctor is running…",
   ]);
   await press("doctor");
   examined.resolve([well, finding]);
   await chosen;
   const { notice, findings, isBusy } = app.view.panel;
-  assert.deepEqual([notice, findings, isBusy], ["The doctor found something to mend.", [finding], false]);
+  assert.deepEqual([notice, findings, isBusy], ["The doctor found something to fix.", [finding], false]);
 });
 
 Deno.test("what came of a click in the menu opens the panel, and is told for a minute", async () => {

@@ -1,4 +1,4 @@
-/** Owns what the menubar looks at and can do, whatever stands behind it. */
+/** What the menubar needs from the program around it. */
 import type { Finding } from "../doctor/finding.ts";
 import type { Suggestion } from "../suggest/suggestion.ts";
 import type { MenubarInput } from "./menubar_input.ts";
@@ -12,7 +12,7 @@ export interface CardOutcome {
 }
 
 /** What the menubar looks at and can do; put together by `agent/desktop.ts`. */
-export interface MenubarWorld {
+export interface MenubarHost {
   /** The agent's own state. */
   look(): Promise<
     Pick<MenubarInput, "agent" | "isRunning" | "service" | "isPaired" | "pairingCode" | "serverUrl">

@@ -1,4 +1,4 @@
-/** Owns what the menubar's view is made of. */
+/** Everything the menubar's view is computed from. */
 import type { Finding } from "../doctor/finding.ts";
 import type { Suggestion } from "../suggest/suggestion.ts";
 import type { AgentState } from "../run/agent_state.ts";

@@ -1,4 +1,4 @@
-/** Owns the one state that the menubar is in, and its words. */
+/** The one state that the menubar is in, and its text. */
 import type { MenubarInput } from "./menubar_input.ts";
 
 /** `fault`: something else is wrong, which the agent's own sentence tells. `stopped`: nobody has started the agent. */

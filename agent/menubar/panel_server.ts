@@ -1,4 +1,4 @@
-/** Owns answering the panel's own requests. Any program of this Mac can ask, so only who brings the key is answered. */
+/** Answers the panel's requests. Any program on this Mac can send one, so only those with the key are answered. */
 import { timingSafeEqual } from "node:crypto";
 import { SETTINGS_PANES } from "../doctor/finding.ts";
 import { type MenubarAction, menubarActionOf } from "./menubar_actions.ts";

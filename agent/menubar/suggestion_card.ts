@@ -1,4 +1,4 @@
-/** Owns a suggestion as a card of the panel. Its texts are other people's words: data, never markup. */
+/** A suggestion as a card of the panel. Its texts are other people's: data, never markup. */
 import { conversationTitle, personName } from "../suggest/conversation_title.ts";
 import type { Suggestion } from "../suggest/suggestion.ts";
 import type { MenubarInput } from "./menubar_input.ts";

@@ -1,5 +1,5 @@
 /// <reference lib="deno.desktop" />
-/** Owns the icon in the menubar: a thin layer on `Deno.Tray` that makes up for what it lacks. */
+/** The menu bar icon: a thin layer on `Deno.Tray` that works around its gaps. */
 import { UserError } from "../../lib/errors.ts";
 import { type MenubarAction, menubarActionOf } from "./menubar_actions.ts";
 import type { MenubarView } from "./view_model.ts";

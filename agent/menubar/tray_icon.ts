@@ -1,4 +1,4 @@
-/** Owns the menubar's icon. Written by packaging/macos/make_tray_icon.ts; change that instead. */
+/** The menu bar icon. Written by packaging/macos/make_tray_icon.ts; change that instead. */
 
 const PNG_BASE64 =
   "iVBORw0KGgoAAAANSUhEUgAAACQAAAAkCAQAAABLCVATAAAAwElEQVR42mNgGAUDBCQY2hkuM/xm+E8A/gaqageqxgFiGD4TNAIZ" +

@@ -121,7 +121,7 @@ Deno.test("the app's entry, run without a desktop, ends with that sentence and e
   assert.equal(code, 1);
   assert.match(
     new TextDecoder().decode(stderr),
-    /^The menubar needs the app: .*packaging\/macos\/README\.md\n$/,
+    /^The menubar needs the app\. .*packaging\/macos\/README\.md says\.\n$/,
   );
 });
 

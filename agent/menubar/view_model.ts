@@ -1,8 +1,7 @@
-/** Owns what the menubar shows: one state, its words, the menu, and the panel, from what is known of the agent. Pure. */
+/** What the menubar shows: one state, its words, the menu and the panel, computed from what is known of the agent. */
 import type { Finding } from "../doctor/finding.ts";
-import { agoText } from "./ago_text.ts";
-import type { MenubarInput } from "./menubar_input.ts";
 import { type MenuAction, menuActions, remedyActions } from "./menubar_actions.ts";
+import type { MenubarInput } from "./menubar_input.ts";
 import { headlineOf, type MenubarState, menubarStateOf, type Tone, TONES } from "./menubar_state.ts";
 import { type SuggestionCard, suggestionCards } from "./suggestion_card.ts";
 
@@ -132,4 +131,20 @@ export function menubarView(input: MenubarInput): MenubarView {
     menu: menuOf(input, words),
     panel: panelOf(input, words),
   };
+}
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+/** `just now`, `3 minutes ago`, `2 hours ago`, `5 days ago`. */
+export function agoText(spanMs: number): string {
+  const [unitMs, unit] = spanMs < HOUR_MS
+    ? [MINUTE_MS, "minute"]
+    : spanMs < DAY_MS
+    ? [HOUR_MS, "hour"]
+    : [DAY_MS, "day"];
+  const count = Math.floor(spanMs / unitMs);
+  if (count < 1) return "just now";
+  return `${count} ${unit}${count === 1 ? "" : "s"} ago`;
 }

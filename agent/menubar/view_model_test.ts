@@ -10,10 +10,9 @@ import {
 } from "../../tests/support/mac/menubar_inputs.ts";
 import { AGENT_PHASES } from "../run/agent_state.ts";
 import type { Suggestion } from "../suggest/suggestion.ts";
-import { agoText } from "./ago_text.ts";
+import { agoText, type MenubarView, menubarView } from "./view_model.ts";
 import type { MenubarInput } from "./menubar_input.ts";
 import { MENUBAR_ACTIONS } from "./menubar_actions.ts";
-import { type MenubarView, menubarView } from "./view_model.ts";
 
 const MINUTE_MS = 60_000;
 

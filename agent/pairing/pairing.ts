@@ -4,7 +4,7 @@ import { RemoteError, UnreachableError } from "../../lib/http/client.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { ServerClient } from "../clients/server_client.ts";
 import { isPairingEnded, serverFault } from "../clients/server_faults.ts";
-import type { SecretStore } from "../platform/secret_store.ts";
+import type { SecretStore } from "../platform/token_store.ts";
 import type { StateFile } from "../platform/state_file.ts";
 import type { ActivePairing, PairingRecord, PendingPairing } from "./pairing_store.ts";
 

@@ -1,4 +1,4 @@
-/** Owns running the operating system's own commands, the one seam through which the agent starts a process. */
+/** Runs the operating system's commands; the only place where the agent starts a process. */
 
 export interface CommandRequest {
   /** Written to the command's stdin: the place for secrets, since arguments are visible to every process. */

@@ -1,7 +1,7 @@
 /** Tests of running commands and of what they tell about the machine. */
 import assert from "node:assert/strict";
 import { type CommandRunner, systemCommands } from "./command_runner.ts";
-import { deviceFacts } from "./device_facts.ts";
+import { deviceFacts } from "./machine.ts";
 
 const deno = Deno.execPath();
 

@@ -1,4 +1,4 @@
-/** Owns the locks that keep two agents from doing the same work on one data folder. */
+/** Locks that keep two agents from doing the same work on one data folder. */
 import { join } from "node:path";
 import { ifPresent } from "../../lib/files.ts";
 import { UserError } from "../../lib/errors.ts";

@@ -1,4 +1,4 @@
-/** Owns talking to launchd through `/bin/launchctl`: one user agent's state, its start, and its stop. */
+/** Controls one user agent through `/bin/launchctl`: its state, its start, and its stop. */
 import { delay } from "../../lib/backoff.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { CommandResult, CommandRunner } from "./command_runner.ts";

@@ -1,6 +1,9 @@
-/** Owns what the agent asks of the machine itself: its system, the user's home and number, the room on its disks. */
+/** The machine the agent runs on: its system, home, disk space and name for the server, and opening things on a Mac. */
 import { statfs } from "node:fs/promises";
 import { homedir } from "node:os";
+import type { RegisterDeviceRequest } from "../../contract/devices.ts";
+import { UserError } from "../../lib/errors.ts";
+import type { CommandRunner } from "./command_runner.ts";
 
 export interface Machine {
   /** `Deno.build.os`. */
@@ -23,4 +26,42 @@ export function thisMachine(os: string = Deno.build.os): Machine {
       return bavail * bsize;
     },
   };
+}
+
+type DeviceFacts = Pick<RegisterDeviceRequest, "platform" | "osVersion">;
+
+const PLATFORM_OF_OS: Record<string, RegisterDeviceRequest["platform"]> = {
+  darwin: "macos",
+  linux: "linux",
+  windows: "windows",
+};
+
+/** `Deno.osRelease()` is the kernel's version, which on a Mac is not the one that people know. */
+async function osVersionOf(os: string, commands: CommandRunner): Promise<string> {
+  if (os !== "darwin") return Deno.osRelease();
+  const { code, stdout } = await commands.run(["/usr/bin/sw_vers", "-productVersion"]);
+  return code === 0 && stdout.trim() !== "" ? stdout.trim() : Deno.osRelease();
+}
+
+/** The platform and its version, as a registration names them. */
+export async function deviceFacts(os: string, commands: CommandRunner): Promise<DeviceFacts> {
+  return { platform: PLATFORM_OF_OS[os] ?? "other", osVersion: await osVersionOf(os, commands) };
+}
+
+const OPEN = "/usr/bin/open";
+
+/**
+ * Opens what the arguments of `open` name: an address, or `-b` and an app's identifier.
+ *
+ * @param options.name what the person is told in place of an address that holds words or a number
+ * @throws UserError when macOS cannot
+ */
+export async function openWithMac(
+  { commands }: { commands: CommandRunner },
+  args: readonly string[],
+  { name = args[0] }: { name?: string } = {},
+): Promise<void> {
+  const { code } = await commands.run([OPEN, ...args]);
+  if (code === 0) return;
+  throw new UserError(args[0] === "-b" ? "macOS knows no such app" : `macOS could not open ${name}`);
 }

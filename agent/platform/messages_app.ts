@@ -1,4 +1,4 @@
-/** Owns what the agent asks of the Messages app: to send a text, and whether it may be asked at all. */
+/** Asks the Messages app to send a text, and checks whether the agent may control it. */
 import { SCRIPT_ERRORS, type ScriptHost } from "./osascript.ts";
 
 /**

@@ -1,4 +1,4 @@
-/** Owns running an AppleScript: the script on stdin, its arguments beside it, never inside it. */
+/** Runs an AppleScript: the script on stdin, its arguments beside it, never inside it. */
 import type { CommandRunner } from "./command_runner.ts";
 
 /**

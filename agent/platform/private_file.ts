@@ -1,4 +1,4 @@
-/** Owns files that only the agent's user may read, replaced whole and on the disk before a write returns. */
+/** Files that only the agent's user may read, replaced atomically and on the disk before a write returns. */
 import { dirname } from "node:path";
 import { ifPresent, writeFileAtomically } from "../../lib/files.ts";
 import { UserError } from "../../lib/errors.ts";

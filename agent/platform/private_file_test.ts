@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import { readFileIfPresent, writePrivateFile } from "./private_file.ts";
-import { createFileSecretStore } from "./secret_store.ts";
+import { createFileSecretStore } from "./token_store.ts";
 import { inTempDir } from "../../tests/support/process/temp_dir.ts";
 
 const modeOf = async (path: string) => ((await Deno.stat(path)).mode ?? 0) & 0o777;

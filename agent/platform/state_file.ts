@@ -1,4 +1,4 @@
-/** Owns the agent's state on disk: one versioned JSON file for each state, checked when it is read. */
+/** The agent's state on disk: one versioned JSON file for each state, validated when it is read. */
 import { ifPresent } from "../../lib/files.ts";
 import { readFileIfPresent, writePrivateFile } from "./private_file.ts";
 

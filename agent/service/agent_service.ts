@@ -1,4 +1,4 @@
-/** Owns the agent as a service of the Mac: installed once, started with each login, found out about at any time. */
+/** Installs, removes and inspects the agent as a service of the Mac that starts at each login. */
 import { join } from "node:path";
 import { ifPresent, writeFileAtomically } from "../../lib/files.ts";
 import { UserError } from "../../lib/errors.ts";

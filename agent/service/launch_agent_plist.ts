@@ -1,4 +1,4 @@
-/** Owns the text of the LaunchAgent: what launchd runs, when it runs it again, and where its output goes. */
+/** The LaunchAgent's property list: what launchd runs, when it restarts it, and where its output goes. */
 
 export interface ServiceSpec {
   /** The program and its arguments; the program is an absolute path. */

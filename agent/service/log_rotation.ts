@@ -1,9 +1,10 @@
-/** Owns keeping the service's log small: launchd appends to it for ever and never starts a new one. */
+/** Rotates the service's log: launchd appends to it forever and never starts a new one. */
 import { join } from "node:path";
+import type { Clock } from "../../lib/clock.ts";
 import { ifPresent } from "../../lib/files.ts";
 
 export interface LogRotationOptions {
-  /** A log that is larger is put aside. */
+  /** A larger log is rotated. */
   maxBytes?: number;
   /** How many old logs are kept: `agent.log.1` is the newest. */
   keep?: number;
@@ -18,12 +19,12 @@ export function serviceLogPath(dataDir: string): string {
 }
 
 /**
- * Puts a log that has grown too large aside; the agent calls this at its start and now and then.
+ * Rotates a log that has grown too large; the agent calls this at its start and every hour.
  *
  * The file is copied and then cut to nothing, not renamed: launchd opened it for appending and goes on writing to it.
  * A line written between the two steps is lost.
  *
- * @returns whether it was put aside
+ * @returns whether it was rotated
  */
 export async function rotateLog(path: string, options: LogRotationOptions = {}): Promise<boolean> {
   const { maxBytes = DEFAULT_MAX_BYTES, keep = DEFAULT_KEEP } = options;
@@ -35,4 +36,33 @@ export async function rotateLog(path: string, options: LogRotationOptions = {}):
   await Deno.copyFile(path, `${path}.1`);
   await Deno.truncate(path);
   return true;
+}
+
+const LOOK_INTERVAL_MS = 60 * 60_000;
+
+export interface LogRotationTaskOptions {
+  clock: Clock;
+  /** Rotates the log when it has grown too large; see `rotateLog`. */
+  rotate: () => Promise<unknown>;
+  /** Called when that fails; it is tried again later. */
+  onFailure: (error: unknown) => void;
+}
+
+/** Looks at the log now, and every hour until this is disposed. */
+export function startLogRotation({ clock, rotate, onFailure }: LogRotationTaskOptions): Disposable {
+  let cancel = () => {};
+  let isDisposed = false;
+
+  async function look(): Promise<void> {
+    await rotate().catch(onFailure);
+    if (!isDisposed) cancel = clock.after(LOOK_INTERVAL_MS, () => void look());
+  }
+
+  void look();
+  return {
+    [Symbol.dispose]() {
+      isDisposed = true;
+      cancel();
+    },
+  };
 }

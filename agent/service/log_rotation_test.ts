@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { FakeClock } from "../../tests/support/process/fake_clock.ts";
-import { keepLogSmall } from "./log_keeper.ts";
-import { rotateLog } from "./log_rotation.ts";
+import { rotateLog, startLogRotation } from "./log_rotation.ts";
 
 Deno.test("a log that its writer keeps open is put aside and goes on from nothing; the oldest is dropped", async () => {
   const dir = await Deno.makeTempDir({ prefix: "log-" });
@@ -41,7 +40,7 @@ Deno.test("the log is looked at now and every hour, also after a failure, and no
   const failures: unknown[] = [];
   let looks = 0;
   const rotate = () => ++looks === 2 ? Promise.reject(new Error("disk full")) : Promise.resolve();
-  const keeper = keepLogSmall({ clock, rotate, onFailure: (error) => failures.push(error) });
+  const keeper = startLogRotation({ clock, rotate, onFailure: (error) => failures.push(error) });
   for (const expected of [1, 2, 3]) {
     assert.equal(looks, expected);
     await microtasks();

@@ -1,4 +1,4 @@
-/** Owns which program the service runs: the compiled agent, the one inside the app, or this checkout's task. */
+/** Which program the service runs: the compiled agent, the one inside the app, or this checkout's task. */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 

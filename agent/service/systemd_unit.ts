@@ -1,4 +1,4 @@
-/** Owns the text of a systemd user unit: the service for those who run the agent on Linux. */
+/** The systemd user unit, for those who run the agent on Linux. */
 import type { ServiceSpec } from "./launch_agent_plist.ts";
 
 const RESTART_S = 30;

@@ -94,7 +94,7 @@ export function drawTrayIcon(): Uint8Array {
 export function trayIconModule(png: Uint8Array): string {
   const lines = png.toBase64().match(new RegExp(`.{1,${LINE_WIDTH}}`, "g")) ?? [];
   return [
-    "/** Owns the menubar's icon. Written by packaging/macos/make_tray_icon.ts; change that instead. */",
+    "/** The menu bar icon. Written by packaging/macos/make_tray_icon.ts; change that instead. */",
     "",
     "const PNG_BASE64 =",
     ...lines.map((line, index) => `  "${line}"${index < lines.length - 1 ? " +" : ";"}`),

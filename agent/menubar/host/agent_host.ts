@@ -1,26 +1,26 @@
-/** Owns what the menubar looks at and does, made of the agent's own services. */
+/** The menubar's host, built on the agent's context: what the menubar looks at and can do. */
 import { peopleNames } from "../../contacts/address_book.ts";
 import { addressBookSignature } from "../../contacts/address_book_sources.ts";
 import { SETTINGS_PANES } from "../../doctor/finding.ts";
 import type { ServiceMode } from "../menubar_input.ts";
-import type { MenubarWorld } from "../menubar_host.ts";
+import type { MenubarHost } from "../menubar_host.ts";
 import { isWorkHeld } from "../../platform/instance_lock.ts";
 import { installService, type ServiceStatus, serviceStatus } from "../../service/agent_service.ts";
 import { SERVICE_LABEL } from "../../service/launch_agent_plist.ts";
 import { loadPolicies } from "../../suggest/conversation_policies.ts";
 import { openSuggestions } from "../../suggest/suggestion.ts";
 import { agentStateStore } from "../../run/agent_state.ts";
-import type { AgentServices } from "../../cli/agent_services.ts";
+import type { AgentContext } from "../../cli/agent_context.ts";
 import { examineAgent } from "../../cli/doctor_command.ts";
 import { actOnCard } from "./suggestion_cards.ts";
 import { pairingRecord, pairWith, pendingPairing, serverAddress } from "./host_pairing.ts";
-import { openWithMac } from "../../platform/open_with_mac.ts";
-import { pairedDrafts } from "../../cli/paired_drafts.ts";
+import { openWithMac } from "../../platform/machine.ts";
+import { pairedDrafts } from "../../cli/background_tasks.ts";
 import { serviceDependencies } from "../../cli/service_command.ts";
 
-export interface MenubarWorldOptions {
+export interface MenubarHostOptions {
   /** The agent's services for a server; by default the one that the settings or the pairing name. */
-  servicesFor: (serverUrl: string | null) => AgentServices;
+  servicesFor: (serverUrl: string | null) => AgentContext;
   copy: (text: string) => Promise<void>;
   quit: () => void;
 }
@@ -30,7 +30,7 @@ function serviceModeOf({ installation, job }: ServiceStatus): ServiceMode {
   return job === null ? "paused" : "loaded";
 }
 
-async function look(services: AgentServices): ReturnType<MenubarWorld["look"]> {
+async function look(services: AgentContext): ReturnType<MenubarHost["look"]> {
   const { dataDir, serverUrl } = services.config;
   const stored = await agentStateStore(dataDir).load();
   return {
@@ -43,8 +43,8 @@ async function look(services: AgentServices): ReturnType<MenubarWorld["look"]> {
   };
 }
 
-/** Names of people, read anew when Contacts has written. */
-function cachedNames(): (services: AgentServices) => ReadonlyMap<string, string> {
+/** Names of people, read again when Contacts has written. */
+function cachedNames(): (services: AgentContext) => ReadonlyMap<string, string> {
   let known = { signature: "", names: new Map<string, string>() };
   return ({ config, readAddressBook }) => {
     const signature = addressBookSignature(config.addressBook);
@@ -53,8 +53,8 @@ function cachedNames(): (services: AgentServices) => ReadonlyMap<string, string>
   };
 }
 
-/** Makes the menubar's world. */
-export function menubarWorld({ servicesFor, copy, quit }: MenubarWorldOptions): MenubarWorld {
+/** Creates the menubar's host. */
+export function menubarHost({ servicesFor, copy, quit }: MenubarHostOptions): MenubarHost {
   let services = servicesFor(null);
   let client = pairedDrafts(services);
   const names = cachedNames();

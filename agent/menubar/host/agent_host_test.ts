@@ -13,7 +13,7 @@ import type { CommandRunner } from "../../platform/command_runner.ts";
 import type { SendDependencies } from "../../suggest/send/send_reply.ts";
 import { agentStateStore } from "../../run/agent_state.ts";
 import { WATCHING } from "../../../tests/support/mac/menubar_inputs.ts";
-import { menubarWorld } from "./agent_host.ts";
+import { menubarHost } from "./agent_host.ts";
 
 /** The menubar of a Mac on which Ada waits for an answer. */
 class Menubar {
@@ -38,7 +38,7 @@ class Menubar {
       now: () => Date.now() + this.laterMs,
     });
     const copy = (text: string) => Promise.resolve(void this.copied.push(text));
-    this.app = new MenubarApp(menubarWorld({ servicesFor, copy, quit: () => this.hasQuit = true }));
+    this.app = new MenubarApp(menubarHost({ servicesFor, copy, quit: () => this.hasQuit = true }));
   }
 
   /** Looks again after the time at which the server is asked anew. */
@@ -161,7 +161,7 @@ Deno.test("a suggestion is sent as it stands or as it was changed, copied, inser
   assert.equal(menubar.notice, "Dismissed.");
   await next(GRACE);
   await menubar.act("send", "");
-  assert.match(menubar.notice ?? "", /^There are no words/);
+  assert.match(menubar.notice ?? "", /^The reply is empty\. Write something/);
   assert.deepEqual(await actions(mac), [
     [null, null],
     ["reject", null],
@@ -273,7 +273,7 @@ Deno.test("the server can be named by any link to it, and a service that was ins
   const owner = await mac.served.app.pair();
   const menubar = new Menubar(mac, undefined);
   await menubar.press("pair", "http://");
-  assert.equal(menubar.notice, 'The address of the server cannot be "http://".');
+  assert.equal(menubar.notice, '"http://" is not an address of a server.');
   await menubar.press("pair", "127.0.0.1:1");
   assert.match(menubar.notice ?? "", /^Cannot reach the server at http:\/\/127\.0\.0\.1:1 /);
   await menubar.press("start");

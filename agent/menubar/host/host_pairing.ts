@@ -1,20 +1,20 @@
-/** Owns pairing from the menubar: with a server by its address or a link to it, in one click or, with a code, in two. */
+/** Pairing from the menubar, by the server's address or a link to it: one click, or two where a code is approved. */
 import { httpUrl } from "../../../lib/config.ts";
 import { UserError } from "../../../lib/errors.ts";
 import { installService, serviceStatus } from "../../service/agent_service.ts";
 import { continuePairing, pair } from "../../pairing/pairing.ts";
 import type { PairingRecord, PendingPairing } from "../../pairing/pairing_store.ts";
-import type { AgentServices } from "../../cli/agent_services.ts";
+import type { AgentContext } from "../../cli/agent_context.ts";
 import { serviceDependencies } from "../../cli/service_command.ts";
 
 /** The record of this Mac's pairing; null when there is none to read. */
-export async function pairingRecord({ pairing }: AgentServices): Promise<PairingRecord | null> {
+export async function pairingRecord({ pairing }: AgentContext): Promise<PairingRecord | null> {
   const stored = await pairing.records.load();
   return stored.kind === "found" ? stored.state : null;
 }
 
 /** The pairing under way whose code can still be approved. */
-export async function pendingPairing(services: AgentServices): Promise<PendingPairing | null> {
+export async function pendingPairing(services: AgentContext): Promise<PendingPairing | null> {
   const pending = (await pairingRecord(services))?.pending ?? null;
   const isOpen = pending?.serverUrl === services.pairing.serverUrl &&
     Date.parse(pending.expiresAt) > services.now();
@@ -30,8 +30,8 @@ export function serverAddress(typed: string): string {
   return httpUrl(new URL(url).origin);
 }
 
-/** A service that was installed for another server is installed anew. */
-async function followPairing(services: AgentServices): Promise<void> {
+/** A service that was installed for another server is installed again. */
+async function followPairing(services: AgentContext): Promise<void> {
   const dependencies = serviceDependencies(services);
   const { installation } = await serviceStatus(dependencies);
   if (installation === "outdated") await installService(dependencies);
@@ -42,7 +42,7 @@ async function followPairing(services: AgentServices): Promise<void> {
  *
  * @returns what to tell the person
  */
-export async function pairWith(services: AgentServices): Promise<string> {
+export async function pairWith(services: AgentContext): Promise<string> {
   using _lock = await services.lock("pair");
   const isUnderWay = await pendingPairing(services) !== null;
   const outcome = isUnderWay

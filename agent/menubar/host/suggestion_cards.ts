@@ -1,4 +1,4 @@
-/** Owns what the buttons of a suggestion do: each is told to the server, and the words go where the person wants them. */
+/** What a suggestion's buttons do: each is reported to the server, and the text goes where the person wants it. */
 import type { ResponseActionRequest } from "../../../contract/responses.ts";
 import { UserError } from "../../../lib/errors.ts";
 import type { DraftClient } from "../../clients/draft_client.ts";
@@ -7,8 +7,8 @@ import type { CardRequest } from "../panel_server.ts";
 import type { SuggestionCard } from "../suggestion_card.ts";
 import type { CardOutcome } from "../menubar_host.ts";
 import { actOnSuggestion } from "../../suggest/suggestion_action.ts";
-import type { AgentServices } from "../../cli/agent_services.ts";
-import { openWithMac } from "../../platform/open_with_mac.ts";
+import type { AgentContext } from "../../cli/agent_context.ts";
+import { openWithMac } from "../../platform/machine.ts";
 
 /** Messages, by its bundle identifier. */
 const MESSAGES_APP = "com.apple.MobileSMS";
@@ -41,7 +41,7 @@ const DONE: Record<Exclude<CardRequest["action"], "send">, string> = {
 };
 
 export interface CardContext {
-  services: AgentServices;
+  services: AgentContext;
   copy: (text: string) => Promise<void>;
   client: () => Promise<DraftClient>;
 }

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { agentConfigFrom } from "../../../agent/config.ts";
 import { createAgentContext } from "../../../agent/context.ts";
-import type { AgentServices } from "../../../agent/cli/agent_services.ts";
+import type { AgentContext } from "../../../agent/cli/agent_context.ts";
 import type { Output } from "../../../agent/cli/output.ts";
 import { runCli } from "../../../agent/cli/run_cli.ts";
 import { messageOf, UserError } from "../../../lib/errors.ts";
@@ -74,7 +74,7 @@ export class AgentHome implements AsyncDisposable {
   }
 
   /** The agent's services as the CLI has them, but for fewer retries and smaller rounds. */
-  services(options: HomeRunOptions = {}): AgentServices {
+  services(options: HomeRunOptions = {}): AgentContext {
     const output = options.output ?? capturedOutput();
     const config = agentConfigFrom(this.env);
     return createAgentContext(config, {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { AgentServices } from "../../../agent/cli/agent_services.ts";
+import type { AgentContext } from "../../../agent/cli/agent_context.ts";
 import { doctorCommand, doctorLines } from "../../../agent/cli/doctor_command.ts";
 import { serviceCommand } from "../../../agent/cli/service_command.ts";
 import type { Finding } from "../../../agent/doctor/finding.ts";
@@ -42,7 +42,7 @@ export class Mac implements AsyncDisposable {
 
   constructor(readonly home: AgentHome) {}
 
-  services(output = capturedOutput()): AgentServices {
+  services(output = capturedOutput()): AgentContext {
     const scripts = new RecordedCommands(() => this.automation);
     const commands: CommandRunner = {
       run: (command, request) => (command[0] === OSASCRIPT ? scripts : this.launchctl).run(command, request),

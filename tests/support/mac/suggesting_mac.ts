@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { agentConfigFrom } from "../../../agent/config.ts";
 import { createAgentContext } from "../../../agent/context.ts";
-import type { AgentServices } from "../../../agent/cli/agent_services.ts";
+import type { AgentContext } from "../../../agent/cli/agent_context.ts";
 import { runCli } from "../../../agent/cli/run_cli.ts";
 import type { DraftClient } from "../../../agent/clients/draft_client.ts";
 import type { SendDependencies } from "../../../agent/suggest/send/send_reply.ts";
@@ -71,7 +71,7 @@ export class SuggestingMac implements AsyncDisposable {
   }
 
   /** The agent's services as the CLI has them; `sending` makes replies go through a program of the test's own. */
-  services(options: MacServicesOptions = {}): AgentServices {
+  services(options: MacServicesOptions = {}): AgentContext {
     const { output = capturedOutput(), sending, serverUrl } = options;
     const config = agentConfigFrom({
       AGENT_SERVER_URL: serverUrl ?? this.served.url,

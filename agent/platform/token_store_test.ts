@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { messageOf, UserError } from "../../lib/errors.ts";
 import { type RecordedAnswer, RecordedCommands } from "../../tests/support/mac/recorded_commands.ts";
-import { createKeychainStore } from "./keychain_store.ts";
+import { createKeychainStore } from "./token_store.ts";
 
 const ACCOUNT = "6f1c2a9e-0000-4000-8000-000000000001";
 const TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJkIn0.c2lnbmF0dXJl";

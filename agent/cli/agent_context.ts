@@ -1,4 +1,4 @@
-/** Owns what the commands need of the world, put together by `agent/context.ts`. */
+/** What the agent's commands work with; `agent/context.ts` puts it together. */
 import type { RegisterDeviceRequest } from "../../contract/devices.ts";
 import type { ChatDatabase } from "../chatdb/file/chat_database.ts";
 import type { AddressBook } from "../contacts/address_book.ts";
@@ -26,7 +26,7 @@ export interface SuggestionState {
   readonly shown: StateFile<ShownSuggestions>;
 }
 
-export interface AgentServices {
+export interface AgentContext {
   readonly config: AgentConfig;
   readonly output: Output;
   readonly pairing: PairingDependencies;

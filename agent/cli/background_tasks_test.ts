@@ -5,7 +5,7 @@ import { FakeClock } from "../../tests/support/process/fake_clock.ts";
 import { capturedOutput } from "../../tests/support/mac/agent_home.ts";
 import { ADA, SuggestingMac } from "../../tests/support/mac/suggesting_mac.ts";
 import { serviceLogPath } from "../service/log_rotation.ts";
-import { runCompanions } from "./run_companions.ts";
+import { startBackgroundTasks } from "./background_tasks.ts";
 
 /** Services whose log a test can wait for. */
 function watched(mac: SuggestingMac) {
@@ -27,9 +27,9 @@ Deno.test("the agent that stays drafts for an automatic conversation after a syn
   await mac.run("suggest", "policy", "automatic", "--conversation", ADA);
   const clock = new FakeClock();
   const { services, lines, next } = watched(mac);
-  using companions = runCompanions(services, clock);
+  using backgroundTasks = startBackgroundTasks(services, clock);
   const told = next();
-  companions.onState({ phase: "watching", lastSyncAt: "2026-01-01T10:00:00.000Z" });
+  backgroundTasks.onState({ phase: "watching", lastSyncAt: "2026-01-01T10:00:00.000Z" });
   clock.advance(8_000);
   assert.match(await told, /"message":"Drafted","count":1/);
   assert.ok(!lines.join("\n").includes("Dinner"));
@@ -44,9 +44,9 @@ Deno.test("a draft that fails is told in the log by its kind, and made later", a
   mac.served.app.ml.behaviour = { kind: "fail", code: "model_not_loaded" };
   const clock = new FakeClock();
   const { services, next } = watched(mac);
-  using companions = runCompanions(services, clock);
+  using backgroundTasks = startBackgroundTasks(services, clock);
   const failed = next();
-  companions.onState({ phase: "watching", lastSyncAt: "2026-01-01T10:00:00.000Z" });
+  backgroundTasks.onState({ phase: "watching", lastSyncAt: "2026-01-01T10:00:00.000Z" });
   clock.advance(8_000);
   assert.match(await failed, /"message":"Nothing could be drafted".*"errorName":"RemoteError"/);
   mac.served.app.ml.behaviour = { kind: "answer" };
@@ -62,7 +62,7 @@ Deno.test("a log that has grown too large is put aside when the agent starts", a
   await Deno.mkdir(dirname(path), { recursive: true });
   await Deno.writeTextFile(path, "line\n".repeat(2 * 1024 * 1024));
   const changes = Deno.watchFs(dirname(path));
-  using _companions = runCompanions(services, new FakeClock());
+  using _companions = startBackgroundTasks(services, new FakeClock());
   for await (const _ of changes) if ((await Deno.stat(path)).size === 0) break;
   assert.equal((await Deno.stat(`${path}.1`)).size, 10 * 1024 * 1024);
 });
