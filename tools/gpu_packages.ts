@@ -27,7 +27,7 @@ export interface LockFile {
 
 /**
  * A lock file that has forgotten how node-llama-cpp was resolved. Deno keeps a resolution that its lock file holds,
- * whatever the overrides have become; only without one does it resolve the package anew.
+ * whatever the overrides have become; only without one does it resolve the package again.
  */
 export function withoutLlamaResolution<Lock extends LockFile>(lock: Lock): Lock {
   const others = <Value>(entries: Record<string, Value>): Record<string, Value> =>

@@ -7,7 +7,7 @@ const HEADER_WORDS = 4;
 
 const SNAKE_CASE_FILE = /^[a-z][a-z0-9]*(?:_[a-z0-9]+)*\.[a-z]+$/;
 
-/** Names that say nothing about what a file owns. */
+/** Names that say nothing about what a file holds. */
 const EMPTY_NAMES = new Set(["utils", "util", "helpers", "helper", "index", "common", "misc", "shared"]);
 
 /** True for files of tests and benches, which may be long. */
@@ -15,7 +15,7 @@ export function isTestCode(filename: string): boolean {
   return /_(?:test|bench|suite)\.tsx?$|(?:^|\/)(?:tests|bench)\//.test(filename.replaceAll("\\", "/"));
 }
 
-/** The first thing in a file is a comment that says in a sentence what the file owns. */
+/** A file opens with a comment that says in a sentence what it holds. */
 export const fileHeader: Deno.lint.Rule = {
   create: (context) => ({
     Program(node) {
@@ -23,7 +23,10 @@ export const fileHeader: Deno.lint.Rule = {
       const comment = /^\/\*[^]*?\*\/|^(?:\/\/[^\n]*\n)+/.exec(source)?.[0] ?? "";
       const words = comment.match(/[\p{L}\p{N}]+/gu) ?? [];
       if (words.length >= HEADER_WORDS && !/^\W*deno-lint-ignore/.test(comment)) return;
-      context.report({ range: firstLine(node), message: "Open the file with a comment saying what it owns" });
+      context.report({
+        range: firstLine(node),
+        message: "Open the file with a sentence that says what it holds",
+      });
     },
   }),
 };

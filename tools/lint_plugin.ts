@@ -8,6 +8,7 @@ import {
   noSleepInTest,
   testName,
 } from "./lint_code_rules.ts";
+import { language } from "./lint_language_rule.ts";
 import { layers } from "./lint_layer_rule.ts";
 import { explainedIgnore, fileHeader, fileName, maxFileLines, noNotes } from "./lint_file_rules.ts";
 
@@ -18,6 +19,7 @@ const plugin: Deno.lint.Plugin = {
     "explained-ignore": explainedIgnore,
     "file-header": fileHeader,
     "file-name": fileName,
+    "language": language,
     "layers": layers,
     "max-file-lines": maxFileLines,
     "max-function-lines": maxFunctionLines,

@@ -4,9 +4,10 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { MAX_FUNCTION_LINES } from "./lint_code_rules.ts";
 import { MAX_FILE_LINES } from "./lint_file_rules.ts";
+import { bannedWordsIn } from "./lint_language_rule.ts";
 import plugin from "./lint_plugin.ts";
 
-const HEADER = "/** Owns the words of this example. */\n";
+const HEADER = "/** Holds the code of this example. */\n";
 
 const LONG_BODY = "  work();\n".repeat(MAX_FUNCTION_LINES - 2);
 
@@ -23,14 +24,14 @@ function brokenRules(source: string, options: { file?: string; header?: string }
   return lint(source, options).map((report) => report.replace(/: [^]*$/, ""));
 }
 
-Deno.test("a file must open with a comment that says what it owns", () => {
+Deno.test("a file must open with a comment that says what it holds", () => {
   for (
     const header of ["", "// Short\n", "// deno-lint-ignore-file no-console -- prints its own table here\n"]
   ) {
     assert.deepEqual(brokenRules("export {};", { header }), ["file-header"], header);
   }
   for (
-    const header of [HEADER, "// Owns the words\n// of this example.\n", "#!/usr/bin/env deno\n" + HEADER]
+    const header of [HEADER, "// Holds the code\n// of this example.\n", "#!/usr/bin/env deno\n" + HEADER]
   ) {
     assert.deepEqual(brokenRules("export {};", { header }), [], header);
   }
@@ -154,6 +155,42 @@ Deno.test("a lint rule is switched off only with a reason", () => {
   const bare = "// deno-lint-ignore no-explicit-any";
   assert.deepEqual(lint(`${bare}\nwork();`), [`explained-ignore: ${bare}`]);
   assert.deepEqual(lint(`${bare} -- rows of a table differ\nwork();`), []);
+});
+
+Deno.test("private vocabulary is reported in headers, names, comments and sentences, and nothing like it", () => {
+  const refused = [
+    ["export class ChangeLedger {}", "Ledger"],
+    ["// A job is picked up anew.\nwork();", "anew"],
+    ['log("The agent is set back");', "set back"],
+    ["const keptReply = 1;", "keptR"],
+    ["let rowStamps = 0;", "wStamps"],
+    ["interface Question {}", "interface Question"],
+  ];
+  for (const [source = "", found = ""] of refused) {
+    assert.deepEqual(lint(source), [`language: ${found}`], source);
+  }
+  const header = "/** Owns the words of this example. */\n";
+  assert.deepEqual(brokenRules("export {};", { header }), ["language"]);
+  for (
+    const source of ["let timestamps = 0;", "// A message is kept and sent again.\nwork();", "let label = 1;"]
+  ) {
+    assert.deepEqual(lint(source), [], source);
+  }
+});
+
+Deno.test("the pages of the project use the same words as its code", async () => {
+  const root = fileURLToPath(new URL("..", import.meta.url));
+  const pages = ["README.md", "AGENTS.md", "CHANGELOG.md"];
+  for await (const { name } of Deno.readDir(`${root}docs`)) {
+    if (name.endsWith(".md")) pages.push(`docs/${name}`);
+  }
+  for (const page of pages) {
+    assert.deepEqual(
+      bannedWordsIn(await Deno.readTextFile(root + page)).map(({ message }) => message),
+      [],
+      page,
+    );
+  }
 });
 
 Deno.test("deno.json switches the plugin on", async () => {

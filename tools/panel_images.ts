@@ -66,7 +66,7 @@ const INPUTS: Record<string, MenubarInput> = {
   doctor: {
     ...WELL,
     findings: [finding],
-    notice: { text: "The doctor found something to mend.", atMs: WELL.nowMs },
+    notice: { text: "The doctor found something to fix.", atMs: WELL.nowMs },
   },
   working: { ...WELL, suggestions: many.slice(0, 1), busy: many[0]?.responseId ?? null },
 };

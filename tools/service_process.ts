@@ -1,4 +1,4 @@
-/** Owns running ml and server as child processes: their task's own flags, a log file, readiness, a clean end. */
+/** Runs ml and server as child processes with their tasks' own flags: log file, readiness, clean end. */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,4 +1,4 @@
-/** Runs ml and server together for real use, and tells a new owner what comes next. */
+/** Runs ml and server together for real use and shows a new owner the next steps. */
 import { aborted } from "../lib/async.ts";
 import { runMain } from "../lib/lifecycle.ts";
 import { UserError } from "../lib/errors.ts";
