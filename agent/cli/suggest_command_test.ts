@@ -147,7 +147,7 @@ Deno.test("what was edited is sent as it was edited, and an outcome that is not 
   await mac.run("suggest", "--conversation", ADA);
   const run = await mac.runSending(sending, "suggest", "edit", "At eight", "--send");
   assert.equal(run.code, 1);
-  assert.match(run.stdout, /Whether the reply was sent is not known: look into the chat in Messages/);
+  assert.match(run.stdout, /It is not known whether the reply was sent: check the chat in Messages/);
   assert.deepEqual(await drafts(mac), [["edit", "At eight"]]);
 });
 
