@@ -27,7 +27,7 @@ Deno.test("relative paths count from the working directory", () => {
   assert.equal(config.chatDb, `${Deno.cwd()}/copies/chat.db`);
 });
 
-Deno.test("a server address that is no URL and a missing home folder are told in a sentence each", () => {
+Deno.test("an invalid server address and a missing home folder are each reported in one sentence", () => {
   const faultsOf = (env: Record<string, string>): string[] => {
     try {
       agentConfigFrom(env, "linux");

@@ -25,7 +25,7 @@ async function firstLine(stream: ReadableStream<Uint8Array>): Promise<Record<str
     text += part;
     if (text.includes("\n")) return JSON.parse(text.split("\n")[0] ?? "");
   }
-  return assert.fail(`The app ended and had told ${text}`);
+  return assert.fail(`The app ended and had written ${text}`);
 }
 
 async function choose(panelUrl: string, button: string): Promise<Response> {
@@ -34,7 +34,7 @@ async function choose(panelUrl: string, button: string): Promise<Response> {
   return await fetch(`${origin}/do`, { method: "POST", body });
 }
 
-Deno.test("the app shows the agent's state in its panel, keeps a second one from starting, and ends when told to quit", async () => {
+Deno.test("the app shows the agent's state in its panel, prevents a second one from starting, and quits on request", async () => {
   await using home = await AgentHome.create();
   const app = startApp(home);
   const { panelUrl, isDockVisible, windows } = await firstLine(app.stdout);

@@ -90,19 +90,19 @@ Deno.test("SIGTERM ends a sync with a sentence and exit code 1, and nothing is l
 });
 
 /** Ways in which the file at AGENT_CHAT_DB can be wrong, and what the sentence about each begins with. */
-const BROKEN: Record<string, { spoil: (path: string) => Promise<void>; says: RegExp }> = {
-  missing: { spoil: (path) => Deno.remove(path), says: /^There is no Messages database at / },
-  empty: { spoil: (path) => Deno.truncate(path), says: /^The file .* is empty\. / },
+const BROKEN: Record<string, { damage: (path: string) => Promise<void>; says: RegExp }> = {
+  missing: { damage: (path) => Deno.remove(path), says: /^There is no Messages database at / },
+  empty: { damage: (path) => Deno.truncate(path), says: /^The file .* is empty\. / },
   "not SQLite": {
-    spoil: (path) => Deno.writeTextFile(path, "Dear diary, ".repeat(1_000)),
+    damage: (path) => Deno.writeTextFile(path, "Dear diary, ".repeat(1_000)),
     says: /^The file .* is not an SQLite database\. /,
   },
   truncated: {
-    spoil: (path) => Deno.truncate(path, 40_960),
+    damage: (path) => Deno.truncate(path, 40_960),
     says: /^The database .* is damaged or cut short\. /,
   },
   "of another program": {
-    async spoil(path) {
+    async damage(path) {
       await Deno.remove(path);
       using db = new DatabaseSync(path);
       db.exec("CREATE TABLE note (id INTEGER)");
@@ -111,7 +111,7 @@ const BROKEN: Record<string, { spoil: (path: string) => Promise<void>; says: Reg
   },
 };
 
-for (const [kind, { spoil, says }] of Object.entries(BROKEN)) {
+for (const [kind, { damage, says }] of Object.entries(BROKEN)) {
   Deno.test(`a chat.db that is ${kind} is one sentence, exit code 1, and the cursor stays as it was`, async () => {
     await using home = await AgentHome.paired();
     const db = createChatDb(home.chatDb);
@@ -124,7 +124,7 @@ for (const [kind, { spoil, says }] of Object.entries(BROKEN)) {
     db.close({ checkpoint: true });
     assert.equal((await runAgent(["sync", "--once"], home)).code, 0);
     const cursor = await home.dataFile("cursor.json");
-    await spoil(home.chatDb);
+    await damage(home.chatDb);
 
     const run = await runAgent(["sync", "--once"], home);
     assert.equal(run.code, 1);
@@ -148,7 +148,7 @@ Deno.test("a chat.db that another program keeps locked is one sentence, and the 
   assert.equal(await home.dataFile("cursor.json"), cursor);
 });
 
-Deno.test("help and version are told, and a wrong command line is told with what its command takes and exit code 2", async () => {
+Deno.test("help and version are printed, and a wrong command line prints the command's usage and exits with code 2", async () => {
   await using home = await AgentHome.create();
   const help = await home.run("help");
   assert.equal(help.code, 0);
@@ -185,7 +185,7 @@ Deno.test("help and version are told, and a wrong command line is told with what
   );
 });
 
-Deno.test("settings that cannot be used are told as they are, and exit code 1", async () => {
+Deno.test("invalid settings are reported as they are, with exit code 1", async () => {
   await using home = await AgentHome.create();
   const run = await runAgent(["status"], { env: { ...home.env, AGENT_SERVER_URL: "nowhere" } });
   assert.equal(run.code, 1);

@@ -29,7 +29,7 @@ export const CONVERSATIONS: ScriptedConversation[] = [
     script: `
       maya: ok i finally watched it
       maya: the ending?????
-      me: TOLD you
+      me: KNEW you'd love it
       me: i didnt sleep
       maya: im still not over the dog {love: me}
       me: the dog was the whole plot tbh
@@ -115,7 +115,7 @@ export const CONVERSATIONS: ScriptedConversation[] = [
     realReply: "By the blue door please, thanks!",
     script: `
       courier: Hi, I have a parcel for Okafor. Nobody answers at the door.
-      me: sorry! bell is broken, 2 min
+      me: sorry! buzzer is broken, 2 min
       courier: I can only wait a moment. Where should I leave it?`,
   },
 ];

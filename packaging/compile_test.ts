@@ -8,7 +8,7 @@ import { buildArguments, type Product, PRODUCTS, type Target, TARGETS } from "./
 
 const LINUX: Target = "x86_64-unknown-linux-gnu";
 
-/** Builds, and returns what `deno compile` tells of the files that it put in. */
+/** Builds, and returns the files that `deno compile` says it embedded. */
 async function embeddedFiles(product: Product): Promise<string> {
   const dir = await Deno.makeTempDir({ prefix: "compile-" });
   try {
@@ -20,10 +20,10 @@ async function embeddedFiles(product: Product): Promise<string> {
       cwd: PROJECT_ROOT,
       env: { DENORT_BIN: Deno.execPath(), NO_COLOR: "1" },
     }).output();
-    const told = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
-    assert.equal(code, 0, told);
+    const report = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    assert.equal(code, 0, report);
     assert.ok((await Deno.stat(output)).size > 0);
-    return told.slice(told.indexOf("Embedded Files"));
+    return report.slice(report.indexOf("Embedded Files"));
   } finally {
     await Deno.remove(dir, { recursive: true });
   }

@@ -17,7 +17,7 @@ async function untilStored(owner: OwnerClient, count: number): Promise<void> {
   while ((await owner.syncStatus()).messages < count) await sleep(POLL_MS);
 }
 
-/** What the agent must have sent: every row that is a message, told without the agent's own reader. */
+/** What the agent must have sent: every row that is a message, found without the agent's own reader. */
 function expectedGuids(path: string): Set<string> {
   using db = new DatabaseSync(path, { readOnly: true });
   const rows = db.prepare("SELECT guid FROM message WHERE associated_message_type = 0 AND item_type = 0")

@@ -42,7 +42,7 @@ Deno.test("the manual says what the agent and its menubar load", async () => {
   }
   const listed = (names: Set<string>) => [...names].sort().join(", ");
   const manual = (await Deno.readTextFile(new URL("docs/agent.md", ROOT))).replaceAll(/\s+/g, " ");
-  const statement = `What runs is ${listed(folders)} and of packages ${listed(packages)}:`;
+  const statement = `The agent consists of ${listed(folders)} and the packages ${listed(packages)}:`;
   assert.ok(manual.includes(statement), statement);
 });
 

@@ -178,18 +178,16 @@ Deno.test("private vocabulary is reported in headers, names, comments and senten
   }
 });
 
-Deno.test("the pages of the project use the same words as its code", async () => {
+Deno.test("the pages of the project use the same words as its code, and only a renamed field keeps its old name", async () => {
   const root = fileURLToPath(new URL("..", import.meta.url));
   const pages = ["README.md", "AGENTS.md", "CHANGELOG.md"];
   for await (const { name } of Deno.readDir(`${root}docs`)) {
     if (name.endsWith(".md")) pages.push(`docs/${name}`);
   }
   for (const page of pages) {
-    assert.deepEqual(
-      bannedWordsIn(await Deno.readTextFile(root + page)).map(({ message }) => message),
-      [],
-      page,
-    );
+    const text = await Deno.readTextFile(root + page);
+    const withoutOldNames = page === "CHANGELOG.md" ? text.replaceAll(/\(before: `\w+`\)/g, "") : text;
+    assert.deepEqual(bannedWordsIn(withoutOldNames).map(({ message }) => message), [], page);
   }
 });
 

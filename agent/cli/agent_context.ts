@@ -35,7 +35,7 @@ export interface AgentContext {
   readonly machine: Machine;
   readonly commands: CommandRunner;
   readonly messages: MessagesApp;
-  /** Aborts when the process is told to end. */
+  /** Aborts when the process is asked to end. */
   readonly signal: AbortSignal;
   /** A client for an agent that stays, and tries again by itself. */
   liveServer(token: string): ServerClient;

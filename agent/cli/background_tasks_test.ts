@@ -10,14 +10,14 @@ import { startBackgroundTasks } from "./background_tasks.ts";
 /** Services whose log a test can wait for. */
 function watched(mac: SuggestingMac) {
   const lines: string[] = [];
-  let told = Promise.withResolvers<string>();
+  let written = Promise.withResolvers<string>();
   const output = capturedOutput();
   const line = (text: string) => {
     lines.push(text);
-    told.resolve(text);
-    told = Promise.withResolvers();
+    written.resolve(text);
+    written = Promise.withResolvers();
   };
-  return { services: { ...mac.services(), output: { ...output, line } }, lines, next: () => told.promise };
+  return { services: { ...mac.services(), output: { ...output, line } }, lines, next: () => written.promise };
 }
 
 Deno.test("the agent that stays drafts for an automatic conversation after a sync, and tells only how many", async () => {
@@ -28,15 +28,15 @@ Deno.test("the agent that stays drafts for an automatic conversation after a syn
   const clock = new FakeClock();
   const { services, lines, next } = watched(mac);
   using backgroundTasks = startBackgroundTasks(services, clock);
-  const told = next();
+  const nextLine = next();
   backgroundTasks.onState({ phase: "watching", lastSyncAt: "2026-01-01T10:00:00.000Z" });
   clock.advance(8_000);
-  assert.match(await told, /"message":"Drafted","count":1/);
+  assert.match(await nextLine, /"message":"Drafted","count":1/);
   assert.ok(!lines.join("\n").includes("Dinner"));
   assert.equal(mac.served.app.ml.generated.length, 1);
 });
 
-Deno.test("a draft that fails is told in the log by its kind, and made later", async () => {
+Deno.test("a draft that fails is logged by its kind, and created later", async () => {
   await using mac = await SuggestingMac.create();
   mac.receive(ADA, "Dinner?");
   await mac.sync();

@@ -6,7 +6,7 @@ import { RecordedCommands } from "../../tests/support/mac/recorded_commands.ts";
 import { parseXmlPlist } from "../../tests/support/mac/xml_plist.ts";
 import { APP_IDENTIFIER, menubarCommand } from "./service_command.ts";
 
-Deno.test("the app is opened by the identifier that its bundle has, and one that is not installed is told", async () => {
+Deno.test("the app is opened by its bundle identifier, and one that is not installed is reported", async () => {
   await using home = await AgentHome.create();
   let code = 0;
   const commands = new RecordedCommands(() => code);

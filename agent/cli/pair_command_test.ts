@@ -56,7 +56,7 @@ Deno.test("where approval is needed the code is shown once, kept, and the pairin
   assert.ok(!(await home.dataFile("pairing.json"))?.includes(code));
 });
 
-Deno.test("a code that has expired is told as such, and only a new pairing helps", async () => {
+Deno.test("an expired code is reported as expired, and only a new pairing helps", async () => {
   await using home = await AgentHome.create();
   home.server.pairing = "approve";
   await home.run("pair");
@@ -86,7 +86,7 @@ Deno.test("a device that pairs again while it is paired stays in its account, an
   assert.equal(first?.hardwareId, second?.hardwareId);
 });
 
-Deno.test("a device whose pairing has ended pairs anew without its old token's help", async () => {
+Deno.test("a device whose pairing has ended can pair again without its old token", async () => {
   await using home = await AgentHome.paired();
   home.server.expireTokens();
   const again = await home.run("pair");
@@ -132,7 +132,7 @@ Deno.test("each way a server can refuse a pairing is one sentence", async () => 
   assert.match((await home.run("pair")).stderr, /Connection refused.*set AGENT_SERVER_URL\./);
 });
 
-Deno.test("a record of the pairing that cannot be read is kept aside and pairing begins anew", async () => {
+Deno.test("an unreadable pairing record is moved aside, and pairing starts again", async () => {
   await using home = await AgentHome.paired();
   await Deno.writeTextFile(`${home.dataDir}/pairing.json`, "{ half");
   assert.match((await home.run("sync --once")).stderr, /cannot be read\. Run `agent pair`/);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { SuggestingMac } from "../../tests/support/mac/suggesting_mac.ts";
 import { pairedDrafts } from "./background_tasks.ts";
 
-Deno.test("the token's place is asked once for each pairing, and a device that is not paired is told so each time", async () => {
+Deno.test("the token store is asked once for each pairing, and a device that is not paired gets an error each time", async () => {
   await using mac = await SuggestingMac.create();
   let asked = 0;
   const services = mac.services();

@@ -31,7 +31,7 @@ export function liveAgentOf(services: AgentContext, overrides: RunOverrides = {}
   });
 }
 
-/** Runs the command until the process is told to end. Its lines are a log: counts and durations. */
+/** Runs the command until the process is asked to end. Its lines are a log: counts and durations. */
 export async function runCommand(services: AgentContext): Promise<number> {
   using _running = await services.lock("run");
   using _syncing = await services.lock("sync");

@@ -84,7 +84,7 @@ Deno.test("on Linux the service is systemd's: its unit is printed, and installin
   }
 });
 
-Deno.test("a service command that does not exist is told with the usage", async () => {
+Deno.test("an unknown service command prints the usage", async () => {
   await using home = await AgentHome.create();
   for (const line of ["service", "service start", "service install now"]) {
     const run = await home.run(line);

@@ -53,7 +53,7 @@ Deno.test("a paired agent shows its device, how far it has come and what waits",
   );
 });
 
-Deno.test("the state of the pairing is told apart: pending, ended, of another server, broken", async () => {
+Deno.test("the status distinguishes pairings that are pending, ended, for another server or unreadable", async () => {
   await using home = await AgentHome.create();
   home.server.pairing = "approve";
   await home.run("pair");
@@ -84,7 +84,7 @@ Deno.test("the state of the pairing is told apart: pending, ended, of another se
   assert.equal((await statusOf(home)).pairing.state, "broken");
 });
 
-Deno.test("a server that is away and the last failure are told, and the pairing is not doubted for it", async () => {
+Deno.test("an unreachable server and the last failure are shown, and the pairing still counts as valid", async () => {
   await using home = await AgentHome.paired();
   using _db = writeChatDb(home.chatDb, 1);
   await home.server.stop();
@@ -101,7 +101,7 @@ Deno.test("a server that is away and the last failure are told, and the pairing 
   assert.equal((await statusOf(home)).lastFailure, null);
 });
 
-Deno.test("a cursor that will not hold is told before the next sync walks again, and is left as it is", async () => {
+Deno.test("a cursor that no longer fits the database is reported before the next sync starts over, and is left unchanged", async () => {
   await using home = await AgentHome.paired();
   writeChatDb(home.chatDb, 3).close({ checkpoint: true });
   await home.run("sync --once");

@@ -55,7 +55,7 @@ Deno.test("what was written in a row is shown together, and a group's people by 
   );
 });
 
-Deno.test("a conversation is named by number or by id, and what nobody wrote is told", async () => {
+Deno.test("a conversation is chosen by number or id, and an unknown one is reported", async () => {
   await using mac = await waitingMac();
   const byNumber = await mac.run("suggest", "--conversation", ADA, "--json");
   const { suggestion } = JSON.parse(byNumber.stdout);
@@ -89,7 +89,7 @@ Deno.test("people are shown and found by the names that Contacts has for them, u
   assert.match(both.stderr, /^2 conversations have this name\. /);
 });
 
-Deno.test("accept, edit and reject are told to the server for the draft that was shown, and teach it", async () => {
+Deno.test("accept, edit and reject are reported to the server for the draft that was shown, and become training samples", async () => {
   await using mac = await waitingMac();
   await mac.run("suggest", "--conversation", ADA);
   const accepted = await mac.run("suggest", "accept");
@@ -200,7 +200,7 @@ Deno.test("other people's words cannot steer the terminal", async () => {
   assert.match(stdout, /^Draft {6}No\\u\{1b\}\[8mhidden/m);
 });
 
-Deno.test("a model that is away is told with what to do", async () => {
+Deno.test("an unreachable model is reported with what to do", async () => {
   await using mac = await waitingMac();
   mac.served.app.ml.behaviour = { kind: "fail", code: "model_not_loaded" };
   const run = await mac.run("suggest");
@@ -208,7 +208,7 @@ Deno.test("a model that is away is told with what to do", async () => {
   assert.match(run.stderr, /^The server is too busy \(status 503\)/);
 });
 
-Deno.test("a wrong command line is told with exit code 2, and an action without a draft with 1", async () => {
+Deno.test("a wrong command line exits with code 2, and an action without a draft with code 1", async () => {
   await using mac = await waitingMac();
   const faults: [string[], RegExp][] = [
     [["--send"], /--send goes with accept or edit, once you have seen the draft/],

@@ -79,39 +79,39 @@ Deno.test("edits are found in whatever order they reach the Mac, and several of 
     assert.deepEqual(await synced(home), []);
   }));
 
-Deno.test("an edit that Messages did not stamp is found while the message is young", () =>
+Deno.test("an edit that Messages stored without a timestamp is found while the message is recent", () =>
   withSyncedMessages(async ({ home, db, messages }) => {
-    editMessage(db, { message: first(messages), text: "unstamped", at: EDITED_AT, setDateEdited: false });
-    assert.deepEqual((await synced(home)).map(({ text }) => text), ["unstamped"]);
+    editMessage(db, { message: first(messages), text: "no timestamp", at: EDITED_AT, setDateEdited: false });
+    assert.deepEqual((await synced(home)).map(({ text }) => text), ["no timestamp"]);
     assert.deepEqual(await synced(home), []);
   }));
 
-Deno.test("a change without a stamp is found also when very many rows came after it", () =>
+Deno.test("a change without a timestamp is found even when very many rows came after it", () =>
   withSyncedMessages(async ({ home, db, chat, messages }) => {
-    editMessage(db, { message: first(messages), text: "unstamped", at: EDITED_AT, setDateEdited: false });
+    editMessage(db, { message: first(messages), text: "no timestamp", at: EDITED_AT, setDateEdited: false });
     db.store.atomically(() => {
       for (let index = 0; index < 3_000; index++) {
         db.addMessage({ chat, from: MAYA, text: `${index}`, sentAt: AT });
       }
     });
     await synced(home);
-    assert.equal(stored(home, first(messages).guid).text, "unstamped");
+    assert.equal(stored(home, first(messages).guid).text, "no timestamp");
     const { changes } = JSON.parse(await home.dataFile("cursor.json") ?? "");
-    assert.equal(Object.keys(changes.watched).length, 500, "only the newest are kept in mind");
+    assert.equal(Object.keys(changes.watched).length, 500, "only the newest are watched");
   }));
 
-Deno.test("an hour after a message was sent it is no longer compared, and its row no longer kept in mind", () =>
+Deno.test("an hour after a message was sent it is no longer compared, and its row no longer watched", () =>
   withSyncedMessages(async ({ home, db, messages }) => {
     const later = { ...home.services(), now: () => Date.now() + 2 * HOUR_MS };
     await syncCommand({ once: true }, later);
     const cursor = JSON.parse(await home.dataFile("cursor.json") ?? "");
     assert.deepEqual(cursor.changes.watched, {});
-    editMessage(db, { message: first(messages), text: "unstamped", at: EDITED_AT, setDateEdited: false });
+    editMessage(db, { message: first(messages), text: "no timestamp", at: EDITED_AT, setDateEdited: false });
     assert.deepEqual(await synced(home), []);
   }));
 
-/** Stamps a row as Messages does. */
-function stamp(
+/** Sets a row's timestamps as Messages does. */
+function setTimestamps(
   db: ChatDb,
   { rowId }: { rowId: number },
   columns: { read?: string; delivered?: string },
@@ -123,7 +123,7 @@ function stamp(
   db.store.update("message", { rowId, set });
 }
 
-/** Long after the newest row: nothing is compared but stamps. */
+/** Long after the newest row: only timestamps are compared. */
 async function muchLater(home: AgentHome): Promise<void> {
   await syncCommand({ once: true }, { ...home.services(), now: () => Date.now() + 2 * HOUR_MS });
 }
@@ -132,11 +132,11 @@ Deno.test("an own message is sent again when it was delivered and when it was re
   withSyncedMessages(async ({ home, db, chat }) => {
     const mine = db.addMessage({ chat, from: "me", text: "mine", sentAt: AT });
     assert.deepEqual((await synced(home)).map(({ deliveredAt }) => deliveredAt), [undefined]);
-    stamp(db, mine, { delivered: AT });
+    setTimestamps(db, mine, { delivered: AT });
     const times = async () => (await synced(home)).map(({ readAt, deliveredAt }) => [deliveredAt, readAt]);
     assert.deepEqual(await times(), [[AT, undefined]]);
     await muchLater(home);
-    stamp(db, mine, { read: EDITED_AT });
+    setTimestamps(db, mine, { read: EDITED_AT });
     assert.deepEqual(await times(), [[AT, EDITED_AT]]);
     assert.deepEqual(await times(), []);
   }));
@@ -149,21 +149,21 @@ Deno.test("all messages that are read at once are found, and one that another de
     );
     await synced(home);
     await muchLater(home);
-    for (const message of more) stamp(db, message, { read: EDITED_AT });
+    for (const message of more) setTimestamps(db, message, { read: EDITED_AT });
     assert.deepEqual(new Set((await synced(home)).map(({ readAt }) => readAt)), new Set([EDITED_AT]));
     assert.deepEqual(more.map(({ guid }) => stored(home, guid).readAt), more.map(() => EDITED_AT));
-    stamp(db, first(messages), { read: AT });
+    setTimestamps(db, first(messages), { read: AT });
     assert.deepEqual((await synced(home)).map(({ text, readAt }) => [text, readAt]), [["1", AT]]);
     assert.deepEqual(await synced(home), []);
   }));
 
-Deno.test("what is stamped on rows that are no messages sends nothing, at the first sync and later", () =>
+Deno.test("a timestamp set on a row that is not a message sends nothing, at the first sync or later", () =>
   withSyncedMessages(async ({ home, db, messages }) => {
     const love = addTapback(db, { to: first(messages), from: MAYA, kind: "love", sentAt: AT });
-    stamp(db, love, { read: AT });
+    setTimestamps(db, love, { read: AT });
     assert.equal((await synced(home)).length, 1, "the message that it belongs to");
     await muchLater(home);
-    stamp(db, love, { read: EDITED_AT });
+    setTimestamps(db, love, { read: EDITED_AT });
     assert.deepEqual(await synced(home), []);
     await Deno.remove(`${home.dataDir}/cursor.json`);
     assert.equal((await synced(home)).length, 3);
@@ -182,10 +182,14 @@ Deno.test("a message older than the newest thousands that is read, edited or del
     assert.equal((await synced(home)).length, 6_000);
     await muchLater(home);
     assert.deepEqual(await synced(home), []);
-    const { changes: { stamps } } = JSON.parse(await home.dataFile("cursor.json") ?? "");
-    assert.equal(stamps.lastOlderRowId, 1_000);
-    assert.deepEqual([Object.keys(stamps.older).length, Object.keys(stamps.recent).length], [4, 5_003]);
-    stamp(db, one, { read: EDITED_AT });
+    // deno-lint-ignore style/language -- stored by earlier versions
+    const { changes: { stamps: timestamps } } = JSON.parse(await home.dataFile("cursor.json") ?? "");
+    assert.equal(timestamps.lastOlderRowId, 1_000);
+    assert.deepEqual([Object.keys(timestamps.older).length, Object.keys(timestamps.recent).length], [
+      4,
+      5_003,
+    ]);
+    setTimestamps(db, one, { read: EDITED_AT });
     editMessage(db, { message: two, text: "two", at: EDITED_AT });
     const sent = await synced(home);
     assert.ok(sent.length <= 250, `${sent.length}`);
@@ -199,7 +203,7 @@ Deno.test("a message older than the newest thousands that is read, edited or del
 Deno.test("a receipt that the server did not acknowledge is sent by the next sync", () =>
   withSyncedMessages(async ({ home, db, messages }) => {
     await muchLater(home);
-    stamp(db, first(messages), { read: EDITED_AT });
+    setTimestamps(db, first(messages), { read: EDITED_AT });
     home.server.interfere = () => ({ status: "database_unavailable", retryAfterSeconds: 300 });
     assert.equal((await home.run("sync --once")).code, 1);
     home.server.interfere = () => null;
@@ -268,11 +272,11 @@ Deno.test("a draft for later is sent under its old ROWID once Messages has sent 
 
 Deno.test("a message that is brought back from Recently Deleted is sent, also when it never was", () =>
   withSyncedMessages(async ({ home, db, chat }) => {
-    const message = db.addMessage({ chat, from: MAYA, text: "put away", sentAt: AT });
+    const message = db.addMessage({ chat, from: MAYA, text: "deleted, then back", sentAt: AT });
     db.moveToRecentlyDeleted(message, AT);
     assert.deepEqual(await synced(home), []);
     db.recoverMessage(message, EDITED_AT);
-    assert.deepEqual((await synced(home)).map(({ text }) => text), ["put away"]);
+    assert.deepEqual((await synced(home)).map(({ text }) => text), ["deleted, then back"]);
   }));
 
 Deno.test("a message is sent once it is no longer junk", () =>
@@ -313,7 +317,7 @@ Deno.test("what changes on an old message while it lies in Recently Deleted is s
     assert.deepEqual(await synced(home), []);
   }));
 
-Deno.test("a message that was deleted for good is deleted on the server, and its guid is told once", () =>
+Deno.test("a message that was permanently deleted is deleted on the server, and its guid is reported once", () =>
   withSyncedMessages(async ({ home, db, messages }) => {
     const [one, two, three] = messages;
     assert.ok(one && two && three);
@@ -327,7 +331,7 @@ Deno.test("a message that was deleted for good is deleted on the server, and its
     assert.equal(home.server.syncRequests.length, before);
   }));
 
-Deno.test("a deletion that the server did not acknowledge is told by the next sync", () =>
+Deno.test("a deletion that the server did not acknowledge is reported by the next sync", () =>
   withSyncedMessages(async ({ home, db, messages }) => {
     db.deleteMessage(first(messages));
     home.server.interfere = () => ({ status: "database_unavailable", retryAfterSeconds: 300 });
@@ -346,13 +350,13 @@ Deno.test("a message in Recently Deleted is deleted on the server, and stored ag
     assert.equal(home.server.account.messages.has(message.guid), false);
     const before = home.server.syncRequests.length;
     await synced(home);
-    assert.equal(home.server.syncRequests.length, before, "it is told once");
+    assert.equal(home.server.syncRequests.length, before, "it is reported once");
     db.recoverMessage(message, EDITED_AT);
     assert.deepEqual((await synced(home)).map(({ text }) => text), ["1"]);
     assert.equal(stored(home, message.guid).text, "1");
   }));
 
-Deno.test("what was deleted before the first sync is not told, and before a sync that begins again all of it is", async () => {
+Deno.test("deletions before the first sync are not reported, and before a sync that starts over all of them are", async () => {
   await using home = await AgentHome.paired();
   using db = createChatDb(home.chatDb);
   const chat = db.addChat({ identifier: MAYA });
@@ -391,7 +395,7 @@ Deno.test("a change that the server did not acknowledge is sent by the next sync
     assert.deepEqual([text, reactions?.map(({ kind }) => kind)], ["edited", ["like"]]);
   }));
 
-Deno.test("rows that are numbered anew in the middle of a sync are walked again, and every message arrives", async () => {
+Deno.test("rows that are renumbered during a sync are read again, and every message arrives", async () => {
   await using home = await AgentHome.paired();
   using db = createChatDb(home.chatDb);
   const chat = db.addChat({ identifier: MAYA });

@@ -28,12 +28,12 @@ function writeSmallChatDb(path: string): ChatDb {
     db.addMessage({ chat, from, text, sentAt: "2026-01-01T10:00:00Z" });
   say(direct, MAYA, "the ending was amazing");
   say(group, LEO, "who can drive on thursday");
-  say(direct, "me", "told you so");
+  say(direct, "me", "i knew you would like it");
   say(group, "me", "leaving at half past five");
   return db;
 }
 
-/** Guids of the rows that are messages, in the order they were written, told without the agent's reader. */
+/** Guids of the rows that are messages, in the order they were written, found without the agent's reader. */
 function guidsByRow(path: string): string[] {
   using db = new DatabaseSync(path, { readOnly: true });
   const rows = db.prepare(
@@ -121,7 +121,7 @@ Deno.test("a repeated sync sends nothing, and a new message or a changed contact
   assert.deepEqual(others, []);
 });
 
-Deno.test("an address book that cannot be read is told, and neither stops the messages nor forgets contacts", async () => {
+Deno.test("an unreadable address book is reported, and neither stops messages nor deletes contacts", async () => {
   await using home = await AgentHome.paired();
   using _db = writeSmallChatDb(home.chatDb);
   writeAddressBook(home.addressBook, [{ firstName: "Maya", phones: [MAYA] }]);
@@ -441,7 +441,7 @@ Deno.test("a token is never sent to another server than the one that gave it", a
   assert.equal(home.server.syncRequests.length, 0);
 });
 
-Deno.test("a sync that is told to stop ends with a sentence, and the next one goes on", async () => {
+Deno.test("a sync that is stopped ends with one sentence, and the next one continues from there", async () => {
   await using home = await AgentHome.paired();
   bulkChatDb(home.chatDb, { messages: BULK_ROWS });
   const stop = new AbortController();
@@ -478,7 +478,7 @@ Deno.test("no text, name or address is printed or kept in the agent's files", as
   const seen = [runs.map(({ stdout, stderr }) => stdout + stderr).join("")];
   for await (const { name } of Deno.readDir(home.dataDir)) seen.push(await home.dataFile(name) ?? "");
   for (const secret of ["amazing", "drive", "Maya", "Lindqvist", "Climbers", "5550100001", LEO]) {
-    assert.ok(!seen.join("\n").includes(secret), `${secret} was told`);
+    assert.ok(!seen.join("\n").includes(secret), `${secret} was written`);
   }
 });
 

@@ -148,7 +148,7 @@ Deno.test("the panel opens for what the doctor looks at, and shows what he finds
   assert.deepEqual([notice, findings, isBusy], ["The doctor found something to fix.", [finding], false]);
 });
 
-Deno.test("what came of a click in the menu opens the panel, and is told for a minute", async () => {
+Deno.test("a click in the menu opens the panel, which shows the result for a minute", async () => {
   const { app, icon, clock } = appIn();
   await app.choose("pair");
   assert.deepEqual([app.view.panel.notice, icon?.panel?.visible], ["This Mac is paired.", true]);
@@ -261,7 +261,7 @@ Deno.test("a fault becomes a notice: the sentence that was made for people, and 
   assert.equal(app.view.panel.isBusy, false);
 });
 
-Deno.test("it looks again until it is told to end, whatever a look meets", async () => {
+Deno.test("it keeps refreshing until it is stopped, even when a refresh fails", async () => {
   const ending = new AbortController();
   let looks = 0;
   const { app } = appIn({

@@ -48,7 +48,7 @@ export interface MenubarInput {
 /** What is known, apart from the time. */
 export type MenubarFacts = Omit<MenubarInput, "nowMs">;
 
-/** Before the first look. Nobody is told to pair, or to do anything else, before something is known. */
+/** Before the first look. Nobody is asked to pair, or to do anything else, before something is known. */
 export const EMPTY_INPUT: MenubarFacts = {
   agent: null,
   isRunning: false,

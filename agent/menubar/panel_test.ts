@@ -46,7 +46,7 @@ Deno.test("the draft stands in the card as it is, a first line break included", 
   );
 });
 
-Deno.test("a panel without cards and findings says so, and a finding shows how to mend it and where", () => {
+Deno.test("a panel without cards and findings says so, and a finding shows how and where to fix it", () => {
   assert.match(panelHtml(menubarView(WELL).panel, { key: KEY }), /Nothing waits for you\./);
   const pane = SETTINGS_PANES.fullDiskAccess;
   const finding = {

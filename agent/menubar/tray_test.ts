@@ -77,7 +77,7 @@ Deno.test("what is chosen in the menu arrives as an action, and nothing else doe
   assert.throws(() => icon?.choose("resume"));
 });
 
-Deno.test("the menu is set when it differs, the panel is loaded anew when it differs and nobody looks at it", () => {
+Deno.test("the menu is updated when it has changed, the panel is reloaded when it has changed and is not in view", () => {
   const { tray, record } = open();
   const [icon] = record.trays;
   const panel = icon?.panel;
@@ -104,7 +104,7 @@ Deno.test("disposing takes the panel and the icon away", () => {
   assert.deepEqual([record.trays[0]?.isDestroyed, record.trays[0]?.panel?.isDestroyed], [true, true]);
 });
 
-Deno.test("a system without a place for icons, and a process without a desktop, are told as sentences", () => {
+Deno.test("a system without a menu bar or tray, and a process without a desktop, are reported in one sentence", () => {
   const { desktop } = fakeDesktop({ isSupported: false });
   const options = { icon: TRAY_ICON, panelUrl: "", onAction: () => {}, later: () => {} };
   assert.throws(() => openTray({ desktop, ...options }), /no place for an icon/);

@@ -71,7 +71,7 @@ Deno.test("an agent that has ended shows as paused or stopped, whatever it wrote
   }
 });
 
-Deno.test("a Mac that was never paired is told to pair first, whether or not the agent runs", () => {
+Deno.test("a Mac that was never paired is asked to pair first, whether or not the agent runs", () => {
   const fresh = { ...WELL, agent: null, isRunning: false, service: "none", isPaired: false } as const;
   assert.equal(menubarView(fresh).state, "not_paired");
   const { address, code, remedies } = menubarView(fresh).panel;
@@ -146,7 +146,7 @@ Deno.test("neither the menu nor the tooltip shows what people write, nor their n
   assert.deepEqual([to, said?.[0]?.text, draft, confidence], ["Grace", "the secret", "my answer", "75 %"]);
 });
 
-Deno.test("a span of time is told in the unit that fits it", () => {
+Deno.test("a duration is shown in the unit that fits it", () => {
   const spans = [
     -5,
     59_999,

@@ -12,7 +12,7 @@ Deno.test("a command's input, output and exit code pass through", async () => {
   assert.deepEqual(result, { code: 3, started: true, stdout: "HELLO\n", stderr: "oh\n" });
 });
 
-Deno.test("a command that cannot be started, and one that does not end, give a null code and are told apart", async () => {
+Deno.test("a command that cannot be started and one that does not end both have a null exit code and can be distinguished", async () => {
   const commands = systemCommands();
   const absent = await commands.run(["/nonexistent/command"]);
   assert.deepEqual([absent.code, absent.started], [null, false]);

@@ -41,7 +41,7 @@ Deno.test("a load in place of a running job waits until the old one is gone, not
   assert.deepEqual(verbs(), ["print", "bootout", "print", "print", "print", "print", "enable", "bootstrap"]);
 });
 
-Deno.test("a bootstrap that fails in passing is tried again, and one that goes on failing is told", async () => {
+Deno.test("a bootstrap that fails temporarily is retried, and one that keeps failing is reported", async () => {
   const passing = launchdUnderTest();
   passing.launchctl.transientFailures = 3;
   await passing.launchd.load(JOB);
@@ -110,7 +110,7 @@ Deno.test("a job's end and its switch are read, and a nested field is not taken 
   assert.equal(await launchd.isDisabled("app.conversation-assistant"), false);
 });
 
-Deno.test("a launchctl that does not answer is told as such", async () => {
+Deno.test("a launchctl that does not answer is reported as not answering", async () => {
   const commands = new RecordedCommands(() => null);
   const launchd = createLaunchd({ commands, userId: 501, wait: () => Promise.resolve() });
   await assert.rejects(launchd.load(JOB), /launchd did not answer/);

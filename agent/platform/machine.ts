@@ -53,7 +53,7 @@ const OPEN = "/usr/bin/open";
 /**
  * Opens what the arguments of `open` name: an address, or `-b` and an app's identifier.
  *
- * @param options.name what the person is told in place of an address that holds words or a number
+ * @param options.name what an error names in place of an address that contains text or a phone number
  * @throws UserError when macOS cannot
  */
 export async function openWithMac(

@@ -2,15 +2,15 @@
 import { SCRIPT_ERRORS, type ScriptHost } from "./osascript.ts";
 
 /**
- * What became of handing a text to Messages. `taken` does not mean sent: Messages sends later, and some texts it
+ * The result of submitting a text to Messages. `taken` does not mean sent: Messages sends later, and some texts it
  * takes are never sent, so only chat.db can tell. `refused`: it was certainly not sent.
  */
-export type Handover =
+export type SubmitResult =
   | { readonly kind: "taken" }
-  | { readonly kind: "refused"; readonly reason: HandoverRefusal }
+  | { readonly kind: "refused"; readonly reason: SubmitRefusal }
   | { readonly kind: "unclear" };
 
-export type HandoverRefusal =
+export type SubmitRefusal =
   | "not_authorized"
   | "no_such_chat"
   | "not_running"
@@ -27,8 +27,8 @@ export interface OutgoingText {
 }
 
 export interface MessagesApp {
-  /** Hands over one text. Never tries twice. */
-  send(message: OutgoingText): Promise<Handover>;
+  /** Submits one text. Never tries twice. */
+  send(message: OutgoingText): Promise<SubmitResult>;
   /** Asks Messages for something harmless. The first time macOS may ask the person for permission. */
   probeAccess(): Promise<AutomationAccess>;
 }
@@ -54,7 +54,7 @@ const SEND_TIMEOUT_MS = 30_000;
 /** Long enough for a person to answer macOS's question. */
 const PROBE_TIMEOUT_MS = 20_000;
 
-const REFUSALS = new Map<number | null, HandoverRefusal>([
+const REFUSALS = new Map<number | null, SubmitRefusal>([
   [SCRIPT_ERRORS.notAuthorized, "not_authorized"],
   [SCRIPT_ERRORS.noSuchObject, "no_such_chat"],
   [SCRIPT_ERRORS.badIndex, "no_such_chat"],

@@ -43,7 +43,7 @@ Deno.test("a file that is not there reads as null", () =>
     assert.equal(await readFileIfPresent(join(dir, "none")), null);
   }));
 
-Deno.test("a place that cannot be written or read is told in one sentence", () =>
+Deno.test("a path that cannot be written or read is reported in one sentence", () =>
   inTempDir(async (dir) => {
     await Deno.writeTextFile(join(dir, "file"), "");
     const saysWhat = (error: unknown) =>

@@ -58,7 +58,7 @@ Deno.test("the commands are those of security, and no argument of a process ever
   assert.ok(!visible.includes(commands.recorded[0]?.stdin?.split("-X ")[1]?.trim() ?? visible));
 });
 
-Deno.test("a locked keychain, and one that does not answer, are told with what to do", async () => {
+Deno.test("a locked keychain and one that does not answer are reported with what to do", async () => {
   const commands = new RecordedKeychain();
   const store = createKeychainStore({ account: ACCOUNT, commands });
   const failsWith = (pattern: RegExp) => (error: unknown) =>

@@ -88,6 +88,7 @@ function countsOf(fields: Record<string, unknown> | null): AgentCounts {
 }
 
 /** What earlier versions wrote for `server_unreachable`. */
+// deno-lint-ignore style/language -- stored by earlier versions
 const OLD_SERVER_UNREACHABLE = "server_away";
 
 function stateOf(fields: Record<string, unknown>): AgentState {

@@ -322,14 +322,14 @@ Deno.test("the agent reports how many rows wait: before a long sync, with its ba
     db.store.atomically(() => {
       for (let index = 0; index < 4_000; index++) say(`${index}`);
     });
-    const told: (number | null)[] = [];
+    const reported: (number | null)[] = [];
     home.server.interfere = () => {
-      told.push(home.server.account.lagRows);
+      reported.push(home.server.account.lagRows);
       return null;
     };
     await using agent = new RunningLiveAgent(home);
     await agent.untilPhase("watching");
-    const lags = [...new Set([...told, home.server.account.lagRows])];
+    const lags = [...new Set([...reported, home.server.account.lagRows])];
     assert.deepEqual([lags[0], lags[1], lags.at(-1)], [null, 4_000, 0]);
     assert.deepEqual(lags.slice(1), lags.slice(1).sort((a, b) => (b ?? 0) - (a ?? 0)));
     home.server.account.lagRows = null;
@@ -459,8 +459,9 @@ Deno.test("an unexpected failure is shown by a code, without any content of what
     await Deno.remove(join(home.dataDir, "cursor.json.new"), { recursive: true });
     await agent.andThenWatches(() => agent.clock.advance(Date.parse(nextTryAt ?? "") - agent.clock.now()));
     assert.deepEqual(textsAt(home), ["a secret"]);
-    const told = agent.output.lines.join() + await home.dataFile("state.json") + JSON.stringify(agent.states);
-    for (const secret of ["secret", MAYA]) assert.ok(!told.includes(secret), `${secret} was told`);
+    const written = agent.output.lines.join() + await home.dataFile("state.json") +
+      JSON.stringify(agent.states);
+    for (const secret of ["secret", MAYA]) assert.ok(!written.includes(secret), `${secret} was written`);
   }));
 
 Deno.test("the state is on the disk for others to read, and the last one says that the agent has stopped", () =>

@@ -10,7 +10,7 @@ import { syncFailureOf } from "./sync_failure.ts";
 const URL = "http://127.0.0.1:3100";
 
 function remoteError(code: ErrorCode, retryAfterMs: number | null = null): RemoteError {
-  return new RemoteError(errorBodyOf(new ApiError(code, "told"), "request-1"), retryAfterMs);
+  return new RemoteError(errorBodyOf(new ApiError(code, "refused"), "request-1"), retryAfterMs);
 }
 
 const CASES: [name: string, error: unknown, phase: string, code: string][] = [

@@ -24,8 +24,8 @@ const AFTER_CRASH: Record<Step, AfterCrash> = {
   before_report: { asked: 1, sent: 1, says: DELIVERED },
   after_report: { asked: 1, sent: 1, says: DELIVERED },
   intended: { asked: 0, sent: 0, says: NOT_KNOWN },
-  handing_over: { asked: 1, sent: 0, says: NOT_KNOWN },
-  handed_over: { asked: 1, sent: 1, says: /^This draft was sent and delivered already$/m },
+  submitting: { asked: 1, sent: 0, says: NOT_KNOWN },
+  submitted: { asked: 1, sent: 1, says: /^This draft was sent and delivered already$/m },
 };
 
 /** What the server knows of the draft: its action, and how many training samples it made. */
@@ -50,7 +50,7 @@ for (const [step, { asked, sent, says }] of Object.entries(AFTER_CRASH) as [Step
     const shown = await lastShown(services.suggestions.shown, null);
     assert.ok(shown);
     const chatDb = join(mac.dir, "chat.db");
-    const sending = step === "handing_over" ? "hang" : "deliver";
+    const sending = step === "submitting" ? "hang" : "deliver";
     const osascript = await fakeOsascript({ dir: mac.dir, chatDb, sending, reportTo: listener.addr.port });
     const places = { chatDb, dataDir: services.config.dataDir, osascript };
     await killWhileActing(

@@ -24,11 +24,15 @@ export interface WatchedRow {
   readonly untilMs: number | null;
 }
 
-/** The tracker as it is stored, rows keyed by ROWID; `stamps` is the timestamp index, `putAway` Recently Deleted. */
+/** The keys under which the timestamp index and the rows in Recently Deleted are stored. */
+// deno-lint-ignore style/language -- stored by earlier versions
+const STORED = { timestamps: "stamps", recentlyDeleted: "putAway" } as const;
+
+/** The tracker as it is stored, rows keyed by ROWID. */
 export interface TrackerFields {
-  readonly stamps: TimestampIndexFields;
+  readonly [STORED.timestamps]: TimestampIndexFields;
   readonly watched: Readonly<Record<string, WatchedRow>>;
-  readonly putAway: readonly number[];
+  readonly [STORED.recentlyDeleted]: readonly number[];
   readonly deletedId: number;
 }
 
@@ -72,14 +76,14 @@ function isRowIds(value: unknown): value is number[] {
 /** Checks a tracker that was stored. */
 export function trackerFieldsOf(fields: Record<string, unknown> | null): TrackerFields {
   const watched = objectField(fields ?? {}, "watched");
-  const putAway: unknown = fields?.putAway;
-  if (fields === null || watched === null || !isRowIds(putAway)) {
+  const recentlyDeleted: unknown = fields?.[STORED.recentlyDeleted];
+  if (fields === null || watched === null || !isRowIds(recentlyDeleted)) {
     throw new TypeError("A change tracker must list its rows");
   }
   return {
-    putAway,
+    [STORED.recentlyDeleted]: recentlyDeleted,
     deletedId: countField(fields, "deletedId"),
-    stamps: timestampIndexFieldsOf(objectField(fields, "stamps")),
+    [STORED.timestamps]: timestampIndexFieldsOf(objectField(fields, STORED.timestamps)),
     watched: Object.fromEntries(
       Object.keys(watched).map((rowId) => [rowId, watchedRowOf(objectField(watched, rowId))]),
     ),
@@ -93,9 +97,9 @@ export function trackerFieldsOf(fields: Record<string, unknown> | null): Tracker
  */
 export function openTracker(stored: TrackerFields | null, deletedId: number): ChangeTracker {
   return {
-    timestamps: openTimestampIndex(stored?.stamps ?? null),
+    timestamps: openTimestampIndex(stored?.[STORED.timestamps] ?? null),
     watched: byRowId(stored?.watched ?? {}),
-    recentlyDeleted: new Set(stored?.putAway),
+    recentlyDeleted: new Set(stored?.[STORED.recentlyDeleted]),
     deletedId: stored?.deletedId ?? deletedId,
   };
 }
@@ -105,9 +109,9 @@ export function trackerFields(
   { timestamps, watched, recentlyDeleted, deletedId }: ChangeTracker,
 ): TrackerFields {
   return {
-    stamps: timestampIndexFields(timestamps),
+    [STORED.timestamps]: timestampIndexFields(timestamps),
     watched: Object.fromEntries(watched),
-    putAway: [...recentlyDeleted],
+    [STORED.recentlyDeleted]: [...recentlyDeleted],
     deletedId,
   };
 }

@@ -67,10 +67,10 @@ export function menubarHost({ servicesFor, copy, quit }: MenubarHostOptions): Me
     async pair(address) {
       const serverUrl = address === null ? services.config.serverUrl : serverAddress(address);
       const chosen = serverUrl === services.config.serverUrl ? services : servicesFor(serverUrl);
-      const told = await pairWith(chosen);
+      const result = await pairWith(chosen);
       // A server that could not be reached is not the one from now on.
       if (chosen !== services) [services, client] = [chosen, pairedDrafts(chosen)];
-      return told;
+      return result;
     },
     start: async () => void await installService(serviceDependencies(services)),
     pause: () => serviceDependencies(services).launchd.unload(SERVICE_LABEL),

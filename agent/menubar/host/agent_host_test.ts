@@ -41,7 +41,7 @@ class Menubar {
     this.app = new MenubarApp(menubarHost({ servicesFor, copy, quit: () => this.hasQuit = true }));
   }
 
-  /** Looks again after the time at which the server is asked anew. */
+  /** Looks again after the time at which the server is asked again. */
   async refresh(): Promise<void> {
     this.laterMs += 15_000;
     await this.app.refresh();
@@ -227,7 +227,7 @@ Deno.test("pausing unloads the service and resuming loads it, installed from the
   assert.deepEqual([menubar.launchctl.loaded, menubar.notice], [true, null]);
 });
 
-Deno.test("the dashboard and the settings are opened by macOS, and one that does not open is told", async () => {
+Deno.test("the dashboard and the settings are opened by macOS, and a failure to open one is reported", async () => {
   await using mac = await SuggestingMac.create();
   const menubar = new Menubar(mac);
   await menubar.press("open_server_page");
@@ -241,7 +241,7 @@ Deno.test("the dashboard and the settings are opened by macOS, and one that does
   assert.match(menubar.notice ?? "", /^macOS could not open http/);
 });
 
-Deno.test("a chat that macOS does not open is told without the words and the number that were to go there", async () => {
+Deno.test("a chat that macOS does not open is reported without the text and the number it was for", async () => {
   const { mac, running } = await withDraft();
   await using _mac = mac;
   using _running = running;

@@ -3,7 +3,7 @@ import type { ChatDatabase } from "../../chatdb/file/chat_database.ts";
 import { ChatDatabaseError } from "../../chatdb/file/chat_database_error.ts";
 import { readSentMessages, type SentMessage } from "../../chatdb/chats/sent_messages.ts";
 import { digestOf } from "../../sync/wire_text.ts";
-import type { Handover, HandoverRefusal } from "../../platform/messages_app.ts";
+import type { SubmitRefusal, SubmitResult } from "../../platform/messages_app.ts";
 import type { SendEntry, SendOutcomeKind } from "./send_log.ts";
 
 /** `pending`: the message is there and Messages is still sending it. `absent`: it is not there. */
@@ -18,7 +18,7 @@ export interface SendOutcome {
 /** Services without receipts: `sent` is their last status. */
 const WITHOUT_RECEIPTS: readonly (string | null)[] = ["SMS", "RCS", "rcs"];
 
-const REFUSALS: Record<HandoverRefusal, string> = {
+const REFUSALS: Record<SubmitRefusal, string> = {
   not_authorized:
     "The agent may not control Messages: allow it in System Settings > Privacy & Security > Automation",
   no_such_chat: "Messages does not have this chat in its list: open the chat in Messages and send it again",
@@ -98,9 +98,9 @@ export async function watchDelivery(
 }
 
 /** The outcome that osascript's answer and chat.db show together: the row counts, not the answer. */
-export function outcomeOf(handover: Handover, delivery: DeliveryStatus): SendOutcome {
-  if (delivery === "absent" && handover.kind === "refused") {
-    return { kind: "failed", message: REFUSALS[handover.reason] };
+export function outcomeOf(submitted: SubmitResult, delivery: DeliveryStatus): SendOutcome {
+  if (delivery === "absent" && submitted.kind === "refused") {
+    return { kind: "failed", message: REFUSALS[submitted.reason] };
   }
   const kind = delivery === "absent" || delivery === "pending" ? "unknown" : delivery;
   return { kind, message: OUTCOME_SENTENCES[kind] };

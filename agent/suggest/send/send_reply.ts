@@ -113,10 +113,10 @@ async function submit(
   },
 ): Promise<SendOutcome> {
   const { messages, now, wait = delay, confirmTimeoutMs = CONFIRM_TIMEOUT_MS } = dependencies;
-  const handover = await messages.send({ text: reply.text, chatGuid: target.chat.guid });
+  const result = await messages.send({ text: reply.text, chatGuid: target.chat.guid });
   // Even after a refusal chat.db is checked once: a message that is there was sent.
-  const timeoutMs = handover.kind === "refused" ? 0 : confirmTimeoutMs;
-  return outcomeOf(handover, await watchDelivery(database, entry, { timeoutMs, now, wait }));
+  const timeoutMs = result.kind === "refused" ? 0 : confirmTimeoutMs;
+  return outcomeOf(result, await watchDelivery(database, entry, { timeoutMs, now, wait }));
 }
 
 /**

@@ -34,7 +34,7 @@ interface WorldOptions {
   reportTo?: number;
 }
 
-/** A chat.db with a message that waits for an answer, and an osascript that does as it is told. */
+/** A chat.db with a message that waits for an answer, and an osascript that behaves as the test says. */
 class World implements AsyncDisposable {
   readonly chat: Chat;
   readonly message: Message;

@@ -6,8 +6,8 @@ import type { ShownSuggestion } from "../../../agent/suggest/shown_suggestions.t
 import type { MessagesApp } from "../../../agent/platform/messages_app.ts";
 import { sendDependencies, type SendingPlaces } from "./send_reply_process.ts";
 
-/** In the order in which they come. `handing_over` is left to the osascript of `fake_osascript.ts` that hangs. */
-export const STEPS = ["before_report", "after_report", "intended", "handing_over", "handed_over"] as const;
+/** In the order in which they come. `submitting` is left to the osascript of `fake_osascript.ts` that hangs. */
+export const STEPS = ["before_report", "after_report", "intended", "submitting", "submitted"] as const;
 export type Step = typeof STEPS[number];
 
 export interface ActingRequest {
@@ -62,9 +62,9 @@ function stopping(
       ...app,
       async send(message) {
         await at("intended");
-        const handover = await app.send(message);
-        await at("handed_over");
-        return handover;
+        const result = await app.send(message);
+        await at("submitted");
+        return result;
       },
     }),
   };

@@ -53,7 +53,7 @@ export interface ServerAppUnderTest extends AsyncDisposable {
   readonly store: Stores;
   readonly jobs: ServerJobs;
   readonly ml: MlServer;
-  /** It is not started: a test calls `sweep` when it wants a pass. */
+  /** It is not started: a test calls `reconcile` when it wants a pass. */
   readonly reconciler: MlReconciler;
   readonly jobSync: TrainingJobSync;
   /** The server's time; a test may change it. */
