@@ -1,5 +1,6 @@
-/** Files that are replaced atomically, and files that may be missing. */
+/** Files that are replaced atomically, files that may be missing, and files that lock others out. */
 import { dirname } from "node:path";
+import { UserError } from "./errors.ts";
 
 /** The complete content, or a function that writes it to the draft's path. */
 export type FileContent = string | Uint8Array | ((draftPath: string) => Promise<void> | void);
@@ -80,4 +81,24 @@ export async function ifPresent<Result>(operation: Promise<Result>): Promise<Res
 /** Whether a file, a folder or a link has this path. */
 export async function exists(path: string): Promise<boolean> {
   return await ifPresent(Deno.lstat(path)) !== null;
+}
+
+/**
+ * Takes the lock of a file, creating the file where there is none. The lock lasts until it is disposed or the process
+ * ends, by whatever means; the file stays.
+ *
+ * @param held what to tell the person when another process holds the lock
+ * @throws UserError when another process holds it
+ */
+export async function lockFile(path: string, held: { message: string; fix?: string }): Promise<Disposable> {
+  const file = await Deno.open(path, { create: true, write: true, mode: 0o600 });
+  if (await file.tryLock(true)) return file;
+  file.close();
+  throw new UserError(held.message, { fix: held.fix });
+}
+
+/** Whether a process holds the lock of a file. Creates nothing. */
+export async function isLocked(path: string): Promise<boolean> {
+  using file = await ifPresent(Deno.open(path));
+  return file !== null && !await file.tryLock(false);
 }

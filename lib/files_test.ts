@@ -1,7 +1,8 @@
-/** Tests that a write replaces a file completely or not at all, and what a missing file reads as. */
+/** Tests that a write replaces a file completely or not at all, what a missing file reads as, and that a lock has one holder. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { exists, ifPresent, writeFileAtomically } from "./files.ts";
+import { UserError } from "./errors.ts";
+import { exists, ifPresent, isLocked, lockFile, writeFileAtomically } from "./files.ts";
 import { inTempDir } from "../tests/support/process/temp_dir.ts";
 
 const namesIn = (dir: string) => Array.fromAsync(Deno.readDir(dir), ({ name }) => name);
@@ -84,4 +85,22 @@ Deno.test("a missing file is null, and any other failure is thrown", () =>
     await assert.rejects(ifPresent(Deno.readTextFile(join(path, "below"))), Deno.errors.NotADirectory);
     await Deno.symlink(join(dir, "nowhere"), join(dir, "link"));
     assert.equal(await exists(join(dir, "link")), true);
+  }));
+
+Deno.test("a second holder of a lock is refused with the caller's words, and asking who holds it leaves no file", () =>
+  inTempDir(async (dir) => {
+    const path = join(dir, "work.lock");
+    assert.equal(await isLocked(path), false);
+    assert.deepEqual(await namesIn(dir), []);
+    const held = { message: "Somebody works here", fix: "Wait" };
+    {
+      using _lock = await lockFile(path, held);
+      assert.equal(await isLocked(path), true);
+      const refused = (error: unknown) =>
+        error instanceof UserError && error.message === held.message && error.fix === held.fix;
+      await assert.rejects(lockFile(path, held), refused);
+    }
+    assert.equal(await isLocked(path), false);
+    using _again = await lockFile(path, held);
+    if (Deno.build.os !== "windows") assert.equal(await modeOf(path), 0o600);
   }));

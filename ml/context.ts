@@ -2,8 +2,7 @@
 import { join } from "node:path";
 import { messageOf, UserError } from "../lib/errors.ts";
 import type { JobQueue } from "../lib/jobs/job_queue.ts";
-import { KvJobQueue } from "../lib/jobs/kv_job_queue.ts";
-import { lockKvFile } from "../lib/jobs/owner_lock.ts";
+import { KvJobQueue, lockKvFile } from "../lib/jobs/kv_job_queue.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
 import { createMetrics } from "../lib/metrics.ts";
 import type { MlServices } from "./app.ts";

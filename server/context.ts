@@ -2,8 +2,7 @@
 import { join } from "node:path";
 import type { BackoffOptions } from "../lib/backoff.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
-import { KvJobQueue } from "../lib/jobs/kv_job_queue.ts";
-import { lockKvFile } from "../lib/jobs/owner_lock.ts";
+import { KvJobQueue, lockKvFile } from "../lib/jobs/kv_job_queue.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
 import { createMetrics, type Metrics } from "../lib/metrics.ts";
 import type { ServerServices } from "./app.ts";

@@ -1,7 +1,6 @@
 /** Locks that keep two agents from doing the same work on one data folder. */
 import { join } from "node:path";
-import { ifPresent } from "../../lib/files.ts";
-import { UserError } from "../../lib/errors.ts";
+import { isLocked, lockFile } from "../../lib/files.ts";
 import { makePrivateFolder } from "./private_file.ts";
 
 /** Work that one process at a time may do. */
@@ -14,14 +13,17 @@ export type Work = "sync" | "pair" | "suggest" | "policy" | "send" | "run" | "me
  */
 export async function lockWork(dataDir: string, work: Work): Promise<Disposable> {
   await makePrivateFolder(dataDir);
-  const file = await Deno.open(join(dataDir, `${work}.lock`), { create: true, write: true, mode: 0o600 });
-  if (await file.tryLock(true)) return file;
-  file.close();
-  throw new UserError(`Another agent is already running on ${dataDir}`, { fix: "Wait for it, or stop it" });
+  return await lockFile(lockPath(dataDir, work), {
+    message: `Another agent is already running on ${dataDir}`,
+    fix: "Wait for it, or stop it",
+  });
 }
 
 /** True while a process does this work on a data folder. Makes no file and no folder. */
-export async function isWorkHeld(dataDir: string, work: Work): Promise<boolean> {
-  using file = await ifPresent(Deno.open(join(dataDir, `${work}.lock`)));
-  return file !== null && !await file.tryLock(false);
+export function isWorkHeld(dataDir: string, work: Work): Promise<boolean> {
+  return isLocked(lockPath(dataDir, work));
+}
+
+function lockPath(dataDir: string, work: Work): string {
+  return join(dataDir, `${work}.lock`);
 }

@@ -1,8 +1,7 @@
 /** A process under `kill_bench.ts`: adds and runs jobs until it is killed, or runs those that are left. */
 import { delay } from "../../lib/backoff.ts";
 import type { JobContext } from "../../lib/jobs/job_queue.ts";
-import { KvJobQueue } from "../../lib/jobs/kv_job_queue.ts";
-import { lockKvFile } from "../../lib/jobs/owner_lock.ts";
+import { KvJobQueue, lockKvFile } from "../../lib/jobs/kv_job_queue.ts";
 import { silentLogger, writeLine } from "../../lib/log.ts";
 
 /** What the child reports, a line each; `at` is epoch milliseconds. */

@@ -1,10 +1,14 @@
 /** Payloads and results of jobs: JSON in Deno KV while they are small, in a file of the job's own folder when not. */
 import { join } from "node:path";
+import { ifPresent, writeFileAtomically } from "../files.ts";
 import { PermanentJobError } from "./job_queue.ts";
 import { type BodyName, type BodyRef, type JobKeys, parseRecord } from "./record.ts";
 
 /** Bodies above this go to files: half of what a Deno KV value can hold (65,536 bytes, ext/kv/config.rs). */
 const INLINE_LIMIT_BYTES = 32 * 1024;
+
+/** What the name of a file that is still being written ends with. */
+const DRAFT_ENDING = ".part";
 
 /** A body that is stored as soon as its record is committed together with `inline`. */
 export interface PreparedBody {
@@ -41,7 +45,8 @@ export class JobBodies {
     const ref = { kind: "file", name: `${name}-${crypto.randomUUID()}.json` } as const;
     this.#written?.add(ref.name);
     await Deno.mkdir(join(this.#directory, id), { recursive: true, mode: 0o700 });
-    await Deno.writeFile(this.#path(id, ref.name), bytes, { createNew: true, mode: 0o600 });
+    const path = this.#path(id, ref.name);
+    await writeFileAtomically(path, bytes, { mode: 0o600, draftPath: path + DRAFT_ENDING });
     return { ref, inline: null };
   }
 
@@ -51,7 +56,7 @@ export class JobBodies {
     if (ref.kind === "absent") return undefined;
     const bytes = ref.kind === "inline"
       ? (await this.#kv.get<Uint8Array>(this.#keys.body(id, name))).value
-      : await unlessMissing(Deno.readFile(this.#path(id, ref.name)));
+      : await ifPresent(Deno.readFile(this.#path(id, ref.name)));
     if (bytes === null) {
       throw new PermanentJobError(`The ${name} of a job is gone from the store`, { code: "body_missing" });
     }
@@ -67,14 +72,14 @@ export class JobBodies {
   /** Removes the file of a body that no record names. */
   async remove(id: string, ref: BodyRef): Promise<void> {
     if (ref.kind !== "file") return;
-    await unlessMissing(Deno.remove(this.#path(id, ref.name)));
+    await ifPresent(Deno.remove(this.#path(id, ref.name)));
     // Another body of the same job may still be there.
     await Deno.remove(join(this.#directory, id)).catch(() => undefined);
   }
 
   /** Removes the job's folder. */
   async removeAll(id: string): Promise<void> {
-    await unlessMissing(Deno.remove(join(this.#directory, id), { recursive: true }));
+    await ifPresent(Deno.remove(join(this.#directory, id), { recursive: true }));
   }
 
   /** Removes the files that a process wrote before it ended without committing their records. */
@@ -88,7 +93,8 @@ export class JobBodies {
       if (versionstamp !== null && record === null) continue;
       const named = [record?.payload, record?.result].map((ref) => ref?.kind === "file" ? ref.name : "");
       for (const { name } of await entriesOf(join(this.#directory, id))) {
-        if (!named.includes(name) && !written.has(name)) await this.remove(id, { kind: "file", name });
+        const isOfThisProcess = written.has(name.replace(DRAFT_ENDING, ""));
+        if (!named.includes(name) && !isOfThisProcess) await this.remove(id, { kind: "file", name });
       }
     }
     for await (const { key } of this.#kv.list({ prefix: this.#keys.prefix("staged") })) {
@@ -103,14 +109,5 @@ export class JobBodies {
 }
 
 async function entriesOf(directory: string): Promise<Deno.DirEntry[]> {
-  return await unlessMissing(Array.fromAsync(Deno.readDir(directory))) ?? [];
-}
-
-async function unlessMissing<Value>(work: Promise<Value>): Promise<Value | null> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
+  return await ifPresent(Array.fromAsync(Deno.readDir(directory))) ?? [];
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { BackoffOptions } from "../backoff.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { ApiError } from "../errors.ts";
+import { lockFile } from "../files.ts";
 import { encodeBody, JobBodies } from "./bodies.ts";
 import type {
   AnyJob,
@@ -37,6 +38,19 @@ export interface KvJobQueueOptions extends JobQueueOptions {
   kv: Deno.Kv;
   /** Holds large payloads and results in `<queue>/<job id>/`; such as `DATA_DIR/jobs`. */
   directory: string;
+}
+
+/**
+ * Takes the lock by which a KV file, and with it its job queues, belongs to one process until that disposes the lock or
+ * ends.
+ *
+ * @throws UserError when another process holds it
+ */
+export function lockKvFile(path: string): Promise<Disposable> {
+  return lockFile(`${path}.lock`, {
+    message: `Another process is using ${path}`,
+    fix: "Stop it first, or give this one a DATA_DIR of its own",
+  });
 }
 
 /** A {@linkcode JobQueue} on Deno KV. Queues of different names may share one KV and one directory. */

@@ -1,7 +1,7 @@
 /** Runs the embedded PostgreSQL: a real server under the data folder that lives as long as this process. */
 import { dirname, join } from "node:path";
 import { messageOf, UserError } from "../../../lib/errors.ts";
-import { exists } from "../../../lib/files.ts";
+import { exists, lockFile } from "../../../lib/files.ts";
 import type { PostgresLogin } from "../database.ts";
 import { clearPartials, SUPERUSER } from "./program.ts";
 import { installBinaries } from "./binaries.ts";
@@ -10,32 +10,6 @@ import { giveTo, openPathTo, type Owner, ownerFor } from "./owner.ts";
 import { startPostmaster } from "./watchdog.ts";
 
 const LOCK_FILE = "server.lock";
-
-/**
- * Takes the lock of a data folder, and holds it until disposed or until the process ends, by whatever means.
- *
- * @throws UserError when another process holds it
- */
-export async function lockDataDir(dataDir: string): Promise<AsyncDisposable> {
-  const file = await Deno.open(join(dataDir, LOCK_FILE), {
-    read: true,
-    write: true,
-    create: true,
-    mode: 0o600,
-  });
-  if (!await file.tryLock(true)) {
-    file.close();
-    throw new UserError(
-      `Another server is using ${dataDir}: stop it first, or give this one a DATA_DIR of its own`,
-    );
-  }
-  return {
-    [Symbol.asyncDispose]: async () => {
-      await file.unlock();
-      file.close();
-    },
-  };
-}
 
 /** A running embedded PostgreSQL; disposing it shuts it down, waits for its end, and frees the data folder. */
 export interface EmbeddedPostgres extends AsyncDisposable {
@@ -111,7 +85,8 @@ function userErrorOf(error: unknown, dataDir: string): UserError {
 
 async function startUnder(dataDir: string): Promise<EmbeddedPostgres> {
   await using stack = new AsyncDisposableStack();
-  stack.use(await lockDataDir(dataDir));
+  const message = `Another server is using ${dataDir}: stop it first, or give this one a DATA_DIR of its own`;
+  stack.use(await lockFile(join(dataDir, LOCK_FILE), { message }));
   const cluster = await prepareCluster(dataDir);
   const logFile = join(dirname(cluster.folder), LOG_FILE);
   const postmaster = stack.use(await startPostmaster(cluster, { settings: SETTINGS, logFile }));

@@ -1,7 +1,6 @@
 /** A process of its own that works on a job queue in Deno KV: the next owner of its file, or one that a test kills. */
 import type { JobHandler } from "../../../lib/jobs/job_queue.ts";
-import { KvJobQueue } from "../../../lib/jobs/kv_job_queue.ts";
-import { lockKvFile } from "../../../lib/jobs/owner_lock.ts";
+import { KvJobQueue, lockKvFile } from "../../../lib/jobs/kv_job_queue.ts";
 import { aborted } from "../../../lib/async.ts";
 import type { UserError } from "../../../lib/errors.ts";
 import { silentLogger, writeLine } from "../../../lib/log.ts";

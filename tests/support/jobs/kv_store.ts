@@ -1,8 +1,7 @@
 /** An empty job queue store on Deno KV for tests, in a folder of its own and owned by this process. */
 import { join } from "node:path";
 import type { JobQueue, JobQueueOptions, TaskMap } from "../../../lib/jobs/job_queue.ts";
-import { KvJobQueue } from "../../../lib/jobs/kv_job_queue.ts";
-import { lockKvFile } from "../../../lib/jobs/owner_lock.ts";
+import { KvJobQueue, lockKvFile } from "../../../lib/jobs/kv_job_queue.ts";
 import { createLogger } from "../../../lib/log.ts";
 import { JobQueueProcess } from "./job_queue_process.ts";
 import { type JobQueueStore, soon } from "./job_queue_store.ts";
