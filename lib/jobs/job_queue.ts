@@ -21,16 +21,6 @@ export type ProgressOf<Shape> = Shape extends { progress: infer Progress } ? Pro
 /** `queued` also covers a job that waits for its next attempt; the last three are final. */
 export type JobState = "queued" | "running" | "completed" | "failed" | "cancelled";
 
-/** Why a job is back in the queue without having spent an attempt. */
-export interface JobWaiting {
-  /** When the job first found its dependency down; epoch milliseconds. */
-  since: number;
-  /** The reason the handler gave, such as `ml_unavailable`. */
-  reason: string;
-  /** How often it tried since then. */
-  tries: number;
-}
-
 /** The last error of a job. */
 export interface JobFailure {
   /** `code` of the error where it has one, else its class name. */
@@ -54,8 +44,11 @@ export interface Job<Tasks extends TaskMap<Tasks>, Name extends TaskName<Tasks> 
   /** Attempts spent, the running one included. */
   attempts: number;
   maxAttempts: number;
-  /** Present while the job waits for a dependency, and during the try that follows. */
-  waiting: JobWaiting | null;
+  /**
+   * Present while the job waits for a dependency, which spends no attempt, and during the try that follows: when it first
+   * found that down, the reason the handler gave, such as `ml_unavailable`, and how often it tried since.
+   */
+  waiting: { since: number; reason: string; tries: number } | null;
   error: JobFailure | null;
   /** The latest value the handler reported. */
   progress: ProgressOf<Tasks[Name]> | null;
@@ -204,7 +197,6 @@ export interface JobQueueOptions {
  */
 export class RetryLaterError extends Error {
   override readonly name = "RetryLaterError";
-  readonly code = "retry_later";
   /** A word for people and programs, such as `ml_unavailable`; stored with the job. */
   readonly reason: string;
   /** Shortest wait before the next try, such as a `Retry-After`; the backoff may make it longer. */
@@ -228,15 +220,11 @@ export class PermanentJobError extends Error {
   }
 }
 
-/** Why a running handler is asked to end. */
-export type JobAbortCause = "cancelled" | "stopping";
-
 /** The reason of an aborted {@linkcode JobContext.signal}. */
 export class JobAbortedError extends Error {
   override readonly name = "JobAbortedError";
-  readonly code = "job_aborted";
 
-  constructor(readonly why: JobAbortCause) {
+  constructor(readonly why: "cancelled" | "stopping") {
     super(`The job was asked to end: ${why}`);
   }
 }

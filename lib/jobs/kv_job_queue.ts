@@ -18,11 +18,10 @@ import type {
   TaskMap,
   TaskName,
 } from "./job_queue.ts";
-import { cancelled, checkedName, isFinal, type JobRecord, newRecord } from "./record.ts";
+import { cancelled, checkedName, idOfKey, isFinal, type JobRecord, newRecord } from "./record.ts";
 import { activeRuns, type UntypedHandlers } from "./run.ts";
 import { JobRunner } from "./runner.ts";
 import { JobStore } from "./store.ts";
-import { type WatchOptions, watchRecord } from "./watch.ts";
 
 const DEFAULT_RETENTION_MS = 7 * 24 * 3_600_000;
 const DEFAULT_BACKOFF: BackoffOptions = { baseMs: 1_000, capMs: 60_000 };
@@ -109,7 +108,7 @@ export class KvJobQueue<Tasks extends TaskMap<Tasks>> implements JobQueue<Tasks>
     let before: JobRecord | undefined;
     const next = await this.#store.update(id, (record) => cancelled(before = record, this.#clock.now()));
     if (next === null || before === undefined) return null;
-    activeRuns.get(before.run ?? "")?.abort("cancelled");
+    activeRuns.get(before.run)?.abort("cancelled");
     await this.#bodies.remove(id, before.payload);
     return jobOf(next);
   }
@@ -121,15 +120,20 @@ export class KvJobQueue<Tasks extends TaskMap<Tasks>> implements JobQueue<Tasks>
     return await this.#store.erase(id);
   }
 
-  async list(options: ListOptions = {}): Promise<Job<Tasks>[]> {
-    const limit = Math.min(options.limit ?? DEFAULT_LIST_LIMIT, MAX_LIST_LIMIT);
-    const ids = await this.#store.ids({ state: options.state, limit });
+  async list({ state, limit = DEFAULT_LIST_LIMIT }: ListOptions = {}): Promise<Job<Tasks>[]> {
+    const ids: string[] = [];
+    for await (const { key, value } of this.#store.all()) {
+      if (ids.length === Math.min(limit, MAX_LIST_LIMIT)) break;
+      if (state === undefined || value.state === state) ids.push(idOfKey(key));
+    }
     const records = await Promise.all(ids.map((id) => this.#store.read(id)));
     return records.filter((record) => record !== null).map((record) => jobOf(record));
   }
 
-  stats(): Promise<Record<JobState, number>> {
-    return this.#store.count();
+  async stats(): Promise<Record<JobState, number>> {
+    const counts = { queued: 0, running: 0, completed: 0, failed: 0, cancelled: 0 };
+    for await (const { value } of this.#store.all()) counts[value.state]++;
+    return counts;
   }
 
   queueLength(): Promise<number> {
@@ -137,9 +141,7 @@ export class KvJobQueue<Tasks extends TaskMap<Tasks>> implements JobQueue<Tasks>
   }
 
   async *watch(id: string, options: { signal?: AbortSignal } = {}): AsyncGenerator<Job<Tasks>> {
-    const key = this.#store.keys.record(id);
-    const parse: WatchOptions["parse"] = (entry) => this.#store.parse(entry);
-    for await (const record of watchRecord(this.#options.kv, { key, parse, ...options })) yield jobOf(record);
+    for await (const record of this.#store.watch(id, options.signal)) yield jobOf(record);
   }
 
   async waitFor(id: string, options: { signal?: AbortSignal } = {}): Promise<AnyJob<Tasks> | null> {

@@ -14,7 +14,7 @@ import { silentLogger } from "../log.ts";
 import { JobBodies } from "./bodies.ts";
 import { JobKeys, type JobRecord, started } from "./record.ts";
 import { JobStore } from "./store.ts";
-import { addNotification, onNotification } from "./watch.ts";
+import { addNotification, onNotification } from "./notifications.ts";
 
 testJobQueue(createKvStore);
 

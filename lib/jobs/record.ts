@@ -97,12 +97,9 @@ export function idOfKey(key: Deno.KvKey): string {
   return String(key.at(-1));
 }
 
-export type NewJob = Pick<
-  JobRecord,
-  "id" | "task" | "order" | "enqueuedAt" | "dueAt" | "maxAttempts" | "payload"
->;
-
-export function newRecord(job: NewJob): JobRecord {
+export function newRecord(
+  job: Pick<JobRecord, "id" | "task" | "order" | "enqueuedAt" | "dueAt" | "maxAttempts" | "payload">,
+): JobRecord {
   return {
     version: 1,
     ...job,

@@ -5,7 +5,6 @@ import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { encodeBody, type JobBodies, type PreparedBody } from "./bodies.ts";
 import {
-  type JobAbortCause,
   JobAbortedError,
   type JobHandler,
   PermanentJobError,
@@ -33,8 +32,6 @@ const PROGRESS_LIMIT_CHARS = 8 * 1024;
 export type UntypedHandlers = Record<string, JobHandler<TaskShape & { progress: unknown }>>;
 
 export interface RunOptions {
-  /** What marks the record as this run's. */
-  token: string;
   handlers: UntypedHandlers;
   store: JobStore;
   bodies: JobBodies;
@@ -42,7 +39,7 @@ export interface RunOptions {
   log: Logger;
   backoff: BackoffOptions;
   /** Lets a task pause whose dependency is down, and returns until when. */
-  pause: (task: string, options: { afterMs: number }) => number;
+  pause: (task: string, afterMs: number) => number;
   /** The dependency of a task answered. */
   resume: (task: string) => void;
 }
@@ -50,7 +47,7 @@ export interface RunOptions {
 type Change = (record: JobRecord) => JobRecord;
 
 /** The runs of this process by token, null while they start: a job that runs under another was left by one that ended. */
-export const activeRuns = new Map<string, JobRun | null>();
+export const activeRuns = new Map<JobRecord["run"], JobRun | null>();
 
 export class JobRun {
   /** Resolves once the handler has returned and its end is recorded. */
@@ -69,14 +66,14 @@ export class JobRun {
     this.#record = record;
     this.#options = options;
     this.#log = options.log.child({ jobId: record.id, task: record.task });
-    activeRuns.set(options.token, this);
+    activeRuns.set(record.run, this);
     this.done = this.#execute().catch((error: unknown) => {
       this.#log.error("The end of a job was not recorded: it runs again", { error: messageOf(error) });
-    }).finally(() => activeRuns.delete(options.token));
+    }).finally(() => activeRuns.delete(record.run));
   }
 
   /** Asks the handler to end. */
-  abort(why: JobAbortCause): void {
+  abort(why: JobAbortedError["why"]): void {
     this.#controller.abort(new JobAbortedError(why));
   }
 
@@ -133,9 +130,8 @@ export class JobRun {
     if (this.#controller.signal.aborted) return requeued;
     const now = clock.now();
     if (error instanceof RetryLaterError) {
-      const { reason, afterMs } = error;
-      const dueAt = pause(this.#record.task, { afterMs });
-      return (record) => postponed(record, { now, dueAt, reason });
+      const dueAt = pause(this.#record.task, error.afterMs);
+      return (record) => postponed(record, { now, dueAt, reason: error.reason });
     }
     const failure = failureOf(error, now);
     if (error instanceof PermanentJobError) return (record) => failed(record, failure);
@@ -146,7 +142,7 @@ export class JobRun {
   #update(change: Change, result?: PreparedBody): Promise<JobRecord | null> {
     const progress = this.#progress;
     return this.#options.store.update(this.#record.id, (record) => {
-      if (record.run !== this.#options.token) return null;
+      if (record.run !== this.#record.run) return null;
       return change(progress === null ? record : { ...record, progress: progress.value });
     }, { result });
   }

@@ -2,7 +2,6 @@
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../log.ts";
 import type { PreparedBody } from "./bodies.ts";
-import type { JobState } from "./job_queue.ts";
 import {
   type BodyName,
   idOfKey,
@@ -12,7 +11,7 @@ import {
   type JobRecord,
   parseRecord,
 } from "./record.ts";
-import { addNotification, onNotification } from "./watch.ts";
+import { addNotification, onNotification } from "./notifications.ts";
 
 /** Deno KV reads at most this many entries in one batch of `list` (ext/kv/config.rs). */
 const LIST_BATCH = 1000;
@@ -46,16 +45,31 @@ export class JobStore {
 
   /** The record of a job; null when there is none, or none that can be read, which is logged. */
   async read(id: string): Promise<JobRecord | null> {
-    return this.parse(await this.#kv.get(this.keys.record(id)));
+    return this.#parse(await this.#kv.get(this.keys.record(id)));
   }
 
-  /** The record in an entry of KV; see {@linkcode read}. */
-  parse({ key, value, versionstamp }: Deno.KvEntryMaybe<unknown>): JobRecord | null {
-    const record = parseRecord(value, idOfKey(key));
-    if (record === null && versionstamp !== null) {
-      this.#options.log.error("Job skipped: its record cannot be read", { jobId: idOfKey(key) });
+  /** Yields the record now and after each visible change; ends when it is final or gone, or when the signal aborts. */
+  async *watch(id: string, signal: AbortSignal | undefined): AsyncGenerator<JobRecord> {
+    if (signal?.aborted) return;
+    const changes = this.#kv.watch<unknown[]>([this.keys.record(id)]).getReader();
+    const end = () => void changes.cancel();
+    signal?.addEventListener("abort", end);
+    let seen = "";
+    try {
+      while (true) {
+        const { value } = await changes.read();
+        const record = value?.[0] ? this.#parse(value[0]) : null;
+        if (record === null) return;
+        const { state, attempts, dueAt, waiting, progress } = record;
+        const visible = JSON.stringify([state, attempts, dueAt, waiting, progress]);
+        if (visible !== seen) yield record;
+        seen = visible;
+        if (isFinal(state)) return;
+      }
+    } finally {
+      signal?.removeEventListener("abort", end);
+      await changes.cancel();
     }
-    return record;
   }
 
   /**
@@ -70,7 +84,7 @@ export class JobStore {
     // A commit fails when another change of this process came between reading and writing.
     while (true) {
       const entry = await this.#kv.get(this.keys.record(id));
-      const record = this.parse(entry);
+      const record = this.#parse(entry);
       if (record === null && options.listed !== undefined) await this.#putAside(options.listed);
       const next = record && change(record);
       if (record === null || next === null) return null;
@@ -129,28 +143,21 @@ export class JobStore {
     return (await Array.fromAsync(this.#kv.list(selector, { batchSize: LIST_BATCH }))).length;
   }
 
-  /** Ids of running jobs, then of queued ones in order, then of finished ones latest first; or of those in one state. */
-  async ids(options: { state?: JobState; limit: number }): Promise<string[]> {
-    const ids: string[] = [];
-    for await (const { key, value } of this.#all()) {
-      if (ids.length === options.limit) break;
-      if (options.state === undefined || value.state === options.state) ids.push(idOfKey(key));
-    }
-    return ids;
-  }
-
-  /** Number of jobs in each state. */
-  async count(): Promise<Record<JobState, number>> {
-    const counts = { queued: 0, running: 0, completed: 0, failed: 0, cancelled: 0 };
-    for await (const { value } of this.#all()) counts[value.state]++;
-    return counts;
-  }
-
-  async *#all(): AsyncGenerator<IndexEntry> {
+  /** Running jobs, then queued ones in order, then finished ones latest first. */
+  async *all(): AsyncGenerator<IndexEntry> {
     for (const index of ["running", "queued", "finished"] as const) {
       const options = { reverse: index === "finished", batchSize: LIST_BATCH };
       yield* this.#kv.list<IndexValue>({ prefix: this.keys.prefix(index) }, options);
     }
+  }
+
+  /** The record in an entry of KV; see {@linkcode read}. */
+  #parse({ key, value, versionstamp }: Deno.KvEntryMaybe<unknown>): JobRecord | null {
+    const record = parseRecord(value, idOfKey(key));
+    if (record === null && versionstamp !== null) {
+      this.#options.log.error("Job skipped: its record cannot be read", { jobId: idOfKey(key) });
+    }
+    return record;
   }
 
   async #putAside(listed: IndexEntry): Promise<void> {

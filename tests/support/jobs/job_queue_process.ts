@@ -1,7 +1,7 @@
 /** Starts, follows and kills the processes of `job_queue_child.ts`. */
 import assert from "node:assert/strict";
 import { withDeadline } from "../../../lib/async.ts";
-import type { JobAbortCause, JobQueueOptions } from "../../../lib/jobs/job_queue.ts";
+import type { JobAbortedError, JobQueueOptions } from "../../../lib/jobs/job_queue.ts";
 
 /** The tasks of the queues under test. */
 export interface SuiteTasks {
@@ -39,7 +39,7 @@ export type ChildEvent =
   | { event: "enqueued" }
   | { event: "started"; id: string; attempt: number }
   | { event: "finished"; id: string; attempt: number }
-  | { event: "aborted"; id: string; why: JobAbortCause };
+  | { event: "aborted"; id: string; why: JobAbortedError["why"] };
 
 const CHILD_SCRIPT = new URL("./job_queue_child.ts", import.meta.url).href;
 
