@@ -13,7 +13,7 @@ import { type AdapterRegistry, openAdapterRegistry } from "./models/adapter_regi
 import { DEFAULT_HUB_URL } from "./models/catalog.ts";
 import { fileModelSource, type ModelSource, remoteModelSource } from "./models/model_source.ts";
 import { createAdapterService } from "./services/adapter_service.ts";
-import { createGenerateHandler, createGenerationJobs, type MlTasks } from "./services/generation_jobs.ts";
+import { createGenerateHandler, GenerationJobs, type MlTasks } from "./services/generation_jobs.ts";
 import { createGenerationService } from "./services/generation_service.ts";
 import { createHealthService, createModelService } from "./services/model_service.ts";
 import { openTraining } from "./services/training.ts";
@@ -127,7 +127,7 @@ export async function createContext(
     registry,
     jobs,
     generation,
-    generationJobs: createGenerationJobs(jobs),
+    generationJobs: new GenerationJobs(jobs),
     models,
     adapters,
     cache,

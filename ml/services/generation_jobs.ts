@@ -15,15 +15,6 @@ export interface MlTasks {
   generate: { payload: GenerateRequest; result: GenerateResult };
 }
 
-export interface GenerationJobs {
-  /** Queues a generation and returns its job's id. Throws ApiError `queue_full` when too many wait. */
-  enqueue(request: GenerateRequest): Promise<string>;
-  /** Throws ApiError `not_found`. */
-  status(jobId: string): Promise<GenerateStatusResponse>;
-  /** Cancels an unfinished job; a finished one is left unchanged. Throws ApiError `not_found`. */
-  cancel(jobId: string): Promise<GenerateStatusResponse>;
-}
-
 /** Further jobs are refused while this many wait. */
 const MAX_QUEUED_JOBS = 10_000;
 const RETRY_AFTER_SECONDS = 30;
@@ -64,29 +55,34 @@ function statusOf(job: AnyJob<MlTasks>, position: number | null): GenerateStatus
   };
 }
 
-/** Makes the service on a job queue. */
-export function createGenerationJobs(jobs: JobQueue<MlTasks>): GenerationJobs {
-  async function status(jobId: string): Promise<GenerateStatusResponse> {
-    const job = await jobs.get(jobId);
-    if (job === null) throw new ApiError("not_found", `There is no generation job ${jobId}`);
-    return statusOf(job, await jobs.position(jobId));
+/** Generations on the job queue. */
+export class GenerationJobs {
+  readonly #queue: JobQueue<MlTasks>;
+
+  constructor(queue: JobQueue<MlTasks>) {
+    this.#queue = queue;
   }
 
-  return {
-    async enqueue(request) {
-      if (await jobs.queueLength() >= MAX_QUEUED_JOBS) {
-        throw new ApiError("queue_full", "Too many generations are queued already", {
-          retryAfterSeconds: RETRY_AFTER_SECONDS,
-        });
-      }
-      return (await jobs.enqueue("generate", request)).id;
-    },
+  /** Queues a generation and returns its job's id. Throws ApiError `queue_full` when too many wait. */
+  async enqueue(request: GenerateRequest): Promise<string> {
+    if (await this.#queue.queueLength() >= MAX_QUEUED_JOBS) {
+      throw new ApiError("queue_full", "Too many generations are queued already", {
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      });
+    }
+    return (await this.#queue.enqueue("generate", request)).id;
+  }
 
-    status,
+  /** Throws ApiError `not_found`. */
+  async status(jobId: string): Promise<GenerateStatusResponse> {
+    const job = await this.#queue.get(jobId);
+    if (job === null) throw new ApiError("not_found", `There is no generation job ${jobId}`);
+    return statusOf(job, await this.#queue.position(jobId));
+  }
 
-    async cancel(jobId) {
-      await jobs.cancel(jobId);
-      return await status(jobId);
-    },
-  };
+  /** Cancels an unfinished job; a finished one is left unchanged. Throws ApiError `not_found`. */
+  async cancel(jobId: string): Promise<GenerateStatusResponse> {
+    await this.#queue.cancel(jobId);
+    return await this.status(jobId);
+  }
 }

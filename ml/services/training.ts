@@ -5,7 +5,7 @@ import type { Logger } from "../../lib/log.ts";
 import { JobFolders, TRAINING_DIRECTORY } from "../training/job/job_folders.ts";
 import type { AdapterService } from "./adapter_service.ts";
 import type { ModelService } from "./model_service.ts";
-import { createTrainingJobs, type TrainingJobs } from "./training_jobs.ts";
+import { TrainingJobs } from "./training_jobs.ts";
 import { StatusLogs } from "./training_status.ts";
 import type { TrainingTasks } from "./training_progress.ts";
 import { createTrainingWork } from "./training_work.ts";
@@ -45,7 +45,7 @@ export async function openTraining(
     retentionMs: Infinity,
   });
   const jobs = stack.use(
-    createTrainingJobs({
+    new TrainingJobs({
       queue,
       work,
       folders,

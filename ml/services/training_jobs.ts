@@ -35,36 +35,6 @@ export interface TrainingJobsOptions {
   log: Logger;
 }
 
-/** Training jobs by the ids that their callers chose. */
-export interface TrainingJobs extends AsyncDisposable {
-  /**
-   * Queues a job; it is durable once this resolves.
-   *
-   * @throws ApiError `job_exists` for an id that was ever used; `validation_failed` for what cannot be trained;
-   * `conflict` when adapters take all their disk space; `queue_full`, `model_not_loaded`, `not_implemented`
-   */
-  start(request: MlStartTrainingRequest): Promise<MlTrainingStatus>;
-  /** Throws ApiError `not_found`. */
-  status(jobId: string): Promise<MlTrainingStatus>;
-  /** Ends a job; its process ends within a step. Throws ApiError `not_found`, and `conflict` when it has ended. */
-  cancel(jobId: string): Promise<MlTrainingStatus>;
-  /**
-   * A job's statuses after number `after`, then live ones; the last one is terminal.
-   *
-   * @throws ApiError `not_found`
-   */
-  events(
-    jobId: string,
-    options: { after: number; signal: AbortSignal },
-  ): Promise<AsyncGenerator<NumberedLine<MlTrainingStatus>>>;
-  /** Resumes or cleans up what the last process left. Call it before the queue starts. */
-  recover(): Promise<void>;
-}
-
-function noSuchJob(jobId: string): ApiError {
-  return new ApiError("not_found", `There is no training job ${jobId}`);
-}
-
 function endedAlready(status: string): ApiError {
   return new ApiError("conflict", `The training job has ended already: it is ${status}`);
 }
@@ -73,8 +43,8 @@ function queueFull(message: string): ApiError {
   return new ApiError("queue_full", message, { retryAfterSeconds: RETRY_AFTER_SECONDS });
 }
 
-/** See {@linkcode TrainingJobs}. Made by {@linkcode createTrainingJobs}. */
-class QueuedTrainingJobs implements TrainingJobs {
+/** Training jobs by the ids that their callers chose. */
+export class TrainingJobs implements AsyncDisposable {
   readonly #options: TrainingJobsOptions;
   readonly #closing = new AbortController();
   /** Clean-ups that wait for their job to end. */
@@ -84,11 +54,19 @@ class QueuedTrainingJobs implements TrainingJobs {
     this.#options = options;
   }
 
+  /**
+   * Queues a job; it is durable once this resolves.
+   *
+   * @throws ApiError `job_exists` for an id that was ever used; `validation_failed` for what cannot be trained;
+   * `conflict` when adapters take all their disk space; `queue_full`, `model_not_loaded`, `not_implemented`
+   */
   async start(request: MlStartTrainingRequest): Promise<MlTrainingStatus> {
     const { folders, adapters, models, queue, logs, threads } = this.#options;
     const { job_id: jobId } = request;
     adapters.checkRoom();
-    await this.#checkQueue();
+    if (await queue.queueLength() >= MAX_QUEUED_JOBS) {
+      throw queueFull(`${MAX_QUEUED_JOBS} training jobs wait already`);
+    }
     const { path: modelPath } = await checkTrainingRequest(request, models);
     if (!await folders.claim(jobId)) {
       throw new ApiError("job_exists", `The job id ${jobId} has been used already: choose another one`);
@@ -110,12 +88,14 @@ class QueuedTrainingJobs implements TrainingJobs {
     return await this.status(jobId);
   }
 
+  /** Throws ApiError `not_found`. */
   async status(jobId: string): Promise<MlTrainingStatus> {
     const status = await this.#find(jobId);
-    if (status === undefined) throw noSuchJob(jobId);
+    if (status === undefined) throw new ApiError("not_found", `There is no training job ${jobId}`);
     return status;
   }
 
+  /** Ends a job; its process ends within a step. Throws ApiError `not_found`, and `conflict` when it has ended. */
   async cancel(jobId: string): Promise<MlTrainingStatus> {
     const before = await this.status(jobId);
     if (hasEnded(before.status)) throw endedAlready(before.status);
@@ -125,6 +105,11 @@ class QueuedTrainingJobs implements TrainingJobs {
     return after;
   }
 
+  /**
+   * A job's statuses after number `after`, then live ones; the last one is terminal.
+   *
+   * @throws ApiError `not_found`
+   */
   async events(
     jobId: string,
     options: { after: number; signal: AbortSignal },
@@ -133,6 +118,7 @@ class QueuedTrainingJobs implements TrainingJobs {
     return this.#read(jobId, options);
   }
 
+  /** Resumes or cleans up what the last process left. Call it before the queue starts. */
   async recover(): Promise<void> {
     const { folders } = this.#options;
     for (const jobId of await folders.list()) {
@@ -149,11 +135,6 @@ class QueuedTrainingJobs implements TrainingJobs {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     await Promise.all(this.#followed);
-  }
-
-  async #checkQueue(): Promise<void> {
-    if (await this.#options.queue.queueLength() < MAX_QUEUED_JOBS) return;
-    throw queueFull(`${MAX_QUEUED_JOBS} training jobs wait already`);
   }
 
   /** Refuses to queue a job whose samples exceed the space left. A job that need not wait is always accepted. */
@@ -223,9 +204,4 @@ class QueuedTrainingJobs implements TrainingJobs {
 function startFault(error: unknown): unknown {
   const failure = failureOf(error);
   return failure.code === "disk_full" ? new ApiError("internal", failure.message, { cause: error }) : error;
-}
-
-/** Makes the service; `recover` comes before the queue listens. */
-export function createTrainingJobs(options: TrainingJobsOptions): TrainingJobs {
-  return new QueuedTrainingJobs(options);
 }
