@@ -1,4 +1,5 @@
 /** One run of a job: its handler at work, its progress written on the way, and its end recorded. */
+import { SerialExecutor } from "../async.ts";
 import { backoffMs, type BackoffOptions } from "../backoff.ts";
 import type { Clock } from "../clock.ts";
 import { messageOf } from "../errors.ts";
@@ -56,9 +57,9 @@ export class JobRun {
   readonly #options: RunOptions;
   readonly #log: Logger;
   readonly #controller = new AbortController();
+  readonly #writes = new SerialExecutor();
   #progress: { value: unknown } | null = null;
   #writtenAt = -Infinity;
-  #writing: Promise<unknown> = Promise.resolve();
   #cancelWrite: (() => void) | null = null;
   #ended = false;
 
@@ -81,7 +82,7 @@ export class JobRun {
   async end(change: Change, result?: PreparedBody): Promise<JobRecord | null> {
     this.#ended = true;
     this.#cancelWrite?.();
-    await this.#writing;
+    await this.#writes.idle();
     return await this.#update(change, result);
   }
 
@@ -161,7 +162,7 @@ export class JobRun {
     this.#cancelWrite = clock.after(waitMs, () => {
       this.#cancelWrite = null;
       this.#writtenAt = clock.now();
-      this.#writing = this.#update((record) => record).catch((error: unknown) => {
+      void this.#writes.run(() => this.#update((record) => record)).catch((error: unknown) => {
         this.#log.warn("Job progress was not written", { error: messageOf(error) });
       });
     });
