@@ -11,7 +11,7 @@ import {
   placeOf,
 } from "./layer_rules.ts";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url)).replaceAll("\\", "/");
+const ROOT = fileURLToPath(new URL("../..", import.meta.url)).replaceAll("\\", "/");
 
 type Module = Deno.lint.Expression | Deno.lint.TypeNode | null | undefined;
 
@@ -38,7 +38,7 @@ export const layers: Deno.lint.Rule = {
       Program(node) {
         if (placeOf(file) !== undefined) return;
         const message =
-          "place: no layer rule names this folder; move the file, or name it in tools/layer_rules.ts";
+          "place: no layer rule names this folder; move the file, or name it in tools/lint/layer_rules.ts";
         context.report({ range: [node.range[0], node.range[0] + 1], message });
       },
       ImportDeclaration: (node) => checkModule(node.source, node.source),

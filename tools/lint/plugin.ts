@@ -7,10 +7,10 @@ import {
   noSkippedTest,
   noSleepInTest,
   testName,
-} from "./lint_code_rules.ts";
-import { language } from "./lint_language_rule.ts";
-import { layers } from "./lint_layer_rule.ts";
-import { explainedIgnore, fileHeader, fileName, maxFileLines, noNotes } from "./lint_file_rules.ts";
+} from "./code_rules.ts";
+import { language } from "./language_rule.ts";
+import { layers } from "./layer_rule.ts";
+import { explainedIgnore, fileHeader, fileName, maxFileLines, noNotes } from "./file_rules.ts";
 
 const plugin: Deno.lint.Plugin = {
   name: "style",

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { MAX_FUNCTION_LINES } from "./lint_code_rules.ts";
-import { MAX_FILE_LINES } from "./lint_file_rules.ts";
-import { bannedWordsIn } from "./lint_language_rule.ts";
-import plugin from "./lint_plugin.ts";
+import { MAX_FUNCTION_LINES } from "./code_rules.ts";
+import { MAX_FILE_LINES } from "./file_rules.ts";
+import { bannedWordsIn } from "./language_rule.ts";
+import plugin from "./plugin.ts";
 
 const HEADER = "/** Holds the code of this example. */\n";
 
@@ -179,7 +179,7 @@ Deno.test("private vocabulary is reported in headers, names, comments and senten
 });
 
 Deno.test("the pages of the project use the same words as its code, and only a renamed field keeps its old name", async () => {
-  const root = fileURLToPath(new URL("..", import.meta.url));
+  const root = fileURLToPath(new URL("../..", import.meta.url));
   const pages = ["README.md", "AGENTS.md", "CHANGELOG.md"];
   for await (const { name } of Deno.readDir(`${root}docs`)) {
     if (name.endsWith(".md")) pages.push(`docs/${name}`);
@@ -192,6 +192,8 @@ Deno.test("the pages of the project use the same words as its code, and only a r
 });
 
 Deno.test("deno.json switches the plugin on", async () => {
-  const config = JSON.parse(await Deno.readTextFile(fileURLToPath(new URL("../deno.json", import.meta.url))));
-  assert.deepEqual(config.lint.plugins, ["./tools/lint_plugin.ts"]);
+  const config = JSON.parse(
+    await Deno.readTextFile(fileURLToPath(new URL("../../deno.json", import.meta.url))),
+  );
+  assert.deepEqual(config.lint.plugins, ["./tools/lint/plugin.ts"]);
 });

@@ -1,6 +1,6 @@
 /** Lint rules about code: the size and parameters of functions, error messages, and how tests are written. */
 
-import { isTestCode } from "./lint_file_rules.ts";
+import { isTestCode } from "./file_rules.ts";
 
 /** The most lines a function may have, from its first to its closing brace; functions of tests may be longer. */
 export const MAX_FUNCTION_LINES = 60;

@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { findCycles } from "./check_cycles.ts";
+import { findCycles } from "../check_cycles.ts";
 import { PACKAGE_HOMES } from "./layer_rules.ts";
-import plugin from "./lint_plugin.ts";
+import plugin from "./plugin.ts";
 
-const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
+const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Lints one file by the layer rules alone; reports come as "file:line rule". */
 function layerReports(file: string, source: string): string[] {
