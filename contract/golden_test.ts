@@ -4,7 +4,7 @@ import type { z } from "zod";
 import * as devices from "./devices.ts";
 import * as conversations from "./conversations.ts";
 import { errorBodySchema } from "./errors.ts";
-import { GOLDEN_ERROR, GOLDEN_EXAMPLES, type GoldenExample } from "./golden.ts";
+import { GOLDEN_ERROR, GOLDEN_EXAMPLES, type GoldenExample } from "../tests/support/contract/golden.ts";
 import * as ml from "./ml.ts";
 import * as mlTraining from "./ml_training.ts";
 import * as responses from "./responses.ts";

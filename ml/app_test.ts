@@ -14,7 +14,7 @@ import {
   modelListSchema,
   reloadResponseSchema,
 } from "../contract/ml.ts";
-import { GOLDEN_EXAMPLES } from "../contract/golden.ts";
+import { GOLDEN_EXAMPLES } from "../tests/support/contract/golden.ts";
 import { buildTinyGguf } from "../tests/support/ml/tiny_gguf.ts";
 import {
   assertError,

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { conversationListSchema, messageListSchema } from "../contract/conversations.ts";
 import * as devices from "../contract/devices.ts";
 import { errorBodySchema } from "../contract/errors.ts";
-import { GOLDEN_EXAMPLES, type GoldenExample } from "../contract/golden.ts";
+import { GOLDEN_EXAMPLES, type GoldenExample } from "./support/contract/golden.ts";
 import * as ml from "../contract/ml.ts";
 import * as mlTraining from "../contract/ml_training.ts";
 import * as responses from "../contract/responses.ts";

@@ -1,6 +1,6 @@
 /** The API reference's own examples, against which both sides are tested. */
-import examples from "./golden/examples.json" with { type: "json" };
-import errorExample from "./golden/error.json" with { type: "json" };
+import examples from "../../fixtures/golden/examples.json" with { type: "json" };
+import errorExample from "../../fixtures/golden/error.json" with { type: "json" };
 
 /**
  * One example of the reference. Its placeholders ("uuid", "...") are replaced by values of their kind.
