@@ -25,7 +25,11 @@ export function pageQuerySchema(defaultSize = 20) {
     cursor: z.string().max(200).regex(/^[\w.~:-]+$/, "must be a cursor from an earlier answer").optional(),
   });
 }
-export type PageQuery = z.infer<ReturnType<typeof pageQuerySchema>>;
+
+/** The paging of most lists. */
+export const pageQuery = pageQuerySchema();
+
+export type PageQuery = z.infer<typeof pageQuery>;
 
 /** The fields beside the items of every list. */
 export const pageFields = {

@@ -11,6 +11,9 @@ export const MAX_SEED = 0xffff_ffff;
 /** A UUID. It is read in lower case, as PostgreSQL writes it, so that ids that are equal are equal as text. */
 export const idSchema = z.uuid({ error: "must be a UUID" }).toLowerCase();
 
+/** `:id` in a path. */
+export const idParams = z.object({ id: idSchema });
+
 /** A text that is no time at all has no year and is left to the check of its form. */
 function isStorableTime(text: string): boolean {
   const year = new Date(text).getUTCFullYear();

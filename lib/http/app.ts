@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import {
   type Context,
-  type createRoute,
+  createRoute,
   HTTPException,
   OpenAPIHono,
   requestId,
@@ -17,7 +17,7 @@ import { type BodyLimits, limitBodies } from "./request_bodies.ts";
 /** What every request's context carries. */
 export type ApiEnv = { Variables: RequestIdVariables };
 
-type RouteResponses = Parameters<typeof createRoute>[0]["responses"];
+type RouteConfig = Parameters<typeof createRoute>[0];
 
 /** The Hono app that routes are written on: a failed validation becomes an `ApiError` with its paths. */
 export function createRoutes<Env extends ApiEnv = ApiEnv>(): OpenAPIHono<Env> {
@@ -68,10 +68,37 @@ export function documentedPath(path: string): string {
 }
 
 /** The documented errors of a route, by status. */
-export function errorResponses(...statusCodes: number[]): RouteResponses {
+export function errorResponses(...statusCodes: number[]): RouteConfig["responses"] {
   return Object.fromEntries(
     statusCodes.map((status) => [status, jsonResponse(errorBodySchema, phraseOfStatus(status))]),
   );
+}
+
+/** The errors that any route with a token may answer, and those of what the request carries. */
+function usualErrorsOf(request: RouteConfig["request"]): number[] {
+  return [
+    ...(request?.body || request?.params || request?.query ? [400] : []),
+    401,
+    403,
+    ...(request?.params ? [404] : []),
+    ...(request?.body ? [413] : []),
+    503,
+  ];
+}
+
+/** A route that needs a device's token. `errors` are documented besides those that its request may always meet. */
+export function tokenRoute<
+  Method extends RouteConfig["method"],
+  Config extends Omit<RouteConfig, "method" | "path">,
+>(
+  method: Method,
+  path: string,
+  { errors = [], ...config }: Config & { errors?: readonly number[] },
+) {
+  const responses = { ...config.responses, ...errorResponses(...usualErrorsOf(config.request), ...errors) };
+  const security = [{ bearer: [] }];
+  const route = { ...config, method, path: documentedPath(path), security, responses };
+  return createRoute(route as unknown as Config & { method: Method; path: string });
 }
 
 /** Hono's own faults (malformed JSON, wrong content type) as errors of the contract. */

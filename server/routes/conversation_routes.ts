@@ -1,5 +1,4 @@
 /** The routes of `/api/conversations`, `/api/messages` and `/api/contacts`. */
-import { createRoute } from "../../deps.ts";
 import {
   contactListSchema,
   conversationListSchema,
@@ -7,86 +6,50 @@ import {
   deletionSchema,
   messageListSchema,
 } from "../../contract/conversations.ts";
-import { pageQuerySchema } from "../../contract/paging.ts";
+import { pageQuery, pageQuerySchema } from "../../contract/paging.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
-import { createRoutes, documentedPath, errorResponses, jsonResponse } from "../../lib/http/app.ts";
+import { idParams } from "../../contract/scalars.ts";
+import { createRoutes, jsonResponse, tokenRoute } from "../../lib/http/app.ts";
 import type { ServerEnv } from "../auth/authenticate.ts";
 import type { ConversationService } from "../services/conversation_service.ts";
-import { idParams, pageQuery, withToken } from "./parameters.ts";
 
 const MESSAGES_PER_PAGE = 50;
 
-const list = createRoute({
-  ...withToken,
-  method: "get",
-  path: SERVER_PATHS.conversations,
+const list = tokenRoute("get", SERVER_PATHS.conversations, {
   summary: "Lists conversations, the latest active first",
   request: { query: pageQuery },
-  responses: {
-    200: jsonResponse(conversationListSchema, "A page of conversations"),
-    ...errorResponses(400, 401, 403, 503),
-  },
+  responses: { 200: jsonResponse(conversationListSchema, "A page of conversations") },
 });
 
-const get = createRoute({
-  ...withToken,
-  method: "get",
-  path: documentedPath(SERVER_PATHS.conversation),
+const get = tokenRoute("get", SERVER_PATHS.conversation, {
   summary: "Shows one conversation",
   request: { params: idParams },
-  responses: {
-    200: jsonResponse(conversationResponseSchema, "The conversation"),
-    ...errorResponses(400, 401, 403, 404, 503),
-  },
+  responses: { 200: jsonResponse(conversationResponseSchema, "The conversation") },
 });
 
-const messages = createRoute({
-  ...withToken,
-  method: "get",
-  path: documentedPath(SERVER_PATHS.conversationMessages),
+const messages = tokenRoute("get", SERVER_PATHS.conversationMessages, {
   summary: "Lists a conversation's messages, newest first",
   request: { params: idParams, query: pageQuerySchema(MESSAGES_PER_PAGE) },
-  responses: {
-    200: jsonResponse(messageListSchema, "A page of messages"),
-    ...errorResponses(400, 401, 403, 404, 503),
-  },
+  responses: { 200: jsonResponse(messageListSchema, "A page of messages") },
 });
 
-const remove = createRoute({
-  ...withToken,
-  method: "delete",
-  path: documentedPath(SERVER_PATHS.conversation),
+const remove = tokenRoute("delete", SERVER_PATHS.conversation, {
   summary:
     "Deletes a conversation with its drafts and samples, for good: its messages do not come back with a sync",
   request: { params: idParams },
-  responses: {
-    200: jsonResponse(deletionSchema, "What went"),
-    ...errorResponses(400, 401, 403, 404, 503),
-  },
+  responses: { 200: jsonResponse(deletionSchema, "What went") },
 });
 
-const removeMessage = createRoute({
-  ...withToken,
-  method: "delete",
-  path: documentedPath(SERVER_PATHS.message),
+const removeMessage = tokenRoute("delete", SERVER_PATHS.message, {
   summary: "Deletes a message for good, with every draft and sample whose prompt has it",
   request: { params: idParams },
-  responses: {
-    200: jsonResponse(deletionSchema, "What went"),
-    ...errorResponses(400, 401, 403, 404, 503),
-  },
+  responses: { 200: jsonResponse(deletionSchema, "What went") },
 });
 
-const contacts = createRoute({
-  ...withToken,
-  method: "get",
-  path: SERVER_PATHS.contacts,
+const contacts = tokenRoute("get", SERVER_PATHS.contacts, {
   summary: "Lists contacts",
   request: { query: pageQuery },
-  responses: {
-    200: jsonResponse(contactListSchema, "A page of contacts"),
-    ...errorResponses(400, 401, 403, 503),
-  },
+  responses: { 200: jsonResponse(contactListSchema, "A page of contacts") },
 });
 
 /** The routes of conversations and contacts. */

@@ -10,10 +10,11 @@ import {
   verifyDeviceResponseSchema,
 } from "../../contract/devices.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
-import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
+import { pageQuery } from "../../contract/paging.ts";
+import { idParams } from "../../contract/scalars.ts";
+import { createRoutes, errorResponses, jsonBody, jsonResponse, tokenRoute } from "../../lib/http/app.ts";
 import type { ClientAddressOf, ServerEnv } from "../auth/authenticate.ts";
 import type { DeviceService } from "../services/devices/device_service.ts";
-import { idParams, pageQuery, withToken } from "./parameters.ts";
 
 const register = createRoute({
   method: "post",
@@ -37,51 +38,28 @@ const verify = createRoute({
   },
 });
 
-const list = createRoute({
-  ...withToken,
-  method: "get",
-  path: SERVER_PATHS.devices,
+const list = tokenRoute("get", SERVER_PATHS.devices, {
   summary: "Lists the account's devices, newest first",
   request: { query: pageQuery },
-  responses: {
-    200: jsonResponse(deviceListSchema, "A page of devices"),
-    ...errorResponses(400, 401, 403, 503),
-  },
+  responses: { 200: jsonResponse(deviceListSchema, "A page of devices") },
 });
 
-const me = createRoute({
-  ...withToken,
-  method: "get",
-  path: SERVER_PATHS.currentDevice,
+const me = tokenRoute("get", SERVER_PATHS.currentDevice, {
   summary: "Shows the device that asks",
-  responses: {
-    200: jsonResponse(deviceResponseSchema, "The token's own device"),
-    ...errorResponses(401, 403, 503),
-  },
+  responses: { 200: jsonResponse(deviceResponseSchema, "The token's own device") },
 });
 
-const link = createRoute({
-  ...withToken,
-  method: "post",
-  path: SERVER_PATHS.linkDevice,
+const link = tokenRoute("post", SERVER_PATHS.linkDevice, {
   summary: "Lets the device that shows a code into the caller's account",
   request: { body: jsonBody(linkDeviceRequestSchema) },
-  responses: {
-    200: jsonResponse(deviceResponseSchema, "The device, which may verify itself now"),
-    ...errorResponses(400, 401, 403, 413, 429, 503),
-  },
+  responses: { 200: jsonResponse(deviceResponseSchema, "The device, which may verify itself now") },
+  errors: [429],
 });
 
-const deactivate = createRoute({
-  ...withToken,
-  method: "post",
-  path: documentedPath(SERVER_PATHS.deactivateDevice),
+const deactivate = tokenRoute("post", SERVER_PATHS.deactivateDevice, {
   summary: "Shuts a device out at once",
   request: { params: idParams },
-  responses: {
-    200: jsonResponse(deviceResponseSchema, "The deactivated device"),
-    ...errorResponses(400, 401, 403, 404, 503),
-  },
+  responses: { 200: jsonResponse(deviceResponseSchema, "The deactivated device") },
 });
 
 /** The routes of devices. */

@@ -1,44 +1,27 @@
 /** The routes of `/api/models`. */
-import { createRoute, z } from "../../deps.ts";
+import { z } from "../../deps.ts";
 import { adapterIdSchema, modelsResponseSchema } from "../../contract/models.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
-import { createRoutes, documentedPath, errorResponses, jsonResponse } from "../../lib/http/app.ts";
+import { createRoutes, jsonResponse, tokenRoute } from "../../lib/http/app.ts";
 import type { ServerEnv } from "../auth/authenticate.ts";
 import type { ModelsService } from "../services/training/models_service.ts";
-import { withToken } from "./parameters.ts";
 
-const get = createRoute({
-  ...withToken,
-  method: "get",
-  path: SERVER_PATHS.accountModels,
+const get = tokenRoute("get", SERVER_PATHS.accountModels, {
   summary: "Shows the model, the account's adapters, and which one its drafts are made with",
-  responses: {
-    200: jsonResponse(modelsResponseSchema, "The model and the adapters"),
-    ...errorResponses(401, 403, 503),
-  },
+  responses: { 200: jsonResponse(modelsResponseSchema, "The model and the adapters") },
 });
 
-const promote = createRoute({
-  ...withToken,
-  method: "post",
-  path: documentedPath(SERVER_PATHS.promoteAdapter),
+const promote = tokenRoute("post", SERVER_PATHS.promoteAdapter, {
   summary: "Makes an adapter the one that drafts are made with",
   request: { params: z.object({ adapterId: adapterIdSchema }) },
-  responses: {
-    200: jsonResponse(modelsResponseSchema, "The adapters with the promoted one"),
-    ...errorResponses(400, 401, 403, 404, 409, 503),
-  },
+  responses: { 200: jsonResponse(modelsResponseSchema, "The adapters with the promoted one") },
+  errors: [409],
 });
 
-const rollBack = createRoute({
-  ...withToken,
-  method: "post",
-  path: SERVER_PATHS.rollBackAdapter,
+const rollBack = tokenRoute("post", SERVER_PATHS.rollBackAdapter, {
   summary: "Goes back to the adapter in use before, or to the base model",
-  responses: {
-    200: jsonResponse(modelsResponseSchema, "The adapters after that"),
-    ...errorResponses(401, 403, 409, 503),
-  },
+  responses: { 200: jsonResponse(modelsResponseSchema, "The adapters after that") },
+  errors: [409],
 });
 
 /** The routes of models. */

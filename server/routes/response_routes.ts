@@ -1,5 +1,4 @@
 /** The routes of `/api/responses`. */
-import { createRoute } from "../../deps.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import {
   generatedResponseSchema,
@@ -9,72 +8,49 @@ import {
   responseListSchema,
   responseRecordSchema,
 } from "../../contract/responses.ts";
-import { idSchema } from "../../contract/scalars.ts";
-import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
+import { pageQuery } from "../../contract/paging.ts";
+import { idParams, idSchema } from "../../contract/scalars.ts";
+import { createRoutes, jsonBody, jsonResponse, tokenRoute } from "../../lib/http/app.ts";
 import type { ServerEnv } from "../auth/authenticate.ts";
 import type { Drafting } from "../services/drafts/draft_service.ts";
 import type { ResponseService } from "../services/drafts/response_service.ts";
-import { idParams, pageQuery, withToken } from "./parameters.ts";
 
-const generate = createRoute({
-  ...withToken,
-  method: "post",
-  path: SERVER_PATHS.generateResponse,
+const generate = tokenRoute("post", SERVER_PATHS.generateResponse, {
   summary: "Drafts a reply to an incoming message",
   request: { body: jsonBody(generateResponseRequestSchema) },
   responses: {
     200: jsonResponse(generatedResponseSchema, "The draft"),
     202: jsonResponse(generatedResponseSchema, "With `async`: the draft is queued"),
-    ...errorResponses(400, 401, 403, 404, 413, 503),
   },
+  errors: [404],
 });
 
-const list = createRoute({
-  ...withToken,
-  method: "get",
-  path: SERVER_PATHS.responses,
+const list = tokenRoute("get", SERVER_PATHS.responses, {
   summary: "Lists drafts, newest first",
   request: { query: pageQuery.extend({ conversationId: idSchema.optional() }) },
-  responses: {
-    200: jsonResponse(responseListSchema, "A page of drafts"),
-    ...errorResponses(400, 401, 403, 503),
-  },
+  responses: { 200: jsonResponse(responseListSchema, "A page of drafts") },
 });
 
-const get = createRoute({
-  ...withToken,
-  method: "get",
-  path: documentedPath(SERVER_PATHS.response),
+const get = tokenRoute("get", SERVER_PATHS.response, {
   summary: "Shows one draft and what was done with it",
   request: { params: idParams },
-  responses: {
-    200: jsonResponse(responseRecordSchema, "The draft"),
-    ...errorResponses(400, 401, 403, 404, 503),
-  },
+  responses: { 200: jsonResponse(responseRecordSchema, "The draft") },
 });
 
-const act = createRoute({
-  ...withToken,
-  method: "post",
-  path: documentedPath(SERVER_PATHS.responseAction),
+const act = tokenRoute("post", SERVER_PATHS.responseAction, {
   summary: "Says what the person did with a draft: accept, edit or reject",
   request: { params: idParams, body: jsonBody(responseActionRequestSchema) },
   responses: {
     200: jsonResponse(responseActionResponseSchema, "The draft and the training sample made of the action"),
-    ...errorResponses(400, 401, 403, 404, 409, 413, 503),
   },
+  errors: [409],
 });
 
-const cancel = createRoute({
-  ...withToken,
-  method: "post",
-  path: documentedPath(SERVER_PATHS.cancelResponse),
+const cancel = tokenRoute("post", SERVER_PATHS.cancelResponse, {
   summary: "Ends a draft that is not finished",
   request: { params: idParams },
-  responses: {
-    200: jsonResponse(responseRecordSchema, "The cancelled draft"),
-    ...errorResponses(400, 401, 403, 404, 409, 503),
-  },
+  responses: { 200: jsonResponse(responseRecordSchema, "The cancelled draft") },
+  errors: [409],
 });
 
 /** The routes of drafts. */

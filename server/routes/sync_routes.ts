@@ -1,5 +1,4 @@
 /** The routes of `/api/sync`. */
-import { createRoute } from "../../deps.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import {
   syncContactsRequestSchema,
@@ -12,67 +11,38 @@ import {
   syncMessagesResponseSchema,
   syncStatusResponseSchema,
 } from "../../contract/sync.ts";
-import { createRoutes, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
+import { createRoutes, jsonBody, jsonResponse, tokenRoute } from "../../lib/http/app.ts";
 import type { ServerEnv } from "../auth/authenticate.ts";
 import type { SyncService } from "../services/sync_service.ts";
-import { withToken } from "./parameters.ts";
 
-const syncMessages = createRoute({
-  ...withToken,
-  method: "post",
-  path: SERVER_PATHS.syncMessages,
+const syncMessages = tokenRoute("post", SERVER_PATHS.syncMessages, {
   summary: "Stores messages of one conversation; sending them again changes nothing",
   request: { body: jsonBody(syncMessagesRequestSchema) },
-  responses: {
-    200: jsonResponse(syncMessagesResponseSchema, "What the batch changed"),
-    ...errorResponses(400, 401, 403, 413, 503),
-  },
+  responses: { 200: jsonResponse(syncMessagesResponseSchema, "What the batch changed") },
 });
 
-const syncContacts = createRoute({
-  ...withToken,
-  method: "post",
-  path: SERVER_PATHS.syncContacts,
+const syncContacts = tokenRoute("post", SERVER_PATHS.syncContacts, {
   summary: "Stores contacts; sending them again changes nothing",
   request: { body: jsonBody(syncContactsRequestSchema) },
-  responses: {
-    200: jsonResponse(syncContactsResponseSchema, "What the batch changed"),
-    ...errorResponses(400, 401, 403, 413, 503),
-  },
+  responses: { 200: jsonResponse(syncContactsResponseSchema, "What the batch changed") },
 });
 
-const syncDeletions = createRoute({
-  ...withToken,
-  method: "post",
-  path: SERVER_PATHS.syncDeletions,
+const syncDeletions = tokenRoute("post", SERVER_PATHS.syncDeletions, {
   summary: "Deletes messages that were deleted in Messages, with their drafts and training samples",
   request: { body: jsonBody(syncDeletionsRequestSchema) },
-  responses: {
-    200: jsonResponse(syncDeletionsResponseSchema, "What was deleted"),
-    ...errorResponses(400, 401, 403, 413, 503),
-  },
+  responses: { 200: jsonResponse(syncDeletionsResponseSchema, "What was deleted") },
 });
 
-const heartbeat = createRoute({
-  ...withToken,
-  method: "post",
-  path: SERVER_PATHS.syncHeartbeat,
+const heartbeat = tokenRoute("post", SERVER_PATHS.syncHeartbeat, {
   summary: "Notes that the device is there, and how many rows wait on it",
   request: { body: jsonBody(syncHeartbeatRequestSchema) },
-  responses: {
-    200: jsonResponse(syncHeartbeatResponseSchema, "When it was received"),
-    ...errorResponses(400, 401, 403, 503),
-  },
+  responses: { 200: jsonResponse(syncHeartbeatResponseSchema, "When it was received") },
 });
 
-const status = createRoute({
-  ...withToken,
-  method: "get",
-  path: SERVER_PATHS.syncStatus,
+const status = tokenRoute("get", SERVER_PATHS.syncStatus, {
   summary: "Tells what the account has stored",
   responses: {
     200: jsonResponse(syncStatusResponseSchema, "Totals, the latest times, and what each device has sent"),
-    ...errorResponses(401, 403, 503),
   },
 });
 

@@ -1,73 +1,49 @@
 /** The routes of training jobs: `/api/training/start` and `/api/training/jobs`. */
-import { createRoute, z } from "../../deps.ts";
+import { z } from "../../deps.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
+import { pageQuery } from "../../contract/paging.ts";
 import {
   startTrainingRequestSchema,
   trainingJobListSchema,
   trainingJobResponseSchema,
 } from "../../contract/training.ts";
 import { type ServerSentEvent, streamEvents, StreamLimiter } from "../../lib/http/event_stream.ts";
-import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
+import { idParams } from "../../contract/scalars.ts";
+import { createRoutes, jsonBody, jsonResponse, tokenRoute } from "../../lib/http/app.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { ServerEnv } from "../auth/authenticate.ts";
 import type { TrainingEvent, TrainingService } from "../services/training/training_service.ts";
-import { idParams, pageQuery, withToken } from "./parameters.ts";
 
 /** A person's windows and devices, and then some. */
 const STREAMS_OF_ACCOUNT = 16;
 
-const start = createRoute({
-  ...withToken,
-  method: "post",
-  path: SERVER_PATHS.startTraining,
+const start = tokenRoute("post", SERVER_PATHS.startTraining, {
   summary: "Starts training on the account's samples, one job per device at a time",
   request: { body: jsonBody(startTrainingRequestSchema) },
-  responses: {
-    202: jsonResponse(trainingJobResponseSchema, "The started job"),
-    ...errorResponses(400, 401, 403, 404, 409, 413, 501, 503),
-  },
+  responses: { 202: jsonResponse(trainingJobResponseSchema, "The started job") },
+  errors: [404, 409, 501],
 });
 
-const list = createRoute({
-  ...withToken,
-  method: "get",
-  path: SERVER_PATHS.trainingJobs,
+const list = tokenRoute("get", SERVER_PATHS.trainingJobs, {
   summary: "Lists training jobs, newest first",
   request: { query: pageQuery },
-  responses: {
-    200: jsonResponse(trainingJobListSchema, "A page of jobs"),
-    ...errorResponses(400, 401, 403, 503),
-  },
+  responses: { 200: jsonResponse(trainingJobListSchema, "A page of jobs") },
 });
 
-const get = createRoute({
-  ...withToken,
-  method: "get",
-  path: documentedPath(SERVER_PATHS.trainingJob),
+const get = tokenRoute("get", SERVER_PATHS.trainingJob, {
   summary: "Shows how far a training job is",
   request: { params: idParams },
-  responses: {
-    200: jsonResponse(trainingJobResponseSchema, "The job"),
-    ...errorResponses(400, 401, 403, 404, 503),
-  },
+  responses: { 200: jsonResponse(trainingJobResponseSchema, "The job") },
 });
 
-const cancel = createRoute({
-  ...withToken,
-  method: "post",
-  path: documentedPath(SERVER_PATHS.cancelTrainingJob),
+const cancel = tokenRoute("post", SERVER_PATHS.cancelTrainingJob, {
   summary: "Ends a training job",
   request: { params: idParams },
-  responses: {
-    200: jsonResponse(trainingJobResponseSchema, "The cancelled job"),
-    ...errorResponses(400, 401, 403, 404, 409, 503),
-  },
+  responses: { 200: jsonResponse(trainingJobResponseSchema, "The cancelled job") },
+  errors: [409],
 });
 
-const events = createRoute({
-  ...withToken,
-  method: "get",
-  path: documentedPath(SERVER_PATHS.trainingJobEvents),
+const events = tokenRoute("get", SERVER_PATHS.trainingJobEvents, {
   summary:
     "Follows a training job: server-sent events `training:progress`, each with the job, until it has ended",
   description:
@@ -84,8 +60,8 @@ const events = createRoute({
       description: "The job, moment by moment",
       content: { "text/event-stream": { schema: trainingJobResponseSchema } },
     },
-    ...errorResponses(400, 401, 403, 404, 429, 503),
   },
+  errors: [429],
 });
 
 async function* serverSentEvents(events: AsyncGenerator<TrainingEvent>): AsyncGenerator<ServerSentEvent> {
