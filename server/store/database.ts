@@ -65,6 +65,19 @@ export function openDatabase(options: PostgresAddress & { readonly max?: number 
   return { db: drizzle(sql, { schema }), sql, close, [Symbol.asyncDispose]: close };
 }
 
+/** These functions as the methods of a store: each with the database as its first argument already. */
+export function bindTo<Methods extends Record<string, (database: Database, ...rest: never[]) => unknown>>(
+  database: Database,
+  methods: Methods,
+): {
+  [Name in keyof Methods]: Methods[Name] extends (database: Database, ...rest: infer Rest) => infer Result
+    ? (...rest: Rest) => Result
+    : never;
+} {
+  const bound = Object.entries(methods).map(([name, method]) => [name, method.bind(null, database)]);
+  return Object.fromEntries(bound);
+}
+
 /** Waits for the lock of this name, across all servers of the database, and holds it until the transaction ends. */
 export async function lockUntilCommit(tx: Queries, name: string): Promise<void> {
   await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`);

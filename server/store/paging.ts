@@ -1,5 +1,7 @@
 /** Pages through rows ordered by (time, id), by number and by stable cursor. */
-import { asc, desc, type SQL, sql, type SQLWrapper } from "drizzle-orm";
+import { and, asc, desc, getTableColumns, type SQL, sql, type SQLWrapper } from "drizzle-orm";
+import type { PgColumn, PgTable } from "drizzle-orm/pg-core";
+import type { Database } from "./database.ts";
 
 /** A numbered page, 1-based; a page behind the end is empty, never an error. */
 export interface PageRequest {
@@ -92,6 +94,32 @@ export function behind(position: Position | undefined, { time, id }: RowOrder): 
 /** Rows that {@linkcode oldestFirst} puts behind a position; undefined without one. */
 export function ahead(position: Position | undefined, { time, id }: RowOrder): SQL | undefined {
   return position && sql`(${time}, ${id}) > ${placeOf(position)}`;
+}
+
+/** Which rows of a table to list; they are ordered by their creation unless another time is given. */
+export interface TableList<Row> {
+  readonly table: PgTable & { readonly id: PgColumn; readonly createdAt: PgColumn };
+  readonly where?: SQL;
+  readonly columns?: Record<string, PgColumn>;
+  readonly time?: SQLWrapper;
+  readonly timeOf?: (row: Row) => Date;
+}
+
+/** Reads one page of a table's rows, newest first. */
+export function readNewest<Row extends { id: string; createdAt: Date }>(
+  { db }: Database,
+  request: PageRequest,
+  { table, where, columns = getTableColumns(table), ...by }: TableList<Row>,
+): Promise<Page<Row>> {
+  const { time = table.createdAt, timeOf = (row) => row.createdAt } = by;
+  const order = { time, id: table.id };
+  return readPage(request, {
+    total: () => db.$count(table, where),
+    rows: async ({ limit, offset, after }) =>
+      await db.select(columns).from(table).where(and(where, behind(after, order)))
+        .orderBy(...newestFirst(order)).limit(limit).offset(offset) as unknown[] as Row[],
+    positionOf: (row) => ({ at: timeOf(row), id: row.id }),
+  });
 }
 
 function placeOf({ at, id }: Position): SQL {

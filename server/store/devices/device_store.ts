@@ -1,6 +1,6 @@
 /** Finds, lists and deactivates devices; the files beside it register, verify and link them. */
 import { and, eq, isNull, lt, or, type SQL, sql } from "drizzle-orm";
-import type { Database } from "../database.ts";
+import { bindTo, type Database } from "../database.ts";
 import {
   approveDevice,
   type ApproveRequest,
@@ -11,7 +11,7 @@ import {
 } from "./device_linking.ts";
 import { type DeviceRegistration, registerDevice, type RegistrationResult } from "./device_registration.ts";
 import { isClaimed, type VerifyAttempt, verifyDevice, type VerifyResult } from "./device_verification.ts";
-import { behind, newestFirst, type Page, type PageRequest, readPage } from "../paging.ts";
+import { type Page, type PageRequest, readNewest } from "../paging.ts";
 import { type Device, devices } from "../schema.ts";
 
 /** `lastSeenAt` is exact to this; a row is not written on every request. */
@@ -41,12 +41,7 @@ export interface DeviceStore {
   isClaimed(): Promise<boolean>;
 }
 
-interface DeviceKey {
-  readonly accountId: string;
-  readonly deviceId: string;
-}
-
-function isDevice({ accountId, deviceId }: DeviceKey): SQL | undefined {
+function isDevice(accountId: string, deviceId: string): SQL | undefined {
   return and(eq(devices.accountId, accountId), eq(devices.id, deviceId));
 }
 
@@ -55,50 +50,48 @@ async function findByToken({ db }: Database, tokenId: string): Promise<Device | 
   return device;
 }
 
-async function find({ db }: Database, key: DeviceKey): Promise<Device | undefined> {
-  const [device] = await db.select().from(devices).where(isDevice(key));
+async function find({ db }: Database, accountId: string, deviceId: string): Promise<Device | undefined> {
+  const [device] = await db.select().from(devices).where(isDevice(accountId, deviceId));
   return device;
 }
 
-function listWhere(
-  { db }: Database,
-  { where, page }: { where?: SQL; page: PageRequest },
-): Promise<Page<Device>> {
-  const order = { time: devices.createdAt, id: devices.id };
-  return readPage(page, {
-    total: () => db.$count(devices, where),
-    rows: ({ limit, offset, after }) =>
-      db.select().from(devices).where(and(where, behind(after, order)))
-        .orderBy(...newestFirst(order)).limit(limit).offset(offset),
-    positionOf: (device) => ({ at: device.createdAt, id: device.id }),
-  });
+function list(database: Database, accountId: string, page: PageRequest): Promise<Page<Device>> {
+  return readNewest(database, page, { table: devices, where: eq(devices.accountId, accountId) });
 }
 
-async function deactivate({ db }: Database, key: DeviceKey): Promise<Device | undefined> {
+function listAll(database: Database, page: PageRequest): Promise<Page<Device>> {
+  return readNewest(database, page, { table: devices });
+}
+
+async function deactivate(
+  { db }: Database,
+  accountId: string,
+  deviceId: string,
+): Promise<Device | undefined> {
   const [device] = await db.update(devices)
     .set({ status: "deactivated", deactivatedAt: sql`coalesce(${devices.deactivatedAt}, now())` })
-    .where(isDevice(key)).returning();
+    .where(isDevice(accountId, deviceId)).returning();
   return device;
 }
 
-async function touch({ db }: Database, { deviceId, now }: { deviceId: string; now: Date }): Promise<void> {
+async function touch({ db }: Database, deviceId: string, now: Date): Promise<void> {
   const stale = lt(devices.lastSeenAt, new Date(now.getTime() - SEEN_PRECISION_MS));
   await db.update(devices).set({ lastSeenAt: now })
     .where(and(eq(devices.id, deviceId), or(isNull(devices.lastSeenAt), stale)));
 }
 
 export function createDeviceStore(database: Database): DeviceStore {
-  return {
-    register: (registration) => registerDevice(database, registration),
-    verify: (attempt) => verifyDevice(database, attempt),
-    link: (attempt) => linkDevice(database, attempt),
-    approve: (request) => approveDevice(database, request),
-    findByToken: (tokenId) => findByToken(database, tokenId),
-    find: (accountId, deviceId) => find(database, { accountId, deviceId }),
-    list: (accountId, page) => listWhere(database, { where: eq(devices.accountId, accountId), page }),
-    listAll: (page) => listWhere(database, { page }),
-    deactivate: (accountId, deviceId) => deactivate(database, { accountId, deviceId }),
-    touch: (deviceId, now) => touch(database, { deviceId, now }),
-    isClaimed: () => isClaimed(database.db),
-  };
+  return bindTo(database, {
+    register: registerDevice,
+    verify: verifyDevice,
+    link: linkDevice,
+    approve: approveDevice,
+    findByToken,
+    find,
+    list,
+    listAll,
+    deactivate,
+    touch,
+    isClaimed: ({ db }) => isClaimed(db),
+  });
 }

@@ -72,7 +72,8 @@ async function addSample(
 /** Records the first action on a completed draft; a second, different one is a conflict. */
 export function recordAction(
   { db }: Database,
-  { accountId, request }: { accountId: string; request: ActionRequest },
+  accountId: string,
+  request: ActionRequest,
 ): Promise<ActionResult> {
   const { responseId, action, editedResponse, rejectionReason } = request;
   return db.transaction(async (tx) => {

@@ -1,9 +1,9 @@
 /** Stores drafts, from queued to completed, and the person's one action on each. */
 import { and, eq, inArray, type SQL } from "drizzle-orm";
 import type { Timings } from "../../../contract/ml.ts";
-import { type Database, newId, shareLockUntilCommit } from "../database.ts";
+import { bindTo, type Database, newId, shareLockUntilCommit } from "../database.ts";
 import { messagesLockOf } from "../messages/ingest_statements.ts";
-import { behind, newestFirst, type Page, type PageRequest, readPage } from "../paging.ts";
+import { type Page, type PageRequest, readNewest } from "../paging.ts";
 import { type ActionRequest, type ActionResult, recordAction } from "./response_action.ts";
 import { type DraftResponse, messages, responses } from "../schema.ts";
 
@@ -27,6 +27,16 @@ export interface Completion {
   readonly timings?: Timings;
 }
 
+export interface CompletedDraft {
+  readonly responseId: string;
+  readonly completion: Completion;
+}
+
+export interface Failure {
+  readonly responseId: string;
+  readonly error: string;
+}
+
 /** A page of drafts, of one conversation or of all. */
 export interface ResponsePageRequest extends PageRequest {
   readonly conversationId?: string;
@@ -40,23 +50,14 @@ export interface ResponseStore {
   /** generating -> queued, when the work has to be given back; undefined when the draft is not being generated. */
   requeue(accountId: string, responseId: string): Promise<DraftResponse | undefined>;
   /** queued or generating -> completed; undefined when it has ended already (cancelled, say). */
-  complete(
-    accountId: string,
-    request: { readonly responseId: string; readonly completion: Completion },
-  ): Promise<DraftResponse | undefined>;
+  complete(accountId: string, completed: CompletedDraft): Promise<DraftResponse | undefined>;
   /** queued or generating -> failed. */
-  fail(
-    accountId: string,
-    request: { readonly responseId: string; readonly error: string },
-  ): Promise<DraftResponse | undefined>;
+  fail(accountId: string, failure: Failure): Promise<DraftResponse | undefined>;
   /** queued or generating -> cancelled. */
   cancel(accountId: string, responseId: string): Promise<DraftResponse | undefined>;
   find(accountId: string, responseId: string): Promise<DraftResponse | undefined>;
   /** Drafts of a conversation (of all of them when not given), newest first. */
-  list(
-    accountId: string,
-    request: ResponsePageRequest,
-  ): Promise<Page<DraftResponse>>;
+  list(accountId: string, request: ResponsePageRequest): Promise<Page<DraftResponse>>;
   /** Queued and generating drafts of all accounts: what a crash may have left behind. */
   listUnfinished(): Promise<readonly Pick<DraftResponse, "id" | "accountId">[]>;
   recordAction(accountId: string, request: ActionRequest): Promise<ActionResult>;
@@ -64,11 +65,6 @@ export interface ResponseStore {
 
 /** The states of a draft that has not ended; the index `responses_live` has the same. */
 const LIVE: DraftResponse["status"][] = ["queued", "generating"];
-
-interface ResponseKey {
-  readonly accountId: string;
-  readonly responseId: string;
-}
 
 /** PostgreSQL's text holds no NUL, and UTF-8 no lone surrogate; a model may produce both. */
 function storableText(text: string): string {
@@ -92,48 +88,48 @@ function create({ db }: Database, response: NewResponse): Promise<DraftResponse 
   });
 }
 
-/** Changes a draft that is in one of these states; undefined when it is not, or not the account's. */
-async function change(
-  { db }: Database,
-  { key, from, set }: {
-    key: ResponseKey;
-    from: readonly DraftResponse["status"][];
-    set: Partial<typeof responses.$inferInsert>;
-  },
-): Promise<DraftResponse | undefined> {
-  const [changed] = await db.update(responses).set(set).where(
-    and(isResponse(key), inArray(responses.status, [...from])),
-  )
-    .returning();
-  return changed;
+type Change = Partial<typeof responses.$inferInsert>;
+
+/** A method that changes a draft in one of these states; undefined when it is not, or not the account's. */
+function changing<Request>(
+  from: readonly DraftResponse["status"][],
+  changeOf: (request: Request) => Change & { responseId: string },
+) {
+  return async (
+    { db }: Database,
+    accountId: string,
+    request: Request,
+  ): Promise<DraftResponse | undefined> => {
+    const { responseId, ...set } = changeOf(request);
+    const isThis = and(isResponse(accountId, responseId), inArray(responses.status, [...from]));
+    const [changed] = await db.update(responses).set(set).where(isThis).returning();
+    return changed;
+  };
 }
 
-function isResponse({ accountId, responseId }: ResponseKey): SQL | undefined {
+function isResponse(accountId: string, responseId: string): SQL | undefined {
   return and(eq(responses.accountId, accountId), eq(responses.id, responseId));
 }
 
-async function find({ db }: Database, key: ResponseKey): Promise<DraftResponse | undefined> {
-  const [found] = await db.select().from(responses).where(isResponse(key));
+async function find(
+  { db }: Database,
+  accountId: string,
+  responseId: string,
+): Promise<DraftResponse | undefined> {
+  const [found] = await db.select().from(responses).where(isResponse(accountId, responseId));
   return found;
 }
 
 function list(
-  { db }: Database,
-  { accountId, request }: { accountId: string; request: ResponsePageRequest },
+  database: Database,
+  accountId: string,
+  { conversationId, ...page }: ResponsePageRequest,
 ): Promise<Page<DraftResponse>> {
-  const { conversationId } = request;
-  const mine = and(
-    eq(responses.accountId, accountId),
-    conversationId === undefined ? undefined : eq(responses.conversationId, conversationId),
-  );
-  const order = { time: responses.createdAt, id: responses.id };
-  return readPage(request, {
-    total: () => db.$count(responses, mine),
-    rows: ({ limit, offset, after }) =>
-      db.select().from(responses).where(and(mine, behind(after, order)))
-        .orderBy(...newestFirst(order)).limit(limit).offset(offset),
-    positionOf: (response) => ({ at: response.createdAt, id: response.id }),
-  });
+  const inConversation = conversationId === undefined
+    ? undefined
+    : eq(responses.conversationId, conversationId);
+  const where = and(eq(responses.accountId, accountId), inConversation);
+  return readNewest(database, page, { table: responses, where });
 }
 
 async function listUnfinished({ db }: Database): Promise<readonly Pick<DraftResponse, "id" | "accountId">[]> {
@@ -141,27 +137,28 @@ async function listUnfinished({ db }: Database): Promise<readonly Pick<DraftResp
     .where(inArray(responses.status, LIVE));
 }
 
+const begin = changing(["queued"], (responseId: string) => ({ responseId, status: "generating" }));
+const requeue = changing(["generating"], (responseId: string) => ({ responseId, status: "queued" }));
+const cancel = changing(LIVE, (responseId: string) => ({
+  responseId,
+  status: "cancelled",
+  completedAt: new Date(),
+}));
+const fail = changing(LIVE, ({ responseId, error }: Failure) => ({
+  responseId,
+  status: "failed",
+  error: storableText(error),
+  completedAt: new Date(),
+}));
+const complete = changing(LIVE, ({ responseId, completion }: CompletedDraft) => ({
+  responseId,
+  ...completion,
+  response: storableText(completion.response),
+  status: "completed",
+  completedAt: new Date(),
+}));
+
 export function createResponseStore(database: Database): ResponseStore {
-  const end = (key: ResponseKey, set: Partial<typeof responses.$inferInsert>) =>
-    change(database, { key, from: LIVE, set: { ...set, completedAt: new Date() } });
-  return {
-    create: (response) => create(database, response),
-    begin: (accountId, responseId) =>
-      change(database, { key: { accountId, responseId }, from: ["queued"], set: { status: "generating" } }),
-    requeue: (accountId, responseId) =>
-      change(database, { key: { accountId, responseId }, from: ["generating"], set: { status: "queued" } }),
-    complete: (accountId, { responseId, completion }) =>
-      end({ accountId, responseId }, {
-        ...completion,
-        response: storableText(completion.response),
-        status: "completed",
-      }),
-    fail: (accountId, { responseId, error }) =>
-      end({ accountId, responseId }, { status: "failed", error: storableText(error) }),
-    cancel: (accountId, responseId) => end({ accountId, responseId }, { status: "cancelled" }),
-    find: (accountId, responseId) => find(database, { accountId, responseId }),
-    list: (accountId, request) => list(database, { accountId, request }),
-    listUnfinished: () => listUnfinished(database),
-    recordAction: (accountId, request) => recordAction(database, { accountId, request }),
-  };
+  const changes = { begin, requeue, complete, fail, cancel };
+  return bindTo(database, { create, ...changes, find, list, listUnfinished, recordAction });
 }

@@ -1,8 +1,8 @@
 /** Stores contacts: one row for each handle of an account. */
 import { and, eq, or, type SQL, sql as drizzleSql, type SQLWrapper } from "drizzle-orm";
 import type { SyncContact, SyncContactsResponse } from "../../../contract/sync.ts";
-import { type Database, newId } from "../database.ts";
-import { behind, newestFirst, type Page, type PageRequest, readPage } from "../paging.ts";
+import { bindTo, type Database, newId } from "../database.ts";
+import { type Page, type PageRequest, readNewest } from "../paging.ts";
 import { type Contact, contacts } from "../schema.ts";
 
 export interface ContactStore {
@@ -31,7 +31,8 @@ function rowsOf(incoming: readonly SyncContact[]): string {
 
 async function upsert(
   { sql }: Database,
-  { accountId, incoming }: { accountId: string; incoming: readonly SyncContact[] },
+  accountId: string,
+  incoming: readonly SyncContact[],
 ): Promise<SyncContactsResponse> {
   const [counts] = await sql<{ inserted: number; updated: number }[]>`
     with stored as (
@@ -58,7 +59,8 @@ function hasHandle(column: SQLWrapper, handles: readonly string[]): SQL {
 
 async function findByHandles(
   { db }: Database,
-  { accountId, handles }: { accountId: string; handles: readonly string[] },
+  accountId: string,
+  handles: readonly string[],
 ): Promise<readonly Contact[]> {
   if (handles.length === 0) return [];
   const lowered = handles.map((handle) => handle.toLowerCase());
@@ -70,25 +72,10 @@ async function findByHandles(
   return await db.select().from(contacts).where(and(eq(contacts.accountId, accountId), known));
 }
 
-function list(
-  { db }: Database,
-  { accountId, page }: { accountId: string; page: PageRequest },
-): Promise<Page<Contact>> {
-  const mine = eq(contacts.accountId, accountId);
-  const order = { time: contacts.createdAt, id: contacts.id };
-  return readPage(page, {
-    total: () => db.$count(contacts, mine),
-    rows: ({ limit, offset, after }) =>
-      db.select().from(contacts).where(and(mine, behind(after, order)))
-        .orderBy(...newestFirst(order)).limit(limit).offset(offset),
-    positionOf: (contact) => ({ at: contact.createdAt, id: contact.id }),
-  });
+function list(database: Database, accountId: string, page: PageRequest): Promise<Page<Contact>> {
+  return readNewest(database, page, { table: contacts, where: eq(contacts.accountId, accountId) });
 }
 
 export function createContactStore(database: Database): ContactStore {
-  return {
-    upsert: (accountId, incoming) => upsert(database, { accountId, incoming }),
-    findByHandles: (accountId, handles) => findByHandles(database, { accountId, handles }),
-    list: (accountId, page) => list(database, { accountId, page }),
-  };
+  return bindTo(database, { upsert, findByHandles, list });
 }

@@ -1,8 +1,17 @@
 /** Reads conversations and their messages. */
 import { and, eq, isNotNull, isNull, ne, sql as drizzleSql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
-import type { Database } from "../database.ts";
-import { ahead, behind, newestFirst, oldestFirst, type Page, type PageRequest, readPage } from "../paging.ts";
+import { bindTo, type Database } from "../database.ts";
+import {
+  ahead,
+  behind,
+  newestFirst,
+  oldestFirst,
+  type Page,
+  type PageRequest,
+  readNewest,
+  readPage,
+} from "../paging.ts";
 import { type Conversation, conversations, type Message, messages } from "../schema.ts";
 
 /** A page of messages; `order` is by (sentAt, id), newest first unless said otherwise. */
@@ -40,24 +49,19 @@ const ACTIVITY = drizzleSql`coalesce(${conversations.lastMessageAt}, ${conversat
 const READABLE = and(isNotNull(messages.text), ne(messages.text, ""), isNull(messages.retractedAt));
 const TIMELINE = { time: messages.sentAt, id: messages.id };
 
-function list(
-  { db }: Database,
-  { accountId, page }: { accountId: string; page: PageRequest },
-): Promise<Page<Conversation>> {
-  const mine = eq(conversations.accountId, accountId);
-  const order = { time: ACTIVITY, id: conversations.id };
-  return readPage(page, {
-    total: () => db.$count(conversations, mine),
-    rows: ({ limit, offset, after }) =>
-      db.select().from(conversations).where(and(mine, behind(after, order)))
-        .orderBy(...newestFirst(order)).limit(limit).offset(offset),
-    positionOf: (row) => ({ at: row.lastMessageAt ?? row.createdAt, id: row.id }),
+function list(database: Database, accountId: string, page: PageRequest): Promise<Page<Conversation>> {
+  return readNewest(database, page, {
+    table: conversations,
+    where: eq(conversations.accountId, accountId),
+    time: ACTIVITY,
+    timeOf: (row) => row.lastMessageAt ?? row.createdAt,
   });
 }
 
 async function find(
   { db }: Database,
-  { accountId, conversationId }: { accountId: string; conversationId: string },
+  accountId: string,
+  conversationId: string,
 ): Promise<Conversation | undefined> {
   const [row] = await db.select().from(conversations)
     .where(and(eq(conversations.accountId, accountId), eq(conversations.id, conversationId)));
@@ -66,9 +70,10 @@ async function find(
 
 async function messagePage(
   database: Database,
-  { accountId, request }: { accountId: string; request: MessagePageRequest },
+  accountId: string,
+  request: MessagePageRequest,
 ): Promise<Page<Message> | undefined> {
-  const conversation = await find(database, { accountId, conversationId: request.conversationId });
+  const conversation = await find(database, accountId, request.conversationId);
   if (!conversation) return undefined;
   const here = eq(messages.conversationId, conversation.id);
   const [order, beyond] = request.order === "oldest" ? [oldestFirst, ahead] : [newestFirst, behind];
@@ -83,7 +88,8 @@ async function messagePage(
 
 async function histories(
   { db }: Database,
-  { accountId, request: { messageIds, limit } }: { accountId: string; request: HistoryRequest },
+  accountId: string,
+  { messageIds, limit }: HistoryRequest,
 ): Promise<Map<string, MessageHistory>> {
   const last = alias(messages, "last");
   const isEarlier = drizzleSql`(${messages.sentAt}, ${messages.id}) < (${last.sentAt}, ${last.id})`;
@@ -107,7 +113,8 @@ async function histories(
 
 async function latestIncoming(
   { db }: Database,
-  { accountId, conversationId }: { accountId: string; conversationId: string },
+  accountId: string,
+  conversationId: string,
 ): Promise<Message | undefined> {
   const [row] = await db.select().from(messages)
     .where(and(
@@ -121,11 +128,5 @@ async function latestIncoming(
 }
 
 export function createConversationStore(database: Database): ConversationStore {
-  return {
-    list: (accountId, page) => list(database, { accountId, page }),
-    find: (accountId, conversationId) => find(database, { accountId, conversationId }),
-    messages: (accountId, request) => messagePage(database, { accountId, request }),
-    histories: (accountId, request) => histories(database, { accountId, request }),
-    latestIncoming: (accountId, conversationId) => latestIncoming(database, { accountId, conversationId }),
-  };
+  return bindTo(database, { list, find, messages: messagePage, histories, latestIncoming });
 }

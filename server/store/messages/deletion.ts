@@ -9,7 +9,7 @@
 import type { TransactionSql } from "postgres";
 import type { Deletion } from "../../../contract/conversations.ts";
 import { adaptersLockOf } from "../training/adapter_promotion.ts";
-import type { Database } from "../database.ts";
+import { bindTo, type Database } from "../database.ts";
 import { lockAccount, recountConversations } from "./ingest_statements.ts";
 
 /** Deletions that a person asks for. Each is undefined when the account has nothing of that id. */
@@ -89,7 +89,8 @@ export async function deleteMessagesWithDrafts(
 
 function deleteMessage(
   { sql }: Database,
-  { accountId, messageId }: { accountId: string; messageId: string },
+  accountId: string,
+  messageId: string,
 ): Promise<Deletion | undefined> {
   return sql.begin(async (tx) => {
     await lockAccount(tx, accountId);
@@ -105,7 +106,8 @@ function deleteMessage(
 
 function deleteConversation(
   { sql }: Database,
-  { accountId, conversationId }: { accountId: string; conversationId: string },
+  accountId: string,
+  conversationId: string,
 ): Promise<Deletion | undefined> {
   return sql.begin(async (tx) => {
     await lockAccount(tx, accountId);
@@ -132,7 +134,8 @@ function deleteConversation(
 /** Deletes a sample alone; undefined when the account has no such sample. */
 export function deleteSample(
   { sql }: Database,
-  { accountId, sampleId }: { accountId: string; sampleId: string },
+  accountId: string,
+  sampleId: string,
 ): Promise<Deletion | undefined> {
   return sql.begin(async (tx) => {
     await lockAdapters(tx, accountId);
@@ -148,8 +151,5 @@ export function deleteSample(
 
 /** Makes the store of deletions. */
 export function createDeletionStore(database: Database): DeletionStore {
-  return {
-    message: (accountId, messageId) => deleteMessage(database, { accountId, messageId }),
-    conversation: (accountId, conversationId) => deleteConversation(database, { accountId, conversationId }),
-  };
+  return bindTo(database, { message: deleteMessage, conversation: deleteConversation });
 }

@@ -5,7 +5,7 @@ import type {
   SyncMessagesRequest,
   SyncMessagesResponse,
 } from "../../../contract/sync.ts";
-import type { Database } from "../database.ts";
+import { bindTo, type Database } from "../database.ts";
 import {
   addConversation,
   type BatchOrigin,
@@ -17,10 +17,10 @@ import {
 } from "./ingest_statements.ts";
 import { deleteMessagesWithDrafts } from "./deletion.ts";
 import { contacts, conversations, type DeviceSync, deviceSyncs } from "../schema.ts";
-import type { Sql, TransactionSql } from "postgres";
+import type { TransactionSql } from "postgres";
 
 /** What a batch changed. */
-export interface BatchCounts {
+interface BatchCounts {
   readonly inserted: number;
   readonly updated: number;
   readonly unchanged: number;
@@ -28,7 +28,7 @@ export interface BatchCounts {
 }
 
 /** Counts in the device's row what its batch did; without `lagRows` the last reported one stays. */
-export function countBatch(
+function countBatch(
   tx: TransactionSql,
   { origin, counts, lagRows }: { origin: BatchOrigin; counts: BatchCounts; lagRows?: number },
 ): Promise<unknown> {
@@ -49,10 +49,7 @@ export function countBatch(
 }
 
 /** Records that a device is there, and how many rows wait on it. */
-export async function noteHeartbeat(
-  sql: Sql,
-  { origin, lagRows }: { origin: BatchOrigin; lagRows: number },
-): Promise<void> {
+async function noteHeartbeat({ sql }: Database, origin: BatchOrigin, lagRows: number): Promise<void> {
   await sql`
     insert into device_syncs (device_id, account_id, batches, inserted, updated, unchanged, heartbeat_at, lag_rows)
     values (${origin.deviceId}, ${origin.accountId}, 0, 0, 0, 0, now(), ${lagRows})
@@ -90,7 +87,8 @@ export interface MessageIngest {
 
 function ingestMessages(
   { sql }: Database,
-  { origin, batch }: { origin: BatchOrigin; batch: SyncMessagesRequest },
+  origin: BatchOrigin,
+  batch: SyncMessagesRequest,
 ): Promise<SyncMessagesResponse> {
   const { accountId } = origin;
   return sql.begin(async (tx) => {
@@ -119,7 +117,8 @@ function ingestMessages(
 
 function deleteMessages(
   { sql }: Database,
-  { origin, guids }: { origin: BatchOrigin; guids: readonly string[] },
+  origin: BatchOrigin,
+  guids: readonly string[],
 ): Promise<SyncDeletionsResponse> {
   return sql.begin(async (tx) => {
     await lockAccount(tx, origin.accountId);
@@ -166,10 +165,5 @@ function latest(times: readonly (Date | null)[]): Date | null {
 }
 
 export function createMessageIngest(database: Database): MessageIngest {
-  return {
-    ingestMessages: (origin, batch) => ingestMessages(database, { origin, batch }),
-    deleteMessages: (origin, guids) => deleteMessages(database, { origin, guids }),
-    noteHeartbeat: (origin, lagRows) => noteHeartbeat(database.sql, { origin, lagRows }),
-    status: (accountId) => status(database, accountId),
-  };
+  return bindTo(database, { ingestMessages, deleteMessages, noteHeartbeat, status });
 }

@@ -72,10 +72,7 @@ async function retirePromoted(tx: Queries, accountId: string): Promise<void> {
 }
 
 /** See `promote` of the adapter store. */
-export function promote(
-  { db }: Database,
-  { accountId, adapterId }: { accountId: string; adapterId: string },
-): Promise<Promotion> {
+export function promote({ db }: Database, accountId: string, adapterId: string): Promise<Promotion> {
   return db.transaction(async (tx) => {
     await lockAdapters(tx, accountId);
     const mine = and(eq(adapters.accountId, accountId), eq(adapters.id, adapterId));

@@ -2,7 +2,7 @@
 import { and, desc, eq, type SQL } from "drizzle-orm";
 import type { AdapterFault } from "../../../contract/models.ts";
 import { promote, type Promotion, type Rollback, rollBack } from "./adapter_promotion.ts";
-import type { Database } from "../database.ts";
+import { bindTo, type Database } from "../database.ts";
 import { type Adapter, adapters } from "../schema.ts";
 
 export interface AdapterStore {
@@ -23,27 +23,24 @@ export interface AdapterStore {
   ): Promise<void>;
 }
 
-function isPromoted(accountId: string): SQL | undefined {
-  return and(eq(adapters.accountId, accountId), eq(adapters.state, "promoted"));
+function isAdapter(accountId: string, adapterId: string): SQL | undefined {
+  return and(eq(adapters.accountId, accountId), eq(adapters.id, adapterId));
 }
 
 /** Makes the store of adapters. */
 export function createAdapterStore(database: Database): AdapterStore {
   const { db } = database;
+  const listWhere = (accountId: string, where?: SQL) =>
+    db.select().from(adapters).where(and(eq(adapters.accountId, accountId), where))
+      .orderBy(desc(adapters.createdAt), desc(adapters.id));
   return {
-    list: async (accountId) =>
-      await db.select().from(adapters).where(eq(adapters.accountId, accountId))
-        .orderBy(desc(adapters.createdAt), desc(adapters.id)),
-    promoted: async (accountId) => (await db.select().from(adapters).where(isPromoted(accountId)))[0],
-    isTainted: async (accountId, adapterId) => {
-      const isThis = and(eq(adapters.accountId, accountId), eq(adapters.id, adapterId));
-      return await db.$count(adapters, and(isThis, eq(adapters.state, "tainted"))) > 0;
-    },
-    promote: (accountId, adapterId) => promote(database, { accountId, adapterId }),
-    rollBack: (accountId) => rollBack(database, accountId),
+    ...bindTo(database, { promote, rollBack }),
+    list: async (accountId) => await listWhere(accountId),
+    promoted: async (accountId) => (await listWhere(accountId, eq(adapters.state, "promoted")))[0],
+    isTainted: async (accountId, adapterId) =>
+      await db.$count(adapters, and(isAdapter(accountId, adapterId), eq(adapters.state, "tainted"))) > 0,
     noteFault: async (accountId, { adapterId, fault }) => {
-      await db.update(adapters).set({ fault })
-        .where(and(eq(adapters.accountId, accountId), eq(adapters.id, adapterId)));
+      await db.update(adapters).set({ fault }).where(isAdapter(accountId, adapterId));
     },
   };
 }

@@ -1,10 +1,10 @@
 /** Stores training samples, made of the person's actions and sent replies. */
 import { and, eq, gt, type SQL, sql as drizzleSql } from "drizzle-orm";
 import type { Deletion } from "../../../contract/conversations.ts";
-import { type Database, newId } from "../database.ts";
+import { bindTo, type Database, newId } from "../database.ts";
 import { deleteSample } from "../messages/deletion.ts";
 import { messagesLockOf } from "../messages/ingest_statements.ts";
-import { behind, newestFirst, type Page, type PageRequest, type Position, readPage } from "../paging.ts";
+import { behind, newestFirst, type Page, type PageRequest, type Position, readNewest } from "../paging.ts";
 import { type TrainingSample, trainingSamples } from "../schema.ts";
 import { sentReplies, type SentReply, type SentReplyRequest } from "../drafts/sent_replies.ts";
 
@@ -44,22 +44,14 @@ function ofAccount(accountId: string): SQL {
   return eq(trainingSamples.accountId, accountId);
 }
 
-function list(
-  { db }: Database,
-  { accountId, page }: { accountId: string; page: PageRequest },
-): Promise<Page<TrainingSample>> {
-  return readPage(page, {
-    total: () => db.$count(trainingSamples, ofAccount(accountId)),
-    rows: ({ limit, offset, after }) =>
-      db.select().from(trainingSamples).where(and(ofAccount(accountId), behind(after, NEWEST)))
-        .orderBy(...newestFirst(NEWEST)).limit(limit).offset(offset),
-    positionOf: (sample) => ({ at: sample.createdAt, id: sample.id }),
-  });
+function list(database: Database, accountId: string, page: PageRequest): Promise<Page<TrainingSample>> {
+  return readNewest(database, page, { table: trainingSamples, where: ofAccount(accountId) });
 }
 
 async function listTrainable(
   { db }: Database,
-  { accountId, limit }: { accountId: string; limit: number },
+  accountId: string,
+  limit: number,
 ): Promise<readonly TrainingSample[]> {
   return await db.select().from(trainingSamples)
     .where(and(ofAccount(accountId), gt(trainingSamples.quality, 0)))
@@ -68,7 +60,8 @@ async function listTrainable(
 
 async function findMany(
   { db }: Database,
-  { accountId, ids }: { accountId: string; ids: readonly string[] },
+  accountId: string,
+  ids: readonly string[],
 ): Promise<readonly TrainingSample[]> {
   // One array parameter: a list of single ones ends at 65,534.
   const wanted = drizzleSql`${trainingSamples.id} = any(${drizzleSql.param(ids)}::uuid[])`;
@@ -79,7 +72,8 @@ async function findMany(
 
 function importSamples(
   { sql }: Database,
-  { accountId, samples }: { accountId: string; samples: readonly ImportedSample[] },
+  accountId: string,
+  samples: readonly ImportedSample[],
 ): Promise<number> {
   const rows = JSON.stringify(samples.map((sample) => ({ id: newId(), ...sample })));
   return sql.begin(async (tx) => {
@@ -114,13 +108,14 @@ async function* each({ db }: Database, accountId: string): AsyncGenerator<readon
 }
 
 export function createSampleStore(database: Database): SampleStore {
-  return {
-    list: (accountId, page) => list(database, { accountId, page }),
-    listTrainable: (accountId, limit) => listTrainable(database, { accountId, limit }),
-    findMany: (accountId, ids) => findMany(database, { accountId, ids }),
-    each: (accountId) => each(database, accountId),
-    sentReplies: (request) => sentReplies(database, request),
-    import: (accountId, samples) => importSamples(database, { accountId, samples }),
-    delete: (accountId, sampleId) => deleteSample(database, { accountId, sampleId }),
+  const methods = {
+    list,
+    listTrainable,
+    findMany,
+    each,
+    sentReplies,
+    import: importSamples,
+    delete: deleteSample,
   };
+  return bindTo(database, methods);
 }

@@ -7,8 +7,8 @@ import type {
   TrainingStatus,
 } from "../../../contract/training.ts";
 import { addAdapter, lockAdapters } from "./adapter_promotion.ts";
-import { type Database, newId, type Queries } from "../database.ts";
-import { behind, newestFirst, type Page, type PageRequest, readPage } from "../paging.ts";
+import { bindTo, type Database, newId, type Queries } from "../database.ts";
+import { type Page, type PageRequest, readNewest } from "../paging.ts";
 import { type TrainingJob, trainingJobs } from "../schema.ts";
 
 export interface NewTrainingJob {
@@ -57,12 +57,7 @@ export interface TrainingJobStore {
 const LIVE = ["queued", "training"] as const satisfies TrainingStatus[];
 const { sampleIds: _heavy, ...JOB_COLUMNS } = getTableColumns(trainingJobs);
 
-interface JobKey {
-  readonly accountId: string;
-  readonly jobId: string;
-}
-
-function isJob({ accountId, jobId }: JobKey): SQL | undefined {
+function isJob(accountId: string, jobId: string): SQL | undefined {
   return and(eq(trainingJobs.accountId, accountId), eq(trainingJobs.id, jobId));
 }
 
@@ -72,34 +67,25 @@ async function create(database: Database, job: NewTrainingJob): Promise<Training
     .onConflictDoNothing({ target: trainingJobs.deviceId, where: sql`status in ('queued', 'training')` })
     .returning(JOB_COLUMNS);
   if (created) return { outcome: "created", job: created };
-  const live = await liveJob(database, job);
+  const live = await liveJob(database, job.accountId, job.deviceId);
   // None: the job that was in the way has ended since, so there is room now.
   return live ? { outcome: "busy", job: live } : await create(database, job);
 }
 
-async function find({ db }: Database, key: JobKey): Promise<TrainingJob | undefined> {
-  const [job] = await db.select(JOB_COLUMNS).from(trainingJobs).where(isJob(key));
+async function find({ db }: Database, accountId: string, jobId: string): Promise<TrainingJob | undefined> {
+  const [job] = await db.select(JOB_COLUMNS).from(trainingJobs).where(isJob(accountId, jobId));
   return job;
 }
 
-function list(
-  { db }: Database,
-  { accountId, page }: { accountId: string; page: PageRequest },
-): Promise<Page<TrainingJob>> {
-  const mine = eq(trainingJobs.accountId, accountId);
-  const order = { time: trainingJobs.createdAt, id: trainingJobs.id };
-  return readPage(page, {
-    total: () => db.$count(trainingJobs, mine),
-    rows: ({ limit, offset, after }) =>
-      db.select(JOB_COLUMNS).from(trainingJobs).where(and(mine, behind(after, order)))
-        .orderBy(...newestFirst(order)).limit(limit).offset(offset),
-    positionOf: (job) => ({ at: job.createdAt, id: job.id }),
-  });
+function list(database: Database, accountId: string, page: PageRequest): Promise<Page<TrainingJob>> {
+  const where = eq(trainingJobs.accountId, accountId);
+  return readNewest(database, page, { table: trainingJobs, columns: JOB_COLUMNS, where });
 }
 
 async function changeLive(
   db: Queries,
-  { accountId, change }: { accountId: string; change: TrainingJobUpdate },
+  accountId: string,
+  change: TrainingJobUpdate,
 ): Promise<TrainingJob | undefined> {
   const { jobId, status, progress, error, metrics } = change;
   const ended = status !== undefined && !LIVE.some((live) => live === status);
@@ -111,33 +97,37 @@ async function changeLive(
     metrics,
     startedAt: status === "training" ? sql`coalesce(${trainingJobs.startedAt}, now())` : undefined,
     finishedAt: ended ? sql`now()` : undefined,
-  }).where(and(isJob({ accountId, jobId }), inArray(trainingJobs.status, LIVE))).returning(JOB_COLUMNS);
+  }).where(and(isJob(accountId, jobId), inArray(trainingJobs.status, LIVE))).returning(JOB_COLUMNS);
   return job;
 }
 
 async function update(
   { db }: Database,
-  request: { accountId: string; change: TrainingJobUpdate },
+  accountId: string,
+  change: TrainingJobUpdate,
 ): Promise<TrainingJob | undefined> {
-  const { status, metrics } = request.change;
+  const { status, metrics } = change;
   const result = status === "completed" ? metrics?.result : undefined;
-  if (!result) return await changeLive(db, request);
+  if (!result) return await changeLive(db, accountId, change);
   return await db.transaction(async (tx) => {
-    await lockAdapters(tx, request.accountId);
-    const job = await changeLive(tx, request);
+    await lockAdapters(tx, accountId);
+    const job = await changeLive(tx, accountId, change);
     if (job !== undefined) await addAdapter(tx, { job, result });
     return job;
   });
 }
 
-async function sampleIds({ db }: Database, key: JobKey): Promise<readonly string[]> {
-  const [job] = await db.select({ sampleIds: trainingJobs.sampleIds }).from(trainingJobs).where(isJob(key));
+async function sampleIds({ db }: Database, accountId: string, jobId: string): Promise<readonly string[]> {
+  const [job] = await db.select({ sampleIds: trainingJobs.sampleIds }).from(trainingJobs).where(
+    isJob(accountId, jobId),
+  );
   return job?.sampleIds ?? [];
 }
 
 async function liveJob(
   { db }: Database,
-  { accountId, deviceId }: { accountId: string; deviceId: string },
+  accountId: string,
+  deviceId: string,
 ): Promise<TrainingJob | undefined> {
   const [job] = await db.select(JOB_COLUMNS).from(trainingJobs).where(and(
     eq(trainingJobs.accountId, accountId),
@@ -147,16 +137,11 @@ async function liveJob(
   return job;
 }
 
+async function listLive({ db }: Database): Promise<readonly TrainingJob[]> {
+  return await db.select(JOB_COLUMNS).from(trainingJobs).where(inArray(trainingJobs.status, LIVE))
+    .orderBy(asc(trainingJobs.id));
+}
+
 export function createTrainingJobStore(database: Database): TrainingJobStore {
-  return {
-    create: (job) => create(database, job),
-    find: (accountId, jobId) => find(database, { accountId, jobId }),
-    list: (accountId, page) => list(database, { accountId, page }),
-    update: (accountId, change) => update(database, { accountId, change }),
-    sampleIds: (accountId, jobId) => sampleIds(database, { accountId, jobId }),
-    liveJob: (accountId, deviceId) => liveJob(database, { accountId, deviceId }),
-    listLive: async () =>
-      await database.db.select(JOB_COLUMNS).from(trainingJobs).where(inArray(trainingJobs.status, LIVE))
-        .orderBy(asc(trainingJobs.id)),
-  };
+  return bindTo(database, { create, find, list, update, sampleIds, liveJob, listLive });
 }
