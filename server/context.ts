@@ -23,9 +23,9 @@ import { createDrafting } from "./services/drafts/draft_service.ts";
 import { createResponseService } from "./services/drafts/response_service.ts";
 import { createHealthService } from "./services/health_service.ts";
 import { createSyncService } from "./services/sync_service.ts";
-import { MlReconciler } from "./services/training/ml_reconciler.ts";
+import { MlReconciler } from "./services/training/outbox.ts";
 import { createModelsService } from "./services/training/models_service.ts";
-import { createTrainingJobSync, type TrainingJobSync } from "./services/training/training_job_sync.ts";
+import { createTrainingJobSync, type TrainingJobSync } from "./services/training/job_sync.ts";
 import { createTrainingService } from "./services/training/training_service.ts";
 import { openStore, type Store, type Stores } from "./store/store.ts";
 

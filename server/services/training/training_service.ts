@@ -10,7 +10,6 @@ import type {
   TrainingSampleList,
 } from "../../../contract/training.ts";
 import { ApiError } from "../../../lib/errors.ts";
-import type { Logger } from "../../../lib/log.ts";
 import type { Caller } from "../../auth/authenticate.ts";
 import type { MlClient } from "../../clients/ml.ts";
 import type { SampleStore } from "../../store/training/sample_store.ts";
@@ -19,16 +18,14 @@ import type { TrainingJobStore } from "../../store/training/training_job_store.t
 import { pageFieldsOf, pageRequestOf } from "../paging.ts";
 import type { PromptStores } from "../drafts/draft_context.ts";
 import { importSamples } from "./sample_import.ts";
-import { type JobEvent, watchJob } from "./training_events.ts";
-import { isLive, isUnknownToMl, type TrainingJobSync } from "./training_job_sync.ts";
+import { isLive, isUnknownToMl, type JobEvent, type JobWatch, type TrainingJobSync } from "./job_sync.ts";
 import { chooseSamples, exportLines, listSamples, mlSamplesOf } from "./training_samples.ts";
 
 export interface TrainingServiceOptions extends PromptStores {
   samples: SampleStore;
   trainingJobs: TrainingJobStore;
   jobSync: TrainingJobSync;
-  ml: Pick<MlClient, "cancelTraining" | "trainingEvents">;
-  log: Logger;
+  ml: Pick<MlClient, "cancelTraining">;
   /** Called when the outbox may have messages for ml: about tainted adapters. */
   onOutbox: () => void;
 }
@@ -53,10 +50,7 @@ export interface TrainingService {
   /** @throws ApiError `not_found` */
   get(caller: Caller, jobId: string): Promise<TrainingJob>;
   /** The job now, then its events until it has ended or the signal aborts. @throws ApiError `not_found` */
-  watch(
-    caller: Caller,
-    request: { jobId: string; lastEventId?: string; signal: AbortSignal },
-  ): Promise<AsyncGenerator<TrainingEvent>>;
+  watch(caller: Caller, request: JobWatch & { jobId: string }): Promise<AsyncGenerator<TrainingEvent>>;
   /** @throws ApiError `not_found`, `conflict` when the job has ended, or `ml_unavailable` */
   cancel(caller: Caller, jobId: string): Promise<TrainingJob>;
 }
@@ -160,7 +154,7 @@ export function createTrainingService(options: TrainingServiceOptions): Training
     get: async ({ accountId }, jobId) =>
       jobOf(await jobSync.refresh(await findJob(options, { accountId, jobId }))),
     watch: async ({ accountId }, { jobId, ...watch }) =>
-      eventsOf(watchJob(options, { row: await findJob(options, { accountId, jobId }), ...watch })),
+      eventsOf(jobSync.watch(await findJob(options, { accountId, jobId }), watch)),
     cancel: cancelling(options),
   };
 }

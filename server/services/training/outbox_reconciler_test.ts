@@ -4,7 +4,7 @@ import { FakeClock } from "../../../tests/support/process/fake_clock.ts";
 import { createTestDatabase } from "../../../tests/support/postgres/postgres.ts";
 import { startServerApp } from "../../../tests/support/server/server_app.ts";
 import type { MlOutboxStore } from "../../store/training/ml_outbox_store.ts";
-import type { MlReconciler } from "./ml_reconciler.ts";
+import type { MlReconciler } from "./outbox.ts";
 
 interface RunningReconciler extends AsyncDisposable {
   reconciler: MlReconciler;

@@ -1,10 +1,11 @@
-/** Keeps the rows of training jobs in sync with ml, where the jobs run. */
+/** Keeps the rows of training jobs in sync with ml, where the jobs run, and streams their progress from there. */
 import type {
   MlStartTrainingRequest,
   MlTrainingStatus,
   TrainingResult,
 } from "../../../contract/ml_training.ts";
 import type { TrainingMetrics, TrainingOutcome } from "../../../contract/training.ts";
+import { backoffMs, delay } from "../../../lib/backoff.ts";
 import { ApiError, logFieldsOfError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import type { MlClient } from "../../clients/ml.ts";
@@ -19,8 +20,20 @@ export type JobStatus = Omit<MlTrainingStatus, "job_id">;
 export interface TrainingJobSyncOptions {
   trainingJobs: TrainingJobStore;
   mlOutbox: Pick<MlOutboxStore, "add">;
-  ml: Pick<MlClient, "startTraining" | "trainingStatus">;
+  ml: Pick<MlClient, "startTraining" | "trainingStatus" | "trainingEvents">;
   log: Logger;
+}
+
+/** The job at one moment; `id` is the number of ml's event, null for what the server knows by itself. */
+export interface JobEvent {
+  id: string | null;
+  row: JobRow;
+}
+
+export interface JobWatch {
+  /** The last event that the reader has seen; absent: it wants all events from the start. */
+  lastEventId?: string;
+  signal: AbortSignal;
 }
 
 export interface TrainingJobSync {
@@ -30,7 +43,15 @@ export interface TrainingJobSync {
   refresh(row: JobRow): Promise<JobRow>;
   /** Records a state that ml reported; a job that has ended stays as it is. */
   record(row: JobRow, status: JobStatus): Promise<JobRow>;
+  /**
+   * Yields the job as it is now, then ml's events until it has ended or the signal aborts. While ml is unavailable it
+   * waits; for a job that has ended and that ml no longer knows, the last event is the stored end.
+   */
+  watch(row: JobRow, watch: JobWatch): AsyncGenerator<JobEvent>;
 }
+
+/** Pauses before ml is asked again after its events ended too early. */
+const WATCH_RETRY = { baseMs: 500, capMs: 10_000 };
 
 /** True while a job may still change. */
 export function isLive({ status }: JobRow): boolean {
@@ -75,12 +96,21 @@ function metricsOf(status: JobStatus): TrainingMetrics | undefined {
 }
 
 /** What a state reported by ml changes in a job's row. */
-export function changeOf(status: JobStatus): Omit<TrainingJobUpdate, "jobId"> {
+function changeOf(status: JobStatus): Omit<TrainingJobUpdate, "jobId"> {
   const { status: name, progress, error } = status;
   const metrics = metricsOf(status);
-  return metrics === undefined
-    ? { status: name, progress, error }
-    : { status: name, progress, error, metrics };
+  return { status: name, progress, error, ...(metrics && { metrics }) };
+}
+
+/** The job as it was at an event: a reader that joins late gets the earlier events too. */
+function rowAt(row: JobRow, status: JobStatus): JobRow {
+  const then = { ...row, metrics: null, ...changeOf(status) };
+  return isLive(then) ? { ...then, finishedAt: null } : then;
+}
+
+/** True for a state that is a step forward, and not that of an event that is repeated. */
+function isStep(row: JobRow, { status }: JobStatus): boolean {
+  return isLive(row) && status !== "queued" && (row.status === "queued" || status !== "training");
 }
 
 function recording(
@@ -120,6 +150,51 @@ function startRequestOf(row: JobRow, samples: MlStartTrainingRequest["samples"])
   };
 }
 
+type Method<Name extends keyof TrainingJobSync> = Pick<TrainingJobSync, Name>;
+
+/** Relays ml's events. The last one is recorded before it is yielded, so its reader finds the adapter there. */
+async function* mlEvents(
+  { ml, record }: Pick<TrainingJobSyncOptions, "ml"> & Method<"record">,
+  row: JobRow,
+  watch: JobWatch,
+): AsyncGenerator<JobEvent> {
+  for await (const { id, data } of ml.trainingEvents(row.id, watch)) {
+    const { job_id: _, ...status } = data;
+    if (isStep(row, status)) row = await record(row, status);
+    const then = rowAt(row, status);
+    yield { id, row: isLive(then) ? then : row };
+    if (!isLive(then)) return;
+  }
+}
+
+function watching(
+  { ml, log, record, refresh }: TrainingJobSyncOptions & Method<"record" | "refresh">,
+): TrainingJobSync["watch"] {
+  return async function* (watched, { signal, lastEventId }) {
+    let row = await refresh(watched);
+    yield { id: null, row };
+    for (let failures = 0; !signal.aborted; failures++) {
+      try {
+        for await (const event of mlEvents({ ml, record }, row, { lastEventId, signal })) {
+          failures = 0;
+          lastEventId = event.id ?? lastEventId;
+          yield event;
+          if (!isLive(event.row)) return;
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof ApiError)) throw error;
+        log.debug("a training job's events ended early", { jobId: row.id, ...logFieldsOfError(error) });
+      }
+      if (!isLive(row)) return;
+      await delay(backoffMs(failures + 1, WATCH_RETRY), { signal }).catch(() => {});
+      if (signal.aborted) return;
+      row = await refresh(row);
+      if (!isLive(row)) return yield { id: null, row };
+    }
+  };
+}
+
 /** Creates the sync of one server's training jobs with ml. */
 export function createTrainingJobSync(options: TrainingJobSyncOptions): TrainingJobSync {
   /** Jobs whose row exists while ml has not answered yet: ml may not know them. */
@@ -129,8 +204,7 @@ export function createTrainingJobSync(options: TrainingJobSyncOptions): Training
   const fail = (row: JobRow, error: string) =>
     record(row, { status: "failed", progress: row.progress, error });
 
-  return {
-    record,
+  const methods: Method<"start" | "refresh"> = {
     async start(row, samples) {
       starting.add(row.id);
       try {
@@ -160,4 +234,5 @@ export function createTrainingJobSync(options: TrainingJobSyncOptions): Training
       }
     },
   };
+  return { record, ...methods, watch: watching({ ...options, ...methods, record }) };
 }
