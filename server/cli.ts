@@ -3,7 +3,7 @@ import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { UserError } from "../lib/errors.ts";
 import { writeLine } from "../lib/log.ts";
 import { VERSION } from "../lib/version.ts";
-import { hashPairingCode } from "./auth/credentials.ts";
+import { hashPairingCode } from "./services/devices/pairing.ts";
 import { loadSecret } from "./auth/secret.ts";
 import { readServerConfig } from "./config.ts";
 import type { DeviceStore } from "./store/devices/device_store.ts";

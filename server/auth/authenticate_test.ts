@@ -8,9 +8,8 @@ import {
   startServerApp,
   TEST_SECRET,
 } from "../../tests/support/server/server_app.ts";
-import { createTokens, TOKEN_VALIDITY_MS } from "./credentials.ts";
 import { Hono } from "../../deps.ts";
-import { addressKey, connectionAddressOf } from "./authenticate.ts";
+import { addressKey, connectionAddressOf, createTokens, TOKEN_VALIDITY_MS } from "./authenticate.ts";
 
 const OPEN: ReadonlySet<string> = new Set([
   SERVER_PATHS.health,

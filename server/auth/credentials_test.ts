@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import type { ErrorCode } from "../../contract/errors.ts";
 import { ApiError } from "../../lib/errors.ts";
-import { createTokens, drawPairingCode, hashPairingCode, TOKEN_VALIDITY_MS } from "./credentials.ts";
+import { drawPairingCode, hashPairingCode } from "../services/devices/pairing.ts";
+import { createTokens, TOKEN_VALIDITY_MS } from "./authenticate.ts";
 
 const SECRET = new TextEncoder().encode("0123456789abcdef0123456789abcdef");
 const NOW = new Date("2024-01-01T00:00:00Z");

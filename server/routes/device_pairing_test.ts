@@ -8,7 +8,7 @@ import {
 } from "../../contract/devices.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import { syncMessagesResponseSchema } from "../../contract/sync.ts";
-import { hashPairingCode } from "../auth/credentials.ts";
+import { hashPairingCode } from "../services/devices/pairing.ts";
 import {
   REGISTRATION,
   type ServerAppUnderTest,

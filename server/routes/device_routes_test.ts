@@ -7,7 +7,7 @@ import {
   verifyDeviceResponseSchema,
 } from "../../contract/devices.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
-import { CODE_VALIDITY_MS } from "../auth/credentials.ts";
+import { CODE_VALIDITY_MS } from "../services/devices/pairing.ts";
 import {
   REGISTRATION,
   type ServerAppUnderTest,

@@ -13,8 +13,7 @@ import type { ResponseStore } from "../../store/drafts/response_store.ts";
 import type { DraftResponse } from "../../store/schema.ts";
 import { failureTextOf, generateDraft, type GenerationDependencies } from "./draft_generation.ts";
 import type { ServerJobs } from "./draft_jobs.ts";
-import { promptFor, type PromptStores } from "./draft_context.ts";
-import { generatedResponseOf, responseNotFound, responseRecordOf } from "./response_service.ts";
+import { promptFor, type PromptStores } from "./prompt_builder.ts";
 
 export interface DraftingOptions extends GenerationDependencies, PromptStores {
   jobs: Pick<ServerJobs, "enqueue" | "cancel" | "get">;
@@ -43,8 +42,47 @@ interface DraftRequest {
   status: "queued" | "generating";
 }
 
-async function findDraft(responses: ResponseStore, { accountId, id }: DraftResponse): Promise<DraftResponse> {
-  const draft = await responses.find(accountId, id);
+/** The answer to whoever asked for the draft. */
+function generatedResponseOf(row: DraftResponse): GeneratedResponse {
+  return {
+    responseId: row.id,
+    status: row.status,
+    response: row.response,
+    confidence: row.confidence,
+    modelVersion: row.modelVersion,
+    tokensUsed: row.tokensUsed,
+    timings: row.timings,
+  };
+}
+
+/** The complete record. */
+export function responseRecordOf(row: DraftResponse): ResponseRecord {
+  return {
+    ...generatedResponseOf(row),
+    conversationId: row.conversationId,
+    messageId: row.messageId,
+    error: row.error,
+    action: row.action,
+    editedResponse: row.editedResponse,
+    rejectionReason: row.rejectionReason,
+    createdAt: row.createdAt.toISOString(),
+    completedAt: row.completedAt?.toISOString() ?? null,
+    actedAt: row.actedAt?.toISOString() ?? null,
+  };
+}
+
+/** The error for an id that is no draft of the account. */
+export function responseNotFound(): ApiError {
+  return new ApiError("not_found", "There is no response with this id");
+}
+
+/** @throws ApiError `not_found` */
+export async function findDraft(
+  responses: Pick<ResponseStore, "find">,
+  accountId: string,
+  responseId: string,
+): Promise<DraftResponse> {
+  const draft = await responses.find(accountId, responseId);
   if (draft === undefined) throw responseNotFound();
   return draft;
 }
@@ -61,14 +99,8 @@ async function createDraft(
       messageId,
       context,
     });
-    const draft = await options.responses.create({
-      accountId,
-      deviceId,
-      messageId,
-      prompt,
-      sourceMessageIds,
-      status,
-    });
+    const row = { accountId, deviceId, messageId, prompt, sourceMessageIds, status };
+    const draft = await options.responses.create(row);
     // Otherwise a message of the prompt was deleted meanwhile: the next prompt is without it, or is answered by a 404.
     if (draft !== undefined) return { draft, labels };
   }
@@ -97,17 +129,14 @@ function draftingNow(
     });
     const cancellation = new AbortController();
     running.set(draft.id, cancellation);
-    const eitherSignal = AbortSignal.any([signal, cancellation.signal]);
+    const either = AbortSignal.any([signal, cancellation.signal]);
     try {
-      const completed = await generateDraft(options, {
-        draft,
-        labels,
-        settings: context,
-        signal: eitherSignal,
-      });
-      return generatedResponseOf(completed ?? await findDraft(responses, draft));
+      const completed = await generateDraft(options, { draft, labels, settings: context, signal: either });
+      return generatedResponseOf(completed ?? await findDraft(responses, draft.accountId, draft.id));
     } catch (error) {
-      if (cancellation.signal.aborted) return generatedResponseOf(await findDraft(responses, draft));
+      if (cancellation.signal.aborted) {
+        return generatedResponseOf(await findDraft(responses, draft.accountId, draft.id));
+      }
       if (signal.aborted) {
         await responses.cancel(draft.accountId, draft.id);
         throw new ApiError("cancelled", "The client went away before the draft was finished", {
@@ -149,8 +178,7 @@ function cancelling(options: DraftingOptions, running: Map<string, AbortControll
       await jobs.cancel(cancelled.id);
       return responseRecordOf(cancelled);
     }
-    const ended = await responses.find(accountId, responseId);
-    if (ended === undefined) throw responseNotFound();
+    const ended = await findDraft(responses, accountId, responseId);
     if (ended.status === "cancelled") return responseRecordOf(ended);
     throw new ApiError("conflict", `The response has ended already: it is ${ended.status}`);
   };

@@ -1,7 +1,6 @@
 /** Shows drafts, and records what the person did with them, which becomes a training sample. */
 import type { PageQuery } from "../../../contract/paging.ts";
 import type {
-  GeneratedResponse,
   ResponseActionRequest,
   ResponseActionResponse,
   ResponseList,
@@ -13,35 +12,7 @@ import type { ActionRequest, ActionSample } from "../../store/drafts/response_ac
 import type { ResponseStore } from "../../store/drafts/response_store.ts";
 import { pageFieldsOf, pageRequestOf } from "../paging.ts";
 import type { DraftResponse } from "../../store/schema.ts";
-
-/** The answer to whoever asked for the draft. */
-export function generatedResponseOf(row: DraftResponse): GeneratedResponse {
-  return {
-    responseId: row.id,
-    status: row.status,
-    response: row.response,
-    confidence: row.confidence,
-    modelVersion: row.modelVersion,
-    tokensUsed: row.tokensUsed,
-    timings: row.timings,
-  };
-}
-
-/** The complete record. */
-export function responseRecordOf(row: DraftResponse): ResponseRecord {
-  return {
-    ...generatedResponseOf(row),
-    conversationId: row.conversationId,
-    messageId: row.messageId,
-    error: row.error,
-    action: row.action,
-    editedResponse: row.editedResponse,
-    rejectionReason: row.rejectionReason,
-    createdAt: row.createdAt.toISOString(),
-    completedAt: row.completedAt?.toISOString() ?? null,
-    actedAt: row.actedAt?.toISOString() ?? null,
-  };
-}
+import { findDraft, responseNotFound, responseRecordOf } from "./draft_service.ts";
 
 /** A sample's weight in training: what the person sent teaches, what was rejected is kept out. */
 const LEARNED_QUALITY = 1;
@@ -60,11 +31,6 @@ export interface ResponseService {
     caller: Caller,
     request: { responseId: string; action: ResponseActionRequest },
   ): Promise<ResponseActionResponse>;
-}
-
-/** The error for an id that is no draft of the account. */
-export function responseNotFound(): ApiError {
-  return new ApiError("not_found", "There is no response with this id");
 }
 
 /** What an action teaches; undefined for an accepted draft without text, which teaches nothing. */
@@ -92,8 +58,7 @@ function actionRequestOf(draft: DraftResponse, action: ResponseActionRequest): A
 
 function acting(responses: ResponseStore): ResponseService["act"] {
   return async ({ accountId }, { responseId, action }) => {
-    const draft = await responses.find(accountId, responseId);
-    if (draft === undefined) throw responseNotFound();
+    const draft = await findDraft(responses, accountId, responseId);
     const result = await responses.recordAction(accountId, actionRequestOf(draft, action));
     switch (result.outcome) {
       case "recorded":
@@ -122,11 +87,8 @@ export function createResponseService({ responses }: { responses: ResponseStore 
       const page = await responses.list(accountId, { ...pageRequestOf(query), conversationId });
       return { responses: page.rows.map(responseRecordOf), ...pageFieldsOf(page, query) };
     },
-    async get({ accountId }, responseId) {
-      const draft = await responses.find(accountId, responseId);
-      if (draft === undefined) throw responseNotFound();
-      return responseRecordOf(draft);
-    },
+    get: async ({ accountId }, responseId) =>
+      responseRecordOf(await findDraft(responses, accountId, responseId)),
     act: acting(responses),
   };
 }

@@ -1,7 +1,7 @@
 /** Tests the sync of a training job when it is started and refreshed at the same time. */
 import assert from "node:assert/strict";
 import { startServerApp, TEST_SECRET } from "../../../tests/support/server/server_app.ts";
-import { createTokens } from "../../auth/credentials.ts";
+import { createTokens } from "../../auth/authenticate.ts";
 
 const JOB = { baseModel: "test-model", epochs: 1, learningRate: 0.0001, sampleIds: [] };
 const SAMPLES = [{ input: "Dinner at 7?", output: "Sure", quality: 1 }];

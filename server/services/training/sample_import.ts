@@ -11,8 +11,7 @@ import { ApiError, invalidRequest } from "../../../lib/errors.ts";
 import type { MessageHistory } from "../../store/messages/conversation_store.ts";
 import type { ImportedSample, SampleStore } from "../../store/training/sample_store.ts";
 import type { SentReply } from "../../store/drafts/sent_replies.ts";
-import { promptOf, type PromptStores } from "../drafts/draft_context.ts";
-import { promptTextOf } from "../drafts/prompt_builder.ts";
+import { promptOf, type PromptStores, promptTextOf } from "../drafts/prompt_builder.ts";
 
 export interface SampleImportOptions extends PromptStores {
   samples: Pick<SampleStore, "sentReplies" | "import">;

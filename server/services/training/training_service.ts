@@ -16,7 +16,7 @@ import type { SampleStore } from "../../store/training/sample_store.ts";
 import type { TrainingJob as JobRow } from "../../store/schema.ts";
 import type { TrainingJobStore } from "../../store/training/training_job_store.ts";
 import { pageFieldsOf, pageRequestOf } from "../paging.ts";
-import type { PromptStores } from "../drafts/draft_context.ts";
+import type { PromptStores } from "../drafts/prompt_builder.ts";
 import { importSamples } from "./sample_import.ts";
 import { isLive, isUnknownToMl, type JobEvent, type JobWatch, type TrainingJobSync } from "./job_sync.ts";
 import { chooseSamples, exportLines, listSamples, mlSamplesOf } from "./training_samples.ts";
