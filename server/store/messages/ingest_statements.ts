@@ -18,24 +18,60 @@ export interface StoredMessages {
   readonly sources: string[];
 }
 
-/** A message as the message statement reads it; times in milliseconds since 1970. */
+/** How a stored value and the batch's become one: the new one, the old one where there is none, or the later one. */
+const STORED = { new: "excluded.%", kept: "coalesce(excluded.%, m.%)", later: "greatest(excluded.%, m.%)" };
+
+/** A time of a message in milliseconds since 1970. */
+function millisecondsOf(time: string | null | undefined): number | undefined {
+  return time ? Date.parse(time) : undefined;
+}
+
+/** The columns that a message of a batch fills: their type in the batch's JSON, their value, what an update stores. */
+const COLUMNS: readonly {
+  readonly name: string;
+  readonly type: "text" | "jsonb" | "time";
+  readonly stored: keyof typeof STORED;
+  readonly of: (message: SyncMessage) => unknown;
+}[] = [
+  { name: "sender_id", type: "text", stored: "new", of: ({ senderId }) => senderId },
+  { name: "direction", type: "text", stored: "new", of: ({ direction }) => direction },
+  { name: "message_type", type: "text", stored: "new", of: ({ messageType }) => messageType },
+  { name: "text", type: "text", stored: "new", of: ({ text }) => text },
+  { name: "sent_at", type: "time", stored: "new", of: ({ sentAt }) => millisecondsOf(sentAt) },
+  { name: "edited_at", type: "time", stored: "later", of: ({ editedAt }) => millisecondsOf(editedAt) },
+  {
+    name: "retracted_at",
+    type: "time",
+    stored: "kept",
+    of: ({ retractedAt }) => millisecondsOf(retractedAt),
+  },
+  { name: "read_at", type: "time", stored: "kept", of: ({ readAt }) => millisecondsOf(readAt) },
+  {
+    name: "delivered_at",
+    type: "time",
+    stored: "kept",
+    of: ({ deliveredAt }) => millisecondsOf(deliveredAt),
+  },
+  { name: "reply_to_guid", type: "text", stored: "kept", of: ({ replyToGuid }) => replyToGuid },
+  { name: "reactions", type: "jsonb", stored: "kept", of: ({ reactions }) => reactions },
+  { name: "attachments", type: "jsonb", stored: "kept", of: ({ attachments }) => attachments },
+];
+
+function listOf(textOf: (column: typeof COLUMNS[number]) => string): string {
+  return COLUMNS.map(textOf).join(", ");
+}
+
+/** The lists of the message statement, each with every column in the same order. */
+const NAMES = listOf(({ name }) => name);
+const JSON_COLUMNS = listOf(({ name, type }) => `${name} ${type === "time" ? "float8" : type}`);
+const SELECTED = listOf(({ name, type }) => type === "time" ? `to_timestamp(r.${name} / 1000)` : `r.${name}`);
+const BEFORE = listOf(({ name }) => `m.${name}`);
+const AFTER = listOf(({ name, stored }) => STORED[stored].replaceAll("%", name));
+
+/** A message as the message statement reads it. */
 function rowOf(message: SyncMessage): Record<string, unknown> {
-  return {
-    id: newId(),
-    guid: message.imessageGuid,
-    sender: message.senderId,
-    direction: message.direction,
-    type: message.messageType,
-    text: message.text,
-    sent: Date.parse(message.sentAt),
-    edited: message.editedAt ? Date.parse(message.editedAt) : undefined,
-    retracted: message.retractedAt ? Date.parse(message.retractedAt) : undefined,
-    read: message.readAt ? Date.parse(message.readAt) : undefined,
-    delivered: message.deliveredAt ? Date.parse(message.deliveredAt) : undefined,
-    reply: message.replyToGuid,
-    reactions: message.reactions,
-    attachments: message.attachments,
-  };
+  const values = COLUMNS.map(({ name, of }) => [name, of(message)]);
+  return { id: newId(), guid: message.imessageGuid, ...Object.fromEntries(values) };
 }
 
 /** One row a guid, as JSON: a statement may touch a row only once, so the last of twins stands for all. */
@@ -82,43 +118,22 @@ export async function storeMessages(
       select id from conversations
       where account_id = ${accountId} and imessage_id = ${batch.conversationImessageId}
     ), stored as (
-      insert into messages as m (
-        id, account_id, conversation_id, imessage_guid, sender_id, direction, message_type, text, sent_at,
-        edited_at, retracted_at, read_at, delivered_at, reply_to_guid, reactions, attachments)
-      select r.id, ${accountId}, target.id, r.guid, r.sender, r.direction, r.type, r.text, to_timestamp(r.sent / 1000),
-        to_timestamp(r.edited / 1000), to_timestamp(r.retracted / 1000), to_timestamp(r.read / 1000),
-        to_timestamp(r.delivered / 1000), r.reply, r.reactions, r.attachments
+      insert into messages as m (id, account_id, conversation_id, imessage_guid, ${tx.unsafe(NAMES)})
+      select r.id, ${accountId}, target.id, r.guid, ${tx.unsafe(SELECTED)}
       from target, json_to_recordset(${rowsOf(batch.messages)}::text::json) as r(
-        id uuid, guid text, sender text, direction text, type text, text text, sent float8,
-        edited float8, retracted float8, read float8, delivered float8, reply text, reactions jsonb, attachments jsonb)
+        id uuid, guid text, ${tx.unsafe(JSON_COLUMNS)})
       where not exists (
           select from deleted_messages d where d.account_id = ${accountId} and d.imessage_guid = r.guid)
         and not exists (
           select from deleted_conversations d where d.account_id = ${accountId}
-            and d.imessage_id = ${batch.conversationImessageId} and d.sent_until >= to_timestamp(r.sent / 1000))
+            and d.imessage_id = ${batch.conversationImessageId} and d.sent_until >= to_timestamp(r.sent_at / 1000))
       on conflict (account_id, imessage_guid) do update set
-        conversation_id = excluded.conversation_id,
-        sender_id = excluded.sender_id,
-        direction = excluded.direction,
-        message_type = excluded.message_type,
-        text = excluded.text,
-        sent_at = excluded.sent_at,
-        edited_at = greatest(excluded.edited_at, m.edited_at),
-        retracted_at = coalesce(excluded.retracted_at, m.retracted_at),
-        read_at = coalesce(excluded.read_at, m.read_at), delivered_at = coalesce(excluded.delivered_at, m.delivered_at),
-        reply_to_guid = coalesce(excluded.reply_to_guid, m.reply_to_guid),
-        reactions = coalesce(excluded.reactions, m.reactions),
-        attachments = coalesce(excluded.attachments, m.attachments)
+        (conversation_id, ${tx.unsafe(NAMES)}) = row(excluded.conversation_id, ${tx.unsafe(AFTER)})
       where (m.retracted_at is null or excluded.retracted_at is not null)
         and (m.edited_at is null or excluded.edited_at >= m.edited_at or excluded.retracted_at is not null)
-        and (m.conversation_id, m.sender_id, m.direction, m.message_type, m.text, m.sent_at, m.edited_at,
-             m.retracted_at, m.read_at, m.delivered_at, m.reply_to_guid, m.reactions, m.attachments)
-          is distinct from (
-             excluded.conversation_id, excluded.sender_id, excluded.direction, excluded.message_type, excluded.text,
-             excluded.sent_at, greatest(excluded.edited_at, m.edited_at),
-             coalesce(excluded.retracted_at, m.retracted_at), coalesce(excluded.read_at, m.read_at),
-             coalesce(excluded.delivered_at, m.delivered_at), coalesce(excluded.reply_to_guid, m.reply_to_guid),
-             coalesce(excluded.reactions, m.reactions), coalesce(excluded.attachments, m.attachments))
+        and (m.conversation_id, ${tx.unsafe(BEFORE)}) is distinct from (excluded.conversation_id, ${
+    tx.unsafe(AFTER)
+  })
       returning m.id, m.xmax = 0 as inserted, case when m.xmax <> 0 then (
         select before.conversation_id from messages before
         where before.id = m.id and before.conversation_id <> m.conversation_id) end as source
