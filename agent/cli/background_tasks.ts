@@ -32,7 +32,7 @@ async function draftOnce(
 /** Starts the background tasks; they end when this is disposed. */
 export function startBackgroundTasks(services: AgentContext, clock: Clock = systemClock): BackgroundTasks {
   const { config, output } = services;
-  const log = createLogger({ write: output.line, pretty: output.isTerminal });
+  const log = createLogger({ write: output.line, pretty: output.terminal !== null });
   const stack = new DisposableStack();
   stack.use(startLogRotation({
     clock,

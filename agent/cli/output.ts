@@ -1,27 +1,17 @@
 /** What the command line writes to, its error for a wrong command line, and how it shows other people's words. */
 import { writeErrorLine, writeLine } from "../../lib/log.ts";
+import { type Terminal, terminalOf } from "../../lib/progress.ts";
 
 export interface Output {
-  /** True when a person watches, so that a line can be rewritten in place. */
-  readonly isTerminal: boolean;
+  /** The terminal that a person watches; null when the output goes elsewhere. */
+  readonly terminal: Terminal | null;
   line(text: string): void;
   errorLine(text: string): void;
-  /** Rewrites the current line of a terminal; an empty text clears it. */
-  rewriteLine(text: string): void;
 }
-
-/** Carriage return, then erase to the end of the line (ECMA-48 EL). */
-const LINE_START = "\r\x1b[K";
 
 /** The output of this process. */
 export function processOutput(): Output {
-  const encoder = new TextEncoder();
-  return {
-    isTerminal: Deno.stdout.isTerminal(),
-    line: writeLine,
-    errorLine: writeErrorLine,
-    rewriteLine: (text) => void Deno.stdout.writeSync(encoder.encode(LINE_START + text)),
-  };
+  return { terminal: terminalOf(Deno.stdout), line: writeLine, errorLine: writeErrorLine };
 }
 
 /** The command line is wrong; its message says what is wrong with it. */

@@ -23,7 +23,7 @@ export function liveAgentOf(services: AgentContext, overrides: RunOverrides = {}
     addressBookSignature: () => addressBookSignature(config.addressBook),
     state,
     stateFile: agentStateStore(config.dataDir),
-    log: createLogger({ write: output.line, pretty: output.isTerminal }),
+    log: createLogger({ write: output.line, pretty: output.terminal !== null }),
     clock: systemClock,
     watchFolder,
     batchMessages,

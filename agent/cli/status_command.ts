@@ -2,7 +2,7 @@
 import { type AgentStatus, agentStatus, type PairingState, type Problem } from "../run/agent_status.ts";
 import { type AgentPhase, readRunningAgent, type RunningAgent } from "../run/agent_state.ts";
 import type { AgentContext } from "./agent_context.ts";
-import { countText, durationText } from "./progress_line.ts";
+import { countText, durationText } from "../../lib/progress.ts";
 import { RESTART_SENTENCES } from "./sync_command.ts";
 
 const PAIRING_SENTENCES: Record<PairingState, string> = {

@@ -1,4 +1,5 @@
 /** `agent sync`: sends what is new, shows progress, and reports what was done or would be done. */
+import { countText, durationText, type Progress, startProgress } from "../../lib/progress.ts";
 import type { AddressBookProblem } from "../contacts/address_book_problem.ts";
 import type { MessageSyncReport } from "../sync/message_sync.ts";
 import { type PairedDevice, requirePairing } from "../pairing/pairing.ts";
@@ -11,8 +12,7 @@ import {
   type SyncReport,
 } from "../sync/sync_run.ts";
 import type { AgentContext } from "./agent_context.ts";
-import { countText, durationText, type ProgressLine, progressLine } from "./progress_line.ts";
-import { UsageError } from "./output.ts";
+import { type Output, UsageError } from "./output.ts";
 
 export interface SyncOptions {
   once?: boolean;
@@ -105,7 +105,7 @@ function sinceMsOf(since: string | undefined): number | undefined {
 }
 
 interface SyncWithOptions {
-  progress: ProgressLine;
+  progress: Progress;
   sinceMs: number | undefined;
 }
 
@@ -122,7 +122,7 @@ async function syncWith(
     addressBook: services.readAddressBook(),
     state: services.state,
     sinceMs,
-    onProgress: progress.show,
+    onProgress: ({ rowsDone, rowsTotal }) => progress.update(rowsDone, rowsTotal),
     now: services.now,
     batchMessages: services.batchMessages,
   });
@@ -141,8 +141,26 @@ async function dryRunWith(
     syncTarget: stored.kind === "found" ? stored.state.active?.syncTarget ?? "" : "",
     state: services.state,
     sinceMs,
-    onProgress: progress.show,
+    onProgress: ({ rowsDone, rowsTotal }) => progress.update(rowsDone, rowsTotal),
     now: services.now,
+  });
+}
+
+/** Starts showing a sync's progress, unless the output is for a program. */
+export async function startSyncProgress(
+  output: Output,
+  { now, silent = false }: { now: () => number; silent?: boolean },
+): Promise<Progress> {
+  return await startProgress({
+    label: "Messages",
+    format: countText,
+    terminal: silent ? null : output.terminal,
+    plain: ({ text }) => silent || output.line(`Messages: ${text}`),
+    plainIntervalMs: 5_000,
+    quietMs: 500,
+    initial: 0,
+    clear: true,
+    now,
   });
 }
 
@@ -152,15 +170,15 @@ export async function syncCommand(options: SyncOptions, services: AgentContext):
   const sinceMs = sinceMsOf(options.since);
   if (!options.once && sinceMs === undefined) throw new UsageError("sync needs --once or --since");
   const { output, now } = services;
-  const progress = progressLine(output, { now, silent: options.json });
+  const progress = await startSyncProgress(output, { now, silent: options.json });
   if (isDryRun) {
-    const report = await dryRunWith(services, { progress, sinceMs }).finally(progress.clear);
+    const report = await dryRunWith(services, { progress, sinceMs }).finally(progress.finish);
     for (const line of options.json ? [JSON.stringify(report)] : dryRunLines(report)) output.line(line);
     return 0;
   }
   using _lock = await services.lock("sync");
   const device = await requirePairing(services.pairing);
-  const report = await syncWith(device, services, { progress, sinceMs }).finally(progress.clear);
+  const report = await syncWith(device, services, { progress, sinceMs }).finally(progress.finish);
   const lines = options.json ? [JSON.stringify(report)] : [
     ...(report.contacts === null ? [] : contactLines(report.contacts)),
     ...messageLines(report.messages, report.durationMs),

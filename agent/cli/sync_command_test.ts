@@ -8,7 +8,7 @@ import { writeAddressBook } from "../../tests/support/mac/address_book_fixture.t
 import { bulkChatDb } from "../../tests/support/chat_db/bulk.ts";
 import { type ChatDb, createChatDb } from "../../tests/support/chat_db/chat_db_fixture.ts";
 import type { StoredAccount } from "../../tests/support/server/contract_server.ts";
-import { syncCommand } from "./sync_command.ts";
+import { startSyncProgress, syncCommand } from "./sync_command.ts";
 
 const MAYA = "+15550100001";
 const LEO = "leo@example.com";
@@ -499,7 +499,38 @@ Deno.test("a terminal shows a bar while the sync goes on and takes it away after
   const services = home.services({ output });
   let time = 0;
   await syncCommand({ once: true }, { ...services, now: () => time += 1_000 });
-  assert.match(output.rewrites[0] ?? "", /^Messages \[-{24}\] 0 of 5,000 \(0 %\)/);
-  assert.match(output.rewrites.at(-2) ?? "", /^Messages \[#{24}\] 5,000 of 5,000 \(100 %\), [\d,]+\/s/);
+  assert.match(output.rewrites[0] ?? "", /^Messages ░{30} 0 of 5,000 \(0 %\)/);
+  assert.match(output.rewrites.at(-2) ?? "", /^Messages █{5,30} 5,000 of 5,000 \(100 %\), [\d,]+\/s/);
   assert.equal(output.rewrites.at(-1), "");
+});
+
+async function shownAt(timesMs: number[], options: { isTerminal: boolean; silent?: boolean }) {
+  const output = capturedOutput(options.isTerminal);
+  let time = 0;
+  const progress = await startSyncProgress(output, { now: () => time, silent: options.silent });
+  for (time of timesMs) progress.update(time, 100_000);
+  progress.finish();
+  progress.finish();
+  return output;
+}
+
+Deno.test("a terminal shows a bar once the sync lasts, and clears it once", async () => {
+  const { lines, rewrites } = await shownAt([100, 25_000, 100_000], { isTerminal: true });
+  assert.deepEqual(lines, []);
+  assert.deepEqual(rewrites, [
+    "Messages ███░░░░░░░░░░ 25,000 of 100,000 (25 %), 1,000/s, about 1 min 15 s left",
+    "Messages ████████████████ 100,000 of 100,000 (100 %), 1,000/s, about 0.0 s left",
+    "",
+  ]);
+});
+
+Deno.test("elsewhere a plain line appears at most every five seconds", async () => {
+  const { lines, rewrites } = await shownAt([1_000, 5_000, 6_000, 9_999, 10_000], { isTerminal: false });
+  assert.deepEqual(rewrites, []);
+  assert.deepEqual(lines.map((line) => line.split(" ", 2)[1]), ["5,000", "10,000"]);
+});
+
+Deno.test("a silent progress shows nothing", async () => {
+  const { lines, rewrites } = await shownAt([10_000, 90_000], { isTerminal: true, silent: true });
+  assert.deepEqual([lines, rewrites], [[], []]);
 });

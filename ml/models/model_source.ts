@@ -80,7 +80,13 @@ async function fetchModel(model: CatalogModel, options: ResolveOptions): Promise
   const { id, sizeBytes } = model;
   await Deno.mkdir(modelsDir, { recursive: true });
   const path = join(modelsDir, model.fileName);
-  const progress = startProgress({ label: `Downloading ${id}`, total: sizeBytes, format: formatBytes, log });
+  const label = `Downloading ${id}`;
+  const progress = await startProgress({
+    label,
+    total: sizeBytes,
+    format: formatBytes,
+    plain: ({ percent, done, total }) => log.info(label, { percent, done, total }),
+  });
   try {
     await downloadFromHub(model, { ...options, path, progress });
     return { id, path, why: "it was fetched from the model hub" };

@@ -21,14 +21,18 @@ export function capturedOutput(isTerminal = false): CapturedOutput {
   const lines: string[] = [];
   const errorLines: string[] = [];
   const rewrites: string[] = [];
+  const CLEARED_LINE = "\x1b[2K";
+  function rewrite(text: string): void {
+    if (text === CLEARED_LINE) rewrites.push("");
+    else if (!text.startsWith("\x1b")) rewrites.push(text);
+  }
   return {
-    isTerminal,
+    terminal: isTerminal ? { columns: 80, write: rewrite } : null,
     lines,
     errorLines,
     rewrites,
     line: (text) => void lines.push(text),
     errorLine: (text) => void errorLines.push(text),
-    rewriteLine: (text) => void rewrites.push(text),
   };
 }
 

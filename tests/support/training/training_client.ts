@@ -123,7 +123,7 @@ export async function leftOf({ dir }: MlService, jobId: string): Promise<string[
 /** Follows a job that is expected to succeed. */
 export async function completed(service: MlService, jobId: string): Promise<MlTrainingStatus> {
   const last = (await follow(service, jobId)).at(-1)?.status;
-  assert.ok(last?.status === "completed", last?.error ?? last?.status);
+  assert.ok(last?.status === "completed", last?.error ?? last?.status ?? "");
   return last;
 }
 
