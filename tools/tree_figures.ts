@@ -6,9 +6,30 @@
  */
 
 import { basename, dirname, join, normalize } from "node:path/posix";
-import ts from "typescript";
+import denoJson from "../deno.json" with { type: "json" };
 import { writeLine } from "../lib/log.ts";
 import { sourceFiles } from "./check_cycles.ts";
+
+/** The parts of the TypeScript compiler that are used here; it is no dependency of the project, and loaded on demand. */
+interface TypeScript {
+  createSourceFile(path: string, text: string, target: number, setParentNodes: boolean): SourceFile;
+  forEachChild(node: SyntaxNode, visit: (child: SyntaxNode) => void): void;
+  isFunctionLike(node: SyntaxNode): boolean;
+  readonly ScriptTarget: { readonly Latest: number };
+}
+
+interface SyntaxNode {
+  readonly body?: SyntaxNode;
+  /** Of an import or an export from another module. */
+  readonly moduleSpecifier?: { readonly text: string };
+  getStart(): number;
+  getEnd(): number;
+}
+
+interface SourceFile extends SyntaxNode {
+  readonly statements: readonly SyntaxNode[];
+  getLineAndCharacterOfPosition(position: number): { readonly line: number };
+}
 
 interface SourceFigures {
   readonly path: string;
@@ -18,6 +39,7 @@ interface SourceFigures {
   readonly imports: readonly string[];
 }
 
+const { default: ts } = await import(denoJson.onDemand.typescript) as { default: TypeScript };
 const PRODUCT = /^(?:contract|lib|server|ml|agent)\/|^deps\.ts$/;
 const TEST_CODE = /_(?:test|suite)\.ts$/;
 const THIN_LINES = 40;
@@ -35,21 +57,16 @@ async function readTree(root: string): Promise<SourceFigures[]> {
 function figuresOf(path: string, text: string): SourceFigures {
   const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
   const functionLines: number[] = [];
-  const visit = (node: ts.Node): void => {
-    if (ts.isFunctionLike(node) && "body" in node && node.body !== undefined) {
+  const visit = (node: SyntaxNode): void => {
+    if (ts.isFunctionLike(node) && node.body !== undefined) {
       const lineAt = (position: number): number => source.getLineAndCharacterOfPosition(position).line;
       functionLines.push(lineAt(node.getEnd()) - lineAt(node.getStart()) + 1);
     }
     ts.forEachChild(node, visit);
   };
   visit(source);
-  const imports = source.statements.filter((statement) =>
-    ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement)
-  ).flatMap(({ moduleSpecifier }) =>
-    moduleSpecifier !== undefined && ts.isStringLiteral(moduleSpecifier) &&
-      moduleSpecifier.text.startsWith(".")
-      ? [normalize(join(dirname(path), moduleSpecifier.text))]
-      : []
+  const imports = source.statements.flatMap(({ moduleSpecifier }) =>
+    moduleSpecifier?.text.startsWith(".") ? [normalize(join(dirname(path), moduleSpecifier.text))] : []
   );
   return { path, lines: text.trimEnd().split("\n").length, functionLines, imports: [...new Set(imports)] };
 }

@@ -97,7 +97,6 @@ export const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "prom-client": ["lib/"],
   "fast-check": [],
   "playwright-core": [],
-  "typescript": [],
 };
 
 /** The only files that may use a global: a folder, or the name of a file in any folder. */
