@@ -4,6 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { editMessage, unsendMessage } from "../../../tests/support/chat_db/edits.ts";
 import { type ChatDb, createChatDb } from "../../../tests/support/chat_db/chat_db_fixture.ts";
+import { addTexts, withChatDb } from "../../../tests/support/chat_db/read_chat_db.ts";
 import { addSendLater } from "../../../tests/support/chat_db/rows.ts";
 import { ChatDatabase } from "../file/chat_database.ts";
 import { fileSignature } from "../file/database_file.ts";
@@ -17,21 +18,7 @@ const EDITED_AT = "2024-06-01T12:05:00.250Z";
 const ANA = "+15550100001";
 
 function withDatabase(use: (db: ChatDb, database: ChatDatabase, reader: MessageReader) => void): void {
-  const folder = Deno.makeTempDirSync();
-  try {
-    using db = createChatDb(join(folder, "chat.db"));
-    using database = new ChatDatabase(db.store.path);
-    use(db, database, new MessageReader(database));
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
-}
-
-function textsOf(db: ChatDb, count: number) {
-  const chat = db.addChat({ identifier: ANA });
-  return Array.from({ length: count }, (_, index) => {
-    return db.addMessage({ chat, from: ANA, sentAt: AT, text: `text ${index}` });
-  });
+  withChatDb((db, database) => use(db, database, new MessageReader(database)));
 }
 
 function textIn(outcome: RowOutcome | undefined): string | null | undefined {
@@ -48,7 +35,7 @@ function setTimestamps(
 
 Deno.test("edited and unsent rows are found by their timestamps, within the requested rows", () =>
   withDatabase((db, _database, reader) => {
-    const [first, second, third] = textsOf(db, 3);
+    const [first, second, third] = addTexts(db, 3, { from: ANA, sentAt: AT });
     assert.ok(first && second && third);
     editMessage(db, { message: first, text: "edited", at: EDITED_AT });
     unsendMessage(db, { message: third, at: EDITED_AT });
@@ -62,7 +49,7 @@ Deno.test("edited and unsent rows are found by their timestamps, within the requ
 
 Deno.test("a message has the times at which it was read and delivered, and a row is found by them without an index", () =>
   withDatabase((db, _database, reader) => {
-    const [unread, read, mine] = textsOf(db, 3);
+    const [unread, read, mine] = addTexts(db, 3, { from: ANA, sentAt: AT });
     assert.ok(unread && read && mine);
     const [early, late] = [AT, EDITED_AT].map((at) => db.store.appleDate(new Date(at)));
     setTimestamps(db, read, { date_read: late ?? null, is_read: 1 });
@@ -78,7 +65,7 @@ Deno.test("a message has the times at which it was read and delivered, and a row
 
 Deno.test("a message that was read but has no time for it, or the greatest integer, has no read time", () =>
   withDatabase((db, _database, reader) => {
-    const [undated, greatest, never] = textsOf(db, 3);
+    const [undated, greatest, never] = addTexts(db, 3, { from: ANA, sentAt: AT });
     assert.ok(undated && greatest && never);
     setTimestamps(db, undated, { date_read: 0, is_read: 1 });
     setTimestamps(db, greatest, { date_read: 9_223_372_036_854_775_807n, is_read: 1 });
@@ -96,7 +83,7 @@ const anyTimestamp = fc.oneof(
 
 Deno.test("whatever a row's timestamps are, the search and the record agree on them", () =>
   withDatabase((db, database, reader) => {
-    const [message] = textsOf(db, 1);
+    const [message] = addTexts(db, 1, { from: ANA, sentAt: AT });
     assert.ok(message);
     const columns = fc.record({
       date_edited: anyTimestamp,
@@ -128,7 +115,7 @@ Deno.test("a timestamp that appears or moves later always changes the checksum, 
 Deno.test("a database that lacks the columns of some timestamps, or of all, has none of those", () => {
   const folder = Deno.makeTempDirSync();
   using db = createChatDb(join(folder, "chat.db"), { generation: "monterey" });
-  const [first, second] = textsOf(db, 2);
+  const [first, second] = addTexts(db, 2, { from: ANA, sentAt: AT });
   assert.ok(first && second);
   const found = () => {
     using database = new ChatDatabase(db.store.path);
@@ -148,7 +135,7 @@ Deno.test("a database that lacks the columns of some timestamps, or of all, has 
 
 Deno.test("rows near and far are read again in their present form, and deleted ones are left out", () =>
   withDatabase((db, _database, reader) => {
-    const messages = textsOf(db, 1_200);
+    const messages = addTexts(db, 1_200, { from: ANA, sentAt: AT });
     const wanted = [1, 2, 700, 1_199, 1_200].map((rowId) => messages[rowId - 1] ?? assert.fail());
     reader.readAfter(0, { nowMs: Date.now(), limit: 2_000 });
     for (const message of wanted) {
@@ -180,7 +167,7 @@ Deno.test("a scheduled draft is skipped, and is a message under the same ROWID o
 
 Deno.test("renumbered rows are noticed by the guid at the mark, even when its row is gone", () =>
   withDatabase((db, database, reader) => {
-    const messages = textsOf(db, 5);
+    const messages = addTexts(db, 5, { from: ANA, sentAt: AT });
     const [mark] = messages.slice(2);
     assert.ok(mark);
     const { lastRowId, lastGuid } = reader.readAfter(0, { nowMs: Date.now(), limit: mark.rowId });
@@ -204,7 +191,7 @@ Deno.test("renumbered rows are noticed by the guid at the mark, even when its ro
 
 Deno.test("every commit changes the data version, and the signature of the files when it changes a size or a time", () =>
   withDatabase((db, database) => {
-    const [message] = textsOf(db, 1);
+    const [message] = addTexts(db, 1, { from: ANA, sentAt: AT });
     assert.ok(message);
     // From here on the -wal keeps its size: a checkpoint without a reset lets new frames overwrite the old ones.
     for (let index = 0; index < 50; index++) editMessage(db, { message, text: `grown ${index}`, at: AT });
@@ -223,7 +210,7 @@ Deno.test("every commit changes the data version, and the signature of the files
 
 Deno.test("reading changes neither the data version nor the signature; replacing the file changes the latter", () =>
   withDatabase((db, database, reader) => {
-    textsOf(db, 2);
+    addTexts(db, 2, { from: ANA, sentAt: AT });
     reader.readAfter(0, { nowMs: Date.now() });
     const before = [database.dataVersion(), fileSignature(db.store.path)];
     reader.readAfter(0, { nowMs: Date.now() });

@@ -7,17 +7,36 @@ import type { MessageBatch } from "../../../agent/chatdb/messages/message_batch.
 import { MessageReader } from "../../../agent/chatdb/messages/message_reader.ts";
 import { type ChatDb, type ChatDbOptions, createChatDb } from "./chat_db_fixture.ts";
 
-/** Reads all that `write` leaves in a chat.db that its writer still has open; every row is final. */
-export function readAll(write: (db: ChatDb) => void, options: ChatDbOptions = {}): MessageBatch {
+/** Runs a check with a new chat.db that its writer has open, and the agent's view of it. */
+export function withChatDb<Result>(
+  use: (db: ChatDb, database: ChatDatabase) => Result,
+  options: ChatDbOptions = {},
+): Result {
   const folder = Deno.makeTempDirSync();
   try {
     using db = createChatDb(join(folder, "chat.db"), options);
-    write(db);
     using database = new ChatDatabase(db.store.path);
-    return new MessageReader(database).readAfter(0, { nowMs: minutesFromNow(1) });
+    return use(db, database);
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }
+}
+
+/** Adds a chat with one person and as many texts of theirs, numbered from 0. */
+export function addTexts(db: ChatDb, count: number, { from, sentAt }: { from: string; sentAt: string }) {
+  const chat = db.addChat({ identifier: from });
+  return Array.from(
+    { length: count },
+    (_, index) => db.addMessage({ chat, from, sentAt, text: `text ${index}` }),
+  );
+}
+
+/** Reads all that `write` leaves in a chat.db that its writer still has open; every row is final. */
+export function readAll(write: (db: ChatDb) => void, options: ChatDbOptions = {}): MessageBatch {
+  return withChatDb((db, database) => {
+    write(db);
+    return new MessageReader(database).readAfter(0, { nowMs: minutesFromNow(1) });
+  }, options);
 }
 
 /** The one message that `write` leaves. */
