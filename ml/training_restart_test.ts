@@ -26,7 +26,7 @@ async function withHome(use: (home: Home) => Promise<void>): Promise<void> {
   try {
     const model = await buildTinyGguf({ path: join(dir, "tiny.gguf") });
     const serve = () => {
-      const port = choosePort(0);
+      const port = choosePort();
       return ServiceProcess.start({
         name: "ml",
         env: {

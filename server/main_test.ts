@@ -41,7 +41,7 @@ async function run(
 }
 
 function start(env: Record<string, string>, logFile: string): Promise<ServiceProcess> {
-  const port = String(choosePort(0));
+  const port = String(choosePort());
   return ServiceProcess.start({
     name: "server",
     url: `http://127.0.0.1:${port}`,

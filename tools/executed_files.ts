@@ -163,7 +163,7 @@ interface Programs {
 async function startPrograms(root: string, stack: AsyncDisposableStack): Promise<Programs> {
   const dir = await Deno.makeTempDir({ prefix: "ways-" });
   stack.defer(() => Deno.remove(dir, { recursive: true }));
-  const [serverPort, mlPort] = [String(choosePort(0)), String(choosePort(0))];
+  const [serverPort, mlPort] = [String(choosePort()), String(choosePort())];
   const mlUrl = `http://127.0.0.1:${mlPort}`;
   const owner = new Owner(`http://127.0.0.1:${serverPort}`);
   const [model, chatDb] = [join(dir, "tiny.gguf"), join(dir, "chat.db")];

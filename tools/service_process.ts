@@ -114,9 +114,15 @@ function pipeToFile(child: Deno.ChildProcess, path: string): void {
   Promise.all([copy(child.stdout), copy(child.stderr)]).finally(() => file.close());
 }
 
-/** The preferred port when it is free on this machine's loopback address, else any free one. */
-export function choosePort(preferred: number): number {
-  for (const port of [preferred, 0]) {
+/**
+ * The preferred port when it is free on this machine's loopback address, else another free one.
+ *
+ * The others lie below the ports that systems give to outgoing connections, so that a service which is restarted on
+ * its port finds it free again.
+ */
+export function choosePort(preferred?: number): number {
+  const others = Array.from({ length: 20 }, () => 20_000 + Math.floor(Math.random() * 12_000));
+  for (const port of preferred === undefined ? others : [preferred, ...others]) {
     try {
       using listener = Deno.listen({ hostname: "127.0.0.1", port });
       return listener.addr.port;

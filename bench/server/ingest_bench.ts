@@ -192,7 +192,7 @@ async function compare(messages: number): Promise<void> {
   stack.defer(() => Deno.remove(folder, { recursive: true }));
   await Deno.chmod(folder, 0o755);
   const dataDir = join(folder, "data");
-  const port = choosePort(0);
+  const port = choosePort();
   const server = stack.use(
     await ServiceProcess.start({
       name: "server",

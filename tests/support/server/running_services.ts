@@ -54,7 +54,7 @@ export interface RunningServer extends AsyncDisposable {
 export async function startServer(
   { dir, mlUrl, env = {} }: { dir: string; mlUrl: string } & RunningServicesOptions,
 ): Promise<RunningServer> {
-  const port = choosePort(3100);
+  const port = choosePort();
   const start = () => startOnPort({ dir, port, mlUrl, env });
   let server = await start();
   return {
@@ -82,7 +82,7 @@ export function agentEnvOf(services: RunningServices, chatDb: string): Record<st
 function startMl(
   options: { dir: string; model: string; env: Record<string, string> },
 ): Promise<ServiceProcess> {
-  const port = choosePort(8100);
+  const port = choosePort();
   return ServiceProcess.start({
     name: "ml",
     url: `http://127.0.0.1:${port}`,
