@@ -58,6 +58,18 @@ async function fill(server: ServerAppUnderTest): Promise<World> {
 
 const POST = { method: "POST" };
 
+/** The method and path of each operation of the API document whose path takes an id. */
+async function operationsWithId(server: ServerAppUnderTest): Promise<string[]> {
+  const document = await (await server.request("/openapi.json")).json();
+  return Object.entries(document.paths as Record<string, Record<string, unknown>>)
+    .filter(([path]) => path.includes("{"))
+    .flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) =>
+        `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ":$1")}`
+      )
+    );
+}
+
 Deno.test("every endpoint that takes an id answers a stranger as if there were nothing", async (t) => {
   await using server = await startServerApp();
   const world = await fill(server);
@@ -79,6 +91,12 @@ Deno.test("every endpoint that takes an id answers a stranger as if there were n
     [SERVER_PATHS.trainingSample, world.sampleId, { method: "DELETE" }],
     [SERVER_PATHS.promoteAdapter, world.adapterId, POST],
   ];
+  await t.step("no such endpoint is missing here", async () => {
+    const tried = requests.map(([path, , { method, body }]) =>
+      `${method ?? (body ? "POST" : "GET")} ${path}`
+    );
+    for (const operation of await operationsWithId(server)) assert.ok(tried.includes(operation), operation);
+  });
   for (const [path, id, request] of requests) {
     await t.step(path, async () => {
       const full = pathOf(path, { id, adapterId: id });
