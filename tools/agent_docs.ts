@@ -64,7 +64,7 @@ async function healthyLines(): Promise<string[]> {
   await using _mac = mac;
   await mac.agentRuns(WATCHING);
   const { findings } = await mac.doctor();
-  return [...findings.map((finding) => documented(finding, home)), "", "All is well."];
+  return [...findings.map((finding) => documented(finding, home)), "", "No problems found."];
 }
 
 /** Makes a fault for real, and shows what the doctor finds. */

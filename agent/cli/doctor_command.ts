@@ -54,7 +54,7 @@ function countOf(findings: readonly Finding[], status: FindingStatus): number {
 
 function verdict(findings: readonly Finding[]): string {
   const [failures, warnings] = [countOf(findings, "failure"), countOf(findings, "warning")];
-  if (failures + warnings === 0) return "All is well.";
+  if (failures + warnings === 0) return "No problems found.";
   const counted = (count: number, word: string) => `${count} ${word}${count === 1 ? "" : "s"}`;
   return `${counted(failures, "failure")}, ${counted(warnings, "warning")}.`;
 }

@@ -33,14 +33,14 @@ export function menubarActionOf(name: string): MenubarAction | null {
 export function remedyActions({ pairingCode }: MenubarInput, state: MenubarState): MenuAction[] {
   switch (state) {
     case "not_paired":
-      return [{ id: "pair", label: pairingCode === null ? "Pair This Mac…" : "The Code Is Approved" }];
+      return [{ id: "pair", label: pairingCode === null ? "Pair This Mac…" : "I Approved the Code" }];
     case "permission_missing":
       return [
         { id: "open_full_disk_access", label: "Open Full Disk Access…" },
-        { id: "start", label: "Start the Agent Again" },
+        { id: "start", label: "Restart Agent" },
       ];
     case "stopped":
-      return [{ id: "start", label: "Start at Each Login" }];
+      return [{ id: "start", label: "Start at Login" }];
     default:
       return [];
   }

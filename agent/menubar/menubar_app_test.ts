@@ -66,7 +66,7 @@ Deno.test("a look is shown in the menu and the panel", async () => {
   assert.equal(app.view.state, "stopped");
   await app.refresh();
   assert.equal(app.view.state, "suggestion_waiting");
-  assert.equal(icon?.tooltip, "Conversation Assistant: A suggestion waits");
+  assert.equal(icon?.tooltip, "Conversation Assistant: 1 suggestion to review");
   assert.deepEqual(app.view.panel.cards.map(({ responseId }) => responseId), [suggestion.responseId]);
 });
 

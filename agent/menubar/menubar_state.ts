@@ -83,7 +83,7 @@ export function headlineOf(state: MenubarState, facts: Facts): string {
     case "synced":
       return "Everything is synced";
     case "suggestion_waiting":
-      return waiting === 1 ? "A suggestion waits" : `${waiting} suggestions wait`;
+      return waiting === 1 ? "1 suggestion to review" : `${waiting} suggestions to review`;
     case "syncing":
       return rows === 0 ? "Syncing" : `Syncing, ${rowsText(rows)} to go`;
     case "lagging":
@@ -101,6 +101,6 @@ export function headlineOf(state: MenubarState, facts: Facts): string {
     case "stopped":
       return "The agent is not running";
     case "fault":
-      return "Something is wrong";
+      return "Something went wrong";
   }
 }
