@@ -9,10 +9,10 @@ import {
 } from "../../contract/sync.ts";
 import type { Conversation } from "../chatdb/chats/conversation.ts";
 import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
-import type { SkippedRow } from "../chatdb/messages/message_batch.ts";
+import type { SkippedRow } from "../chatdb/messages/message_reader.ts";
 import type { MessageReader } from "../chatdb/messages/message_reader.ts";
 import { type OutgoingMessage, outgoingMessageOf } from "./message_mapping.ts";
-import { fitLabel, fitText } from "./wire_text.ts";
+import { fitLabel, fitText } from "./message_mapping.ts";
 
 /** The rows after a mark, in the order they were written. */
 export interface SyncBatch {

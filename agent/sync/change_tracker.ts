@@ -14,7 +14,7 @@ import {
   timestampIndexFields,
   timestampIndexFieldsOf,
 } from "./timestamp_index.ts";
-import { digestOf } from "./wire_text.ts";
+import { digestOf } from "./message_mapping.ts";
 
 /** How a row was last seen. */
 export interface WatchedRow {

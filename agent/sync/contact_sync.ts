@@ -10,9 +10,9 @@ import {
 import type { ServerClient } from "../clients/server_client.ts";
 import type { Contact } from "../contacts/address_book.ts";
 import { objectField, type StateFile, stateFile, textField } from "../platform/state_file.ts";
-import { Refusals, sendWithBisection } from "./send_with_bisection.ts";
+import { Refusals, sendWithBisection } from "./message_upload.ts";
 import { addRefused, type SyncRecord } from "./sync_record.ts";
-import { digestOf, fitLabel, fitText } from "./wire_text.ts";
+import { digestOf, fitLabel, fitText } from "./message_mapping.ts";
 
 /** What the server has of the address book. */
 export interface ContactHashes {

@@ -1,4 +1,5 @@
-/** Maps a message of chat.db to the message of the contract, whatever its row holds, and serializes it. */
+/** Maps a message of chat.db to the message of the contract, whatever its row holds, and serializes it within the contract's bounds. */
+import { createHash } from "node:crypto";
 import { MAX_LABEL_LENGTH, MAX_TEXT_LENGTH } from "../../contract/scalars.ts";
 import {
   type Attachment,
@@ -15,7 +16,6 @@ import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
 import type { MessageAttachment } from "../chatdb/messages/message_attachments.ts";
 import type { MessageKind } from "../chatdb/messages/message_class.ts";
 import type { MessageReaction } from "../chatdb/messages/reactions.ts";
-import { fitLabel, fitText } from "./wire_text.ts";
 
 export type WireMessage = SyncMessagesInput["messages"][number];
 
@@ -27,6 +27,8 @@ export interface OutgoingMessage {
   readonly json: string;
 }
 
+/** 128 bits: far beyond chance collisions. */
+const DIGEST_CHARACTERS = 32;
 /** Marks a file's place in the text; the files themselves are listed beside it. */
 const OBJECT_REPLACEMENT = "\u{FFFC}";
 /** The time of a row without one: the contract requires a time, and this one sorts before all others. */
@@ -132,4 +134,30 @@ export function outgoingMessageOf(message: ChatMessage): OutgoingMessage {
   const outgoing = { rowId, imessageGuid: wire.imessageGuid, json: JSON.stringify(wire) };
   outgoingMessages.set(message, outgoing);
   return outgoing;
+}
+
+/** A short digest that identifies a value without revealing it. */
+export function digestOf(value: string): string {
+  return createHash("sha256").update(value).digest("hex").slice(0, DIGEST_CHARACTERS);
+}
+
+/** Text that the contract takes: no NUL, no lone surrogates, at most `maxLength` UTF-16 units. */
+export function fitText(text: string, maxLength: number): string {
+  const clean = (text.includes("\0") ? text.replaceAll("\0", "") : text).toWellFormed();
+  if (clean.length <= maxLength) return clean;
+  const lastUnit = clean.charCodeAt(maxLength - 1);
+  const splitsPair = lastUnit >= 0xd800 && lastUnit <= 0xdbff;
+  return clean.slice(0, splitsPair ? maxLength - 1 : maxLength);
+}
+
+/**
+ * An identifier that the contract takes, or null for an empty one.
+ *
+ * One that is too long ends in a digest of all of it, so that different identifiers stay different.
+ */
+export function fitLabel(label: string | null, maxLength: number): string | null {
+  const clean = fitText(label ?? "", Infinity);
+  if (clean === "") return null;
+  if (clean.length <= maxLength) return clean;
+  return `${fitText(clean, maxLength - DIGEST_CHARACTERS - 1)}~${digestOf(clean)}`;
 }

@@ -4,7 +4,7 @@
  * the newest rows are remembered one by one, the older ones by a digest of each block.
  */
 import { countField, numberField, objectField, textField } from "../platform/state_file.ts";
-import { digestOf } from "./wire_text.ts";
+import { digestOf } from "./message_mapping.ts";
 
 /** A row and the checksum of its timestamps (`timestampChecksum`); 0 when it has none. */
 export interface TimestampedRow {

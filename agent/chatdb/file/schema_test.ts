@@ -7,7 +7,7 @@ import type { ChatDb } from "../../../tests/support/chat_db/chat_db_fixture.ts";
 import { addAttachmentMessage } from "../../../tests/support/chat_db/rows.ts";
 import { minutesFromNow, readAll } from "../../../tests/support/chat_db/read_chat_db.ts";
 import { ChatDatabase } from "./chat_database.ts";
-import type { MessageBatch } from "../messages/message_batch.ts";
+import type { MessageBatch } from "../messages/message_reader.ts";
 import { MessageReader } from "../messages/message_reader.ts";
 
 const AT = "2024-06-01T12:00:00.250Z";

@@ -3,10 +3,11 @@ import type { ChatDatabase } from "../file/chat_database.ts";
 import { ChatDirectory } from "../chats/chat_directory.ts";
 import { lastWriteMs } from "../file/database_file.ts";
 import { isMarkMoved, RowsRenumberedError } from "../file/identity.ts";
-import { emptyBatch, type MessageBatch, takeRow } from "./message_batch.ts";
+import type { ChatMessage } from "./chat_message.ts";
+import type { SkipReason } from "./message_class.ts";
 import { MESSAGE_ROWS, type MessageRow } from "./message_row.ts";
 import { type RowOutcome, RowReader, type RowVisitor } from "./row_reader.ts";
-import { type TimestampFinder, timestampFinder } from "./row_timestamps.ts";
+import { timestampChecksum, type TimestampFinder, timestampFinder, timestampsOf } from "./row_timestamps.ts";
 import { RowAge } from "./row_age.ts";
 import { integerOf, type Query } from "../file/sql_value.ts";
 
@@ -25,6 +26,32 @@ export interface ReadOptions {
   gracePeriodMs?: number;
   /** Guid of the row at the mark, which proves that the rows are still numbered as before. */
   markGuid?: string | null;
+}
+
+/** A row that is no message of its own. */
+export interface SkippedRow {
+  rowId: number;
+  reason: SkipReason;
+  /** The message that a tapback belongs to. */
+  targetGuid: string | null;
+  /** See `timestampChecksum`. */
+  timestampChecksum: number;
+}
+
+/** What one read found. */
+export interface MessageBatch {
+  messages: ChatMessage[];
+  /** The mark for the next read: the last row scanned, whether or not it gave a message. */
+  lastRowId: number;
+  /** Guid of the row at that mark; the given one when no row was scanned. */
+  lastGuid: string | null;
+  /** True when more rows can be read at once. */
+  hasMore: boolean;
+  /** The row at which reading stopped because Messages may still be writing it: read again later. Null for none. */
+  incompleteRowId: number | null;
+  skippedRows: SkippedRow[];
+  /** Messages whose body could not be decoded and whose `text` is empty; they are in `messages`, without words. */
+  undecodableCount: number;
 }
 
 /** Reads messages from an open chat.db. Keeps small tables in memory, so one reader serves many reads. */
@@ -152,4 +179,47 @@ function spansOf(rowIds: Iterable<number>): [first: number, last: number][] {
     else spans.push([rowId, rowId]);
   }
   return spans;
+}
+
+/** Adds the outcome of a row. Returns false to stop reading: at a row that Messages may still be writing. */
+function takeRow(
+  batch: MessageBatch,
+  { row, outcome }: { row: MessageRow; outcome: RowOutcome },
+): boolean {
+  if (outcome.kind === "incomplete") {
+    batch.hasMore = false;
+    batch.incompleteRowId = row.rowId;
+    return false;
+  }
+  batch.lastRowId = row.rowId;
+  batch.lastGuid = row.guid;
+  if (outcome.kind === "message") {
+    batch.messages.push(outcome.message);
+    if (outcome.isUndecodable) batch.undecodableCount++;
+  } else {
+    const { reason, targetGuid } = outcome;
+    batch.skippedRows.push({
+      rowId: row.rowId,
+      reason,
+      targetGuid,
+      timestampChecksum: timestampChecksum(timestampsOf(row)),
+    });
+  }
+  return true;
+}
+
+/** A batch before its first row, at the mark `rowId`. */
+function emptyBatch(
+  rowId: number,
+  { lastGuid, hasMore }: Pick<MessageBatch, "lastGuid" | "hasMore">,
+): MessageBatch {
+  return {
+    messages: [],
+    lastRowId: rowId,
+    lastGuid,
+    hasMore,
+    incompleteRowId: null,
+    skippedRows: [],
+    undecodableCount: 0,
+  };
 }

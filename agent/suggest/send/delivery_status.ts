@@ -2,7 +2,7 @@
 import type { ChatDatabase } from "../../chatdb/file/chat_database.ts";
 import { ChatDatabaseError } from "../../chatdb/file/chat_database_error.ts";
 import { readSentMessages, type SentMessage } from "../../chatdb/chats/sent_messages.ts";
-import { digestOf } from "../../sync/wire_text.ts";
+import { digestOf } from "../../sync/message_mapping.ts";
 import type { SubmitRefusal, SubmitResult } from "../../platform/messages_app.ts";
 import type { SendEntry, SendOutcomeKind } from "./send_log.ts";
 

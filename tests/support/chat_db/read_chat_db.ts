@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ChatDatabase } from "../../../agent/chatdb/file/chat_database.ts";
 import type { ChatMessage } from "../../../agent/chatdb/messages/chat_message.ts";
-import type { MessageBatch } from "../../../agent/chatdb/messages/message_batch.ts";
+import type { MessageBatch } from "../../../agent/chatdb/messages/message_reader.ts";
 import { MessageReader } from "../../../agent/chatdb/messages/message_reader.ts";
 import { type ChatDb, type ChatDbOptions, createChatDb } from "./chat_db_fixture.ts";
 

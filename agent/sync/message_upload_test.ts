@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { errorBodyOf, UserError } from "../../lib/errors.ts";
 import { ApiError } from "../../lib/errors.ts";
 import { RemoteError, UnreachableError } from "../../lib/http/client.ts";
-import { type Refusal, Refusals, sendWithBisection } from "./send_with_bisection.ts";
+import { type Refusal, Refusals, sendWithBisection } from "./message_upload.ts";
 
 function refusal(code: "validation_failed" | "payload_too_large", path = "messages.0.text"): RemoteError {
   const details = [{ path, message: "bad" }];
