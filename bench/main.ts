@@ -5,7 +5,14 @@ import { writeLine } from "../lib/log.ts";
 import { PROJECT_ROOT, projectPath } from "../tools/service_process.ts";
 
 function benchFiles(): string[] {
-  const folders = ["bench/agent", "bench/jobs", "bench/server", "bench/training", "research/style"];
+  const folders = [
+    "bench/agent",
+    "bench/jobs",
+    "bench/ml",
+    "bench/server",
+    "bench/training",
+    "research/style",
+  ];
   return folders.flatMap((folder) =>
     [...Deno.readDirSync(projectPath(folder))].filter(({ name }) => name.endsWith("_bench.ts"))
       .map(({ name }) => `${folder}/${name}`).toSorted()

@@ -98,7 +98,7 @@ export async function createContext(
   const jobs = new KvJobQueue<MlTasks>({ name: "ml", kv, directory, log, retentionMs: JOB_RETENTION_MS });
   stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
   const metrics = createMetrics();
-  const cache = createResponseCache({ kv });
+  const cache = createResponseCache({ kv, metrics });
   const models = createModelService({ engine, source, model: config.model, log });
   const registry = await openAdapterRegistry({ directory: join(dataDir, "adapters"), log });
   const limitBytes = config.adaptersLimitMb * BYTES_OF_MB;

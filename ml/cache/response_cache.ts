@@ -1,6 +1,8 @@
-/** The cache of generated replies in Deno KV: which requests share one, for how long, and how it is cleared. */
+/** The cache of generated replies in memory and Deno KV: which requests share one, for how long, how it is cleared. */
 import { createHash } from "node:crypto";
 import type { GenerateRequest, GenerateResult } from "../../contract/ml.ts";
+import type { Metrics } from "../../lib/metrics.ts";
+import { MemoryCache } from "./memory_cache.ts";
 
 /** A reply as it is cached. */
 export type CachedReply =
@@ -28,6 +30,10 @@ export interface ResponseCache {
 
 export interface ResponseCacheOptions {
   kv: Deno.Kv;
+  metrics: Metrics;
+  /** How many replies are also in memory. */
+  memoryEntries?: number;
+  memoryBytes?: number;
   ttlMs?: number;
   /** Epoch milliseconds. */
   now?: () => number;
@@ -48,6 +54,13 @@ const DEFAULT_TTL_MS = 24 * 3_600_000;
 const MAX_RESPONSE_LENGTH = 16_000;
 /** KV rejects a commit with more mutations. */
 const MAX_MUTATIONS = 1_000;
+/** A reply of usual length takes about 1 kB. */
+const MEMORY_ENTRIES = 10_000;
+const MEMORY_BYTES = 16 * 1024 * 1024;
+/** What an entry takes besides its texts. */
+const ENTRY_OVERHEAD_BYTES = 512;
+/** JavaScript stores text outside Latin-1 with two bytes a unit. */
+const BYTES_PER_UNIT = 2;
 
 /** Whether equal requests should get the same reply. */
 function isRepeatable(request: GenerateRequest): boolean {
@@ -91,14 +104,47 @@ export function matchesGlob(text: string, glob: string): boolean {
   return pattern.slice(next).every((character) => character === "*");
 }
 
-/** Makes a cache on a KV store. */
-export function createResponseCache(options: ResponseCacheOptions): ResponseCache {
-  const { kv, ttlMs = DEFAULT_TTL_MS, now = Date.now } = options;
+function sizeBytesOf(key: string, { reply }: Entry): number {
+  return ENTRY_OVERHEAD_BYTES + BYTES_PER_UNIT * (key.length + reply.response.length);
+}
 
-  async function keysWhere(matches: (entry: Deno.KvEntry<Entry>) => boolean): Promise<Deno.KvKey[]> {
+/** Counts look-ups by where the reply was found, and shows the share of those that found one. */
+function registerMetrics(metrics: Metrics, memory: MemoryCache<Entry>) {
+  const seen = { memory: 0, store: 0, miss: 0 };
+  const lookups = metrics.counter(
+    "ml_cache_lookups_total",
+    "Look-ups of the response cache by what they found",
+    {
+      labels: ["result"],
+    },
+  );
+  metrics.gauge("ml_cache_hit_ratio", "Share of look-ups since the start that found a reply", {
+    read() {
+      const hits = seen.memory + seen.store;
+      const all = hits + seen.miss;
+      return all === 0 ? [] : [{ value: hits / all }];
+    },
+  });
+  metrics.gauge("ml_cache_memory_bytes", "Estimated size of the cached replies in memory", {
+    read: () => [{ value: memory.sizeBytes }],
+  });
+  return (result: keyof typeof seen) => {
+    seen[result]++;
+    lookups.inc({ result });
+  };
+}
+
+/** Makes a cache on a KV store, with the replies used last in memory. */
+export function createResponseCache(options: ResponseCacheOptions): ResponseCache {
+  const { kv, metrics, ttlMs = DEFAULT_TTL_MS, now = Date.now } = options;
+  const { memoryEntries: maxEntries = MEMORY_ENTRIES, memoryBytes: maxBytes = MEMORY_BYTES } = options;
+  const memory = new MemoryCache<Entry>({ maxEntries, maxBytes, sizeBytesOf });
+  const count = registerMetrics(metrics, memory);
+
+  async function keysWhere(matches: (key: string, entry: Entry) => boolean): Promise<Deno.KvKey[]> {
     const keys: Deno.KvKey[] = [];
-    for await (const entry of kv.list<Entry>({ prefix: [PREFIX] })) {
-      if (matches(entry)) keys.push(entry.key);
+    for await (const { key, value } of kv.list<Entry>({ prefix: [PREFIX] })) {
+      if (matches(String(key[1]), value)) keys.push(key);
     }
     return keys;
   }
@@ -111,27 +157,39 @@ export function createResponseCache(options: ResponseCacheOptions): ResponseCach
     }
   }
 
+  /** Deletes what matches; returns how many the store held. */
+  function deleteWhere(matches: (key: string, entry: Entry) => boolean): Promise<number> {
+    return memory.delete(matches, async () => {
+      const keys = await keysWhere(matches);
+      await deleteAll(keys);
+      return keys.length;
+    });
+  }
+
   return {
     async get(key, { modelId, adapterId = null }) {
-      const { value } = await kv.get<Entry>([PREFIX, key]);
-      if (!value || value.expiresAt <= now()) return null;
-      return value.modelId === modelId && value.adapterId === adapterId ? value.reply : null;
+      const isValid = (entry: Entry) =>
+        entry.expiresAt > now() && entry.modelId === modelId && entry.adapterId === adapterId;
+      const kept = memory.get(key);
+      const entry = kept ?? await memory.read(key, async () => (await kv.get<Entry>([PREFIX, key])).value);
+      if (!entry || !isValid(entry)) {
+        count("miss");
+        return null;
+      }
+      count(kept ? "memory" : "store");
+      return entry.reply;
     },
 
     async set(key, { reply, modelId, adapterId = null }) {
       if (reply.response.length > MAX_RESPONSE_LENGTH) return;
       const entry: Entry = { reply, modelId, adapterId, expiresAt: now() + ttlMs };
-      await kv.set([PREFIX, key], entry, { expireIn: ttlMs });
+      await memory.write(key, entry, () => kv.set([PREFIX, key], entry, { expireIn: ttlMs }));
     },
 
-    async invalidate(glob) {
-      const keys = await keysWhere(({ key }) => matchesGlob(String(key[1]), glob));
-      await deleteAll(keys);
-      return keys.length;
-    },
+    invalidate: (glob) => deleteWhere((key) => matchesGlob(key, glob)),
 
     async deleteOfAdapter(adapterId) {
-      await deleteAll(await keysWhere(({ value }) => value.adapterId === adapterId));
+      await deleteWhere((_, entry) => entry.adapterId === adapterId);
     },
   };
 }

@@ -89,6 +89,7 @@ export const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "swagger-ui-dist": ["lib/"],
   "jose": ["deps.ts"],
   "libphonenumber-js": ["agent/contacts/"],
+  "lru-cache": ["ml/cache/"],
   "zod": ["deps.ts", "contract/", "lib/", "ml/training/"],
   "@types/cli-progress": ["lib/"],
   "cli-progress": ["lib/"],
