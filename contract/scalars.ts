@@ -14,19 +14,34 @@ export const idSchema = z.uuid({ error: "must be a UUID" }).toLowerCase();
 /** `:id` in a path. */
 export const idParams = z.object({ id: idSchema });
 
-/** A text that is no time at all has no year and is left to the check of its form. */
-function isStorableTime(text: string): boolean {
-  const year = new Date(text).getUTCFullYear();
-  return !(year < 1 || year > 9_999);
+/** The first and the last instant on the wire, in milliseconds since 1970: the years 0001 to 9999 in UTC. */
+export const MIN_TIME_MS = Date.parse("0001-01-01T00:00:00.000Z");
+export const MAX_TIME_MS = Date.parse("9999-12-31T23:59:59.999Z");
+
+/**
+ * The instant of a text that {@linkcode timeSchema} accepts, in milliseconds since 1970; digits behind them are cut off.
+ *
+ * Only for such texts: what is written otherwise, `Date.parse` would guess at.
+ */
+export function parseTime(text: string): number {
+  return Date.parse(text);
+}
+
+/** A text that is no time at all is left to the check of its form. */
+function isInRange(text: string): boolean {
+  const time = parseTime(text);
+  return !(time < MIN_TIME_MS || time > MAX_TIME_MS);
 }
 
 /**
- * A point in time on the wire: ISO 8601 with a zone; services answer in UTC with milliseconds.
- *
- * The year, in UTC, is 1 to 9999: what PostgreSQL stores and JavaScript writes with four digits.
+ * A point in time on the wire. The range is that of four digits for the year: ISO 8601 and JavaScript write no other
+ * one so, and PostgreSQL stores it whole.
  */
 export const timeSchema = z.iso.datetime({ offset: true, error: "must be an ISO 8601 time with a zone" })
-  .refine(isStorableTime, "must lie in the years 0001 to 9999");
+  .refine(isInRange, "must lie in the years 0001 to 9999")
+  .describe(
+    "ISO 8601 with a zone, from 0001-01-01T00:00:00.000Z to 9999-12-31T23:59:59.999Z; stored to the millisecond, answered in UTC",
+  );
 
 /**
  * Text that PostgreSQL and every JSON reader can hold: no NUL, no lone surrogates.

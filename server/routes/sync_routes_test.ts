@@ -331,3 +331,28 @@ Deno.test("a device reports how many rows wait on it, and the status shows that 
     code: "validation_failed",
   });
 });
+
+Deno.test("times at the ends of the range, and of the first century, come back and leave the account readable", async () => {
+  await using server = await startServerApp();
+  const { token } = await server.pair();
+  const expected = {
+    "0013-01-01T00:00:00Z": "0013-01-01T00:00:00.000Z",
+    "0001-01-01T00:00:00Z": "0001-01-01T00:00:00.000Z",
+    "0001-01-02T00:00:00+23:59": "0001-01-01T00:01:00.000Z",
+    "9999-12-31T23:59:59Z": "9999-12-31T23:59:59.000Z",
+    "9999-12-31T23:59:59.9999999Z": "9999-12-31T23:59:59.999Z",
+  };
+  for (const [text, answered] of Object.entries(expected)) {
+    const times = { sentAt: text, editedAt: text, retractedAt: text, readAt: text, deliveredAt: text };
+    const reactions = [{ kind: "love", senderId: null, reactedAt: text } as const];
+    const batch = syncBatch([syncMessage({ ...times, reactions })], { conversationImessageId: text });
+    const { conversationId } = await sendBatch({ server, token }, batch);
+    assert.equal((await sendBatch({ server, token }, batch)).unchanged, 1);
+    const list = await server.expect(SERVER_PATHS.conversations, { token, schema: conversationListSchema });
+    assert.equal(list.conversations.find(({ id }) => id === conversationId)?.lastMessageAt, answered);
+    const path = pathOf(SERVER_PATHS.conversationMessages, { id: conversationId });
+    const { messages: [message] } = await server.expect(path, { token, schema: messageListSchema });
+    for (const name of Object.keys(times) as (keyof typeof times)[]) assert.equal(message?.[name], answered);
+    assert.equal(message?.reactions?.[0]?.reactedAt, answered);
+  }
+});

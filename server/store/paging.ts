@@ -1,6 +1,7 @@
 /** Pages through rows ordered by (time, id), by number and by stable cursor. */
 import { and, asc, desc, getTableColumns, type SQL, sql, type SQLWrapper } from "drizzle-orm";
 import type { PgColumn, PgTable } from "drizzle-orm/pg-core";
+import { MAX_TIME_MS, MIN_TIME_MS } from "../../contract/scalars.ts";
 import type { Database } from "./database.ts";
 
 /** A numbered page, 1-based; a page behind the end is empty, never an error. */
@@ -39,8 +40,8 @@ export function decodeCursor(cursor: string): Position | undefined {
   if (!/^[\w-]{1,128}$/.test(cursor)) return undefined;
   try {
     const [time = "", id = ""] = atob(cursor.replaceAll("-", "+").replaceAll("_", "/")).split(".");
-    const at = new Date(/^-?\d{1,15}$/.test(time) ? Number(time) : NaN);
-    return UUID.test(id) && at.getUTCFullYear() >= 1 && at.getUTCFullYear() <= 9999 ? { at, id } : undefined;
+    const at = /^-?\d{1,15}$/.test(time) ? Number(time) : NaN;
+    return UUID.test(id) && at >= MIN_TIME_MS && at <= MAX_TIME_MS ? { at: new Date(at), id } : undefined;
   } catch {
     return undefined;
   }

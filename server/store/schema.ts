@@ -9,7 +9,6 @@ import {
   pgTable,
   real,
   text,
-  timestamp,
   uuid,
 } from "drizzle-orm/pg-core";
 import type { DEVICE_STATUSES, DeviceScope } from "../../contract/devices.ts";
@@ -24,6 +23,7 @@ import type {
   TrainingSettings,
   TrainingStatus,
 } from "../../contract/training.ts";
+import { time } from "./times.ts";
 
 /** States of a device: registered, holding a valid token, or shut out. */
 export type DeviceStatus = typeof DEVICE_STATUSES[number];
@@ -34,7 +34,6 @@ export type SampleSource = typeof SAMPLE_SOURCES[number];
 /** Kinds of messages to ml; the target is an adapter, a glob of cache keys, or a job. */
 export type MlMessageKind = "taint_adapter" | "delete_adapter" | "clear_cache" | "cancel_training";
 
-const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
 const createdAt = () => time("created_at").notNull().default(sql`now()`);
 const count = (name: string) => bigint(name, { mode: "number" }).notNull();
 
@@ -216,7 +215,7 @@ export const adapters = pgTable("adapters", {
   trainSamples: integer("train_samples").notNull(),
   fault: text("fault").$type<AdapterFault>(),
   createdAt: createdAt(),
-  promotedAt: timestamp("promoted_at", { withTimezone: true, precision: 6, mode: "date" }),
+  promotedAt: time("promoted_at", { precision: 6 }),
 });
 
 /** Messages that the person deleted; a device that sends them again brings nothing back. */

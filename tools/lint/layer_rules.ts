@@ -82,6 +82,7 @@ const COMMON_LAYERS: Readonly<Record<string, Layer>> = {
 export const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "drizzle-orm": ["server/store/"],
   "postgres": ["server/store/"],
+  "pg": ["server/store/"],
   "node:sqlite": ["agent/chatdb/", "agent/contacts/"],
   "node-llama-cpp": ["ml/engine/"],
   "hono": ["deps.ts"],

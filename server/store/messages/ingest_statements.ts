@@ -1,6 +1,7 @@
 /** The SQL of the message ingest: one statement a table, each able to run a thousand rows at once. */
 import type { TransactionSql } from "postgres";
-import type { SyncMessage, SyncMessagesRequest } from "../../../contract/sync.ts";
+import { parseTime } from "../../../contract/scalars.ts";
+import type { Reaction, SyncMessage, SyncMessagesRequest } from "../../../contract/sync.ts";
 import { newId } from "../database.ts";
 
 /** The device that sends a batch, and its account. */
@@ -23,7 +24,12 @@ const STORED = { new: "excluded.%", kept: "coalesce(excluded.%, m.%)", later: "g
 
 /** A time of a message in milliseconds since 1970. */
 function millisecondsOf(time: string | null | undefined): number | undefined {
-  return time ? Date.parse(time) : undefined;
+  return time ? parseTime(time) : undefined;
+}
+
+/** A reaction as it is answered: its time in UTC. */
+function reactionOf({ reactedAt, ...reaction }: Reaction): Reaction {
+  return reactedAt ? { ...reaction, reactedAt: new Date(parseTime(reactedAt)).toISOString() } : reaction;
 }
 
 /** The columns that a message of a batch fills: their type in the batch's JSON, their value, what an update stores. */
@@ -53,7 +59,7 @@ const COLUMNS: readonly {
     of: ({ deliveredAt }) => millisecondsOf(deliveredAt),
   },
   { name: "reply_to_guid", type: "text", stored: "kept", of: ({ replyToGuid }) => replyToGuid },
-  { name: "reactions", type: "jsonb", stored: "kept", of: ({ reactions }) => reactions },
+  { name: "reactions", type: "jsonb", stored: "kept", of: ({ reactions }) => reactions?.map(reactionOf) },
   { name: "attachments", type: "jsonb", stored: "kept", of: ({ attachments }) => attachments },
 ];
 

@@ -14,6 +14,7 @@ import { deviceTests } from "./device_suite.ts";
 import { unlearningTests } from "./unlearning_suite.ts";
 import { ingestModelTests, ingestTests } from "./ingest_suite.ts";
 import { responseTests } from "./response_suite.ts";
+import { timeTests } from "./time_suite.ts";
 import { trainingTests } from "./training_suite.ts";
 
 /** They share one database of a server, and keep apart by having accounts of their own. */
@@ -25,6 +26,7 @@ const SHARING: StoreTests = {
   ...contactTests,
   ...conversationTests,
   ...responseTests,
+  ...timeTests,
   ...trainingTests,
   ...adapterTests,
   ...unlearningTests,
