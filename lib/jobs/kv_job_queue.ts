@@ -1,10 +1,9 @@
-/** The job queue on Deno KV: a record for each job is the truth, KV's own queue only wakes the runner. */
-import { join } from "node:path";
+/** The job queue on Deno KV, whose file belongs to one process at a time. */
 import type { BackoffOptions } from "../backoff.ts";
 import { type Clock, systemClock } from "../clock.ts";
-import { ApiError } from "../errors.ts";
+import { ApiError, messageOf } from "../errors.ts";
 import { lockFile } from "../files.ts";
-import { encodeBody, JobBodies } from "./bodies.ts";
+import { encodeBody } from "./bodies.ts";
 import type {
   AnyJob,
   EnqueueOptions,
@@ -18,10 +17,10 @@ import type {
   TaskMap,
   TaskName,
 } from "./job_queue.ts";
-import { cancelled, checkedName, idOfKey, isFinal, type JobRecord, newRecord } from "./record.ts";
-import { activeRuns, type UntypedHandlers } from "./run.ts";
+import { type JobTable, openJobTable } from "./job_table.ts";
+import { byStart, cancelled, checkedName, isFinal, type JobRecord, newRecord } from "./record.ts";
+import type { UntypedHandlers } from "./run.ts";
 import { JobRunner } from "./runner.ts";
-import { JobStore } from "./store.ts";
 
 const DEFAULT_RETENTION_MS = 7 * 24 * 3_600_000;
 const DEFAULT_BACKOFF: BackoffOptions = { baseMs: 1_000, capMs: 60_000 };
@@ -56,18 +55,13 @@ export function lockKvFile(path: string): Promise<Disposable> {
 export class KvJobQueue<Tasks extends TaskMap<Tasks>> implements JobQueue<Tasks> {
   readonly #options: KvJobQueueOptions;
   readonly #clock: Clock;
-  readonly #store: JobStore;
-  readonly #bodies: JobBodies;
-  #runner: JobRunner | null = null;
+  #runner: Promise<JobRunner> | null = null;
   #stopped: Promise<void> | null = null;
   #order = 0;
 
   constructor(options: KvJobQueueOptions) {
-    const { kv, name: queue, directory, log } = options;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#store = new JobStore({ kv, queue, clock: this.#clock, log });
-    this.#bodies = new JobBodies({ kv, keys: this.#store.keys, directory: join(directory, queue) });
   }
 
   async enqueue<Name extends TaskName<Tasks>>(
@@ -78,70 +72,61 @@ export class KvJobQueue<Tasks extends TaskMap<Tasks>> implements JobQueue<Tasks>
     const { id = crypto.randomUUID(), runAt = 0, maxAttempts = DEFAULT_MAX_ATTEMPTS } = options;
     checkedCount("maxAttempts", maxAttempts);
     const enqueuedAt = this.#clock.now();
-    const bytes = encodeBody(payload);
-    if (await this.#store.read(checkedName(id)) !== null) throw jobExists(id);
-    const body = await this.#bodies.prepare(id, { name: "payload", bytes });
-    const order = this.#order++;
     const dueAt = Math.max(enqueuedAt, Math.ceil(runAt));
-    const record = newRecord({ id, task, order, enqueuedAt, dueAt, maxAttempts, payload: body.ref });
-    if (!await this.#store.insert(record, body)) {
-      await this.#bodies.remove(id, body.ref);
-      throw jobExists(id);
-    }
-    this.#runner?.wake();
+    const order = this.#order++;
+    const record = newRecord({ id: checkedName(id), task, order, enqueuedAt, dueAt, maxAttempts });
+    const bytes = encodeBody(payload);
+    if (!await (await this.#table()).insert(record, bytes)) throw jobExists(id);
     return jobOf<Tasks>(record) as Job<Tasks, Name>;
   }
 
   async get(id: string): Promise<AnyJob<Tasks> | null> {
-    const record = await this.#store.read(id);
-    if (record === null) return null;
-    const result = await this.#bodies.read(id, { name: "result", ref: record.result });
-    return { ...jobOf<Tasks>(record), result } as AnyJob<Tasks>;
+    const table = await this.#table();
+    const record = table.get(id);
+    if (record === undefined) return null;
+    return { ...jobOf<Tasks>(record), result: await table.body(record, "result") } as AnyJob<Tasks>;
   }
 
   async position(id: string): Promise<number | null> {
-    const record = await this.#store.read(id);
-    return record?.state === "queued" ? 1 + await this.#store.countQueued(record) : null;
+    const table = await this.#table();
+    const job = table.get(id);
+    if (job?.state !== "queued") return null;
+    return 1 + table.records().filter((other) => other.state === "queued" && byStart(other, job) < 0).length;
   }
 
   async cancel(id: string): Promise<Job<Tasks> | null> {
-    let before: JobRecord | undefined;
-    const next = await this.#store.update(id, (record) => cancelled(before = record, this.#clock.now()));
-    if (next === null || before === undefined) return null;
-    activeRuns.get(before.run)?.abort("cancelled");
-    await this.#bodies.remove(id, before.payload);
-    return jobOf(next);
+    const table = await this.#table();
+    const run = table.runs.get(table.get(id)?.run ?? null);
+    const next = await table.update(id, (record) => cancelled(record, this.#clock.now()));
+    run?.abort("cancelled");
+    return next && jobOf(next);
   }
 
   async remove(id: string): Promise<boolean> {
     // Once the job is final no run can store anything for it any more.
     await this.cancel(id);
-    await this.#bodies.removeAll(id);
-    return await this.#store.erase(id);
+    return await (await this.#table()).erase(id);
   }
 
   async list({ state, limit = DEFAULT_LIST_LIMIT }: ListOptions = {}): Promise<Job<Tasks>[]> {
-    const ids: string[] = [];
-    for await (const { key, value } of this.#store.all()) {
-      if (ids.length === Math.min(limit, MAX_LIST_LIMIT)) break;
-      if (state === undefined || value.state === state) ids.push(idOfKey(key));
-    }
-    const records = await Promise.all(ids.map((id) => this.#store.read(id)));
-    return records.filter((record) => record !== null).map((record) => jobOf(record));
+    const records = (await this.#table()).records().filter((record) =>
+      record.state === (state ?? record.state)
+    );
+    return records.sort(asListed).slice(0, Math.min(limit, MAX_LIST_LIMIT)).map((record) => jobOf(record));
   }
 
   async stats(): Promise<Record<JobState, number>> {
     const counts = { queued: 0, running: 0, completed: 0, failed: 0, cancelled: 0 };
-    for await (const { value } of this.#store.all()) counts[value.state]++;
+    for (const { state } of (await this.#table()).records()) counts[state]++;
     return counts;
   }
 
-  queueLength(): Promise<number> {
-    return this.#store.countQueued();
+  async queueLength(): Promise<number> {
+    return (await this.stats()).queued;
   }
 
   async *watch(id: string, options: { signal?: AbortSignal } = {}): AsyncGenerator<Job<Tasks>> {
-    for await (const record of this.#store.watch(id, options.signal)) yield jobOf(record);
+    for await (const record of (await this.#table()).watch(id, options.signal)) yield jobOf(record);
   }
 
   async waitFor(id: string, options: { signal?: AbortSignal } = {}): Promise<AnyJob<Tasks> | null> {
@@ -157,26 +142,43 @@ export class KvJobQueue<Tasks extends TaskMap<Tasks>> implements JobQueue<Tasks>
       throw new Error(`The job queue ${this.#options.name} listens already or was stopped; open another one`);
     }
     const concurrency = checkedCount("concurrency", options.concurrency);
-    const { log, random, retentionMs = DEFAULT_RETENTION_MS, backoff = DEFAULT_BACKOFF } = this.#options;
-    this.#runner = new JobRunner({
-      store: this.#store,
-      bodies: this.#bodies,
-      clock: this.#clock,
-      log,
-      handlers: handlers as unknown as UntypedHandlers,
-      concurrency,
-      retentionMs,
-      backoff: { random, ...backoff },
+    const { random, retentionMs = DEFAULT_RETENTION_MS, backoff = DEFAULT_BACKOFF } = this.#options;
+    this.#runner = this.#table().then((table) =>
+      new JobRunner({
+        table,
+        clock: this.#clock,
+        log: this.#options.log,
+        handlers: handlers as unknown as UntypedHandlers,
+        concurrency,
+        retentionMs,
+        backoff: { random, ...backoff },
+      })
+    );
+    this.#runner.catch((error: unknown) => {
+      this.#options.log.error("The stored jobs cannot be read: none is run", { error: messageOf(error) });
     });
   }
 
   stop(options: StopOptions = {}): Promise<void> {
-    return this.#stopped ??= this.#runner?.stop(options) ?? Promise.resolve();
+    return this.#stopped ??= this.#runner?.then((runner) => runner.stop(options), () => {}) ??
+      Promise.resolve();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
+
+  #table(): Promise<JobTable> {
+    const { kv, name: queue, directory, log } = this.#options;
+    return openJobTable({ kv, queue, directory, log });
+  }
+}
+
+/** Running jobs, then queued ones in the order they start, then finished ones latest first; as a sort function has it. */
+function asListed(a: JobRecord, b: JobRecord): number {
+  const groupOf = ({ state }: JobRecord) => state === "running" ? 0 : state === "queued" ? 1 : 2;
+  if (groupOf(a) !== groupOf(b)) return groupOf(a) - groupOf(b);
+  return a.state === "queued" ? byStart(a, b) : (b.finishedAt ?? 0) - (a.finishedAt ?? 0);
 }
 
 function checkedCount(name: string, value: number): number {

@@ -5,16 +5,12 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { createKvStore, type KvStore } from "../../tests/support/jobs/kv_store.ts";
 import type { SuiteTasks } from "../../tests/support/jobs/job_queue_process.ts";
-import { catchUp, finished, soon, untilState } from "../../tests/support/jobs/job_queue_store.ts";
+import { catchUp, finished, untilState } from "../../tests/support/jobs/job_queue_store.ts";
 import { FakeClock } from "../../tests/support/process/fake_clock.ts";
 import { testJobQueue } from "../../tests/suites/jobs/job_queue_suite.ts";
-import { systemClock } from "../clock.ts";
 import { ApiError } from "../errors.ts";
-import { silentLogger } from "../log.ts";
-import { JobBodies } from "./bodies.ts";
-import { JobKeys, type JobRecord, started } from "./record.ts";
-import { JobStore } from "./store.ts";
-import { addNotification, onNotification } from "./notifications.ts";
+import { BodyFiles } from "./bodies.ts";
+import { type JobRecord, started } from "./record.ts";
 
 testJobQueue(createKvStore);
 
@@ -42,56 +38,29 @@ function keysOf(store: KvStore, ...part: Deno.KvKey): Promise<Deno.KvKey[]> {
   return Array.fromAsync(store.kv.list({ prefix: ["jobs", "suite", ...part] }), ({ key }) => key);
 }
 
-Deno.test("notifications that come twice, late, or for no queue start nothing twice", async () => {
+Deno.test("what earlier versions left in KV's own queue and indexes starts nothing, and the indexes go", async () => {
   await using store = await createKvStore();
-  const queue = await store.open();
   const attempts: number[] = [];
-  const finish = Promise.withResolvers<void>();
-  const work = async (_: unknown, { attempt }: { attempt: number }) => {
+  const work = (_: unknown, { attempt }: { attempt: number }) => {
     attempts.push(attempt);
-    await finish.promise;
     return {};
   };
+  // deno-lint-ignore style/language -- a message that earlier versions wrote
+  for (const odd of [null, "suite", {}, { jobBell: "suite" }, { wakeQueue: "suite" }, { wakeQueue: 7 }]) {
+    await store.kv.enqueue(odd);
+  }
+  await store.kv.set(["jobs", "suite", "queued", 1, 0, "gone"], { task: "work", state: "queued" });
+  await store.kv.set(["jobs", "suite", "running", "gone"], { task: "work", state: "running" });
+  const queue = await store.open();
   queue.listen({ work, ping: () => null }, { concurrency: 3 });
   const { id } = await queue.enqueue("work", {});
-  const notifyOften = async () => {
-    for (let n = 0; n < 20; n++) await notify(store.kv, "suite");
-    await notify(store.kv, "nobody");
-    // deno-lint-ignore style/language -- a message that earlier versions wrote
-    for (const odd of [null, "suite", {}, { jobBell: "suite" }, { wakeQueue: 7 }]) {
-      await store.kv.enqueue(odd);
-    }
-  };
-  await notifyOften();
-  await catchUp(queue);
-  finish.resolve();
   await finished(queue, id);
-  await notifyOften();
-  await untilNotified(store.kv);
   await catchUp(queue);
   assert.deepEqual(attempts, [1]);
+  assert.deepEqual([...await keysOf(store, "queued"), ...await keysOf(store, "running")], []);
 });
 
-async function notify(kv: Deno.Kv, queue: string): Promise<void> {
-  const operation = kv.atomic();
-  addNotification(operation, { queue, delayMs: 0 });
-  await operation.commit();
-}
-
-/** Resolves when all notifications sent before have come: they come in order. */
-async function untilNotified(kv: Deno.Kv): Promise<void> {
-  const heard = Promise.withResolvers<void>();
-  const off = onNotification(kv, {
-    queue: "last",
-    log: silentLogger(),
-    wake: heard.resolve,
-  });
-  await notify(kv, "last");
-  await soon(heard.promise);
-  off();
-}
-
-Deno.test("a notification alone starts a job that another part of the process added", async () => {
+Deno.test("a job that another part of the process added starts by itself", async () => {
   await using store = await createKvStore();
   const clock = new FakeClock();
   const queue = await store.open({ clock });
@@ -104,19 +73,23 @@ Deno.test("a notification alone starts a job that another part of the process ad
 Deno.test("a record that cannot be read is skipped with a log line, once, and expires", async () => {
   await using store = await createKvStore();
   const clock = new FakeClock();
-  const queue = await store.open({ clock });
-  await queue.enqueue("work", {}, { id: "damaged" });
-  await queue.enqueue("work", {}, { id: "lost" });
-  await queue.enqueue("work", { n: 1 }, { id: "sound" });
+  const before = await store.open({ clock });
+  for (const id of ["damaged", "later", "lost", "sound"]) await before.enqueue("work", { n: 1 }, { id });
   await store.kv.set(["jobs", "suite", "record", "damaged"], { version: 99, id: "damaged", text: SECRET });
+  const later = { version: 99, id: "later", enqueuedAt: clock.now() };
+  await store.kv.set(["jobs", "suite", "record", "later"], later);
   await store.kv.delete(["jobs", "suite", "record", "lost"]);
+  await store.close();
+  const queue = await store.open({ clock });
   queue.listen(echo, { concurrency: 1 });
   assert.equal((await finished(queue, "sound")).state, "completed");
   for (let n = 0; n < 5; n++) await catchUp(queue);
   const skipped = store.lines.filter((line) => line.includes("cannot be read"));
-  assert.equal(skipped.length, 1);
+  assert.equal(skipped.length, 2);
   assert.ok(skipped[0]?.includes('"jobId":"damaged"'));
   assert.equal(await queue.get("damaged"), null);
+  await assert.rejects(queue.enqueue("work", {}, { id: "later" }), { code: "job_exists" });
+  assert.deepEqual((await store.kv.get(["jobs", "suite", "record", "later"])).value, later);
   await queue.stop();
 
   clock.advance(8 * 24 * 3_600_000);
@@ -178,17 +151,15 @@ Deno.test("a file whose record never came is removed at the next start, others a
   const queue = await store.open({ clock });
   const kept = await queue.enqueue("work", { text: LARGE_SECRET }, { runAt: clock.now() + 24 * 3_600_000 });
   // As a process does that ends between writing a file and committing its record, and as earlier versions did.
-  const before = new JobBodies({
-    kv: store.kv,
-    keys: new JobKeys("suite"),
-    directory: join(store.directory, "suite"),
-  });
-  await before.prepare("orphan", { name: "payload", bytes: new Uint8Array(100_000) });
-  await before.prepare(kept.id, { name: "result", bytes: new Uint8Array(100_000) });
+  const before = new BodyFiles(join(store.directory, "suite"));
+  await before.write("orphan", { name: "payload", bytes: new Uint8Array(100_000) });
+  await before.write(kept.id, { name: "result", bytes: new Uint8Array(100_000) });
   await store.kv.set(["jobs", "suite", "staged", 1, "payload-1.json", "orphan"], null);
   assert.equal((await filesUnder(store.directory)).length, 3);
-  queue.listen(echo, { concurrency: 1 });
-  await queue.stop();
+  await store.close();
+  const next = await store.open({ clock });
+  next.listen(echo, { concurrency: 1 });
+  await next.stop();
   const [file = "", ...others] = await filesUnder(store.directory);
   assert.deepEqual(others, []);
   assert.ok(file.includes(join(kept.id, "payload-")));
@@ -240,11 +211,12 @@ Deno.test("a check leaves alone what runs in its own process, however long the m
 
 Deno.test("what was running when its process ended starts when the queue listens, at once, and runs once", async () => {
   await using store = await createKvStore();
-  const queue = await store.open({ clock: new FakeClock() });
+  const before = await store.open({ clock: new FakeClock() });
   const attempts: number[] = [];
-  for (const id of ["first", "second", "last"]) await queue.enqueue("work", {}, { id, maxAttempts: 2 });
-  await startAndForget(store.kv, "second");
-  await startAndForget(store.kv, "last");
+  for (const id of ["first", "second", "last"]) await before.enqueue("work", {}, { id, maxAttempts: 2 });
+  await startAndForget(store, "second");
+  await startAndForget(store, "last");
+  const queue = await store.open({ clock: new FakeClock() });
   const work = (_: unknown, { attempt }: { attempt: number }) => {
     attempts.push(attempt);
     return {};
@@ -295,10 +267,10 @@ Deno.test("a store of the version with leases is taken over: what waited or ran 
   await queue.stop();
   assert.ok(!(await filesUnder(store.directory)).some((file) => file.includes("orphan")));
   assert.deepEqual(await keysOf(store, "staged"), []);
-  await assertIndexed(store.kv);
+  await assertComplete(store.kv);
 });
 
-Deno.test("whatever is done to jobs in whatever order, each is in exactly the index of its state", async () => {
+Deno.test("whatever is done to jobs in whatever order, KV holds their records, the bodies that these name, and nothing else", async () => {
   const step = fc.record({
     verb: fc.constantFrom("enqueue", "cancel", "remove", "run", "crash", "expire"),
     job: fc.integer({ min: 0, max: 4 }),
@@ -308,7 +280,8 @@ Deno.test("whatever is done to jobs in whatever order, each is in exactly the in
       await using store = await createKvStore();
       const clock = new FakeClock();
       for (const { verb, job } of steps) await take(store, { verb, id: `job-${job}`, clock });
-      await assertIndexed(store.kv);
+      await store.open();
+      await assertComplete(store.kv);
     }),
     { numRuns: 30 },
   );
@@ -316,11 +289,11 @@ Deno.test("whatever is done to jobs in whatever order, each is in exactly the in
 
 async function take(store: KvStore, step: { verb: string; id: string; clock: FakeClock }): Promise<void> {
   const { verb, id, clock } = step;
-  const queue = store.openBeside({ clock });
+  const queue = await store.open({ clock });
   if (verb === "enqueue") await queue.enqueue("work", { n: 1 }, { id }).catch(ignoreTaken);
   if (verb === "cancel") await queue.cancel(id);
   if (verb === "remove") await queue.remove(id);
-  if (verb === "crash") await startAndForget(store.kv, id);
+  if (verb === "crash") return await startAndForget(store, id);
   if (verb === "expire") clock.advance(24 * 3_600_000);
   if (verb === "run" || verb === "expire") {
     const fails = { work: () => Promise.reject(new Error("refused")), ping: () => null };
@@ -335,29 +308,25 @@ function ignoreTaken(error: unknown): void {
 }
 
 /** Leaves a queued job as a process does that dies right after it started it. */
-async function startAndForget(kv: Deno.Kv, id: string): Promise<void> {
-  const store = new JobStore({ kv, queue: "suite", clock: systemClock, log: silentLogger() });
-  await store.update(id, (record) => started(record, { run: "dead", now: 0 }));
+async function startAndForget(store: KvStore, id: string): Promise<void> {
+  await store.open();
+  const key = ["jobs", "suite", "record", id];
+  const record = (await store.kv.get<JobRecord>(key)).value;
+  const next = record && started(record, { run: "dead", now: 0 });
+  if (next !== null) await store.kv.set(key, next);
+  await store.close();
 }
 
-async function assertIndexed(kv: Deno.Kv): Promise<void> {
-  const keys = new JobKeys("suite");
+/** KV holds a record for each job, the small bodies that records name, and nothing else. */
+async function assertComplete(kv: Deno.Kv): Promise<void> {
   const expected: Deno.KvKey[] = [];
-  const bodies: Deno.KvKey[] = [];
-  for await (const { value } of kv.list<JobRecord>({ prefix: ["jobs", "suite", "record"] })) {
-    expected.push(keys.index(value));
+  for await (const { key, value } of kv.list<JobRecord>({ prefix: ["jobs", "suite", "record"] })) {
+    expected.push(key);
     for (const name of ["payload", "result"] as const) {
-      if (value[name].kind === "inline") bodies.push(keys.body(value.id, name));
+      if (value[name].kind === "inline") expected.push(["jobs", "suite", name, value.id]);
     }
   }
-  const listed = async (prefixes: Deno.KvKey[]) => {
-    const found = prefixes.map((prefix) => Array.fromAsync(kv.list({ prefix }), ({ key }) => key));
-    return new Set((await Promise.all(found)).flat().map((key) => JSON.stringify(key)));
-  };
+  const stored = await Array.fromAsync(kv.list({ prefix: ["jobs", "suite"] }), ({ key }) => key);
   const setOf = (all: Deno.KvKey[]) => new Set(all.map((key) => JSON.stringify(key)));
-  assert.deepEqual(
-    await listed((["queued", "running", "finished"] as const).map((index) => keys.prefix(index))),
-    setOf(expected),
-  );
-  assert.deepEqual(await listed([["jobs", "suite", "payload"], ["jobs", "suite", "result"]]), setOf(bodies));
+  assert.deepEqual(setOf(stored), setOf(expected));
 }

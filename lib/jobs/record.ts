@@ -1,4 +1,4 @@
-/** The record of one job in Deno KV: its shape, its keys, and how each step of its life changes it. */
+/** The record of one job in Deno KV: its shape, and how each step of its life changes it. */
 import { z } from "zod";
 import type { JobFailure } from "./job_queue.ts";
 
@@ -38,9 +38,6 @@ export type JobRecord = z.infer<typeof recordSchema>;
 /** What the two bodies of a job are called in keys and file names. */
 export type BodyName = "payload" | "result";
 
-/** What an index entry says without its record being read. */
-export type IndexValue = Pick<JobRecord, "task" | "state">;
-
 const ABSENT: BodyRef = { kind: "absent" };
 const NAME_PATTERN = /^[A-Za-z0-9_-]{1,100}$/;
 /** Longest error message stored with a job, in characters. */
@@ -63,42 +60,13 @@ export function checkedName(name: string): string {
   throw new TypeError("Job ids and queue names take 1 to 100 of A-Z a-z 0-9 _ -: this one does not fit");
 }
 
-/** The keys of one queue. Each job is in one of three indexes, which its record determines. */
-export class JobKeys {
-  readonly #root: Deno.KvKey;
-
-  constructor(queue: string) {
-    this.#root = ["jobs", checkedName(queue)];
-  }
-
-  record(id: string): Deno.KvKey {
-    return [...this.#root, "record", id];
-  }
-
-  body(id: string, name: BodyName): Deno.KvKey {
-    return [...this.#root, name, id];
-  }
-
-  /** The prefix of an index; `staged` is what earlier versions wrote of files whose record was still to come. */
-  prefix(index: "queued" | "running" | "finished" | "staged"): Deno.KvKey {
-    return [...this.#root, index];
-  }
-
-  /** Queued jobs by due time, running ones by id, finished ones by age; the id is the last part. */
-  index(record: JobRecord): Deno.KvKey {
-    if (record.state === "queued") return [...this.prefix("queued"), record.dueAt, record.order, record.id];
-    if (record.state === "running") return [...this.prefix("running"), record.id];
-    return [...this.prefix("finished"), record.finishedAt ?? record.enqueuedAt, record.id];
-  }
-}
-
-/** The job id at the end of a key. */
-export function idOfKey(key: Deno.KvKey): string {
-  return String(key.at(-1));
+/** In which of two queued jobs starts first, as a sort function has it. */
+export function byStart(a: JobRecord, b: JobRecord): number {
+  return a.dueAt - b.dueAt || a.order - b.order || (a.id < b.id ? -1 : 1);
 }
 
 export function newRecord(
-  job: Pick<JobRecord, "id" | "task" | "order" | "enqueuedAt" | "dueAt" | "maxAttempts" | "payload">,
+  job: Pick<JobRecord, "id" | "task" | "order" | "enqueuedAt" | "dueAt" | "maxAttempts">,
 ): JobRecord {
   return {
     version: 1,
@@ -111,6 +79,7 @@ export function newRecord(
     waiting: null,
     error: null,
     progress: null,
+    payload: ABSENT,
     result: ABSENT,
   };
 }
@@ -126,8 +95,8 @@ function ended(record: JobRecord, now: number): JobRecord {
   return { ...record, finishedAt: now, run: null, waiting: null, payload: ABSENT };
 }
 
-export function completed(record: JobRecord, end: { now: number; result: BodyRef }): JobRecord {
-  return { ...ended(record, end.now), state: "completed", result: end.result, error: null };
+export function completed(record: JobRecord, now: number): JobRecord {
+  return { ...ended(record, now), state: "completed", error: null };
 }
 
 export function failed(record: JobRecord, error: JobFailure): JobRecord {

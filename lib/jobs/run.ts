@@ -1,10 +1,9 @@
-/** One run of a job: its handler at work, its progress written on the way, and its end recorded. */
-import { SerialExecutor } from "../async.ts";
+/** One run of a job: its handler at work, its progress shown on the way, and its end recorded. */
 import { backoffMs, type BackoffOptions } from "../backoff.ts";
 import type { Clock } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { encodeBody, type JobBodies, type PreparedBody } from "./bodies.ts";
+import { encodeBody } from "./bodies.ts";
 import {
   JobAbortedError,
   type JobHandler,
@@ -12,19 +11,10 @@ import {
   RetryLaterError,
   type TaskShape,
 } from "./job_queue.ts";
-import {
-  completed,
-  failed,
-  failureOf,
-  isFinal,
-  type JobRecord,
-  postponed,
-  requeued,
-  retried,
-} from "./record.ts";
-import type { JobStore } from "./store.ts";
+import { completed, failed, failureOf, type JobRecord, postponed, requeued, retried } from "./record.ts";
+import type { JobTable } from "./job_table.ts";
 
-/** Progress is written at most this often. */
+/** Progress is stored at most this often. */
 const PROGRESS_SPACING_MS = 500;
 /** Progress shares the record's 64 KiB (ext/kv/config.rs) and is rewritten often, so it stays small. */
 const PROGRESS_LIMIT_CHARS = 8 * 1024;
@@ -34,8 +24,7 @@ export type UntypedHandlers = Record<string, JobHandler<TaskShape & { progress: 
 
 export interface RunOptions {
   handlers: UntypedHandlers;
-  store: JobStore;
-  bodies: JobBodies;
+  table: JobTable;
   clock: Clock;
   log: Logger;
   backoff: BackoffOptions;
@@ -47,9 +36,6 @@ export interface RunOptions {
 
 type Change = (record: JobRecord) => JobRecord;
 
-/** The runs of this process by token, null while they start: a job that runs under another was left by one that ended. */
-export const activeRuns = new Map<JobRecord["run"], JobRun | null>();
-
 export class JobRun {
   /** Resolves once the handler has returned and its end is recorded. */
   readonly done: Promise<void>;
@@ -57,20 +43,16 @@ export class JobRun {
   readonly #options: RunOptions;
   readonly #log: Logger;
   readonly #controller = new AbortController();
-  readonly #writes = new SerialExecutor();
-  #progress: { value: unknown } | null = null;
   #writtenAt = -Infinity;
-  #cancelWrite: (() => void) | null = null;
-  #ended = false;
 
   constructor(record: JobRecord, options: RunOptions) {
     this.#record = record;
     this.#options = options;
     this.#log = options.log.child({ jobId: record.id, task: record.task });
-    activeRuns.set(record.run, this);
+    options.table.runs.set(record.run, this);
     this.done = this.#execute().catch((error: unknown) => {
       this.#log.error("The end of a job was not recorded: it runs again", { error: messageOf(error) });
-    }).finally(() => activeRuns.delete(record.run));
+    }).finally(() => options.table.runs.delete(record.run));
   }
 
   /** Asks the handler to end. */
@@ -78,49 +60,42 @@ export class JobRun {
     this.#controller.abort(new JobAbortedError(why));
   }
 
-  /** Ends the run, leaving the job as `change` makes it; null when the job was ended or taken from it before. */
-  async end(change: Change, result?: PreparedBody): Promise<JobRecord | null> {
-    this.#ended = true;
-    this.#cancelWrite?.();
-    await this.#writes.idle();
-    return await this.#update(change, result);
+  /** Changes the job while it is this run's; null when it was ended or taken from it before. */
+  update(change: Change, result?: Uint8Array | null): Promise<JobRecord | null> {
+    const { id, run } = this.#record;
+    return this.#options.table.update(id, (record) => record.run === run ? change(record) : null, result);
   }
 
   async #execute(): Promise<void> {
-    const { bodies, clock } = this.#options;
+    const { clock } = this.#options;
     const startedAt = clock.now();
-    let result: PreparedBody | undefined;
-    let change: Change;
+    let saved: JobRecord | null;
     try {
-      const { ref } = result = await this.#work();
-      change = (record) => completed(record, { now: clock.now(), result: ref });
+      const result = await this.#work();
+      saved = await this.update((record) => completed(record, clock.now()), result);
     } catch (error) {
-      change = this.#changeAfter(error);
+      saved = await this.update(this.#changeAfter(error));
     }
-    const saved = await this.end(change, result);
-    if (saved === null && result !== undefined) await bodies.remove(this.#record.id, result.ref);
-    if (saved !== null && isFinal(saved.state)) await bodies.remove(this.#record.id, this.#record.payload);
     this.#logEnd(saved, clock.now() - startedAt);
   }
 
-  async #work(): Promise<PreparedBody> {
-    const { handlers, bodies, resume } = this.#options;
-    const { id, task, attempts, payload } = this.#record;
+  async #work(): Promise<Uint8Array | null> {
+    const { handlers, table, resume } = this.#options;
+    const { id, task, attempts } = this.#record;
     const handler = Object.hasOwn(handlers, task) ? handlers[task] : undefined;
     if (handler === undefined) {
       throw new PermanentJobError(`This process has no handler for the task ${task}`, {
         code: "unknown_task",
       });
     }
-    const input = await bodies.read(id, { name: "payload", ref: payload });
-    const output = await handler(input, {
+    const output = await handler(await table.body(this.#record, "payload"), {
       id,
       attempt: attempts,
       signal: this.#controller.signal,
       progress: (value) => this.#report(value),
       log: this.#log,
     });
-    const result = await bodies.prepare(id, { name: "result", bytes: encodeResult(output) });
+    const result = encodeResult(output);
     resume(task);
     return result;
   }
@@ -139,32 +114,20 @@ export class JobRun {
     return (record) => retried(record, { dueAt: now + backoffMs(record.attempts, backoff), error: failure });
   }
 
-  /** Changes the record while it is this run's, with the latest progress. */
-  #update(change: Change, result?: PreparedBody): Promise<JobRecord | null> {
-    const progress = this.#progress;
-    return this.#options.store.update(this.#record.id, (record) => {
-      if (record.run !== this.#record.run) return null;
-      return change(progress === null ? record : { ...record, progress: progress.value });
-    }, { result });
-  }
-
-  /** Has the latest progress written soon. */
+  /** Shows progress at once, and stores it where the last time was long enough ago. */
   #report(value: unknown): void {
-    const { clock } = this.#options;
+    const { clock, table } = this.#options;
+    const { id, run } = this.#record;
     const json: string | undefined = JSON.stringify(value);
     if (json === undefined || json.length > PROGRESS_LIMIT_CHARS) {
       const limit = PROGRESS_LIMIT_CHARS;
       return this.#log.warn("Job progress dropped: it is no JSON value or too large", { limit });
     }
-    this.#progress = { value: JSON.parse(json) };
-    if (this.#ended || this.#cancelWrite !== null) return;
-    const waitMs = Math.max(0, this.#writtenAt + PROGRESS_SPACING_MS - clock.now());
-    this.#cancelWrite = clock.after(waitMs, () => {
-      this.#cancelWrite = null;
-      this.#writtenAt = clock.now();
-      void this.#writes.run(() => this.#update((record) => record)).catch((error: unknown) => {
-        this.#log.warn("Job progress was not written", { error: messageOf(error) });
-      });
+    table.report(id, { run, progress: JSON.parse(json) });
+    if (clock.now() - this.#writtenAt < PROGRESS_SPACING_MS) return;
+    this.#writtenAt = clock.now();
+    this.update((record) => ({ ...record })).catch((error: unknown) => {
+      this.#log.warn("Job progress was not stored", { error: messageOf(error) });
     });
   }
 

@@ -3,8 +3,8 @@ import { WakeableWait, withDeadline } from "../async.ts";
 import { backoffMs } from "../backoff.ts";
 import { messageOf } from "../errors.ts";
 import type { StopOptions } from "./job_queue.ts";
-import { idOfKey, interrupted, isFinal, type JobRecord, requeued, started } from "./record.ts";
-import { activeRuns, JobRun, type RunOptions } from "./run.ts";
+import { byStart, interrupted, type JobRecord, requeued, started } from "./record.ts";
+import { JobRun, type RunOptions } from "./run.ts";
 
 const DEFAULT_DEADLINE_MS = 5_000;
 /** How often interrupted and expired jobs are looked for; also the longest wait for the next due job. */
@@ -23,90 +23,92 @@ export class JobRunner {
   /** Pauses in a row of the tasks whose dependency is down, so that a long queue does not try it once for every job. */
   readonly #pauses = new Map<string, { count: number; until: number }>();
   readonly #stopping = new AbortController();
-  readonly #nextStart: WakeableWait;
-  readonly #loops: Promise<unknown>;
+  readonly #loop: Promise<void>;
 
   /** Queues what was running when the last process ended, then starts what is due. */
   constructor(options: RunnerOptions) {
     this.#options = options;
     const pause = (task: string, afterMs: number) => this.#pause(task, afterMs);
     this.#runOptions = { ...options, pause, resume: (task) => this.#pauses.delete(task) };
-    this.#nextStart = new WakeableWait(options.clock);
-    const offNotification = options.store.onNotification(() => this.wake());
-    this.#loops = Promise.all([this.#startJobs(), this.#checkJobs()]).finally(offNotification);
-  }
-
-  /** Starts what is due; calls while it does so are folded into one more look. */
-  wake(): void {
-    this.#nextStart.wake();
+    this.#loop = this.#runJobs();
   }
 
   /** See {@linkcode JobQueue.stop}. */
   async stop({ graceMs = 0, deadlineMs = DEFAULT_DEADLINE_MS }: StopOptions): Promise<void> {
     this.#stopping.abort();
-    await this.#loops;
+    await this.#loop;
     await withDeadline(this.#runsEnded(), graceMs);
     for (const run of this.#runs) run.abort("stopping");
     await withDeadline(this.#runsEnded(), deadlineMs);
-    await Promise.all(Array.from(this.#runs, (run) => run.end(requeued)));
+    await Promise.all(Array.from(this.#runs, (run) => run.update(requeued)));
   }
 
   #runsEnded(): Promise<unknown> {
     return Promise.all(Array.from(this.#runs, ({ done }) => done));
   }
 
-  /** Starts what is due at each wake, the first of which comes from the first check, and when more becomes due. */
-  async #startJobs(): Promise<void> {
+  /** Checks what is stored now and then, and starts what is due after each change and when more becomes due. */
+  async #runJobs(): Promise<void> {
+    const { table, clock, log } = this.#options;
     const { signal } = this.#stopping;
-    let timeoutMs = Infinity;
-    while (true) {
-      await this.#nextStart.wait({ timeoutMs, signal });
-      if (signal.aborted) return;
-      timeoutMs = await this.#startDue();
-    }
-  }
-
-  /**
-   * Starts what is due while there is room. Resolves to the time until the next due job or the end of a pause: KV's
-   * queue notifies of most due jobs as well, but not beyond 30 days, nor of jobs that earlier versions stored.
-   */
-  async #startDue(): Promise<number> {
-    const { store, log, concurrency, clock } = this.#options;
-    const now = clock.now();
-    try {
-      while (!this.#stopping.signal.aborted && this.#runs.size < concurrency && await this.#startNext(now));
-      const pauseEnds = Array.from(this.#pauses.values(), ({ until }) => until).filter((until) =>
-        until > now
-      );
-      const dueAt = Math.min(await store.nextDueAfter(now), ...pauseEnds);
-      return Math.min(CHECK_MS, Math.max(0, dueAt - clock.now()));
-    } catch (error) {
-      log.error("Starting jobs failed; the next wake tries again", { error: messageOf(error) });
-      return CHECK_MS;
-    }
-  }
-
-  /** Starts the first job that is due and whose task is not paused; false when there is none. */
-  async #startNext(now: number): Promise<boolean> {
-    const { store } = this.#options;
-    for await (const listed of store.due(now)) {
-      if ((this.#pauses.get(listed.value.task)?.until ?? now) > now) continue;
-      const token = crypto.randomUUID();
-      activeRuns.set(token, null);
-      const start = (record: JobRecord) => started(record, { run: token, now });
-      const record = await store.update(idOfKey(listed.key), start, { listed });
-      if (record !== null) {
-        const run = new JobRun(record, this.#runOptions);
-        this.#runs.add(run);
-        void run.done.then(() => {
-          this.#runs.delete(run);
-          this.wake();
-        });
-        return true;
+    const wait = new WakeableWait(clock);
+    let checkAt = -Infinity;
+    do {
+      void table.changes.next.then(() => wait.wake());
+      let timeoutMs = CHECK_MS;
+      try {
+        if (clock.now() >= checkAt) await this.#checkJobs();
+        checkAt = Math.max(checkAt, clock.now() + CHECK_MS);
+        timeoutMs = Math.min(CHECK_MS, await this.#startDue());
+      } catch (error) {
+        log.error("Running jobs failed; the next change or check tries again", { error: messageOf(error) });
       }
-      activeRuns.delete(token);
+      await wait.wait({ timeoutMs, signal });
+    } while (!signal.aborted);
+  }
+
+  /** Starts what is due while there is room. Resolves to the time until the next due job or the end of a pause. */
+  async #startDue(): Promise<number> {
+    const { table, concurrency, clock } = this.#options;
+    const now = clock.now();
+    while (!this.#stopping.signal.aborted && this.#runs.size < concurrency) {
+      const next = this.#nextDue(now);
+      if (next === undefined) break;
+      await this.#start(next.id, now);
     }
-    return false;
+    const dueTimes = table.records().filter(({ state }) => state === "queued").map(({ dueAt }) => dueAt);
+    const pauseEnds = Array.from(this.#pauses.values(), ({ until }) => until);
+    const later = [...dueTimes, ...pauseEnds].filter((time) => time > now);
+    return later.reduce((first, time) => Math.min(first, time), Infinity) - now;
+  }
+
+  #nextDue(now: number): JobRecord | undefined {
+    const isDue = ({ state, dueAt, task }: JobRecord) =>
+      state === "queued" && dueAt <= now && (this.#pauses.get(task)?.until ?? now) <= now;
+    const due = this.#options.table.records().filter(isDue);
+    return due.reduce<JobRecord | undefined>(
+      (first, job) => first === undefined || byStart(job, first) < 0 ? job : first,
+      undefined,
+    );
+  }
+
+  /** Starts a job, unless another runner of this process or a cancellation came first. */
+  async #start(id: string, now: number): Promise<void> {
+    const { table } = this.#options;
+    const token = crypto.randomUUID();
+    table.runs.set(token, null);
+    try {
+      const record = await table.update(id, (record) => started(record, { run: token, now }));
+      if (record === null) return;
+      const run = new JobRun(record, this.#runOptions);
+      this.#runs.add(run);
+      void run.done.then(() => {
+        this.#runs.delete(run);
+        table.changes.notify();
+      });
+    } finally {
+      if (table.runs.get(token) === null) table.runs.delete(token);
+    }
   }
 
   /** Pauses a task and returns until when. Jobs that fail while it is paused already join that pause. */
@@ -120,45 +122,19 @@ export class JobRunner {
     return pause.until;
   }
 
+  /** Queues the jobs that no run works on, as their process ended or the store refused their end; deletes expired ones. */
   async #checkJobs(): Promise<void> {
-    const { bodies, log, clock } = this.#options;
-    const { signal } = this.#stopping;
-    do {
-      try {
-        await this.#requeueInterrupted();
-        this.wake();
-        await this.#deleteExpired();
-        await bodies.removeLeftBehind();
-      } catch (error) {
-        log.error("Checking the stored jobs failed; the next check tries again", { error: messageOf(error) });
-      }
-      await new WakeableWait(clock).wait({ timeoutMs: CHECK_MS, signal });
-    } while (!signal.aborted);
-  }
-
-  /** Queues the jobs that no run works on: their process ended, or the store refused their end. */
-  async #requeueInterrupted(): Promise<void> {
-    const { store, bodies, clock, log } = this.#options;
-    for (const listed of await store.running()) {
-      const id = idOfKey(listed.key);
-      const next = await store.update(id, (record) => {
-        const isLeft = record.state === "running" && !activeRuns.has(record.run);
-        return isLeft ? interrupted(record, clock.now()) : null;
-      }, { listed });
+    const { table, clock, log, retentionMs } = this.#options;
+    const isLeft = ({ state, run }: JobRecord) => state === "running" && !table.runs.has(run);
+    for (const { id } of table.records().filter(isLeft)) {
+      const next = await table.update(
+        id,
+        (record) => isLeft(record) ? interrupted(record, clock.now()) : null,
+      );
       if (next === null) continue;
       const { task, attempts, state } = next;
       log.warn("Job was interrupted", { jobId: id, task, attempts, state });
-      if (isFinal(state)) await bodies.removeAll(id);
     }
-  }
-
-  async #deleteExpired(): Promise<void> {
-    const { store, bodies, clock, retentionMs } = this.#options;
-    for await (const listed of store.finishedBefore(clock.now() - retentionMs)) {
-      const id = idOfKey(listed.key);
-      // Files first: after a crash in between, the record still leads the next check to them.
-      await bodies.removeAll(id);
-      await store.erase(id, listed);
-    }
+    for (const id of table.expiredBefore(clock.now() - retentionMs)) await table.erase(id);
   }
 }
