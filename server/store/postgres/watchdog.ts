@@ -4,7 +4,7 @@ import { delay } from "../../../lib/backoff.ts";
 import { withDeadline } from "../../../lib/async.ts";
 import { UserError } from "../../../lib/errors.ts";
 import { type Cluster, endPostmaster, readPostmaster } from "./cluster.ts";
-import { openEndpoint } from "./endpoint.ts";
+import { type Endpoint, openEndpoint } from "./endpoint.ts";
 import { programOptions } from "./program.ts";
 
 /** How to start a postmaster. */
@@ -13,6 +13,8 @@ export interface PostmasterOptions {
   readonly settings: Readonly<Record<string, string | number>>;
   /** Its output; overwritten at each start. */
   readonly logFile: string;
+  /** Where it listens; absent: at an address of its own, new at each start. */
+  readonly endpoint?: Endpoint;
 }
 
 /** A postmaster that accepts connections; disposing it shuts it down and waits for its end. */
@@ -110,9 +112,9 @@ export async function startPostmaster(
 /** A running postmaster, or the reason why there is none. */
 async function tryStart(
   cluster: Cluster,
-  { settings, logFile }: PostmasterOptions,
+  { settings, logFile, endpoint: fixed }: PostmasterOptions,
 ): Promise<RunningPostmaster | string> {
-  const endpoint = await openEndpoint(cluster.owner);
+  const endpoint = fixed ?? await openEndpoint(cluster.owner);
   const all = Object.entries({ ...settings, ...endpoint.settings });
   const args = ["-D", cluster.folder, ...all.flatMap(([name, value]) => ["-c", `${name}=${value}`])];
   const child = spawn(cluster, { args, logFile, socketDir: endpoint.socketDir });

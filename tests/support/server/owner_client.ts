@@ -60,7 +60,8 @@ export interface OwnerClient {
   allMessages(conversationId: string): AsyncGenerator<Message>;
 }
 
-async function claim(baseUrl: string): Promise<string> {
+/** Registers and verifies a device of its own account, where nobody has to approve it, and returns its token. */
+export async function pairDevice(baseUrl: string): Promise<string> {
   const client = createClient({ baseUrl });
   const registered = await client.request("POST", SERVER_PATHS.registerDevice, {
     schema: registerDeviceResponseSchema,
@@ -81,7 +82,7 @@ async function claim(baseUrl: string): Promise<string> {
 
 /** Registers a device at a fresh server, which makes it the owner's. */
 export async function claimServer(baseUrl: string): Promise<OwnerClient> {
-  const token = await claim(baseUrl);
+  const token = await pairDevice(baseUrl);
   const client = createClient({ baseUrl, token: () => token });
   const get = <Schema extends z.ZodType>(path: string, schema: Schema) =>
     client.request("GET", path, { schema });
