@@ -38,6 +38,7 @@ export const messageSchema = z.object({
   readAt: timeSchema.nullable().optional()
     .describe("When its reader read it: the owner an incoming message, the other side an outgoing one"),
   deliveredAt: timeSchema.nullable().optional().describe("When an outgoing message reached the other side"),
+  failed: z.boolean().optional().describe("True for an outgoing message that reached nobody"),
   replyToGuid: z.string().nullable(),
   reactions: z.array(reactionSchema),
   attachments: z.array(attachmentSchema),

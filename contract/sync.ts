@@ -76,6 +76,7 @@ export const syncMessageSchema = z.object({
   readAt: timeSchema.nullable().optional()
     .describe("When its reader read it: the owner an incoming message, the other side an outgoing one"),
   deliveredAt: timeSchema.nullable().optional().describe("When an outgoing message reached the other side"),
+  failed: z.boolean().optional().describe("True for an outgoing message that Messages could not deliver"),
   replyToGuid: labelSchema().nullable().optional(),
   reactions: z.array(reactionSchema).max(MAX_REACTIONS).optional(),
   attachments: z.array(attachmentSchema).max(MAX_ATTACHMENTS).optional(),

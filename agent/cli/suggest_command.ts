@@ -1,5 +1,6 @@
 /** `agent suggest`: shows a draft, records what the person does with it, and sends only on request. */
 import { type ResponseActionRequest, responseActionRequestSchema } from "../../contract/responses.ts";
+import { isAutomatedConversation } from "../../contract/messages/waiting.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { Conversation } from "../../contract/conversations.ts";
 import { peopleNames } from "../contacts/address_book.ts";
@@ -14,7 +15,7 @@ import {
 } from "../suggest/conversation_policies.ts";
 import { conversationTitle, type PeopleNames, personName } from "../suggest/conversation_title.ts";
 import { lastShown, rememberShown } from "../suggest/shown_suggestions.ts";
-import { findUnanswered, type Suggestion, suggestReply } from "../suggest/suggestion.ts";
+import { latestMessages, type Suggestion, suggestReply, unansweredIn } from "../suggest/suggestion.ts";
 import { type ActionResult, actOnSuggestion } from "../suggest/suggestion_action.ts";
 import { requirePairing } from "../pairing/pairing.ts";
 import type { AgentContext } from "./agent_context.ts";
@@ -43,7 +44,7 @@ function confidenceText(confidence: number | null): string {
 }
 
 function suggestionLines(
-  { conversation, message, earlier, text, confidence }: Suggestion,
+  { conversation, message, earlier, failed, text, confidence }: Suggestion,
   names: PeopleNames,
 ): string[] {
   const { isGroup } = conversation;
@@ -54,6 +55,7 @@ function suggestionLines(
   return [
     `To         ${terminalText(conversationTitle(conversation, names), MARGIN)}${isGroup ? " (group)" : ""}`,
     ...said,
+    ...failed.map(({ text }) => `Not sent   ${terminalText(text ?? "", MARGIN)}`),
     `Draft      ${terminalText(text, MARGIN)}${confidenceText(confidence)}`,
     ``,
     `\`agent suggest accept\`, \`agent suggest edit TEXT\` or \`agent suggest reject [REASON]\` teaches your model;`,
@@ -83,7 +85,13 @@ async function choose(run: Run): Promise<Suggestion | null> {
       fix: "Run `agent suggest policy on_demand` with the same --conversation",
     });
   }
-  const unanswered = await findUnanswered(client, conversation);
+  const messages = await latestMessages(client, conversation);
+  const unanswered = unansweredIn(conversation, messages);
+  if (unanswered === null && isAutomatedConversation(messages)) {
+    throw new UserError("This is a code, or was sent by a company's machine, so there is nobody to answer", {
+      fix: "Answer it in Messages if it does want an answer",
+    });
+  }
   return unanswered && await suggestReply(client, unanswered);
 }
 

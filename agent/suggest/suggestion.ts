@@ -1,5 +1,6 @@
 /** Suggestions: a draft with the message it answers, asked for once and shown again until the person acts on it. */
 import type { Conversation, Message } from "../../contract/conversations.ts";
+import { failedAnswers, messagesToAnswer } from "../../contract/messages/waiting.ts";
 import type { GeneratedResponse, ResponseRecord } from "../../contract/responses.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
 import type { PolicyBook } from "./conversation_policies.ts";
@@ -10,6 +11,8 @@ export interface Suggestion {
   readonly message: Message;
   /** What was written before it since the owner wrote last, oldest first: the draft answers that as well. */
   readonly earlier: readonly Message[];
+  /** What the owner wrote since and Messages could not deliver, oldest first. */
+  readonly failed: readonly Message[];
   readonly responseId: string;
   /** The draft. */
   readonly text: string;
@@ -22,6 +25,7 @@ export interface Unanswered {
   readonly conversation: Conversation;
   readonly message: Message;
   readonly earlier: readonly Message[];
+  readonly failed: readonly Message[];
 }
 
 /** Messages to read of a conversation: someone who sends more pictures than this in a row gets no draft. */
@@ -32,34 +36,29 @@ const RECENT_DRAFTS = 5;
 /** Newest drafts that are checked: older ones are out of date. */
 const DRAFTS_TO_READ = 20;
 
-function isReadable({ text, retractedAt }: Message): boolean {
-  return retractedAt === null && (text ?? "").trim() !== "";
-}
-
-/**
- * The messages with words since the owner wrote last, oldest first; none when the owner has the last word, or there is
- * nothing to read. They are answered as one, by an answer to the last of them.
- *
- * @param newestFirst messages of one conversation
- */
-export function messagesToAnswer(newestFirst: readonly Message[]): Message[] {
-  const said = newestFirst.filter(({ messageType }) => messageType !== "system");
-  const ownAt = said.findIndex(({ direction }) => direction === "outgoing");
-  const waiting = ownAt === -1 ? said : said.slice(0, ownAt);
-  return waiting.filter(isReadable).reverse();
-}
-
 /** What waits for an answer in a conversation; null when nothing does. */
 export async function findUnanswered(
   client: DraftClient,
   conversation: Conversation,
 ): Promise<Unanswered | null> {
-  const { messages } = await client.messages(conversation.id, { pageSize: MESSAGES_TO_READ });
+  return unansweredIn(conversation, await latestMessages(client, conversation));
+}
+
+/** The latest messages of a conversation, newest first. */
+export async function latestMessages(client: DraftClient, { id }: Conversation): Promise<readonly Message[]> {
+  return (await client.messages(id, { pageSize: MESSAGES_TO_READ })).messages;
+}
+
+/** What waits for an answer among the latest messages of a conversation; null when nothing does. */
+export function unansweredIn(conversation: Conversation, messages: readonly Message[]): Unanswered | null {
   const waiting = messagesToAnswer(messages);
   const message = waiting.at(-1);
-  return message === undefined
-    ? null
-    : { conversation, message, earlier: waiting.slice(-1 - MAX_EARLIER, -1) };
+  return message === undefined ? null : {
+    conversation,
+    message,
+    earlier: waiting.slice(-1 - MAX_EARLIER, -1),
+    failed: failedAnswers(messages, message),
+  };
 }
 
 /** A draft that can be shown: finished, with words, and not acted on. */
@@ -69,13 +68,13 @@ export function isOpenDraft(draft: ResponseRecord): boolean {
 
 /** The suggestion of a finished draft; null when the model had nothing to say. */
 export function suggestionOf(
-  { conversation, message, earlier }: Unanswered,
+  { conversation, message, earlier, failed }: Unanswered,
   draft: Pick<GeneratedResponse, "responseId" | "response" | "confidence">,
 ): Suggestion | null {
   const text = (draft.response ?? "").trim();
   if (text === "") return null;
   const { responseId, confidence } = draft;
-  return { conversation, message, earlier, responseId, text, confidence };
+  return { conversation, message, earlier, failed, responseId, text, confidence };
 }
 
 /** The open draft for this very message, if there is one. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Message } from "../../contract/conversations.ts";
-import { messagesToAnswer } from "./suggestion.ts";
+import { messagesToAnswer } from "../../contract/messages/waiting.ts";
 
 type Kind = "mine" | "theirs" | "picture" | "unsent" | "blank" | "system";
 

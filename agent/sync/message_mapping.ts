@@ -39,6 +39,7 @@ const TYPE_OF_KIND: Record<Exclude<MessageKind, "attachment">, MessageType> = {
   audio: "audio",
   app: "app",
   sticker: "sticker",
+  note: "system",
 };
 const MEDIA_TYPES: readonly MessageType[] = ["image", "video", "audio"];
 
@@ -115,6 +116,7 @@ export function wireMessageOf(message: ChatMessage): WireMessage {
     ...(retractedAtMs === null ? {} : { retractedAt: isoTime(retractedAtMs) }),
     ...(readAtMs === null ? {} : { readAt: isoTime(readAtMs) }),
     ...(deliveredAtMs === null ? {} : { deliveredAt: isoTime(deliveredAtMs) }),
+    ...(message.isFailed ? { failed: true } : {}),
     ...(replyToGuid === null ? {} : { replyToGuid: fitLabel(replyToGuid, MAX_LABEL_LENGTH) }),
     reactions: reactions.slice(0, MAX_REACTIONS),
     ...(attachments.length > 0 || message.changedAtMs !== null

@@ -18,6 +18,7 @@ function message(fields: Partial<ChatMessage> = {}): ChatMessage {
     sender: "+15550100001",
     ownAlias: null,
     kind: "text",
+    isFailed: false,
     text: "Hello!",
     subject: null,
     transcript: null,
@@ -96,6 +97,12 @@ Deno.test("the other kinds are types of their own, whatever files they carry", (
   }
 });
 
+Deno.test("what an app notes is of the system, and an own message that failed says so", () => {
+  assert.equal(wireMessageOf(message({ kind: "note" })).messageType, "system");
+  assert.equal(wireMessageOf(message({ direction: "outgoing", isFailed: true })).failed, true);
+  assert.equal("failed" in wireMessageOf(message({ direction: "outgoing" })), false);
+});
+
 Deno.test("files are listed beside the text, which no longer holds their places", () => {
   const wire = wireMessageOf(message({ text: "look \u{FFFC} nice\u{FFFC}", attachments: [file()] }));
   assert.equal(wire.text, "look  nice");
@@ -151,7 +158,8 @@ const anyMessage: fc.Arbitrary<ChatMessage> = fc.record({
   direction: fc.constantFrom("incoming", "outgoing"),
   sender: fc.option(anyText),
   ownAlias: fc.constant(null),
-  kind: fc.constantFrom("text", "attachment", "audio", "app", "sticker"),
+  kind: fc.constantFrom("text", "attachment", "audio", "app", "sticker", "note"),
+  isFailed: fc.boolean(),
   text: fc.option(anyText),
   subject: fc.option(anyText),
   transcript: fc.option(anyText),

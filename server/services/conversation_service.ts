@@ -69,6 +69,7 @@ function messageOf(row: MessageRow): Message {
     retractedAt: row.retractedAt?.toISOString() ?? null,
     readAt: row.readAt?.toISOString() ?? null,
     deliveredAt: row.deliveredAt?.toISOString() ?? null,
+    ...(row.failed === true ? { failed: true } : {}),
     replyToGuid: row.replyToGuid,
     reactions: row.reactions ?? [],
     attachments: row.attachments ?? [],

@@ -133,6 +133,8 @@ export const messages = pgTable("messages", {
   retractedAt: time("retracted_at"),
   readAt: time("read_at"),
   deliveredAt: time("delivered_at"),
+  /** True for an outgoing message that Messages could not deliver; null for all others. */
+  failed: boolean("failed"),
   replyToGuid: text("reply_to_guid"),
   reactions: jsonb("reactions").$type<Reaction[]>(),
   attachments: jsonb("attachments").$type<Attachment[]>(),

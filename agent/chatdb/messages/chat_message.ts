@@ -28,6 +28,8 @@ export interface ChatMessage extends RowTimestamps {
   /** The owner's address that sent the message or that it was sent to. */
   ownAlias: string | null;
   kind: MessageKind;
+  /** True for an own message that Messages could not deliver. */
+  isFailed: boolean;
   /**
    * The words, with U+FFFC where a file stands between them. Null when there are none: files only, unsent, or a body
    * that could not be decoded.
@@ -89,6 +91,7 @@ export function messageRecord(contents: RowContents, directory: ChatDirectory): 
     guid: row.guid,
     ...parties,
     kind: messageKindOf(row, { text, attachments }),
+    isFailed: row.isFromMe && row.hasError,
     text,
     subject: row.subject,
     transcript: runs.find((run) => run.transcript)?.transcript ?? null,
@@ -113,7 +116,9 @@ function partiesOf({ row, chatId }: RowContents, directory: ChatDirectory): Part
     (row.roomName === null ? null : directory.conversationOfRoom(row.roomName));
   const account = directory.ownAlias(row.account);
   const ownAlias = directory.ownAlias(row.destinationCallerId) ?? account ?? directory.addressedAlias(chatId);
-  if (row.isFromMe) return { conversation, direction: "outgoing", sender: ownAlias, ownAlias };
+  // Of a note to oneself there may be only the row that was received.
+  const isOwn = row.isFromMe || (conversation !== null && directory.isSelfChat(conversation));
+  if (isOwn) return { conversation, direction: "outgoing", sender: ownAlias, ownAlias };
   const sender = directory.handle(row.handleId);
   if (conversation !== null && sender !== null) directory.addSender(conversation, sender);
   return { conversation, direction: "incoming", sender, ownAlias };

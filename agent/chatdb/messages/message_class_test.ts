@@ -128,9 +128,9 @@ Deno.test("the note of an app names people where Messages stores placeholders", 
     db.addMessage({ chat: direct, from: ANA, sentAt: AT, text: note });
   });
   assert.deepEqual(messages.map(({ kind, text }) => [kind, text]), [
-    ["app", `${ANA} beat ${"+15550100000"}`],
-    ["app", `+15550100000 beat ${ANA}`],
-    ["app", "+15550100000 beat"],
+    ["note", `${ANA} beat ${"+15550100000"}`],
+    ["note", `+15550100000 beat ${ANA}`],
+    ["note", "+15550100000 beat"],
     ["text", note],
   ]);
 });

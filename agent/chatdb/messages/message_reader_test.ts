@@ -30,6 +30,7 @@ Deno.test("an incoming message has all its fields", () => {
     sender: ANA,
     ownAlias: ME,
     kind: "text",
+    isFailed: false,
     text: "Hello 🎉",
     subject: null,
     transcript: null,

@@ -29,6 +29,8 @@ export const MESSAGE_ROWS = rowTable("message", {
   isSystem: flag("item_type", "is_system_message", "is_service_message"),
   isAudio: flag("is_audio_message"),
   isSent: flag("is_sent"),
+  /** Not delivered (22), or another error of sending. */
+  hasError: flag("error"),
   /** Written to be sent later, whether or not it has been by now. */
   isScheduled: flag("schedule_type"),
   /** False for an unsent message, and in databases from before edits. */

@@ -1,6 +1,7 @@
 /** Builds the prompt of a draft: the messages of a conversation that the model sees, and what it knows of the people. */
 import { formatTranscript, type Turn } from "../../../contract/prompt.ts";
 import type { GenerateContext } from "../../../contract/responses.ts";
+import { type MessageRole, roleOf } from "../../../contract/messages/waiting.ts";
 import { ApiError, invalidRequest } from "../../../lib/errors.ts";
 import type { ContactStore } from "../../store/messages/contact_store.ts";
 import type { ConversationStore, MessageHistory } from "../../store/messages/conversation_store.ts";
@@ -16,11 +17,16 @@ const MAX_NAME_LENGTH = 64;
 /** Tells the model how a group's messages are labelled. */
 const GROUP_RULE = "Each message of the others begins with its sender's name; begin yours with no name.";
 
+/** A message, as far as a prompt needs it. */
+export type PromptMessage =
+  & Pick<Message, "direction" | "senderId" | "text" | "retractedAt">
+  & Partial<Pick<Message, "messageType" | "failed">>;
+
 /** What a prompt is built from. */
 export interface PromptSource {
   conversation: Pick<Conversation, "displayName" | "isGroup">;
   /** Oldest first; the last one is to be answered. */
-  messages: readonly Pick<Message, "direction" | "senderId" | "text" | "retractedAt">[];
+  messages: readonly PromptMessage[];
   /** Display names by sender id; null when the model must not know who the people are. */
   names: ReadonlyMap<string, string> | null;
 }
@@ -61,9 +67,12 @@ type LabelledTurn = Turn & { label?: string };
 
 function turnsOf(source: PromptSource): LabelledTurn[] {
   const labelOf = groupLabels(source);
-  return source.messages.flatMap((message): LabelledTurn[] => {
+  const texts = source.messages.map(({ text }) => text);
+  return source.messages.flatMap((message, index): LabelledTurn[] => {
     const text = promptTextOf(message.text);
-    if (text === "" || message.retractedAt !== null) return [];
+    // What people did not write teaches the model nothing, but a code is part of the talk about it.
+    const role = roleOf({ messageType: "text", ...message }, texts.slice(0, index));
+    if (role !== "words" && role !== "automated") return [];
     if (message.direction === "outgoing") return [{ speaker: "me", text }];
     if (!source.conversation.isGroup) return [{ speaker: "them", text }];
     const label = labelOf(message.senderId);
@@ -121,10 +130,22 @@ function cannotAnswer(message: string): ApiError {
   return invalidRequest([{ path: "messageId", message }]);
 }
 
+/** Why a message with text is none that a person expects an answer to. */
+const NOT_TO_ANSWER: Record<Exclude<MessageRole, "words">, string> = {
+  automated: "must be written by a person: this is a code, or was sent by a company's machine",
+  reaction: "must be a message: this is a reaction to one",
+  notice: "must be a message: this is a notice of the system or an app",
+  wordless: "must be a message with text",
+  unsent: "must not be a message that was unsent",
+  failed: "must be an incoming message",
+};
+
 function checkAnswerable(message: Message): void {
   if (message.direction !== "incoming") throw cannotAnswer("must be an incoming message");
   if (message.retractedAt !== null) throw cannotAnswer("must not be a message that was unsent");
   if (promptTextOf(message.text) === "") throw cannotAnswer("must be a message with text");
+  const role = roleOf(message);
+  if (role !== "words") throw cannotAnswer(NOT_TO_ANSWER[role]);
 }
 
 /** Each contact's name under each of its handles, as the messages spell them. */

@@ -7,6 +7,8 @@ import {
   MAX_IMPORTED_SAMPLES,
   type SkippedReplies,
 } from "../../../contract/training.ts";
+import { isAutomatedMessage, isOneTimeCode } from "../../../contract/messages/automated_messages.ts";
+import { isReactionText } from "../../../contract/messages/reaction_texts.ts";
 import { ApiError, invalidRequest } from "../../../lib/errors.ts";
 import type { MessageHistory } from "../../store/messages/conversation_store.ts";
 import type { ImportedSample, SampleStore } from "../../store/training/sample_store.ts";
@@ -28,20 +30,20 @@ const CONTEXT = generateContextSchema.parse({});
 /** Samples made and stored at once. */
 const CHUNK = 100;
 
-/** A short code of a company, or Apple's name for a business. */
-const AUTOMATED_SENDER = /^(?:\d{3,6}|urn:biz:.*)$/i;
 /** Nothing but links, and nothing but digits: codes, amounts, telephone numbers. */
 const ONLY_LINKS = /^(?:https?:\/\/\S+\s*)+$/i;
 const ONLY_NUMBER = /^[\d\s+().,:/-]*\d[\d\s+().,:/-]*$/;
 
-/** A reply's text as the model is to write it: its bubbles as lines. */
-function replyTextOf({ texts }: SentReply): string {
-  return texts.map(promptTextOf).filter((text) => text !== "").join("\n");
+/** A reply's text as the model is to write it: its bubbles as lines, without reactions that were sent as texts. */
+function replyTextOf({ texts, before }: SentReply): string {
+  const others = [before?.text ?? null];
+  return texts.filter((text) => !isReactionText(text, others)).map(promptTextOf)
+    .filter((text) => text !== "").join("\n");
 }
 
 function isUnsuitable(text: string): boolean {
   return text === "" || text.length > MAX_IMPORTED_REPLY_LENGTH || ONLY_LINKS.test(text) ||
-    ONLY_NUMBER.test(text);
+    ONLY_NUMBER.test(text) || isOneTimeCode(text);
 }
 
 /** Why a reply makes no sample; null when it does. */
@@ -50,7 +52,7 @@ export function reasonToSkip(reply: SentReply): keyof SkippedReplies | null {
   if (isSample) return "repeated";
   if (before?.direction !== "incoming" || delaySeconds === null) return "unprompted";
   if (delaySeconds > MAX_DELAY_SECONDS) return "late";
-  if (AUTOMATED_SENDER.test(before.senderId ?? "")) return "automated";
+  if (isAutomatedMessage(before) || isReactionText(before.text)) return "automated";
   return isUnsuitable(replyTextOf(reply)) ? "unsuitable" : null;
 }
 

@@ -18,6 +18,7 @@ export interface SentReply {
     readonly messageId: string;
     readonly direction: MessageDirection;
     readonly senderId: string | null;
+    readonly text: string;
   } | null;
   /** From that message to the first bubble; null without one. */
   readonly delaySeconds: number | null;
@@ -27,16 +28,17 @@ export interface SentReply {
 
 type Row = Omit<SentReply, "before"> & {
   beforeId: string | null;
+  beforeText: string | null;
   beforeDirection: MessageDirection | null;
   beforeSender: string | null;
 };
 
 function replyOf(
-  { beforeId: messageId, beforeDirection: direction, beforeSender, ...reply }: Row,
+  { beforeId: messageId, beforeDirection: direction, beforeSender, beforeText, ...reply }: Row,
 ): SentReply {
   const before = messageId === null || direction === null
     ? null
-    : { messageId, direction, senderId: beforeSender };
+    : { messageId, direction, senderId: beforeSender, text: beforeText ?? "" };
   return { ...reply, before };
 }
 
@@ -50,7 +52,7 @@ export interface SentReplyRequest {
 
 /**
  * The account's replies in direct conversations, latest first, those that are samples already last. "Readable" is what
- * a draft's history shows: messages that have text and were not unsent.
+ * a draft's history shows: messages that have text, were not unsent, did not fail, and are no notices.
  *
  * Nothing is joined onto the replies: after a first sync the planner knows of no messages yet, and would compare each
  * reply with all of them.
@@ -64,9 +66,11 @@ export async function sentReplies(
     with readable as (
       select m.id, m.conversation_id, m.direction, m.text, m.sent_at, m.sender_id,
         lag(m.id) over timeline as before_id, lag(m.direction) over timeline as before_direction,
-        lag(m.sender_id) over timeline as before_sender, lag(m.sent_at) over timeline as before_at
+        lag(m.sender_id) over timeline as before_sender, lag(m.text) over timeline as before_text,
+        lag(m.sent_at) over timeline as before_at
       from messages m join conversations c on c.id = m.conversation_id
-      where c.account_id = ${accountId} and not c.is_group and m.text <> '' and m.retracted_at is null ${only}
+      where c.account_id = ${accountId} and not c.is_group and m.text <> '' and m.retracted_at is null
+        and m.failed is null and m.message_type <> 'system' ${only}
       window timeline as (partition by m.conversation_id order by m.sent_at, m.id)
     ), runs as (
       select *, count(*) filter (where direction = 'incoming' or before_direction is distinct from 'outgoing'
@@ -79,11 +83,12 @@ export async function sentReplies(
         (array_agg(before_id order by sent_at, id))[1] as before_id,
         (array_agg(before_direction order by sent_at, id))[1] as before_direction,
         (array_agg(before_sender order by sent_at, id))[1] as before_sender,
+        (array_agg(before_text order by sent_at, id))[1] as before_text,
         (array_agg(before_at order by sent_at, id))[1] as before_at
       from runs where direction = 'outgoing' group by conversation_id, run
     )
     select ids[1] as "messageId", ids as "bubbleIds", texts, before_id as "beforeId",
-      before_direction as "beforeDirection", before_sender as "beforeSender",
+      before_direction as "beforeDirection", before_sender as "beforeSender", before_text as "beforeText",
       extract(epoch from first_at - before_at)::float8 as "delaySeconds",
       ids[1] in (select message_id from training_samples
           where account_id = ${accountId} and source = 'import' and message_id is not null)

@@ -40,13 +40,20 @@ export interface HistoryRequest {
 
 export interface MessageHistory {
   readonly message: Message;
-  /** The latest before it in its conversation, oldest first; only those that have text and were not unsent. */
+  /** The latest before it in its conversation, oldest first; only those that people can read, see `READABLE`. */
   readonly before: readonly Message[];
 }
 
 /** When a conversation was last active; the index `conversations_recent` has this very expression. */
 const ACTIVITY = drizzleSql`coalesce(${conversations.lastMessageAt}, ${conversations.createdAt})`;
-const READABLE = and(isNotNull(messages.text), ne(messages.text, ""), isNull(messages.retractedAt));
+/** Has text, was not unsent, did not fail, and is no notice of the system or an app. */
+const READABLE = and(
+  isNotNull(messages.text),
+  ne(messages.text, ""),
+  isNull(messages.retractedAt),
+  isNull(messages.failed),
+  ne(messages.messageType, "system"),
+);
 const TIMELINE = { time: messages.sentAt, id: messages.id };
 
 function list(database: Database, accountId: string, page: PageRequest): Promise<Page<Conversation>> {

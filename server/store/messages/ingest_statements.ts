@@ -35,7 +35,7 @@ function reactionOf({ reactedAt, ...reaction }: Reaction): Reaction {
 /** The columns that a message of a batch fills: their type in the batch's JSON, their value, what an update stores. */
 const COLUMNS: readonly {
   readonly name: string;
-  readonly type: "text" | "jsonb" | "time";
+  readonly type: "text" | "jsonb" | "time" | "boolean";
   readonly stored: keyof typeof STORED;
   readonly of: (message: SyncMessage) => unknown;
 }[] = [
@@ -58,6 +58,7 @@ const COLUMNS: readonly {
     stored: "kept",
     of: ({ deliveredAt }) => millisecondsOf(deliveredAt),
   },
+  { name: "failed", type: "boolean", stored: "new", of: ({ failed }) => failed || undefined },
   { name: "reply_to_guid", type: "text", stored: "kept", of: ({ replyToGuid }) => replyToGuid },
   { name: "reactions", type: "jsonb", stored: "kept", of: ({ reactions }) => reactions?.map(reactionOf) },
   { name: "attachments", type: "jsonb", stored: "kept", of: ({ attachments }) => attachments },

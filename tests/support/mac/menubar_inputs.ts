@@ -65,7 +65,15 @@ export function suggestionWith(words: { to?: string; message?: string; text?: st
     attachments: [],
   };
   const conversation = { id: "c", displayName: to, isGroup: false, participantIds: ["+15550100001"] };
-  return { conversation, message, earlier: [], responseId: `response-${id}`, text, confidence: 0.75 };
+  return {
+    conversation,
+    message,
+    earlier: [],
+    failed: [],
+    responseId: `response-${id}`,
+    text,
+    confidence: 0.75,
+  };
 }
 
 /** One input for each state. */
