@@ -52,6 +52,13 @@ export const generateRequestSchema = z.object({
   min_p: z.number().min(0).max(1).optional(),
   conversation_id: labelSchema().optional().describe("Lets the engine reuse this conversation's prefix"),
   adapter_id: modelIdSchema.optional(),
+  presence_penalty: z.number().min(-2).max(2).optional()
+    .describe("Subtracted from the logit of each token that was generated"),
+  frequency_penalty: z.number().min(-2).max(2).optional()
+    .describe("Subtracted from a token's logit for each time that it was generated"),
+  verbatim: z.boolean().optional().describe(
+    "Keep white space at both ends of the reply to a prompt that is no transcript",
+  ),
   raw: z.boolean().default(false).describe("Give the prompt to the model as it is, without a template"),
 }).meta({ id: "GenerateRequest" });
 export type GenerateRequest = z.infer<typeof generateRequestSchema>;

@@ -57,6 +57,10 @@ export const ML_PATHS = {
   taintAdapter: "/models/adapters/:id/taint",
   cache: "/cache",
   evaluate: "/evaluate",
+  chatCompletions: "/v1/chat/completions",
+  completions: "/v1/completions",
+  openAiModels: "/v1/models",
+  openAiModel: "/v1/models/:model",
 } as const;
 
 /**

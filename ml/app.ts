@@ -11,12 +11,14 @@ import { VERSION } from "../lib/version.ts";
 import type { ResponseCache } from "./cache/response_cache.ts";
 import { generationRoutes } from "./routes/generation_routes.ts";
 import { modelRoutes } from "./routes/model_routes.ts";
+import { openAiErrorAt, openAiRoutes } from "./routes/openai_routes.ts";
 import { serviceRoutes } from "./routes/service_routes.ts";
 import { trainingRoutes } from "./routes/training_routes.ts";
 import type { AdapterService } from "./services/adapter_service.ts";
 import type { GenerationJobs } from "./services/generation_jobs.ts";
 import type { GenerationService } from "./services/generation_service.ts";
 import type { HealthService, ModelService } from "./services/model_service.ts";
+import type { OpenAiService } from "./services/openai_service.ts";
 import type { TrainingJobs } from "./services/training_jobs.ts";
 
 const MEBIBYTE = 1024 * 1024;
@@ -29,6 +31,7 @@ const MAX_SAMPLES_BODY_BYTES = 256 * MEBIBYTE;
 export interface MlServices {
   readonly generation: GenerationService;
   readonly generationJobs: GenerationJobs;
+  readonly openAi: OpenAiService;
   readonly models: ModelService;
   readonly adapters: AdapterService;
   readonly cache: ResponseCache;
@@ -66,6 +69,7 @@ export function createMlApp(services: MlServices) {
   const { log, metrics, token } = services;
   const app = createApiApp({
     log,
+    errorAnswerOf: openAiErrorAt,
     maxBodyBytes: MAX_BODY_BYTES,
     maxBodyBytesOf: {
       [ML_PATHS.evaluate]: MAX_SAMPLES_BODY_BYTES,
@@ -76,6 +80,7 @@ export function createMlApp(services: MlServices) {
   if (token !== null) app.use(requireToken({ token, openPaths: [ML_PATHS.health] }));
   app.route("/", serviceRoutes(services));
   app.route("/", generationRoutes(services));
+  app.route("/", openAiRoutes(services));
   app.route("/", modelRoutes(services));
   app.route("/", trainingRoutes(services));
   mountMetrics(app, { path: ML_PATHS.metrics, metrics });

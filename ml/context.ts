@@ -16,6 +16,7 @@ import { createAdapterService } from "./services/adapter_service.ts";
 import { createGenerateHandler, GenerationJobs, type MlTasks } from "./services/generation_jobs.ts";
 import { createGenerationService } from "./services/generation_service.ts";
 import { createHealthService, createModelService } from "./services/model_service.ts";
+import { createOpenAiService } from "./services/openai_service.ts";
 import { openTraining } from "./services/training.ts";
 
 /** How long background generations may continue once the service stops; the rest are requeued. */
@@ -128,6 +129,7 @@ export async function createContext(
     jobs,
     generation,
     generationJobs: new GenerationJobs(jobs),
+    openAi: createOpenAiService({ generation, models, adapters }),
     models,
     adapters,
     cache,

@@ -9,7 +9,7 @@ import {
   type RequestIdVariables,
   secureHeaders,
 } from "../../deps.ts";
-import { errorBodySchema, type Fault } from "../../contract/errors.ts";
+import { type ErrorBody, errorBodySchema, type Fault } from "../../contract/errors.ts";
 import { ApiError, errorBodyOf, invalidRequest, logFieldsOfError, phraseOfStatus } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { type BodyLimits, limitBodies } from "./request_bodies.ts";
@@ -121,6 +121,7 @@ function apiErrorOf(error: unknown): unknown {
   return error;
 }
 
+/** Answers an error in the shape of the path that it happened at. */
 function answerError(c: Context<ApiEnv>, error: unknown, options: ApiAppOptions): Response {
   const known = apiErrorOf(options.translateError?.(error) ?? error);
   const body = errorBodyOf(known, c.get("requestId"));
@@ -134,7 +135,8 @@ function answerError(c: Context<ApiEnv>, error: unknown, options: ApiAppOptions)
   if (known instanceof ApiError && known.retryAfterSeconds !== undefined) {
     c.header("Retry-After", String(Math.ceil(known.retryAfterSeconds)));
   }
-  return c.body(JSON.stringify(body), body.statusCode as 500, { "content-type": "application/json" });
+  const shown = options.errorAnswerOf?.(body, c.req.path) ?? body;
+  return c.body(JSON.stringify(shown), body.statusCode as 500, { "content-type": "application/json" });
 }
 
 /** Bodies above the limits are answered with 413. */
@@ -142,6 +144,8 @@ export interface ApiAppOptions extends BodyLimits {
   log: Logger;
   /** Turns an unexpected error into one of the contract; what it does not know it returns as it is. */
   translateError?: (error: unknown) => unknown;
+  /** Another shape of an error for clients of another API; undefined: the contract's own. */
+  errorAnswerOf?: (body: ErrorBody, path: string) => unknown;
 }
 
 /** The outermost app of a service. Routes are mounted on it; every error of theirs ends in its one handler. */

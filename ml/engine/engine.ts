@@ -31,6 +31,10 @@ export interface GenerationRequest {
   minP?: number;
   /** Above 1 makes tokens of the last 64 generated ones less probable. */
   repeatPenalty: number;
+  /** Subtracted from the logit of each token that was generated. Default 0. */
+  presencePenalty?: number;
+  /** Subtracted from a token's logit for each time that it was generated. Default 0. */
+  frequencyPenalty?: number;
   /** Stop sequences: texts at which the reply ends, not part of it. */
   stop: readonly string[];
   /** Equal seeds and prompts give equal replies. Absent: random. */
@@ -39,6 +43,8 @@ export interface GenerationRequest {
   adapter?: AdapterFile;
   /** Gives the prompt to the model verbatim, without a template. */
   raw?: boolean;
+  /** Keeps white space at both ends of the reply to a prompt that is no transcript. */
+  verbatim?: boolean;
 }
 
 export interface GenerationOptions {

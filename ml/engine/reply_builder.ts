@@ -41,6 +41,8 @@ export class StreamingDetokenizer<Id extends number = number> {
 export interface StopSequenceFilterOptions {
   /** Stop sequences: texts that end the reply. */
   stop: readonly string[];
+  /** Keeps white space at both ends. */
+  verbatim?: boolean;
   /** Applied to emitted text; may change only complete runs of white space. */
   clean?: (text: string) => string;
 }
@@ -56,13 +58,14 @@ function partialStopLength(text: string, stop: readonly string[]): number {
 }
 
 /**
- * Passes text on up to the first stop sequence, trimmed at both ends.
+ * Passes text on up to the first stop sequence, trimmed at both ends unless it is wanted verbatim.
  *
  * What `push` and `end` return, joined, is `text`, however the input was split: white space and a partial stop
  * sequence are buffered until the next piece settles whether they belong to the reply.
  */
 export class StopSequenceFilter {
   readonly #stop: readonly string[];
+  readonly #verbatim: boolean;
   readonly #clean: (text: string) => string;
   #raw = "";
   #emittedLength = 0;
@@ -71,6 +74,7 @@ export class StopSequenceFilter {
 
   constructor(options: StopSequenceFilterOptions) {
     this.#stop = options.stop;
+    this.#verbatim = options.verbatim ?? false;
     this.#clean = options.clean ?? ((text) => text);
   }
 
@@ -109,9 +113,11 @@ export class StopSequenceFilter {
   }
 
   #emit(upTo: number): string {
-    const waiting = this.#raw.slice(this.#emittedLength, Math.max(upTo, this.#emittedLength)).trimEnd();
+    const all = this.#raw.slice(this.#emittedLength, Math.max(upTo, this.#emittedLength));
+    const waiting = this.#verbatim ? all : all.trimEnd();
     this.#emittedLength += waiting.length;
-    const emitted = this.#clean(this.#text === "" ? waiting.trimStart() : waiting);
+    const isStart = this.#text === "" && !this.#verbatim;
+    const emitted = this.#clean(isStart ? waiting.trimStart() : waiting);
     this.#text += emitted;
     return emitted;
   }

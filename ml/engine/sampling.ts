@@ -15,14 +15,19 @@ export const PENALTY_WINDOW = 64;
 export const DEFAULT_TOP_K = 40;
 export const DEFAULT_MIN_P = 0.05;
 
-export interface SamplingOptions {
+export interface SamplingOptions<Id extends number = number> {
   temperature: number;
   topP: number;
   topK: number;
   minP: number;
+  /** Divides the logit of each of the latest generated tokens. */
   repeatPenalty: number;
-  /** Tokens generated so far; the latest ones are penalised. */
-  generated: readonly number[];
+  /** Subtracted from the logit of each generated token. */
+  presencePenalty: number;
+  /** Subtracted from a token's logit for each time that it was generated. */
+  frequencyPenalty: number;
+  /** Tokens generated so far, which penalties look at. */
+  generated: readonly Id[];
   /** Numbers in [0, 1); not drawn at temperature 0. */
   random: () => number;
 }
@@ -49,23 +54,52 @@ function penalised(probability: number, best: number, penalty: number): number {
   return best * PROBABILITY_FLOOR * Math.exp(logit / penalty);
 }
 
-/** The most probable tokens, best first: as many as top-k may keep once penalties have moved some down. */
+/** What penalties do to the probability of a token; tokens that are not in the map stay as they are. */
+type Penalties<Id extends number> = ReadonlyMap<Id, (probability: number, best: number) => number>;
+
+function penaltiesOf<Id extends number>(options: SamplingOptions<Id>): Penalties<Id> {
+  const { generated, repeatPenalty, presencePenalty, frequencyPenalty } = options;
+  const recent = new Set(repeatPenalty === 1 ? [] : generated.slice(-PENALTY_WINDOW));
+  const counts = new Map<Id, number>();
+  if (presencePenalty !== 0 || frequencyPenalty !== 0) {
+    for (const token of generated) counts.set(token, (counts.get(token) ?? 0) + 1);
+  }
+  return new Map([...recent, ...counts.keys()].map((token) => {
+    const count = counts.get(token) ?? 0;
+    // To subtract from a logit is to multiply the probability, up to a factor that all tokens share.
+    const factor = count === 0 ? 1 : Math.exp(-presencePenalty - frequencyPenalty * count);
+    return [token, (probability, best) => {
+      return factor * (recent.has(token) ? penalised(probability, best, repeatPenalty) : probability);
+    }];
+  }));
+}
+
+/** The most probable tokens, best first: as many as top-k may keep once penalties have moved some. */
 function candidatesOf<Id extends number>(
   probabilities: ReadonlyMap<Id, number>,
-  options: SamplingOptions,
-  recent: ReadonlySet<number>,
+  options: SamplingOptions<Id>,
 ): Candidate<Id>[] {
-  const wanted = options.topK > 0 ? options.topK + recent.size : Infinity;
+  const penalties = penaltiesOf(options);
+  const wanted = options.topK > 0 ? options.topK + penalties.size : Infinity;
   const candidates: Candidate<Id>[] = [];
   let best = 0;
+  const add = (token: Id, probability: number) => {
+    const weight = penalties.get(token)?.(probability, best) ?? probability;
+    candidates.push({ token, probability, weight });
+  };
   for (const [token, probability] of probabilities) {
     if (candidates.length >= wanted) break;
     best ||= probability;
-    const weight = recent.has(token) ? penalised(probability, best, options.repeatPenalty) : probability;
-    candidates.push({ token, probability, weight });
+    add(token, probability);
   }
-  if (recent.size > 0) candidates.sort((a, b) => b.weight - a.weight);
-  return candidates;
+  if (penalties.size === 0) return candidates;
+  const added = new Set(candidates.map(({ token }) => token));
+  // A penalty below its neutral value moves a token up.
+  for (const token of penalties.keys()) {
+    const probability = added.has(token) ? undefined : probabilities.get(token);
+    if (probability !== undefined) add(token, probability);
+  }
+  return candidates.sort((a, b) => b.weight - a.weight);
 }
 
 /** Cuts candidates, best first, to the smallest set that reaches `topP` of their weight. */
@@ -79,7 +113,7 @@ function cutByTopP<Id extends number>(candidates: Candidate<Id>[], topP: number)
 
 function drawByTemperature<Id extends number>(
   candidates: Candidate<Id>[],
-  options: SamplingOptions,
+  options: Pick<SamplingOptions, "temperature" | "random">,
 ): Candidate<Id> {
   const { temperature, random } = options;
   const [first] = candidates;
@@ -91,16 +125,15 @@ function drawByTemperature<Id extends number>(
 }
 
 /**
- * Chooses the next token: repeat penalty, top-k, top-p, min-p, temperature, in llama.cpp's order.
+ * Chooses the next token: penalties, top-k, top-p, min-p, temperature, in llama.cpp's order.
  *
  * @param probabilities by token id, best first
  */
 export function sampleToken<Id extends number>(
   probabilities: ReadonlyMap<Id, number>,
-  options: SamplingOptions,
+  options: SamplingOptions<Id>,
 ): SampledToken<Id> {
-  const recent = new Set<number>(options.repeatPenalty === 1 ? [] : options.generated.slice(-PENALTY_WINDOW));
-  let candidates = candidatesOf(probabilities, options, recent);
+  let candidates = candidatesOf(probabilities, options);
   if (options.topK > 0) candidates = candidates.slice(0, options.topK);
   candidates = cutByTopP(candidates, options.topP);
   const least = options.minP * (candidates[0]?.weight ?? 0);

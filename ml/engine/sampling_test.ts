@@ -1,7 +1,13 @@
 /** Tests sampling: each setting by itself, and the frequencies that a temperature implies. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { PROBABILITY_FLOOR, sampleToken, type SamplingOptions, seededRandom } from "./sampling.ts";
+import {
+  PENALTY_WINDOW,
+  PROBABILITY_FLOOR,
+  sampleToken,
+  type SamplingOptions,
+  seededRandom,
+} from "./sampling.ts";
 
 const PLAIN: SamplingOptions = {
   temperature: 1,
@@ -9,6 +15,8 @@ const PLAIN: SamplingOptions = {
   topK: 0,
   minP: 0,
   repeatPenalty: 1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
   generated: [],
   random: () => 0.5,
 };
@@ -83,6 +91,21 @@ Deno.test("a repeat penalty moves a token down, divides its logit above the floo
   assert.equal(sampleToken(probabilities, { ...penalised, generated: longAgo }).token, 10);
 });
 
+Deno.test("presence and frequency penalties are subtracted from the logits of all generated tokens", () => {
+  const probabilities = distribution(0.6, 0.3, 0.1);
+  const generated = [10, 10, 11, ...Array.from({ length: PENALTY_WINDOW }, () => 99)];
+  const seen = frequencies({ presencePenalty: 0.5, frequencyPenalty: 0.25, generated }, probabilities);
+  const weights = [0.6 * Math.exp(-0.5 - 2 * 0.25), 0.3 * Math.exp(-0.5 - 0.25), 0.1];
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  for (const [index, weight] of weights.entries()) assertNear(seen.get(10 + index), weight / sum);
+});
+
+Deno.test("a negative penalty brings a token back that top-k alone would cut", () => {
+  const probabilities = distribution(0.4, 0.3, 0.2, 0.1);
+  const options = { ...PLAIN, temperature: 0, topK: 1, presencePenalty: -2, generated: [13] };
+  assert.deepEqual(sampleToken(probabilities, options), { token: 13, probability: 0.1 });
+});
+
 Deno.test("top-k counts after penalties: a token that moves down makes room for the next", () => {
   const chosen = sampleToken(distribution(0.5, 0.4, 0.1), {
     ...PLAIN,
@@ -101,6 +124,8 @@ Deno.test("whatever the settings, the choice is one of the tokens and its probab
     topK: fc.nat(50),
     minP: fc.double({ min: 0, max: 1, noNaN: true }),
     repeatPenalty: fc.double({ min: 0.5, max: 2, noNaN: true }),
+    presencePenalty: fc.double({ min: -2, max: 2, noNaN: true }),
+    frequencyPenalty: fc.double({ min: -2, max: 2, noNaN: true }),
     generated: fc.array(fc.integer({ min: 10, max: 30 }), { maxLength: 100 }),
     seed: fc.nat(),
   });

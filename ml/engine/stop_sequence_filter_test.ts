@@ -40,6 +40,19 @@ Deno.test("a partial stop sequence is buffered until it is decided", () => {
   assert.equal(reply.push("aybe"), "\nMaybe");
 });
 
+Deno.test("a verbatim reply keeps its outer white space, and a stop sequence still ends it", () => {
+  const reply = new StopSequenceFilter({ stop: ["END"], verbatim: true });
+  assert.deepEqual(["  a ", "\n", "b \n", "EN", "D c"].map((piece) => reply.push(piece)), [
+    "  a ",
+    "\n",
+    "b \n",
+    "",
+    "",
+  ]);
+  assert.equal(reply.end(), "");
+  assert.equal(reply.text, "  a \nb \n");
+});
+
 Deno.test("a cleaner sees complete runs of white space", () => {
   const reply = new StopSequenceFilter({ stop: STOP, clean: (text) => text.replaceAll("\n  ", "\n") });
   const shown = ["one", "\n", " ", " two", "\n  th", "ree"].map((piece) => reply.push(piece)).join("");

@@ -12,8 +12,7 @@ import {
 import { ML_PATHS } from "../../contract/paths.ts";
 import { idSchema } from "../../contract/scalars.ts";
 import { type Context, createRoute, streamSSE, z } from "../../deps.ts";
-import { pushStream } from "../../lib/async.ts";
-import { ApiError, errorBodyOf, logFieldsOfError } from "../../lib/errors.ts";
+import { errorBodyOf, logFieldsOfError } from "../../lib/errors.ts";
 import {
   type ApiEnv,
   createRoutes,
@@ -25,6 +24,7 @@ import {
 import type { Logger } from "../../lib/log.ts";
 import type { GenerationJobs } from "../services/generation_jobs.ts";
 import type { GenerationService } from "../services/generation_service.ts";
+import { startGeneration, unlessAborted } from "./generation_stream.ts";
 
 const generate = createRoute({
   method: "post",
@@ -85,11 +85,6 @@ const evaluate = createRoute({
   },
 });
 
-/** A client that has gone reads no answer, and the log should show no failure. */
-function unlessAborted(error: unknown, signal: AbortSignal): unknown {
-  return signal.aborted ? new ApiError("cancelled", "The client ended the request", { cause: error }) : error;
-}
-
 /**
  * Answers with server-sent events: `token` for each piece, then `done` or `error`.
  *
@@ -99,22 +94,17 @@ async function streamGeneration(
   c: Context<ApiEnv>,
   { request, generation, log }: { request: GenerateRequest; generation: GenerationService; log: Logger },
 ): Promise<Response> {
-  const leaving = new AbortController();
-  const signal = AbortSignal.any([c.req.raw.signal, leaving.signal]);
-  const { push, end, stream: pieces } = pushStream<string>();
-  const result = generation.generate(request, { signal, onToken: push }).finally(end);
-  result.catch(() => {});
-  const reader = pieces.getReader();
-  let next = await reader.read();
-  if (next.done) await result;
-
+  const { pieces, result, signal, leave } = await startGeneration<string, GenerateResult>(
+    c,
+    ({ signal, onPiece }) => generation.generate(request, { signal, onToken: onPiece }),
+  );
   return streamSSE(c, async (stream) => {
-    stream.onAbort(() => leaving.abort());
-    for (; !next.done; next = await reader.read()) {
-      await stream.writeSSE({ event: "token", data: JSON.stringify({ text: next.value }) });
+    stream.onAbort(leave);
+    for await (const text of pieces) {
+      await stream.writeSSE({ event: "token", data: JSON.stringify({ text }) });
     }
     const ending = await result.then(
-      (answer: GenerateResult) => ({ event: "done", data: JSON.stringify(answer) }),
+      (answer) => ({ event: "done", data: JSON.stringify(answer) }),
       (error: unknown) => {
         if (!signal.aborted) log.error("generation failed", logFieldsOfError(error));
         return { event: "error", data: JSON.stringify(errorBodyOf(error, c.get("requestId"))) };

@@ -52,11 +52,14 @@ function engineRequestOf(request: GenerateRequest, adapter: AdapterFile | undefi
     topK: request.top_k,
     minP: request.min_p,
     repeatPenalty: request.repeat_penalty,
+    presencePenalty: request.presence_penalty,
+    frequencyPenalty: request.frequency_penalty,
     stop: request.stop,
     seed: request.seed,
     conversationId: request.conversation_id,
     adapter,
     raw: request.raw,
+    verbatim: request.verbatim,
   };
 }
 

@@ -98,6 +98,7 @@ export const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "eventsource-parser": ["lib/"],
   "prom-client": ["lib/"],
   "fast-check": [],
+  "openai": [],
   "playwright-core": [],
 };
 

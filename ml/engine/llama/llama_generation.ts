@@ -33,6 +33,8 @@ function samplingOf(request: GenerationRequest): Omit<SamplingOptions, "generate
     topK: request.topK ?? DEFAULT_TOP_K,
     minP: request.minP ?? DEFAULT_MIN_P,
     repeatPenalty: request.repeatPenalty,
+    presencePenalty: request.presencePenalty ?? 0,
+    frequencyPenalty: request.frequencyPenalty ?? 0,
     random: seededRandom(request.seed ?? randomSeed()),
   };
 }
@@ -123,6 +125,7 @@ export async function generateReply(
   const reply = new ReplyBuilder<Token>({
     detokenize: (tokens, before) => model.detokenize(tokens, false, before),
     stop: request.stop,
+    verbatim: request.verbatim && form.transcript === null,
     clean: replyCleaner(form),
     onToken: options.onToken,
   });

@@ -72,6 +72,8 @@ export function remoteRequestOf(request: GenerationRequest, model: string): Remo
     seed: request.seed,
     top_k: request.topK,
     min_p: request.minP,
+    presence_penalty: request.presencePenalty,
+    frequency_penalty: request.frequencyPenalty,
     ...(repeatPenalty === 1 ? {} : { repeat_penalty: repeatPenalty, repetition_penalty: repeatPenalty }),
   };
   return transcript

@@ -15,7 +15,7 @@ export class RemoteReply {
   #last: Pick<RemotePiece, "finishReason" | "usage"> = { finishReason: null, usage: null };
 
   constructor(request: GenerationRequest, options: GenerationOptions) {
-    this.#text = new StopSequenceFilter({ stop: request.stop });
+    this.#text = new StopSequenceFilter({ stop: request.stop, verbatim: request.verbatim });
     this.#onToken = options.onToken;
   }
 

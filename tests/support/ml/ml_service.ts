@@ -12,6 +12,8 @@ export interface MlService extends Pick<MlContext, "engine" | "models" | "regist
   dir: string;
   /** Lines of the service's log. */
   logLines: string[];
+  /** Answers a request, as the running service does. */
+  fetch: (request: Request) => Promise<Response>;
   request: (path: string, init?: RequestInit) => Promise<Response>;
   post: (path: string, body: unknown, init?: RequestInit) => Promise<Response>;
 }
@@ -63,7 +65,8 @@ export async function withMlService(
       ...init,
       headers: { "content-type": "application/json", ...init.headers },
     });
-  await use({ ...context, dir, logLines, request, post });
+  const fetch: MlService["fetch"] = async (request) => await app.fetch(request);
+  await use({ ...context, dir, logLines, fetch, request, post });
 }
 
 /**

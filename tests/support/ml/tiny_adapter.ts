@@ -1,7 +1,11 @@
 /** Trains tiny adapters for tests: a few real steps on a small model, enough to change its answers. */
+import { join } from "node:path";
+import type { AdapterInfo } from "../../../contract/ml.ts";
 import { seededRandom } from "../../../ml/engine/sampling.ts";
+import { sha256OfFile } from "../../../ml/models/model_file.ts";
 import { createTrainer } from "../../../ml/training/lora_trainer.ts";
 import type { TokenSample, Trainer } from "../../../ml/training/trainer.ts";
+import type { MlService } from "./ml_service.ts";
 
 export interface TinyAdapterOptions {
   modelPath: string;
@@ -35,4 +39,24 @@ export async function trainTinyAdapter<Result>(
   for (let step = 0; step < 8; step++) await trainer.step(samplesOf(seed), { learningRate: 5e-3 });
   await trainer.exportAdapter(path, {});
   return await use(trainer);
+}
+
+/** Trains an adapter on a service's model and publishes it there. */
+export async function publishTinyAdapter(
+  { adapters, models, dir }: Pick<MlService, "adapters" | "models" | "dir">,
+  { seed = 1 } = {},
+): Promise<AdapterInfo> {
+  const { id, path: modelPath, sha256 } = await models.servedFile();
+  const sourcePath = join(dir, `trained-${seed}.gguf`);
+  await trainTinyAdapter({ modelPath, path: sourcePath, seed }, () => {});
+  const draft = {
+    jobId: `job-${seed}`,
+    baseModel: id,
+    baseSha256: sha256,
+    sha256: await sha256OfFile(sourcePath),
+    baseLoss: null,
+    adapterLoss: null,
+    offered: true,
+  };
+  return await adapters.publish(draft, { sourcePath });
 }
