@@ -171,6 +171,20 @@ pausedTest("a full queue is a 503 that says when to retry", async ({ post }, hel
   for (const response of await Promise.all(admitted)) assert.equal(response.status, 200);
 });
 
+pausedTest(
+  "background generations beyond QUEUE_LIMIT are a 503, also when they come together",
+  async ({ post }) => {
+    const asked = Array.from({ length: 90 }, () => post("/generate/async", { prompt: PROMPT }));
+    const answers = await Promise.all(asked);
+    const accepted = answers.filter(({ status }) => status === 202).length;
+    const refused = answers.filter(({ status }) => status === 503);
+    assert.equal(accepted + refused.length, 90);
+    // 64 wait by default, and some run.
+    assert.ok(accepted >= 50 && accepted <= 64 + 8, `${accepted} were accepted`);
+    for (const answer of refused) assert.ok(Number(answer.headers.get("retry-after")) > 0);
+  },
+);
+
 pausedTest("a client that disconnects frees its slot", async ({ post, engine }, held) => {
   const leaving = new AbortController();
   const asked = post("/generate", { prompt: PROMPT }, { signal: leaving.signal });

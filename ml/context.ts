@@ -128,7 +128,7 @@ export async function createContext(
     registry,
     jobs,
     generation,
-    generationJobs: new GenerationJobs(jobs),
+    generationJobs: new GenerationJobs(jobs, config),
     openAi: createOpenAiService({ generation, models, adapters }),
     models,
     adapters,

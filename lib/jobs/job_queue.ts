@@ -66,6 +66,11 @@ export interface EnqueueOptions {
   runAt?: number;
   /** Attempts before the job fails; default 5. */
   maxAttempts?: number;
+  /**
+   * Whose job it is, such as an account. Groups take turns, and one whose jobs throw {@linkcode RetryLaterError} delays
+   * no other. Jobs without a group are one group.
+   */
+  group?: string;
 }
 
 export interface ListOptions {
@@ -193,7 +198,7 @@ export interface JobQueueOptions {
 
 /**
  * Thrown by a handler whose dependency is down or busy: the job goes back to the queue, spends no attempt and is tried
- * again with growing pauses, for as long as it takes. The other jobs of its task pause with it.
+ * again with growing pauses, for as long as it takes. The other jobs of its task and group pause with it.
  */
 export class RetryLaterError extends Error {
   override readonly name = "RetryLaterError";

@@ -14,6 +14,8 @@ const recordSchema = z.object({
   version: z.literal(1),
   id: z.string(),
   task: z.string(),
+  /** Whose job it is: groups take turns. Earlier versions stored none. */
+  group: z.string().nullable().default(null),
   state: z.enum(["queued", "running", "completed", "failed", "cancelled"]),
   /** Orders jobs that are due in the same millisecond. */
   order: z.number(),
@@ -23,7 +25,7 @@ const recordSchema = z.object({
   finishedAt: z.number().nullable(),
   attempts: z.number(),
   maxAttempts: z.number(),
-  /** The token of the run that works on the job, new with each start. Earlier versions stored a lease in its place. */
+  /** The token of the run that works on the job: its process, and a new id with each start. */
   run: z.string().nullable().default(null),
   waiting: z.object({ since: z.number(), reason: z.string(), tries: z.number() }).nullable(),
   error: z.object({ code: z.string(), message: z.string(), at: z.number() }).nullable(),
@@ -66,7 +68,7 @@ export function byStart(a: JobRecord, b: JobRecord): number {
 }
 
 export function newRecord(
-  job: Pick<JobRecord, "id" | "task" | "order" | "enqueuedAt" | "dueAt" | "maxAttempts">,
+  job: Pick<JobRecord, "id" | "task" | "group" | "order" | "enqueuedAt" | "dueAt" | "maxAttempts">,
 ): JobRecord {
   return {
     version: 1,

@@ -1,4 +1,5 @@
 /** One run of a job: its handler at work, its progress shown on the way, and its end recorded. */
+import { WakeableWait } from "../async.ts";
 import { backoffMs, type BackoffOptions } from "../backoff.ts";
 import type { Clock } from "../clock.ts";
 import { messageOf } from "../errors.ts";
@@ -12,12 +13,15 @@ import {
   type TaskShape,
 } from "./job_queue.ts";
 import { completed, failed, failureOf, type JobRecord, postponed, requeued, retried } from "./record.ts";
-import type { JobTable } from "./job_table.ts";
+import { type JobTable, watchJob } from "./job_table.ts";
 
 /** Progress is stored at most this often. */
 const PROGRESS_SPACING_MS = 500;
 /** Progress shares the record's 64 KiB (ext/kv/config.rs) and is rewritten often, so it stays small. */
 const PROGRESS_LIMIT_CHARS = 8 * 1024;
+
+/** Until the store is asked again after it failed. */
+const RETRY_MS = 1_000;
 
 /** Handlers by task, without their types: the queue's interface has checked them. */
 export type UntypedHandlers = Record<string, JobHandler<TaskShape & { progress: unknown }>>;
@@ -28,10 +32,10 @@ export interface RunOptions {
   clock: Clock;
   log: Logger;
   backoff: BackoffOptions;
-  /** Lets a task pause whose dependency is down, and returns until when. */
-  pause: (task: string, afterMs: number) => number;
-  /** The dependency of a task answered. */
-  resume: (task: string) => void;
+  /** Lets what is like this job pause, as its dependency is down, and returns until when. */
+  pause: (record: JobRecord, afterMs: number) => number;
+  /** The dependency of this job answered. */
+  resume: (record: JobRecord) => void;
 }
 
 type Change = (record: JobRecord) => JobRecord;
@@ -43,16 +47,18 @@ export class JobRun {
   readonly #options: RunOptions;
   readonly #log: Logger;
   readonly #controller = new AbortController();
+  #progress: unknown;
   #writtenAt = -Infinity;
 
   constructor(record: JobRecord, options: RunOptions) {
     this.#record = record;
     this.#options = options;
     this.#log = options.log.child({ jobId: record.id, task: record.task });
-    options.table.runs.set(record.run, this);
+    const ended = new AbortController();
+    void this.#abortWhenTaken(ended.signal);
     this.done = this.#execute().catch((error: unknown) => {
-      this.#log.error("The end of a job was not recorded: it runs again", { error: messageOf(error) });
-    }).finally(() => options.table.runs.delete(record.run));
+      this.#log.error("The end of a job was not recorded", { error: messageOf(error) });
+    }).finally(() => ended.abort());
   }
 
   /** Asks the handler to end. */
@@ -63,19 +69,54 @@ export class JobRun {
   /** Changes the job while it is this run's; null when it was ended or taken from it before. */
   update(change: Change, result?: Uint8Array | null): Promise<JobRecord | null> {
     const { id, run } = this.#record;
-    return this.#options.table.update(id, (record) => record.run === run ? change(record) : null, result);
+    const progress = this.#progress;
+    return this.#options.table.update(id, (record) => {
+      if (record.run !== run) return null;
+      return change(progress === undefined ? record : { ...record, progress });
+    }, result);
+  }
+
+  /** Asks the handler to end once the job is not this run's any more: cancelled, removed, or run by another process. */
+  async #abortWhenTaken(ended: AbortSignal): Promise<void> {
+    const { table, clock } = this.#options;
+    const { id, run } = this.#record;
+    while (!ended.aborted) {
+      try {
+        for await (const record of watchJob(table, { id, signal: ended })) if (record.run !== run) break;
+        if (!ended.aborted) return this.abort("cancelled");
+      } catch (error) {
+        this.#log.debug("A running job cannot be watched for now", { error: messageOf(error) });
+        await new WakeableWait(clock).wait({ timeoutMs: RETRY_MS, signal: ended });
+      }
+    }
+  }
+
+  /** Records the job's end, for as long as the store refuses that; its result would be lost, or run again. */
+  async #end(change: Change, result?: Uint8Array | null): Promise<JobRecord | null> {
+    while (true) {
+      try {
+        return await this.update(change, result);
+      } catch (error) {
+        if (this.#controller.signal.aborted) throw error;
+        this.#log.error("The end of a job was not recorded; it is tried again", { error: messageOf(error) });
+        const { signal } = this.#controller;
+        await new WakeableWait(this.#options.clock).wait({ timeoutMs: RETRY_MS, signal });
+      }
+    }
   }
 
   async #execute(): Promise<void> {
     const { clock } = this.#options;
     const startedAt = clock.now();
-    let saved: JobRecord | null;
+    let result: Uint8Array | null | undefined;
+    let change: Change;
     try {
-      const result = await this.#work();
-      saved = await this.update((record) => completed(record, clock.now()), result);
+      result = await this.#work();
+      change = (record) => completed(record, clock.now());
     } catch (error) {
-      saved = await this.update(this.#changeAfter(error));
+      change = this.#changeAfter(error);
     }
+    const saved = await this.#end(change, result);
     this.#logEnd(saved, clock.now() - startedAt);
   }
 
@@ -96,7 +137,7 @@ export class JobRun {
       log: this.#log,
     });
     const result = encodeResult(output);
-    resume(task);
+    resume(this.#record);
     return result;
   }
 
@@ -106,7 +147,7 @@ export class JobRun {
     if (this.#controller.signal.aborted) return requeued;
     const now = clock.now();
     if (error instanceof RetryLaterError) {
-      const dueAt = pause(this.#record.task, error.afterMs);
+      const dueAt = pause(this.#record, error.afterMs);
       return (record) => postponed(record, { now, dueAt, reason: error.reason });
     }
     const failure = failureOf(error, now);
@@ -123,7 +164,8 @@ export class JobRun {
       const limit = PROGRESS_LIMIT_CHARS;
       return this.#log.warn("Job progress dropped: it is no JSON value or too large", { limit });
     }
-    table.report(id, { run, progress: JSON.parse(json) });
+    const progress = this.#progress = JSON.parse(json);
+    table.report(id, { run, progress });
     if (clock.now() - this.#writtenAt < PROGRESS_SPACING_MS) return;
     this.#writtenAt = clock.now();
     this.update((record) => ({ ...record })).catch((error: unknown) => {
@@ -137,7 +179,7 @@ export class JobRun {
     const fields = { state, attempts, durationMs, code: error?.code, reason: waiting?.reason };
     if (state === "completed") this.#log.info("Job completed", fields);
     else if (state === "failed") this.#log.error("Job failed", fields);
-    else this.#log.warn("Job requeued", { ...fields, dueAt, stopping: this.#controller.signal.aborted });
+    else this.#log.warn("Job requeued", { ...fields, dueAt, why: this.#controller.signal.reason?.why });
   }
 }
 

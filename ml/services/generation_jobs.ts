@@ -15,8 +15,6 @@ export interface MlTasks {
   generate: { payload: GenerateRequest; result: GenerateResult };
 }
 
-/** Further jobs are refused while this many wait. */
-const MAX_QUEUED_JOBS = 10_000;
 const RETRY_AFTER_SECONDS = 30;
 /** Codes of temporary errors: the job is retried later. */
 const TEMPORARY_CODES = ["queue_full", "model_not_loaded", "ml_unavailable"];
@@ -58,19 +56,30 @@ function statusOf(job: AnyJob<MlTasks>, position: number | null): GenerateStatus
 /** Generations on the job queue. */
 export class GenerationJobs {
   readonly #queue: JobQueue<MlTasks>;
+  readonly #queueLimit: number;
+  /** Jobs that are being added and may not be counted yet. */
+  #adding = 0;
 
-  constructor(queue: JobQueue<MlTasks>) {
+  /** @param options.queueLimit further jobs are refused while this many wait */
+  constructor(queue: JobQueue<MlTasks>, options: { queueLimit: number }) {
     this.#queue = queue;
+    // A job waits for a moment even where none has to.
+    this.#queueLimit = Math.max(1, options.queueLimit);
   }
 
   /** Queues a generation and returns its job's id. Throws ApiError `queue_full` when too many wait. */
   async enqueue(request: GenerateRequest): Promise<string> {
-    if (await this.#queue.queueLength() >= MAX_QUEUED_JOBS) {
-      throw new ApiError("queue_full", "Too many generations are queued already", {
-        retryAfterSeconds: RETRY_AFTER_SECONDS,
-      });
+    this.#adding++;
+    try {
+      if (await this.#queue.queueLength() + this.#adding > this.#queueLimit) {
+        throw new ApiError("queue_full", `${this.#queueLimit} generations are queued already`, {
+          retryAfterSeconds: RETRY_AFTER_SECONDS,
+        });
+      }
+      return (await this.#queue.enqueue("generate", request)).id;
+    } finally {
+      this.#adding--;
     }
-    return (await this.#queue.enqueue("generate", request)).id;
   }
 
   /** Throws ApiError `not_found`. */

@@ -160,7 +160,7 @@ function draftingLater(options: DraftingOptions): Drafting["enqueue"] {
     const { temperature, maxTokens } = context;
     const payload = { accountId: draft.accountId, responseId: draft.id, labels, temperature, maxTokens };
     try {
-      await options.jobs.enqueue("draft", payload, { id: draft.id });
+      await options.jobs.enqueue("draft", payload, { id: draft.id, group: draft.accountId });
     } catch (error) {
       await recordFailure(options, { draft, error });
       throw error;

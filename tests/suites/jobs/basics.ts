@@ -246,6 +246,24 @@ export function testJobBasics(createStore: () => Promise<JobQueueStore>): void {
     assert.equal((await removed)?.state ?? "cancelled", "cancelled");
   });
 
+  Deno.test("groups take turns: a flood of one does not hold up the job of another", async () => {
+    await using store = await createStore();
+    const clock = new FakeClock();
+    const queue = await store.open({ clock });
+    for (let n = 0; n < 20; n++) await queue.enqueue("work", {}, { id: `flood-${n}`, group: "flood" });
+    for (const group of ["one", "two"]) await queue.enqueue("work", {}, { id: group, group });
+    await queue.enqueue("work", {}, { id: "of-nobody" });
+    const started: string[] = [];
+    const work = (_: unknown, { id }: { id: string }) => {
+      started.push(id);
+      clock.advance(1);
+      return {};
+    };
+    queue.listen({ work, ping: () => null }, { concurrency: 1 });
+    await finished(queue, "flood-19");
+    assert.deepEqual(started.slice(0, 6), ["flood-0", "one", "two", "of-nobody", "flood-1", "flood-2"]);
+  });
+
   Deno.test("queues of different names on one store keep apart", async () => {
     await using store = await createStore();
     const first = await store.open({ name: "first" });

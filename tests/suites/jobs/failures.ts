@@ -172,6 +172,29 @@ export function testJobFailures(createStore: () => Promise<JobQueueStore>): void
     clock.advance(60_000);
     for (const id of ids) assert.equal((await finished(queue, id)).state, "completed");
   });
+
+  Deno.test("a group whose dependency is down pauses, and delays no other group", async () => {
+    await using store = await createStore();
+    const clock = new FakeClock();
+    const queue = await store.open({ clock, backoff: BACKOFF, random: () => 0 });
+    const tries: string[] = [];
+    const work = ({ text = "" }) => {
+      tries.push(text);
+      if (text === "faulty") throw new RetryLaterError("ml_unavailable");
+      return {};
+    };
+    queue.listen({ work, ping: () => null }, { concurrency: 1 });
+    for (let n = 0; n < 10; n++) {
+      await queue.enqueue("work", { text: "faulty" }, { id: `faulty-${n}`, group: "faulty" });
+    }
+    await until(queue, { id: "faulty-0", when: ({ waiting }) => waiting !== null });
+    // The clock stands still: what completes has waited for nothing.
+    for (const group of ["one", "two"]) {
+      const { id } = await queue.enqueue("work", { text: group }, { group });
+      assert.equal((await finished(queue, id)).state, "completed");
+    }
+    assert.deepEqual(tries, ["faulty", "one", "two"]);
+  });
 }
 
 interface OddPing {
