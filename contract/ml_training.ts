@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { MAX_PROMPT_LENGTH, modelIdSchema } from "./ml.ts";
 import { labelSchema, MAX_SEED, textSchema, timeSchema } from "./scalars.ts";
+import { mlTrainingProgressSchema, trainingResultSchema } from "./training_figures.ts";
 
 /** Longest reply that a sample may have, in UTF-16 units: a message of a person is far shorter. */
 export const MAX_REPLY_LENGTH = 20_000;
@@ -70,34 +71,13 @@ export const mlStartTrainingRequestSchema = z.object({
 }).meta({ id: "MlStartTrainingRequest" });
 export type MlStartTrainingRequest = z.infer<typeof mlStartTrainingRequestSchema>;
 
-/** What a finished job achieved. Losses are per token of the held-out replies, natural logarithm. */
-export const trainingResultSchema = z.object({
-  adapter_id: z.string(),
-  offered: z.boolean().describe("It did better than the base model"),
-  base_loss: z.number().nullable(),
-  examples_loss: z.number().nullable().describe("The base model with some replies as examples in its prompt"),
-  adapter_loss: z.number().nullable(),
-  held_out_samples: z.int().min(0),
-  train_samples: z.int().min(0),
-}).meta({ id: "TrainingResult" });
-export type TrainingResult = z.infer<typeof trainingResultSchema>;
-
 export const mlTrainingStatusSchema = z.object({
   job_id: trainingJobIdSchema,
   status: z.enum(["queued", "training", "completed", "failed", "cancelled"]),
   progress: z.number().min(0).max(100).describe("Percent"),
-  error: z.string().nullable(),
-  phase: z.string().nullable().optional().describe("What it is at, such as `training`"),
-  step: z.int().min(0).nullable().optional(),
-  steps: z.int().min(0).nullable().optional(),
-  epoch: z.int().min(0).nullable().optional(),
-  loss: z.number().nullable().optional().describe("Of the latest step, per token"),
-  held_out_loss: z.number().nullable().optional().describe("Of the latest evaluation, per token"),
-  learning_rate: z.number().nullable().optional(),
-  tokens_per_second: z.number().min(0).nullable().optional(),
-  eta_ms: z.number().min(0).nullable().optional(),
-  excluded: z.record(z.string(), z.int().min(0)).nullable().optional()
-    .describe("Samples that were left out, by reason"),
+  error: z.string().nullable().describe("What happened"),
+  fix: z.string().nullable().optional().describe("What to do about the error, where there is something"),
+  ...mlTrainingProgressSchema.partial().shape,
   result: trainingResultSchema.nullable().optional(),
   position: z.int().min(0).nullable().optional().describe("Jobs ahead of this one while it is queued"),
   created_at: timeSchema.optional(),

@@ -1,7 +1,7 @@
 /** The wire of the server's `/api/models`: an account's adapters, and which one drafts are made with. */
 import { z } from "zod";
 import { idSchema, timeSchema } from "./scalars.ts";
-import { trainingOutcomeSchema } from "./training.ts";
+import { trainingOutcomeSchema } from "./training_figures.ts";
 
 export const ADAPTER_STATES = ["staged", "promoted", "retired", "tainted"] as const;
 export const ADAPTER_FAULTS = ["unknown", "refused"] as const;

@@ -11,6 +11,7 @@ import {
 } from "./ml_training.ts";
 import { pageFields } from "./paging.ts";
 import { idSchema, timeSchema } from "./scalars.ts";
+import { trainingMetricsSchema } from "./training_figures.ts";
 
 export const SAMPLE_SOURCES = ["accept", "edit", "reject", "import"] as const;
 export const TRAINING_STATUSES = ["queued", "training", "completed", "failed", "cancelled"] as const;
@@ -95,39 +96,12 @@ export const startTrainingRequestSchema = z.object({
 }).meta({ id: "StartTrainingRequest" });
 export type StartTrainingRequest = z.infer<typeof startTrainingRequestSchema>;
 
-/** What a finished job achieved. Losses are per token of replies kept out of training, natural logarithm. */
-export const trainingOutcomeSchema = z.object({
-  adapterId: z.string(),
-  offered: z.boolean().describe("It did better than the base model, so it may be promoted"),
-  baseLoss: z.number().nullable(),
-  examplesLoss: z.number().nullable().describe("The base model with some replies as examples in its prompt"),
-  adapterLoss: z.number().nullable(),
-  heldOutSamples: z.int().min(0),
-  trainSamples: z.int().min(0),
-}).meta({ id: "TrainingOutcome" });
-export type TrainingOutcome = z.infer<typeof trainingOutcomeSchema>;
-
-export const trainingMetricsSchema = z.object({
-  phase: z.string().nullable().describe("What the job is at, such as `training`"),
-  step: z.int().min(0).nullable(),
-  steps: z.int().min(0).nullable(),
-  epoch: z.int().min(0).nullable(),
-  loss: z.number().nullable().describe("Of the latest step, per token"),
-  heldOutLoss: z.number().nullable().describe("Of the latest evaluation, per token"),
-  learningRate: z.number().nullable(),
-  tokensPerSecond: z.number().min(0).nullable(),
-  etaMs: z.number().min(0).nullable(),
-  excluded: z.record(z.string(), z.int().min(0)).nullable()
-    .describe("Samples that were left out, by reason"),
-  result: trainingOutcomeSchema.nullable(),
-}).meta({ id: "TrainingMetrics" });
-export type TrainingMetrics = z.infer<typeof trainingMetricsSchema>;
-
 export const trainingJobSchema = z.object({
   id: idSchema,
   status: trainingStatusSchema,
   progress: z.number().min(0).max(100).describe("Percent"),
-  error: z.string().nullable(),
+  error: z.string().nullable().describe("What happened"),
+  fix: z.string().nullable().describe("What to do about the error, where there is something"),
   baseModel: z.string(),
   epochs: z.int(),
   learningRate: z.number(),

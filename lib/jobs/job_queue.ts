@@ -26,6 +26,8 @@ export interface JobFailure {
   /** `code` of the error where it has one, else its class name. */
   code: string;
   message: string;
+  /** What to do about it; absent where nothing was said. */
+  fix?: string;
   /** Epoch milliseconds. */
   at: number;
 }
@@ -218,10 +220,13 @@ export class RetryLaterError extends Error {
 export class PermanentJobError extends Error {
   override readonly name = "PermanentJobError";
   readonly code: string;
+  /** What to do about it; stored with the job. */
+  readonly fix?: string;
 
-  constructor(message: string, options: { code?: string; cause?: unknown } = {}) {
+  constructor(message: string, options: { code?: string; fix?: string; cause?: unknown } = {}) {
     super(message, { cause: options.cause });
     this.code = options.code ?? "permanent_failure";
+    this.fix = options.fix;
   }
 }
 

@@ -28,7 +28,8 @@ const recordSchema = z.object({
   /** The token of the run that works on the job: its process, and a new id with each start. */
   run: z.string().nullable().default(null),
   waiting: z.object({ since: z.number(), reason: z.string(), tries: z.number() }).nullable(),
-  error: z.object({ code: z.string(), message: z.string(), at: z.number() }).nullable(),
+  error: z.object({ code: z.string(), message: z.string(), fix: z.string().optional(), at: z.number() })
+    .nullable(),
   progress: z.unknown(),
   payload: bodyRefSchema,
   result: bodyRefSchema,
@@ -144,5 +145,8 @@ export function failureOf(error: unknown, now: number): JobFailure {
     return { code: "unknown", message: "The handler threw a value that is no error", at: now };
   }
   const code = "code" in error && typeof error.code === "string" ? error.code : error.name;
-  return { code, message: error.message.slice(0, MESSAGE_LIMIT), at: now };
+  const fix = "fix" in error && typeof error.fix === "string"
+    ? { fix: error.fix.slice(0, MESSAGE_LIMIT) }
+    : {};
+  return { code, message: error.message.slice(0, MESSAGE_LIMIT), ...fix, at: now };
 }

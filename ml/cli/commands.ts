@@ -25,9 +25,10 @@ async function exists(path: string): Promise<boolean> {
 
 /** The last reported status of a job. */
 async function lastStatus(folder: string): Promise<{ status?: string; error?: string }> {
-  let last: Pick<MlTrainingStatus, "status" | "error"> | undefined;
+  let last: Pick<MlTrainingStatus, "status" | "error" | "fix"> | undefined;
   for await (last of readLines<MlTrainingStatus>(join(folder, STATUS_FILE)));
-  return { status: last?.status, error: last?.error ?? undefined };
+  const error = [last?.error, last?.fix].filter((sentence) => sentence).join(". ");
+  return { status: last?.status, error: error === "" ? undefined : error };
 }
 
 async function noSuchJob(jobId: string, directory: string): Promise<UserError> {

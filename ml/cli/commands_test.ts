@@ -104,6 +104,11 @@ Deno.test("a job that failed is shown with its reason, though it took no step", 
   );
   const lines = await showTraining("failed", { dataDir: training.dir });
   assert.deepEqual(lines, ["Training job failed: failed — The disk is full"]);
+  const fixed = { status: "failed", error: "The disk is full", fix: "Free some space" };
+  await Deno.writeTextFile(join(folder, STATUS_FILE), `${JSON.stringify(fixed)}\n`, { append: true });
+  assert.deepEqual(await showTraining("failed", { dataDir: training.dir }), [
+    "Training job failed: failed — The disk is full. Free some space",
+  ]);
 });
 
 Deno.test("a job of very many steps and statuses is shown as any other", async () => {

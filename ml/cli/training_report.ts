@@ -1,6 +1,6 @@
 /** A training job as text: what it learned from, its epochs, its curves as a chart of characters, and its result. */
 import { lossRange, type Point, scaleOf, type TrainingCurves } from "../training/plot/training_curves.ts";
-import type { EpochMeasure, TrainingResult } from "../training/job/training_event.ts";
+import type { EpochMeasure, RunResult } from "../training/job/training_event.ts";
 
 export interface TrainingReport {
   jobId: string;
@@ -9,7 +9,7 @@ export interface TrainingReport {
   error?: string;
   curves: TrainingCurves;
   /** Of a completed job. */
-  result?: TrainingResult;
+  result?: RunResult;
   /** The path of its plot, if it has one. */
   plotPath?: string;
 }
@@ -124,7 +124,7 @@ function chartLines(curves: TrainingCurves): string[] {
 }
 
 function resultLines(
-  { heldOut, offered, train, excluded, bestEpoch, stoppedEarly }: TrainingResult,
+  { heldOut, offered, train, excluded, bestEpoch, stoppedEarly }: RunResult,
 ): string[] {
   const reasons = Object.entries(excluded).map(([reason, count]) => `${count} ${reason}`);
   const early = stoppedEarly ? ", stopped early" : "";

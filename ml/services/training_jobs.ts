@@ -1,11 +1,10 @@
 /** Starts, queues, shows, follows and cancels training jobs, and cleans up when they end. */
 import type { MlStartTrainingRequest, MlTrainingStatus } from "../../contract/ml_training.ts";
-import { ApiError, logFieldsOfError } from "../../lib/errors.ts";
+import { ApiError, logFieldsOfError, messageOf, UserError } from "../../lib/errors.ts";
 import type { JobQueue } from "../../lib/jobs/job_queue.ts";
 import type { NumberedLine } from "../../lib/line_log.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { JobFolders } from "../training/job/job_folders.ts";
-import { failureOf } from "../training/job/run_failure.ts";
 import { writeTrainingRequest } from "../training/job/training_request.ts";
 import type { AdapterService } from "./adapter_service.ts";
 import type { ModelService } from "./model_service.ts";
@@ -13,6 +12,7 @@ import { checkTrainingRequest, processRequestOf } from "./training_request.ts";
 import { hasEnded, queueIdOf, type StatusLogs, statusOf } from "./training_status.ts";
 import type { TrainingTasks } from "./training_progress.ts";
 import type { TrainingWork } from "./training_work.ts";
+import { failureOf } from "../training/training_error.ts";
 
 const MAX_QUEUED_JOBS = 100;
 const RETRY_AFTER_SECONDS = 600;
@@ -202,6 +202,7 @@ export class TrainingJobs implements AsyncDisposable {
 
 /** Names a full disk to the caller; any other fault is only logged. */
 function startFault(error: unknown): unknown {
-  const failure = failureOf(error);
-  return failure.code === "disk_full" ? new ApiError("internal", failure.message, { cause: error }) : error;
+  const { code, message, fix } = failureOf(error);
+  if (code !== "disk_full") return error;
+  return new ApiError("internal", messageOf(new UserError(message, { fix })), { cause: error });
 }

@@ -1,22 +1,16 @@
 /** Tracks a training job's progress on the wire from its process's events, and limits how often steps are reported. */
-import type { MlTrainingStatus, TrainingResult } from "../../contract/ml_training.ts";
-import type { TrainingEvent, TrainingResult as RunResult } from "../training/job/training_event.ts";
+import type { MlTrainingStatus } from "../../contract/ml_training.ts";
+import {
+  mlTrainingProgressSchema,
+  nothingOf,
+  snakeCased,
+  type TrainingResult,
+} from "../../contract/training_figures.ts";
+import type { z } from "../../deps.ts";
+import type { RunResult, TrainingEvent } from "../training/job/training_event.ts";
 
 /** What changes in a status while a job runs. */
-export type TrainingProgress = Pick<
-  MlTrainingStatus,
-  | "progress"
-  | "phase"
-  | "step"
-  | "steps"
-  | "epoch"
-  | "loss"
-  | "held_out_loss"
-  | "learning_rate"
-  | "tokens_per_second"
-  | "eta_ms"
-  | "excluded"
->;
+export type TrainingProgress = Pick<MlTrainingStatus, "progress"> & z.infer<typeof mlTrainingProgressSchema>;
 
 /** The task of the queue of training jobs. */
 export interface TrainingTasks {
@@ -24,19 +18,7 @@ export interface TrainingTasks {
 }
 
 /** A status's progress before the job's process has reported any. */
-export const NO_PROGRESS: TrainingProgress = {
-  progress: 0,
-  phase: null,
-  step: null,
-  steps: null,
-  epoch: null,
-  loss: null,
-  held_out_loss: null,
-  learning_rate: null,
-  tokens_per_second: null,
-  eta_ms: null,
-  excluded: null,
-};
+export const NO_PROGRESS: TrainingProgress = { progress: 0, ...nothingOf(mlTrainingProgressSchema) };
 
 export const PREPARING: TrainingProgress = { ...NO_PROGRESS, phase: "preparing" };
 
@@ -56,19 +38,9 @@ export function advanced(progress: TrainingProgress, event: TrainingEvent): Trai
     case "evaluating":
       return { ...progress, phase: "evaluating" };
     case "step": {
-      const { step, steps, epoch, loss, learningRate, tokensPerSecond, etaMs } = event;
-      return {
-        ...progress,
-        progress: percentOf(step, steps),
-        phase: "training",
-        step,
-        steps,
-        epoch,
-        loss,
-        learning_rate: learningRate,
-        tokens_per_second: tokensPerSecond,
-        eta_ms: etaMs,
-      };
+      const { type: _, ...figures } = event;
+      const percent = percentOf(event.step, event.steps);
+      return { ...progress, progress: percent, phase: "training", ...snakeCased(figures) };
     }
     case "epoch":
       return { ...progress, phase: "training", epoch: event.epoch, held_out_loss: event.heldOutLoss };
@@ -85,15 +57,11 @@ export function publishing(progress: TrainingProgress): TrainingProgress {
 }
 
 /** A run's result as the wire has it. */
-export function wireResultOf(result: RunResult, adapterId: string): TrainingResult {
-  const { offered, train, heldOut } = result;
+export function wireResultOf({ offered, train, heldOut }: RunResult, adapterId: string): TrainingResult {
+  const { baseLoss, examplesLoss, adapterLoss, samples } = heldOut;
   return {
-    adapter_id: adapterId,
-    offered,
-    base_loss: heldOut.baseLoss,
-    examples_loss: heldOut.examplesLoss,
-    adapter_loss: heldOut.adapterLoss,
-    held_out_samples: heldOut.samples,
+    ...snakeCased({ adapterId, offered, baseLoss, examplesLoss, adapterLoss }),
+    held_out_samples: samples,
     train_samples: train,
   };
 }

@@ -1,10 +1,10 @@
 /** Checks what the schema cannot: a request that no training could run is refused with its path. */
 import type { MlStartTrainingRequest } from "../../contract/ml_training.ts";
-import { ApiError, invalidRequest } from "../../lib/errors.ts";
+import { ApiError, invalidRequest, messageOf } from "../../lib/errors.ts";
 import { estimateTrainingMemory } from "../training/memory_estimate.ts";
 import type { TrainingRequestInput } from "../training/job/training_request.ts";
-import { TrainingError } from "../training/trainer.ts";
 import type { ModelService, ServedModelFile } from "./model_service.ts";
+import { TrainingError } from "../training/training_error.ts";
 
 const DEFAULT_RANK = 8;
 
@@ -42,9 +42,9 @@ function checkTrainable(modelPath: string, { lora }: Pick<MlStartTrainingRequest
   } catch (error) {
     if (!(error instanceof TrainingError)) throw error;
     if (error.code === "library_unusable") {
-      throw new ApiError("not_implemented", error.message, { cause: error });
+      throw new ApiError("not_implemented", messageOf(error), { cause: error });
     }
-    throw refusal(error.code === "bad_settings" ? "lora" : "base_model", error.message);
+    throw refusal(error.code === "bad_settings" ? "lora" : "base_model", messageOf(error));
   }
 }
 

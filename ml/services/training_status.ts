@@ -38,13 +38,15 @@ export function statusOf(
 ): MlTrainingStatus {
   const { jobId, position } = options;
   const status = STATUS_OF_STATE[job.state];
-  const reported = job.progress ?? NO_PROGRESS;
+  const failure = status === "failed" ? job.error : null;
   return {
-    ...reported,
+    ...NO_PROGRESS,
+    ...job.progress,
     job_id: jobId,
     status,
-    progress: status === "completed" ? 100 : reported.progress,
-    error: status === "failed" ? job.error?.message ?? "It failed" : null,
+    ...(status === "completed" ? { progress: 100 } : {}),
+    error: status === "failed" ? failure?.message ?? "It failed" : null,
+    fix: failure?.fix ?? null,
     ...(hasEnded(status) ? { phase: null, eta_ms: null } : {}),
     result: job.result ?? null,
     position: position === null ? null : position - 1,

@@ -1,11 +1,10 @@
 /** Does the work of one training job: follows its process to the end, then publishes its adapter. */
-import type { TrainingResult } from "../../contract/ml_training.ts";
+import type { TrainingResult } from "../../contract/training_figures.ts";
 import { ApiError } from "../../lib/errors.ts";
 import { type JobContext, PermanentJobError, RetryLaterError } from "../../lib/jobs/job_queue.ts";
 import { ModelError } from "../models/model_file.ts";
 import type { JobFolders } from "../training/job/job_folders.ts";
-import { failureOf } from "../training/job/run_failure.ts";
-import type { TrainingEvent, TrainingResult as RunResult } from "../training/job/training_event.ts";
+import type { RunResult, TrainingEvent } from "../training/job/training_event.ts";
 import { startTrainingProcess } from "../training/run/training_process.ts";
 import type { AdapterService } from "./adapter_service.ts";
 import {
@@ -18,6 +17,7 @@ import {
   wireResultOf,
 } from "./training_progress.ts";
 import type { StatusLogs } from "./training_status.ts";
+import { failureOf } from "../training/training_error.ts";
 
 type Context = JobContext<TrainingProgress>;
 
@@ -62,7 +62,7 @@ async function train(
     // A process may have completed just before it was cancelled.
     signal.throwIfAborted();
     if (end.status === "completed") return end.result;
-    if (end.status === "failed") throw new PermanentJobError(end.message, { code: end.code });
+    if (end.status === "failed") throw new PermanentJobError(end.message, end);
     const reason = end.status === "crashed" ? end.reason : "The training process was ended from outside";
     throw new PermanentJobError(reason, { code: "training_crashed" });
   } finally {
@@ -81,8 +81,8 @@ function publishFault(error: unknown): Error {
   if (error instanceof ModelError) {
     return new PermanentJobError(error.message, { code: "adapter_unusable", cause: error });
   }
-  const { code, message } = failureOf(error);
-  return new PermanentJobError(message, { code, cause: error });
+  const failure = failureOf(error);
+  return new PermanentJobError(failure.message, { ...failure, cause: error });
 }
 
 async function publish(result: RunResult, adapters: TrainingWorkOptions["adapters"]): Promise<string> {

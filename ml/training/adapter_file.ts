@@ -5,8 +5,9 @@ import { type Ggml, quietly } from "./ggml/library.ts";
 import { F32, TensorContext } from "./ggml/tensor_context.ts";
 import type { AdapterState } from "./model/adapter_state.ts";
 import type { LoraModule } from "./model/lora_layout.ts";
-import { type Provenance, TrainingError } from "./trainer.ts";
+import type { Provenance } from "./trainer.ts";
 import { writeFileAtomically } from "../../lib/files.ts";
+import { TrainingError } from "./training_error.ts";
 
 /** Prefix of an adapter's provenance metadata. */
 export const PROVENANCE_PREFIX = "conversation_assistant.";
@@ -92,6 +93,8 @@ export async function writeAdapter(
   }
   await writeFileAtomically(path, (partPath) => {
     if (quietly(ggml, () => ggml.gguf_write_to_file(gguf, cText(partPath), false))) return;
-    throw new TrainingError("compute_failed", `The adapter cannot be written to ${path}: is the disk full?`);
+    throw new TrainingError("compute_failed", `The adapter cannot be written to ${path}`, {
+      fix: "Check that the disk is not full",
+    });
   });
 }

@@ -29,9 +29,9 @@ import {
   type TokenSample,
   type Trainer,
   type TrainerOptions,
-  TrainingError,
 } from "./trainer.ts";
 import { readState, writeState } from "./training_state.ts";
+import { TrainingError } from "./training_error.ts";
 
 /** Smallest probability in a loss: the end of 32-bit floats' range. */
 const LEAST_PROBABILITY = 1e-45;
@@ -132,7 +132,8 @@ class LoraTrainer implements Trainer {
     if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
       throw new TrainingError(
         "diverged",
-        `Training diverged at step ${adapter.steps + 1}: lower the learning rate`,
+        `Training diverged at step ${adapter.steps + 1}`,
+        { fix: "Lower the learning rate" },
       );
     }
     await adapter.step(options.learningRate, { gradientNorm });

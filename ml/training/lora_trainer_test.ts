@@ -13,10 +13,10 @@ import {
   type TokenSample,
   type Trainer,
   type TrainerOptions,
-  TrainingError,
-  type TrainingErrorCode,
 } from "./trainer.ts";
 import { inTempDir } from "../../tests/support/process/temp_dir.ts";
+import { messageOf } from "../../lib/errors.ts";
+import { TrainingError, type TrainingErrorCode } from "./training_error.ts";
 
 const random = seededRandom(11);
 const tokens = (length: number) => Array.from({ length }, () => Math.floor(random() * 340));
@@ -47,7 +47,7 @@ async function steps(trainer: Trainer, count: number, learningRate = 5e-3): Prom
 
 function isError(code: TrainingErrorCode, words?: RegExp): (error: unknown) => boolean {
   return (error) =>
-    error instanceof TrainingError && error.code === code && (words?.test(error.message) ?? true);
+    error instanceof TrainingError && error.code === code && (words?.test(messageOf(error)) ?? true);
 }
 
 async function exported(trainer: Trainer, dir: string): Promise<Uint8Array> {

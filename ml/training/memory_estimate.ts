@@ -11,10 +11,10 @@ import { type FixedFormat, planWeights, weightBytes, type WeightPlan } from "./m
 import {
   DEFAULT_MICRO_BATCH_TOKENS,
   type TrainerOptions,
-  TrainingError,
   type TrainingMemory,
   type WeightFormat,
 } from "./trainer.ts";
+import { TrainingError } from "./training_error.ts";
 
 /**
  * What `auto` tries, best first: a matrix unit is fastest at 8 bits, other x86 processors at 16 in the forward pass
@@ -170,7 +170,7 @@ export function chooseWeights(
     "out_of_memory",
     `Training needs ${gibibytes(least?.memory.totalBytes ?? 0)} of memory and may take ${
       gibibytes(limitBytes)
-    }: ` +
-      "take a smaller model, fewer layers, a lower rank or shorter samples, or free memory",
+    }`,
+    { fix: "Take a smaller model, fewer layers, a lower rank or shorter samples, or free memory" },
   );
 }

@@ -1,4 +1,4 @@
-/** Defines the `Trainer` interface, its options and results, and `TrainingError`. */
+/** Defines the `Trainer` interface, its options and results. */
 import { DEFAULT_LEARNING_RATE, LORA_TARGETS, type LoraTarget } from "../../contract/ml_training.ts";
 
 export { DEFAULT_LEARNING_RATE, LORA_TARGETS, type LoraTarget };
@@ -150,26 +150,4 @@ export interface Trainer extends Disposable {
    * @throws TrainingError `bad_state` when the file is truncated or belongs to another model or settings
    */
   loadState(path: string): Promise<void>;
-}
-
-export type TrainingErrorCode =
-  | "library_unusable"
-  | "model_unreadable"
-  | "model_unsupported"
-  | "bad_settings"
-  | "bad_sample"
-  | "bad_state"
-  | "out_of_memory"
-  | "diverged"
-  | "compute_failed";
-
-/** A training failure with a code. Its message contains no sample text. */
-export class TrainingError extends Error {
-  override readonly name = "TrainingError";
-  readonly code: TrainingErrorCode;
-
-  constructor(code: TrainingErrorCode, message: string, options: { cause?: unknown } = {}) {
-    super(message, options);
-    this.code = code;
-  }
 }

@@ -1,8 +1,8 @@
 /** Reads and writes a trainer's state file: settings, step count, parameters, moments and a checksum. */
 import { createHash } from "node:crypto";
 import type { AdapterState } from "./model/adapter_state.ts";
-import { TrainingError } from "./trainer.ts";
 import { writeFileAtomically } from "../../lib/files.ts";
+import { TrainingError } from "./training_error.ts";
 
 /** The first bytes of the file; the number is the format's version. */
 const MAGIC = "conversation-assistant training state 1\n";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { ifPresent } from "../../lib/files.ts";
 import { readResult } from "../../ml/training/job/training_result.ts";
 import type { TrainingRequestInput } from "../../ml/training/job/training_request.ts";
-import type { TrainingResult } from "../../ml/training/job/training_event.ts";
+import type { RunResult } from "../../ml/training/job/training_event.ts";
 import { fetchSmallModel } from "../../tests/support/ml/small_model.ts";
 import { runTraining } from "../../tests/support/training/training_run.ts";
 import { projectPath } from "../../tools/service_process.ts";
@@ -61,7 +61,7 @@ export const THREADS = Math.max(1, navigator.hardwareConcurrency - 1);
 export const ALL_THREADS = navigator.hardwareConcurrency;
 
 /** The result of a job, from its folder where it has been run before. */
-export async function cachedTraining(request: TrainingRequestInput): Promise<TrainingResult> {
+export async function cachedTraining(request: TrainingRequestInput): Promise<RunResult> {
   const folder = await styleFolder(request.jobId);
   return await readResult(folder) ?? await runTraining(folder, request);
 }

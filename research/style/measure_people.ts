@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { writeLine } from "../../lib/log.ts";
 import { readCorpus } from "../../demo/corpus.ts";
 import type { TrainingRequestInput } from "../../ml/training/job/training_request.ts";
-import type { TrainingResult } from "../../ml/training/job/training_event.ts";
+import type { RunResult } from "../../ml/training/job/training_event.ts";
 import { choosePeople, type PersonReplies } from "./corpus_people.ts";
 import {
   ALL_THREADS,
@@ -38,7 +38,7 @@ function requestOf(person: PersonReplies): Promise<TrainingRequestInput> {
 }
 
 /** The result of a person's training; it is run where it has not been. */
-export async function trainPerson(person: PersonReplies): Promise<TrainingResult> {
+export async function trainPerson(person: PersonReplies): Promise<RunResult> {
   return await cachedTraining(await requestOf(person));
 }
 

@@ -1,5 +1,5 @@
 /** Drafts replies to a person's held-out prompts and formats the results: losses beside PEFT's, drafts beside the replies. */
-import type { TrainingResult } from "../../ml/training/job/training_event.ts";
+import type { RunResult } from "../../ml/training/job/training_event.ts";
 import type { PersonReplies } from "./corpus_people.ts";
 import { meanStyle } from "./reply_style.ts";
 import { styleAuc } from "./style_auc.ts";
@@ -14,7 +14,7 @@ import { writeDrafts } from "../../tests/support/ml/draft_writer.ts";
 /** Everything measured of one person. */
 export interface PersonOutcome {
   person: PersonReplies;
-  result: TrainingResult;
+  result: RunResult;
   /** PEFT's held-out loss before training and after each epoch; null where PEFT is not installed. */
   peftLosses: number[] | null;
   drafts: PersonDrafts;

@@ -4,6 +4,7 @@ import { SERVER_PATHS } from "../../contract/paths.ts";
 import { pageQuery } from "../../contract/paging.ts";
 import {
   startTrainingRequestSchema,
+  type TrainingJob,
   trainingJobListSchema,
   trainingJobResponseSchema,
 } from "../../contract/training.ts";
@@ -12,7 +13,8 @@ import { idParams } from "../../contract/scalars.ts";
 import { createRoutes, jsonBody, jsonResponse, tokenRoute } from "../../lib/http/app.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { ServerEnv } from "../auth/authenticate.ts";
-import type { TrainingEvent, TrainingService } from "../services/training/training_service.ts";
+import type { JobEvent } from "../services/training/job_sync.ts";
+import type { TrainingService } from "../services/training/training_service.ts";
 
 /** A person's windows and devices, and then some. */
 const STREAMS_OF_ACCOUNT = 16;
@@ -64,7 +66,9 @@ const events = tokenRoute("get", SERVER_PATHS.trainingJobEvents, {
   errors: [429],
 });
 
-async function* serverSentEvents(events: AsyncGenerator<TrainingEvent>): AsyncGenerator<ServerSentEvent> {
+async function* serverSentEvents(
+  events: AsyncGenerator<JobEvent<TrainingJob>>,
+): AsyncGenerator<ServerSentEvent> {
   for await (const { id, job } of events) {
     yield { event: "training:progress", data: JSON.stringify({ job }), id: id ?? undefined };
   }

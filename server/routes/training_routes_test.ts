@@ -6,6 +6,7 @@ import {
   trainingJobResponseSchema,
   trainingSampleListSchema,
 } from "../../contract/training.ts";
+import type { TrainingMetrics } from "../../contract/training_figures.ts";
 import { startServerApp } from "../../tests/support/server/server_app.ts";
 import {
   completedStatus,
@@ -287,6 +288,36 @@ Deno.test("a job shows the progress that ml reports, also after it has ended", a
   }]);
   server.ml.trainingJobs.clear();
   assert.deepEqual(await readJob(trainee, id), ended);
+});
+
+Deno.test("a job that failed shows what happened and what to do; one of an older ml has no fix", async () => {
+  const trainee = await startWithSamples();
+  await using server = trainee.server;
+  const fix = "Lower the learning rate";
+  const { id } = await startJob(trainee);
+  server.ml.reportTraining(runningStatus(id, { status: "failed", error: "Training diverged", fix }));
+  const ended = await readJob(trainee, id);
+  assert.deepEqual([ended.status, ended.error, ended.fix], ["failed", "Training diverged", fix]);
+  server.ml.trainingJobs.clear();
+  assert.deepEqual(await readJob(trainee, id), ended);
+  const { id: other } = await startJob(trainee);
+  server.ml.reportTraining(runningStatus(other, { status: "failed", error: "It failed: try again" }));
+  const older = await readJob(trainee, other);
+  assert.deepEqual([older.error, older.fix], ["It failed: try again", null]);
+});
+
+Deno.test("a row of an earlier version is shown with null for the figures that came later", async () => {
+  const trainee = await startWithSamples();
+  await using server = trainee.server;
+  const { id } = await startJob(trainee);
+  server.ml.reportTraining(runningStatus(id));
+  const { metrics } = await readJob(trainee, id);
+  assert.ok(metrics);
+  const { tokensPerSecond: _, ...older } = metrics;
+  const [row] = await server.store.trainingJobs.listLive();
+  const change = { jobId: id, status: "failed", metrics: older as TrainingMetrics } as const;
+  await server.store.trainingJobs.update(row?.accountId ?? "", change);
+  assert.deepEqual((await readJob(trainee, id)).metrics, { ...metrics, tokensPerSecond: null });
 });
 
 Deno.test("a job that ends while nobody asks has its adapter after the next pass, and only one", async () => {

@@ -19,10 +19,10 @@ import type { Attachment, MessageDirection, MessageType, Reaction } from "../../
 import type {
   SAMPLE_SOURCES,
   TrainingMethod,
-  TrainingMetrics,
   TrainingSettings,
   TrainingStatus,
 } from "../../contract/training.ts";
+import type { TrainingMetrics } from "../../contract/training_figures.ts";
 import { time } from "./times.ts";
 
 /** States of a device: registered, holding a valid token, or shut out. */
@@ -165,7 +165,11 @@ export const responses = pgTable("responses", {
   actedAt: time("acted_at"),
 });
 
-/** What the model learns from: an input, the wanted output, and the draft the person refused, if any. */
+/**
+ * What the model learns from: an input, the wanted output, and the draft the person refused, if any.
+ *
+ * Deleting one fires the trigger `training_samples_taint`: adapters that learned from it become `tainted`.
+ */
 export const trainingSamples = pgTable("training_samples", {
   id: uuid("id").primaryKey(),
   accountId: uuid("account_id").notNull(),
@@ -189,6 +193,7 @@ export const trainingJobs = pgTable("training_jobs", {
   status: text("status").$type<TrainingStatus>().notNull(),
   progress: real("progress").notNull().default(0),
   error: text("error"),
+  fix: text("fix"),
   baseModel: text("base_model").notNull(),
   epochs: integer("epochs").notNull(),
   learningRate: real("learning_rate").notNull(),

@@ -1,5 +1,4 @@
 /** Wraps ggml's CPU backend: threads, memory for tensors and graphs, and graph computation. */
-import { TrainingError } from "../trainer.ts";
 import { STATUS_SUCCESS } from "./constants.ts";
 import {
   type AllocatorHandle,
@@ -12,6 +11,7 @@ import {
   type Tensor,
 } from "./ffi.ts";
 import { type Ggml, openGgml } from "./library.ts";
+import { TrainingError } from "../training_error.ts";
 
 const SET_N_THREADS = { parameters: ["pointer", "i32"], result: "void" } as const;
 
@@ -108,7 +108,8 @@ export class GraphMemory implements Disposable {
     ) return;
     throw new TrainingError(
       "out_of_memory",
-      "There is not enough memory for a training step: lower microBatchTokens",
+      "There is not enough memory for a training step",
+      { fix: "Lower microBatchTokens" },
     );
   }
 

@@ -1,8 +1,8 @@
 /** Reads a GGUF file: its metadata, its tensor directory, and the tensors' bytes. */
-import { TrainingError } from "../trainer.ts";
 import { GGUF_TYPE, type GgufTypeName, TYPE_NAMES, type TypeName } from "./constants.ts";
 import { cText, type GgufHandle, textAt } from "./ffi.ts";
 import { type Ggml, quietly } from "./library.ts";
+import { TrainingError } from "../training_error.ts";
 
 /** A tensor's entry in the file's directory. */
 export interface GgufTensorInfo {
@@ -115,8 +115,8 @@ export class GgufFile implements Disposable {
         const typeName = textAt(ggml.ggml_type_name(number));
         throw new TrainingError(
           "model_unsupported",
-          `The model file holds weights of type ${typeName}, which training does not know: take one of ` +
-            "F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K or Q6_K",
+          `The model file holds weights of type ${typeName}, which training does not know`,
+          { fix: "Take one of F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K or Q6_K" },
         );
       }
       tensors.set(name, {
@@ -144,7 +144,9 @@ export class GgufFile implements Disposable {
 }
 
 function cutShort(path: string): TrainingError {
-  return new TrainingError("model_unreadable", `The model file ${path} is cut short: get it again`);
+  return new TrainingError("model_unreadable", `The model file ${path} is cut short`, {
+    fix: "Get it again",
+  });
 }
 
 function openFile(path: string): Deno.FsFile {

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { buildLlamaGguf } from "../../../tests/support/ml/llama_gguf.ts";
-import { TrainingError } from "../trainer.ts";
 import { GgufFile } from "./gguf_file.ts";
 import { openGgml } from "./library.ts";
 import { inTempDir } from "../../../tests/support/process/temp_dir.ts";
+import { TrainingError } from "../training_error.ts";
 
 async function withFile(use: (path: string, dir: string) => Promise<void> | void): Promise<void> {
   await inTempDir(async (dir) => {

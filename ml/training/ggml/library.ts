@@ -1,5 +1,4 @@
 /** Opens ggml's shared libraries, checks that they are the pinned version, and registers the CPU backend. */
-import { TrainingError } from "../trainer.ts";
 import {
   GGML_COMMIT,
   GGML_TYPE,
@@ -12,6 +11,7 @@ import {
 import { BASE_SYMBOLS, cText, REGISTRY_SYMBOLS, textAt } from "./ffi.ts";
 import { messageOf } from "../../../lib/errors.ts";
 import { findLibraryFiles, type LibraryFiles } from "./library_files.ts";
+import { TrainingError } from "../training_error.ts";
 
 /** The functions by which the library describes itself. */
 export interface SelfDescription {
@@ -29,7 +29,8 @@ function expectEqual(what: string, actual: string | number | bigint, expected: s
   throw new TrainingError(
     "library_unusable",
     `Training is written for ggml ${GGML_VERSION} (${GGML_COMMIT}), the installed library differs: ${what} is ` +
-      `${actual}, not ${expected}. Install the node-llama-cpp version that deno.json names`,
+      `${actual}, not ${expected}`,
+    { fix: "Install the node-llama-cpp version that deno.json names" },
   );
 }
 

@@ -2,7 +2,7 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { TrainingError } from "../trainer.ts";
+import { TrainingError } from "../training_error.ts";
 
 /** node-llama-cpp's packages of CPU binaries by operating system and processor; on Apple silicon it is Metal's. */
 const BINARY_PACKAGES: Readonly<Record<string, string>> = {
@@ -37,8 +37,8 @@ function binariesDirectory(): string {
   } catch (error) {
     throw new TrainingError(
       "library_unusable",
-      `node-llama-cpp's package @node-llama-cpp/${name} is not installed: run deno install`,
-      { cause: error },
+      `node-llama-cpp's package @node-llama-cpp/${name} is not installed`,
+      { fix: "Run deno install", cause: error },
     );
   }
 }

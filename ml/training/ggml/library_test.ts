@@ -1,9 +1,9 @@
 /** Tests that only the pinned ggml is used, and that its constants are those of the library. */
-import { TrainingError } from "../trainer.ts";
 import { CpuBackend } from "./backend.ts";
 import { checkLibrary, openGgml, type SelfDescription } from "./library.ts";
 import { cText, textAt } from "./ffi.ts";
 import assert from "node:assert/strict";
+import { TrainingError } from "../training_error.ts";
 
 function isUnusable(words: RegExp): (error: unknown) => boolean {
   return (error) =>

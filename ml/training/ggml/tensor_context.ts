@@ -1,8 +1,8 @@
 /** Wraps a ggml context: describes tensors, the operations between them, and graphs. */
-import { TrainingError } from "../trainer.ts";
 import { F32_BYTES, GGML_TYPE, type GgmlType, MAX_NAME_BYTES, TENSOR_OVERHEAD_BYTES } from "./constants.ts";
 import { type ContextHandle, cText, type GraphHandle, type Tensor } from "./ffi.ts";
 import type { Ggml } from "./library.ts";
+import { TrainingError } from "../training_error.ts";
 
 /** Sizes of a tensor's dimensions in ggml's order: the contiguous one first. Missing ones are 1. */
 export type Shape = readonly [number, number?, number?, number?];

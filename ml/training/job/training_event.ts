@@ -1,5 +1,6 @@
-/** Defines the events that a training job emits and the result it ends with. */
-import type { RunFailureCode } from "./run_failure.ts";
+/** Defines the events of a training job's process and the result it ends with. */
+import type { StepFigures } from "../../../contract/training_figures.ts";
+import type { TrainingFailure } from "../training_error.ts";
 
 /** Excluded samples by reason; no sample is counted twice. */
 export type ExcludedCounts = Readonly<Record<string, number>>;
@@ -16,19 +17,9 @@ export interface PreparedEvent {
   memoryBytes: number;
 }
 
-/** A step was taken. `step` counts from 1. */
-export interface StepEvent {
+/** A step was taken; its number and its epoch count from 1, and its loss is that before the step. */
+export interface StepEvent extends StepFigures {
   type: "step";
-  step: number;
-  steps: number;
-  /** From 1. */
-  epoch: number;
-  /** Per reply token, before the step; of `dpo` per pair. */
-  loss: number;
-  learningRate: number;
-  tokensPerSecond: number;
-  /** Time until the last step if all epochs run; null before the first step was measured. */
-  etaMs: number | null;
 }
 
 /** An epoch ended; epoch 0 is the base model before training. */
@@ -62,8 +53,8 @@ export type TrainingEvent =
   | NoteEvent
   | { type: "evaluating"; what: "base" | "examples" | "pairs" | "heldOut" }
   | { type: "exporting" }
-  | { type: "completed"; result: TrainingResult }
-  | { type: "failed"; code: RunFailureCode; message: string }
+  | { type: "completed"; result: RunResult }
+  | { type: "failed" } & TrainingFailure
   | { type: "cancelled" };
 
 /** The three ways to answer the held-out replies: natural-log loss per token, end-of-turn tokens included. */
@@ -77,7 +68,7 @@ export interface HeldOutComparison {
 }
 
 /** A finished job; also in its folder as `result.json`. */
-export interface TrainingResult {
+export interface RunResult {
   jobId: string;
   modelId: string;
   /** The adapter's GGUF file in the job's folder. */
@@ -103,8 +94,8 @@ export interface TrainingResult {
 
 /** How a job's process ended. */
 export type TrainingEnd =
-  | { status: "completed"; result: TrainingResult }
-  | { status: "failed"; code: RunFailureCode; message: string }
+  | { status: "completed"; result: RunResult }
+  | { status: "failed" } & TrainingFailure
   | { status: "cancelled" }
   | {
     /** The process ended without a report, as after a native crash; its checkpoint is still there. */

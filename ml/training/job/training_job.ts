@@ -10,11 +10,11 @@ import { readHyperparameters } from "../model/hyperparameters.ts";
 import type { TrainerOptions } from "../trainer.ts";
 import { sha256OfFile } from "../../models/model_file.ts";
 import { eventLoopYielder } from "../samples/sample_selection.ts";
-import { RunFailure } from "./run_failure.ts";
 import { readTrainingRequest, type TrainingRequest } from "./training_request.ts";
 import type { Checkpoints } from "../run/checkpoints.ts";
 import type { MetricsFile } from "./metrics_file.ts";
 import type { TrainingEvent } from "./training_event.ts";
+import { TrainingError } from "../training_error.ts";
 
 export interface TrainingJob {
   folder: string;
@@ -43,7 +43,7 @@ async function samplesOf(
   // The library logs files and tensors, which are of no interest here.
   const log = silentLogger();
   await using tokenizer = await openSampleTokenizer(modelPath, { log }).catch((cause) => {
-    throw new RunFailure("model_unreadable", messageOf(cause), { cause });
+    throw new TrainingError("model_unreadable", messageOf(cause), { cause });
   });
   return await prepareSamples(texts, {
     tokenizer,
@@ -58,25 +58,29 @@ async function samplesOf(
 /**
  * Hashes the base model.
  *
- * @throws RunFailure `bad_request` when there is no such file
+ * @throws TrainingError `bad_request` when there is no such file
  */
 async function hashModel(modelPath: string, signal: AbortSignal): Promise<string> {
   return await sha256OfFile(modelPath, { signal }).catch((cause) => {
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-    throw new RunFailure("bad_request", `There is no base model at ${modelPath}`, { cause });
+    throw new TrainingError("bad_request", `There is no base model at ${modelPath}`, { cause });
   });
 }
 
 /**
  * Reads the job of a folder and prepares its samples.
  *
- * @throws RunFailure `bad_request`, `too_few_samples`; TrainingError for a model that cannot be trained; the
+ * @throws TrainingError `bad_request`, `too_few_samples`; TrainingError for a model that cannot be trained; the
  * signal's reason
  */
 export async function openTrainingJob(folder: string, signal: AbortSignal): Promise<TrainingJob> {
   const { samples: texts, ...request } = await readTrainingRequest(folder);
   if (request.method === "dpo" && request.lora.dropout > 0) {
-    throw new RunFailure("bad_request", "Pairs are learned without dropout: set lora.dropout to 0 for dpo");
+    throw new TrainingError(
+      "bad_request",
+      "Pairs are learned without dropout",
+      { fix: "Set lora.dropout to 0 for dpo" },
+    );
   }
   const requestHash = createHash("sha256").update(JSON.stringify({ ...request, samples: texts })).digest(
     "hex",
@@ -91,16 +95,20 @@ export async function openTrainingJob(folder: string, signal: AbortSignal): Prom
   };
 }
 
+/** The failure of a job whose base model's file is not the one it was started on. @param since when that was noticed */
+export function modelChanged(since: string): TrainingError {
+  return new TrainingError("model_changed", `The base model's file was replaced ${since}`, {
+    fix: "Start the training again on the new one",
+  });
+}
+
 /** Fails a job whose base model's file has changed since it started. */
 export async function checkModelUnchanged(
   { request: { modelPath }, modelHash }: Pick<TrainingJob, "request" | "modelHash">,
   signal: AbortSignal,
 ): Promise<void> {
   if (await hashModel(modelPath, signal) === modelHash) return;
-  throw new RunFailure(
-    "model_changed",
-    "The base model's file was replaced during training: start the training again on the new one",
-  );
+  throw modelChanged("during training");
 }
 
 /** The settings of a job's trainer. */

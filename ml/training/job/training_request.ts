@@ -11,7 +11,7 @@ import {
 import { MAX_SEED } from "../../../contract/scalars.ts";
 import { DEFAULT_LEARNING_RATE, LORA_TARGETS } from "../trainer.ts";
 import { writeFileAtomically } from "../../../lib/files.ts";
-import { RunFailure } from "./run_failure.ts";
+import { TrainingError } from "../training_error.ts";
 
 export const REQUEST_FILE = "request.json";
 
@@ -94,20 +94,20 @@ export type TrainingRequestSample = z.output<typeof trainingRequestSampleSchema>
 /**
  * Checks a request and fills in its defaults.
  *
- * @throws RunFailure `bad_request`, naming the first field that cannot be used
+ * @throws TrainingError `bad_request`, naming the first field that cannot be used
  */
 export function parseTrainingRequest(value: unknown): TrainingRequest {
   const parsed = trainingRequestSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const path = issue?.path.join(".") || "request";
-  throw new RunFailure("bad_request", `The training request is not valid at ${path}: ${issue?.message}`);
+  throw new TrainingError("bad_request", `The training request is not valid at ${path}: ${issue?.message}`);
 }
 
 /**
  * Writes a request into a job's folder, which is created when missing; both are private to the user.
  *
- * @throws RunFailure `bad_request`
+ * @throws TrainingError `bad_request`
  */
 export async function writeTrainingRequest(folder: string, request: TrainingRequestInput): Promise<void> {
   const parsed = parseTrainingRequest(request);
@@ -118,17 +118,17 @@ export async function writeTrainingRequest(folder: string, request: TrainingRequ
 /**
  * Reads the request of a job's folder.
  *
- * @throws RunFailure `bad_request` when it is missing, not JSON or not valid
+ * @throws TrainingError `bad_request` when it is missing, not JSON or not valid
  */
 export async function readTrainingRequest(folder: string): Promise<TrainingRequest> {
   const text = await Deno.readTextFile(join(folder, REQUEST_FILE)).catch((cause) => {
-    throw new RunFailure("bad_request", `There is no ${REQUEST_FILE} in the job's folder`, { cause });
+    throw new TrainingError("bad_request", `There is no ${REQUEST_FILE} in the job's folder`, { cause });
   });
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new RunFailure("bad_request", `The job's ${REQUEST_FILE} is no JSON`, { cause });
+    throw new TrainingError("bad_request", `The job's ${REQUEST_FILE} is no JSON`, { cause });
   }
   return parseTrainingRequest(value);
 }

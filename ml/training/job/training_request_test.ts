@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { mlStartTrainingRequestSchema } from "../../../contract/ml_training.ts";
 import { processRequestOf } from "../../services/training_request.ts";
-import { RunFailure } from "./run_failure.ts";
 import { parseTrainingRequest } from "./training_request.ts";
+import { TrainingError } from "../training_error.ts";
 
 const SAMPLE = { input: "Dinner?", output: "Yes", quality: 1 };
 const REQUEST = { job_id: "job", base_model: "model", samples: [SAMPLE] };
@@ -34,7 +34,7 @@ for (const [path, largest, tooLarge] of LIMITS) {
     const beyond = { ...wire, ...requestWith(path, tooLarge) };
     assert.throws(
       () => parseTrainingRequest(processRequestOf(beyond, { modelPath: "/model.gguf" })),
-      RunFailure,
+      TrainingError,
     );
   });
 }

@@ -5,13 +5,13 @@ import { ifPresent, writeFileAtomically } from "../../../lib/files.ts";
 import { sha256OfFile } from "../../models/model_file.ts";
 import type { CheckpointFacts } from "../run/checkpoints.ts";
 import type { JobRun, TrainingJob } from "./training_job.ts";
-import type { TrainingResult } from "./training_event.ts";
+import type { RunResult } from "./training_event.ts";
 
 export const RESULT_FILE = "result.json";
 export const ADAPTER_FILE = "adapter.gguf";
 
 /** The result of a completed job; undefined for any other. */
-export async function readResultFile(folder: string): Promise<TrainingResult | undefined> {
+export async function readResultFile(folder: string): Promise<RunResult | undefined> {
   try {
     return JSON.parse(await Deno.readTextFile(join(folder, RESULT_FILE)));
   } catch (error) {
@@ -21,13 +21,13 @@ export async function readResultFile(folder: string): Promise<TrainingResult | u
 }
 
 /** The result of a completed job whose adapter file is still in its folder, unchanged. */
-export async function readResult(folder: string): Promise<TrainingResult | undefined> {
+export async function readResult(folder: string): Promise<RunResult | undefined> {
   const result = await readResultFile(folder);
   const adapterHash = await ifPresent(sha256OfFile(join(folder, ADAPTER_FILE)));
   return result?.adapterHash === adapterHash ? result : undefined;
 }
 
-function provenanceOf(job: TrainingJob, result: Omit<TrainingResult, "adapterHash">): Provenance {
+function provenanceOf(job: TrainingJob, result: Omit<RunResult, "adapterHash">): Provenance {
   const { request: { learningRate, epochs, batchSize, seed, lora, provenance }, samples } = job;
   const { modelId, modelHash, jobId, method, steps, bestEpoch, train, heldOut } = result;
   return {
@@ -58,7 +58,7 @@ export async function finishTraining(
   trainer: Trainer,
   { job, metrics }: Pick<JobRun, "job" | "metrics">,
   options: { state: CheckpointFacts; stoppedEarly: boolean },
-): Promise<TrainingResult> {
+): Promise<RunResult> {
   const { folder, request: { jobId, modelId, method }, modelHash, samples } = job;
   const { state, stoppedEarly } = options;
   const { baseLoss, examplesLoss, best } = state;

@@ -2,7 +2,7 @@
 import { ROPE_TYPE_NORMAL } from "../ggml/constants.ts";
 import type { GgufFile } from "../ggml/gguf_file.ts";
 import type { Rope } from "../ggml/tensor_context.ts";
-import { TrainingError } from "../trainer.ts";
+import { TrainingError } from "../training_error.ts";
 
 export interface Hyperparameters {
   architecture: string;

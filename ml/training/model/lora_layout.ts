@@ -1,6 +1,7 @@
 /** Lays out an adapter's matrices in one flat array, shared by parameters, gradients and moments. */
-import { LORA_TARGETS, type LoraOptions, type LoraTarget, TrainingError } from "../trainer.ts";
+import { LORA_TARGETS, type LoraOptions, type LoraTarget } from "../trainer.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
+import { TrainingError } from "../training_error.ts";
 
 /** Targets that read the same input: their A matrices are adjacent, so that one product computes them all. */
 export const TARGET_GROUPS = {

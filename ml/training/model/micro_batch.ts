@@ -1,7 +1,8 @@
 /** Checks, groups and packs samples into micro-batches: rows without padding, with indices to and from padded rows. */
-import { type TokenSample, TrainingError } from "../trainer.ts";
+import type { TokenSample } from "../trainer.ts";
 import type { BatchShape } from "./batch_inputs.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
+import { TrainingError } from "../training_error.ts";
 
 /** Products of 32-bit floats are fast along lengths that are multiples of this. */
 const ROW_MULTIPLE = 16;

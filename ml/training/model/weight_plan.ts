@@ -2,8 +2,9 @@
 import { TYPE_BLOCKS, type TypeName } from "../ggml/constants.ts";
 import type { GgufFile, GgufTensorInfo } from "../ggml/gguf_file.ts";
 import { suitsMatrixUnit } from "../ggml/matrix_unit.ts";
-import { TrainingError, type WeightFormat } from "../trainer.ts";
+import type { WeightFormat } from "../trainer.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
+import { TrainingError } from "../training_error.ts";
 
 /** How a copy of a matrix is stored. */
 export interface CopyPlan {

@@ -2,8 +2,9 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
-import { type Trainer, TrainingError } from "../trainer.ts";
+import type { Trainer } from "../trainer.ts";
 import { ifPresent, writeFileAtomically } from "../../../lib/files.ts";
+import { TrainingError } from "../training_error.ts";
 
 const FOLDER = "checkpoint";
 /** The last one, and one more in case the last is damaged. */

@@ -2,8 +2,7 @@
 import type { Trainer } from "../trainer.ts";
 import type { CheckpointFacts } from "./checkpoints.ts";
 import { heldOutLoss } from "./training_loop.ts";
-import type { JobRun } from "../job/training_job.ts";
-import { RunFailure } from "../job/run_failure.ts";
+import { type JobRun, modelChanged } from "../job/training_job.ts";
 
 /** Measures the base model on the held-out replies, alone and with examples. */
 async function measureBase(
@@ -51,7 +50,7 @@ export async function beginJob(
 /**
  * The checkpoints from which this job can resume, newest first.
  *
- * @throws RunFailure `model_changed` when they are of another base model
+ * @throws TrainingError `model_changed` when they are of another base model
  */
 export async function usableCheckpoints({ job, checkpoints, emit }: JobRun): Promise<CheckpointFacts[]> {
   const { checkpoints: found, damaged } = await checkpoints.list();
@@ -63,10 +62,7 @@ export async function usableCheckpoints({ job, checkpoints, emit }: JobRun): Pro
     });
   }
   if (found.some(({ modelHash }) => modelHash !== job.modelHash)) {
-    throw new RunFailure(
-      "model_changed",
-      "The base model's file was replaced since this training began: start the training again on the new one",
-    );
+    throw modelChanged("since this training began");
   }
   return found.filter(({ requestHash }) => requestHash === job.requestHash);
 }

@@ -14,12 +14,12 @@ import { defaultWarmupSteps } from "./schedule.ts";
 import { chooseWeights } from "../memory_estimate.ts";
 import { MetricsFile } from "../job/metrics_file.ts";
 import { preferenceSteps } from "./preference_steps.ts";
-import { RunFailure } from "../job/run_failure.ts";
 import { StepClock } from "./step_clock.ts";
-import type { TrainingResult } from "../job/training_event.ts";
+import type { RunResult } from "../job/training_event.ts";
 import { type LoopOptions, runEpochs, stepsPerEpoch } from "./training_loop.ts";
 import { writePlot } from "../plot/training_plot.ts";
 import { finishTraining, readResult } from "../job/training_result.ts";
+import { TrainingError } from "../training_error.ts";
 
 /** Selects how a step is taken on a batch: on replies, or on pairs of them. */
 async function stepsOf(
@@ -62,12 +62,12 @@ async function train(trainer: Trainer, state: CheckpointFacts, run: JobRun): Pro
   await draw(state, run);
   const best = state.best?.stateFile;
   if (best !== undefined && !await checkpoints.load(trainer, best)) {
-    throw new RunFailure("bad_state", "The best epoch's checkpoint was damaged during training");
+    throw new TrainingError("bad_state", "The best epoch's checkpoint was damaged during training");
   }
   return stoppedEarly;
 }
 
-async function trainToEnd(trainer: Trainer, state: CheckpointFacts, run: JobRun): Promise<TrainingResult> {
+async function trainToEnd(trainer: Trainer, state: CheckpointFacts, run: JobRun): Promise<RunResult> {
   const { job, emit, signal, checkpoints } = run;
   const stoppedEarly = await train(trainer, state, run);
   emit({ type: "exporting" });
@@ -77,7 +77,7 @@ async function trainToEnd(trainer: Trainer, state: CheckpointFacts, run: JobRun)
   return result;
 }
 
-async function runJob(run: JobRun): Promise<TrainingResult> {
+async function runJob(run: JobRun): Promise<RunResult> {
   const { job: { request, samples }, emit } = run;
   const found = await usableCheckpoints(run);
   // A state can only be resumed with the weight format it was trained with.
@@ -109,9 +109,9 @@ async function runJob(run: JobRun): Promise<TrainingResult> {
 /**
  * Runs the job of a folder to its end, resuming from its last checkpoint if it has one.
  *
- * @throws RunFailure, TrainingError, the signal's reason, and what the file system throws
+ * @throws TrainingError, TrainingError, the signal's reason, and what the file system throws
  */
-export async function runTraining(folder: string, { emit, signal }: RunOptions): Promise<TrainingResult> {
+export async function runTraining(folder: string, { emit, signal }: RunOptions): Promise<RunResult> {
   using metrics = await MetricsFile.open(folder);
   const done = await readResult(folder);
   if (done !== undefined) return done;

@@ -2,26 +2,25 @@
 import { join } from "node:path";
 import { buildLlamaGguf } from "../../../tests/support/ml/llama_gguf.ts";
 import { inventedSamples, makeTrainingFolder } from "../../../tests/support/training/training_folder.ts";
-import { TrainingError } from "../trainer.ts";
 import { epochBatches, learningRateAt } from "./schedule.ts";
-import { failureOf, RunFailure, type RunFailureCode } from "../job/run_failure.ts";
 import { runTraining } from "./run_training.ts";
 import { StepClock } from "./step_clock.ts";
-import type { TrainingEvent, TrainingResult } from "../job/training_event.ts";
+import type { RunResult, TrainingEvent } from "../job/training_event.ts";
 import {
   parseTrainingRequest,
   readTrainingRequest,
   type TrainingRequestInput,
 } from "../job/training_request.ts";
 import assert from "node:assert/strict";
+import { failureOf, TrainingError, type TrainingErrorCode } from "../training_error.ts";
 
-async function run(folder: string): Promise<{ events: TrainingEvent[]; result: TrainingResult }> {
+async function run(folder: string): Promise<{ events: TrainingEvent[]; result: RunResult }> {
   const events: TrainingEvent[] = [];
   const emit = (event: TrainingEvent) => void events.push(event);
   return { events, result: await runTraining(folder, { emit, signal: new AbortController().signal }) };
 }
 
-function isFailure(code: RunFailureCode, words: RegExp): (error: unknown) => boolean {
+function isFailure(code: TrainingErrorCode, words: RegExp): (error: unknown) => boolean {
   return (error) => {
     const failure = failureOf(error);
     assert.equal(failure.code, code, String(error));
@@ -77,7 +76,7 @@ Deno.test("a job that cannot run is refused with a sentence before any training"
   const mixture = await buildLlamaGguf({ dir: training.dir, numbers: { "expert_count": 8 } });
   const notes = join(training.dir, "notes.gguf");
   await Deno.writeTextFile(notes, "no model");
-  const bad: [Partial<TrainingRequestInput>, RunFailureCode, RegExp][] = [
+  const bad: [Partial<TrainingRequestInput>, TrainingErrorCode, RegExp][] = [
     [{ modelPath: join(training.dir, "none.gguf") }, "bad_request", /no base model at/],
     [{ modelPath: notes }, "model_unreadable", /no GGUF/],
     [{ modelPath: mixture }, "model_unsupported", /expert_count/],
@@ -159,7 +158,7 @@ Deno.test("a failure's message never quotes a sample", () => {
     code: "internal",
     message: "Training ended unexpectedly (Error)",
   });
-  assert.equal(failureOf(new RunFailure("model_changed", "It changed")).message, "It changed");
+  assert.equal(failureOf(new TrainingError("model_changed", "It changed")).message, "It changed");
   assert.equal(failureOf(new TrainingError("diverged", "It diverged")).code, "diverged");
   assert.equal(failureOf(new Error("No space left on device (os error 28)")).code, "disk_full");
 });

@@ -1,5 +1,5 @@
 /** Runs a job's epochs: steps, metrics, held-out loss, checkpoints and early stopping. */
-import { type StepResult, type TokenSample, type Trainer, TrainingError } from "../trainer.ts";
+import type { StepResult, TokenSample, Trainer } from "../trainer.ts";
 import type { HeldOutSample, PreparedSample } from "../samples/prepare_samples.ts";
 import { type CheckpointFacts, type Checkpoints, stateFileOf } from "./checkpoints.ts";
 import { epochBatches, learningRateAt } from "./schedule.ts";
@@ -7,6 +7,7 @@ import type { MetricsFile } from "../job/metrics_file.ts";
 import type { StepClock } from "./step_clock.ts";
 import type { EpochEvent, StepEvent, TrainingEvent } from "../job/training_event.ts";
 import type { TrainingJob } from "../job/training_job.ts";
+import { TrainingError } from "../training_error.ts";
 
 /** Samples evaluated at a time; a cancellation takes effect between two groups. */
 const SAMPLES_AT_ONCE = 16;
@@ -38,7 +39,9 @@ export async function heldOutLoss(
   }
   const loss = -logLikelihood / tokens;
   if (Number.isFinite(loss)) return { loss, tokens };
-  throw new TrainingError("diverged", "The held-out loss is no number any more: lower the learning rate");
+  throw new TrainingError("diverged", "The held-out loss is no number any more", {
+    fix: "Lower the learning rate",
+  });
 }
 
 /** A running job's state: its next checkpoint. */

@@ -1,9 +1,9 @@
 /** Is the process of a training job: writes events as lines to stdout, and reads a cancellation from stdin. */
 import process from "node:process";
-import { failureOf } from "../job/run_failure.ts";
 import { runTraining } from "./run_training.ts";
 import type { TrainingEvent } from "../job/training_event.ts";
 import { CANCEL_LINE } from "./training_process.ts";
+import { failureOf } from "../training_error.ts";
 
 function emit(event: TrainingEvent): void {
   const bytes = new TextEncoder().encode(`${JSON.stringify(event)}\n`);

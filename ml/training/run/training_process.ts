@@ -53,7 +53,10 @@ async function lastNativeLine(stderr: ReadableStream<Uint8Array<ArrayBuffer>>): 
 
 function endOf(event: TrainingEvent): TrainingEnd | undefined {
   if (event.type === "completed") return { status: "completed", result: event.result };
-  if (event.type === "failed") return { status: "failed", code: event.code, message: event.message };
+  if (event.type === "failed") {
+    const { type: status, ...failure } = event;
+    return { status, ...failure };
+  }
   return event.type === "cancelled" ? { status: "cancelled" } : undefined;
 }
 

@@ -10,7 +10,7 @@ import {
 import { GgufFile } from "../ggml/gguf_file.ts";
 import { openGgml } from "../ggml/library.ts";
 import { readMetrics } from "../job/metrics_file.ts";
-import type { TrainingEnd, TrainingEvent, TrainingResult } from "../job/training_event.ts";
+import type { RunResult, TrainingEnd, TrainingEvent } from "../job/training_event.ts";
 import { startTrainingProcess, type TrainingProcess } from "./training_process.ts";
 import type { TrainingRequestInput } from "../job/training_request.ts";
 
@@ -37,7 +37,7 @@ async function follow(
   return { events, end: await process.end };
 }
 
-function completed(end: TrainingEnd): TrainingResult {
+function completed(end: TrainingEnd): RunResult {
   assert.equal(end.status, "completed", JSON.stringify(end));
   return end.result;
 }
@@ -243,7 +243,8 @@ Deno.test("a disk that is full at a checkpoint fails the job with a sentence and
     assert.deepEqual(end, {
       status: "failed",
       code: "disk_full",
-      message: "The disk is full: free some space, then start the training again",
+      message: "The disk is full",
+      fix: "Free some space, then start the training again",
     });
     const after = Array.from(Deno.readDirSync(join(folder, "checkpoint")), ({ name }) => name).sort();
     assert.deepEqual(after, before);

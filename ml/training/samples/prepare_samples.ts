@@ -1,6 +1,5 @@
 /** Prepares a job's samples for the trainer: selected, tokenized as a draft's prompt is, and split. */
 import type { SampleTokenizer } from "../../engine/llama/sample_tokenizer.ts";
-import { RunFailure } from "../job/run_failure.ts";
 import type { TokenSample } from "../trainer.ts";
 import { EXAMPLES, promptWithExamples, SimilarExchanges } from "./similar_exchanges.ts";
 import { splitSamples } from "./held_out_split.ts";
@@ -11,6 +10,7 @@ import {
   type YieldToEventLoop,
 } from "./sample_selection.ts";
 import { contentHash } from "./sample_text.ts";
+import { TrainingError } from "../training_error.ts";
 
 /** A sample to train on. */
 export interface PreparedSample extends TokenSample {
@@ -97,10 +97,10 @@ async function withExamples(
   return samples;
 }
 
-function tooFew(given: number, parts: { usable: number; exclusions: ExclusionCount }): RunFailure {
+function tooFew(given: number, parts: { usable: number; exclusions: ExclusionCount }): TrainingError {
   const reasons = Object.entries(parts.exclusions.counts).map(([reason, count]) => `${count} ${reason}`);
   const leftOut = reasons.length > 0 ? `; left out: ${reasons.join(", ")}` : "";
-  return new RunFailure(
+  return new TrainingError(
     "too_few_samples",
     `Training needs at least 2 different samples, one to learn from and one to measure with: of ${given} given ` +
       `${parts.usable} can be used${leftOut}`,
@@ -114,7 +114,7 @@ function lengthOf({ prompt, reply }: TokenSample): number {
 /**
  * Prepares a job's samples.
  *
- * @throws RunFailure `too_few_samples`; what `yieldToEventLoop` throws
+ * @throws TrainingError `too_few_samples`; what `yieldToEventLoop` throws
  */
 export async function prepareSamples(
   samples: readonly SourceSample[],

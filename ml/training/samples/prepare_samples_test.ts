@@ -4,10 +4,10 @@ import { buildTinyGguf } from "../../../tests/support/ml/tiny_gguf.ts";
 import { inventedSamples } from "../../../tests/support/training/training_folder.ts";
 import { openSampleTokenizer } from "../../engine/llama/sample_tokenizer.ts";
 import { eventLoopYielder, type SourceSample } from "./sample_selection.ts";
-import { RunFailure } from "../job/run_failure.ts";
 import { type PreparedSamples, type PrepareOptions, prepareSamples } from "./prepare_samples.ts";
 import assert from "node:assert/strict";
 import { silentLogger } from "../../../lib/log.ts";
+import { TrainingError } from "../training_error.ts";
 
 async function withPrepare(
   use: (
@@ -45,7 +45,7 @@ const GOOD: SourceSample[] = inventedSamples(30).map(({ input, output, quality =
 
 function isTooFew(words: RegExp): (error: unknown) => boolean {
   return (error) =>
-    error instanceof RunFailure && error.code === "too_few_samples" && words.test(error.message);
+    error instanceof TrainingError && error.code === "too_few_samples" && words.test(error.message);
 }
 
 Deno.test("samples that cannot be learned from are excluded, and each reason is counted", async () => {

@@ -1,10 +1,6 @@
 /** Keeps the rows of training jobs in sync with ml, where the jobs run, and streams their progress from there. */
-import type {
-  MlStartTrainingRequest,
-  MlTrainingStatus,
-  TrainingResult,
-} from "../../../contract/ml_training.ts";
-import type { TrainingMetrics, TrainingOutcome } from "../../../contract/training.ts";
+import type { MlStartTrainingRequest, MlTrainingStatus } from "../../../contract/ml_training.ts";
+import { metricsOf } from "../../../contract/training_figures.ts";
 import { backoffMs, delay } from "../../../lib/backoff.ts";
 import { ApiError, logFieldsOfError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
@@ -12,10 +8,7 @@ import type { MlClient } from "../../clients/ml.ts";
 import { isRefusedByDatabase } from "../../store/database_errors.ts";
 import type { MlOutboxStore } from "../../store/training/ml_outbox_store.ts";
 import type { TrainingJob as JobRow } from "../../store/schema.ts";
-import type { TrainingJobStore, TrainingJobUpdate } from "../../store/training/training_job_store.ts";
-
-/** A job's state as ml reports it. */
-export type JobStatus = Omit<MlTrainingStatus, "job_id">;
+import type { TrainingJobChange, TrainingJobStore } from "../../store/training/training_job_store.ts";
 
 export interface TrainingJobSyncOptions {
   trainingJobs: TrainingJobStore;
@@ -24,10 +17,10 @@ export interface TrainingJobSyncOptions {
   log: Logger;
 }
 
-/** The job at one moment; `id` is the number of ml's event, null for what the server knows by itself. */
-export interface JobEvent {
+/** A job at one moment; `id` is the number of ml's event, null for what the server knows by itself. */
+export interface JobEvent<Job> {
   id: string | null;
-  row: JobRow;
+  job: Job;
 }
 
 export interface JobWatch {
@@ -41,13 +34,13 @@ export interface TrainingJobSync {
   start(row: JobRow, samples: MlStartTrainingRequest["samples"]): Promise<JobRow>;
   /** The job as ml has it now; as it was last known while ml cannot be asked. */
   refresh(row: JobRow): Promise<JobRow>;
-  /** Records a state that ml reported; a job that has ended stays as it is. */
-  record(row: JobRow, status: JobStatus): Promise<JobRow>;
+  /** Records a status that ml reported; a job that has ended stays as it is. */
+  record(row: JobRow, status: MlTrainingStatus): Promise<JobRow>;
   /**
    * Yields the job as it is now, then ml's events until it has ended or the signal aborts. While ml is unavailable it
    * waits; for a job that has ended and that ml no longer knows, the last event is the stored end.
    */
-  watch(row: JobRow, watch: JobWatch): AsyncGenerator<JobEvent>;
+  watch(row: JobRow, watch: JobWatch): AsyncGenerator<JobEvent<JobRow>>;
 }
 
 /** Pauses before ml is asked again after its events ended too early. */
@@ -63,53 +56,21 @@ export function isUnknownToMl(error: unknown): boolean {
   return error instanceof ApiError && error.code === "not_found";
 }
 
-function outcomeOf(result: TrainingResult): TrainingOutcome {
-  return {
-    adapterId: result.adapter_id,
-    offered: result.offered,
-    baseLoss: result.base_loss,
-    examplesLoss: result.examples_loss,
-    adapterLoss: result.adapter_loss,
-    heldOutSamples: result.held_out_samples,
-    trainSamples: result.train_samples,
-  };
-}
-
-/** The progress that ml reports; undefined for an ml that reports none. */
-function metricsOf(status: JobStatus): TrainingMetrics | undefined {
-  if (status.phase === undefined && status.step === undefined && status.result === undefined) {
-    return undefined;
-  }
-  return {
-    phase: status.phase ?? null,
-    step: status.step ?? null,
-    steps: status.steps ?? null,
-    epoch: status.epoch ?? null,
-    loss: status.loss ?? null,
-    heldOutLoss: status.held_out_loss ?? null,
-    learningRate: status.learning_rate ?? null,
-    tokensPerSecond: status.tokens_per_second ?? null,
-    etaMs: status.eta_ms ?? null,
-    excluded: status.excluded ?? null,
-    result: status.result ? outcomeOf(status.result) : null,
-  };
-}
-
-/** What a state reported by ml changes in a job's row. */
-function changeOf(status: JobStatus): Omit<TrainingJobUpdate, "jobId"> {
-  const { status: name, progress, error } = status;
-  const metrics = metricsOf(status);
-  return { status: name, progress, error, ...(metrics && { metrics }) };
+/** What a status changes in a job's row; its figures stay for an ml that reports none. */
+function changeOf(status: MlTrainingStatus): TrainingJobChange {
+  const { status: name, progress, error, fix = null, phase, step, result } = status;
+  const hasFigures = phase !== undefined || step !== undefined || result !== undefined;
+  return { status: name, progress, error, fix, ...(hasFigures && { metrics: metricsOf(status) }) };
 }
 
 /** The job as it was at an event: a reader that joins late gets the earlier events too. */
-function rowAt(row: JobRow, status: JobStatus): JobRow {
+function rowAt(row: JobRow, status: MlTrainingStatus): JobRow {
   const then = { ...row, metrics: null, ...changeOf(status) };
   return isLive(then) ? { ...then, finishedAt: null } : then;
 }
 
 /** True for a state that is a step forward, and not that of an event that is repeated. */
-function isStep(row: JobRow, { status }: JobStatus): boolean {
+function isStep(row: JobRow, { status }: MlTrainingStatus): boolean {
   return isLive(row) && status !== "queued" && (row.status === "queued" || status !== "training");
 }
 
@@ -117,8 +78,7 @@ function recording(
   { trainingJobs: jobs, log }: Pick<TrainingJobSyncOptions, "trainingJobs" | "log">,
 ): TrainingJobSync["record"] {
   return async (row, status) => {
-    const update = (change: Omit<TrainingJobUpdate, "jobId">) =>
-      jobs.update(row.accountId, { jobId: row.id, ...change });
+    const update = (change: TrainingJobChange) => jobs.update(row.accountId, { jobId: row.id, ...change });
     const updated = await update(changeOf(status)).catch((error) => {
       // The same state would be refused again, and the job would never end.
       if (!isRefusedByDatabase(error)) throw error;
@@ -157,12 +117,11 @@ async function* mlEvents(
   { ml, record }: Pick<TrainingJobSyncOptions, "ml"> & Method<"record">,
   row: JobRow,
   watch: JobWatch,
-): AsyncGenerator<JobEvent> {
+): AsyncGenerator<JobEvent<JobRow>> {
   for await (const { id, data } of ml.trainingEvents(row.id, watch)) {
-    const { job_id: _, ...status } = data;
-    if (isStep(row, status)) row = await record(row, status);
-    const then = rowAt(row, status);
-    yield { id, row: isLive(then) ? then : row };
+    if (isStep(row, data)) row = await record(row, data);
+    const then = rowAt(row, data);
+    yield { id, job: isLive(then) ? then : row };
     if (!isLive(then)) return;
   }
 }
@@ -172,14 +131,14 @@ function watching(
 ): TrainingJobSync["watch"] {
   return async function* (watched, { signal, lastEventId }) {
     let row = await refresh(watched);
-    yield { id: null, row };
+    yield { id: null, job: row };
     for (let failures = 0; !signal.aborted; failures++) {
       try {
         for await (const event of mlEvents({ ml, record }, row, { lastEventId, signal })) {
           failures = 0;
           lastEventId = event.id ?? lastEventId;
           yield event;
-          if (!isLive(event.row)) return;
+          if (!isLive(event.job)) return;
         }
       } catch (error) {
         if (signal.aborted) return;
@@ -190,7 +149,7 @@ function watching(
       await delay(backoffMs(failures + 1, WATCH_RETRY), { signal }).catch(() => {});
       if (signal.aborted) return;
       row = await refresh(row);
-      if (!isLive(row)) return yield { id: null, row };
+      if (!isLive(row)) return yield { id: null, job: row };
     }
   };
 }
@@ -202,7 +161,7 @@ export function createTrainingJobSync(options: TrainingJobSyncOptions): Training
   const { mlOutbox, ml, log } = options;
   const record = recording(options);
   const fail = (row: JobRow, error: string) =>
-    record(row, { status: "failed", progress: row.progress, error });
+    record(row, { job_id: row.id, status: "failed", progress: row.progress, error });
 
   const methods: Method<"start" | "refresh"> = {
     async start(row, samples) {

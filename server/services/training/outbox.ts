@@ -63,7 +63,7 @@ async function failJob(
   if (row === undefined) return;
   const before = row.error === null ? "It was to end" : row.error;
   const error = `${before}; the ml service did not end it: ${why}`;
-  await jobSync.record(row, { status: "failed", progress: row.progress, error });
+  await jobSync.record(row, { job_id: jobId, status: "failed", progress: row.progress, error });
 }
 
 function send({ ml }: MlReconcilerOptions, { kind, target }: MlMessage): Promise<unknown> {

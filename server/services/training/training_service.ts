@@ -9,6 +9,7 @@ import type {
   TrainingJobList,
   TrainingSampleList,
 } from "../../../contract/training.ts";
+import { nothingOf, trainingMetricsSchema } from "../../../contract/training_figures.ts";
 import { ApiError } from "../../../lib/errors.ts";
 import type { Caller } from "../../auth/authenticate.ts";
 import type { MlClient } from "../../clients/ml.ts";
@@ -30,12 +31,6 @@ export interface TrainingServiceOptions extends PromptStores {
   onOutbox: () => void;
 }
 
-/** A job at one moment; a reader that lost its connection resumes after the last `id` it has seen. */
-export interface TrainingEvent {
-  id: string | null;
-  job: TrainingJob;
-}
-
 export interface TrainingService {
   samples(caller: Caller, query: PageQuery): Promise<TrainingSampleList>;
   /** Makes samples of replies that the person sent. @throws ApiError `validation_failed` for unknown conversations */
@@ -50,7 +45,10 @@ export interface TrainingService {
   /** @throws ApiError `not_found` */
   get(caller: Caller, jobId: string): Promise<TrainingJob>;
   /** The job now, then its events until it has ended or the signal aborts. @throws ApiError `not_found` */
-  watch(caller: Caller, request: JobWatch & { jobId: string }): Promise<AsyncGenerator<TrainingEvent>>;
+  watch(
+    caller: Caller,
+    request: JobWatch & { jobId: string },
+  ): Promise<AsyncGenerator<JobEvent<TrainingJob>>>;
   /** @throws ApiError `not_found`, `conflict` when the job has ended, or `ml_unavailable` */
   cancel(caller: Caller, jobId: string): Promise<TrainingJob>;
 }
@@ -61,12 +59,14 @@ function jobOf(row: JobRow): TrainingJob {
     status: row.status,
     progress: row.progress,
     error: row.error,
+    fix: row.fix,
     baseModel: row.baseModel,
     epochs: row.epochs,
     learningRate: row.learningRate,
     method: row.method,
     sampleCount: row.sampleCount,
-    metrics: row.metrics,
+    // A row of an earlier version lacks the figures that came later.
+    metrics: row.metrics && { ...nothingOf(trainingMetricsSchema), ...row.metrics },
     createdAt: row.createdAt.toISOString(),
     startedAt: row.startedAt?.toISOString() ?? null,
     finishedAt: row.finishedAt?.toISOString() ?? null,
@@ -133,8 +133,8 @@ function deleting({ samples, onOutbox }: TrainingServiceOptions): TrainingServic
   };
 }
 
-async function* eventsOf(events: AsyncGenerator<JobEvent>): AsyncGenerator<TrainingEvent> {
-  for await (const { id, row } of events) yield { id, job: jobOf(row) };
+async function* eventsOf(events: AsyncGenerator<JobEvent<JobRow>>): AsyncGenerator<JobEvent<TrainingJob>> {
+  for await (const { id, job } of events) yield { id, job: jobOf(job) };
 }
 
 /** Makes the training service. */

@@ -1,6 +1,6 @@
 /** Changes an account's adapters, one change at a time: adds, promotes, rolls back, prunes. */
 import { and, desc, eq, sql } from "drizzle-orm";
-import type { TrainingOutcome } from "../../../contract/training.ts";
+import type { TrainingOutcome } from "../../../contract/training_figures.ts";
 import { type Database, lockUntilCommit, type Queries } from "../database.ts";
 import { type Adapter, adapters, type TrainingJob } from "../schema.ts";
 

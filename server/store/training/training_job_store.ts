@@ -1,11 +1,6 @@
 /** Stores training jobs: at most one live job a device; one that completes with a result adds its adapter. */
 import { and, asc, eq, getTableColumns, inArray, type SQL, sql } from "drizzle-orm";
-import type {
-  TrainingMethod,
-  TrainingMetrics,
-  TrainingSettings,
-  TrainingStatus,
-} from "../../../contract/training.ts";
+import type { TrainingMethod, TrainingSettings, TrainingStatus } from "../../../contract/training.ts";
 import { addAdapter, lockAdapters } from "./adapter_promotion.ts";
 import { bindTo, type Database, newId, type Queries } from "../database.ts";
 import { type Page, type PageRequest, readNewest } from "../paging.ts";
@@ -25,15 +20,10 @@ export interface NewTrainingJob {
 /** `busy`: the device has a live job already, given in `job`. */
 export type TrainingJobCreation = { readonly outcome: "created" | "busy"; readonly job: TrainingJob };
 
-/** What is known of a job's course; `progress` is in percent, 0 to 100. */
-export interface TrainingJobUpdate {
-  readonly jobId: string;
-  readonly status?: TrainingStatus;
-  readonly progress?: number;
-  readonly error?: string | null;
-  /** Absent: they stay as they are. */
-  readonly metrics?: TrainingMetrics;
-}
+/** What changes in a job's row; what is absent stays, and so do an error and its fix where the change has none. */
+export type TrainingJobChange = Partial<
+  Pick<TrainingJob, "status" | "progress" | "error" | "fix" | "metrics">
+>;
 
 export interface TrainingJobStore {
   create(job: NewTrainingJob): Promise<TrainingJobCreation>;
@@ -44,7 +34,7 @@ export interface TrainingJobStore {
    * Changes a live job and notes when it started or finished; undefined when it has ended already. A job that completes
    * with a result makes its adapter in the same transaction, so exactly once.
    */
-  update(accountId: string, update: TrainingJobUpdate): Promise<TrainingJob | undefined>;
+  update(accountId: string, change: TrainingJobChange & { jobId: string }): Promise<TrainingJob | undefined>;
   /** The samples a job was started with; empty when the account has no such job. */
   sampleIds(accountId: string, jobId: string): Promise<readonly string[]>;
   /** The queued or training job of a device, if any. */
@@ -84,34 +74,34 @@ function list(database: Database, accountId: string, page: PageRequest): Promise
 
 async function changeLive(
   db: Queries,
-  accountId: string,
-  change: TrainingJobUpdate,
+  job: SQL | undefined,
+  { status, progress, error, fix, metrics }: TrainingJobChange,
 ): Promise<TrainingJob | undefined> {
-  const { jobId, status, progress, error, metrics } = change;
   const ended = status !== undefined && !LIVE.some((live) => live === status);
-  const [job] = await db.update(trainingJobs).set({
+  const [changed] = await db.update(trainingJobs).set({
     status,
     progress,
     // A job that was cancelled here has the reason; ml, which was only asked to cancel it, does not know it.
     error: error ?? undefined,
+    fix: fix ?? undefined,
     metrics,
     startedAt: status === "training" ? sql`coalesce(${trainingJobs.startedAt}, now())` : undefined,
     finishedAt: ended ? sql`now()` : undefined,
-  }).where(and(isJob(accountId, jobId), inArray(trainingJobs.status, LIVE))).returning(JOB_COLUMNS);
-  return job;
+  }).where(and(job, inArray(trainingJobs.status, LIVE))).returning(JOB_COLUMNS);
+  return changed;
 }
 
 async function update(
   { db }: Database,
   accountId: string,
-  change: TrainingJobUpdate,
+  { jobId, ...change }: TrainingJobChange & { jobId: string },
 ): Promise<TrainingJob | undefined> {
   const { status, metrics } = change;
   const result = status === "completed" ? metrics?.result : undefined;
-  if (!result) return await changeLive(db, accountId, change);
+  if (!result) return await changeLive(db, isJob(accountId, jobId), change);
   return await db.transaction(async (tx) => {
     await lockAdapters(tx, accountId);
-    const job = await changeLive(tx, accountId, change);
+    const job = await changeLive(tx, isJob(accountId, jobId), change);
     if (job !== undefined) await addAdapter(tx, { job, result });
     return job;
   });

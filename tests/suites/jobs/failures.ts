@@ -68,13 +68,14 @@ export function testJobFailures(createStore: () => Promise<JobQueueStore>): void
     await using store = await createStore();
     const queue = await store.open();
     const work = () => {
-      throw new PermanentJobError("the sample is gone", { code: "sample_gone" });
+      throw new PermanentJobError("the sample is gone", { code: "sample_gone", fix: "choose another one" });
     };
     queue.listen({ work, ping: () => null }, { concurrency: 1 });
     const job = await finished(queue, (await queue.enqueue("work", {}, { maxAttempts: 5 })).id);
     assert.equal(job.state, "failed");
     assert.equal(job.attempts, 1);
     assert.equal(job.error?.code, "sample_gone");
+    assert.equal(job.error?.fix, "choose another one");
   });
 
   Deno.test("a result that is no JSON value fails the job at once", async () => {

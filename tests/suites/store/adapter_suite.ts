@@ -1,6 +1,6 @@
 /** Tests adapters: added when their job completes, promoted, rolled back, tainted, pruned. */
 import assert from "node:assert/strict";
-import type { TrainingMetrics } from "../../../contract/training.ts";
+import type { TrainingMetrics } from "../../../contract/training_figures.ts";
 import type { StoreTests } from "../../support/postgres/postgres.ts";
 import { acceptedSample, paired } from "../../support/server/store_rows.ts";
 import type { BatchOrigin } from "../../../server/store/messages/ingest_statements.ts";

@@ -5,7 +5,7 @@ import {
   type TrainingRequestInput,
   writeTrainingRequest,
 } from "../../../ml/training/job/training_request.ts";
-import type { TrainingEvent, TrainingResult } from "../../../ml/training/job/training_event.ts";
+import type { RunResult, TrainingEvent } from "../../../ml/training/job/training_event.ts";
 import { delay } from "../../../lib/backoff.ts";
 
 /** Steps between two lines of progress. */
@@ -29,7 +29,7 @@ function report(event: TrainingEvent): void {
  *
  * @throws Error when the job does not complete
  */
-export async function runTraining(folder: string, request: TrainingRequestInput): Promise<TrainingResult> {
+export async function runTraining(folder: string, request: TrainingRequestInput): Promise<RunResult> {
   await writeTrainingRequest(folder, request);
   // At the service's lowest priority it would wait for whatever else the machine does.
   const process = startTrainingProcess(folder, { through: [] });
