@@ -15,6 +15,7 @@ import {
   text,
   wholeNumber,
 } from "../lib/config.ts";
+import { trustedProxiesSetting } from "../lib/http/trusted_proxies.ts";
 
 export const SETTINGS = {
   host: setting({
@@ -130,6 +131,7 @@ export const SETTINGS = {
     fallback: 64,
     description: "Requests that may wait; further ones are answered with 503",
   }),
+  trustedProxies: trustedProxiesSetting,
   logLevel: logLevelSetting,
 } satisfies SettingsTable;
 

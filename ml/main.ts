@@ -1,5 +1,6 @@
 /** Starts the ml service, which serves at once and loads its model meanwhile, or runs one of its commands. */
-import { runMain, serveUntil } from "../lib/lifecycle.ts";
+import { serveUntil } from "../lib/http/serve.ts";
+import { runMain } from "../lib/lifecycle.ts";
 import { createMlApp } from "./app.ts";
 import { readMlConfig } from "./config.ts";
 import { createContext } from "./context.ts";
@@ -15,6 +16,7 @@ await runMain(async (signal) => {
   await serveUntil(createMlApp(context).fetch, {
     hostname: config.host,
     port: config.port,
+    trustedProxies: config.trustedProxies,
     signal,
     onReady: (url) => {
       log.info(`The ml service is ready at ${url}`, { url });

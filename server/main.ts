@@ -1,5 +1,6 @@
 /** Starts the server and serves until a signal ends it, or runs one command of its CLI. */
-import { runMain, serveUntil } from "../lib/lifecycle.ts";
+import { serveUntil } from "../lib/http/serve.ts";
+import { runMain } from "../lib/lifecycle.ts";
 import { UserError } from "../lib/errors.ts";
 import { createServerApp } from "./app.ts";
 import { runCommand } from "./cli.ts";
@@ -15,6 +16,7 @@ await runMain(async (signal) => {
   const served = serveUntil(createServerApp(context).fetch, {
     hostname: config.host,
     port: config.port,
+    trustedProxies: config.trustedProxies,
     signal,
     onReady: (url) => log.info(`The server is ready at ${url}`, { url }),
   });

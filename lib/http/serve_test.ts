@@ -1,7 +1,7 @@
 /** Tests that a service serves until its signal, finishes what is in flight, and says when its port is taken. */
 import assert from "node:assert/strict";
-import { serveUntil } from "./lifecycle.ts";
-import { UserError } from "./errors.ts";
+import { serveUntil } from "./serve.ts";
+import { UserError } from "../errors.ts";
 
 Deno.test("a request in flight is answered after the signal, then the port is closed", async () => {
   const controller = new AbortController();
