@@ -9,6 +9,14 @@ const XDG_FOLDER = "conversation-assistant";
 /** Where the server is when nothing says otherwise: on this machine. */
 export const DEFAULT_SERVER_URL = "http://127.0.0.1:3100";
 
+const COUNTRY = /^[A-Z]{2}$/;
+
+function country(raw: string): string {
+  const code = raw.toUpperCase();
+  if (COUNTRY.test(code)) return code;
+  throw new RangeError("must be the two letters of a country, such as DE");
+}
+
 export const SETTINGS = {
   serverUrl: setting<string | null>({
     env: "AGENT_SERVER_URL",
@@ -36,10 +44,19 @@ export const SETTINGS = {
     fallback: "~/Library/Application Support/AddressBook",
     description: "The folder of the address book; only ever read",
   }),
+  region: setting<string | null>({
+    env: "AGENT_REGION",
+    parse: country,
+    fallback: null,
+    fallbackText: "that of your own number in Messages, else that of macOS",
+    description: "The country, as two letters, in which phone numbers without a country code are meant",
+  }),
 } satisfies SettingsTable;
 
 /** The agent's configuration; every path is absolute. */
-export type AgentConfig = { readonly [Key in keyof ConfigOf<typeof SETTINGS>]: string };
+export type AgentConfig =
+  & { readonly [Key in Exclude<keyof ConfigOf<typeof SETTINGS>, "region">]: string }
+  & Pick<ConfigOf<typeof SETTINGS>, "region">;
 
 /** The configuration as far as an environment gives it: it need not name the server. */
 export type AgentSettings = Omit<AgentConfig, "serverUrl"> & { readonly serverUrl: string | null };
@@ -69,6 +86,7 @@ export function agentConfigFrom(env: Environment, os: string = Deno.build.os): A
   const home = env.HOME?.trim() || env.USERPROFILE?.trim();
   return {
     serverUrl: values.serverUrl,
+    region: values.region,
     dataDir: expandHome(values.dataDir ?? defaultDataDir(env, os), home),
     chatDb: expandHome(values.chatDb, home),
     addressBook: expandHome(values.addressBook, home),

@@ -6,6 +6,7 @@ import { agentConfigFrom, SETTINGS } from "./config.ts";
 Deno.test("on a Mac the defaults are the places where Messages and Contacts keep their databases", () => {
   assert.deepEqual(agentConfigFrom({ HOME: "/Users/sam" }, "darwin"), {
     serverUrl: null,
+    region: null,
     dataDir: "/Users/sam/Library/Application Support/Conversation Assistant",
     chatDb: "/Users/sam/Library/Messages/chat.db",
     addressBook: "/Users/sam/Library/Application Support/AddressBook",
@@ -20,6 +21,14 @@ Deno.test("on Linux the data folder follows the XDG state folder, or lies in the
     "/state/conversation-assistant",
   );
   assert.equal(dataDirOf({ HOME: "/home/sam", AGENT_DATA_DIR: "~/agent" }), "/home/sam/agent");
+});
+
+Deno.test("the country of numbers without a country code may be chosen", () => {
+  assert.equal(agentConfigFrom({ HOME: "/home/sam", AGENT_REGION: "de" }, "linux").region, "DE");
+  assert.throws(
+    () => agentConfigFrom({ HOME: "/home/sam", AGENT_REGION: "Germany" }, "linux"),
+    /AGENT_REGION must be/,
+  );
 });
 
 Deno.test("relative paths count from the working directory", () => {

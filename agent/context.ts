@@ -1,14 +1,18 @@
 /** Creates the agent's context from its settings. */
 import type { AgentContext } from "./cli/agent_context.ts";
 import type { Output } from "./cli/output.ts";
+import { readAddresses } from "./chatdb/chats/chat_directory.ts";
 import { ChatDatabase } from "./chatdb/file/chat_database.ts";
+import { ChatDatabaseError } from "./chatdb/file/chat_database_error.ts";
 import { createDraftClient } from "./clients/draft_client.ts";
 import { createServerClient } from "./clients/server_client.ts";
 import { type AgentConfig, type AgentSettings, DEFAULT_SERVER_URL } from "./config.ts";
 import { UserError } from "../lib/errors.ts";
 import { readAddressBook } from "./contacts/address_book.ts";
+import { KnownAddresses } from "./contacts/same_address.ts";
+import { macRegion } from "./platform/mac_region.ts";
 import { systemCommands } from "./platform/command_runner.ts";
-import { deviceFacts, thisMachine } from "./platform/machine.ts";
+import { deviceFacts, type Machine, thisMachine } from "./platform/machine.ts";
 import { lockWork } from "./platform/instance_lock.ts";
 import { createMessagesApp } from "./platform/messages_app.ts";
 import { createScriptHost } from "./platform/osascript.ts";
@@ -48,6 +52,28 @@ function resolved(settings: AgentSettings): AgentConfig {
   return { ...settings, serverUrl };
 }
 
+/** The databases of Messages and Contacts. */
+function databasesOf(config: AgentConfig, { homeDir }: Machine) {
+  const openChatDatabase = () => {
+    const regions = { chosenRegion: config.region, systemRegion: macRegion(homeDir()) };
+    return new ChatDatabase(config.chatDb, { regions });
+  };
+
+  /** Of a database that cannot be read no address is known: whoever reads its messages reports why. */
+  function knownAddresses(): KnownAddresses {
+    try {
+      using database = openChatDatabase();
+      return readAddresses(database);
+    } catch (error) {
+      if (!(error instanceof ChatDatabaseError)) throw error;
+      return new KnownAddresses([], { region: config.region ?? macRegion(homeDir()) });
+    }
+  }
+
+  const readContacts = () => readAddressBook(config.addressBook, { addresses: knownAddresses() });
+  return { openChatDatabase, readContacts };
+}
+
 /** Puts the agent together. Nothing is opened or written until a command asks for it. */
 export function createAgentContext(settings: AgentSettings, options: AgentContextOptions): AgentContext {
   const config = resolved(settings);
@@ -63,7 +89,8 @@ export function createAgentContext(settings: AgentSettings, options: AgentContex
   const commands = systemCommands();
   const messages = createMessagesApp(createScriptHost(commands));
   const lock: AgentContext["lock"] = (work) => lockWork(dataDir, work);
-  const openChatDatabase = () => new ChatDatabase(config.chatDb);
+  const machine = thisMachine(os);
+  const { openChatDatabase, readContacts } = databasesOf(config, machine);
 
   function sending(): SendDependencies {
     if (os !== "darwin") {
@@ -87,7 +114,7 @@ export function createAgentContext(settings: AgentSettings, options: AgentContex
       records: recordStore(dataDir),
     },
     suggestions: { policies: policyStore(dataDir), shown: shownStore(dataDir) },
-    machine: thisMachine(os),
+    machine,
     commands,
     messages,
     drafts: (token) => createDraftClient({ ...patient, token }),
@@ -98,7 +125,7 @@ export function createAgentContext(settings: AgentSettings, options: AgentContex
     probe: (token) => createServerClient({ ...patient, token, retries: 0, timeoutMs: PROBE_TIMEOUT_MS }),
     describeDevice: async () => ({ name: Deno.hostname(), ...await deviceFacts(os, commands) }),
     openChatDatabase,
-    readAddressBook: () => readAddressBook(config.addressBook),
+    readAddressBook: readContacts,
     lock,
     now: Date.now,
     batchMessages,

@@ -6,7 +6,13 @@ import type { Conversation } from "../../contract/conversations.ts";
 import { peopleNames } from "../contacts/address_book.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
 import { serverFault } from "../clients/server_faults.ts";
-import { findConversation, findNewestUnanswered } from "../suggest/conversation_choice.ts";
+import {
+  type ConversationMatch,
+  type ConversationQuery,
+  findConversation,
+  findNewestUnanswered,
+  matchConversation,
+} from "../suggest/conversation_choice.ts";
 import {
   loadPolicies,
   savePolicy,
@@ -45,7 +51,7 @@ function confidenceText(confidence: number | null): string {
 
 function suggestionLines(
   { conversation, message, earlier, failed, text, confidence }: Suggestion,
-  names: PeopleNames,
+  { names, note }: { names: PeopleNames; note: readonly string[] },
 ): string[] {
   const { isGroup } = conversation;
   const said = [...earlier, message].map(({ senderId, text }, index) => {
@@ -54,6 +60,7 @@ function suggestionLines(
   });
   return [
     `To         ${terminalText(conversationTitle(conversation, names), MARGIN)}${isGroup ? " (group)" : ""}`,
+    ...note,
     ...said,
     ...failed.map(({ text }) => `Not sent   ${terminalText(text ?? "", MARGIN)}`),
     `Draft      ${terminalText(text, MARGIN)}${confidenceText(confidence)}`,
@@ -67,19 +74,37 @@ function namesOf({ services }: Run): PeopleNames {
   return peopleNames(services.readAddressBook());
 }
 
+function queryOf(run: Run, which: string): ConversationQuery {
+  return { which, names: () => namesOf(run), book: () => run.services.readAddressBook() };
+}
+
 function conversationOf(run: Run, which: string): Promise<Conversation> {
-  return findConversation(run.client, { which, names: () => namesOf(run) });
+  return findConversation(run.client, queryOf(run, which));
+}
+
+/** Which of several conversations with the same people was chosen. */
+function choiceLines({ conversation, newestOf }: ConversationMatch): string[] {
+  if (newestOf < 2) return [];
+  const { imessageId, isGroup } = conversation;
+  return [`           the newest of ${newestOf} conversations${isGroup ? "" : `, with ${imessageId}`}`];
+}
+
+interface Choice {
+  suggestion: Suggestion | null;
+  /** Shown below the people of the conversation. */
+  note: readonly string[];
 }
 
 /** The conversation that is named, or the newest one that waits. */
-async function choose(run: Run): Promise<Suggestion | null> {
+async function choose(run: Run): Promise<Choice> {
   const { options, services, client } = run;
   const policies = await loadPolicies(services.suggestions.policies);
   if (options.conversation === undefined) {
     const newest = await findNewestUnanswered(client, policies);
-    return newest && await suggestReply(client, newest);
+    return { suggestion: newest && await suggestReply(client, newest), note: [] };
   }
-  const conversation = await conversationOf(run, options.conversation);
+  const match = await matchConversation(client, queryOf(run, options.conversation));
+  const { conversation } = match;
   if (policies.modeOf(conversation.id) === "off") {
     throw new UserError("Suggestions are off for this conversation", {
       fix: "Run `agent suggest policy on_demand` with the same --conversation",
@@ -92,18 +117,18 @@ async function choose(run: Run): Promise<Suggestion | null> {
       fix: "Answer it in Messages if it does want an answer",
     });
   }
-  return unanswered && await suggestReply(client, unanswered);
+  return { suggestion: unanswered && await suggestReply(client, unanswered), note: choiceLines(match) };
 }
 
 async function show(run: Run): Promise<number> {
   const { options, services: { output, suggestions, lock } } = run;
   if (options.send) throw new UsageError("--send goes with accept or edit, once you have seen the draft");
   using _lock = await lock("suggest");
-  const suggestion = await choose(run);
+  const { suggestion, note } = await choose(run);
   if (suggestion !== null) await rememberShown(suggestions.shown, suggestion);
   if (options.json) output.line(JSON.stringify({ suggestion }));
   else if (suggestion === null) output.line("Nothing waits for an answer.");
-  else for (const line of suggestionLines(suggestion, namesOf(run))) output.line(line);
+  else for (const line of suggestionLines(suggestion, { names: namesOf(run), note })) output.line(line);
   return 0;
 }
 

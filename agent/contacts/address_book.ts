@@ -3,11 +3,12 @@ import { MAX_DISPLAY_NAME_LENGTH } from "../../contract/sync.ts";
 import { type AddressBookProblem, asAddressBookProblem } from "./address_book_problem.ts";
 import { readSource } from "./address_book_source.ts";
 import { findSources } from "./address_book_sources.ts";
-import { type CardHandle, cardTitle, type ContactCard, nameRank, systemRegion } from "./contact_card.ts";
+import { type CardHandle, cardTitle, type ContactCard, nameRank } from "./contact_card.ts";
+import { KnownAddresses } from "./same_address.ts";
 
 /**
- * A contact as the wire has it, one for each handle: either `phoneNumber` (E.164, or the digits of a short code) or
- * `email` (lower case) is set, spelled as chat.db spells the handle. `appleId` is null: no source says which of a
+ * A contact as the wire has it, one for each handle: either `phoneNumber` or `email` is set, in its one spelling
+ * (`KnownAddresses`): E.164 where the country is certain, else the digits as typed; e-mail addresses in lower case. `appleId` is null: no source says which of a
  * person's addresses is one.
  */
 export interface Contact {
@@ -31,11 +32,15 @@ export interface AddressBook {
   readSources: number;
   /** What was left out. An address book without sources and one that may not be read differ in their `code`. */
   problems: AddressBookProblem[];
+  /** Gives any address the spelling that the contacts have. */
+  addresses: KnownAddresses;
+  /** Who has an address: all addresses of one card, and of its copies in other sources, have the same value. */
+  people: ReadonlyMap<string, string>;
 }
 
 export interface AddressBookOptions {
-  /** ISO 3166 country of numbers without a country code; the default is that of the system's language. */
-  region?: string;
+  /** The addresses of chat.db, in whose spelling those of the cards are given; by default none is known. */
+  addresses?: KnownAddresses;
 }
 
 /**
@@ -43,19 +48,35 @@ export interface AddressBookOptions {
  * a problem and the others are read; nothing is thrown for it.
  */
 export function readAddressBook(folder: string, options: AddressBookOptions = {}): AddressBook {
-  const region = options.region ?? systemRegion();
+  const { addresses = new KnownAddresses() } = options;
   const { paths, problems } = findSources(folder);
   const cards: ContactCard[] = [];
   let readSources = 0;
   for (const path of paths) {
     try {
-      cards.push(...readSource(path, { region }));
+      cards.push(...readSource(path, { addresses }));
       readSources++;
     } catch (error) {
       problems.push(asAddressBookProblem(error, path));
     }
   }
-  return { contacts: mergeCards(cards), readSources, problems };
+  return { contacts: mergeCards(cards), readSources, problems, addresses, people: peopleOf(cards) };
+}
+
+/** Cards of one name that share an address are copies of one card; a family's shared number joins nobody. */
+function peopleOf(cards: readonly ContactCard[]): Map<string, string> {
+  const people = new Map<string, string>();
+  const personOfCopy = new Map<string, string>();
+  for (const { name, handles } of cards) {
+    const copies = handles.map(({ value }) => `${cardTitle(name)} ${value}`);
+    const person = copies.map((copy) => personOfCopy.get(copy)).find((known) => known !== undefined) ??
+      copies[0];
+    for (const [index, { value }] of handles.entries()) {
+      personOfCopy.set(copies[index] ?? "", person ?? "");
+      if (!people.has(value)) people.set(value, person ?? "");
+    }
+  }
+  return people;
 }
 
 interface Claim {

@@ -11,6 +11,7 @@ import {
   phoneHandle,
   pictureHash,
 } from "./contact_card.ts";
+import type { KnownAddresses } from "./same_address.ts";
 
 /** Names, in Z_PRIMARYKEY, of the entities that are contacts; groups and containers share their table. */
 const CONTACT_ENTITIES = ["ABCDContact", "ABCDSubscribedContact"];
@@ -34,10 +35,10 @@ type Row = Record<string, Value>;
 /**
  * Reads the cards of the source at `path`, which is opened read-only, in the order of their keys.
  *
- * @param options.region see `phoneHandle`
+ * @param options.addresses give every address its one spelling
  * @throws ChatDatabaseError or an error of node:sqlite, for `asAddressBookProblem`
  */
-export function readSource(path: string, options: { region: string }): ContactCard[] {
+export function readSource(path: string, options: { addresses: KnownAddresses }): ContactCard[] {
   const realPath = probeDatabaseFile(path);
   // Deno knows `readBigInts`, which the types it ships do not name yet; dates and hashes may exceed 2^53.
   const open = { readOnly: true, readBigInts: true };
@@ -52,10 +53,10 @@ export function readSource(path: string, options: { region: string }): ContactCa
 
 interface ReadOptions {
   path: string;
-  region: string;
+  addresses: KnownAddresses;
 }
 
-function readCards(sqlite: DatabaseSync, { path, region }: ReadOptions): ContactCard[] {
+function readCards(sqlite: DatabaseSync, { path, addresses }: ReadOptions): ContactCard[] {
   const records = columnsOf(sqlite, TABLES.records);
   const isStore = records.has("Z_ENT") && columnsOf(sqlite, TABLES.entities).has("Z_NAME");
   if (!isStore) throw new ChatDatabaseError("not_a_database", path);
@@ -64,7 +65,7 @@ function readCards(sqlite: DatabaseSync, { path, region }: ReadOptions): Contact
     table: TABLES.phones,
     column: "ZFULLNUMBER",
     handles,
-    read: (row) => phoneOf(row, region),
+    read: (row) => phoneOf(row, addresses),
   });
   addHandles(sqlite, { table: TABLES.emails, column: "ZADDRESS", handles, read: emailOf });
   const picture = pictureReader(sqlite, records);
@@ -141,8 +142,8 @@ function addHandles(sqlite: DatabaseSync, { table, column, handles, read }: Hand
   }
 }
 
-function phoneOf(row: Row, region: string): CardHandle | null {
-  const value = typeof row.value === "string" ? phoneHandle(row.value, region) : null;
+function phoneOf(row: Row, addresses: KnownAddresses): CardHandle | null {
+  const value = typeof row.value === "string" ? phoneHandle(row.value, addresses) : null;
   return value === null ? null : { kind: "phone", value, label: labelWords(wordsOf(row.label)) };
 }
 

@@ -13,6 +13,7 @@ import {
 import { runBoundByFileModes } from "../../tests/support/process/bound_process.ts";
 import { syncContactSchema } from "../../contract/sync.ts";
 import { type AddressBook, type Contact, readAddressBook } from "./address_book.ts";
+import { KnownAddresses } from "./same_address.ts";
 import { inTempDir } from "../../tests/support/process/temp_dir.ts";
 
 const PICTURE = new Uint8Array([0xff, 0xd8, 0xff, 0xe0, 1, 2, 3]);
@@ -23,7 +24,8 @@ function writeSource(folder: string, contacts: readonly FixtureContact[], option
   for (const contact of contacts) source.addContact(contact);
 }
 
-const read = (root: string): AddressBook => readAddressBook(root, { region: "US" });
+const read = (root: string): AddressBook =>
+  readAddressBook(root, { addresses: new KnownAddresses([], { region: "US" }) });
 const codes = ({ problems }: AddressBook) => problems.map(({ code }) => code);
 const handleOf = ({ phoneNumber, email }: Contact) => phoneNumber ?? email;
 const namesByHandle = ({ contacts }: AddressBook) =>
@@ -80,7 +82,7 @@ Deno.test("a contact is named by first and last name, else nickname, else organi
 Deno.test("a national number is completed with the country of the region", () =>
   inTempDir((root) => {
     writeAddressBook(root, [{ firstName: "Oma", phones: ["0151 55501234", "0043 664 1234567"] }]);
-    const { contacts } = readAddressBook(root, { region: "DE" });
+    const { contacts } = readAddressBook(root, { addresses: new KnownAddresses([], { region: "DE" }) });
     assert.deepEqual(contacts.map(handleOf), ["+436641234567", "+4915155501234"]);
   }));
 

@@ -1,9 +1,9 @@
 /** Describes one card of one source: its names and labels, its addresses as chat.db spells them, and its picture. */
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
-import { isSupportedCountry, parsePhoneNumberFromString } from "libphonenumber-js";
+import { type KnownAddresses, phoneDigits, plainAddress } from "./same_address.ts";
 
-/** A phone number in E.164 form, or an e-mail address in lower case: a handle of chat.db. */
+/** A phone number or an e-mail address in the one spelling of `KnownAddresses`. */
 export interface CardHandle {
   kind: "phone" | "email";
   value: string;
@@ -48,41 +48,24 @@ export function labelWords(label: string | null): string | null {
   return label === null ? null : BUILT_IN_LABEL.exec(label)?.[1] ?? label;
 }
 
-/** Used where neither the caller nor the system's language names a country. */
-const FALLBACK_REGION = "US";
-
 const EMAIL = /^[^@\s]+@[^@\s]+$/;
 /** Longest e-mail address that RFC 5321 §4.5.3.1 allows: 64 characters, an at sign, 255 characters. */
 const MAX_EMAIL_LENGTH = 320;
 
-/** Short codes of services, such as 262966, have no country and are in chat.db as typed. */
-const SHORT_CODE = /^\d{3,8}$/;
+/** The shortest code of a service, and more digits than E.164 and any prefix allow. */
+const NUMBER_DIGITS = { min: 3, max: 20 };
 
-/**
- * The phone number in E.164 form, without an extension; a short code as its digits; null when it is neither.
- *
- * @param region ISO 3166 country in which a number without country code is meant
- */
-export function phoneHandle(typed: string, region: string): string | null {
-  const parsed = parsePhoneNumberFromString(typed, isSupportedCountry(region) ? region : FALLBACK_REGION);
-  if (parsed?.isPossible()) return parsed.number;
-  const digits = typed.replaceAll(/[\s().-]/g, "");
-  return SHORT_CODE.test(digits) ? digits : null;
+/** The phone number in its one spelling, without an extension; null when it is none. */
+export function phoneHandle(typed: string, addresses: KnownAddresses): string | null {
+  const digits = phoneDigits(typed)?.replace("+", "").length ?? 0;
+  if (digits < NUMBER_DIGITS.min || digits > NUMBER_DIGITS.max) return null;
+  return addresses.spelling(typed);
 }
 
 /** The e-mail address in lower case; null when it is not one. */
 export function emailHandle(typed: string): string | null {
-  const address = typed.trim().toLowerCase();
+  const address = plainAddress(typed);
   return address.length <= MAX_EMAIL_LENGTH && EMAIL.test(address) ? address : null;
-}
-
-/** The country of the system's language setting: the most likely country of numbers without a country code. */
-export function systemRegion(language: string = navigator.language): string {
-  try {
-    return new Intl.Locale(language).maximize().region ?? FALLBACK_REGION;
-  } catch {
-    return FALLBACK_REGION;
-  }
 }
 
 /** First byte of an image column: the image itself follows, or the name of a file does. */

@@ -28,6 +28,7 @@ async function makeHome(): Promise<Home> {
       dataDir: join(dir, "data"),
       chatDb: join(dir, "chat.db"),
       addressBook: join(dir, "AddressBook"),
+      region: "DE",
     },
     homeDir: dir,
     program: ["/opt/agent", "run"],
@@ -60,6 +61,7 @@ Deno.test("an installation writes the file for launchd to read, makes the log's 
     AGENT_DATA_DIR: join(home.dir, "data"),
     AGENT_CHAT_DB: join(home.dir, "chat.db"),
     AGENT_ADDRESS_BOOK: join(home.dir, "AddressBook"),
+    AGENT_REGION: "DE",
   };
   const expected = launchAgentPlist({ program: ["/opt/agent", "run"], environment, logPath: status.logPath });
   assert.equal(await Deno.readTextFile(home.plistPath), expected);

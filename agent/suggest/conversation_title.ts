@@ -1,6 +1,6 @@
 /** The titles of conversations and the names of people, as a person reads them. */
 import type { Conversation } from "../../contract/conversations.ts";
-import { normalizeHandle } from "../chatdb/chats/conversation.ts";
+import { plainAddress } from "../contacts/same_address.ts";
 
 /** Names of people by their address, as the address book has them. */
 export type PeopleNames = ReadonlyMap<string, string>;
@@ -10,7 +10,7 @@ const NAMED_PEOPLE = 3;
 
 /** The name of an address, or the address itself. */
 export function personName(address: string, names: PeopleNames): string {
-  return names.get(normalizeHandle(address)) ?? address;
+  return names.get(plainAddress(address)) ?? address;
 }
 
 /** A group's own name, else the names of those in it. */

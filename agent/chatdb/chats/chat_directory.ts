@@ -1,8 +1,9 @@
 /** Holds the small tables around the messages in memory: handles, chats, members, the owner's aliases. */
 import type { ChatDatabase } from "../file/chat_database.ts";
-import { type Conversation, conversationsOf, normalizeAlias, normalizeHandle } from "./conversation.ts";
+import { countryOfNumber, KnownAddresses } from "../../contacts/same_address.ts";
+import { type Conversation, conversationsOf, normalizeAlias } from "./conversation.ts";
 import { column, flag, type RowOf, rowTable } from "../file/schema.ts";
-import { guidOf, integerOf, textOf, wordsOf } from "../file/sql_value.ts";
+import { addressOf, guidOf, integerOf, textOf, wordsOf } from "../file/sql_value.ts";
 
 export const CHAT_ROWS = rowTable("chat", {
   rowId: column("ROWID", integerOf),
@@ -23,13 +24,39 @@ export const CHAT_ROWS = rowTable("chat", {
 
 const HANDLE_ROWS = rowTable("handle", {
   rowId: column("ROWID", integerOf),
-  id: column("id", (value) => normalizeHandle(textOf(value) ?? "")),
+  id: column("id", (value) => addressOf(value) ?? ""),
+  country: column("country", textOf),
 });
 
 const MEMBER_ROWS = rowTable("chat_handle_join", {
   chatId: column("chat_id", integerOf),
   handleId: column("handle_id", integerOf),
 });
+
+type HandleRow = RowOf<typeof HANDLE_ROWS>;
+type ChatDirectoryRow = RowOf<typeof CHAT_ROWS>;
+
+/**
+ * The addresses that a database has. A number without a country code is meant in the country that was chosen, else in that
+ * of the owner's own number, else in the system's.
+ */
+function addressesOf(
+  { chosenRegion, systemRegion }: ChatDatabase["regions"],
+  { handles, chats }: { handles: readonly HandleRow[]; chats: readonly ChatDirectoryRow[] },
+): KnownAddresses {
+  const own = chats.flatMap(({ lastAddressedHandle, accountLogin }) => [lastAddressedHandle, accountLogin])
+    .flatMap((value) => value === null ? [] : normalizeAlias(value) ?? []);
+  const ownRegion = own.map(countryOfNumber).find((country) => country !== null);
+  return new KnownAddresses(handles, { region: chosenRegion ?? ownRegion ?? systemRegion });
+}
+
+/** Reads the addresses that a database has, with the owner's country. */
+export function readAddresses(database: ChatDatabase): KnownAddresses {
+  return addressesOf(database.regions, {
+    handles: HANDLE_ROWS.prepare(database, "handle")(),
+    chats: CHAT_ROWS.prepare(database, "chat")(),
+  });
+}
 
 /** Handles and conversations by ROWID. Loaded when first refreshed, and again when another program has written. */
 export class ChatDirectory {
@@ -38,6 +65,7 @@ export class ChatDirectory {
   readonly #selectChats: () => RowOf<typeof CHAT_ROWS>[];
   readonly #selectMembers: () => RowOf<typeof MEMBER_ROWS>[];
   #loadedVersion: number | null = null;
+  #addresses = new KnownAddresses();
   #handles = new Map<number, string>();
   #conversations = new Map<number, Conversation>();
   /** Conversation of each `chat_identifier`, which is what `message.cache_roomnames` holds. */
@@ -66,8 +94,11 @@ export class ChatDirectory {
   refresh(): void {
     const version = this.#database.dataVersion();
     if (version === this.#loadedVersion) return;
-    this.#handles = new Map(this.#selectHandles().map(({ rowId, id }) => [rowId, id]));
-    this.#loadChats();
+    const [handles, chats] = [this.#selectHandles(), this.#selectChats()];
+    this.#addresses = addressesOf(this.#database.regions, { handles, chats });
+    this.#aliases.clear();
+    this.#handles = new Map(handles.map(({ rowId, id }) => [rowId, this.#addresses.spelling(id)]));
+    this.#loadChats(chats);
     this.#loadedVersion = version;
   }
 
@@ -96,7 +127,8 @@ export class ChatDirectory {
     if (value === null) return null;
     const known = this.#aliases.get(value);
     if (known !== undefined) return known;
-    const alias = normalizeAlias(value);
+    const plain = normalizeAlias(value);
+    const alias = plain === null ? null : this.#addresses.spelling(plain);
     this.#aliases.set(value, alias);
     if (alias !== null) this.#ownAliases.add(alias);
     return alias;
@@ -120,9 +152,8 @@ export class ChatDirectory {
     this.#formerMembers.set(conversation.id, formerMembers.add(sender));
   }
 
-  #loadChats(): void {
-    const chats = this.#selectChats();
-    this.#conversations = conversationsOf(chats, this.#members());
+  #loadChats(chats: readonly ChatDirectoryRow[]): void {
+    this.#conversations = conversationsOf(chats, this.#members(), this.#addresses);
     this.#rooms = new Map();
     for (const { rowId, identifier } of chats) {
       const conversation = this.#conversations.get(rowId);

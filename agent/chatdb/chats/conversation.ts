@@ -1,5 +1,7 @@
 /** Merges the chats of one thread into a conversation with a lasting identity, and normalizes the addresses in it. */
 
+import { KnownAddresses, plainAddress } from "../../contacts/same_address.ts";
+
 /** A row of `chat`, as far as identity needs it. */
 export interface ChatRow {
   rowId: number;
@@ -24,6 +26,7 @@ export interface Conversation {
 }
 
 const GROUP_STYLE = 43;
+const NO_ADDRESSES = new KnownAddresses();
 
 /** True for a group, by style; the guid's `;+;` counts only while the style is not yet written. */
 export function isGroupChat(chat: ChatRow): boolean {
@@ -34,13 +37,14 @@ export function isGroupChat(chat: ChatRow): boolean {
  * The identity of a chat's conversation, the same whatever the guid's service prefix (`iMessage;-;`, `SMS;-;`, and
  * from macOS 26 `any;-;`).
  *
- * Two people: the other's handle, so that the iMessage, SMS and RCS chats of one handle are one conversation.
+ * Two people: the other's handle in its one spelling, so that the iMessage, SMS and RCS chats of one handle, and those of
+ * a number with and without its country code, are one conversation.
  * Group: `original_group_id`, which stays when a group is re-created or its `group_id` is renewed; else `group_id`;
  * else the chat identifier. `chat_identifier` alone would split a re-created group, and differs between devices.
  */
-export function conversationIdOf(chat: ChatRow): string {
+export function conversationIdOf(chat: ChatRow, addresses: KnownAddresses = NO_ADDRESSES): string {
   const address = chat.identifier ?? chat.guid.split(";").at(-1) ?? chat.guid;
-  if (!isGroupChat(chat)) return normalizeHandle(address);
+  if (!isGroupChat(chat)) return addresses.spelling(address);
   return chat.originalGroupId ?? chat.groupId ?? address;
 }
 
@@ -52,10 +56,11 @@ export function conversationIdOf(chat: ChatRow): string {
 export function conversationsOf(
   chats: readonly ChatRow[],
   members: ReadonlyMap<number, readonly string[]>,
+  addresses: KnownAddresses = NO_ADDRESSES,
 ): Map<number, Conversation> {
   const byChat = new Map<number, Conversation>();
-  for (const merged of Map.groupBy(chats, conversationIdOf).values()) {
-    const conversation = merge(merged, members);
+  for (const [id, merged] of Map.groupBy(chats, (chat) => conversationIdOf(chat, addresses))) {
+    const conversation = merge(merged, { id, members });
     for (const chat of merged) byChat.set(chat.rowId, conversation);
   }
   return byChat;
@@ -64,11 +69,10 @@ export function conversationsOf(
 /** The newest name wins: a chat created later replaces the earlier ones. */
 function merge(
   chats: readonly ChatRow[],
-  members: ReadonlyMap<number, readonly string[]>,
+  { id, members }: { id: string; members: ReadonlyMap<number, readonly string[]> },
 ): Conversation {
   const newestFirst = chats.toSorted((a, b) => b.rowId - a.rowId);
   const isGroup = chats.some(isGroupChat);
-  const id = newestFirst.map(conversationIdOf)[0] ?? "";
   const participants = new Set(chats.flatMap((chat) => members.get(chat.rowId) ?? []));
   if (participants.size === 0 && !isGroup) participants.add(id);
   return {
@@ -79,18 +83,10 @@ function merge(
   };
 }
 
-/** Suffix of the identifiers of filtered SMS senders, as in `+15550100(smsfp)`. */
-const FILTER_SUFFIX = /\(sms[a-z_]*\)$/;
 /** `account` and `account_login` mark an address as e-mail or phone number: `E:me@example.com`, `P:+1555…`. */
 const ACCOUNT_PREFIX = /^[EP]:/i;
 
-/** A handle in the one spelling under which it is compared and sent: e-mail addresses in lower case. */
-export function normalizeHandle(id: string): string {
-  const handle = id.trim().replace(FILTER_SUFFIX, "");
-  return handle.includes("@") ? handle.toLowerCase() : handle;
-}
-
 /** The owner's address in `destination_caller_id`, `account`, `account_login` or `last_addressed_handle`. */
 export function normalizeAlias(value: string): string | null {
-  return normalizeHandle(value.replace(ACCOUNT_PREFIX, "")) || null;
+  return plainAddress(value.replace(ACCOUNT_PREFIX, "")) || null;
 }

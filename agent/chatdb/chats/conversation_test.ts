@@ -1,12 +1,12 @@
 // Checks which chats are one conversation, and that its identity never changes.
 import assert from "node:assert/strict";
+import { plainAddress } from "../../contacts/same_address.ts";
 import {
   type ChatRow,
   conversationIdOf,
   conversationsOf,
   isGroupChat,
   normalizeAlias,
-  normalizeHandle,
 } from "./conversation.ts";
 
 function chat(fields: Partial<ChatRow>): ChatRow {
@@ -70,8 +70,8 @@ Deno.test("a direct chat without members has its handle as participant", () => {
 });
 
 Deno.test("handles and aliases are normalized to one spelling", () => {
-  assert.equal(normalizeHandle(" Ana@Example.COM "), "ana@example.com");
-  assert.equal(normalizeHandle("DHL-Info"), "DHL-Info");
+  assert.equal(plainAddress(" Ana@Example.COM "), "ana@example.com");
+  assert.equal(plainAddress("DHL-Info"), "DHL-Info");
   assert.equal(normalizeAlias("E:Me@Example.com"), "me@example.com");
   assert.equal(normalizeAlias("p:+15550100000"), "+15550100000");
   assert.equal(normalizeAlias("+15550100000"), "+15550100000");

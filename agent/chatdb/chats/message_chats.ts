@@ -1,6 +1,6 @@
 /** Finds the chats of messages: of a range of rows in one query, and of one message to be answered. */
 import type { ChatDatabase } from "../file/chat_database.ts";
-import { CHAT_ROWS } from "./chat_directory.ts";
+import { CHAT_ROWS, readAddresses } from "./chat_directory.ts";
 import { type ChatRow, conversationIdOf, isGroupChat } from "./conversation.ts";
 import { integerOf } from "../file/sql_value.ts";
 
@@ -49,8 +49,9 @@ export function findReplyChat(database: ChatDatabase, messageGuid: string): Repl
     const chats: ChatRow[] = CHAT_ROWS.prepare(database, "chat")();
     const chat = chats.find(({ rowId }) => rowId === chatId);
     if (chat === undefined) return null;
-    const id = conversationIdOf(chat);
-    const own = chats.filter((other) => conversationIdOf(other) === id);
+    const addresses = readAddresses(database);
+    const id = conversationIdOf(chat, addresses);
+    const own = chats.filter((other) => conversationIdOf(other, addresses) === id);
     return {
       chat,
       isGroup: isGroupChat(chat),

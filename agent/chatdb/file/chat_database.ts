@@ -8,6 +8,16 @@ import { integerOf, type Query, type SqlRow } from "./sql_value.ts";
 export interface ChatDatabaseOptions {
   /** How long a read waits for a lock of another program before it fails with `locked`. */
   busyTimeoutMs?: number;
+  /** Where numbers without a country code are meant; by default only the database itself can tell. */
+  regions?: Regions;
+}
+
+/** ISO 3166 countries. */
+export interface Regions {
+  /** That the owner chose for this agent. */
+  readonly chosenRegion: string | null;
+  /** That the system is set to. */
+  readonly systemRegion: string | null;
 }
 
 const DEFAULT_BUSY_TIMEOUT_MS = 5_000;
@@ -28,6 +38,7 @@ export class ChatDatabase implements Disposable {
   /** The file that this connection reads, whatever is at the path by now. */
   readonly file: FileIdentity;
   readonly schema: Schema;
+  readonly regions: Regions;
   readonly #requestedPath: string;
   readonly #sqlite: DatabaseSync;
   readonly #selectDataVersion: Query;
@@ -35,6 +46,7 @@ export class ChatDatabase implements Disposable {
   /** @throws ChatDatabaseError when the file cannot be opened or is no database of Messages */
   constructor(path: string, options: ChatDatabaseOptions = {}) {
     this.#requestedPath = path;
+    this.regions = options.regions ?? { chosenRegion: null, systemRegion: null };
     this.path = probeDatabaseFile(path);
     this.file = fileIdentityOf(this.path);
     this.#sqlite = this.#guard(() => new DatabaseSync(this.path, OPEN_OPTIONS));
