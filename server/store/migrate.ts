@@ -1,8 +1,8 @@
 /** Migrates the schema: applies the numbered SQL files of migrations/ once each, in order. */
 import { createHash } from "node:crypto";
-import type { ReservedSql } from "postgres";
 import { UserError } from "../../lib/errors.ts";
 import type { Database } from "./database.ts";
+import type { Sql } from "./sql.ts";
 
 /** Any number all servers agree on: it names the advisory lock that keeps two from migrating at once. */
 const MIGRATION_LOCK = 4_207_715_001;
@@ -27,8 +27,8 @@ export async function readMigrations(folder: URL = MIGRATIONS_DIR): Promise<Migr
   }));
 }
 
-async function checkServer(sql: ReservedSql): Promise<void> {
-  const [row] = await sql<{ version: string; encoding: string }[]>`
+async function checkServer(sql: Sql): Promise<void> {
+  const [row] = await sql<{ version: string; encoding: string }>`
     select current_setting('server_version') as version, current_setting('server_encoding') as encoding`;
   if (Number.parseInt(row?.version ?? "", 10) < OLDEST_POSTGRES) {
     throw new UserError(
@@ -60,10 +60,10 @@ function pendingOf(migrations: readonly Migration[], applied: ReadonlyMap<string
   return migrations.filter((migration) => !applied.has(migration.name));
 }
 
-async function apply(sql: ReservedSql, migration: Migration): Promise<void> {
+async function apply(sql: Sql, migration: Migration): Promise<void> {
   await sql`begin`;
   try {
-    await sql.unsafe(migration.text).simple();
+    await sql.script(migration.text);
     await sql`insert into schema_migrations (name, sha256) values (${migration.name}, ${migration.sha256})`;
     await sql`commit`;
   } catch (error) {
@@ -72,10 +72,10 @@ async function apply(sql: ReservedSql, migration: Migration): Promise<void> {
   }
 }
 
-async function applyPending(sql: ReservedSql, migrations: readonly Migration[]): Promise<string[]> {
+async function applyPending(sql: Sql, migrations: readonly Migration[]): Promise<string[]> {
   await sql`create table if not exists schema_migrations (
     name text primary key, sha256 text not null, applied_at timestamptz(3) not null default now())`;
-  const rows = await sql<{ name: string; sha256: string }[]>`select name, sha256 from schema_migrations`;
+  const rows = await sql<{ name: string; sha256: string }>`select name, sha256 from schema_migrations`;
   const pending = pendingOf(migrations, new Map(rows.map((row) => [row.name, row.sha256])));
   for (const migration of pending) await apply(sql, migration);
   return pending.map((migration) => migration.name);
@@ -89,16 +89,11 @@ async function applyPending(sql: ReservedSql, migrations: readonly Migration[]):
  */
 export async function migrate(database: Database, migrations?: readonly Migration[]): Promise<string[]> {
   const files = migrations ?? await readMigrations();
-  const sql = await database.sql.reserve();
-  try {
-    await checkServer(sql);
-    await sql`select pg_advisory_lock(${MIGRATION_LOCK})`;
-    try {
-      return await applyPending(sql, files);
-    } finally {
-      await sql`select pg_advisory_unlock(${MIGRATION_LOCK})`;
-    }
-  } finally {
-    sql.release();
-  }
+  // A large table may take longer to change than a request may take.
+  await using own = await database.connect();
+  const { sql } = own;
+  await checkServer(sql);
+  // The lock goes with the connection.
+  await sql`select pg_advisory_lock(${MIGRATION_LOCK})`;
+  return await applyPending(sql, files);
 }

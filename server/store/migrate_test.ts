@@ -12,8 +12,9 @@ function migration(name: string, text: string): Migration {
 }
 
 async function tablesOf({ sql }: Database): Promise<string[]> {
-  const rows =
-    await sql`select table_name from information_schema.tables where table_schema = 'public' order by 1`;
+  const rows = await sql<
+    { table_name: string }
+  >`select table_name from information_schema.tables where table_schema = 'public' order by 1`;
   return rows.map((row) => row.table_name);
 }
 
@@ -90,12 +91,12 @@ Deno.test("a database that a newer version has migrated is refused", async () =>
 Deno.test("a database that is not UTF-8 is refused", async () => {
   await using home = await createTestDatabase();
   const name = `ascii_${crypto.randomUUID().replaceAll("-", "")}`;
-  await home.database.sql.unsafe(
+  await home.database.sql.script(
     `create database ${name} encoding 'SQL_ASCII' locale_provider libc locale 'C' template template0`,
   );
   {
     await using ascii = openDatabase({ ...home.address, database: name, max: 1 });
     await assert.rejects(migrate(ascii), refusal(/encoded as SQL_ASCII: create it with ENCODING 'UTF8'/));
   }
-  await home.database.sql.unsafe(`drop database ${name}`);
+  await home.database.sql.script(`drop database ${name}`);
 });

@@ -71,7 +71,7 @@ export function createStores(database: Database): Stores {
 }
 
 async function postgresVersion({ sql }: Database): Promise<string> {
-  const [row] = await sql<{ version: string }[]>`select current_setting('server_version') as version`;
+  const [row] = await sql<{ version: string }>`select current_setting('server_version') as version`;
   return row?.version ?? "unknown";
 }
 

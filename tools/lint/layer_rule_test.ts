@@ -121,7 +121,7 @@ const PLANTED: readonly { breaks: string; file: string; source: string; report: 
   {
     breaks: "a subpath counts as its package",
     file: "server/context.ts",
-    source: 'import { drizzle } from "drizzle-orm/postgres-js";',
+    source: 'import { drizzle } from "drizzle-orm/node-postgres";',
     report: "server/context.ts:1 package",
   },
   {
@@ -236,7 +236,7 @@ Deno.test("a tree that keeps the layer rules has no reports", () => {
     "lib/http/app.ts":
       'import { Hono } from "../../deps.ts";\nimport { sync } from "../../contract/sync.ts";',
     "server/config.ts": 'import { env } from "../lib/config.ts";\nDeno.env.get("X");',
-    "server/store/rows.ts": 'import postgres from "postgres";\nimport { sql } from "drizzle-orm";',
+    "server/store/rows.ts": 'import pg from "pg";\nimport { sql } from "drizzle-orm";',
     "server/store/postgres/binaries.ts": "await import(name);",
     "server/services/rows.ts": 'import { rows } from "../store/rows.ts";',
     "server/auth/token.ts": 'import type { rows } from "../store/rows.ts";',

@@ -81,7 +81,6 @@ const COMMON_LAYERS: Readonly<Record<string, Layer>> = {
 /** The only places that may import a package, each with its subpaths; every package of deno.json has a home. */
 export const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "drizzle-orm": ["server/store/"],
-  "postgres": ["server/store/"],
   "pg": ["server/store/"],
   "node:sqlite": ["agent/chatdb/", "agent/contacts/"],
   "node-llama-cpp": ["ml/engine/"],

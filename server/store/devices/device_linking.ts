@@ -64,9 +64,9 @@ async function linkByCode(
 }
 
 /** Links a device to the account of another; the next `verify` of the linked device joins that account. */
-export function linkDevice({ db }: Database, attempt: LinkAttempt): Promise<LinkResult> {
+export function linkDevice({ transaction }: Database, attempt: LinkAttempt): Promise<LinkResult> {
   const { accountId, deviceId, codeHash, now } = attempt;
-  return db.transaction(async (tx) => {
+  return transaction(async ({ db: tx }) => {
     const retryAt = await attemptAllowedAt(tx, attempt);
     if (retryAt) return { outcome: "rate_limited", retryAt };
     const device = await linkByCode(tx, { accountId, byDeviceId: deviceId, codeHash, now });
@@ -77,8 +77,11 @@ export function linkDevice({ db }: Database, attempt: LinkAttempt): Promise<Link
 }
 
 /** Links a device to the account that claimed the server first. */
-export function approveDevice({ db }: Database, { codeHash, now }: ApproveRequest): Promise<ApproveResult> {
-  return db.transaction(async (tx) => {
+export function approveDevice(
+  { transaction }: Database,
+  { codeHash, now }: ApproveRequest,
+): Promise<ApproveResult> {
+  return transaction(async ({ db: tx }) => {
     const [first] = await tx.select({ id: accounts.id }).from(accounts).orderBy(asc(accounts.createdAt))
       .limit(1);
     if (!first) return { outcome: "unclaimed" };

@@ -56,11 +56,11 @@ async function registrationAllowedAt(
 
 /** Adds a pending device. Registrations take turns, so that the cap and the codes' uniqueness hold under concurrency. */
 export function registerDevice(
-  { db }: Database,
+  { transaction }: Database,
   registration: DeviceRegistration,
 ): Promise<RegistrationResult> {
   const { codeHash, expiresAt, now, address, ...description } = registration;
-  return db.transaction(async (tx) => {
+  return transaction(async ({ db: tx }) => {
     await lockUntilCommit(tx, "register");
     await deleteStaleDevices(tx, now);
     await deleteOldAttempts(tx, now);

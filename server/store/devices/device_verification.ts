@@ -99,8 +99,8 @@ async function activate(
 }
 
 /** Checks and uses up a code, all in one transaction. */
-export function verifyDevice({ db }: Database, attempt: VerifyAttempt): Promise<VerifyResult> {
-  return db.transaction(async (tx) => {
+export function verifyDevice({ transaction }: Database, attempt: VerifyAttempt): Promise<VerifyResult> {
+  return transaction(async ({ db: tx }) => {
     const retryAt = await attemptAllowedAt(tx, attempt);
     if (retryAt) return { outcome: "rate_limited", retryAt };
     const found = await findCodedDevice(tx, attempt.deviceId);

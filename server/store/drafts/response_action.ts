@@ -71,12 +71,12 @@ async function addSample(
 
 /** Records the first action on a completed draft; a second, different one is a conflict. */
 export function recordAction(
-  { db }: Database,
+  { transaction }: Database,
   accountId: string,
   request: ActionRequest,
 ): Promise<ActionResult> {
   const { responseId, action, editedResponse, rejectionReason } = request;
-  return db.transaction(async (tx) => {
+  return transaction(async ({ db: tx }) => {
     const [draft] = await tx.select().from(responses)
       .where(and(eq(responses.accountId, accountId), eq(responses.id, responseId))).for("update");
     if (!draft) return { outcome: "not_found" };

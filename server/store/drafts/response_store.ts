@@ -71,10 +71,10 @@ function storableText(text: string): string {
   return text.replaceAll("\0", "\uFFFD").toWellFormed();
 }
 
-function create({ db }: Database, response: NewResponse): Promise<DraftResponse | undefined> {
+function create({ transaction }: Database, response: NewResponse): Promise<DraftResponse | undefined> {
   const { messageId, sourceMessageIds, ...draft } = response;
   const needed = [...new Set([messageId, ...sourceMessageIds])];
-  return db.transaction(async (tx) => {
+  return transaction(async ({ db: tx }) => {
     // It keeps the messages, in their conversation, until the draft is there to be moved or deleted along.
     await shareLockUntilCommit(tx, messagesLockOf(draft.accountId));
     const found = await tx.select({ id: messages.id, conversationId: messages.conversationId }).from(messages)

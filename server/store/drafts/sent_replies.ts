@@ -1,6 +1,7 @@
 /** Finds the replies that the person sent, for the import of training samples. */
 import type { MessageDirection } from "../../../contract/sync.ts";
 import type { Database } from "../database.ts";
+import { fragment } from "../sql.ts";
 
 /** Messages of one's own that follow each other within this time are one reply. */
 const BUBBLE_GAP_SECONDS = 120;
@@ -61,8 +62,10 @@ export async function sentReplies(
   { sql }: Database,
   { accountId, conversationIds, limit }: SentReplyRequest,
 ): Promise<readonly SentReply[]> {
-  const only = conversationIds === undefined ? sql`` : sql`and c.id = any(${[...conversationIds]}::uuid[])`;
-  const rows = await sql<Row[]>`
+  const only = conversationIds === undefined
+    ? fragment``
+    : fragment`and c.id = any(${[...conversationIds]}::uuid[])`;
+  const rows = await sql<Row>`
     with readable as (
       select m.id, m.conversation_id, m.direction, m.text, m.sent_at, m.sender_id,
         lag(m.id) over timeline as before_id, lag(m.direction) over timeline as before_direction,

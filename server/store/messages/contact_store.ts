@@ -34,7 +34,7 @@ async function upsert(
   accountId: string,
   incoming: readonly SyncContact[],
 ): Promise<SyncContactsResponse> {
-  const [counts] = await sql<{ inserted: number; updated: number }[]>`
+  const [counts] = await sql<{ inserted: number; updated: number }>`
     with stored as (
       insert into contacts as c (id, account_id, identity, apple_id, phone_number, email, display_name, avatar_hash)
       select r.id, ${accountId}, r.identity, r."appleId", r."phoneNumber", r.email, r."displayName", r."avatarHash"

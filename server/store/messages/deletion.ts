@@ -6,10 +6,10 @@
  * sample is deleted, also by the cascade of its message or account, the trigger marks those adapters `tainted`, stops
  * the live jobs that learn from it, and adds `taint_adapter` and `cancel_training` messages to `ml_outbox`.
  */
-import type { TransactionSql } from "postgres";
 import type { Deletion } from "../../../contract/conversations.ts";
 import { adaptersLockOf } from "../training/adapter_promotion.ts";
 import { bindTo, type Database } from "../database.ts";
+import { fragment, type Sql } from "../sql.ts";
 import { lockAccount, recountConversations } from "./ingest_statements.ts";
 
 /** Deletions that a person asks for. Each is undefined when the account has nothing of that id. */
@@ -32,17 +32,17 @@ export function draftCachePrefix(accountId: string): string {
 }
 
 /** Taken before any sample is locked, so that two deletions cannot wait for each other's rows in the trigger. */
-function lockAdapters(tx: TransactionSql, accountId: string): Promise<unknown> {
-  return tx`select pg_advisory_xact_lock(hashtextextended(${adaptersLockOf(accountId)}, 0))`.execute();
+function lockAdapters(tx: Sql, accountId: string): Promise<unknown> {
+  return tx`select pg_advisory_xact_lock(hashtextextended(${adaptersLockOf(accountId)}, 0))`;
 }
 
 /** Runs a deletion and returns which adapters the trigger `training_samples_taint` tainted meanwhile. */
 async function withTainted<Counts>(
-  tx: TransactionSql,
+  tx: Sql,
   { accountId, work }: { accountId: string; work: () => Promise<Counts> },
 ): Promise<Counts & Pick<Deletion, "taintedAdapterIds">> {
   const serving = async () => {
-    const rows = await tx<{ id: string }[]>`
+    const rows = await tx<{ id: string }>`
       select id from adapters where account_id = ${accountId} and state <> 'tainted'`;
     return rows.map(({ id }) => id);
   };
@@ -65,21 +65,24 @@ type Scope =
  * sample that is being made of them is there by then, or will not be.
  */
 export async function deleteMessagesWithDrafts(
-  tx: TransactionSql,
+  tx: Sql,
   scope: Scope,
 ): Promise<Omit<Deletion, "taintedAdapterIds">> {
   const { accountId } = scope;
   const [which, made] = "conversationId" in scope
-    ? [tx`conversation_id = ${scope.conversationId}`, tx`conversation_id = ${scope.conversationId}`]
+    ? [
+      fragment`conversation_id = ${scope.conversationId}`,
+      fragment`conversation_id = ${scope.conversationId}`,
+    ]
     : [
-      tx`id = any(${[...scope.messageIds]}::uuid[])`,
-      tx`(message_id = any(${[...scope.messageIds]}::uuid[])
+      fragment`id = any(${[...scope.messageIds]}::uuid[])`,
+      fragment`(message_id = any(${[...scope.messageIds]}::uuid[])
         or source_message_ids && ${[...scope.messageIds]}::uuid[])`,
     ];
   await lockAdapters(tx, accountId);
   const samples = await tx`delete from training_samples where account_id = ${accountId} and ${made}`;
   const responses = await tx`delete from responses where account_id = ${accountId} and ${made}`;
-  const messages = await tx<{ conversationId: string }[]>`
+  const messages = await tx<{ conversationId: string }>`
     delete from messages where account_id = ${accountId} and ${which}
     returning conversation_id as "conversationId"`;
   await recountConversations(tx, [...new Set(messages.map(({ conversationId }) => conversationId))]);
@@ -88,11 +91,11 @@ export async function deleteMessagesWithDrafts(
 }
 
 function deleteMessage(
-  { sql }: Database,
+  { transaction }: Database,
   accountId: string,
   messageId: string,
 ): Promise<Deletion | undefined> {
-  return sql.begin(async (tx) => {
+  return transaction(async ({ sql: tx }) => {
     await lockAccount(tx, accountId);
     const found = await tx`
       insert into deleted_messages (account_id, imessage_guid)
@@ -105,11 +108,11 @@ function deleteMessage(
 }
 
 function deleteConversation(
-  { sql }: Database,
+  { transaction }: Database,
   accountId: string,
   conversationId: string,
 ): Promise<Deletion | undefined> {
-  return sql.begin(async (tx) => {
+  return transaction(async ({ sql: tx }) => {
     await lockAccount(tx, accountId);
     const found = await tx`
       insert into deleted_conversations as d (account_id, imessage_id, sent_until)
@@ -133,11 +136,11 @@ function deleteConversation(
 
 /** Deletes a sample alone; undefined when the account has no such sample. */
 export function deleteSample(
-  { sql }: Database,
+  { transaction }: Database,
   accountId: string,
   sampleId: string,
 ): Promise<Deletion | undefined> {
-  return sql.begin(async (tx) => {
+  return transaction(async ({ sql: tx }) => {
     await lockAdapters(tx, accountId);
     const work = async () => {
       const gone =

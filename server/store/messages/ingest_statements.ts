@@ -1,8 +1,8 @@
 /** The SQL of the message ingest: one statement a table, each able to run a thousand rows at once. */
-import type { TransactionSql } from "postgres";
 import { parseTime } from "../../../contract/scalars.ts";
 import type { Reaction, SyncMessage, SyncMessagesRequest } from "../../../contract/sync.ts";
 import { newId } from "../database.ts";
+import { rawFragment, type Sql } from "../sql.ts";
 
 /** The device that sends a batch, and its account. */
 export interface BatchOrigin {
@@ -93,13 +93,13 @@ export function messagesLockOf(accountId: string): string {
 }
 
 /** Batches of one account take turns: counts stay exact, and no two batches can wait for each other's rows. */
-export function lockAccount(tx: TransactionSql, accountId: string): Promise<unknown> {
-  return tx`select pg_advisory_xact_lock(hashtextextended(${messagesLockOf(accountId)}, 0))`.execute();
+export function lockAccount(tx: Sql, accountId: string): Promise<unknown> {
+  return tx`select pg_advisory_xact_lock(hashtextextended(${messagesLockOf(accountId)}, 0))`;
 }
 
 /** Makes sure that the batch's conversation exists. */
 export function addConversation(
-  tx: TransactionSql,
+  tx: Sql,
   { accountId, batch }: { accountId: string; batch: SyncMessagesRequest },
 ): Promise<unknown> {
   return tx`
@@ -108,7 +108,7 @@ export function addConversation(
     batch.conversationDisplayName ?? null
   },
             ${batch.isGroup}, ${batch.participantIds})
-    on conflict (account_id, imessage_id) do nothing`.execute();
+    on conflict (account_id, imessage_id) do nothing`;
 }
 
 /**
@@ -116,30 +116,30 @@ export function addConversation(
  * does not know of an edit or an unsend that is stored. What the person deleted here does not come back.
  */
 export async function storeMessages(
-  tx: TransactionSql,
+  tx: Sql,
   { accountId, batch }: { accountId: string; batch: SyncMessagesRequest },
 ): Promise<StoredMessages> {
   // In RETURNING, xmax is 0 for an inserted row, and a subquery still sees the row as it was before the statement.
-  const [stored] = await tx<StoredMessages[]>`
+  const [stored] = await tx<StoredMessages>`
     with target as materialized (
       select id from conversations
       where account_id = ${accountId} and imessage_id = ${batch.conversationImessageId}
     ), stored as (
-      insert into messages as m (id, account_id, conversation_id, imessage_guid, ${tx.unsafe(NAMES)})
-      select r.id, ${accountId}, target.id, r.guid, ${tx.unsafe(SELECTED)}
+      insert into messages as m (id, account_id, conversation_id, imessage_guid, ${rawFragment(NAMES)})
+      select r.id, ${accountId}, target.id, r.guid, ${rawFragment(SELECTED)}
       from target, json_to_recordset(${rowsOf(batch.messages)}::text::json) as r(
-        id uuid, guid text, ${tx.unsafe(JSON_COLUMNS)})
+        id uuid, guid text, ${rawFragment(JSON_COLUMNS)})
       where not exists (
           select from deleted_messages d where d.account_id = ${accountId} and d.imessage_guid = r.guid)
         and not exists (
           select from deleted_conversations d where d.account_id = ${accountId}
             and d.imessage_id = ${batch.conversationImessageId} and d.sent_until >= to_timestamp(r.sent_at / 1000))
       on conflict (account_id, imessage_guid) do update set
-        (conversation_id, ${tx.unsafe(NAMES)}) = row(excluded.conversation_id, ${tx.unsafe(AFTER)})
+        (conversation_id, ${rawFragment(NAMES)}) = row(excluded.conversation_id, ${rawFragment(AFTER)})
       where (m.retracted_at is null or excluded.retracted_at is not null)
         and (m.edited_at is null or excluded.edited_at >= m.edited_at or excluded.retracted_at is not null)
-        and (m.conversation_id, ${tx.unsafe(BEFORE)}) is distinct from (excluded.conversation_id, ${
-    tx.unsafe(AFTER)
+        and (m.conversation_id, ${rawFragment(BEFORE)}) is distinct from (excluded.conversation_id, ${
+    rawFragment(AFTER)
   })
       returning m.id, m.xmax = 0 as inserted, case when m.xmax <> 0 then (
         select before.conversation_id from messages before
@@ -157,7 +157,7 @@ export async function storeMessages(
 
 /** Brings what the batch says of its conversation, and what the messages make of it, up to date. */
 export function refreshConversation(
-  tx: TransactionSql,
+  tx: Sql,
   { stored, batch }: { stored: StoredMessages; batch: SyncMessagesRequest },
 ): Promise<unknown> {
   const added = stored.inserted + stored.moved.length;
@@ -174,18 +174,17 @@ export function refreshConversation(
     ) n
     where c.id = ${stored.conversationId}
       and (c.display_name, c.is_group, c.participant_ids, c.message_count, c.last_message_at)
-        is distinct from (n.display_name, n.is_group, n.participant_ids, n.message_count, n.last_message_at)`
-    .execute();
+        is distinct from (n.display_name, n.is_group, n.participant_ids, n.message_count, n.last_message_at)`;
 }
 
 /** Drops the conversation of a batch whose messages were all deleted before, so that it does not come back empty. */
-export function dropEmptyConversation(tx: TransactionSql, conversationId: string): Promise<unknown> {
-  return tx`delete from conversations where id = ${conversationId} and message_count = 0`.execute();
+export function dropEmptyConversation(tx: Sql, conversationId: string): Promise<unknown> {
+  return tx`delete from conversations where id = ${conversationId} and message_count = 0`;
 }
 
 /** Moves what depends on moved messages along with them, and drops conversations that became empty. */
 export async function followMovedMessages(
-  tx: TransactionSql,
+  tx: Sql,
   { conversationId, moved, sources }: StoredMessages,
 ): Promise<void> {
   await tx`update responses set conversation_id = ${conversationId} where message_id = any(${moved}::uuid[])`;
@@ -194,7 +193,7 @@ export async function followMovedMessages(
 }
 
 /** Brings conversations up to date that messages have left, and drops those that none is left in. */
-export async function recountConversations(tx: TransactionSql, ids: readonly string[]): Promise<void> {
+export async function recountConversations(tx: Sql, ids: readonly string[]): Promise<void> {
   await tx`
     update conversations c set
       message_count = (select count(*) from messages where conversation_id = c.id),

@@ -16,8 +16,8 @@ import {
   storeMessages,
 } from "./ingest_statements.ts";
 import { deleteMessagesWithDrafts } from "./deletion.ts";
+import type { Sql } from "../sql.ts";
 import { contacts, conversations, type DeviceSync, deviceSyncs } from "../schema.ts";
-import type { TransactionSql } from "postgres";
 
 /** What a batch changed. */
 interface BatchCounts {
@@ -29,7 +29,7 @@ interface BatchCounts {
 
 /** Counts in the device's row what its batch did; without `lagRows` the last reported one stays. */
 function countBatch(
-  tx: TransactionSql,
+  tx: Sql,
   { origin, counts, lagRows }: { origin: BatchOrigin; counts: BatchCounts; lagRows?: number },
 ): Promise<unknown> {
   const { inserted, updated, unchanged, deleted } = counts;
@@ -45,7 +45,7 @@ function countBatch(
       updated = d.updated + excluded.updated,
       unchanged = d.unchanged + excluded.unchanged,
       deleted = d.deleted + excluded.deleted,
-      lag_rows = coalesce(excluded.lag_rows, d.lag_rows)`.execute();
+      lag_rows = coalesce(excluded.lag_rows, d.lag_rows)`;
 }
 
 /** Records that a device is there, and how many rows wait on it. */
@@ -86,12 +86,12 @@ export interface MessageIngest {
 }
 
 function ingestMessages(
-  { sql }: Database,
+  { transaction }: Database,
   origin: BatchOrigin,
   batch: SyncMessagesRequest,
 ): Promise<SyncMessagesResponse> {
   const { accountId } = origin;
-  return sql.begin(async (tx) => {
+  return transaction(async ({ sql: tx }) => {
     // Sent in one go, run one after the other: each statement sees what the one before it did.
     const [, , stored] = await Promise.all([
       lockAccount(tx, accountId),
@@ -116,13 +116,13 @@ function ingestMessages(
 }
 
 function deleteMessages(
-  { sql }: Database,
+  { transaction }: Database,
   origin: BatchOrigin,
   guids: readonly string[],
 ): Promise<SyncDeletionsResponse> {
-  return sql.begin(async (tx) => {
+  return transaction(async ({ sql: tx }) => {
     await lockAccount(tx, origin.accountId);
-    const found = await tx<{ id: string }[]>`
+    const found = await tx<{ id: string }>`
       select id from messages where account_id = ${origin.accountId}
         and imessage_guid = any(${[...guids]}::text[])`;
     const deleted = found.length;

@@ -23,7 +23,7 @@ Deno.test.afterAll(() => Deno.remove(dataDir, { recursive: true }));
 
 async function query(address: PostgresLogin, statement: string): Promise<Record<string, unknown>[]> {
   await using database = openDatabase({ ...address, max: 1 });
-  return await database.sql.unsafe(statement);
+  return await database.sql.script(statement);
 }
 
 async function postmasterPid(): Promise<number> {

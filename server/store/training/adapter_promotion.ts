@@ -48,7 +48,7 @@ async function hasAllSamples(tx: Queries, jobId: string): Promise<boolean> {
     where j.id = ${jobId} and not exists (
       select from training_samples s where s.account_id = j.account_id and s.id::text = learned.value)
     limit 1`);
-  return rows.length === 0;
+  return rows.rowCount === 0;
 }
 
 /** Adds the adapter that a job made; needs {@linkcode lockAdapters}. One that learned from deleted samples is tainted. */
@@ -72,8 +72,8 @@ async function retirePromoted(tx: Queries, accountId: string): Promise<void> {
 }
 
 /** See `promote` of the adapter store. */
-export function promote({ db }: Database, accountId: string, adapterId: string): Promise<Promotion> {
-  return db.transaction(async (tx) => {
+export function promote({ transaction }: Database, accountId: string, adapterId: string): Promise<Promotion> {
+  return transaction(async ({ db: tx }) => {
     await lockAdapters(tx, accountId);
     const mine = and(eq(adapters.accountId, accountId), eq(adapters.id, adapterId));
     const [adapter] = await tx.select().from(adapters).where(mine);
@@ -97,8 +97,8 @@ export function promote({ db }: Database, accountId: string, adapterId: string):
  * Retired adapters are a stack by the time they came into use. What is rolled back is staged again, so that going on
  * leads to the base model and not to and fro.
  */
-export function rollBack({ db }: Database, accountId: string): Promise<Rollback> {
-  return db.transaction(async (tx) => {
+export function rollBack({ transaction }: Database, accountId: string): Promise<Rollback> {
+  return transaction(async ({ db: tx }) => {
     await lockAdapters(tx, accountId);
     const inState = (state: Adapter["state"]) =>
       and(eq(adapters.accountId, accountId), eq(adapters.state, state));

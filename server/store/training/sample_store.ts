@@ -71,12 +71,12 @@ async function findMany(
 }
 
 function importSamples(
-  { sql }: Database,
+  { transaction }: Database,
   accountId: string,
   samples: readonly ImportedSample[],
 ): Promise<number> {
   const rows = JSON.stringify(samples.map((sample) => ({ id: newId(), ...sample })));
-  return sql.begin(async (tx) => {
+  return transaction(async ({ sql: tx }) => {
     // A message that is being deleted is either there until the sample is, and takes it along, or is missed here.
     await tx`select pg_advisory_xact_lock_shared(hashtextextended(${messagesLockOf(accountId)}, 0))`;
     const result = await tx`

@@ -92,14 +92,14 @@ async function changeLive(
 }
 
 async function update(
-  { db }: Database,
+  { db, transaction }: Database,
   accountId: string,
   { jobId, ...change }: TrainingJobChange & { jobId: string },
 ): Promise<TrainingJob | undefined> {
   const { status, metrics } = change;
   const result = status === "completed" ? metrics?.result : undefined;
   if (!result) return await changeLive(db, isJob(accountId, jobId), change);
-  return await db.transaction(async (tx) => {
+  return await transaction(async ({ db: tx }) => {
     await lockAdapters(tx, accountId);
     const job = await changeLive(tx, isJob(accountId, jobId), change);
     if (job !== undefined) await addAdapter(tx, { job, result });

@@ -97,11 +97,11 @@ export const adapterTests: StoreTests = {
     const { job } = await stores.trainingJobs.create({ ...origin, ...JOB, sampleIds: [] });
     const end = { jobId: job.id, status: "completed", metrics: metricsOf(`adapter-${job.id}`) } as const;
     const check = `broken_${job.id.replaceAll("-", "")}`;
-    await sql.unsafe(`alter table adapters add constraint ${check} check (job_id <> '${job.id}')`);
+    await sql.script(`alter table adapters add constraint ${check} check (job_id <> '${job.id}')`);
     await assert.rejects(stores.trainingJobs.update(accountId, end));
     assert.equal((await stores.trainingJobs.find(accountId, job.id))?.status, "queued");
     assert((await stores.trainingJobs.listLive()).some(({ id }) => id === job.id));
-    await sql.unsafe(`alter table adapters drop constraint ${check}`);
+    await sql.script(`alter table adapters drop constraint ${check}`);
     assert.equal((await stores.trainingJobs.update(accountId, end))?.status, "completed");
     assert.equal((await stores.adapters.list(accountId)).length, 1);
     assert(!(await stores.trainingJobs.listLive()).some(({ id }) => id === job.id));

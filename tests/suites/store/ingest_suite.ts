@@ -5,6 +5,7 @@ import type { SyncMessage } from "../../../contract/sync.ts";
 import type { StoreTests, TestDatabase } from "../../support/postgres/postgres.ts";
 import { batch, completedDraft, message, minutesOn, paired } from "../../support/server/store_rows.ts";
 import type { Message } from "../../../server/store/schema.ts";
+import { fragment, rawFragment } from "../../../server/store/sql.ts";
 
 const ALL = { page: 1, pageSize: 200, order: "oldest" } as const;
 
@@ -66,6 +67,7 @@ export const ingestTests: StoreTests = {
       replyToGuid: "an earlier one",
       reactions: [{ kind: "emoji", emoji: "🦀", senderId: null, reactedAt: "2024-03-01T00:00:00.000Z" }],
       attachments: [{ guid: "file", mimeType: "image/heic", name: 'a "quoted" \\ name', sizeBytes: 2 ** 40 }],
+      failed: true,
     });
     const { conversationId } = await shared.stores.ingest.ingestMessages(origin, batch([full]));
     const [row] = await stored(shared, origin.accountId, conversationId);
@@ -193,7 +195,9 @@ export const ingestTests: StoreTests = {
     const { stores, database: { sql } } = shared;
     const origin = await paired(stores);
     const draft = await completedDraft(stores, origin);
-    const [conversation] = await sql`select * from conversations where id = ${draft.conversationId}`;
+    const [conversation] = await sql<
+      { imessage_id: string }
+    >`select * from conversations where id = ${draft.conversationId}`;
     const [before] = await stored(shared, origin.accountId, draft.conversationId);
     assert(before && conversation);
     const conversationImessageId = conversation.imessage_id;
@@ -397,7 +401,7 @@ async function agreesWithModel(own: TestDatabase, batches: AnyBatch[]): Promise<
   }
   const { sql } = own.database;
   const minuteOf = (time: string) =>
-    sql`(extract(epoch from m.${sql(time)} - ${minutesOn(0).toISOString()}) / 60)::float8`;
+    fragment`(extract(epoch from m.${rawFragment(time)} - ${minutesOn(0).toISOString()}) / 60)::float8`;
   const found = await sql`
     select m.imessage_guid as guid, m.text, ${minuteOf("sent_at")} as minute,
       ${minuteOf("edited_at")} as "editedMinute", ${minuteOf("retracted_at")} as "retractedMinute",

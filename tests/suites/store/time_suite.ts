@@ -32,7 +32,7 @@ const times = fc.tuple(instants, fc.integer({ min: -MAX_OFFSET_MINUTES, max: MAX
 
 /** What PostgreSQL takes these texts for, in milliseconds since 1970; by itself it reads no offset over 15:59. */
 async function instantsOf({ database }: TestDatabase, texts: readonly string[]): Promise<number[]> {
-  const rows = await database.sql<{ ms: string }[]>`
+  const rows = await database.sql<{ ms: string }>`
     select extract(epoch from (left(t.text, -6) || 'Z')::timestamptz - right(t.text, 6)::interval) * 1000 as ms
     from unnest(${[...texts]}::text[]) with ordinality as t(text, place) order by t.place`;
   return rows.map(({ ms }) => Number(ms));

@@ -101,8 +101,8 @@ class SyncingClient {
     while (!this.stopped) {
       const messages = Array.from({ length: BATCH_MESSAGES }, () => syncMessage());
       const body = JSON.stringify(syncBatch(messages, { conversationImessageId: `any;-;${this.name}` }));
-      while (!await this.#isStored(body) && !this.stopped) await delay(RETRY_MS);
-      if (!this.stopped) this.acknowledged.push(...messages.map(({ imessageGuid }) => imessageGuid));
+      while (!await this.#isStored(body)) await delay(RETRY_MS);
+      this.acknowledged.push(...messages.map(({ imessageGuid }) => imessageGuid));
     }
   }
 
@@ -163,7 +163,7 @@ async function untilAllWrite(clients: readonly SyncingClient[]): Promise<number>
 
 async function storedGuids({ address }: RestartablePostgres): Promise<Set<string>> {
   await using admin = openDatabase({ ...address, max: 1 });
-  const rows = await admin.sql<{ guid: string }[]>`select imessage_guid as guid from messages`;
+  const rows = await admin.sql<{ guid: string }>`select imessage_guid as guid from messages`;
   return new Set(rows.map(({ guid }) => guid));
 }
 

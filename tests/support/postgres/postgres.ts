@@ -99,7 +99,7 @@ export async function createTestDatabase(
   const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
   const run = async (statement: string) => {
     await using admin = openDatabase({ ...home, max: 1 });
-    await admin.sql.unsafe(statement);
+    await admin.sql.script(statement);
   };
   await run(`create database ${name} template ${migrated ? TEMPLATE : "template0"}`);
   const address = { ...home, database: name };

@@ -20,7 +20,7 @@ const POLL_MS = 300;
 
 async function makeTemplate(server: PostgresLogin): Promise<void> {
   await using admin = openDatabase({ ...server, max: 1 });
-  await admin.sql.unsafe(`create database ${TEMPLATE}`);
+  await admin.sql.script(`create database ${TEMPLATE}`);
   await using template = openDatabase({ ...server, database: TEMPLATE, max: 1 });
   await migrate(template);
 }
