@@ -92,6 +92,7 @@ export const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "lru-cache": ["ml/cache/"],
   "zod": ["deps.ts", "contract/", "lib/", "ml/training/"],
   "@types/cli-progress": ["lib/"],
+  "@types/pg": ["server/store/"],
   "cli-progress": ["lib/"],
   "commander": ["agent/cli/", "server/cli.ts", "ml/cli/"],
   "eventsource-parser": ["lib/"],
