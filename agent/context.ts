@@ -16,15 +16,10 @@ import { deviceFacts, type Machine, thisMachine } from "./platform/machine.ts";
 import { lockWork } from "./platform/instance_lock.ts";
 import { createMessagesApp } from "./platform/messages_app.ts";
 import { createScriptHost } from "./platform/osascript.ts";
-import { policyStore } from "./suggest/conversation_policies.ts";
-import { sendLogStore } from "./suggest/send/send_log.ts";
 import type { SendDependencies } from "./suggest/send/send_reply.ts";
-import { shownStore } from "./suggest/shown_suggestions.ts";
+import { AgentStore } from "./state/agent_store.ts";
 import { createTokenStore } from "./platform/token_store.ts";
-import { contactHashStore } from "./sync/contact_sync.ts";
 import { pairedServerUrl, pairingStore } from "./pairing/pairing_store.ts";
-import { cursorStore } from "./sync/sync_cursor.ts";
-import { recordStore } from "./sync/sync_record.ts";
 
 /** Enough tries, with their growing waits, for a server that is being restarted: about 20 seconds. */
 const RETRIES = 8;
@@ -89,6 +84,7 @@ export function createAgentContext(settings: AgentSettings, options: AgentContex
   const commands = systemCommands();
   const messages = createMessagesApp(createScriptHost(commands));
   const lock: AgentContext["lock"] = (work) => lockWork(dataDir, work);
+  const suggestions = new AgentStore(dataDir, "suggestions");
   const machine = thisMachine(os);
   const { openChatDatabase, readContacts } = databasesOf(config, machine);
 
@@ -96,7 +92,7 @@ export function createAgentContext(settings: AgentSettings, options: AgentContex
     if (os !== "darwin") {
       throw new UserError("Replies are sent by the Messages app", { fix: "Run this on your Mac" });
     }
-    return { openChatDatabase, messages, lock, sendLog: sendLogStore(dataDir), now: Date.now };
+    return { openChatDatabase, messages, lock, sendLog: suggestions, now: Date.now };
   }
 
   return {
@@ -108,12 +104,8 @@ export function createAgentContext(settings: AgentSettings, options: AgentContex
       tokenStore: (hardwareId) => createTokenStore({ dataDir, account: hardwareId, commands, os }),
       server: (token) => createServerClient({ ...patient, token }),
     },
-    state: {
-      cursors: cursorStore(dataDir),
-      contactHashes: contactHashStore(dataDir),
-      records: recordStore(dataDir),
-    },
-    suggestions: { policies: policyStore(dataDir), shown: shownStore(dataDir) },
+    store: new AgentStore(dataDir, "sync"),
+    suggestions,
     machine,
     commands,
     messages,

@@ -123,14 +123,14 @@ for (const [kind, { damage, says }] of Object.entries(BROKEN)) {
     });
     db.close({ checkpoint: true });
     assert.equal((await runAgent(["sync", "--once"], home)).code, 0);
-    const cursor = await home.dataFile("cursor.json");
+    const state = home.syncState();
     await damage(home.chatDb);
 
     const run = await runAgent(["sync", "--once"], home);
     assert.equal(run.code, 1);
     assert.match(run.stderr, says);
     assert.equal(run.stderr.trim().split("\n").length, 1);
-    assert.equal(await home.dataFile("cursor.json"), cursor);
+    assert.deepEqual(home.syncState(), state);
     assert.equal(JSON.parse((await runAgent(["status", "--json"], home)).stdout).chatDb.readable, false);
   });
 }
@@ -139,13 +139,13 @@ Deno.test("a chat.db that another program keeps locked is one sentence, and the 
   await using home = await AgentHome.paired();
   using db = createChatDb(home.chatDb);
   assert.equal((await runAgent(["sync", "--once"], home)).code, 0);
-  const cursor = await home.dataFile("cursor.json");
+  const state = home.syncState();
   db.store.sqlite.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT");
   const run = await runAgent(["sync", "--once"], home);
   db.store.sqlite.exec("PRAGMA locking_mode = NORMAL; BEGIN IMMEDIATE; COMMIT");
   assert.equal(run.code, 1);
   assert.match(run.stderr, /^Another program keeps the database .* locked\. .*\n$/);
-  assert.equal(await home.dataFile("cursor.json"), cursor);
+  assert.deepEqual(home.syncState(), state);
 });
 
 Deno.test("help and version are printed, and a wrong command line prints the command's usage and exits with code 2", async () => {

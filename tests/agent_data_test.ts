@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { requirePairing } from "../agent/pairing/pairing.ts";
 import { readRunningAgent } from "../agent/run/agent_state.ts";
-import { loadPolicies } from "../agent/suggest/conversation_policies.ts";
+import { AgentStore } from "../agent/state/agent_store.ts";
+import { loadPolicies, savePolicy } from "../agent/suggest/conversation_policies.ts";
 import { sendReply } from "../agent/suggest/send/send_reply.ts";
 import { lastShown } from "../agent/suggest/shown_suggestions.ts";
 import { syncCommand } from "../agent/cli/sync_command.ts";
@@ -17,6 +18,25 @@ import { sendDependencies } from "./support/mac/send_reply_process.ts";
 /** A minute after the folder was left: every row that was watched then still is. */
 const A_MINUTE_LATER_MS = Date.parse("2026-11-28T19:18:57Z");
 const HOUR_MS = 60 * 60 * 1_000;
+/** The parts of an old cursor that are compared. */
+interface OldCursor {
+  syncTarget: string;
+  changes: {
+    // deno-lint-ignore style/language -- stored by earlier versions
+    stamps: { recent: Record<string, number>; older: Record<string, string>; lastOlderRowId: number };
+    watched: Record<string, { state: string; untilMs: number | null }>;
+    // deno-lint-ignore style/language -- stored by earlier versions
+    putAway: number[];
+    deletedId: number;
+  };
+}
+
+/** The old cursor as it would be, had rows of its first block changed since. */
+async function otherBlockDigest(home: AgentHome): Promise<string> {
+  const cursor = await home.dataFile("cursor.json") ?? assert.fail();
+  return cursor.replace(/"older":\{"1":"[0-9a-f]{15}"/, `"older":{"1":"${"0".repeat(15)}"`);
+}
+
 const ROW_NOT_SENT_YET = "Not sent yet";
 
 /** Syncs at a time; returns the texts that were sent, and all other requests that change the server. */
@@ -60,22 +80,83 @@ for (
     assert.deepEqual(await sync(home, nowMs), { texts: [], others: [] });
     receive(home, "And one more");
     assert.deepEqual(await sync(home, nowMs), { texts: ["And one more"], others: [] });
-    const { database } = await fileOf(home, "cursor.json") as { database: { markRowId: number } };
-    assert.equal(database.markRowId, markRowId + 2);
+    assert.equal(home.cursor?.database.markRowId, markRowId + 2);
   });
 }
 
 Deno.test("what an older agent knew of rows, refusals and contacts is still known after a sync", async () => {
   await using home = await oldAgentHome();
   const [record, contacts] = [await fileOf(home, "sync.json"), await fileOf(home, "contacts.json")];
-  const before = (await fileOf(home, "cursor.json")).changes as Record<string, unknown>;
+  const { syncTarget, changes } = await fileOf(home, "cursor.json") as unknown as OldCursor;
   await sync(home, A_MINUTE_LATER_MS);
-  const after = (await fileOf(home, "cursor.json")).changes as Record<string, unknown>;
-  assert.deepEqual({ ...after, watched: null }, { ...before, watched: null });
-  const [was, is] = [before.watched, after.watched] as Record<string, unknown>[];
-  assert.deepEqual({ ...is, ...was }, is);
-  assert.deepEqual((await fileOf(home, "sync.json")).refused, record.refused);
-  assert.deepEqual(await fileOf(home, "contacts.json"), contacts);
+  assert.equal(home.cursor?.syncTarget, syncTarget);
+  assert.equal(home.cursor?.deletedId, changes.deletedId);
+  const rows = home.stateRows("SELECT row_id, checksum, state, watch_until FROM seen_rows");
+  const row = new Map(rows.map(([rowId, ...rest]) => [String(rowId), rest]));
+  // deno-lint-ignore style/language -- stored by earlier versions
+  const { stamps: { recent, older, lastOlderRowId }, putAway: reported } = changes;
+  for (const [rowId, checksum] of Object.entries(recent)) assert.equal(row.get(rowId)?.[0], checksum);
+  for (const [rowId, { state, untilMs }] of Object.entries(changes.watched)) {
+    assert.deepEqual(row.get(rowId)?.slice(1), [state, untilMs], rowId);
+  }
+  for (const rowId of reported) assert.equal(row.get(String(rowId))?.[1], "reported_deleted");
+  // Rows that were known by the digest of their block are known one by one.
+  assert.ok(Object.keys(older).length > 0);
+  const timestamped = rows.filter(([rowId, checksum]) => Number(rowId) <= lastOlderRowId && checksum !== 0);
+  assert.ok(timestamped.length > 0);
+  assert.deepEqual(home.stateRows("SELECT * FROM old_blocks"), []);
+  const refused = home.stateRows("SELECT value FROM refused_items ORDER BY place");
+  assert.deepEqual(refused.map(([value]) => JSON.parse(String(value))), record.refused);
+  const hashes = home.stateRows("SELECT id, value FROM contact_hashes");
+  const known = Object.fromEntries(hashes.map(([id, value]) => [id, JSON.parse(String(value))]));
+  assert.deepEqual(known, contacts.sent);
+});
+
+Deno.test("the files of an older agent are gone once they are taken over, and a look at them leaves them alone", async () => {
+  await using home = await oldAgentHome();
+  const files = async () =>
+    (await Array.fromAsync(Deno.readDir(home.dataDir))).map(({ name }) => name).sort();
+  const before = await files();
+  assert.equal((await home.run("status")).code, 0);
+  assert.equal((await home.run("sync --once --dry-run")).code, 0);
+  assert.deepEqual(await files(), before);
+  await sync(home, A_MINUTE_LATER_MS);
+  const suggestions = ["sent_replies.json", "shown_suggestions.json", "suggestions.json"];
+  const left = ["agent.db", "pairing.json", ...suggestions, "state.json", "sync.lock", "token"];
+  assert.deepEqual(await files(), left.sort());
+  savePolicy(home.services().suggestions, { conversationId: "one", mode: "off" });
+  assert.deepEqual(await files(), left.filter((name) => !suggestions.includes(name)));
+  assert.equal(home.stateRows("SELECT * FROM sent_replies").length, 5);
+});
+
+Deno.test("a row that changed since an older agent has seen its block is sent, with no more than its block", async () => {
+  await using home = await oldAgentHome();
+  await Deno.writeTextFile(`${home.dataDir}/cursor.json`, await otherBlockDigest(home));
+  const { texts } = await sync(home, A_MINUTE_LATER_MS + 48 * HOUR_MS);
+  assert.ok(texts.includes(ROW_NOT_SENT_YET));
+  assert.ok(texts.length > 1 && texts.length <= 1 + 12, `${texts.length}`);
+  assert.deepEqual(await sync(home, A_MINUTE_LATER_MS + 48 * HOUR_MS), { texts: [], others: [] });
+});
+
+Deno.test("a takeover that is killed before it removes the files is made again, and nothing is sent again", async () => {
+  await using home = await oldAgentHome();
+  const cursor = await home.dataFile("cursor.json") ?? assert.fail();
+  new AgentStore(home.dataDir, "sync").open()[Symbol.dispose]();
+  assert.equal(await home.dataFile("cursor.json"), null);
+  await Deno.writeTextFile(`${home.dataDir}/cursor.json`, cursor);
+  assert.deepEqual(await sync(home, A_MINUTE_LATER_MS), { texts: [ROW_NOT_SENT_YET], others: [] });
+  assert.deepEqual(await sync(home, A_MINUTE_LATER_MS), { texts: [], others: [] });
+});
+
+Deno.test("a cursor of an older agent that cannot be read is kept aside, and each message stays there once", async () => {
+  await using home = await oldAgentHome();
+  await Deno.writeTextFile(`${home.dataDir}/cursor.json`, '{"version":4,"syncTar');
+  const before = await home.run("status");
+  assert.match(before.stdout, /kept aside under a name that ends in \.broken: the next sync sends all/);
+  const { stdout } = await home.run("sync --once");
+  assert.match(stdout, /kept aside under a name that ends in \.broken, so all messages were sent again/);
+  assert.equal(await home.dataFile("cursor.json.broken"), '{"version":4,"syncTar');
+  assert.doesNotMatch((await home.run("sync --once")).stdout, /\.broken/);
 });
 
 Deno.test("a pairing, policies and shown drafts of an older agent still hold", async () => {
@@ -84,12 +165,12 @@ Deno.test("a pairing, policies and shown drafts of an older agent still hold", a
   const { token } = await requirePairing(pairing);
   assert.equal((await pairing.server(token).currentDevice()).status, "active");
   const stored = await fileOf(home, "suggestions.json") as { modes: Record<string, string> };
-  const policies = await loadPolicies(suggestions.policies);
+  const policies = loadPolicies(suggestions);
   assert.deepEqual([policies.modes, policies.isBroken], [stored.modes, false]);
   assert.deepEqual(Object.values(policies.modes).sort(), ["automatic", "off", "on_demand"]);
   const { shown } = await fileOf(home, "shown_suggestions.json") as { shown: { conversationId: string }[] };
   for (const entry of shown) {
-    assert.deepEqual(await lastShown(suggestions.shown, entry.conversationId), entry);
+    assert.deepEqual(lastShown(suggestions, entry.conversationId), entry);
   }
 });
 

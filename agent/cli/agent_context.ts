@@ -9,29 +9,22 @@ import type { CommandRunner } from "../platform/command_runner.ts";
 import type { Work } from "../platform/instance_lock.ts";
 import type { Machine } from "../platform/machine.ts";
 import type { MessagesApp } from "../platform/messages_app.ts";
-import type { StateFile } from "../platform/state_file.ts";
-import type { ConversationPolicies } from "../suggest/conversation_policies.ts";
 import type { SendDependencies } from "../suggest/send/send_reply.ts";
-import type { ShownSuggestions } from "../suggest/shown_suggestions.ts";
 import type { PairingDependencies } from "../pairing/pairing.ts";
-import type { SyncState } from "../sync/sync_run.ts";
+import type { AgentStore } from "../state/agent_store.ts";
 import type { Output } from "./output.ts";
 
 /** What the agent says of this machine; the name is the person's to choose. */
 export type DeviceDescription = Pick<RegisterDeviceRequest, "name" | "platform" | "osVersion">;
 
-/** What the agent keeps about suggestions on disk. */
-export interface SuggestionState {
-  readonly policies: StateFile<{ modes: ConversationPolicies }>;
-  readonly shown: StateFile<ShownSuggestions>;
-}
-
 export interface AgentContext {
   readonly config: AgentConfig;
   readonly output: Output;
   readonly pairing: PairingDependencies;
-  readonly state: SyncState;
-  readonly suggestions: SuggestionState;
+  /** What was synced. */
+  readonly store: AgentStore;
+  /** What was suggested and sent. */
+  readonly suggestions: AgentStore;
   readonly machine: Machine;
   readonly commands: CommandRunner;
   readonly messages: MessagesApp;

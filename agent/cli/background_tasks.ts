@@ -23,7 +23,7 @@ async function draftOnce(
   services: AgentContext,
   client: () => Promise<DraftClient>,
 ): Promise<AutomaticRound> {
-  const policies = await loadPolicies(services.suggestions.policies);
+  const policies = loadPolicies(services.suggestions);
   if (!Object.values(policies.modes).includes("automatic")) return NOTHING;
   using _lock = await services.lock("suggest");
   return await draftAutomatically(await client(), { policies, nowMs: services.now() });

@@ -66,13 +66,13 @@ export function doctorLines(findings: readonly Finding[]): string[] {
 
 /** Makes every check on this agent. */
 export function examineAgent(services: AgentContext): Promise<Finding[]> {
-  const { config, state, machine, messages, now, pairing, probe } = services;
+  const { config, store, machine, messages, now, pairing, probe } = services;
   return examine({
     config,
     machine,
     messages,
     now,
-    status: () => agentStatus({ pairing: { ...pairing, server: probe }, state, chatDb: config.chatDb }),
+    status: () => agentStatus({ pairing: { ...pairing, server: probe }, store, chatDb: config.chatDb }),
     readAddressBook: services.readAddressBook,
     runningAgent: () => readRunningAgent(config.dataDir),
     permissionHolder: permissionHolder(serviceProgram(programFacts())),

@@ -13,7 +13,7 @@ export type RunOverrides = Partial<Pick<LiveAgentOptions, "clock" | "watchFolder
 
 /** Puts the agent together that `agent run` runs. */
 export function liveAgentOf(services: AgentContext, overrides: RunOverrides = {}): LiveAgent {
-  const { config, output, pairing, state, batchMessages } = services;
+  const { config, output, pairing, store, batchMessages } = services;
   return new LiveAgent({
     pairing,
     server: services.liveServer,
@@ -21,7 +21,7 @@ export function liveAgentOf(services: AgentContext, overrides: RunOverrides = {}
     openChatDatabase: services.openChatDatabase,
     readAddressBook: services.readAddressBook,
     addressBookSignature: () => addressBookSignature(config.addressBook),
-    state,
+    store,
     stateFile: agentStateStore(config.dataDir),
     log: createLogger({ write: output.line, pretty: output.terminal !== null }),
     clock: systemClock,

@@ -62,7 +62,7 @@ Deno.test("SIGTERM in the middle of a sync ends it at once, and the next start g
   const { code, stderr } = await agent.output();
   assert.deepEqual([code, new TextDecoder().decode(stderr)], [0, ""]);
   release();
-  assert.equal(await home.dataFile("cursor.json"), null);
+  assert.equal(home.cursor, null);
   home.server.interfere = () => null;
   assert.equal((await home.run("sync --once")).code, 0);
   assert.equal(home.server.account.messages.size, 1);

@@ -83,9 +83,9 @@ export function statusLines(status: AgentStatus & { agent: RunningAgent }): stri
 
 /** Runs the command. Whatever it has to tell, telling it is a success. */
 export async function statusCommand(options: { json?: boolean }, services: AgentContext): Promise<number> {
-  const { state, config, output } = services;
+  const { store, config, output } = services;
   const pairing = { ...services.pairing, server: services.probe };
-  const looked = await agentStatus({ pairing, state, chatDb: config.chatDb });
+  const looked = await agentStatus({ pairing, store, chatDb: config.chatDb });
   const status = { ...looked, agent: await readRunningAgent(config.dataDir) };
   const lines = options.json ? [JSON.stringify(status)] : statusLines(status);
   for (const line of lines) output.line(line);

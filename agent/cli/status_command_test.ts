@@ -1,5 +1,6 @@
 /** Tests of `agent status`: each state of pairing, server, database and cursor, and that looking changes nothing. */
 import assert from "node:assert/strict";
+import { AgentStore } from "../state/agent_store.ts";
 import { AgentHome } from "../../tests/support/mac/agent_home.ts";
 import { type ChatDb, createChatDb } from "../../tests/support/chat_db/chat_db_fixture.ts";
 import type { AgentStatus } from "../run/agent_status.ts";
@@ -107,24 +108,26 @@ Deno.test("a cursor that no longer fits the database is reported before the next
   await home.run("sync --once");
   await Deno.rename(home.chatDb, `${home.chatDb}.old`);
   createChatDb(home.chatDb, { seed: 9 }).close({ checkpoint: true });
-  const cursor = await home.dataFile("cursor.json");
+  const state = home.syncState();
   assert.equal((await statusOf(home)).messages?.restart, "other_database");
   assert.match(
     (await home.run("status")).stdout,
     /replaced or rebuilt: the next sync sends all messages again/,
   );
-  assert.equal(await home.dataFile("cursor.json"), cursor);
+  assert.deepEqual(home.syncState(), state);
 
-  await Deno.writeTextFile(`${home.dataDir}/cursor.json`, "half");
+  await Deno.writeTextFile(`${home.dataDir}/agent.db`, "half");
   assert.equal((await statusOf(home)).messages?.restart, "cursor_broken");
-  assert.equal(await home.dataFile("cursor.json"), "half");
+  assert.equal(await home.dataFile("agent.db"), "half");
 });
 
 Deno.test("a record of past syncs that cannot be read costs its contents only", async () => {
   await using home = await AgentHome.paired();
   using _db = writeChatDb(home.chatDb, 3);
   await home.run("sync --once");
-  await Deno.writeTextFile(`${home.dataDir}/sync.json`, '{"version":1,"refused":7}');
+  new AgentStore(home.dataDir, "sync").write((database) => {
+    database.run("UPDATE documents SET value = '{' WHERE id = 'last_sync'");
+  });
   const status = await statusOf(home);
   assert.equal(status.lastSync, null);
   assert.deepEqual(status.refused, []);

@@ -98,7 +98,7 @@ interface Choice {
 /** The conversation that is named, or the newest one that waits. */
 async function choose(run: Run): Promise<Choice> {
   const { options, services, client } = run;
-  const policies = await loadPolicies(services.suggestions.policies);
+  const policies = loadPolicies(services.suggestions);
   if (options.conversation === undefined) {
     const newest = await findNewestUnanswered(client, policies);
     return { suggestion: newest && await suggestReply(client, newest), note: [] };
@@ -125,7 +125,7 @@ async function show(run: Run): Promise<number> {
   if (options.send) throw new UsageError("--send goes with accept or edit, once you have seen the draft");
   using _lock = await lock("suggest");
   const { suggestion, note } = await choose(run);
-  if (suggestion !== null) await rememberShown(suggestions.shown, suggestion);
+  if (suggestion !== null) rememberShown(suggestions, suggestion);
   if (options.json) output.line(JSON.stringify({ suggestion }));
   else if (suggestion === null) output.line("Nothing waits for an answer.");
   else for (const line of suggestionLines(suggestion, { names: namesOf(run), note })) output.line(line);
@@ -166,7 +166,7 @@ async function act(run: Run): Promise<number> {
   if (options.send && action.action === "reject") throw new UsageError("--send goes with accept or edit");
   const { conversation: name } = options;
   const conversation = name === undefined ? null : await conversationOf(run, name);
-  const shown = await lastShown(services.suggestions.shown, conversation?.id ?? null);
+  const shown = lastShown(services.suggestions, conversation?.id ?? null);
   if (shown === null) {
     throw new UserError("No draft has been shown yet", { fix: "Run `agent suggest` first" });
   }
@@ -194,9 +194,9 @@ async function policy(run: Run): Promise<number> {
   const { id } = await conversationOf(run, options.conversation);
   if (mode !== null) {
     using _lock = await services.lock("policy");
-    await savePolicy(suggestions.policies, { conversationId: id, mode });
+    savePolicy(suggestions, { conversationId: id, mode });
   }
-  const current = (await loadPolicies(suggestions.policies)).modeOf(id);
+  const current = loadPolicies(suggestions).modeOf(id);
   output.line(options.json ? JSON.stringify({ conversationId: id, mode: current }) : current);
   return 0;
 }

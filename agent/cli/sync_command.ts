@@ -1,13 +1,13 @@
 /** `agent sync`: sends what is new, shows progress, and reports what was done or would be done. */
 import { countText, durationText, type Progress, startProgress } from "../../lib/progress.ts";
 import type { AddressBookProblem } from "../contacts/address_book_problem.ts";
-import type { MessageSyncReport } from "../sync/message_sync.ts";
 import { type PairedDevice, requirePairing } from "../pairing/pairing.ts";
-import type { RestartReason } from "../sync/sync_cursor.ts";
+import type { RestartReason } from "../sync/message_sync.ts";
 import {
   type ContactsReport,
   dryRun,
   type DryRunReport,
+  type MessageSyncReport,
   runSync,
   type SyncReport,
 } from "../sync/sync_run.ts";
@@ -28,7 +28,7 @@ const RENEWAL_NOTICE_MS = 2 * 24 * 60 * 60 * 1_000;
 /** Why everything is sent again, for a person. */
 export const RESTART_SENTENCES: Record<RestartReason, string> = {
   cursor_broken:
-    "The file that says how far the sync had come cannot be read, and is kept aside as cursor.json.broken",
+    "The file that says how far the sync had come cannot be read, and is kept aside under a name that ends in .broken",
   other_account: "This device was paired again",
   other_database: "Messages' database was replaced or rebuilt",
   other_since: "Another date was given to --since",
@@ -120,7 +120,7 @@ async function syncWith(
     syncTarget: pairing.syncTarget,
     database,
     addressBook: services.readAddressBook(),
-    state: services.state,
+    store: services.store,
     sinceMs,
     onProgress: ({ rowsDone, rowsTotal }) => progress.update(rowsDone, rowsTotal),
     now: services.now,
@@ -139,7 +139,7 @@ async function dryRunWith(
     database,
     addressBook: services.readAddressBook(),
     syncTarget: stored.kind === "found" ? stored.state.active?.syncTarget ?? "" : "",
-    state: services.state,
+    store: services.store,
     sinceMs,
     onProgress: ({ rowsDone, rowsTotal }) => progress.update(rowsDone, rowsTotal),
     now: services.now,

@@ -58,9 +58,8 @@ function messagesIn(body: unknown): SyncMessagesRequest["messages"] {
   return (body as Partial<SyncMessagesRequest> | undefined)?.messages ?? [];
 }
 
-async function storedMark(home: AgentHome): Promise<number | null> {
-  const content = await home.dataFile("cursor.json");
-  return content === null ? null : JSON.parse(content).database.markRowId;
+function storedMark(home: AgentHome): number | null {
+  return home.cursor?.database.markRowId ?? null;
 }
 
 Deno.test("a first sync sends the contacts and then every message, into its conversation", async () => {
@@ -139,7 +138,7 @@ Deno.test("an empty database syncs: there is nothing to send", async () => {
   const run = await home.run("sync --once");
   assert.equal(run.code, 0, run.stderr);
   assert.match(run.stdout, /Messages: 0 new/);
-  assert.equal(await storedMark(home), 0);
+  assert.equal(storedMark(home), 0);
 });
 
 Deno.test("the guid rewrite of macOS 26 and a renamed group keep every conversation one", async () => {
@@ -178,10 +177,10 @@ Deno.test("a row that Messages is still writing is waited for: the cursor does n
   const after = db.addMessage({ chat, from: MAYA, text: "after", sentAt: "2026-01-01T11:00:01Z" });
   const first = await home.run("sync --once");
   assert.match(first.stdout, /still writing the newest/);
-  assert.equal(await storedMark(home), late.rowId - 1);
+  assert.equal(storedMark(home), late.rowId - 1);
   db.joinMessage(late, chat);
   await home.run("sync --once");
-  assert.equal(await storedMark(home), after.rowId);
+  assert.equal(storedMark(home), after.rowId);
   assert.deepEqual(home.server.account.conversations.get("+15550100009")?.guids, [late.guid, after.guid]);
 });
 
@@ -203,7 +202,7 @@ Deno.test("thousands of messages in interleaved conversations arrive once each a
   const run = await home.run("sync --once");
   assert.equal(run.code, 0, run.stderr);
   assertStoredExactly(home.server.account, home.chatDb);
-  assert.equal(await storedMark(home), BULK_ROWS);
+  assert.equal(storedMark(home), BULK_ROWS);
 });
 
 Deno.test("answers that are lost cost repetition only: the server keeps each message once", async () => {
@@ -228,7 +227,7 @@ Deno.test("a server that dies in the middle keeps the cursor where it answered; 
   const run = await home.run("sync --once");
   assert.equal(run.code, 1);
   assert.match(run.stderr, /^Cannot reach the server at .*set AGENT_SERVER_URL\.\n$/);
-  assert.equal(await storedMark(home), 2_000);
+  assert.equal(storedMark(home), 2_000);
 
   home.server.interfere = () => null;
   await home.server.listen();
@@ -244,12 +243,12 @@ Deno.test("a busy server is waited for, and one that asks for minutes is left wi
     path.endsWith("/messages") && busy-- > 0 ? { status: "too_many_requests", retryAfterSeconds: 0 } : null;
   assert.equal((await home.run("sync --once")).code, 0);
 
-  await Deno.remove(`${home.dataDir}/cursor.json`);
+  await home.forgetState();
   home.server.interfere = () => ({ status: "database_unavailable", retryAfterSeconds: 300 });
   const run = await home.run("sync --once");
   assert.equal(run.code, 1);
   assert.equal(run.stderr, "The server is too busy (status 503). Try again in 300 seconds.\n");
-  assert.equal(await storedMark(home), null);
+  assert.equal(storedMark(home), null);
 });
 
 Deno.test("a pairing that expired or was shut ends the sync at once, with what to do", async () => {
@@ -269,7 +268,7 @@ Deno.test("a pairing that expired or was shut ends the sync at once, with what t
     shut.stderr,
     "This device was deactivated on the server. Run `agent pair` to pair it again.\n",
   );
-  assert.equal(await storedMark(home), null);
+  assert.equal(storedMark(home), null);
 });
 
 Deno.test("a pairing that ends in the middle leaves the cursor at what was acknowledged", async () => {
@@ -281,7 +280,7 @@ Deno.test("a pairing that ends in the middle leaves the cursor at what was ackno
   };
   const run = await home.run("sync --once");
   assert.match(run.stderr, /^The pairing has expired/);
-  assert.equal(await storedMark(home), 2_000);
+  assert.equal(storedMark(home), 2_000);
 });
 
 Deno.test("only the server judges whether a pairing holds: clocks that disagree by weeks change nothing", async () => {
@@ -317,7 +316,7 @@ Deno.test("messages that the server refuses are set down and passed; the others 
   assert.match(run.stdout, new RegExp(`${bad.size} were refused by the server`));
   const stored = new Set(home.server.account.messages.keys());
   assert.deepEqual(stored, new Set(guidsByRow(home.chatDb).filter((guid) => !bad.has(guid))));
-  assert.equal(await storedMark(home), 1_000);
+  assert.equal(storedMark(home), 1_000);
 
   const status = JSON.parse((await home.run("status --json")).stdout);
   assert.equal(status.refused.length, bad.size);
@@ -339,7 +338,7 @@ Deno.test("a server that refuses everything stops the sync instead of emptying i
     run.stderr,
     /^The server refuses everything \(validation_failed at messages\.0\.flavour\)\. .*version\.\n$/,
   );
-  assert.equal(await storedMark(home), null);
+  assert.equal(storedMark(home), null);
   assert.deepEqual(JSON.parse((await home.run("status --json")).stdout).refused, []);
 });
 
@@ -388,16 +387,16 @@ Deno.test("a database that was replaced is walked again from its first row, said
   assert.match((await home.run("sync --once")).stdout, /Messages: 0 new, 0 changed, 0 known/);
 });
 
-Deno.test("a cursor file that cannot be read is kept aside; all is sent again and the server keeps each once", async () => {
+Deno.test("a state that cannot be read is kept aside; all is sent again and the server keeps each once", async () => {
   await using home = await AgentHome.paired();
   using _db = writeSmallChatDb(home.chatDb);
   await home.run("sync --once");
-  await Deno.writeTextFile(`${home.dataDir}/cursor.json`, '{"version":1,"syncTar');
+  await Deno.writeTextFile(`${home.dataDir}/agent.db`, "no database");
   const run = await home.run("sync --once");
   assert.equal(run.code, 0);
   assert.match(run.stdout, /Messages: 0 new, 0 changed, 4 known already/);
-  assert.match(run.stdout, /cannot be read, and is kept aside as cursor\.json\.broken/);
-  assert.equal(await home.dataFile("cursor.json.broken"), '{"version":1,"syncTar');
+  assert.match(run.stdout, /cannot be read, and is kept aside under a name that ends in \.broken/);
+  assert.equal(await home.dataFile("agent.db.broken"), "no database");
   assertStoredExactly(home.server.account, home.chatDb);
 });
 
@@ -452,7 +451,7 @@ Deno.test("a sync that is stopped ends with one sentence, and the next one conti
   const run = await home.run("sync --once", { signal: stop.signal });
   assert.equal(run.code, 1);
   assert.match(run.stderr, /^Stopped before the end; nothing is lost/);
-  assert.equal(await storedMark(home), 2_000);
+  assert.equal(storedMark(home), 2_000);
   assert.equal((await home.run("sync --once")).code, 0);
   assertStoredExactly(home.server.account, home.chatDb);
 });

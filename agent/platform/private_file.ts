@@ -12,9 +12,13 @@ export function isDiskFull(error: unknown): boolean {
 }
 
 /** What a person can do when the disk says no: full, read-only, or somebody else's. */
-function diskFault(action: string, path: string, error: unknown): unknown {
+export function diskFault(
+  action: string,
+  path: string,
+  { error, isFull = isDiskFull(error) }: { error: unknown; isFull?: boolean },
+): unknown {
   if (!(error instanceof Error) || error instanceof UserError) return error;
-  if (isDiskFull(error)) {
+  if (isFull) {
     return new UserError(`Cannot ${action} ${path}, because the disk is full`, {
       fix: "Free some space on it",
       cause: error,
@@ -31,7 +35,7 @@ export async function makePrivateFolder(path: string): Promise<void> {
   try {
     await Deno.mkdir(path, { recursive: true, mode: PRIVATE_FOLDER });
   } catch (error) {
-    throw diskFault("use", path, error);
+    throw diskFault("use", path, { error });
   }
 }
 
@@ -47,7 +51,7 @@ export async function writePrivateFile(path: string, content: string): Promise<v
   try {
     await writeFileAtomically(path, content, { mode: PRIVATE_FILE, draftPath: `${path}.new` });
   } catch (error) {
-    throw diskFault("write", path, error);
+    throw diskFault("write", path, { error });
   }
 }
 
@@ -56,6 +60,6 @@ export async function readFileIfPresent(path: string): Promise<string | null> {
   try {
     return await ifPresent(Deno.readTextFile(path));
   } catch (error) {
-    throw diskFault("read", path, error);
+    throw diskFault("read", path, { error });
   }
 }

@@ -1,4 +1,5 @@
-/** The agent's state on disk: one versioned JSON file for each state, validated when it is read. */
+/** Versioned JSON files, validated when they are read: of the pairing, and of the state that a running agent publishes. */
+import type { z } from "zod";
 import { ifPresent } from "../../lib/files.ts";
 import { readFileIfPresent, writePrivateFile } from "./private_file.ts";
 
@@ -21,15 +22,14 @@ export interface StateFile<State> {
 export interface StateFileOptions<State> {
   path: string;
   version: number;
-  /** Checks the parsed content; throws when it is not such a state. */
-  parse: (fields: Record<string, unknown>) => State;
+  schema: z.ZodType<State>;
 }
 
 function parseState<State>(content: string, options: StateFileOptions<State>): StoredState<State> {
   try {
     const fields = JSON.parse(content);
     if (fields?.version !== options.version) return { kind: "broken" };
-    return { kind: "found", state: options.parse(fields) };
+    return { kind: "found", state: options.schema.parse(fields) };
   } catch {
     return { kind: "broken" };
   }
@@ -54,33 +54,4 @@ export function stateFile<State extends object>(options: StateFileOptions<State>
       await ifPresent(Deno.remove(path));
     },
   };
-}
-
-/** A text field of a state, or a throw. */
-export function textField(fields: Record<string, unknown>, name: string): string {
-  const value = fields[name];
-  if (typeof value === "string") return value;
-  throw new TypeError(`The state's field ${name} must be a text`);
-}
-
-/** A whole number field of a state, or a throw. */
-export function countField(fields: Record<string, unknown>, name: string): number {
-  const value = fields[name];
-  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
-  throw new TypeError(`The state's field ${name} must be a whole number`);
-}
-
-/** A number field of a state, or a throw. Identifiers of files may exceed what is exact as an integer. */
-export function numberField(fields: Record<string, unknown>, name: string): number {
-  const value = fields[name];
-  if (typeof value === "number") return value;
-  throw new TypeError(`The state's field ${name} must be a number`);
-}
-
-/** An object field of a state, null when it is null, or a throw. */
-export function objectField(fields: Record<string, unknown>, name: string): Record<string, unknown> | null {
-  const value = fields[name];
-  if (value === null) return null;
-  if (typeof value === "object" && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw new TypeError(`The state's field ${name} must be an object`);
 }

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { SerialExecutor } from "../../lib/async.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { isWorkHeld } from "../platform/instance_lock.ts";
-import { countField, objectField, type StateFile, stateFile, textField } from "../platform/state_file.ts";
+import { z } from "zod";
+import { type StateFile, stateFile } from "../platform/state_file.ts";
 
 /**
  * `watching`: everything was sent, waits for more. `server_unreachable`, `failed`: tries again at `nextTryAt`.
@@ -23,96 +24,61 @@ export const AGENT_PHASES = [
 
 export type AgentPhase = typeof AGENT_PHASES[number];
 
-/** What the agent has sent since it started. */
-export interface AgentCounts {
-  readonly inserted: number;
-  readonly updated: number;
-  readonly unchanged: number;
-  readonly refused: number;
-  readonly contacts: number;
-}
-
-export interface AgentError {
-  readonly code: string;
-  /** What happened. A state of an older version has here, after a colon, what to do as well. */
-  readonly message: string;
-  /** What to do about it; null when the message says it all. */
-  readonly fix: string | null;
-  readonly at: string;
-}
-
-/** Times are ISO 8601; nothing in it names a person or quotes a message. */
-export interface AgentState {
-  readonly phase: AgentPhase;
-  /** When this phase began. */
-  readonly since: string;
-  readonly startedAt: string;
-  /** When the server had last acknowledged everything. */
-  readonly lastSyncAt: string | null;
-  /** Rows of chat.db that wait to be sent; null while that cannot be known. */
-  readonly lagRows: number | null;
-  /** Why the phase is none of the good ones; null in those. */
-  readonly lastError: AgentError | null;
-  readonly nextTryAt: string | null;
-  readonly counts: AgentCounts;
-}
-
 const FILE = "state.json";
 const VERSION = 1;
 /** People read the state: writing it more often helps nobody and wears the disk. */
 const WRITE_INTERVAL_MS = 1_000;
-
-function nullableText(fields: Record<string, unknown>, name: string): string | null {
-  return fields[name] === null ? null : textField(fields, name);
-}
-
-function errorOf(fields: Record<string, unknown> | null): AgentError | null {
-  if (fields === null) return null;
-  return {
-    code: textField(fields, "code"),
-    message: textField(fields, "message"),
-    fix: fields.fix === undefined ? null : nullableText(fields, "fix"),
-    at: textField(fields, "at"),
-  };
-}
-
-function countsOf(fields: Record<string, unknown> | null): AgentCounts {
-  if (fields === null) throw new TypeError("An agent's state must have its counts");
-  return {
-    inserted: countField(fields, "inserted"),
-    updated: countField(fields, "updated"),
-    unchanged: countField(fields, "unchanged"),
-    refused: countField(fields, "refused"),
-    contacts: countField(fields, "contacts"),
-  };
-}
-
 /** What earlier versions wrote for `server_unreachable`. */
 // deno-lint-ignore style/language -- stored by earlier versions
 const OLD_SERVER_UNREACHABLE = "server_away";
 
-function stateOf(fields: Record<string, unknown>): AgentState {
-  const stored = fields.phase === OLD_SERVER_UNREACHABLE ? "server_unreachable" : fields.phase;
-  const phase = AGENT_PHASES.find((known) => known === stored);
-  if (phase === undefined) throw new TypeError("The agent's phase is none that is known");
-  return {
-    phase,
-    since: textField(fields, "since"),
-    startedAt: textField(fields, "startedAt"),
-    lastSyncAt: nullableText(fields, "lastSyncAt"),
-    lagRows: fields.lagRows === null ? null : countField(fields, "lagRows"),
-    lastError: errorOf(objectField(fields, "lastError")),
-    nextTryAt: nullableText(fields, "nextTryAt"),
-    counts: countsOf(objectField(fields, "counts")),
-  };
-}
+const count = z.int().nonnegative();
+
+/** What the agent has sent since it started. */
+const agentCountsSchema = z.object({
+  inserted: count,
+  updated: count,
+  unchanged: count,
+  refused: count,
+  contacts: count,
+}).readonly();
+export type AgentCounts = z.infer<typeof agentCountsSchema>;
+
+const agentErrorSchema = z.object({
+  code: z.string(),
+  /** What happened. A state of an older version has here, after a colon, what to do as well. */
+  message: z.string(),
+  /** What to do about it; null when the message says it all. */
+  fix: z.string().nullable().default(null),
+  at: z.string(),
+}).readonly();
+
+/** Times are ISO 8601; nothing in it names a person or quotes a message. */
+const agentStateSchema = z.object({
+  phase: z.preprocess(
+    (phase) => phase === OLD_SERVER_UNREACHABLE ? "server_unreachable" : phase,
+    z.enum(AGENT_PHASES),
+  ),
+  /** When this phase began. */
+  since: z.string(),
+  startedAt: z.string(),
+  /** When the server had last acknowledged everything. */
+  lastSyncAt: z.string().nullable(),
+  /** Rows of chat.db that wait to be sent; null while that cannot be known. */
+  lagRows: count.nullable(),
+  /** Why the phase is none of the good ones; null in those. */
+  lastError: agentErrorSchema.nullable(),
+  nextTryAt: z.string().nullable(),
+  counts: agentCountsSchema,
+}).readonly();
+export type AgentState = z.infer<typeof agentStateSchema>;
 
 /**
  * The state of the agent that runs on a data folder, or ran last: an agent that was killed leaves its last state, so
  * see with `isWorkHeld` whether one runs.
  */
 export function agentStateStore(dataDir: string): StateFile<AgentState> {
-  return stateFile({ path: join(dataDir, FILE), version: VERSION, parse: stateOf });
+  return stateFile({ path: join(dataDir, FILE), version: VERSION, schema: agentStateSchema });
 }
 
 /** The agent on a data folder, seen from another process. */

@@ -5,9 +5,11 @@ import { ChatDatabase, countRowsAfter } from "../chatdb/file/chat_database.ts";
 import { ChatDatabaseError } from "../chatdb/file/chat_database_error.ts";
 import { isPairingEnded, serverFault } from "../clients/server_faults.ts";
 import type { PairingDependencies } from "../pairing/pairing.ts";
-import { type RestartReason, syncStart } from "../sync/sync_cursor.ts";
+import { DamagedStateError } from "../state/agent_database.ts";
+import type { AgentStore } from "../state/agent_store.ts";
+import { SyncState } from "../state/sync_state.ts";
+import { type RestartReason, syncStart } from "../sync/message_sync.ts";
 import { loadRecord, type SyncRecord } from "../sync/sync_record.ts";
-import type { SyncState } from "../sync/sync_run.ts";
 
 /**
  * `paired`: the server accepted the token, or is unreachable. `ended`: it no longer accepts it. `other_server`: paired
@@ -53,7 +55,7 @@ export interface AgentStatus {
 
 export interface StatusDependencies {
   pairing: PairingDependencies;
-  state: SyncState;
+  store: AgentStore;
   chatDb: string;
 }
 
@@ -102,13 +104,28 @@ async function checkServer(
   }
 }
 
-async function readMessages(
-  { chatDb: path, state }: StatusDependencies,
+interface SyncedRows {
+  rowId: number;
+  restart: RestartReason | null;
+}
+
+function syncedRows(store: AgentStore, target: { database: ChatDatabase; syncTarget: string }): SyncedRows {
+  try {
+    const { cursor, restart } = store.read((database) => syncStart(new SyncState(database), target));
+    return { rowId: cursor?.database.markRowId ?? 0, restart };
+  } catch (error) {
+    if (error instanceof DamagedStateError) return { rowId: 0, restart: "cursor_broken" };
+    throw error;
+  }
+}
+
+function readMessages(
+  { chatDb: path, store }: StatusDependencies,
   syncTarget: string,
-): Promise<Pick<AgentStatus, "chatDb" | "messages">> {
+): Pick<AgentStatus, "chatDb" | "messages"> {
   try {
     using database = new ChatDatabase(path);
-    const { rowId, restart } = await syncStart(state.cursors, { database, syncTarget });
+    const { rowId, restart } = syncedRows(store, { database, syncTarget });
     const messages = { syncedRowId: rowId, waitingRows: countRowsAfter(database, rowId), restart };
     return { chatDb: { path, readable: true, ...NO_PROBLEM }, messages };
   } catch (error) {
@@ -121,8 +138,8 @@ async function readMessages(
 export async function agentStatus(dependencies: StatusDependencies): Promise<AgentStatus> {
   const { pairing, token, syncTarget } = await readPairing(dependencies.pairing);
   const { ended, ...server } = await checkServer(dependencies.pairing, token);
-  const messages = await readMessages(dependencies, syncTarget);
-  const { lastSync, lastFailure, refused } = await loadRecord(dependencies.state.records);
+  const messages = readMessages(dependencies, syncTarget);
+  const { lastSync, lastFailure, refused } = loadRecord(dependencies.store);
   return {
     server,
     pairing: ended ? { ...pairing, state: "ended" } : pairing,

@@ -91,10 +91,10 @@ export class LiveAgent {
   async #step(signal: AbortSignal): Promise<Pause> {
     this.#woke = false;
     try {
-      return await this.#noteSync(await this.#sync());
+      return this.#noteSync(await this.#sync());
     } catch (error) {
       if (signal.aborted) return { timeoutMs: 0 };
-      return await this.#noteFailure(error);
+      return this.#noteFailure(error);
     }
   }
 
@@ -119,7 +119,7 @@ export class LiveAgent {
     this.#publisher.update({ phase: "syncing", lagRows, lastError: null, nextTryAt: null });
   }
 
-  async #noteSync(report: SyncReport): Promise<Pause> {
+  #noteSync(report: SyncReport): Pause {
     const sent = countsOf(report);
     const { resent, deleted, restart, isIncomplete } = report.messages;
     if (deleted > 0 || Object.values(sent).some((count) => count > 0)) {
@@ -134,7 +134,7 @@ export class LiveAgent {
     this.#publisher.update({
       phase: "watching",
       lastSyncAt: new Date(nowMs).toISOString(),
-      lagRows: isIncomplete ? await this.#session.lagRows() : 0,
+      lagRows: isIncomplete ? this.#session.lagRows() : 0,
       lastError: null,
       nextTryAt: null,
       counts: sumOf(this.#publisher.state.counts, sent),
@@ -142,7 +142,7 @@ export class LiveAgent {
     return { timeoutMs: nextWait(this.#schedule, nowMs).timeoutMs };
   }
 
-  async #noteFailure(error: unknown): Promise<Pause> {
+  #noteFailure(error: unknown): Pause {
     const isNewPairing = this.#session.pairingWatch();
     const failure = syncFailureOf(error, this.#options.pairing.serverUrl);
     const before = this.#publisher.state;
@@ -158,7 +158,7 @@ export class LiveAgent {
     if (phase === "database_unreadable" || phase === "failed") this.#session.closeDatabase();
     this.#publisher.update({
       phase,
-      lagRows: await this.#session.lagRows(),
+      lagRows: this.#session.lagRows(),
       lastError: { code, message, fix, at: at.toISOString() },
       nextTryAt: new Date(at.getTime() + timeoutMs).toISOString(),
     });

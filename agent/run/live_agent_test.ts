@@ -409,13 +409,13 @@ Deno.test("the agent waits for a database that another program locks for a minut
 Deno.test("a disk that takes no write keeps the cursor where it was, and once it does everything is there once", () =>
   withChat(async ({ home, say }) => {
     say("one");
-    const draft = join(home.dataDir, "cursor.json.new");
-    await Deno.mkdir(join(draft, "in the way"), { recursive: true });
+    const log = join(home.dataDir, "agent.db-wal");
+    await Deno.mkdir(join(log, "in the way"), { recursive: true });
     await using agent = new RunningLiveAgent(home);
     const { lastError } = await agent.untilPhase("failed");
-    assert.match(lastError?.message ?? "", /^Cannot write .*cursor\.json/);
+    assert.match(lastError?.message ?? "", /^Cannot write .*agent\.db/);
     say("two");
-    await Deno.remove(draft, { recursive: true });
+    await Deno.remove(log, { recursive: true });
     await agent.andThenWatches(() => agent.clock.advance(MINUTE_MS));
     assert.deepEqual(textsAt(home), ["one", "two"]);
     assert.equal(home.server.account.inserted, 2);
@@ -424,13 +424,13 @@ Deno.test("a disk that takes no write keeps the cursor where it was, and once it
 Deno.test("a state that cannot be read is a failed sync and not the agent's end, and waits for its disk", () =>
   withChat(async ({ home, say }) => {
     say("one");
-    const cursor = join(home.dataDir, "cursor.json");
-    await Deno.mkdir(cursor, { recursive: true });
+    const database = join(home.dataDir, "agent.db");
+    await Deno.mkdir(database, { recursive: true });
     await using agent = new RunningLiveAgent(home);
     const { lastError, lagRows } = await agent.untilPhase("failed");
-    assert.match(lastError?.message ?? "", /^Cannot read .*cursor\.json/);
+    assert.match(lastError?.message ?? "", /^Cannot write .*agent\.db/);
     assert.equal(lagRows, null);
-    await Deno.remove(cursor);
+    await Deno.remove(database);
     await agent.andThenWatches(() => agent.clock.advance(MINUTE_MS));
     assert.deepEqual(textsAt(home), ["one"]);
   }));
@@ -452,11 +452,11 @@ Deno.test("after a sleep the agent does not wait for the time that it had set", 
 Deno.test("an unexpected failure is shown by a code, without any content of what was being sent, and retried", () =>
   withChat(async ({ home, say }) => {
     say("a secret");
-    await Deno.mkdir(join(home.dataDir, "cursor.json.new", "in the way"), { recursive: true });
+    await Deno.mkdir(join(home.dataDir, "agent.db-wal", "in the way"), { recursive: true });
     await using agent = new RunningLiveAgent(home);
     const { lastError, nextTryAt } = await agent.untilPhase("failed");
-    assert.match(lastError?.message ?? "", /^Cannot write .*cursor\.json/);
-    await Deno.remove(join(home.dataDir, "cursor.json.new"), { recursive: true });
+    assert.match(lastError?.message ?? "", /^Cannot write .*agent\.db/);
+    await Deno.remove(join(home.dataDir, "agent.db-wal"), { recursive: true });
     await agent.andThenWatches(() => agent.clock.advance(Date.parse(nextTryAt ?? "") - agent.clock.now()));
     assert.deepEqual(textsAt(home), ["a secret"]);
     const written = agent.output.lines.join() + await home.dataFile("state.json") +

@@ -6,7 +6,9 @@ import type { ServerClient } from "../clients/server_client.ts";
 import type { AddressBook } from "../contacts/address_book.ts";
 import { type PairedDevice, type PairingDependencies, requirePairing } from "../pairing/pairing.ts";
 import type { MessageProgress } from "../sync/message_sync_run.ts";
-import { runSync, type SyncReport, type SyncState } from "../sync/sync_run.ts";
+import type { AgentStore } from "../state/agent_store.ts";
+import { SyncState } from "../state/sync_state.ts";
+import { runSync, type SyncReport } from "../sync/sync_run.ts";
 
 export interface SyncSessionOptions {
   pairing: Pick<PairingDependencies, "serverUrl" | "records" | "tokenStore">;
@@ -18,7 +20,7 @@ export interface SyncSessionOptions {
   readAddressBook: () => AddressBook;
   /** See `addressBookSignature`. */
   addressBookSignature: () => string;
-  state: SyncState;
+  store: AgentStore;
   now: () => number;
   batchMessages?: number;
 }
@@ -82,14 +84,14 @@ export class SyncSession implements Disposable {
   }
 
   async sendHeartbeat(): Promise<void> {
-    await this.#connected().server.heartbeat(await this.lagRows() ?? 0);
+    await this.#connected().server.heartbeat(this.lagRows() ?? 0);
   }
 
   /** Syncs until nothing is left to send. `isFull` compares contacts and all rows. */
   async sync(
     { isFull, onProgress }: { isFull: boolean; onProgress: (progress: MessageProgress) => void },
   ): Promise<SyncReport> {
-    const { state, readAddressBook, now, batchMessages } = this.#options;
+    const { store, readAddressBook, now, batchMessages } = this.#options;
     const { server, pairing: { syncTarget } } = this.#connected();
     const addressBook = this.#addressBook();
     const sendsContacts = isFull || addressBook !== this.#sentAddressBook;
@@ -98,7 +100,7 @@ export class SyncSession implements Disposable {
       syncTarget,
       ...this.#openDatabase(),
       addressBook: sendsContacts ? readAddressBook() : null,
-      state,
+      store,
       scan: isFull ? "full" : "recent",
       onProgress,
       now,
@@ -109,11 +111,12 @@ export class SyncSession implements Disposable {
   }
 
   /** Rows after the stored cursor; null while the cursor or the database cannot be read. */
-  async lagRows(): Promise<number | null> {
+  lagRows(): number | null {
     try {
-      const stored = await this.#options.state.cursors.load();
-      const markRowId = stored.kind === "found" ? stored.state.database.markRowId : 0;
-      return this.#open === null ? null : countRowsAfter(this.#open.database, markRowId);
+      const cursor = this.#options.store.read((database) => new SyncState(database).cursor);
+      return this.#open === null
+        ? null
+        : countRowsAfter(this.#open.database, cursor?.database.markRowId ?? 0);
     } catch {
       return null;
     }

@@ -15,11 +15,11 @@ interface World {
 
 async function setPolicy({ mac, client }: World, person: string, mode: SuggestionMode): Promise<void> {
   const { id } = await findConversation(client, { which: person, names: () => new Map() });
-  await savePolicy(mac.services().suggestions.policies, { conversationId: id, mode });
+  savePolicy(mac.services().suggestions, { conversationId: id, mode });
 }
 
 async function draft({ mac, client }: World, nowMs = Date.now()): Promise<Suggestion[]> {
-  const policies = await loadPolicies(mac.services().suggestions.policies);
+  const policies = loadPolicies(mac.services().suggestions);
   return [...(await draftAutomatically(client, { policies, nowMs })).made];
 }
 
@@ -54,7 +54,7 @@ Deno.test("a draft waits for a pause in the writing, and old messages that arriv
   await mac.sync();
   const world = { mac, client: await mac.client() };
   await setPolicy(world, ADA, "automatic");
-  const policies = await loadPolicies(mac.services().suggestions.policies);
+  const policies = loadPolicies(mac.services().suggestions);
   const early = await draftAutomatically(world.client, { policies, nowMs: sentAt.getTime() + 7_999 });
   assert.deepEqual(early, { made: [], isWaiting: true, failure: null });
   assert.deepEqual(await draft(world, sentAt.getTime() + 25 * 3_600_000), []);
@@ -67,7 +67,7 @@ Deno.test("a message that another clock has dated ahead is drafted for, and not 
   await mac.sync();
   const world = { mac, client: await mac.client() };
   await setPolicy(world, ADA, "automatic");
-  const policies = await loadPolicies(mac.services().suggestions.policies);
+  const policies = loadPolicies(mac.services().suggestions);
   const ahead = { policies, nowMs: sentAt.getTime() - 10 * 60_000 };
   const { made, isWaiting } = await draftAutomatically(world.client, ahead);
   assert.deepEqual([made.length, isWaiting], [1, false]);
@@ -81,7 +81,7 @@ Deno.test("a conversation without a possible draft does not stop the others; an 
   const world = { mac, client: await mac.client() };
   await setPolicy(world, ADA, "automatic");
   await setPolicy(world, GRACE, "automatic");
-  const policies = await loadPolicies(mac.services().suggestions.policies);
+  const policies = loadPolicies(mac.services().suggestions);
   const { ml } = mac.served.app;
   let asked = 0;
   const failing: DraftClient = {
@@ -107,6 +107,6 @@ Deno.test("a policy that cannot be read drafts nothing", async () => {
   await mac.sync();
   const world = { mac, client: await mac.client() };
   await setPolicy(world, ADA, "automatic");
-  await Deno.writeTextFile(mac.services().suggestions.policies.path, "{");
+  await Deno.writeTextFile(mac.services().suggestions.path, "{");
   assert.deepEqual(await draft(world), []);
 });

@@ -1,35 +1,27 @@
 /** How each conversation is drafted for: never, on request, or automatically. Nothing is ever sent automatically. */
-import { join } from "node:path";
-import { objectField, type StateFile, stateFile } from "../platform/state_file.ts";
+import {
+  type AgentDatabase,
+  DamagedStateError,
+  forgetLoss,
+  lossOf,
+  Values,
+} from "../state/agent_database.ts";
+import type { AgentStore } from "../state/agent_store.ts";
+import { SUGGESTION_MODES, type SuggestionMode, suggestionModeSchema } from "../state/stored_values.ts";
 
-export const SUGGESTION_MODES = ["off", "on_demand", "automatic"] as const;
-export type SuggestionMode = typeof SUGGESTION_MODES[number];
+export { SUGGESTION_MODES, type SuggestionMode };
 
 /** By the server's id of the conversation, which belongs to one account and names nobody. */
 export type ConversationPolicies = Readonly<Record<string, SuggestionMode>>;
 
 const DEFAULT_MODE: SuggestionMode = "on_demand";
-const FILE = "suggestions.json";
-const VERSION = 1;
 
 /** The mode that a word names; null for a word that names none. */
 export function suggestionModeOf(word: string): SuggestionMode | null {
   return SUGGESTION_MODES.find((mode) => mode === word) ?? null;
 }
 
-/** A mode that this version does not know counts as off. */
-function policiesOf(fields: Record<string, unknown>): { modes: ConversationPolicies } {
-  const stored = objectField(fields, "modes") ?? {};
-  const modes = Object.entries(stored).map(([id, word]) => [id, suggestionModeOf(String(word)) ?? "off"]);
-  return { modes: Object.fromEntries(modes) };
-}
-
-/** The policies of a data folder. */
-export function policyStore(dataDir: string): StateFile<{ modes: ConversationPolicies }> {
-  return stateFile({ path: join(dataDir, FILE), version: VERSION, parse: policiesOf });
-}
-
-/** The mode of each conversation. A file that cannot be read may have said "off": then everything is. */
+/** The mode of each conversation. What cannot be read may have said "off": then everything is. */
 export interface PolicyBook {
   readonly modes: ConversationPolicies;
   readonly isBroken: boolean;
@@ -37,20 +29,33 @@ export interface PolicyBook {
 }
 
 /** Reads the policies. */
-export async function loadPolicies(store: StateFile<{ modes: ConversationPolicies }>): Promise<PolicyBook> {
-  const stored = await store.load();
-  const isBroken = stored.kind === "broken";
-  const modes = stored.kind === "found" ? stored.state.modes : {};
-  const known = new Map(Object.entries(modes));
-  return { modes, isBroken, modeOf: (id) => known.get(id) ?? (isBroken ? "off" : DEFAULT_MODE) };
+export function loadPolicies(store: AgentStore): PolicyBook {
+  try {
+    return store.read((database) =>
+      policyBook(policiesIn(database).all(), lossOf(database, "policies") !== null)
+    );
+  } catch (error) {
+    if (error instanceof DamagedStateError) return policyBook(new Map(), true);
+    throw error;
+  }
 }
 
-/** Sets the mode of one conversation. A broken file is moved out of the way; the modes of other conversations are lost. */
-export async function savePolicy(
-  store: StateFile<{ modes: ConversationPolicies }>,
+/** Sets the mode of one conversation. Where policies were lost, this is a new beginning. */
+export function savePolicy(
+  store: AgentStore,
   { conversationId, mode }: { conversationId: string; mode: SuggestionMode },
-): Promise<void> {
-  const { modes, isBroken } = await loadPolicies(store);
-  if (isBroken) await store.setAside();
-  await store.save({ modes: { ...modes, [conversationId]: mode } });
+): void {
+  store.write((database) => {
+    forgetLoss(database, "policies");
+    policiesIn(database).put(conversationId, mode);
+  });
+}
+
+function policyBook(known: ReadonlyMap<string, SuggestionMode>, isBroken: boolean): PolicyBook {
+  const modeOf = (id: string) => known.get(id) ?? (isBroken ? "off" : DEFAULT_MODE);
+  return { modes: Object.fromEntries(known), isBroken, modeOf };
+}
+
+function policiesIn(database: AgentDatabase): Values<SuggestionMode> {
+  return new Values(database, { table: "conversation_policies", schema: suggestionModeSchema });
 }

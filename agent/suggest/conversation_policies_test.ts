@@ -1,19 +1,20 @@
 // Tests of the policies: the default, what is stored, and that whatever cannot be understood means off.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { loadPolicies, policyStore, savePolicy } from "./conversation_policies.ts";
+import { AgentStore } from "../state/agent_store.ts";
+import { loadPolicies, savePolicy } from "./conversation_policies.ts";
 import { inTempDir } from "../../tests/support/process/temp_dir.ts";
 
 const [FIRST, SECOND] = [crypto.randomUUID(), crypto.randomUUID()];
 
 Deno.test("a conversation is drafted for on demand until the person says otherwise, each on its own", async () => {
   await inTempDir(async (dir) => {
-    const store = policyStore(dir);
-    assert.equal((await loadPolicies(store)).modeOf(FIRST), "on_demand");
-    await savePolicy(store, { conversationId: FIRST, mode: "automatic" });
-    await savePolicy(store, { conversationId: SECOND, mode: "off" });
-    await savePolicy(store, { conversationId: SECOND, mode: "on_demand" });
-    const policies = await loadPolicies(policyStore(dir));
+    const store = new AgentStore(dir, "suggestions");
+    assert.equal(loadPolicies(store).modeOf(FIRST), "on_demand");
+    savePolicy(store, { conversationId: FIRST, mode: "automatic" });
+    savePolicy(store, { conversationId: SECOND, mode: "off" });
+    savePolicy(store, { conversationId: SECOND, mode: "on_demand" });
+    const policies = loadPolicies(new AgentStore(dir, "suggestions"));
     assert.deepEqual([FIRST, SECOND, "toString"].map(policies.modeOf), [
       "automatic",
       "on_demand",
@@ -28,22 +29,28 @@ Deno.test("a mode that this version does not know is off", async () => {
   await inTempDir(async (dir) => {
     const modes = { [FIRST]: "autosend", [SECOND]: 1, third: null };
     await Deno.writeTextFile(join(dir, "suggestions.json"), JSON.stringify({ version: 1, modes }));
-    const policies = await loadPolicies(policyStore(dir));
+    const policies = loadPolicies(new AgentStore(dir, "suggestions"));
     assert.deepEqual([FIRST, SECOND, "third"].map(policies.modeOf), ["off", "off", "off"]);
     assert.equal(policies.modeOf("other"), "on_demand");
   });
 });
 
 Deno.test("a file that cannot be read means off for every conversation, until the person sets a policy again", async () => {
-  for (const content of ["", "{", `{"version":2,"modes":{}}`, `{"version":1,"modes":[]}`]) {
+  const contents = ["", "{", `{"version":2,"modes":{}}`, `{"version":1,"modes":[]}`];
+  const files = [
+    { name: "agent.db", content: "{ half" },
+    ...contents.map((content) => ({ name: "suggestions.json", content })),
+  ];
+  for (const { name, content } of files) {
     await inTempDir(async (dir) => {
-      const store = policyStore(dir);
-      await Deno.writeTextFile(store.path, content);
-      assert.equal((await loadPolicies(store)).modeOf(FIRST), "off", content);
-      await savePolicy(store, { conversationId: FIRST, mode: "on_demand" });
-      const policies = await loadPolicies(store);
+      const store = new AgentStore(dir, "suggestions");
+      const path = join(dir, name);
+      await Deno.writeTextFile(path, content);
+      assert.equal(loadPolicies(store).modeOf(FIRST), "off", content);
+      savePolicy(store, { conversationId: FIRST, mode: "on_demand" });
+      const policies = loadPolicies(store);
       assert.deepEqual([policies.modeOf(FIRST), policies.isBroken], ["on_demand", false]);
-      assert.equal(await Deno.readTextFile(`${store.path}.broken`), content);
+      assert.equal(await Deno.readTextFile(`${path}.broken`), content);
     });
   }
 });

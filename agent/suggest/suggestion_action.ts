@@ -5,7 +5,7 @@ import { UserError } from "../../lib/errors.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
 import type { SendOutcome } from "./send/delivery_status.ts";
 import { type SendDependencies, sendReply } from "./send/send_reply.ts";
-import type { ShownSuggestion } from "./shown_suggestions.ts";
+import type { ShownSuggestion } from "../state/stored_values.ts";
 
 /** What was recorded, and the outcome of the sending if there was one. */
 export interface ActionResult {

@@ -47,7 +47,7 @@ for (const [step, { asked, sent, says }] of Object.entries(AFTER_CRASH) as [Step
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const services = mac.services();
     const { token } = await requirePairing(services.pairing);
-    const shown = await lastShown(services.suggestions.shown, null);
+    const shown = lastShown(services.suggestions, null);
     assert.ok(shown);
     const chatDb = join(mac.dir, "chat.db");
     const sending = step === "submitting" ? "hang" : "deliver";

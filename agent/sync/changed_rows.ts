@@ -1,10 +1,11 @@
-/** Finds what has changed in rows that were read before; it only reads. */
+/** What may change on a row after it was read, and how that is found: it only reads. */
 import { delay } from "../../lib/backoff.ts";
 import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
+import type { SkipReason } from "../chatdb/messages/message_class.ts";
 import type { MessageReader } from "../chatdb/messages/message_reader.ts";
 import type { RowOutcome } from "../chatdb/messages/row_reader.ts";
-import { type ChangeTracker, stateOf, tapbackTargetIn } from "./change_tracker.ts";
-import { BLOCK_ROWS, blockDigestOf, type TimestampBlock } from "./timestamp_index.ts";
+import type { Checksums, SyncState, Watch } from "../state/sync_state.ts";
+import { digestOf, outgoingMessageOf } from "./message_mapping.ts";
 
 /** `recent`: the newest rows, at each change of the database. `full`: every row, now and then. */
 export type ChangeScan = "recent" | "full";
@@ -23,46 +24,78 @@ export interface FoundChanges {
   readonly outcomes: ReadonlyMap<number, RowOutcome | null>;
 }
 
-/** Rows some of whose timestamps have changed. */
-export interface ChangedTimestamps {
-  /** The checksum of each row's timestamps; 0 for a row that has lost them, or is gone. */
-  readonly checksums: ReadonlyMap<number, number>;
-  /** The block that these are all rows of; null for single rows. */
-  readonly block: TimestampBlock | null;
-}
+/** A row that Messages has finished writing, as far as one can tell. */
+export type FinishedRow =
+  | Pick<Extract<RowOutcome, { kind: "message" }>, "kind" | "message">
+  | Extract<RowOutcome, { kind: "skipped" }>;
 
+/** Timestamps mostly change on recent messages; all others are compared in a full scan. */
+export const RECENT_ROWS = 5_000;
+/** So many rows are compared in one go: a few milliseconds without a pause. */
+const ROWS_AT_ONCE = 5_000;
+/** Messages keeps writing to a row for minutes: text, files, service, tapbacks that are taken back. */
+export const WATCH_MS = 60 * 60 * 1_000;
 /** All that are watched for a while, and more drafts than anybody has. */
 const RECENT_WATCHED_ROWS = 1_000;
-/** So many blocks are compared in one go: a few milliseconds without a pause. */
-const BLOCKS_AT_ONCE = 20;
+/** Rows that are no messages yet, but become one under the same ROWID: when they are sent, recovered, or no longer junk. */
+const WAITING: readonly SkipReason[] = ["scheduled", "recently_deleted", "junk"];
+/**
+ * Rows that are no messages and may still change: a tapback goes when it is taken back, an empty row gets its text, and
+ * what repeats another row becomes a message when that row goes.
+ */
+const UNSTEADY: readonly SkipReason[] = ["tapback", "empty", "self_chat_twin", "link_preview"];
+const TAPBACK_STATE = "tapback:";
 
-/** Rows whose timestamps have changed: single ones among the newest, and before them, in a full scan, blocks. */
+/** How a row is now: the digest of everything that the server is sent of a message, or why it is none. */
+function stateOf(outcome: FinishedRow): string {
+  if (outcome.kind === "skipped") {
+    return outcome.targetGuid === null ? outcome.reason : TAPBACK_STATE + outcome.targetGuid;
+  }
+  const { message } = outcome;
+  const conversation = JSON.stringify(message.conversation?.id ?? null);
+  return digestOf(`[${conversation},${outgoingMessageOf(message).json}]`);
+}
+
+/** How a row is watched from now on; null for one that does not change any more. */
+export function watchOf(outcome: FinishedRow, nowMs: number): Watch | null {
+  const reason = outcome.kind === "message" ? null : outcome.reason;
+  if (reason !== null && WAITING.includes(reason)) return { state: stateOf(outcome), untilMs: null };
+  const isWatched = reason === null || UNSTEADY.includes(reason);
+  return isWatched ? { state: stateOf(outcome), untilMs: nowMs + WATCH_MS } : null;
+}
+
+/** True for a row that waits to become a message, however long that takes. */
+export function isWaiting(outcome: RowOutcome): boolean {
+  return outcome.kind === "skipped" && WAITING.includes(outcome.reason);
+}
+
+/**
+ * Rows whose timestamps have changed, some at a time, and the checksum of each; 0 for a row that has lost them, or is
+ * gone. In a full scan all rows are compared, otherwise the newest.
+ */
 export async function* changedTimestamps(
   reader: Pick<MessageReader, "findTimestamps">,
-  { timestamps }: Pick<ChangeTracker, "timestamps">,
+  state: Pick<SyncState, "checksums">,
   { lastRowId, scan }: { lastRowId: number; scan: ChangeScan },
-): AsyncGenerator<ChangedTimestamps> {
-  const { lastOlderRowId } = timestamps;
-  for (let first = 1, turn = 1; scan === "full" && first <= lastOlderRowId; first += BLOCK_ROWS, turn++) {
-    const checksums = reader.findTimestamps(first, first + BLOCK_ROWS - 1);
-    const digest = blockDigestOf(checksums);
-    if (digest !== (timestamps.older.get(first) ?? null)) {
-      yield { checksums, block: { firstRowId: first, digest } };
+): AsyncGenerator<Checksums> {
+  const from = scan === "full" ? 1 : Math.max(1, lastRowId - RECENT_ROWS + 1);
+  for (let first = from; first <= lastRowId; first += ROWS_AT_ONCE) {
+    const last = Math.min(lastRowId, first + ROWS_AT_ONCE - 1);
+    const [before, now] = [state.checksums(first, last), reader.findTimestamps(first, last)];
+    const lost = [...before.keys()].filter((rowId) => !now.has(rowId));
+    const changed = [...now].filter(([rowId, checksum]) => before.get(rowId) !== checksum);
+    if (lost.length + changed.length > 0) {
+      yield new Map([...lost.map((rowId) => [rowId, 0] as const), ...changed]);
     }
-    if (turn % BLOCKS_AT_ONCE === 0) await delay(0);
+    if (last < lastRowId) await delay(0);
   }
-  const found = reader.findTimestamps(lastOlderRowId + 1, lastRowId);
-  const lost = [...timestamps.recent.keys()].filter((rowId) => !found.has(rowId));
-  const changed = [...found].filter(([rowId, checksum]) => timestamps.recent.get(rowId) !== checksum);
-  const checksums = new Map([...lost.map((rowId) => [rowId, 0] as const), ...changed]);
-  yield { checksums, block: null };
 }
 
 /** Reads rows again: the messages among them, whether or not they have changed. */
 export function findAgain(
   reader: MessageReader,
   rowIds: Iterable<number>,
-  { nowMs }: FindingOptions,
+  { nowMs }: Pick<FindingOptions, "nowMs">,
 ): FoundChanges {
   const wanted = [...rowIds];
   const seen = reader.readRows(wanted, { nowMs });
@@ -73,24 +106,24 @@ export function findAgain(
 /** Compares the watched rows: messages that differ from what was sent, and those whose tapbacks came or went. */
 export function findWatched(
   reader: MessageReader,
-  tracker: ChangeTracker,
+  state: SyncState,
   options: FindingOptions & { scan: ChangeScan },
 ): FoundChanges {
-  const watched = [...tracker.watched.keys()].sort((a, b) => b - a)
-    .slice(0, options.scan === "full" ? Infinity : RECENT_WATCHED_ROWS);
-  const { outcomes } = findAgain(reader, watched, options);
+  const watched = state.watched(options.scan === "full" ? -1 : RECENT_WATCHED_ROWS);
+  const { outcomes } = findAgain(reader, watched.keys(), options);
   const targets = new Set<string>();
   const changed: RowOutcome[] = [];
   for (const [rowId, outcome] of outcomes) {
-    const before = tracker.watched.get(rowId)?.state ?? "";
-    const after = outcome === null || outcome.kind === "incomplete" ? null : stateOf(outcome);
-    if (after === before || (outcome !== null && after === null)) continue;
+    if (outcome?.kind === "incomplete") continue;
+    const before = watched.get(rowId) ?? "";
+    const after = outcome === null ? "" : stateOf(outcome);
+    if (after === before) continue;
     if (outcome !== null) changed.push(outcome);
-    for (const state of [before, after ?? ""]) targets.add(tapbackTargetIn(state) ?? "");
+    for (const target of [before, after].map(tapbackTargetIn)) if (target !== null) targets.add(target);
   }
   const reacted = findAgain(reader, knownRows(reader, targets, options), options);
   const unsent = reacted.messages.filter((message) =>
-    tracker.watched.get(message.rowId)?.state !== stateOf({ kind: "message", message })
+    state.watchedState(message.rowId) !== stateOf({ kind: "message", message })
   );
   const messages = new Map([...messagesIn(changed), ...unsent].map((item) => [item.rowId, item]));
   return { messages: [...messages.values()], outcomes: new Map([...outcomes, ...reacted.outcomes]) };
@@ -104,6 +137,11 @@ export function knownRows(
 ): number[] {
   const rowIds = [...guids].map((guid) => reader.rowIdOf(guid));
   return rowIds.filter((rowId): rowId is number => rowId !== null && rowId <= lastRowId);
+}
+
+/** The message that a row was a tapback on; null for other rows. */
+function tapbackTargetIn(state: string): string | null {
+  return state.startsWith(TAPBACK_STATE) ? state.slice(TAPBACK_STATE.length) : null;
 }
 
 function messagesIn(outcomes: Iterable<RowOutcome>): ChatMessage[] {

@@ -1,5 +1,4 @@
 /** Syncs contacts: those that are new or changed since they were last sent, known by their hashes. */
-import { join } from "node:path";
 import {
   MAX_ADDRESS_LENGTH,
   MAX_DISPLAY_NAME_LENGTH,
@@ -7,26 +6,20 @@ import {
   MAX_SYNC_CONTACTS,
   type SyncContact,
 } from "../../contract/sync.ts";
+import { z } from "zod";
 import type { ServerClient } from "../clients/server_client.ts";
 import type { Contact } from "../contacts/address_book.ts";
-import { objectField, type StateFile, stateFile, textField } from "../platform/state_file.ts";
-import { Refusals, sendWithBisection } from "./message_upload.ts";
-import { addRefused, type SyncRecord } from "./sync_record.ts";
+import { type AgentDatabase, Values } from "../state/agent_database.ts";
 import { digestOf, fitLabel, fitText } from "./message_mapping.ts";
-
-/** What the server has of the address book. */
-export interface ContactHashes {
-  readonly syncTarget: string;
-  /** From the digest of a contact's identifiers to the digest of the complete contact. */
-  readonly sent: Readonly<Record<string, string>>;
-}
+import { Refusals, sendWithBisection } from "./message_upload.ts";
+import { addRefused } from "./sync_record.ts";
 
 export interface ContactSyncOptions {
   server: ServerClient;
   /** The account behind the pairing; see `ActivePairing`. */
   syncTarget: string;
-  contactHashes: StateFile<ContactHashes>;
-  records: StateFile<SyncRecord>;
+  /** What the server has of the address book, among the rest of the state. */
+  database: AgentDatabase;
 }
 
 export interface ContactSyncReport {
@@ -37,28 +30,26 @@ export interface ContactSyncReport {
   readonly refused: number;
 }
 
-const FILE = "contacts.json";
-const VERSION = 1;
+/** Names the account that has the contacts. */
+const TARGET = "contacts_target";
 
-function hashesOf(fields: Record<string, unknown>): ContactHashes {
-  const sent = objectField(fields, "sent") ?? {};
-  const entries = Object.keys(sent).map((key) => [key, textField(sent, key)]);
-  return { syncTarget: textField(fields, "syncTarget"), sent: Object.fromEntries(entries) };
+/** From the digest of a contact's identifiers to the digest of the complete contact. */
+function hashes(database: AgentDatabase): Values<string> {
+  return new Values(database, { table: "contact_hashes", schema: z.string() });
 }
 
-/** The contact hashes of a data folder. */
-export function contactHashStore(dataDir: string): StateFile<ContactHashes> {
-  return stateFile({ path: join(dataDir, FILE), version: VERSION, parse: hashesOf });
+function targets(database: AgentDatabase): Values<string> {
+  return new Values(database, { table: "documents", schema: z.string() });
 }
 
 /** The contacts of an address book that the server does not have as they are, as the server takes them. */
-export async function changedContacts(
+export function changedContacts(
   contacts: readonly Contact[],
-  options: Pick<ContactSyncOptions, "contactHashes" | "syncTarget">,
-): Promise<SyncContact[]> {
-  const sent = await sentTo(options);
+  { database, syncTarget }: Pick<ContactSyncOptions, "database" | "syncTarget">,
+): SyncContact[] {
+  const sent = targets(database).get(TARGET) === syncTarget ? hashes(database).all() : new Map();
   return contacts.map(wireContactOf)
-    .filter((contact) => sent[contactKey(contact)] !== contactDigest(contact));
+    .filter((contact) => sent.get(contactKey(contact)) !== contactDigest(contact));
 }
 
 /**
@@ -71,10 +62,9 @@ export async function syncContacts(
   contacts: readonly Contact[],
   options: ContactSyncOptions,
 ): Promise<ContactSyncReport> {
-  const { contactHashes, records, server, syncTarget } = options;
+  const { database, server } = options;
   const refusals = new Refusals();
-  let sent = await sentTo(options);
-  const changed = await changedContacts(contacts, options);
+  const changed = changedContacts(contacts, options);
   for (let first = 0; first < changed.length; first += MAX_SYNC_CONTACTS) {
     const part = changed.slice(first, first + MAX_SYNC_CONTACTS);
     await sendWithBisection(part, {
@@ -86,19 +76,19 @@ export async function syncContacts(
       refuse: (items, why) =>
         refusals.add(items.map((item) => ({ kind: "contact", rowId: 0, digest: contactKey(item), ...why }))),
     });
-    await addRefused(records, refusals.take());
-    sent = { ...sent, ...Object.fromEntries(part.map((item) => [contactKey(item), contactDigest(item)])) };
-    await contactHashes.save({ syncTarget, sent });
+    database.transaction(() => {
+      addRefused(database, refusals.take());
+      noteSent(part, options);
+    });
   }
   return { total: contacts.length, sent: changed.length - refusals.total, refused: refusals.total };
 }
 
-/** What this account has been sent; hashes that cannot be read mean sending everything again. */
-async function sentTo(
-  { contactHashes, syncTarget }: Pick<ContactSyncOptions, "contactHashes" | "syncTarget">,
-): Promise<ContactHashes["sent"]> {
-  const stored = await contactHashes.load();
-  return stored.kind === "found" && stored.state.syncTarget === syncTarget ? stored.state.sent : {};
+function noteSent(part: readonly SyncContact[], { database, syncTarget }: ContactSyncOptions): void {
+  const sent = hashes(database);
+  if (targets(database).get(TARGET) !== syncTarget) sent.keepNewest(0);
+  targets(database).put(TARGET, syncTarget);
+  for (const contact of part) sent.put(contactKey(contact), contactDigest(contact));
 }
 
 function wireContactOf({ phoneNumber, email, displayName, avatarHash }: Contact): SyncContact {

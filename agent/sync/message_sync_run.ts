@@ -1,24 +1,25 @@
-/** One run of the message sync: the reader, the change tracker and the mark that its passes share. */
+/** One run of the message sync: the reader, the state and the mark that its passes share. */
+import { type ChatDatabase, countRowsAfter } from "../chatdb/file/chat_database.ts";
+import { readDatabaseIdentity } from "../chatdb/file/identity.ts";
 import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
 import { DeletionFinder } from "../chatdb/messages/deleted_messages.ts";
 import type { MessageReader } from "../chatdb/messages/message_reader.ts";
-import { type ChatDatabase, countRowsAfter } from "../chatdb/file/chat_database.ts";
+import type { RowOutcome } from "../chatdb/messages/row_reader.ts";
+import { timestampChecksum } from "../chatdb/messages/row_timestamps.ts";
+import type { SyncCursor } from "../state/stored_values.ts";
+import { type Checksums, type SyncState, WATCHED_ROWS } from "../state/sync_state.ts";
 import type { SyncBatch } from "./batches.ts";
-import { type ChangeScan, findAgain, type FoundChanges } from "./changed_rows.ts";
 import {
-  type ChangeTracker,
-  noteOutcome,
-  openTracker,
-  pruneTracker,
-  type TrackerFields,
-  trackerFields,
-} from "./change_tracker.ts";
+  type ChangeScan,
+  findAgain,
+  type FinishedRow,
+  type FoundChanges,
+  isWaiting,
+  WATCH_MS,
+  watchOf,
+} from "./changed_rows.ts";
 import type { MessageUploader, SendOptions } from "./message_upload.ts";
-import { isWanted, type SyncStart } from "./sync_cursor.ts";
-import { foldIntoBlocks } from "./timestamp_index.ts";
-
-/** A place in the rows of the database: the last row read, and its guid. */
-export type Mark = Pick<SyncBatch, "lastRowId" | "lastGuid">;
+import { addRefused } from "./sync_record.ts";
 
 export interface MessageProgress {
   readonly rowsDone: number;
@@ -29,26 +30,27 @@ export interface MessageProgress {
 export interface MessageSyncRunOptions {
   database: ChatDatabase;
   reader: MessageReader;
-  start: SyncStart;
+  state: SyncState;
+  cursor: SyncCursor;
   uploader: MessageUploader;
-  /** Stores the mark and what is known of the rows up to it. */
-  save: (mark: Mark, changes: TrackerFields) => Promise<void>;
   scan: ChangeScan;
   onProgress: (progress: MessageProgress) => void;
   now: () => number;
   batchMessages?: number;
 }
 
+/** The state of a row that Messages was still writing; earlier versions stored it so. */
+const INCOMPLETE_STATE = "unfinished";
+
 export class MessageSyncRun {
   readonly options: MessageSyncRunOptions;
   readonly reader: MessageReader;
+  readonly state: SyncState;
   readonly deletions: DeletionFinder;
-  readonly tracker: ChangeTracker;
   readonly counts = { skipped: 0, undecodable: 0, resent: 0, leftOut: 0 };
-  /** Rows up to this one have been read and sent. */
-  mark: Mark;
-  /** Watched rows up to this one were not compared yet in this run. */
-  uncomparedRowId: number;
+  /** Rows up to this one were read before this run. */
+  readonly startRowId: number;
+  cursor: SyncCursor;
   /** True when the last rows were left for the next sync, because Messages may still be writing them. */
   isIncomplete = false;
   /** Rows that waited when the run began, and those that have been read since. */
@@ -57,16 +59,13 @@ export class MessageSyncRun {
   #lagRows = 0;
 
   constructor(options: MessageSyncRunOptions) {
-    const { database, reader, start } = options;
     this.options = options;
-    this.reader = reader;
-    this.mark = { lastRowId: start.rowId, lastGuid: start.guid };
-    this.uncomparedRowId = start.rowId;
-    this.deletions = new DeletionFinder(database);
-    // Of what was deleted before the first sync no server can have anything; before another one it may.
-    const deletedId = start.restart === null ? this.deletions.lastId() : 0;
-    this.tracker = openTracker(start.cursor?.changes ?? null, deletedId);
-    this.#rowsTotal = countRowsAfter(database, start.rowId);
+    this.reader = options.reader;
+    this.state = options.state;
+    this.cursor = options.cursor;
+    this.startRowId = this.markRowId;
+    this.deletions = new DeletionFinder(options.database);
+    this.#rowsTotal = countRowsAfter(options.database, this.startRowId);
     this.#reportProgress();
   }
 
@@ -74,9 +73,14 @@ export class MessageSyncRun {
     return this.options.now();
   }
 
-  /** Reads rows again, up to the mark. */
+  /** Rows up to this one have been read and sent. */
+  get markRowId(): number {
+    return this.cursor.database.markRowId;
+  }
+
+  /** Reads rows again. */
   findAgain(rowIds: Iterable<number>): FoundChanges {
-    return findAgain(this.reader, rowIds, { lastRowId: this.mark.lastRowId, nowMs: this.nowMs });
+    return findAgain(this.reader, rowIds, { nowMs: this.nowMs });
   }
 
   /** Sends the messages of the next rows. */
@@ -85,22 +89,51 @@ export class MessageSyncRun {
     this.counts.leftOut += messages.length - await this.#send(messages, "new");
   }
 
-  /** Sends messages in their present form; only then is what was seen of their rows known. */
-  async sendAgain(
-    { messages, outcomes }: FoundChanges,
-    timestamps: ReadonlyMap<number, number> = new Map(),
-  ): Promise<void> {
+  /** Sends messages in their present form. */
+  async sendChanged(messages: readonly ChatMessage[]): Promise<void> {
     this.counts.resent += await this.#send(messages, "changed");
-    for (const [rowId, outcome] of outcomes) {
-      noteOutcome(this.tracker, rowId, { outcome, timestamps, nowMs: this.nowMs });
-    }
   }
 
-  /** Stores the mark, once everything up to it was acknowledged. */
-  async save(): Promise<void> {
-    pruneTracker(this.tracker, { nowMs: this.nowMs, uncomparedRowId: this.uncomparedRowId });
-    foldIntoBlocks(this.tracker.timestamps, this.mark.lastRowId);
-    await this.options.save(this.mark, trackerFields(this.tracker));
+  /** Stores in one step what the server has acknowledged, what it has refused, and how far the run has come. */
+  commit(change: () => void): void {
+    const { uploader, database } = this.options;
+    const { markRowId, markGuid } = this.cursor.database;
+    // The guid that was read with the row: looked up now, it could be that of another row of a rebuilt database.
+    const identity = { ...readDatabaseIdentity(database, markRowId), markGuid };
+    this.cursor = { ...this.cursor, database: identity };
+    this.state.database.transaction(() => {
+      addRefused(this.state.database, uploader.takeRefused());
+      change();
+      this.state.saveCursor(this.cursor);
+    });
+  }
+
+  /** Notes what was sent of a batch, and what was seen of its rows that are no messages. Only the newest are watched. */
+  noteBatch({ messages, skipped, undecodable }: SyncBatch): void {
+    const watchedFrom = messages.at(-WATCHED_ROWS)?.rowId ?? 0;
+    for (const message of messages) {
+      this.state.noteChecksum(message.rowId, timestampChecksum(message));
+      if (message.rowId >= watchedFrom) this.#watch(message.rowId, { kind: "message", message });
+    }
+    for (const row of skipped) {
+      this.state.noteChecksum(row.rowId, row.timestampChecksum);
+      this.#watch(row.rowId, { kind: "skipped", ...row });
+    }
+    this.counts.skipped += skipped.length;
+    this.counts.undecodable += undecodable;
+  }
+
+  /**
+   * Notes how rows were found when they were read again. One that is no message for the moment is watched from then on,
+   * however old it is: whatever changed on it is sent when it is one again.
+   *
+   * @param checksums of the rows' timestamps, for those that are no messages
+   */
+  noteFound({ outcomes }: FoundChanges, checksums: Checksums = new Map()): void {
+    for (const [rowId, outcome] of outcomes) {
+      if (outcome === null) this.state.forget(rowId);
+      else this.#noteRow(rowId, { outcome, checksum: checksums.get(rowId) });
+    }
   }
 
   /** Counts rows that are done. */
@@ -109,9 +142,32 @@ export class MessageSyncRun {
     this.#reportProgress();
   }
 
+  #noteRow(
+    rowId: number,
+    { outcome, checksum }: { outcome: RowOutcome; checksum: number | undefined },
+  ): void {
+    const isWatched = this.state.watchedState(rowId) !== null;
+    if (outcome.kind === "incomplete") {
+      if (!isWatched) this.state.watch(rowId, { state: INCOMPLETE_STATE, untilMs: this.nowMs + WATCH_MS });
+      return;
+    }
+    const now = outcome.kind === "message" ? timestampChecksum(outcome.message) : checksum;
+    if (now !== undefined) this.state.noteChecksum(rowId, now);
+    if (isWatched || isWaiting(outcome)) this.#watch(rowId, outcome);
+  }
+
+  #watch(rowId: number, outcome: FinishedRow): void {
+    const watch = watchOf(outcome, this.nowMs);
+    if (watch === null) this.state.unwatch(rowId);
+    else this.state.watch(rowId, watch);
+  }
+
   /** Returns how many messages were not too old to be sent. */
   async #send(messages: readonly ChatMessage[], why: SendOptions["why"]): Promise<number> {
-    const wanted = messages.filter((message) => isWanted(message, this.options.start.sinceMs));
+    const { sinceMs } = this.cursor;
+    const wanted = messages.filter(({ sentAtMs }) =>
+      sinceMs === null || sentAtMs === null || sentAtMs >= sinceMs
+    );
     await this.options.uploader.send(wanted, { why, lagRows: this.#lagRows });
     return wanted.length;
   }

@@ -12,7 +12,7 @@ import { editMessage, unsendMessage } from "../../tests/support/chat_db/edits.ts
 import { addSendLater, addTapback } from "../../tests/support/chat_db/rows.ts";
 import { AgentHome, capturedOutput } from "../../tests/support/mac/agent_home.ts";
 import { syncCommand, type SyncOptions } from "../cli/sync_command.ts";
-import type { MessageDryRunReport, MessageSyncReport } from "./message_sync.ts";
+import type { DryRunReport, MessageSyncReport } from "./sync_run.ts";
 
 const MAYA = "+15550100001";
 const NOAH = "+15550100002";
@@ -71,7 +71,7 @@ Deno.test("a sync maps and serializes a message once each time it has read it", 
 });
 
 /** Fields of the JSON reports of a sync and of a dry run. */
-type ReportedMessages = MessageSyncReport & MessageDryRunReport;
+type ReportedMessages = MessageSyncReport & DryRunReport["messages"];
 
 const anyIndex = fc.nat({ max: 30 });
 const anyStep = fc.oneof(
@@ -152,7 +152,7 @@ async function reportOf(
 
 /** Compares what a dry run counts with what a sync then sends. */
 async function assertDryRunAgrees(home: AgentHome, nowMs: number): Promise<void> {
-  const isFirst = await home.dataFile("cursor.json") === null;
+  const isFirst = home.cursor === null;
   const dryRun = await reportOf(home, { "dry-run": true, nowMs });
   const before = home.server.syncRequests.length;
   const sync = await reportOf(home, { nowMs });

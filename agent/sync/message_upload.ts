@@ -7,7 +7,7 @@ import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
 import type { ServerClient } from "../clients/server_client.ts";
 import { byConversation, conversationBatchesOf, requestJsonOf } from "./batches.ts";
 import { digestOf, wireGuidOf } from "./message_mapping.ts";
-import type { RefusedItem } from "./sync_record.ts";
+import type { RefusedItem } from "../state/stored_values.ts";
 
 export interface SendOptions {
   /** `changed` messages were sent before, in another form. */
@@ -20,6 +20,8 @@ export interface SendOptions {
 export interface MessageUploader {
   /** Sends messages, those of each conversation in their order. They are acknowledged, or refused, when this returns. */
   send(messages: readonly ChatMessage[], options: SendOptions): Promise<void>;
+  /** What was refused since the last call. */
+  takeRefused(): RefusedItem[];
   /** Reports messages that were deleted. They are deleted, or were never there, when this returns. */
   delete(guids: readonly string[]): Promise<void>;
 }
@@ -75,6 +77,10 @@ export class ServerUploader implements MessageUploader {
     }
   }
 
+  takeRefused(): RefusedItem[] {
+    return this.refusals.take();
+  }
+
   async #sendConversation(own: readonly ChatMessage[], lagRows: number): Promise<void> {
     for (const { conversation, messages } of conversationBatchesOf(own)) {
       await sendWithBisection(messages, {
@@ -116,6 +122,10 @@ export class CountingUploader implements MessageUploader {
       for (const { conversation } of messages) this.#conversations.add(conversation?.id ?? null);
     }
     return Promise.resolve();
+  }
+
+  takeRefused(): RefusedItem[] {
+    return [];
   }
 
   delete(guids: readonly string[]): Promise<void> {

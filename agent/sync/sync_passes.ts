@@ -1,11 +1,9 @@
 /** The passes of a message sync, in their order. Each sends what it finds and stores how far it is. */
 import { MAX_SYNC_DELETIONS } from "../../contract/sync.ts";
-import { timestampChecksum } from "../chatdb/messages/row_timestamps.ts";
+import { resolveOldBlocks } from "../state/json_takeover.ts";
 import { readBatch, type SyncBatch } from "./batches.ts";
-import { newestRows, noteRecentlyDeleted, watchRow } from "./change_tracker.ts";
-import { changedTimestamps, findWatched, knownRows } from "./changed_rows.ts";
+import { changedTimestamps, findWatched, type FoundChanges, knownRows } from "./changed_rows.ts";
 import type { MessageSyncRun } from "./message_sync_run.ts";
-import { noteBlock, noteTimestamps } from "./timestamp_index.ts";
 
 export type SyncPass = (run: MessageSyncRun) => Promise<void>;
 
@@ -23,89 +21,85 @@ async function sendNewRows(run: MessageSyncRun): Promise<void> {
   const { batchMessages: messages } = run.options;
   let batch: SyncBatch;
   do {
-    const { lastRowId, lastGuid } = run.mark;
-    batch = readBatch(run.reader, lastRowId, { nowMs: run.nowMs, markGuid: lastGuid, messages });
+    const { markRowId, markGuid } = run.cursor.database;
+    batch = readBatch(run.reader, markRowId, { nowMs: run.nowMs, markGuid, messages });
     await run.sendNew(batch);
-    run.mark = { lastRowId: batch.lastRowId, lastGuid: batch.lastGuid };
+    const reacted = findReactions(run, batch);
+    await run.sendChanged(reacted.messages);
+    const mark = { markRowId: batch.lastRowId, markGuid: batch.lastGuid };
+    run.cursor = { ...run.cursor, database: { ...run.cursor.database, ...mark } };
     run.isIncomplete = batch.isIncomplete;
-    noteBatch(run, batch);
-    await sendReactions(run, batch);
-    await run.save();
+    run.commit(() => {
+      run.noteBatch(batch);
+      run.noteFound(reacted);
+      run.state.prune({ afterRowId: run.startRowId, nowMs: run.nowMs });
+    });
     run.advance(batch);
   } while (batch.hasMore);
 }
 
+/** The earlier messages that this batch's tapbacks belong to, unless they were read with them. */
+function findReactions(run: MessageSyncRun, { skipped, lastRowId }: SyncBatch): FoundChanges {
+  const isNew = (tapbackRowId: number, targetRowId: number) =>
+    targetRowId <= run.startRowId || tapbackRowId > run.reader.reactionsRowId;
+  const targets = skipped.flatMap(({ rowId, targetGuid }) =>
+    knownRows(run.reader, targetGuid === null ? [] : [targetGuid], { lastRowId })
+      .filter((target) => isNew(rowId, target))
+  );
+  return run.findAgain(new Set(targets));
+}
+
 /** Sends the rows again whose timestamps have changed: those edited, read or delivered. */
 async function sendChangedTimestamps(run: MessageSyncRun): Promise<void> {
-  const { lastRowId } = run.mark;
-  const { scan } = run.options;
-  for await (const { checksums, block } of changedTimestamps(run.reader, run.tracker, { lastRowId, scan })) {
-    await run.sendAgain(run.findAgain(checksums.keys()), checksums);
-    if (block !== null) noteBlock(run.tracker.timestamps, block);
-    if (block !== null || checksums.size > 0) await run.save();
+  const { markRowId: lastRowId, reader, state, options: { scan } } = run;
+  if (scan === "full") await resolveOldBlocks(state, reader.findTimestamps);
+  for await (const checksums of changedTimestamps(reader, state, { lastRowId, scan })) {
+    const found = run.findAgain(checksums.keys());
+    await run.sendChanged(found.messages);
+    run.commit(() => run.noteFound(found, checksums));
   }
 }
 
 /** Sends the watched rows again that have changed without a timestamp. */
 async function sendChangedRows(run: MessageSyncRun): Promise<void> {
-  const { lastRowId } = run.mark;
-  const { scan } = run.options;
-  await run.sendAgain(findWatched(run.reader, run.tracker, { lastRowId, scan, nowMs: run.nowMs }));
-  run.uncomparedRowId = 0;
-  await run.save();
+  const { markRowId: lastRowId, reader, state, nowMs, options: { scan } } = run;
+  const found = findWatched(reader, state, { lastRowId, scan, nowMs });
+  await run.sendChanged(found.messages);
+  run.commit(() => {
+    run.noteFound(found);
+    state.prune({ afterRowId: 0, nowMs: run.nowMs });
+  });
 }
 
 /** Reports what was deleted for good since the last time, and sends the messages again whose tapbacks are gone. */
 async function sendDeletions(run: MessageSyncRun): Promise<void> {
-  const { tracker } = run;
+  const { reader } = run;
   while (true) {
-    const { guids, lastId } = run.deletions.deletedAfter(tracker.deletedId, { limit: MAX_SYNC_DELETIONS });
-    if (lastId === tracker.deletedId) return;
+    const { deletedId } = run.cursor;
+    const { guids, lastId } = run.deletions.deletedAfter(deletedId, { limit: MAX_SYNC_DELETIONS });
+    if (lastId === deletedId) return;
     await run.options.uploader.delete(guids);
-    const lost = run.reader.deletedTapbacks();
-    await run.sendAgain(run.findAgain(knownRows(run.reader, new Set(lost.values()), run.mark)));
-    run.reader.forgetTapbacks(lost);
-    tracker.deletedId = lastId;
-    await run.save();
+    const lost = reader.deletedTapbacks();
+    const targets = knownRows(reader, new Set(lost.values()), { lastRowId: run.markRowId });
+    const found = run.findAgain(targets);
+    await run.sendChanged(found.messages);
+    reader.forgetTapbacks(lost);
+    run.cursor = { ...run.cursor, deletedId: lastId };
+    run.commit(() => run.noteFound(found));
   }
 }
 
 /** Reports what was moved to Recently Deleted, and sends what was recovered from there. */
 async function sendRecentlyDeleted(run: MessageSyncRun): Promise<void> {
-  const before = run.tracker.recentlyDeleted;
-  const now = run.deletions.recentlyDeleted(run.mark.lastRowId);
+  const before = run.state.reportedDeleted();
+  const now = run.deletions.recentlyDeleted(run.markRowId);
   await run.options.uploader.delete([...now].flatMap(([rowId, guid]) => before.has(rowId) ? [] : [guid]));
   const recovered = [...before].filter((rowId) => !now.has(rowId));
   const found = run.findAgain(recovered);
-  await run.sendAgain(found);
+  await run.sendChanged(found.messages);
   const incomplete = recovered.filter((rowId) => found.outcomes.get(rowId)?.kind === "incomplete");
-  noteRecentlyDeleted(run.tracker, [...now.keys(), ...incomplete]);
-  await run.save();
-}
-
-/** Sends the earlier messages again that this batch's tapbacks belong to, unless they were read with them. */
-async function sendReactions(run: MessageSyncRun, { skipped, lastRowId }: SyncBatch): Promise<void> {
-  const isNew = (tapbackRowId: number, targetRowId: number) =>
-    targetRowId <= run.options.start.rowId || tapbackRowId > run.reader.reactionsRowId;
-  const targets = skipped.flatMap(({ rowId, targetGuid }) =>
-    knownRows(run.reader, targetGuid === null ? [] : [targetGuid], { lastRowId })
-      .filter((target) => isNew(rowId, target))
-  );
-  await run.sendAgain(run.findAgain(new Set(targets)));
-}
-
-/** Notes what was sent, and what was seen of the rows that are no messages. */
-function noteBatch({ tracker, nowMs, counts }: MessageSyncRun, batch: SyncBatch): void {
-  for (const message of batch.messages) {
-    noteTimestamps(tracker.timestamps, { rowId: message.rowId, checksum: timestampChecksum(message) });
-  }
-  for (const message of newestRows(batch.messages)) {
-    watchRow(tracker, message.rowId, { outcome: { kind: "message", message }, nowMs });
-  }
-  for (const row of batch.skipped) {
-    noteTimestamps(tracker.timestamps, { rowId: row.rowId, checksum: row.timestampChecksum });
-    watchRow(tracker, row.rowId, { outcome: { kind: "skipped", ...row }, nowMs });
-  }
-  counts.skipped += batch.skipped.length;
-  counts.undecodable += batch.undecodable;
+  run.commit(() => {
+    run.state.noteReportedDeleted(new Set([...now.keys(), ...incomplete]));
+    run.noteFound(found);
+  });
 }

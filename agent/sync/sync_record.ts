@@ -1,30 +1,13 @@
 /** The record of past syncs: the last one, the last failure, and what the server refused. */
-import { join } from "node:path";
-import { countField, objectField, type StateFile, stateFile, textField } from "../platform/state_file.ts";
-
-/** An item that the server refused. It names neither text nor person. */
-export interface RefusedItem {
-  readonly kind: "message" | "contact";
-  /** ROWID of the message; 0 for a contact. */
-  readonly rowId: number;
-  /** Digest of the guid, or of the contact's identifiers. */
-  readonly digest: string;
-  /** Error code of the contract. */
-  readonly code: string;
-  /** Path of the fault in the request. */
-  readonly path: string;
-}
-
-/** What a completed sync did. */
-export interface SyncSummary {
-  readonly endedAt: string;
-  readonly durationMs: number;
-  readonly contacts: number;
-  readonly inserted: number;
-  readonly updated: number;
-  readonly unchanged: number;
-  readonly deleted: number;
-}
+import { type AgentDatabase, DamagedStateError, Values } from "../state/agent_database.ts";
+import type { AgentStore } from "../state/agent_store.ts";
+import {
+  type RefusedItem,
+  refusedItemSchema,
+  syncFailureSchema,
+  type SyncSummary,
+  syncSummarySchema,
+} from "../state/stored_values.ts";
 
 export interface SyncRecord {
   readonly lastSync: SyncSummary | null;
@@ -33,63 +16,54 @@ export interface SyncRecord {
   readonly refused: readonly RefusedItem[];
 }
 
-export const NO_RECORD: SyncRecord = { lastSync: null, lastFailure: null, refused: [] };
+const NO_RECORD: SyncRecord = { lastSync: null, lastFailure: null, refused: [] };
+const [LAST_SYNC, LAST_FAILURE] = ["last_sync", "last_failure"];
 
-const FILE = "sync.json";
-const VERSION = 2;
-
-function summaryOf(fields: Record<string, unknown>): SyncSummary {
-  return {
-    endedAt: textField(fields, "endedAt"),
-    durationMs: countField(fields, "durationMs"),
-    contacts: countField(fields, "contacts"),
-    inserted: countField(fields, "inserted"),
-    updated: countField(fields, "updated"),
-    unchanged: countField(fields, "unchanged"),
-    deleted: countField(fields, "deleted"),
-  };
+function summaries(database: AgentDatabase): Values<SyncSummary> {
+  return new Values(database, { table: "documents", schema: syncSummarySchema });
 }
 
-function refusedOf(value: unknown): RefusedItem {
-  const item = objectField({ value }, "value");
-  if (item === null) throw new TypeError("A refused item must be an object");
-  return {
-    kind: textField(item, "kind") === "contact" ? "contact" : "message",
-    rowId: countField(item, "rowId"),
-    digest: textField(item, "digest"),
-    code: textField(item, "code"),
-    path: textField(item, "path"),
-  };
+function failures(database: AgentDatabase): Values<NonNullable<SyncRecord["lastFailure"]>> {
+  return new Values(database, { table: "documents", schema: syncFailureSchema });
 }
 
-function recordOf(fields: Record<string, unknown>): SyncRecord {
-  const [lastSync, failure] = [objectField(fields, "lastSync"), objectField(fields, "lastFailure")];
-  if (!Array.isArray(fields.refused)) throw new TypeError("A sync record must list what was refused");
-  return {
-    lastSync: lastSync && summaryOf(lastSync),
-    lastFailure: failure && { at: textField(failure, "at"), message: textField(failure, "message") },
-    refused: fields.refused.map(refusedOf),
-  };
-}
-
-/** The record of a data folder. */
-export function recordStore(dataDir: string): StateFile<SyncRecord> {
-  return stateFile({ path: join(dataDir, FILE), version: VERSION, parse: recordOf });
+function refusals(database: AgentDatabase): Values<RefusedItem> {
+  return new Values(database, { table: "refused_items", schema: refusedItemSchema });
 }
 
 /** The record, or an empty one when it cannot be read: it only informs. */
-export async function loadRecord(records: StateFile<SyncRecord>): Promise<SyncRecord> {
-  const stored = await records.load();
-  return stored.kind === "found" ? stored.state : NO_RECORD;
+export function loadRecord(store: AgentStore): SyncRecord {
+  try {
+    return store.read((database) => ({
+      lastSync: summaries(database).get(LAST_SYNC),
+      lastFailure: failures(database).get(LAST_FAILURE),
+      refused: [...refusals(database).all().values()],
+    }));
+  } catch (error) {
+    if (error instanceof DamagedStateError) return NO_RECORD;
+    throw error;
+  }
+}
+
+/** Records a completed sync; a failure before it is over. */
+export function recordSync(database: AgentDatabase, summary: SyncSummary): void {
+  summaries(database).put(LAST_SYNC, summary);
+  failures(database).delete(LAST_FAILURE);
+}
+
+export function recordFailure(
+  database: AgentDatabase,
+  failure: NonNullable<SyncRecord["lastFailure"]>,
+): void {
+  failures(database).put(LAST_FAILURE, failure);
 }
 
 /** Adds refused items; one that was refused before is counted once. */
-export async function addRefused(
-  records: StateFile<SyncRecord>,
-  refused: readonly RefusedItem[],
-): Promise<void> {
-  if (refused.length === 0) return;
-  const record = await loadRecord(records);
-  const byDigest = new Map([...record.refused, ...refused].map((item) => [item.digest, item]));
-  await records.save({ ...record, refused: [...byDigest.values()] });
+export function addRefused(database: AgentDatabase, refused: readonly RefusedItem[]): void {
+  for (const item of refused) refusals(database).put(item.digest, item);
+}
+
+/** Forgets what was refused, so that it is tried again. */
+export function forgetRefused(database: AgentDatabase): void {
+  refusals(database).keepNewest(0);
 }

@@ -1,50 +1,37 @@
 /** Syncs everything: contacts first, then messages, and records the result. A dry run only counts. */
 import { messageOf } from "../../lib/errors.ts";
+import { serverFault } from "../clients/server_faults.ts";
+import type { ServerClient } from "../clients/server_client.ts";
 import type { AddressBook } from "../contacts/address_book.ts";
 import type { AddressBookProblem } from "../contacts/address_book_problem.ts";
-import { serverFault } from "../clients/server_faults.ts";
-import type { StateFile } from "../platform/state_file.ts";
-import { changedContacts, type ContactHashes, type ContactSyncReport, syncContacts } from "./contact_sync.ts";
-import {
-  dryRunMessages,
-  type DryRunOptions as MessageDryRunOptions,
-  type MessageDryRunReport,
-  type MessageSyncOptions,
-  type MessageSyncReport,
-  syncMessages,
-} from "./message_sync.ts";
-import type { SyncCursor } from "./sync_cursor.ts";
-import { loadRecord, type SyncRecord, type SyncSummary } from "./sync_record.ts";
-
-/** What syncs store on disk. */
-export interface SyncState {
-  readonly cursors: StateFile<SyncCursor>;
-  readonly contactHashes: StateFile<ContactHashes>;
-  readonly records: StateFile<SyncRecord>;
-}
+import { type AgentDatabase, DamagedStateError } from "../state/agent_database.ts";
+import type { AgentStore } from "../state/agent_store.ts";
+import type { SyncSummary } from "../state/stored_values.ts";
+import { SyncState } from "../state/sync_state.ts";
+import { changedContacts, type ContactSyncReport, syncContacts } from "./contact_sync.ts";
+import { type MessageCounts, type MessageSyncOptions, syncMessages, syncStart } from "./message_sync.ts";
+import { CountingUploader, ServerUploader, type UploadTotals } from "./message_upload.ts";
+import { recordFailure, recordSync } from "./sync_record.ts";
 
 /** See also `MessageSyncOptions`. */
-export interface SyncRunOptions extends Omit<MessageSyncOptions, "cursors" | "records"> {
+export interface DryRunOptions extends Omit<MessageSyncOptions, "state" | "uploader"> {
+  addressBook: AddressBook;
+  /** Where syncs store what they have sent. */
+  store: AgentStore;
+}
+
+export interface SyncRunOptions extends Omit<DryRunOptions, "addressBook"> {
+  server: ServerClient;
   /** Null leaves the contacts alone; then the server is not called unless there is something to send. */
   addressBook: AddressBook | null;
-  state: SyncState;
 }
 
 /** `problems`: parts of the address book that could not be read; what was sent of them earlier stays. */
 export type ContactsReport = ContactSyncReport & { readonly problems: readonly AddressBookProblem[] };
 
-export interface DryRunOptions extends Omit<MessageDryRunOptions, "cursors"> {
-  addressBook: AddressBook;
-  state: Pick<SyncState, "cursors" | "contactHashes">;
-}
-
-export interface DryRunReport {
-  readonly contacts: {
-    readonly total: number;
-    readonly toSend: number;
-    readonly problems: readonly AddressBookProblem[];
-  };
-  readonly messages: MessageDryRunReport;
+/** `updated` and `unchanged` count the messages that were sent again too. */
+export interface MessageSyncReport extends MessageCounts, Readonly<UploadTotals> {
+  readonly refused: number;
 }
 
 export interface SyncReport {
@@ -54,39 +41,21 @@ export interface SyncReport {
   readonly messages: MessageSyncReport;
 }
 
-async function syncAddressBook(
-  { contacts, problems }: AddressBook,
-  { server, syncTarget, state }: SyncRunOptions,
-): Promise<ContactsReport> {
-  // Even with nothing to send, a sync must not succeed when the server is unreachable or the pairing has ended.
-  await server.currentDevice();
-  const sent = await syncContacts(contacts, { server, syncTarget, ...state });
-  return { ...sent, problems };
-}
-
-async function syncAll(options: SyncRunOptions): Promise<Omit<SyncReport, "durationMs">> {
-  const { addressBook, state, ...rest } = options;
-  const contacts = addressBook === null ? null : await syncAddressBook(addressBook, options);
-  return { contacts, messages: await syncMessages({ ...rest, ...state }) };
-}
-
-function summaryOf(report: SyncReport, endedAtMs: number): SyncSummary {
-  const { inserted, updated, unchanged, deleted } = report.messages;
-  return {
-    endedAt: new Date(endedAtMs).toISOString(),
-    durationMs: report.durationMs,
-    contacts: report.contacts?.sent ?? 0,
-    inserted,
-    updated,
-    unchanged,
-    deleted,
+export interface DryRunReport {
+  readonly contacts: {
+    readonly total: number;
+    readonly toSend: number;
+    readonly problems: readonly AddressBookProblem[];
   };
-}
-
-/** A sync that found nothing to send has not called the server either. */
-function isWorthRecording({ contacts, messages }: Omit<SyncReport, "durationMs">): boolean {
-  const { inserted, updated, unchanged, deleted, refused } = messages;
-  return contacts !== null || inserted + updated + unchanged + deleted + refused > 0;
+  readonly messages: Omit<MessageCounts, "resent"> & {
+    /** New messages, and the conversations that they are in. */
+    readonly toSend: number;
+    readonly conversations: number;
+    /** Messages that were sent before and have changed. */
+    readonly changed: number;
+    /** Rows that were deleted since, for good or into Recently Deleted. */
+    readonly deleted: number;
+  };
 }
 
 /**
@@ -95,23 +64,34 @@ function isWorthRecording({ contacts, messages }: Omit<SyncReport, "durationMs">
  * @throws UserError or ChatDatabaseError with a sentence for the person; the next sync continues from there
  */
 export async function runSync(options: SyncRunOptions): Promise<SyncReport> {
-  const { records } = options.state;
-  const now = options.now ?? Date.now;
-  const startedAtMs = now();
+  const { store, now = Date.now } = options;
   try {
-    const synced = await syncAll(options);
-    const report = { durationMs: Math.max(0, now() - startedAtMs), ...synced };
-    if (isWorthRecording(report)) {
-      const lastSync = summaryOf(report, now());
-      await records.save({ ...await loadRecord(records), lastSync, lastFailure: null });
-    }
-    return report;
+    return await syncOnce(options);
   } catch (error) {
+    if (error instanceof DamagedStateError) {
+      // It was damaged where a look at the file had not shown it. Everything is sent again, once.
+      store.setAside(error);
+      return await syncOnce(options);
+    }
     const fault = serverFault(error, options.server.baseUrl);
-    const lastFailure = { at: new Date(now()).toISOString(), message: messageOf(fault) };
-    await records.save({ ...await loadRecord(records), lastFailure });
+    const failure = { at: new Date(now()).toISOString(), message: messageOf(fault) };
+    store.write((database) => recordFailure(database, failure));
     throw fault;
   }
+}
+
+async function syncOnce(options: SyncRunOptions): Promise<SyncReport> {
+  const { now = Date.now } = options;
+  const startedAtMs = now();
+  using database = options.store.open();
+  if ((options.scan ?? "full") === "full") database.check();
+  const contacts = await syncAddressBook(database, options);
+  const uploader = new ServerUploader(options.server);
+  const counts = await syncMessages({ ...options, state: new SyncState(database), uploader });
+  const messages = { ...counts, ...uploader.totals, refused: uploader.refusals.total };
+  const report = { durationMs: Math.max(0, now() - startedAtMs), contacts, messages };
+  if (isWorthRecording(report)) database.transaction(() => recordSync(database, summaryOf(report, now())));
+  return report;
 }
 
 /**
@@ -120,8 +100,38 @@ export async function runSync(options: SyncRunOptions): Promise<SyncReport> {
  * @throws ChatDatabaseError when chat.db cannot be read
  */
 export async function dryRun(options: DryRunOptions): Promise<DryRunReport> {
-  const { addressBook: { contacts, problems }, state: { cursors, contactHashes }, ...rest } = options;
-  const changed = await changedContacts(contacts, { contactHashes, syncTarget: rest.syncTarget });
-  const messages = await dryRunMessages({ ...rest, cursors });
-  return { contacts: { total: contacts.length, toSend: changed.length, problems }, messages };
+  const { addressBook: { contacts, problems }, store, ...rest } = options;
+  using database = store.copy();
+  const toSend = changedContacts(contacts, { ...rest, database }).length;
+  const state = new SyncState(database);
+  // A server that has nothing of this database has nothing to delete.
+  const isFirst = syncStart(state, rest).cursor === null;
+  const uploader = new CountingUploader();
+  const { resent: changed, ...counts } = await syncMessages({ ...rest, state, uploader });
+  const { newMessages, conversations, deletions } = uploader;
+  const sent = { changed, deleted: isFirst ? 0 : deletions, toSend: newMessages, conversations };
+  return { contacts: { total: contacts.length, toSend, problems }, messages: { ...counts, ...sent } };
+}
+
+async function syncAddressBook(
+  database: AgentDatabase,
+  { addressBook, server, syncTarget }: SyncRunOptions,
+): Promise<ContactsReport | null> {
+  if (addressBook === null) return null;
+  // Even with nothing to send, a sync must not succeed when the server is unreachable or the pairing has ended.
+  await server.currentDevice();
+  const sent = await syncContacts(addressBook.contacts, { server, syncTarget, database });
+  return { ...sent, problems: addressBook.problems };
+}
+
+function summaryOf({ contacts, durationMs, messages }: SyncReport, endedAtMs: number): SyncSummary {
+  const { inserted, updated, unchanged, deleted } = messages;
+  const counts = { contacts: contacts?.sent ?? 0, inserted, updated, unchanged, deleted };
+  return { endedAt: new Date(endedAtMs).toISOString(), durationMs, ...counts };
+}
+
+/** A sync that found nothing to send has not called the server either. */
+function isWorthRecording({ contacts, messages }: SyncReport): boolean {
+  const { inserted, updated, unchanged, deleted, refused } = messages;
+  return contacts !== null || inserted + updated + unchanged + deleted + refused > 0;
 }

@@ -60,8 +60,7 @@ export function menubarHost({ servicesFor, copy, quit }: MenubarHostOptions): Me
   const names = cachedNames();
   return {
     look: () => look(services),
-    suggestions: async () =>
-      await openSuggestions(await client(), await loadPolicies(services.suggestions.policies)),
+    suggestions: async () => await openSuggestions(await client(), loadPolicies(services.suggestions)),
     names: () => names(services),
     examine: () => examineAgent(services),
     async pair(address) {

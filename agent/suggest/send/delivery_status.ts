@@ -4,7 +4,7 @@ import { ChatDatabaseError } from "../../chatdb/file/chat_database_error.ts";
 import { readSentMessages, type SentMessage } from "../../chatdb/chats/sent_messages.ts";
 import { digestOf } from "../../sync/message_mapping.ts";
 import type { SubmitRefusal, SubmitResult } from "../../platform/messages_app.ts";
-import type { SendEntry, SendOutcomeKind } from "./send_log.ts";
+import type { SendEntry, SendOutcomeKind } from "../../state/stored_values.ts";
 
 /** `pending`: the message is there and Messages is still sending it. `absent`: it is not there. */
 export type DeliveryStatus = SendOutcomeKind | "pending" | "absent";

@@ -7,7 +7,8 @@ import { readSentMessages } from "../../chatdb/chats/sent_messages.ts";
 import { findReplyChat, type ReplyChat } from "../../chatdb/chats/message_chats.ts";
 import type { Work } from "../../platform/instance_lock.ts";
 import type { MessagesApp } from "../../platform/messages_app.ts";
-import type { StateFile } from "../../platform/state_file.ts";
+import type { AgentStore } from "../../state/agent_store.ts";
+import type { SendEntry, SendOutcomeKind } from "../../state/stored_values.ts";
 import {
   lookForDelivery,
   outcomeOf,
@@ -15,12 +16,12 @@ import {
   sentTextDigest,
   watchDelivery,
 } from "./delivery_status.ts";
-import { loadSendLog, type SendEntry, type SendLog, type SendOutcomeKind, writeEntry } from "./send_log.ts";
+import { loadSendLog, writeEntry } from "./send_log.ts";
 
 export interface SendDependencies {
   openChatDatabase: () => ChatDatabase;
   messages: MessagesApp;
-  sendLog: StateFile<SendLog>;
+  sendLog: AgentStore;
   lock: (work: Work) => Promise<Disposable>;
   /** The present, in Unix time. */
   now: () => number;
@@ -56,20 +57,18 @@ const ALREADY: Record<Exclude<SendOutcomeKind, "failed">, string> = {
 };
 
 /** After a crash only chat.db can show whether a text was sent. Nothing is sent again by itself. */
-async function resolveCrashedSends(database: ChatDatabase, sendLog: StateFile<SendLog>): Promise<void> {
-  const { entries } = await loadSendLog(sendLog);
-  for (const entry of entries.filter(({ outcome }) => outcome === null)) {
+function resolveCrashedSends(database: ChatDatabase, sendLog: AgentStore): void {
+  for (const entry of loadSendLog(sendLog).filter(({ outcome }) => outcome === null)) {
     const seen = lookForDelivery(database, entry);
-    await writeEntry(sendLog, {
+    writeEntry(sendLog, {
       ...entry,
       outcome: seen === "absent" || seen === "pending" ? "unknown" : seen,
     });
   }
 }
 
-async function refuseTwice(sendLog: StateFile<SendLog>, responseId: string): Promise<void> {
-  const { entries } = await loadSendLog(sendLog);
-  const outcome = entries.find((entry) => entry.responseId === responseId)?.outcome ?? "failed";
+function refuseTwice(sendLog: AgentStore, responseId: string): void {
+  const outcome = loadSendLog(sendLog).find((entry) => entry.responseId === responseId)?.outcome ?? "failed";
   if (outcome !== "failed") throw new UserError(ALREADY[outcome]);
 }
 
@@ -132,8 +131,8 @@ export async function sendReply(dependencies: SendDependencies, reply: Reply): P
   using _lock = await dependencies.lock("send");
   using database = dependencies.openChatDatabase();
   const { sendLog, now } = dependencies;
-  await resolveCrashedSends(database, sendLog);
-  await refuseTwice(sendLog, reply.responseId);
+  resolveCrashedSends(database, sendLog);
+  refuseTwice(sendLog, reply.responseId);
   const target = requireReplyChat(database, reply.messageGuid);
   const entry: SendEntry = {
     responseId: reply.responseId,
@@ -146,8 +145,8 @@ export async function sendReply(dependencies: SendDependencies, reply: Reply): P
   await reply.approve?.();
   // The server may have taken its time, in which the person may have answered.
   requireReplyChat(database, reply.messageGuid);
-  await writeEntry(sendLog, entry);
+  writeEntry(sendLog, entry);
   const outcome = await submit(dependencies, { database, entry, reply, target });
-  await writeEntry(sendLog, { ...entry, outcome: outcome.kind });
+  writeEntry(sendLog, { ...entry, outcome: outcome.kind });
   return outcome;
 }

@@ -19,6 +19,8 @@ import { sendDependencies, type SendingPlaces } from "../../../tests/support/mac
 import { createMessagesApp } from "../../platform/messages_app.ts";
 import { createScriptHost } from "../../platform/osascript.ts";
 import { systemCommands } from "../../platform/command_runner.ts";
+import { AgentStore } from "../../state/agent_store.ts";
+import { loadSendLog } from "./send_log.ts";
 import { type Reply, type SendDependencies, sendReply } from "./send_reply.ts";
 import type { SendOutcome } from "./delivery_status.ts";
 
@@ -79,9 +81,9 @@ class World implements AsyncDisposable {
 
   /** What the log of sent replies holds on the disk. */
   async sendLog(): Promise<{ text: string; outcomes: (string | null)[] }> {
-    const text = await Deno.readTextFile(join(this.places.dataDir, "sent_replies.json"));
-    const { entries }: { entries: { outcome: string | null }[] } = JSON.parse(text);
-    return { text, outcomes: entries.map(({ outcome }) => outcome) };
+    const entries = loadSendLog(new AgentStore(this.places.dataDir, "suggestions"));
+    const file = await Deno.readFile(join(this.places.dataDir, "agent.db"));
+    return { text: new TextDecoder("latin1").decode(file), outcomes: entries.map(({ outcome }) => outcome) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -148,7 +150,7 @@ Deno.test("the log of sent replies holds no words, no names and no numbers, and 
   await world.send({ text: "Meet me at the station" });
   const { text } = await world.sendLog();
   for (const secret of ["Meet", "station", ADA, "15550100001"]) assert.ok(!text.includes(secret), secret);
-  const { mode } = await Deno.stat(join(world.places.dataDir, "sent_replies.json"));
+  const { mode } = await Deno.stat(join(world.places.dataDir, "agent.db"));
   assert.equal((mode ?? 0) & 0o777, 0o600);
 });
 

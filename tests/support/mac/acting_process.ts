@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { createDraftClient, type DraftClient } from "../../../agent/clients/draft_client.ts";
 import { actOnSuggestion } from "../../../agent/suggest/suggestion_action.ts";
-import type { ShownSuggestion } from "../../../agent/suggest/shown_suggestions.ts";
+import type { ShownSuggestion } from "../../../agent/state/stored_values.ts";
 import type { MessagesApp } from "../../../agent/platform/messages_app.ts";
 import { sendDependencies, type SendingPlaces } from "./send_reply_process.ts";
 

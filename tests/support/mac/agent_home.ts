@@ -5,7 +5,12 @@ import { createAgentContext } from "../../../agent/context.ts";
 import type { AgentContext } from "../../../agent/cli/agent_context.ts";
 import type { Output } from "../../../agent/cli/output.ts";
 import { runCli } from "../../../agent/cli/run_cli.ts";
+import type { StateRow } from "../../../agent/state/agent_database.ts";
+import { AgentStore } from "../../../agent/state/agent_store.ts";
+import type { SyncCursor } from "../../../agent/state/stored_values.ts";
+import { SyncState } from "../../../agent/state/sync_state.ts";
 import { messageOf, UserError } from "../../../lib/errors.ts";
+import { ifPresent } from "../../../lib/files.ts";
 import type { AgentRun } from "./agent_process.ts";
 import { ContractServer } from "../server/contract_server.ts";
 
@@ -111,6 +116,32 @@ export class AgentHome implements AsyncDisposable {
   /** The content of a file of the agent's data folder; null when there is none. */
   async dataFile(name: string): Promise<string | null> {
     return await Deno.readTextFile(join(this.dataDir, name)).catch(() => null);
+  }
+
+  get #store(): AgentStore {
+    return new AgentStore(this.dataDir, "sync");
+  }
+
+  /** How far the agent has synced; null before its first sync. */
+  get cursor(): SyncCursor | null {
+    return this.#store.read((database) => new SyncState(database).cursor);
+  }
+
+  /** Rows of a query on agent.db. */
+  stateRows(sql: string): StateRow[] {
+    return this.#store.read((database) => database.all(sql));
+  }
+
+  /** All that agent.db says of the sync, to be compared. */
+  syncState(): unknown {
+    return { cursor: this.cursor, rows: this.stateRows("SELECT * FROM seen_rows ORDER BY row_id") };
+  }
+
+  /** Makes the agent forget what it has synced. */
+  async forgetState(): Promise<void> {
+    for (const part of ["", "-wal", "-shm"]) {
+      await ifPresent(Deno.remove(join(this.dataDir, `agent.db${part}`)));
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,7 +4,7 @@ import { systemCommands } from "../../../agent/platform/command_runner.ts";
 import { lockWork } from "../../../agent/platform/instance_lock.ts";
 import { createMessagesApp } from "../../../agent/platform/messages_app.ts";
 import { createScriptHost } from "../../../agent/platform/osascript.ts";
-import { sendLogStore } from "../../../agent/suggest/send/send_log.ts";
+import { AgentStore } from "../../../agent/state/agent_store.ts";
 import { type Reply, type SendDependencies, sendReply } from "../../../agent/suggest/send/send_reply.ts";
 
 export interface SendingPlaces {
@@ -18,7 +18,7 @@ export function sendDependencies({ chatDb, dataDir, osascript }: SendingPlaces):
   return {
     openChatDatabase: () => new ChatDatabase(chatDb),
     messages: createMessagesApp(createScriptHost(systemCommands(), osascript)),
-    sendLog: sendLogStore(dataDir),
+    sendLog: new AgentStore(dataDir, "suggestions"),
     lock: (work) => lockWork(dataDir, work),
     now: Date.now,
     confirmTimeoutMs: 0,
