@@ -10,7 +10,8 @@ function wholeNumber(bounds: { min: number; max: number; fallback: number }) {
     .regex(/^\d{1,12}$/, "must be a whole number")
     .transform(Number)
     .pipe(z.number().min(bounds.min).max(bounds.max))
-    .default(bounds.fallback);
+    .default(bounds.fallback)
+    .meta({ type: "integer", minimum: bounds.min, maximum: bounds.max });
 }
 
 /**

@@ -3,8 +3,10 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { ML_PATHS } from "../contract/paths.ts";
 import { createMiddleware } from "../deps.ts";
 import { ApiError } from "../lib/errors.ts";
-import { mountDocs } from "../lib/http/api_docs.ts";
+import type { AllowedHosts } from "../lib/http/allowed_hosts.ts";
+import { DOCS_PATHS, mountDocs } from "../lib/http/api_docs.ts";
 import { type ApiEnv, bearerTokenOf, createApiApp } from "../lib/http/app.ts";
+import { type BodyLimits, receiveBodies } from "../lib/http/request_bodies.ts";
 import type { Logger } from "../lib/log.ts";
 import { measureRequests, type Metrics, mountMetrics } from "../lib/metrics.ts";
 import { VERSION } from "../lib/version.ts";
@@ -27,6 +29,18 @@ const MAX_BODY_BYTES = 4 * MEBIBYTE;
 /** Requests that carry many samples. */
 const MAX_SAMPLES_BODY_BYTES = 256 * MEBIBYTE;
 
+const BODY_LIMITS: BodyLimits = {
+  maxBodyBytes: MAX_BODY_BYTES,
+  maxBytesInFlight: 64 * MEBIBYTE,
+  maxBodyBytesOf: {
+    [ML_PATHS.evaluate]: MAX_SAMPLES_BODY_BYTES,
+    [ML_PATHS.startTraining]: MAX_SAMPLES_BODY_BYTES,
+  },
+};
+
+/** Operations that need no token. */
+const OPEN_PATHS: readonly string[] = [ML_PATHS.health];
+
 /** What the routes need of a context. */
 export interface MlServices {
   readonly generation: GenerationService;
@@ -37,8 +51,9 @@ export interface MlServices {
   readonly cache: ResponseCache;
   readonly trainingJobs: TrainingJobs;
   readonly health: HealthService;
-  /** Required of every request but `/health`; null on a loopback address. */
+  /** Required of every request but those for health and documentation; null on a loopback address. */
   readonly token: string | null;
+  readonly hosts: AllowedHosts;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
@@ -66,18 +81,11 @@ function requireToken(options: { token: string; openPaths: readonly string[] }) 
 
 /** Makes the service's app; `app.fetch` serves it and `app.request` tests it. */
 export function createMlApp(services: MlServices) {
-  const { log, metrics, token } = services;
-  const app = createApiApp({
-    log,
-    errorAnswerOf: openAiErrorAt,
-    maxBodyBytes: MAX_BODY_BYTES,
-    maxBodyBytesOf: {
-      [ML_PATHS.evaluate]: MAX_SAMPLES_BODY_BYTES,
-      [ML_PATHS.startTraining]: MAX_SAMPLES_BODY_BYTES,
-    },
-  });
+  const { log, metrics, token, hosts } = services;
+  const app = createApiApp({ log, hosts, errorAnswerOf: openAiErrorAt });
   app.use(measureRequests(metrics));
-  if (token !== null) app.use(requireToken({ token, openPaths: [ML_PATHS.health] }));
+  if (token !== null) app.use(requireToken({ token, openPaths: [...OPEN_PATHS, ...DOCS_PATHS] }));
+  app.use(receiveBodies(BODY_LIMITS));
   app.route("/", serviceRoutes(services));
   app.route("/", generationRoutes(services));
   app.route("/", openAiRoutes(services));
@@ -85,6 +93,7 @@ export function createMlApp(services: MlServices) {
   app.route("/", trainingRoutes(services));
   mountMetrics(app, { path: ML_PATHS.metrics, metrics });
   mountDocs(app, {
+    openPaths: OPEN_PATHS,
     title: "Conversation Assistant: ml",
     version: VERSION,
     description:

@@ -351,9 +351,13 @@ serviceTest("faulty requests are answered with what is wrong and where", async (
   await assertError(await request("/nothing/here"), "404 not_found");
 });
 
-serviceTest("with a token, everything but health needs it", async ({ request, post }) => {
+serviceTest("with a token, everything but health and documentation needs it", async ({ request, post }) => {
   assert.equal((await request("/health")).status, 200);
-  const paths = ["/models", "/metrics", "/openapi.json", "/docs", `/generate/status/${crypto.randomUUID()}`];
+  for (const path of ["/docs", "/docs/swagger-ui.css"]) assert.equal((await request(path)).status, 200, path);
+  const { paths: documented } = await (await request("/openapi.json")).json();
+  assert.deepEqual(documented["/models"].get.security, [{ bearer: [] }]);
+  assert.equal(documented["/health"].get.security, undefined);
+  const paths = ["/models", "/metrics", `/generate/status/${crypto.randomUUID()}`];
   for (const path of paths) await assertError(await request(path), "401 unauthorized");
   for (const path of ["/generate", "/generate/async", "/evaluate", "/model/reload", "/training/start"]) {
     await assertError(await post(path, { prompt: PROMPT }), "401 unauthorized");

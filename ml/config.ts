@@ -15,6 +15,7 @@ import {
   text,
   wholeNumber,
 } from "../lib/config.ts";
+import { allowedHostsSetting } from "../lib/http/allowed_hosts.ts";
 import { trustedProxiesSetting } from "../lib/http/trusted_proxies.ts";
 
 export const SETTINGS = {
@@ -131,6 +132,7 @@ export const SETTINGS = {
     fallback: 64,
     description: "Requests that may wait; further ones are answered with 503",
   }),
+  allowedHosts: allowedHostsSetting,
   trustedProxies: trustedProxiesSetting,
   logLevel: logLevelSetting,
 } satisfies SettingsTable;

@@ -1,6 +1,7 @@
 /** Builds everything that a running ml service holds: engine, cache, job queues, services; closed in reverse order. */
 import { join } from "node:path";
 import { messageOf, UserError } from "../lib/errors.ts";
+import { allowedHosts } from "../lib/http/allowed_hosts.ts";
 import type { JobQueue } from "../lib/jobs/job_queue.ts";
 import { KvJobQueue, lockKvFile } from "../lib/jobs/kv_job_queue.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
@@ -136,6 +137,7 @@ export async function createContext(
     trainingJobs,
     health,
     token: config.token,
+    hosts: allowedHosts({ host: config.host, names: config.allowedHosts }),
     metrics,
     log,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

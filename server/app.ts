@@ -4,13 +4,20 @@ import { SERVER_PATHS } from "../contract/paths.ts";
 import { MAX_SYNC_BODY_BYTES } from "../contract/sync.ts";
 import { createRoute } from "../deps.ts";
 import { ApiError } from "../lib/errors.ts";
+import type { AllowedHosts } from "../lib/http/allowed_hosts.ts";
 import { mountDocs } from "../lib/http/api_docs.ts";
 import { createApiApp, createRoutes, jsonResponse } from "../lib/http/app.ts";
 import type { Logger } from "../lib/log.ts";
 import { measureRequests, type Metrics, mountMetrics } from "../lib/metrics.ts";
-import { type BodyLimits, decompressBodies } from "../lib/http/request_bodies.ts";
+import { type BodyLimits, receiveBodies } from "../lib/http/request_bodies.ts";
 import { VERSION } from "../lib/version.ts";
-import { authenticate, type ClientAddressOf, type ServerEnv, type Tokens } from "./auth/authenticate.ts";
+import {
+  authenticate,
+  type ClientAddressOf,
+  OPEN_PATHS,
+  type ServerEnv,
+  type Tokens,
+} from "./auth/authenticate.ts";
 import { conversationRoutes } from "./routes/conversation_routes.ts";
 import { deviceRoutes } from "./routes/device_routes.ts";
 import { modelRoutes } from "./routes/model_routes.ts";
@@ -31,9 +38,13 @@ import type { Stores } from "./store/store.ts";
 
 /** Largest request body anywhere but on the sync endpoints. */
 const MAX_BODY_BYTES = 1024 * 1024;
+/** Largest request body of someone who is not known yet. */
+const MAX_OPEN_BODY_BYTES = 16 * 1024;
 const BODY_LIMITS: BodyLimits = {
   maxBodyBytes: MAX_BODY_BYTES,
+  maxBytesInFlight: 64 * 1024 * 1024,
   maxBodyBytesOf: {
+    ...Object.fromEntries([...OPEN_PATHS].map((path) => [path, MAX_OPEN_BODY_BYTES])),
     [SERVER_PATHS.syncMessages]: MAX_SYNC_BODY_BYTES,
     [SERVER_PATHS.syncContacts]: MAX_SYNC_BODY_BYTES,
     [SERVER_PATHS.startTraining]: MAX_SYNC_BODY_BYTES,
@@ -60,6 +71,7 @@ export interface ServerAppContext {
   readonly store: Pick<Stores, "devices">;
   readonly tokens: Tokens;
   readonly clientAddressOf: ClientAddressOf;
+  readonly hosts: AllowedHosts;
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly now: () => Date;
@@ -86,11 +98,11 @@ function healthRoutes({ health: service }: ServerServices) {
 
 /** Creates the server's app; `app.fetch` serves it and `app.request` tests it. */
 export function createServerApp(context: ServerAppContext) {
-  const { services, store, tokens, metrics, log, now, clientAddressOf } = context;
-  const app = createApiApp<ServerEnv>({ ...BODY_LIMITS, log, translateError });
+  const { services, store, tokens, metrics, log, now, clientAddressOf, hosts } = context;
+  const app = createApiApp<ServerEnv>({ log, hosts, translateError });
   app.use(measureRequests(metrics));
   app.use("/api/*", authenticate({ tokens, devices: store.devices, now }));
-  app.use("/api/*", decompressBodies(BODY_LIMITS));
+  app.use("/api/*", receiveBodies(BODY_LIMITS));
   app.route("/", healthRoutes(services));
   app.route("/", deviceRoutes({ ...services, clientAddressOf }));
   app.route("/", syncRoutes(services));
@@ -103,6 +115,7 @@ export function createServerApp(context: ServerAppContext) {
   app.get("/", (c) => c.redirect("/docs", 302));
   mountMetrics(app, { path: SERVER_PATHS.metrics, metrics });
   mountDocs(app, {
+    openPaths: [SERVER_PATHS.health, ...OPEN_PATHS],
     title: "Conversation Assistant",
     version: VERSION,
     description:

@@ -87,6 +87,16 @@ Deno.test("the OpenAPI document names every path of the contract with its method
   const pageSize = document.paths[SERVER_PATHS.devices].get.parameters
     .find(({ name }: { name: string }) => name === "pageSize");
   assert.equal(pageSize.required, false);
+  assert.deepEqual([pageSize.schema.type, pageSize.schema.minimum, pageSize.schema.maximum], [
+    "integer",
+    1,
+    200,
+  ]);
+  const statuses = Object.keys(sync.responses);
+  assert.deepEqual(
+    ["400", "401", "403", "408", "413", "421", "503"].filter((s) => !statuses.includes(s)),
+    [],
+  );
   assert.match(await (await server.request("/docs")).text(), /openapi\.json/);
 });
 
@@ -97,9 +107,18 @@ Deno.test("the server's root leads to a page, without a token", async () => {
   assert.equal((await server.request("/docs")).status, 200);
 });
 
-Deno.test("bodies above 1 MiB are refused where no batch belongs", async () => {
+Deno.test("nothing of a body is read before its token was checked", async () => {
   await using server = await startServerApp();
-  const body = { name: "x".repeat(1024 * 1024) };
+  let wasRead = false;
+  const body = new ReadableStream({ pull: () => void (wasRead = true) }, { highWaterMark: 0 });
+  const response = await server.send(SERVER_PATHS.syncMessages, { method: "POST", body });
+  assert.equal(response.status, 401);
+  assert.equal(wasRead, false);
+});
+
+Deno.test("bodies above 16 KiB are refused where no token is needed", async () => {
+  await using server = await startServerApp();
+  const body = { name: "x".repeat(16 * 1024) };
   const headers = { "content-length": String(JSON.stringify(body).length) };
   await server.refuse(SERVER_PATHS.registerDevice, { body, headers, status: 413, code: "payload_too_large" });
 });

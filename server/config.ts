@@ -13,6 +13,7 @@ import {
   type SettingsTable,
   text,
 } from "../lib/config.ts";
+import { allowedHostsSetting } from "../lib/http/allowed_hosts.ts";
 import { trustedProxiesSetting } from "../lib/http/trusted_proxies.ts";
 
 /** HS256 wants a key at least as long as its hash: RFC 7518 section 3.2. */
@@ -84,6 +85,7 @@ export const SETTINGS = {
     description: "Token that the ml service asks for",
     secret: true,
   }),
+  allowedHosts: allowedHostsSetting,
   trustedProxies: trustedProxiesSetting,
   logLevel: logLevelSetting,
 } satisfies SettingsTable;

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { BackoffOptions } from "../lib/backoff.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
+import { type AllowedHosts, allowedHosts } from "../lib/http/allowed_hosts.ts";
 import { KvJobQueue, lockKvFile } from "../lib/jobs/kv_job_queue.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
 import { createMetrics, type Metrics } from "../lib/metrics.ts";
@@ -57,6 +58,7 @@ export interface ServerContext extends AsyncDisposable {
   readonly log: Logger;
   readonly now: () => Date;
   readonly clientAddressOf: ClientAddressOf;
+  readonly hosts: AllowedHosts;
   /** Settles with a sentence when the embedded PostgreSQL ended and the server cannot continue. */
   readonly lost: Promise<string>;
   /** Resumes what the server before this one left, and starts background drafts and the reconciler. */
@@ -166,6 +168,7 @@ export async function createContext(
   return {
     ...core,
     services: createServices(core),
+    hosts: allowedHosts({ host: config.host, names: config.allowedHosts }),
     clientAddressOf: overrides.clientAddressOf ?? connectionAddressOf,
     lost: own?.lost ?? never,
     start: starting(core),

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import swaggerUiPath from "swagger-ui-dist/absolute-path.js";
 import type { OpenAPIHono } from "../../deps.ts";
+import { phraseOfStatus } from "../errors.ts";
 import type { ApiEnv } from "./app.ts";
 
 export interface ApiInfo {
@@ -34,10 +35,62 @@ function pageOf(title: string): string {
 `;
 }
 
-/** Serves the OpenAPI document at `/openapi.json` and a page that shows it at `/docs`. */
-export function mountDocs<Env extends ApiEnv>(app: OpenAPIHono<Env>, info: ApiInfo): void {
+/** The paths of the documentation, which a browser reads without a token: it is entered on the page. */
+export const DOCS_PATHS: readonly string[] = [
+  "/openapi.json",
+  "/docs",
+  ...Object.keys(ASSETS).map((name) => `/docs/${name}`),
+];
+
+interface Operation {
+  requestBody?: unknown;
+  security?: unknown;
+  responses: Record<string, unknown>;
+}
+
+/** What any operation may answer, besides what its route says. */
+function usualStatusesOf(method: string, { requestBody }: Operation): number[] {
+  const changes = method !== "get";
+  return [421, ...(changes ? [403] : []), ...(requestBody === undefined ? [] : [400, 408, 413, 503])];
+}
+
+function refusalOf(status: number) {
+  const schema = { $ref: "#/components/schemas/Error" };
+  return { description: phraseOfStatus(status), content: { "application/json": { schema } } };
+}
+
+/** Completes a document: each operation's usual refusals, and the token of those that need one. */
+function completed<Document extends { paths?: object }>(
+  document: Document,
+  openPaths: readonly string[],
+): Document {
+  for (const [path, methods] of Object.entries(document.paths ?? {})) {
+    for (const [method, operation] of Object.entries(methods as Record<string, Operation>)) {
+      for (const status of usualStatusesOf(method, operation)) {
+        operation.responses[status] ??= refusalOf(status);
+      }
+      if (openPaths.includes(path)) continue;
+      operation.security ??= [{ bearer: [] }];
+      operation.responses[401] ??= refusalOf(401);
+    }
+  }
+  return document;
+}
+
+/**
+ * Serves the OpenAPI document at `/openapi.json` and a page that shows it at `/docs`.
+ *
+ * @param info.openPaths paths of operations that need no token
+ */
+export function mountDocs<Env extends ApiEnv>(
+  app: OpenAPIHono<Env>,
+  { openPaths = [], ...info }: ApiInfo & { openPaths?: readonly string[] },
+): void {
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer" });
-  app.doc31("/openapi.json", { openapi: "3.1.0", info: { ...info } });
+  app.get("/openapi.json", (c) => {
+    const document = app.getOpenAPI31Document({ openapi: "3.1.0", info: { ...info } });
+    return c.json(completed(document, openPaths));
+  });
   app.get("/docs", (c) => c.html(pageOf(info.title)));
   for (const [name, contentType] of Object.entries(ASSETS)) {
     app.get(`/docs/${name}`, async (c) => {

@@ -12,7 +12,8 @@ import {
 import { type ErrorBody, errorBodySchema, type Fault } from "../../contract/errors.ts";
 import { ApiError, errorBodyOf, invalidRequest, logFieldsOfError, phraseOfStatus } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { type BodyLimits, limitBodies } from "./request_bodies.ts";
+import { type AllowedHosts, allowedHosts, guardOrigin } from "./allowed_hosts.ts";
+import { ALLOWED_METHODS, methodNotAllowed } from "./node_bridge.ts";
 
 /** What every request's context carries. */
 export type ApiEnv = { Variables: RequestIdVariables };
@@ -81,7 +82,7 @@ function usualErrorsOf(request: RouteConfig["request"]): number[] {
     401,
     403,
     ...(request?.params ? [404] : []),
-    ...(request?.body ? [413] : []),
+    ...(request?.body ? [408, 413] : []),
     503,
   ];
 }
@@ -139,23 +140,38 @@ function answerError(c: Context<ApiEnv>, error: unknown, options: ApiAppOptions)
   return c.body(JSON.stringify(shown), body.statusCode as 500, { "content-type": "application/json" });
 }
 
-/** Bodies above the limits are answered with 413. */
-export interface ApiAppOptions extends BodyLimits {
+export interface ApiAppOptions {
   log: Logger;
+  /** The names that the service answers to. Default: those of this machine's loopback. */
+  hosts?: AllowedHosts;
   /** Turns an unexpected error into one of the contract; what it does not know it returns as it is. */
   translateError?: (error: unknown) => unknown;
   /** Another shape of an error for clients of another API; undefined: the contract's own. */
   errorAnswerOf?: (body: ErrorBody, path: string) => unknown;
 }
 
+/** The methods of the routes at a path: those that more answers than the middleware, which answers any. */
+function methodsAt(app: OpenAPIHono<ApiEnv>, path: string): string[] {
+  const handlersOf = (method: string) => app.router.match(method, path)[0].length;
+  const middleware = handlersOf("NONE");
+  // Hono answers HEAD where there is GET.
+  return ALLOWED_METHODS.filter((method) => handlersOf(method === "HEAD" ? "GET" : method) > middleware);
+}
+
 /** The outermost app of a service. Routes are mounted on it; every error of theirs ends in its one handler. */
 export function createApiApp<Env extends ApiEnv = ApiEnv>(options: ApiAppOptions): OpenAPIHono<Env> {
   const app = createRoutes<Env>();
+  const hosts = options.hosts ?? allowedHosts({ host: "127.0.0.1", names: [] });
   app.use(requestId());
-  app.use(secureHeaders());
-  app.use(limitBodies(options));
+  // HSTS belongs behind TLS only: `guardOrigin` adds it there.
+  app.use(secureHeaders({ strictTransportSecurity: false }));
+  app.use(guardOrigin(hosts));
   app.notFound((c) => {
-    const error = new ApiError("not_found", "There is nothing at this path with this method");
+    const methods = methodsAt(app as unknown as OpenAPIHono<ApiEnv>, c.req.path);
+    if (methods.length > 0) c.header("Allow", methods.join(", "));
+    const error = methods.length > 0
+      ? methodNotAllowed()
+      : new ApiError("not_found", "There is nothing at this path");
     return answerError(c as unknown as Context<ApiEnv>, error, options);
   });
   app.onError((error, c) => answerError(c as unknown as Context<ApiEnv>, error, options));

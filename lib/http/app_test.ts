@@ -7,7 +7,7 @@ import { mountDocs } from "./api_docs.ts";
 import { gzip } from "./client.ts";
 import { createApiApp, createRoutes, jsonBody, jsonResponse } from "./app.ts";
 import { createLogger } from "../log.ts";
-import { decompressBodies } from "./request_bodies.ts";
+import { receiveBodies } from "./request_bodies.ts";
 
 const echoRoute = createRoute({
   method: "post",
@@ -18,12 +18,10 @@ const echoRoute = createRoute({
 
 function testApp(): { app: ReturnType<typeof createApiApp>; lines: string[] } {
   const lines: string[] = [];
-  const limits = { maxBodyBytes: 1024 };
   const app = createApiApp({
-    ...limits,
     log: createLogger({ pretty: false, write: (line) => lines.push(line) }),
   });
-  app.use(decompressBodies(limits));
+  app.use(receiveBodies({ maxBodyBytes: 1024, maxBytesInFlight: 1024 * 1024 }));
   const routes = createRoutes().openapi(
     echoRoute,
     (c) => c.json({ count: c.req.valid("json").items.length }, 200),

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { z } from "zod";
 import { createClient, RemoteError, UnreachableError } from "./client.ts";
 import { ApiError, errorBodyOf } from "../errors.ts";
-import { gunzip } from "./request_bodies.ts";
 
 type Answer = (request: Request) => Response | Promise<Response>;
 
@@ -52,7 +51,9 @@ Deno.test("a large body is compressed when asked for, and a small one never", as
   const take: Answer = async (request) => {
     const encoding = request.headers.get("content-encoding");
     const packed = request.body ?? assert.fail();
-    const plain = encoding === null ? await request.bytes() : await gunzip(packed, { maxBytes: 1e6 });
+    const plain = encoding === null
+      ? await request.bytes()
+      : await new Response(packed.pipeThrough(new DecompressionStream("gzip"))).bytes();
     received.push([encoding, JSON.parse(new TextDecoder().decode(plain ?? assert.fail()))]);
     return Response.json({ ok: true });
   };

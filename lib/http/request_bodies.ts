@@ -1,5 +1,5 @@
-/** Request bodies: limits of their size, and decompression of those that come as gzip. */
-import { bodyLimit, type MiddlewareHandler } from "../../deps.ts";
+/** Request bodies: read within limits of their size and of the memory of all, and decompressed where they are gzip. */
+import type { Context, MiddlewareHandler } from "../../deps.ts";
 import { ApiError } from "../errors.ts";
 
 /** How large request bodies may be; compressed ones before and after they are decompressed. */
@@ -7,47 +7,21 @@ export interface BodyLimits {
   maxBodyBytes: number;
   /** Limits of their own, by path. */
   maxBodyBytesOf?: Readonly<Record<string, number>>;
+  /** Bytes of bodies that may be in memory at a time. Paths that allow more than this share what the largest allows. */
+  maxBytesInFlight: number;
+}
+
+const RETRY_AFTER_SECONDS = 2;
+/** A body's first piece of memory: most fit into it. */
+const FIRST_BYTES = 16 * 1024;
+
+function sizeText(bytes: number): string {
+  const mebibyte = 1024 * 1024;
+  return bytes < mebibyte ? `${bytes / 1024} KiB` : `${bytes / mebibyte} MiB`;
 }
 
 function tooLarge(how: string, maxBytes: number): ApiError {
-  return new ApiError("payload_too_large", `The request body ${how} ${maxBytes / (1024 * 1024)} MiB`);
-}
-
-function limitBody(maxSize: number): MiddlewareHandler {
-  return bodyLimit({
-    maxSize,
-    onError: () => {
-      throw tooLarge("is larger than", maxSize);
-    },
-  });
-}
-
-/** Answers larger bodies with 413. */
-export function limitBodies(options: BodyLimits): MiddlewareHandler {
-  const general = limitBody(options.maxBodyBytes);
-  const own = new Map(
-    Object.entries(options.maxBodyBytesOf ?? {}).map(([path, size]) => [path, limitBody(size)]),
-  );
-  return (c, next) => (own.get(c.req.path) ?? general)(c, next);
-}
-
-/**
- * Decompresses gzip; null when it holds more than `maxBytes`, of which no more than that is ever in memory.
- *
- * @throws TypeError when it is not gzip, or not complete
- */
-export async function gunzip(
-  compressed: ReadableStream<Uint8Array<ArrayBuffer>>,
-  { maxBytes }: { maxBytes: number },
-): Promise<Uint8Array<ArrayBuffer> | null> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of compressed.pipeThrough(new DecompressionStream("gzip"))) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > maxBytes) return null;
-    chunks.push(chunk);
-  }
-  return await new Blob(chunks).bytes();
+  return new ApiError("payload_too_large", `The request body ${how} ${sizeText(maxBytes)}`);
 }
 
 function notGzip(): ApiError {
@@ -62,26 +36,133 @@ function unknownEncoding(): ApiError {
   });
 }
 
+/** The memory that all bodies share. */
+export class BodyBudget {
+  #freeBytes: number;
+
+  constructor(bytes: number) {
+    this.#freeBytes = bytes;
+  }
+
+  /** @throws ApiError `overloaded` when that much is not free */
+  take(bytes: number): void {
+    if (bytes > this.#freeBytes) {
+      throw new ApiError("overloaded", "Too many request bodies are being received: try again in a moment", {
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      });
+    }
+    this.#freeBytes -= bytes;
+  }
+
+  release(bytes: number): void {
+    this.#freeBytes += bytes;
+  }
+}
+
+/** A body as it arrives, in one piece of memory that grows: pieces as they were sent may each hold far more than they say. */
+class ReceivedBody {
+  readonly #budget: BodyBudget;
+  readonly #maxBytes: number;
+  #memory = new Uint8Array(0);
+  #sizeBytes = 0;
+
+  constructor(budget: BodyBudget, maxBytes: number) {
+    this.#budget = budget;
+    this.#maxBytes = maxBytes;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#memory.subarray(0, this.#sizeBytes);
+  }
+
+  /** Adds a piece; false when the body becomes larger than it may be. @throws ApiError `overloaded` */
+  append(piece: Uint8Array): boolean {
+    const sizeBytes = this.#sizeBytes + piece.length;
+    if (sizeBytes > this.#maxBytes) return false;
+    if (sizeBytes > this.#memory.length) this.#grow(sizeBytes);
+    this.#memory.set(piece, this.#sizeBytes);
+    this.#sizeBytes = sizeBytes;
+    return true;
+  }
+
+  release(): void {
+    this.#budget.release(this.#memory.length);
+    this.#memory = new Uint8Array(0);
+  }
+
+  #grow(neededBytes: number): void {
+    const bytes = Math.min(this.#maxBytes, Math.max(FIRST_BYTES, neededBytes, 2 * this.#memory.length));
+    this.#budget.take(bytes - this.#memory.length);
+    const memory = new Uint8Array(bytes);
+    memory.set(this.bytes);
+    this.#memory = memory;
+  }
+}
+
+/** Passes pieces on until they are more than a body may have. */
+function limited(maxBytes: number): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+  let sizeBytes = 0;
+  return new TransformStream({
+    transform(piece, controller) {
+      sizeBytes += piece.length;
+      if (sizeBytes > maxBytes) throw tooLarge("is larger than", maxBytes);
+      controller.enqueue(piece);
+    },
+  });
+}
+
+interface Incoming {
+  body: ReadableStream<Uint8Array<ArrayBuffer>>;
+  isGzip: boolean;
+  maxBytes: number;
+}
+
+async function receive({ body, isGzip, maxBytes }: Incoming, received: ReceivedBody): Promise<void> {
+  const plain = isGzip
+    ? body.pipeThrough(limited(maxBytes)).pipeThrough(new DecompressionStream("gzip"))
+    : body;
+  for await (const piece of plain) {
+    if (!received.append(piece)) throw tooLarge(isGzip ? "unpacks to more than" : "is larger than", maxBytes);
+  }
+}
+
+function incomingOf(c: Context, maxBytes: number): Incoming | null {
+  const { body } = c.req.raw;
+  if (body === null) return null;
+  const encoding = c.req.header("content-encoding")?.trim().toLowerCase() ?? "identity";
+  if (encoding !== "identity" && encoding !== "gzip") throw unknownEncoding();
+  if (Number(c.req.header("content-length") ?? 0) > maxBytes) throw tooLarge("is larger than", maxBytes);
+  return { body, isGzip: encoding === "gzip", maxBytes };
+}
+
+function errorOf(error: unknown, { c, isGzip }: { c: Context; isGzip: boolean }): unknown {
+  if (error instanceof ApiError) return error;
+  if (c.req.raw.signal.aborted) return new ApiError("cancelled", "The client left", { cause: error });
+  return isGzip && error instanceof TypeError ? notGzip() : error;
+}
+
 /**
- * Decompresses bodies of content encoding gzip, so that everything behind it sees them plain. It belongs behind
- * authentication: a small body may decompress to as much as the limit, all of it in memory.
+ * Receives each request's body, so that everything behind it finds it plain and complete. It belongs behind
+ * authentication: what nobody is allowed to send is not read.
  */
-export function decompressBodies({ maxBodyBytes, maxBodyBytesOf }: BodyLimits): MiddlewareHandler {
+export function receiveBodies(limits: BodyLimits): MiddlewareHandler {
+  const { maxBodyBytes, maxBodyBytesOf = {}, maxBytesInFlight } = limits;
+  const budget = new BodyBudget(maxBytesInFlight);
+  const largeBudget = new BodyBudget(Math.max(maxBytesInFlight, ...Object.values(maxBodyBytesOf)));
   return async (c, next) => {
-    const encoding = c.req.header("content-encoding")?.trim().toLowerCase() ?? "identity";
-    const { body } = c.req.raw;
-    if (encoding === "identity" || body === null) return await next();
-    if (encoding !== "gzip") throw unknownEncoding();
-    const maxBytes = maxBodyBytesOf?.[c.req.path] ?? maxBodyBytes;
-    const plain = await gunzip(body, { maxBytes }).catch((error) => {
-      c.req.raw.signal.throwIfAborted();
-      throw error instanceof TypeError ? notGzip() : error;
-    });
-    if (plain === null) throw tooLarge("unpacks to more than", maxBytes);
-    const headers = new Headers(c.req.raw.headers);
-    headers.delete("content-encoding");
-    headers.set("content-length", String(plain.length));
-    c.req.raw = new Request(c.req.raw, { headers, body: plain });
-    await next();
+    const maxBytes = maxBodyBytesOf[c.req.path] ?? maxBodyBytes;
+    const incoming = incomingOf(c, maxBytes);
+    if (incoming === null) return await next();
+    const received = new ReceivedBody(maxBytes > maxBytesInFlight ? largeBudget : budget, maxBytes);
+    try {
+      await receive(incoming, received).catch((error) => {
+        throw errorOf(error, { c, isGzip: incoming.isGzip });
+      });
+      // What Hono reads a body's text, and its JSON, from.
+      Object.assign(c.req.bodyCache, { text: Promise.resolve(new TextDecoder().decode(received.bytes)) });
+      await next();
+    } finally {
+      received.release();
+    }
   };
 }

@@ -81,7 +81,10 @@ export interface Caller {
 export type ServerEnv = { Variables: ApiEnv["Variables"] & { caller: Caller } };
 
 /** Paths under /api that a device without a token may call: the two steps to one. */
-const OPEN_PATHS: ReadonlySet<string> = new Set([SERVER_PATHS.registerDevice, SERVER_PATHS.verifyDevice]);
+export const OPEN_PATHS: ReadonlySet<string> = new Set([
+  SERVER_PATHS.registerDevice,
+  SERVER_PATHS.verifyDevice,
+]);
 
 /** All that a device of scope `sync` may call: it sends, and reads nothing back but its own state. */
 const SYNC_PATHS: ReadonlySet<string> = new Set([

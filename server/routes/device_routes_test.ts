@@ -180,7 +180,7 @@ Deno.test("an unknown device cannot be deactivated", async () => {
 const BAD_REGISTRATIONS: [string, Record<string, unknown>, string][] = [
   ["no name", { name: undefined }, "name"],
   ["an empty name", { name: "" }, "name"],
-  ["a name of 100 kB", { name: "x".repeat(100_000) }, "name"],
+  ["a name of 10 kB", { name: "x".repeat(10_000) }, "name"],
   ["a NUL", { hardwareId: "a\0b" }, "hardwareId"],
   ["a lone surrogate", { name: "\ud800" }, "name"],
   ["an unknown platform", { platform: "amiga" }, "platform"],

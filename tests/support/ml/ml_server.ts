@@ -152,7 +152,7 @@ export class MlServer implements AsyncDisposable {
   }
 
   #app() {
-    const app = createApiApp({ log: silentLogger(), maxBodyBytes: 64 * 1024 * 1024 });
+    const app = createApiApp({ log: silentLogger() });
     app.use(async (c, next) => {
       this.authorizations.push(c.req.header("authorization"));
       await next();

@@ -21,7 +21,6 @@ import {
   syncMessagesRequestSchema,
 } from "../../../contract/sync.ts";
 import { ApiError, errorBodyOf } from "../../../lib/errors.ts";
-import { gunzip } from "../../../lib/http/request_bodies.ts";
 
 /** A request as the server saw it. */
 export interface SeenRequest {
@@ -108,8 +107,8 @@ interface Issue {
 async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
   const body = await rawBodyOf(request);
   if (request.headers["content-encoding"] !== "gzip") return body;
-  const plain = await gunzip(new Blob([body]).stream(), { maxBytes: Infinity });
-  return plain ?? body;
+  const plain = new Blob([body]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return await new Response(plain).bytes();
 }
 
 async function rawBodyOf(request: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> {
