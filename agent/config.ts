@@ -56,7 +56,7 @@ export const SETTINGS = {
 /** The agent's configuration; every path is absolute. */
 export type AgentConfig =
   & { readonly [Key in Exclude<keyof ConfigOf<typeof SETTINGS>, "region">]: string }
-  & Pick<ConfigOf<typeof SETTINGS>, "region">;
+  & { readonly region?: string };
 
 /** The configuration as far as an environment gives it: it need not name the server. */
 export type AgentSettings = Omit<AgentConfig, "serverUrl"> & { readonly serverUrl: string | null };
@@ -86,7 +86,7 @@ export function agentConfigFrom(env: Environment, os: string = Deno.build.os): A
   const home = env.HOME?.trim() || env.USERPROFILE?.trim();
   return {
     serverUrl: values.serverUrl,
-    region: values.region,
+    ...(values.region === null ? {} : { region: values.region }),
     dataDir: expandHome(values.dataDir ?? defaultDataDir(env, os), home),
     chatDb: expandHome(values.chatDb, home),
     addressBook: expandHome(values.addressBook, home),

@@ -6,7 +6,6 @@ import { agentConfigFrom, SETTINGS } from "./config.ts";
 Deno.test("on a Mac the defaults are the places where Messages and Contacts keep their databases", () => {
   assert.deepEqual(agentConfigFrom({ HOME: "/Users/sam" }, "darwin"), {
     serverUrl: null,
-    region: null,
     dataDir: "/Users/sam/Library/Application Support/Conversation Assistant",
     chatDb: "/Users/sam/Library/Messages/chat.db",
     addressBook: "/Users/sam/Library/Application Support/AddressBook",

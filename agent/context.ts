@@ -50,7 +50,7 @@ function resolved(settings: AgentSettings): AgentConfig {
 /** The databases of Messages and Contacts. */
 function databasesOf(config: AgentConfig, { homeDir }: Machine) {
   const openChatDatabase = () => {
-    const regions = { chosenRegion: config.region, systemRegion: macRegion(homeDir()) };
+    const regions = { chosenRegion: config.region ?? null, systemRegion: macRegion(homeDir()) };
     return new ChatDatabase(config.chatDb, { regions });
   };
 

@@ -50,7 +50,7 @@ function confidenceText(confidence: number | null): string {
 }
 
 function suggestionLines(
-  { conversation, message, earlier, failed, text, confidence }: Suggestion,
+  { conversation, message, earlier, failed = [], text, confidence }: Suggestion,
   { names, note }: { names: PeopleNames; note: readonly string[] },
 ): string[] {
   const { isGroup } = conversation;

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { unsendMessage } from "../../tests/support/chat_db/edits.ts";
 import { addAppMessage, addTapback } from "../../tests/support/chat_db/rows.ts";
+import { osascriptCalls } from "../../tests/support/mac/fake_osascript.ts";
+import { findConversation } from "../suggest/conversation_choice.ts";
 import { ADA, GRACE, SuggestingMac } from "../../tests/support/mac/suggesting_mac.ts";
 
 const NOTHING = "Nothing waits for an answer.\n";
@@ -18,6 +20,14 @@ async function suggested(mac: SuggestingMac): Promise<string | null> {
   const { code, stdout, stderr } = await mac.run("suggest", "--json");
   assert.equal(code, 0, stderr);
   return JSON.parse(stdout).suggestion?.message.text ?? null;
+}
+
+/** The messages of a conversation after another sync. */
+async function sentIn(mac: SuggestingMac, which: string) {
+  await mac.sync();
+  const client = await mac.client();
+  const { id } = await findConversation(client, { which, names: () => new Map() });
+  return await client.messages(id, { pageSize: 5 });
 }
 
 Deno.test("an own reply that was not delivered is no answer, is shown as failed, and teaches nothing", async () => {
@@ -98,6 +108,28 @@ Deno.test("an own tapback on the newest message answers it, and taken back it no
   assert.equal(await suggested(mac), "Dinner?");
   addTapback(mac.db, { to, from: GRACE, kind: "like", sentAt: new Date() });
   assert.equal(await suggested(mac), "Dinner?", "somebody else's is no answer");
+});
+
+Deno.test("a message of a group that is also in an older direct chat is the group's, and where that is unsure nothing is drafted", async () => {
+  await using mac = await SuggestingMac.create();
+  const { db } = mac;
+  const direct = db.addChat({ identifier: ADA });
+  const group = db.addChat({ identifier: "chat1", displayName: "Trip", participants: [ADA, GRACE] });
+  const add = (text: string, room: string | null) => {
+    const message = db.addMessage({ chat: group, from: ADA, text, sentAt: new Date(), joinLater: true });
+    for (const chat of [direct, group]) db.joinMessage(message, chat);
+    db.store.update("message", { rowId: message.rowId, set: { cache_roomnames: room } });
+  };
+  add("Is this private?", null);
+  assert.equal(await suggested(mac), null);
+  add("Who drives?", "chat1");
+  assert.equal(await suggested(mac), "Who drives?");
+  assert.match((await mac.run("suggest")).stdout, /^To {9}Trip \(group\)$/m);
+  const sending = await mac.sending();
+  await mac.runSending(sending, "suggest", "accept", "--send");
+  assert.equal(await osascriptCalls(sending.program), 1);
+  const { messages } = await sentIn(mac, "Trip");
+  assert.equal(messages[0]?.direction, "outgoing");
 });
 
 Deno.test("a note to oneself waits for nothing, also where only its received row is there", async () => {

@@ -65,11 +65,14 @@ export function asAddressBookProblem(error: unknown, path: string): AddressBookP
     case "permission_denied":
     case "locked":
       return addressBookProblem(known.code, path);
+    case "read_only_folder":
+      return addressBookProblem("permission_denied", path);
     case "empty_file":
     case "truncated":
       return addressBookProblem("damaged", path);
     case "not_a_database":
     case "not_messages":
+    case "unknown_schema":
       return addressBookProblem("not_an_address_book", path);
   }
 }

@@ -78,13 +78,14 @@ function readCards(sqlite: DatabaseSync, { path, addresses }: ReadOptions): Cont
 }
 
 function cardOf(row: Row, rest: Pick<ContactCard, "handles" | "avatarHash">): ContactCard {
-  const { first, last, nickname, organization } = row;
+  const { first, last, nickname, organization, flags } = row;
   return {
     name: {
       first: nameOf(first),
       last: nameOf(last),
       nickname: nameOf(nickname),
       organization: nameOf(organization),
+      displayFlags: typeof flags === "bigint" ? Number(flags) : 0,
     },
     isMe: row.me !== null,
     ...rest,
@@ -111,7 +112,7 @@ function recordQuery(columns: ReadonlySet<string>): string {
   const or = (column: string) => columns.has(column) ? column : "NULL";
   return `SELECT Z_PK AS key, ${or("ZFIRSTNAME")} AS first, ${or("ZLASTNAME")} AS last,
       ${or("ZNICKNAME")} AS nickname, ${or("ZORGANIZATION")} AS organization,
-      ${or("ZCONTAINERWHERECONTACTISME")} AS me
+      ${or("ZCONTAINERWHERECONTACTISME")} AS me, ${or("ZDISPLAYFLAGS")} AS flags
     FROM ${TABLES.records}
     WHERE Z_ENT IN (SELECT Z_ENT FROM ${TABLES.entities} WHERE Z_NAME IN (${
     CONTACT_ENTITIES.map(() => "?").join()

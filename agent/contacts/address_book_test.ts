@@ -79,6 +79,28 @@ Deno.test("a contact is named by first and last name, else nickname, else organi
     });
   }));
 
+Deno.test("a name has the card's own order, else that of its script; a company's card has the company's name", () =>
+  inTempDir((root) => {
+    writeAddressBook(root, [
+      { firstName: "太郎", lastName: "山田", phones: ["+15550100001"] },
+      { firstName: "민수", lastName: "김", phones: ["+15550100002"] },
+      { firstName: "Béla", lastName: "Bartók", displayFlags: 16, phones: ["+15550100003"] },
+      { firstName: "太郎", lastName: "山田", displayFlags: 32, phones: ["+15550100004"] },
+      { firstName: "Ana", lastName: "Silva", displayFlags: 0, phones: ["+15550100005"] },
+      { firstName: "太郎", lastName: "Smith", phones: ["+15550100006"] },
+      { firstName: "Ana", organization: "Works", displayFlags: 1, phones: ["+15550100007"] },
+    ]);
+    assert.deepEqual(Object.values(namesByHandle(read(root))), [
+      "山田 太郎",
+      "김 민수",
+      "Bartók Béla",
+      "太郎 山田",
+      "Ana Silva",
+      "太郎 Smith",
+      "Works",
+    ]);
+  }));
+
 Deno.test("a national number is completed with the country of the region", () =>
   inTempDir((root) => {
     writeAddressBook(root, [{ firstName: "Oma", phones: ["0151 55501234", "0043 664 1234567"] }]);

@@ -16,6 +16,21 @@ export interface CardName {
   last: string | null;
   nickname: string | null;
   organization: string | null;
+  /** `ZDISPLAYFLAGS`: which name comes first, and whether the card is a company's. */
+  displayFlags?: number;
+}
+
+/** Bits of the display flags (AddressBook's ABPerson flags). */
+const FLAG = { company: 0x01, lastNameFirst: 0x10, firstNameFirst: 0x20 } as const;
+/** Names in these scripts begin with the family name where the card does not say otherwise. */
+const FAMILY_NAME_FIRST = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}ー々\s]+$/u;
+
+/** A person's names in the card's own order. */
+function orderedNames({ first, last, displayFlags = 0 }: CardName): string[] {
+  const names = [first, last].filter((part) => part !== null);
+  const isReversed = (displayFlags & FLAG.firstNameFirst) === 0 &&
+    ((displayFlags & FLAG.lastNameFirst) !== 0 || names.every((name) => FAMILY_NAME_FIRST.test(name)));
+  return isReversed ? names.reverse() : names;
 }
 
 export interface ContactCard {
@@ -27,9 +42,14 @@ export interface ContactCard {
   avatarHash: string | null;
 }
 
-/** The name of a card: first and last, else the nickname, else the organisation; null for a card without any. */
-export function cardTitle({ first, last, nickname, organization }: CardName): string | null {
-  return [first, last].filter((part) => part !== null).join(" ") || nickname || organization;
+/**
+ * The name of a card: the person's names in the card's own order, else the nickname, else the organisation; of a company
+ * the organisation. Null for a card without any.
+ */
+export function cardTitle(name: CardName): string | null {
+  const { nickname, organization, displayFlags = 0 } = name;
+  if ((displayFlags & FLAG.company) !== 0 && organization !== null) return organization;
+  return orderedNames(name).join(" ") || nickname || organization;
 }
 
 /** How complete a card's name is: of two cards with one handle the more complete one names it. */

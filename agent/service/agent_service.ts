@@ -48,7 +48,7 @@ export function serviceSpec(
       AGENT_DATA_DIR: config.dataDir,
       AGENT_CHAT_DB: config.chatDb,
       AGENT_ADDRESS_BOOK: config.addressBook,
-      ...(config.region === null ? {} : { AGENT_REGION: config.region }),
+      ...(config.region === undefined ? {} : { AGENT_REGION: config.region }),
     },
     logPath: serviceLogPath(config.dataDir),
   };

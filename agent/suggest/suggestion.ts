@@ -1,6 +1,6 @@
 /** Suggestions: a draft with the message it answers, asked for once and shown again until the person acts on it. */
 import type { Conversation, Message } from "../../contract/conversations.ts";
-import { failedAnswers, messagesToAnswer } from "../../contract/messages/waiting.ts";
+import { failedAnswers, messagesToAnswer, ORPHANS_ID } from "../../contract/messages/waiting.ts";
 import type { GeneratedResponse, ResponseRecord } from "../../contract/responses.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
 import type { PolicyBook } from "./conversation_policies.ts";
@@ -12,7 +12,7 @@ export interface Suggestion {
   /** What was written before it since the owner wrote last, oldest first: the draft answers that as well. */
   readonly earlier: readonly Message[];
   /** What the owner wrote since and Messages could not deliver, oldest first. */
-  readonly failed: readonly Message[];
+  readonly failed?: readonly Message[];
   readonly responseId: string;
   /** The draft. */
   readonly text: string;
@@ -51,6 +51,7 @@ export async function latestMessages(client: DraftClient, { id }: Conversation):
 
 /** What waits for an answer among the latest messages of a conversation; null when nothing does. */
 export function unansweredIn(conversation: Conversation, messages: readonly Message[]): Unanswered | null {
+  if (conversation.imessageId === ORPHANS_ID) return null;
   const waiting = messagesToAnswer(messages);
   const message = waiting.at(-1);
   return message === undefined ? null : {

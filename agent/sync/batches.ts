@@ -1,4 +1,5 @@
 /** Reads what a sync sends in batches of bounded memory, and cuts them into requests of bounded size. */
+import { ORPHANS_ID } from "../../contract/messages/waiting.ts";
 import {
   MAX_ADDRESS_LENGTH,
   MAX_CONVERSATION_ID_LENGTH,
@@ -64,7 +65,7 @@ const MAX_BYTES_PER_UNIT = 3;
  * answered as if one person alone had written it: it counts as a group.
  */
 const ORPHANS: ConversationFields = {
-  conversationImessageId: "orphaned-messages",
+  conversationImessageId: ORPHANS_ID,
   conversationDisplayName: null,
   isGroup: true,
   participantIds: [],

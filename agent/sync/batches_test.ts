@@ -34,7 +34,6 @@ function message(rowId: number, fields: Partial<ChatMessage> = {}): ChatMessage 
     sender: "+15550100001",
     ownAlias: null,
     kind: "text",
-    isFailed: false,
     text: "hi",
     subject: null,
     transcript: null,

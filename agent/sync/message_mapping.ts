@@ -39,7 +39,6 @@ const TYPE_OF_KIND: Record<Exclude<MessageKind, "attachment">, MessageType> = {
   audio: "audio",
   app: "app",
   sticker: "sticker",
-  note: "system",
 };
 const MEDIA_TYPES: readonly MessageType[] = ["image", "video", "audio"];
 
@@ -49,7 +48,8 @@ function mediaTypeOf({ mimeType }: MessageAttachment): MessageType {
 }
 
 /** Files of several kinds are files. */
-function messageTypeOf({ kind, attachments }: ChatMessage): MessageType {
+function messageTypeOf({ kind, attachments, isNote }: ChatMessage): MessageType {
+  if (isNote) return "system";
   if (kind !== "attachment") return TYPE_OF_KIND[kind];
   const types = new Set(attachments.map(mediaTypeOf));
   const [type] = types;

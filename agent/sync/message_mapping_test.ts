@@ -18,7 +18,6 @@ function message(fields: Partial<ChatMessage> = {}): ChatMessage {
     sender: "+15550100001",
     ownAlias: null,
     kind: "text",
-    isFailed: false,
     text: "Hello!",
     subject: null,
     transcript: null,
@@ -98,7 +97,7 @@ Deno.test("the other kinds are types of their own, whatever files they carry", (
 });
 
 Deno.test("what an app notes is of the system, and an own message that failed says so", () => {
-  assert.equal(wireMessageOf(message({ kind: "note" })).messageType, "system");
+  assert.equal(wireMessageOf(message({ kind: "app", isNote: true })).messageType, "system");
   assert.equal(wireMessageOf(message({ direction: "outgoing", isFailed: true })).failed, true);
   assert.equal("failed" in wireMessageOf(message({ direction: "outgoing" })), false);
 });
@@ -158,8 +157,7 @@ const anyMessage: fc.Arbitrary<ChatMessage> = fc.record({
   direction: fc.constantFrom("incoming", "outgoing"),
   sender: fc.option(anyText),
   ownAlias: fc.constant(null),
-  kind: fc.constantFrom("text", "attachment", "audio", "app", "sticker", "note"),
-  isFailed: fc.boolean(),
+  kind: fc.constantFrom("text", "attachment", "audio", "app", "sticker"),
   text: fc.option(anyText),
   subject: fc.option(anyText),
   transcript: fc.option(anyText),

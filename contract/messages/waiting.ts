@@ -3,6 +3,12 @@ import type { Message } from "../conversations.ts";
 import { isAutomatedMessage } from "./automated_messages.ts";
 import { isReactionText } from "./reaction_texts.ts";
 
+/**
+ * The conversation of messages that Messages has joined to no chat, or of which it cannot be known who has read them:
+ * nothing in it is answered.
+ */
+export const ORPHANS_ID = "orphaned-messages";
+
 /** A message, as far as it matters here. */
 export type JudgedMessage =
   & Pick<Message, "direction" | "messageType" | "senderId" | "text">

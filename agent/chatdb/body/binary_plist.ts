@@ -1,7 +1,12 @@
 /** Reads binary property lists (`bplist00`), the format of `message.message_summary_info`. */
 
+/** A reference to an object of a keyed archive, by its place in `$objects`. */
+export class PlistUid {
+  constructor(readonly index: number) {}
+}
+
 /** A value of a property list; dates are seconds since 2001, as reals are. */
-export type PlistValue = null | boolean | number | string | Uint8Array | PlistValue[] | PlistDict;
+export type PlistValue = null | boolean | number | string | Uint8Array | PlistUid | PlistValue[] | PlistDict;
 export type PlistDict = ReadonlyMap<string, PlistValue>;
 
 const MAGIC = "bplist00";
@@ -21,6 +26,7 @@ const TYPE = {
   data: 0x4,
   ascii: 0x5,
   utf16: 0x6,
+  uid: 0x8,
   array: 0xa,
   dict: 0xd,
 };
@@ -84,6 +90,8 @@ class PlistReader {
         return SIMPLE[marker] ?? null;
       case TYPE.integer:
         return this.#integer(at + 1, 2 ** low);
+      case TYPE.uid:
+        return new PlistUid(this.#unsigned(at + 1, low + 1));
       case TYPE.real:
       case TYPE.date:
         return 2 ** low === 4 ? this.#view.getFloat32(at + 1) : this.#view.getFloat64(at + 1);

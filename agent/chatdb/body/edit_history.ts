@@ -1,9 +1,16 @@
 /** Reads from `message_summary_info` when parts of a message were edited, and which were unsent. */
 import { APPLE_EPOCH_MS } from "../file/apple_time.ts";
+import { decodeAttributedBody } from "./typedstream.ts";
 import { decodePlist, type PlistDict, type PlistValue } from "./binary_plist.ts";
 
 /** Keys of the summary (imessage-exporter message_types/edited.rs). */
-const KEY = { originalRanges: "otr", versions: "ec", versionDate: "d", retractedParts: "rp" } as const;
+const KEY = {
+  originalRanges: "otr",
+  versions: "ec",
+  versionDate: "d",
+  versionText: "t",
+  retractedParts: "rp",
+} as const;
 
 const SUMMARY = "message_summary_info";
 const EDIT_DATE = "date_edited";
@@ -15,11 +22,13 @@ export interface EditHistory {
   readonly hasRetractedParts: boolean;
   /** True when no part is left. */
   readonly isFullyRetracted: boolean;
+  /** The latest words of the parts that are left, for a row that has lost its own; absent for none. */
+  readonly text?: string;
 }
 
 /**
  * The expression that selects a summary only where it says more than the row itself: after an unsend, or an edit that
- * left no time. Most rows have a summary and few need it, so the others get NULL.
+ * left no time or took the row's words. Most rows have a summary and few need it, so the others get NULL.
  *
  * @param present the columns that the table has
  */
@@ -28,7 +37,10 @@ export function editSummaryColumn(table: string, present: ReadonlySet<string>): 
   const summary = `${table}.${SUMMARY}`;
   const has = (key: string) => `instr(${summary}, x'${plistKey(key)}') > 0`;
   const isUndated = present.has(EDIT_DATE) ? `coalesce(${table}.${EDIT_DATE}, 0) = 0 AND ` : "";
-  return `CASE WHEN ${has(KEY.retractedParts)} OR (${isUndated}${has(KEY.versions)}) THEN ${summary} END`;
+  const isWordless = ["text", "attributedBody"].filter((column) => present.has(column))
+    .map((column) => `coalesce(${table}.${column}, '') = ''`).join(" AND ") || "0";
+  return `CASE WHEN ${has(KEY.retractedParts)} OR (${isUndated}${has(KEY.versions)})
+    OR (${isWordless} AND ${has(KEY.versions)}) THEN ${summary} END`;
 }
 
 /** The edits that a summary records; null when there are none or it cannot be read. */
@@ -38,12 +50,25 @@ export function editHistoryOf(summary: Uint8Array | null): EditHistory | null {
   const retracted = new Set(listOf(root.get(KEY.retractedParts)).map(String));
   const parts = [...dictOf(root.get(KEY.originalRanges)).keys()];
   const editedAtMs = lastEditMs(dictOf(root.get(KEY.versions)));
+  const text = latestText(dictOf(root.get(KEY.versions)), retracted);
   if (editedAtMs === null && retracted.size === 0) return null;
   return {
     editedAtMs,
     hasRetractedParts: retracted.size > 0,
+    ...(text === "" ? {} : { text }),
     isFullyRetracted: retracted.size > 0 && parts.length > 0 && parts.every((part) => retracted.has(part)),
   };
+}
+
+/** Parts in their order; what was unsent is left out, although its versions may still be there. */
+function latestText(versions: PlistDict, retracted: ReadonlySet<string>): string {
+  const parts = [...versions].filter(([part]) => !retracted.has(part))
+    .sort(([a], [b]) => Number(a) - Number(b));
+  return parts.map(([, list]) => {
+    const body = dictOf(listOf(list).at(-1)).get(KEY.versionText);
+    const decoded = body instanceof Uint8Array ? decodeAttributedBody(body) : null;
+    return decoded?.kind === "text" ? decoded.text : "";
+  }).join("");
 }
 
 /** A part's first version is the original; its time is that of the message. Times are seconds since 2001. */

@@ -68,8 +68,8 @@ export class ChatDirectory {
   #addresses = new KnownAddresses();
   #handles = new Map<number, string>();
   #conversations = new Map<number, Conversation>();
-  /** Conversation of each `chat_identifier`, which is what `message.cache_roomnames` holds. */
-  #rooms = new Map<string, Conversation>();
+  /** Chat of each group's `chat_identifier`, which is what `message.cache_roomnames` holds. */
+  #rooms = new Map<string, number>();
   readonly #addressedAliases = new Map<number, string | null>();
   #hiddenChats = new Set<number>();
   /** Normalised alias of each spelling met so far. */
@@ -117,8 +117,13 @@ export class ChatDirectory {
     return chatRowId !== null && this.#hiddenChats.has(chatRowId);
   }
 
-  /** The group of a room name; null when no chat has it. */
-  conversationOfRoom(roomName: string): Conversation | null {
+  /** True for a chat of a group. */
+  isGroup(chatRowId: number): boolean {
+    return this.#conversations.get(chatRowId)?.isGroup ?? false;
+  }
+
+  /** The chat of a group's room name; null when no chat has it. */
+  chatOfRoom(roomName: string): number | null {
     return this.#rooms.get(roomName) ?? null;
   }
 
@@ -156,8 +161,7 @@ export class ChatDirectory {
     this.#conversations = conversationsOf(chats, this.#members(), this.#addresses);
     this.#rooms = new Map();
     for (const { rowId, identifier } of chats) {
-      const conversation = this.#conversations.get(rowId);
-      if (conversation?.isGroup && identifier !== null) this.#rooms.set(identifier, conversation);
+      if (identifier !== null && this.isGroup(rowId)) this.#rooms.set(identifier, rowId);
     }
     this.#hiddenChats = new Set(chats.filter(({ isHidden }) => isHidden).map(({ rowId }) => rowId));
     for (const { rowId, accountLogin, lastAddressedHandle } of chats) {

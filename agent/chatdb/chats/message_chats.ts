@@ -2,28 +2,63 @@
 import type { ChatDatabase } from "../file/chat_database.ts";
 import { CHAT_ROWS, readAddresses } from "./chat_directory.ts";
 import { type ChatRow, conversationIdOf, isGroupChat } from "./conversation.ts";
-import { integerOf } from "../file/sql_value.ts";
+import { column, rowTable } from "../file/schema.ts";
+import { integerOf, textOf } from "../file/sql_value.ts";
 
-/** Finds the chat of every joined message from one ROWID to another: chat ROWID by message ROWID. */
-export type ChatFinder = (firstRowId: number, lastRowId: number) => Map<number, number>;
+/** Finds the chats of every joined message from one ROWID to another, by message ROWID: one, or several ascending. */
+export type ChatFinder = (firstRowId: number, lastRowId: number) => Map<number, number | readonly number[]>;
 
-/**
- * Prepares the search; a database without chats yields none. Of a message in several chats the lowest is taken, so
- * that it is sent once and always to the same conversation.
- */
+/** Prepares the search; a database without chats yields none. */
 export function chatFinder(database: ChatDatabase): ChatFinder {
   if (!database.schema.has("chat_message_join")) return () => new Map();
+  // The sign says that there are several: another value for each row would cost more.
   const select = database.prepare(`
-    SELECT message_id, MIN(chat_id) FROM chat_message_join
+    SELECT message_id, CASE COUNT(*) WHEN 1 THEN MIN(chat_id) ELSE -1 END FROM chat_message_join
     WHERE message_id BETWEEN ? AND ? GROUP BY message_id`);
+  const selectSeveral = database.prepare(
+    "SELECT chat_id FROM chat_message_join WHERE message_id = ? ORDER BY chat_id",
+  );
   return (firstRowId, lastRowId) => {
-    const chatIds = new Map<number, number>();
-    for (const [messageId, chatId] of select(firstRowId, lastRowId)) {
-      chatIds.set(integerOf(messageId), integerOf(chatId));
+    const chatIds = new Map<number, number | readonly number[]>();
+    for (const [id, chat] of select(firstRowId, lastRowId)) {
+      const [messageId, chatId] = [integerOf(id), integerOf(chat)];
+      const several = () => selectSeveral(messageId).map(([value]) => integerOf(value));
+      chatIds.set(messageId, chatId < 0 ? several() : chatId);
     }
     return chatIds;
   };
 }
+
+/** What is known of chats when the one of a message is chosen. */
+export interface ChatChoice {
+  isGroup(chatId: number): boolean;
+  /** The chat of a group's room; null when no chat has it. */
+  chatOfRoom(room: string): number | null;
+}
+
+/**
+ * The chat of a message: that of the group whose room it names, else the one it is joined to, of several of the same kind
+ * the lowest. Null where it cannot be known whether a group or one person has read it: an answer could reach people who
+ * were not meant.
+ */
+export function chatOfMessage(
+  { roomName, chats }: { roomName: string | null; chats: number | readonly number[] | undefined },
+  choice: ChatChoice,
+): number | null {
+  const chatIds = chats === undefined ? [] : typeof chats === "number" ? [chats] : chats;
+  const room = roomName === null ? null : choice.chatOfRoom(roomName);
+  if (room !== null) return room;
+  const [lowest = null] = chatIds;
+  if (roomName === null && chatIds.length < 2) return lowest;
+  const groups = chatIds.filter((chatId) => choice.isGroup(chatId));
+  if (roomName !== null) return groups.length === 1 ? groups[0] ?? null : null;
+  return groups.length === 0 ? lowest : null;
+}
+
+const ANSWERED_ROWS = rowTable("message", {
+  rowId: column("ROWID", integerOf),
+  roomName: column("cache_roomnames", textOf),
+});
 
 /** Where a reply to one message goes. */
 export interface ReplyChat {
@@ -42,11 +77,16 @@ export interface ReplyChat {
  */
 export function findReplyChat(database: ChatDatabase, messageGuid: string): ReplyChat | null {
   return database.readTransaction(() => {
-    const [row] = database.prepare("SELECT ROWID FROM message WHERE guid = ?")(messageGuid);
-    if (row === undefined) return null;
-    const messageRowId = integerOf(row[0]);
-    const chatId = chatFinder(database)(messageRowId, messageRowId).get(messageRowId);
+    const [message] = ANSWERED_ROWS.prepare(database, "message WHERE guid = ?")(messageGuid);
+    if (message === undefined) return null;
+    const { rowId: messageRowId, roomName } = message;
     const chats: ChatRow[] = CHAT_ROWS.prepare(database, "chat")();
+    const joined = chatFinder(database)(messageRowId, messageRowId).get(messageRowId);
+    const chatId = chatOfMessage({ roomName, chats: joined }, {
+      isGroup: (id) => chats.some((chat) => chat.rowId === id && isGroupChat(chat)),
+      chatOfRoom: (room) =>
+        chats.findLast((chat) => isGroupChat(chat) && chat.identifier === room)?.rowId ?? null,
+    });
     const chat = chats.find(({ rowId }) => rowId === chatId);
     if (chat === undefined) return null;
     const addresses = readAddresses(database);

@@ -1,7 +1,7 @@
 /** Opens chat.db read-only, and reads it in short transactions. */
 import { DatabaseSync } from "node:sqlite";
 import { asChatDatabaseError, ChatDatabaseError } from "./chat_database_error.ts";
-import { type FileIdentity, fileIdentityOf, probeDatabaseFile } from "./database_file.ts";
+import { type FileIdentity, fileIdentityOf, lacksSharedMemory, probeDatabaseFile } from "./database_file.ts";
 import { probeSchema, type Schema } from "./schema.ts";
 import { integerOf, type Query, type SqlRow } from "./sql_value.ts";
 
@@ -55,7 +55,9 @@ export class ChatDatabase implements Disposable {
       this.schema = this.readTransaction(() => probeSchema((sql) => this.prepare(sql)));
       // After the first read: on a locked database this statement fails without saying so.
       this.#exec(`PRAGMA cache_size = -${PAGE_CACHE_KIB}`);
-      if (!this.schema.get("message")?.has("guid")) throw new ChatDatabaseError("not_messages", this.path);
+      const columns = this.schema.get("message");
+      if (columns === undefined) throw new ChatDatabaseError("not_messages", this.path);
+      if (!columns.has("guid")) throw new ChatDatabaseError("unknown_schema", this.path);
       this.#selectDataVersion = this.prepare("PRAGMA data_version");
     } catch (error) {
       this.#sqlite.close();
@@ -115,9 +117,16 @@ export class ChatDatabase implements Disposable {
     try {
       return action();
     } catch (error) {
-      throw asChatDatabaseError(error, this.path);
+      throw withTrueCause(asChatDatabaseError(error, this.path));
     }
   }
+}
+
+/** What SQLite reports as missing access may be that it cannot make the `-shm` that it needs beside a `-wal`. */
+function withTrueCause(error: unknown): unknown {
+  const isDenied = error instanceof ChatDatabaseError && error.code === "permission_denied";
+  if (!isDenied || !lacksSharedMemory(error.path)) return error;
+  return new ChatDatabaseError("read_only_folder", error.path, { cause: error.cause });
 }
 
 /**

@@ -8,7 +8,9 @@ export type ChatDatabaseErrorCode =
   | "not_a_database"
   | "truncated"
   | "locked"
-  | "not_messages";
+  | "not_messages"
+  | "unknown_schema"
+  | "read_only_folder";
 
 const TEXTS: Record<ChatDatabaseErrorCode, (path: string) => { message: string; fix: string }> = {
   missing: (path) => ({
@@ -40,6 +42,16 @@ const TEXTS: Record<ChatDatabaseErrorCode, (path: string) => { message: string; 
   not_messages: (path) => ({
     message: `The database ${path} has no table of messages, so it is not that of Messages`,
     fix: "Set AGENT_CHAT_DB to the right file",
+  }),
+  unknown_schema: (path) => ({
+    message: `The messages in ${path} have no guid, by which each is known, so this version cannot read them`,
+    fix: "Set AGENT_CHAT_DB to a chat.db that Messages of OS X 10.11 or later has written",
+  }),
+  read_only_folder: (path) => ({
+    message:
+      `The folder of ${path} may not be written to, so SQLite cannot read the newest messages in its -wal file`,
+    fix:
+      "Copy chat.db together with its -wal file to a folder of your own, and set AGENT_CHAT_DB to that copy",
   }),
 };
 

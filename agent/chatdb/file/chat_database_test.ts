@@ -130,6 +130,15 @@ Deno.test("a database of another program is not one of Messages", () =>
     assertFault("not_messages", () => new ChatDatabase(path));
   }));
 
+Deno.test("a database whose messages have no guid is said to be too old, not to have no messages", () =>
+  inTempDir((folder) => {
+    const path = join(folder, "old.db");
+    const old = new DatabaseSync(path);
+    old.exec("CREATE TABLE message (ROWID INTEGER PRIMARY KEY, text TEXT, date INTEGER)");
+    old.close();
+    assertFault("unknown_schema", () => new ChatDatabase(path));
+  }));
+
 Deno.test("a database cut short is truncated, at opening or at the first read of a lost page", () =>
   inTempDir((folder) => {
     const path = join(folder, "chat.db");
@@ -230,6 +239,18 @@ Deno.test("a file that is hidden in a folder which may not be listed is denied, 
     await Deno.chmod(closed, 0o111);
     assert.equal(await faultOfOrdinaryUser(folder, join(closed, "chat.db")), "permission_denied");
     await Deno.chmod(closed, 0o755);
+  }));
+
+Deno.test("a copy with its -wal in a folder that may not be written to is said to be that, not to lack a permission", () =>
+  inTempDir(async (folder) => {
+    await Deno.chmod(folder, 0o755);
+    const [path, copies] = [join(folder, "chat.db"), join(folder, "copies")];
+    using _db = createChatDb(path);
+    await Deno.mkdir(copies);
+    for (const suffix of ["", "-wal"]) await Deno.copyFile(path + suffix, join(copies, `chat.db${suffix}`));
+    await Deno.chmod(copies, 0o555);
+    assert.equal(await faultOfOrdinaryUser(folder, join(copies, "chat.db")), "read_only_folder");
+    await Deno.chmod(copies, 0o755);
   }));
 
 Deno.test("a folder in which SQLite may not make its -shm file is denied", () =>

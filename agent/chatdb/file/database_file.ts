@@ -25,6 +25,20 @@ export function probeDatabaseFile(path: string): string {
   }
 }
 
+/**
+ * True for a database that can be read as a file while its `-wal` cannot be used: SQLite needs a `-shm` beside it, and a
+ * copy in a folder that may not be written to has none, or one that may not be written either.
+ */
+export function lacksSharedMemory(path: string): boolean {
+  try {
+    if (readStart(path).length < HEADER_BYTES) return false;
+    using _wal = Deno.openSync(`${path}-wal`);
+  } catch {
+    return false;
+  }
+  return true;
+}
+
 /** Distinguishes a file from another at the same path. */
 export interface FileIdentity {
   device: number;

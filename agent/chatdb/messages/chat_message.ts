@@ -28,8 +28,10 @@ export interface ChatMessage extends RowTimestamps {
   /** The owner's address that sent the message or that it was sent to. */
   ownAlias: string | null;
   kind: MessageKind;
-  /** True for an own message that Messages could not deliver. */
-  isFailed: boolean;
+  /** Set on an own message that Messages could not deliver. */
+  isFailed?: true;
+  /** Set on what an app or a service says, which no person wrote. */
+  isNote?: true;
   /**
    * The words, with U+FFFC where a file stands between them. Null when there are none: files only, unsent, or a body
    * that could not be decoded.
@@ -82,16 +84,17 @@ export function messageRecord(contents: RowContents, directory: ChatDirectory): 
   const retractedAtMs = retractedAtMsOf(contents);
   const timestamps = timestampsOf(row);
   const parties = partiesOf(contents, directory);
-  const words = isBreadcrumb(row) ? breadcrumbText(body.text, readersOf(parties)) : body.text;
-  const text = words === "" || isPlaceholderOnly(words) ? null : words;
   const runs = needsRuns(contents) ? decodeBodyRuns(row.attributedBody ?? new Uint8Array()) : [];
+  const words = isBreadcrumb(row)
+    ? breadcrumbText(body.text, readersOf(parties))
+    : describedText(contents, runs);
+  const text = words === "" || isPlaceholderOnly(words) ? null : words;
   const attachments = retractedAtMs === null ? filesLeft(contents, runs) : [];
-  return {
+  const message: ChatMessage = {
     rowId: row.rowId,
     guid: row.guid,
     ...parties,
     kind: messageKindOf(row, { text, attachments }),
-    isFailed: row.isFromMe && row.hasError,
     text,
     subject: row.subject,
     transcript: runs.find((run) => run.transcript)?.transcript ?? null,
@@ -103,17 +106,30 @@ export function messageRecord(contents: RowContents, directory: ChatDirectory): 
     attachments,
     reactions: contents.reactions,
   };
+  if (row.isFromMe && row.hasError) message.isFailed = true;
+  if (isBreadcrumb(row) || row.isService) message.isNote = true;
+  return message;
+}
+
+/** The text with a drawn emoji's description in its place. */
+function describedText({ body, files }: RowContents, runs: readonly BodyRun[]): string {
+  let { text } = body;
+  for (const { start, length, attachmentGuid } of runs.toReversed()) {
+    const description = files.find(({ guid }) => guid === attachmentGuid)?.description;
+    if (description !== undefined) {
+      text = `${text.slice(0, start)}[${description}]${text.slice(start + length)}`;
+    }
+  }
+  return text;
 }
 
 type Parties = Pick<ChatMessage, "conversation" | "direction" | "sender" | "ownAlias">;
 
 /**
- * Own rows may carry the recipient's handle, so `handle_id` names the sender of incoming rows only. An orphan of a
- * group may still name its room.
+ * Own rows may carry the recipient's handle, so `handle_id` names the sender of incoming rows only.
  */
 function partiesOf({ row, chatId }: RowContents, directory: ChatDirectory): Parties {
-  const conversation = directory.conversation(chatId) ??
-    (row.roomName === null ? null : directory.conversationOfRoom(row.roomName));
+  const conversation = directory.conversation(chatId);
   const account = directory.ownAlias(row.account);
   const ownAlias = directory.ownAlias(row.destinationCallerId) ?? account ?? directory.addressedAlias(chatId);
   // Of a note to oneself there may be only the row that was received.
@@ -146,7 +162,8 @@ function retractedAtMsOf({ row, body, history }: RowContents): number | null {
 /** Runs cost more than the text, so they are decoded only where the record shows something of them. */
 function needsRuns({ row, files, history }: RowContents): boolean {
   return row.attributedBody !== null &&
-    (row.isAudio || files.length > 1 || (files.length > 0 && history?.hasRetractedParts === true));
+    (row.isAudio || files.length > 1 || files[0]?.description !== undefined ||
+      (files.length > 0 && history?.hasRetractedParts === true));
 }
 
 /**

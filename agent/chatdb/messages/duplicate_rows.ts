@@ -3,44 +3,62 @@ import { isNanoseconds } from "../file/apple_time.ts";
 import type { ChatDatabase } from "../file/chat_database.ts";
 import type { ChatDirectory } from "../chats/chat_directory.ts";
 import type { Conversation } from "../chats/conversation.ts";
-import { type ChatFinder, chatFinder } from "../chats/message_chats.ts";
+import { type ChatFinder, chatFinder, chatOfMessage } from "../chats/message_chats.ts";
 import { ASSOCIATED, isLinkPreview, type SkipReason } from "./message_class.ts";
 import { MESSAGE_ROWS, type MessageRow } from "./message_row.ts";
 import { messageTextOf } from "../body/message_text.ts";
 import type { SqlValue } from "../file/sql_value.ts";
 
 const NANOSECONDS_PER_S = 1_000_000_000n;
-/** Without an index by date, the most rows looked at before one: what belongs together is written together. */
-const ROWS_BEFORE = 500;
+/** Without an index by date, the most rows looked at beside one: what belongs together is written together. */
+const ROWS_NEAR = 500;
 /** How far apart the two rows of a note to oneself are dated at most (chatdb readers' reports: under 2 s). */
 const TWIN_WINDOW_S = 2;
 /** The preview has been seen to follow within 6 s (chatdb readers' reports), a replaced one later. */
 const PREVIEW_WINDOW_S = 60;
 
 const LINK = /^(?:https?:\/\/|www\.)\S+$/i;
-/** What separates a link from other words, or stands for a file between them. */
-const BETWEEN_WORDS = /[\s\uFFFC\uFFFD]+/;
-const AFTER_LINK = /[.,;:!?)\]}>"'/]+$/;
+/** People write a link with or without these. */
+const BEFORE_LINK = /^(?:https?:\/\/)?(?:www\.)?/i;
+const AFTER_LINK = /[.,;:!?)\]}>"'/\p{Script=Han}\p{Ps}\p{Pe}\p{Pi}\p{Pf}，。；：！？、]+$/u;
+/** What would make it another link: a longer host before it, a longer path behind it. */
+const GOES_BEFORE = /[\p{Script=Latin}\p{N}@_.-]$/u;
+const GOES_ON = /^(?:[\p{Script=Latin}\p{N}_~%&=#@+-]|[/.:?](?=[\p{Script=Latin}\p{N}_~%&=#@+-]))/u;
+
+interface NearOptions {
+  conversation: Conversation;
+  windowS: number;
+  select?: (...parameters: SqlValue[]) => MessageRow[];
+}
 
 /** Compares a row with the earlier ones of its conversation. A query takes microseconds, and few rows need one. */
 export class DuplicateFinder {
   readonly #directory: ChatDirectory;
   readonly #selectNear: (...parameters: SqlValue[]) => MessageRow[];
+  readonly #selectLater: (...parameters: SqlValue[]) => MessageRow[];
   readonly #findChats: ChatFinder;
 
   constructor(database: ChatDatabase, directory: ChatDirectory) {
     this.#directory = directory;
     this.#findChats = chatFinder(database);
-    const rows = hasDateIndex(database) ? "ROWID < ?3" : `ROWID BETWEEN ?3 - ${ROWS_BEFORE} AND ?3 - 1`;
-    this.#selectNear = MESSAGE_ROWS.prepare(database, `message WHERE date BETWEEN ?1 AND ?2 AND ${rows}`);
+    const [before, after] = hasDateIndex(database)
+      ? ["ROWID < ?3", "ROWID > ?3"]
+      : [`ROWID BETWEEN ?3 - ${ROWS_NEAR} AND ?3 - 1`, `ROWID BETWEEN ?3 + 1 AND ?3 + ${ROWS_NEAR}`];
+    this.#selectNear = MESSAGE_ROWS.prepare(database, `message WHERE date BETWEEN ?1 AND ?2 AND ${before}`);
+    this.#selectLater = MESSAGE_ROWS.prepare(database, `message WHERE date BETWEEN ?1 AND ?2 AND ${after}`);
   }
 
   /** Why a row of `conversation` repeats an earlier one; null when it does not. */
-  reasonOf(row: MessageRow, conversation: Conversation): SkipReason | null {
+  reasonOf(
+    row: MessageRow,
+    { conversation, text }: { conversation: Conversation; text: string },
+  ): SkipReason | null {
     if (this.#directory.isSelfChat(conversation) && this.#isSecondTwin(row, conversation)) {
       return "self_chat_twin";
     }
-    return isLinkPreview(row) && this.#isRepeatedLink(row, conversation) ? "link_preview" : null;
+    return isLinkPreview(row) && this.#isRepeatedLink(row, { conversation, link: text.trim() })
+      ? "link_preview"
+      : null;
   }
 
   /**
@@ -59,29 +77,35 @@ export class DuplicateFinder {
   }
 
   /**
-   * True when a preview shows only a link that the same person has just sent in an earlier row. A preview whose link is
-   * in no earlier row is a message: macOS may remove the link from the words.
+   * True when a preview shows only a link that the same person has sent in an earlier row, or in words that Messages wrote
+   * after the preview. A preview whose link is in no other row is a message: macOS may remove the link from the words.
    */
-  #isRepeatedLink(row: MessageRow, conversation: Conversation): boolean {
-    const link = messageTextOf(row).text.trim();
+  #isRepeatedLink(
+    row: MessageRow,
+    { conversation, link }: { conversation: Conversation; link: string },
+  ): boolean {
     if (!LINK.test(link)) return false;
-    return this.#near(row, { conversation, windowS: PREVIEW_WINDOW_S }).some((near) =>
-      !near.isSystem && near.associatedType === ASSOCIATED.none && isSameSender(near, row) &&
-      linksIn(messageTextOf(near).text).includes(bareLink(link))
+    const options = { conversation, windowS: PREVIEW_WINDOW_S };
+    const later = this.#near(row, { ...options, select: this.#selectLater });
+    return [...this.#near(row, options), ...later.filter((near) => !isLinkPreview(near))].some((near) =>
+      !near.isSystem && !near.isService && near.associatedType === ASSOCIATED.none &&
+      isSameSender(near, row) &&
+      hasLink(messageTextOf(near).text, link)
     );
   }
 
-  /** The earlier rows of `conversation` dated at most `windowS` seconds from the row; none for a row without a date. */
-  #near(row: MessageRow, options: { conversation: Conversation; windowS: number }): MessageRow[] {
-    const { conversation, windowS } = options;
+  /** The rows of `conversation` before the row, dated at most `windowS` seconds from it; none for one without a date. */
+  #near(row: MessageRow, options: NearOptions): MessageRow[] {
+    const { conversation, windowS, select = this.#selectNear } = options;
     if (typeof row.date !== "bigint" || row.date === 0n) return [];
     const window = BigInt(windowS) * (isNanoseconds(row.date) ? NANOSECONDS_PER_S : 1n);
-    return this.#selectNear(row.date - window, row.date + window, row.rowId)
+    return select(row.date - window, row.date + window, row.rowId)
       .filter((near) => this.#conversationOf(near) === conversation);
   }
 
-  #conversationOf({ rowId }: MessageRow): Conversation | null {
-    return this.#directory.conversation(this.#findChats(rowId, rowId).get(rowId) ?? null);
+  #conversationOf({ rowId, roomName }: MessageRow): Conversation | null {
+    const chats = this.#findChats(rowId, rowId).get(rowId);
+    return this.#directory.conversation(chatOfMessage({ roomName, chats }, this.#directory));
   }
 }
 
@@ -95,10 +119,16 @@ function isSameSender(a: MessageRow, b: MessageRow): boolean {
   return a.isFromMe === b.isFromMe && (a.isFromMe || a.handleId === b.handleId);
 }
 
-function linksIn(text: string): string[] {
-  return text.split(BETWEEN_WORDS).filter((word) => LINK.test(word)).map(bareLink);
-}
-
-function bareLink(link: string): string {
-  return link.replace(AFTER_LINK, "");
+/** True when a text holds a link, whatever stands around it in whatever script. */
+function hasLink(text: string, link: string): boolean {
+  const [words, wanted] = [
+    text.toLowerCase(),
+    link.replace(BEFORE_LINK, "").replace(AFTER_LINK, "").toLowerCase(),
+  ];
+  if (wanted === "") return false;
+  for (let at = words.indexOf(wanted); at >= 0; at = words.indexOf(wanted, at + 1)) {
+    const before = words.slice(Math.max(0, at - 12), at).replace(/(?:https?:\/\/)?(?:www\.)?$/, "");
+    if (!GOES_BEFORE.test(before) && !GOES_ON.test(words.slice(at + wanted.length))) return true;
+  }
+  return false;
 }

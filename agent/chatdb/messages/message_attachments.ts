@@ -11,6 +11,8 @@ export interface MessageAttachment {
   name: string | null;
   sizeBytes: number | null;
   isSticker: boolean;
+  /** What an emoji that was drawn for the message shows, in words. */
+  description?: string;
 }
 
 const ATTACHMENT_ROWS = rowTable("attachment", {
@@ -20,6 +22,7 @@ const ATTACHMENT_ROWS = rowTable("attachment", {
   transferName: column("transfer_name", wordsOf),
   path: column("filename", wordsOf),
   sizeBytes: column("total_bytes", integerOf),
+  description: column("emoji_image_short_description", wordsOf),
   isSticker: flag("is_sticker"),
 });
 
@@ -51,8 +54,15 @@ export function attachmentFinder(database: ChatDatabase): AttachmentFinder {
 }
 
 function attachmentOf(row: RowOf<typeof ATTACHMENT_ROWS>): MessageAttachment | null {
-  const { guid, mimeType, sizeBytes, isSticker } = row;
+  const { guid, mimeType, sizeBytes, isSticker, description } = row;
   const name = row.transferName ?? row.path?.split("/").at(-1) ?? null;
   if (guid === null || name?.endsWith(PREVIEW_SUFFIX)) return null;
-  return { guid, mimeType, name: name || null, sizeBytes: sizeBytes > 0 ? sizeBytes : null, isSticker };
+  return {
+    guid,
+    mimeType,
+    name: name || null,
+    sizeBytes: sizeBytes > 0 ? sizeBytes : null,
+    isSticker,
+    ...(description === null ? {} : { description }),
+  };
 }

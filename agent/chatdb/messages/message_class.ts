@@ -19,9 +19,9 @@ export type SkipReason =
 
 /**
  * `attachment`: files without words. `audio`: a voice message. `app`: drawn by an app, such as a game or a poll; a
- * link with its preview is `text`. `sticker`: stickers only. `note`: what an app says of somebody, which nobody wrote.
+ * link with its preview is `text`. `sticker`: stickers only.
  */
-export type MessageKind = "text" | "attachment" | "audio" | "app" | "sticker" | "note";
+export type MessageKind = "text" | "attachment" | "audio" | "app" | "sticker";
 
 /** Values of associated_message_type (imessage-exporter message_types/variants.rs). */
 export const ASSOCIATED = {
@@ -92,7 +92,6 @@ export function messageKindOf(
   { text, attachments }: { text: string | null; attachments: readonly { isSticker: boolean }[] },
 ): MessageKind {
   if (row.isAudio) return "audio";
-  if (isBreadcrumb(row)) return "note";
   if (isAppMessage(row)) return "app";
   if (row.associatedType === ASSOCIATED.sticker) return "sticker";
   if (text !== null || attachments.length === 0) return "text";

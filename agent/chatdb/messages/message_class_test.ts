@@ -127,10 +127,11 @@ Deno.test("the note of an app names people where Messages stores placeholders", 
     addAppMessage(db, { ...common, chat: group, from: "me" });
     db.addMessage({ chat: direct, from: ANA, sentAt: AT, text: note });
   });
+  assert.deepEqual(messages.map(({ isNote = false }) => isNote), [true, true, true, false]);
   assert.deepEqual(messages.map(({ kind, text }) => [kind, text]), [
-    ["note", `${ANA} beat ${"+15550100000"}`],
-    ["note", `+15550100000 beat ${ANA}`],
-    ["note", "+15550100000 beat"],
+    ["app", `${ANA} beat ${"+15550100000"}`],
+    ["app", `+15550100000 beat ${ANA}`],
+    ["app", "+15550100000 beat"],
     ["text", note],
   ]);
 });

@@ -26,7 +26,9 @@ export const MESSAGE_ROWS = rowTable("message", {
   editSummary: expression(editSummaryColumn, bytesOf),
   isFromMe: flag("is_from_me"),
   /** A notice from Messages itself, such as a change of a group. */
-  isSystem: flag("item_type", "is_system_message", "is_service_message"),
+  isSystem: flag("item_type"),
+  /** Of the system or of a service, perhaps with words. */
+  isService: flag("is_system_message", "is_service_message"),
   isAudio: flag("is_audio_message"),
   isSent: flag("is_sent"),
   /** Not delivered (22), or another error of sending. */

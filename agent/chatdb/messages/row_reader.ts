@@ -4,14 +4,15 @@ import type { ChatDatabase } from "../file/chat_database.ts";
 import type { ChatDirectory } from "../chats/chat_directory.ts";
 import { type ChatMessage, isEmptyMessage, lacksFiles, messageRecord } from "./chat_message.ts";
 import { DuplicateFinder } from "./duplicate_rows.ts";
-import { editHistoryOf } from "../body/edit_history.ts";
+import { balloonWords } from "../body/balloon_words.ts";
+import { type EditHistory, editHistoryOf } from "../body/edit_history.ts";
 import { type AttachmentFinder, attachmentFinder, type MessageAttachment } from "./message_attachments.ts";
-import { type ChatFinder, chatFinder } from "../chats/message_chats.ts";
+import { type ChatFinder, chatFinder, chatOfMessage } from "../chats/message_chats.ts";
 import { type SkipReason, skipReasonOf, tapbackTargetOf } from "./message_class.ts";
 import type { MessageRow } from "./message_row.ts";
-import { messageTextOf } from "../body/message_text.ts";
+import { isPlaceholderOnly, type MessageText, messageTextOf } from "../body/message_text.ts";
 import { ReactionFinder } from "./reactions.ts";
-import type { Query } from "../file/sql_value.ts";
+import { bytesOf, cleanText, type Query } from "../file/sql_value.ts";
 
 /**
  * What a row is. `skipped` rows are no messages of their own; `targetGuid` is the message that a tapback
@@ -33,6 +34,7 @@ export interface RowReadOptions {
 
 interface RowContext extends RowReadOptions {
   chatId: number | null;
+  isJoined: boolean;
   files: MessageAttachment[];
 }
 
@@ -44,6 +46,8 @@ export class RowReader {
   readonly #findChats: ChatFinder;
   readonly #findAttachments: AttachmentFinder;
   readonly #duplicates: DuplicateFinder;
+  /** Few rows are balloons without words, and payloads are large. */
+  readonly #selectPayload: Query;
 
   constructor(database: ChatDatabase, directory: ChatDirectory) {
     this.#directory = directory;
@@ -51,6 +55,9 @@ export class RowReader {
     this.#duplicates = new DuplicateFinder(database, directory);
     this.#findChats = chatFinder(database);
     this.#findAttachments = attachmentFinder(database);
+    this.#selectPayload = database.schema.get("message")?.has("payload_data")
+      ? database.prepare("SELECT payload_data FROM message WHERE ROWID = ?")
+      : () => [];
     this.#selectRecentlyDeleted = database.schema.has("chat_recoverable_message_join")
       ? database.prepare("SELECT 1 FROM chat_recoverable_message_join WHERE message_id = ? LIMIT 1")
       : () => [];
@@ -65,36 +72,56 @@ export class RowReader {
   read(rows: readonly MessageRow[], options: RowReadOptions & { visit: RowVisitor }): void {
     const { visit, nowMs, finalRowId } = options;
     const range = [rows[0]?.rowId ?? 0, rows.at(-1)?.rowId ?? 0] as const;
-    const chatIds = this.#findChats(...range);
+    const joined = this.#findChats(...range);
     const filesOf = this.#findAttachments(...range);
     for (const row of rows) {
-      const chatId = chatIds.get(row.rowId) ?? null;
+      const chats = joined.get(row.rowId);
+      // Asked for every row: the usual case comes without a call.
+      const isPlain = typeof chats === "number" && row.roomName === null;
+      const chatId = isPlain ? chats : chatOfMessage({ roomName: row.roomName, chats }, this.#directory);
       const files = filesOf.get(row.rowId) ?? [];
-      if (!visit(row, this.#read(row, { nowMs, finalRowId, chatId, files }))) return;
+      const isJoined = chats !== undefined;
+      if (!visit(row, this.#read(row, { nowMs, finalRowId, chatId, isJoined, files }))) return;
     }
   }
 
-  #read(row: MessageRow, { nowMs, finalRowId, chatId, files }: RowContext): RowOutcome {
+  #read(row: MessageRow, { nowMs, finalRowId, chatId, isJoined, files }: RowContext): RowOutcome {
     const isFinal = row.rowId <= finalRowId;
     const sentAtMs = unixMsOf(row.date);
     const reason = skipReasonOf(row, { sentAtMs, nowMs });
     if (reason !== null) return this.#skip(row, reason);
-    if (chatId === null) {
+    if (chatId === null && !isJoined) {
       if (this.#selectRecentlyDeleted(row.rowId).length > 0) return skipped("recently_deleted");
       if (!isFinal) return { kind: "incomplete" };
     }
     if (row.isFiltered || this.#directory.isHidden(chatId)) return skipped("junk");
     const reactions = this.reactions.reactionsTo(row.guid);
     const history = editHistoryOf(row.editSummary);
-    const contents = { row, chatId, body: messageTextOf(row), sentAtMs, files, reactions, history };
+    const contents = { row, chatId, body: this.#bodyOf(row, history), sentAtMs, files, reactions, history };
     const isEmpty = isEmptyMessage(contents);
+    if (isEmpty && row.isService) return skipped("system");
     if (!isFinal && (isEmpty || lacksFiles(contents))) return { kind: "incomplete" };
     if (isEmpty) return skipped("empty");
     const message = messageRecord(contents, this.#directory);
     const { conversation } = message;
-    const duplicate = conversation === null ? null : this.#duplicates.reasonOf(row, conversation);
+    const duplicate = conversation === null
+      ? null
+      : this.#duplicates.reasonOf(row, { conversation, text: contents.body.text });
     if (duplicate !== null) return skipped(duplicate);
     return { kind: "message", message, isUndecodable: contents.body.isUndecodable };
+  }
+
+  /** The words of a row: its own, else those that only its edits or its balloon still hold. */
+  #bodyOf(row: MessageRow, history: EditHistory | null): MessageText {
+    const body = messageTextOf(row);
+    if (body.isUndecodable || (body.text !== "" && !isPlaceholderOnly(body.text))) return body;
+    const words = history?.text ?? (row.balloonBundleId === null ? null : this.#balloonWords(row.rowId));
+    return words ? { text: cleanText(words), isUndecodable: false } : body;
+  }
+
+  #balloonWords(rowId: number): string | null {
+    const payload = bytesOf(this.#selectPayload(rowId)[0]?.[0]);
+    return payload === null ? null : balloonWords(payload);
   }
 
   #skip(row: MessageRow, reason: SkipReason): RowOutcome {

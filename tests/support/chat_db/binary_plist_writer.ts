@@ -1,13 +1,18 @@
 /** Writes binary property lists (`bplist00`), the format of `message.message_summary_info`. */
 
 /** A property list value; integers are numbers without a fraction, `Real` forces a float, as `ec[].d` is. */
-export type PlistValue = string | number | boolean | Real | Uint8Array | readonly PlistValue[] | {
+export type PlistValue = string | number | boolean | Real | Uid | Uint8Array | readonly PlistValue[] | {
   readonly [key: string]: PlistValue;
 };
 
 /** A number stored as a 64-bit float even when it has no fraction. */
 export class Real {
   constructor(readonly value: number) {}
+}
+
+/** A reference to an object of a keyed archive, by its place in `$objects`. */
+export class Uid {
+  constructor(readonly index: number) {}
 }
 
 const MAGIC = new TextEncoder().encode("bplist00");
@@ -19,6 +24,7 @@ const MARKER = {
   data: 0x40,
   ascii: 0x50,
   utf16: 0x60,
+  uid: 0x80,
   array: 0xa0,
   dict: 0xd0,
 };
@@ -45,6 +51,38 @@ export function encodePlist(root: PlistValue): Uint8Array {
   return concat([MAGIC, bodies, new Uint8Array(table.buffer), new Uint8Array(trailer.buffer)]);
 }
 
+/**
+ * The archive that NSKeyedArchiver makes of a value, as `message.payload_data` holds it. Maps become NSDictionary, URLs
+ * NSURL, and a record an object of its own with these fields.
+ */
+export function encodeKeyedArchive(root: ArchivedValue): Uint8Array {
+  const objects: PlistValue[] = ["$null"];
+  const add = (value: ArchivedValue): Uid => {
+    const uid = new Uid(objects.push("") - 1);
+    objects[uid.index] = archivedObject(value, add);
+    return uid;
+  };
+  return encodePlist({
+    $version: 100_000,
+    $archiver: "NSKeyedArchiver",
+    $top: { root: add(root) },
+    $objects: objects,
+  });
+}
+
+export type ArchivedValue = string | number | URL | ReadonlyMap<string, ArchivedValue> | {
+  readonly [field: string]: ArchivedValue;
+};
+
+function archivedObject(value: ArchivedValue, add: (value: ArchivedValue) => Uid): PlistValue {
+  if (typeof value === "string" || typeof value === "number") return value;
+  if (value instanceof URL) return { "NS.base": new Uid(0), "NS.relative": add(value.href) };
+  if (value instanceof Map) {
+    return { "NS.keys": [...value.keys()].map(add), "NS.objects": [...value.values()].map(add) };
+  }
+  return Object.fromEntries(Object.entries(value).map(([field, inner]) => [field, add(inner)]));
+}
+
 /** Appends `value` and what it holds to `objects`; returns its number. */
 function addObject(objects: Uint8Array[], value: PlistValue): number {
   const number = objects.push(new Uint8Array()) - 1;
@@ -56,6 +94,7 @@ function encodeObject(objects: Uint8Array[], value: PlistValue): Uint8Array {
   if (typeof value === "boolean") return Uint8Array.of(value ? MARKER.true : MARKER.false);
   if (typeof value === "number") return encodeInteger(value);
   if (typeof value === "string") return encodeString(value);
+  if (value instanceof Uid) return Uint8Array.of(MARKER.uid | 1, value.index >> 8, value.index & 0xff);
   if (value instanceof Real) return encodeReal(value.value);
   if (value instanceof Uint8Array) return concat([head(MARKER.data, value.length), value]);
   if (Array.isArray(value)) {

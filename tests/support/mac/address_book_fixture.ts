@@ -51,6 +51,8 @@ export interface FixtureContact {
   lastName?: string;
   nickname?: string;
   organization?: string;
+  /** `ZDISPLAYFLAGS`: 1 for a company, 16 for the last name first, 32 for the first name first. */
+  displayFlags?: number;
   /** Numbers in any notation. */
   phones?: readonly (string | LabelledValue)[];
   emails?: readonly (string | LabelledValue)[];
@@ -122,6 +124,7 @@ export class AddressBookSource implements Disposable {
       ZLASTNAME: contact.lastName,
       ZNICKNAME: contact.nickname,
       ZORGANIZATION: contact.organization,
+      ZDISPLAYFLAGS: contact.displayFlags,
       ZTHUMBNAILIMAGEDATA: this.#image(contact.thumbnail),
       ZIMAGEDATA: this.#image(contact.image),
       ZCONTAINERWHERECONTACTISME: contact.isMe ? this.#container() : undefined,
