@@ -51,6 +51,12 @@ export const generateRequestSchema = z.object({
   top_k: z.int().min(0).max(100_000).optional(),
   min_p: z.number().min(0).max(1).optional(),
   conversation_id: labelSchema().optional().describe("Lets the engine reuse this conversation's prefix"),
+  account_id: labelSchema(128).optional()
+    .describe(
+      "Whose request it is, an opaque word: accounts take turns. Requests without one are one account's",
+    ),
+  background: z.boolean().optional()
+    .describe("Nobody waits at a screen for it: it runs after the requests for which somebody does"),
   adapter_id: modelIdSchema.optional(),
   presence_penalty: z.number().min(-2).max(2).optional()
     .describe("Subtracted from the logit of each token that was generated"),
@@ -77,9 +83,13 @@ export type GenerateResult = z.infer<typeof generateResultSchema>;
 
 export const ML_JOB_STATUSES = ["queued", "running", "completed", "failed", "cancelled"] as const;
 
+const positionSchema = z.int().min(0).nullable().optional()
+  .describe("Queued jobs that came before this one; it starts earlier where those are another account's");
+
 export const generateAsyncResponseSchema = z.object({
   job_id: idSchema,
   status: z.enum(ML_JOB_STATUSES),
+  position: positionSchema,
 }).meta({ id: "GenerateAsyncResponse" });
 export type GenerateAsyncResponse = z.infer<typeof generateAsyncResponseSchema>;
 
@@ -90,7 +100,7 @@ export const generateStatusResponseSchema = z.object({
   error: z.string().nullable(),
   created_at: timeSchema,
   completed_at: timeSchema.nullable(),
-  position: z.int().min(0).nullable().optional().describe("Jobs ahead of this one while it is queued"),
+  position: positionSchema,
 }).meta({ id: "GenerateStatus" });
 export type GenerateStatusResponse = z.infer<typeof generateStatusResponseSchema>;
 

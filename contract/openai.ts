@@ -38,7 +38,7 @@ const samplingFields = {
   n: z.int().min(1).max(MAX_CHOICES).nullish(),
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
-  user: labelSchema().nullish().describe("Whose request it is"),
+  user: labelSchema(128).nullish().describe("Whose request it is: users take turns"),
   prompt_cache_key: labelSchema().nullish().describe("Lets the engine reuse the prefix of a conversation"),
   logit_bias: unsupported([{}], "logit_bias cannot be set"),
 };

@@ -34,7 +34,7 @@ Deno.test("health distinguishes a loading ml from an unreachable one, and does n
   later();
   await server.ml.goDown();
   assert.equal((await health(server)).ml, "unavailable");
-  server.ml.comeBack();
+  await server.ml.comeBack();
 });
 
 Deno.test("ml is asked with its token", async () => {

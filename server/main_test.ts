@@ -86,7 +86,7 @@ async function findMessage(client: Client): Promise<string> {
 Deno.test("at SIGTERM the server finishes what is in flight, then ends with 0", async () => {
   await using temp = await tempDir();
   await using home = await createTestDatabase("embedded", { migrated: false });
-  await using ml = new MlServer();
+  await using ml = await MlServer.start();
   const env = { DATABASE_URL: urlOf(home.address), DATA_DIR: temp.dir, ML_URL: ml.url };
   await using server = await start(env, join(temp.dir, "log"));
   const anonymous = createClient({ baseUrl: server.url });
@@ -108,7 +108,7 @@ Deno.test("at SIGTERM the server finishes what is in flight, then ends with 0", 
 Deno.test("an adapter is there once when ml finished while the server was killed, however often that happens", async () => {
   await using temp = await tempDir();
   await using home = await createTestDatabase("embedded", { migrated: false });
-  await using ml = new MlServer();
+  await using ml = await MlServer.start();
   const env = { DATABASE_URL: urlOf(home.address), DATA_DIR: temp.dir, ML_URL: ml.url };
   const log = join(temp.dir, "log");
   const { trainingJobs, adapters } = home.stores;

@@ -36,6 +36,8 @@ export interface JobFailure {
 export interface Job<Tasks extends TaskMap<Tasks>, Name extends TaskName<Tasks> = TaskName<Tasks>> {
   id: string;
   task: Name;
+  /** See {@linkcode EnqueueOptions.group}; null for none. */
+  group: string | null;
   state: JobState;
   enqueuedAt: number;
   /** When it may start at the earliest: `runAt`, or the end of a backoff. */

@@ -165,7 +165,6 @@ function jobOf<Tasks extends TaskMap<Tasks>>(record: JobRecord): Job<Tasks> {
     version: _version,
     order: _order,
     run: _run,
-    group: _group,
     payload: _payload,
     result: _result,
     ...job

@@ -70,7 +70,7 @@ function isRepeatable(request: GenerateRequest): boolean {
 /** The key of a request: the caller's own, or a hash of all that shapes the reply. Null: not cacheable. */
 export function cacheKeyOf(request: GenerateRequest, modelId: string): string | null {
   if (!isRepeatable(request)) return null;
-  const { cache_key: ownKey, conversation_id: _, ...shaping } = request;
+  const { cache_key: ownKey, conversation_id: _, account_id: __, background: ___, ...shaping } = request;
   if (ownKey !== undefined) return ownKey;
   const fields = Object.entries(shaping).sort(([a], [b]) => a < b ? -1 : 1);
   return createHash("sha256").update(JSON.stringify([modelId, fields])).digest("hex");

@@ -36,7 +36,7 @@ Deno.test("only a repeatable request has a key: temperature 0, a seed, or a key 
 Deno.test("the key holds everything that shapes a reply, and nothing else", () => {
   const base = { temperature: 0 };
   const same = keyOf(base);
-  assert.equal(keyOf({ ...base, conversation_id: "c1" }), same);
+  assert.equal(keyOf({ ...base, conversation_id: "c1", account_id: "a1", background: true }), same);
   assert.equal(keyOf({ temperature: 0, max_tokens: 256 }), same, "a default written out changes nothing");
   const different: Partial<GenerateInput>[] = [
     { prompt: "Them: ho\nMe:" },
@@ -49,6 +49,9 @@ Deno.test("the key holds everything that shapes a reply, and nothing else", () =
     { min_p: 0.1 },
     { adapter_id: "mine" },
     { raw: true },
+    { verbatim: true },
+    { presence_penalty: 1 },
+    { frequency_penalty: 1 },
     { temperature: 0.1, seed: 1 },
   ];
   const keys = different.map((change) => keyOf({ ...base, ...change }));

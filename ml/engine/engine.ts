@@ -39,6 +39,10 @@ export interface GenerationRequest {
   stop: readonly string[];
   /** Equal seeds and prompts give equal replies. Absent: random. */
   seed?: number;
+  /** Whose request it is: those of one account take turns with the others'. */
+  account?: string;
+  /** Nobody waits at a screen for it: it runs after those for which somebody does. */
+  background?: boolean;
   conversationId?: string;
   adapter?: AdapterFile;
   /** Gives the prompt to the model verbatim, without a template. */

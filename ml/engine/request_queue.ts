@@ -1,5 +1,6 @@
-/** A bounded first-come, first-served queue in front of a fixed number of slots. */
+/** A bounded queue in front of a fixed number of slots, in which the accounts take turns. */
 import { ApiError } from "../../lib/errors.ts";
+import { isBefore, type Requester, TurnHistory, type WaitingRequest } from "./request_turns.ts";
 
 /** The assumed duration of a run before any has been measured. */
 const FIRST_GUESS_MS = 2_000;
@@ -7,8 +8,9 @@ const FIRST_GUESS_MS = 2_000;
 const LATEST_WEIGHT = 0.2;
 const MAX_RETRY_AFTER_SECONDS = 60;
 
-interface Waiter {
+interface Waiter extends WaitingRequest {
   admit: () => void;
+  refuse: (error: unknown) => void;
 }
 
 export interface RequestQueueOptions {
@@ -18,12 +20,18 @@ export interface RequestQueueOptions {
   queueLimit: number;
 }
 
-/** Lets `capacity` requests run at a time, in order of arrival. */
+/**
+ * Lets `capacity` requests run at a time. Interactive ones go before background ones, then accounts take turns, then the
+ * conversations of an account, then whoever came first. When too many wait, the account with the most gives one up.
+ */
 export class RequestQueue {
   readonly capacity: number;
   readonly #queueLimit: number;
-  readonly #waiters = new Set<Waiter>();
-  #running = 0;
+  /** By account, the longest waiting first; no account without any. */
+  readonly #waiters = new Map<string | undefined, Set<Waiter>>();
+  #waiting = 0;
+  readonly #turns = new TurnHistory();
+  #arrivals = 0;
   #meanMs = FIRST_GUESS_MS;
 
   constructor(options: RequestQueueOptions) {
@@ -32,22 +40,23 @@ export class RequestQueue {
   }
 
   get running(): number {
-    return this.#running;
+    return this.#turns.running;
   }
 
   get waiting(): number {
-    return this.#waiters.size;
+    return this.#waiting;
   }
 
   /**
    * Waits for a slot. Disposing the result releases it.
    *
-   * @throws ApiError `queue_full` at once when too many wait; the signal's reason when it aborts first
+   * @throws ApiError `queue_full` when too many wait, at once or when an account with fewer requests needs the place; the
+   * signal's reason when it aborts first
    */
-  async acquire(signal?: AbortSignal): Promise<Disposable> {
+  async acquire(signal?: AbortSignal, requester: Requester = {}): Promise<Disposable> {
     signal?.throwIfAborted();
-    if (this.#running < this.capacity) this.#running++;
-    else await this.#wait(signal);
+    if (this.running < this.capacity) this.#turns.begin(requester);
+    else await this.#wait(requester, signal);
     const startedAt = performance.now();
     let held = true;
     return {
@@ -55,38 +64,88 @@ export class RequestQueue {
         if (!held) return;
         held = false;
         this.#meanMs += LATEST_WEIGHT * (performance.now() - startedAt - this.#meanMs);
-        this.#release();
+        this.#release(requester);
       },
     };
   }
 
-  async #wait(signal?: AbortSignal): Promise<void> {
-    if (this.#waiters.size >= this.#queueLimit) throw this.#fullError();
+  async #wait(requester: Requester, signal?: AbortSignal): Promise<void> {
+    if (this.#waiting >= this.#queueLimit) this.#makeRoomFor(requester);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiter: Waiter = { admit: resolve };
+    const waiter: Waiter = { ...requester, arrival: this.#arrivals++, admit: resolve, refuse: reject };
     const onAbort = () => {
-      this.#waiters.delete(waiter);
-      reject(signal?.reason);
+      // A slot that was given to it meanwhile is its own to release.
+      if (this.#remove(waiter)) reject(signal?.reason);
     };
-    this.#waiters.add(waiter);
+    this.#waiters.set(waiter.account, this.#waitersOf(waiter).add(waiter));
+    this.#waiting++;
     signal?.addEventListener("abort", onAbort, { once: true });
     await promise.finally(() => signal?.removeEventListener("abort", onAbort));
   }
 
-  /** Gives a freed slot to the request that has waited longest. */
-  #release(): void {
-    const [next] = this.#waiters;
-    if (!next) {
-      this.#running--;
-      return;
+  /** Gives a freed slot to the request whose turn it is. */
+  #release(requester: Requester): void {
+    this.#turns.end(requester);
+    const next = this.#next();
+    if (next !== undefined) {
+      this.#turns.begin(next);
+      this.#remove(next);
+      next.admit();
     }
-    this.#waiters.delete(next);
-    next.admit();
+    this.#forget(requester);
+  }
+
+  #next(): Waiter | undefined {
+    const waiters = [...this.#waiters.values()].flatMap((set) => [...set]);
+    const background = waiters.filter(({ background }) => background);
+    const candidates = this.#turns.isBackgroundDue && background.length > 0 ? background : waiters;
+    return candidates.reduce<Waiter | undefined>(
+      (first, waiter) => first === undefined || isBefore(waiter, first, this.#turns) ? waiter : first,
+      undefined,
+    );
+  }
+
+  #waitersOf({ account }: Requester): Set<Waiter> {
+    return this.#waiters.get(account) ?? new Set();
+  }
+
+  /** Takes a request out of the queue; false when it is not in it. */
+  #remove(waiter: Waiter): boolean {
+    const isRemoved = this.#waitersOf(waiter).delete(waiter);
+    if (isRemoved) this.#waiting--;
+    this.#forget(waiter);
+    return isRemoved;
+  }
+
+  /** Forgets an account that has nothing in the queue or a slot. */
+  #forget(requester: Requester): void {
+    if (this.#waitersOf(requester).size > 0) return;
+    this.#waiters.delete(requester.account);
+    this.#turns.forgetIdle(requester);
+  }
+
+  /** Refuses the newest request of the account with the most of them, or throws when that is the newcomer's own. */
+  #makeRoomFor(newcomer: Requester): void {
+    const loadOf = (requester: Requester) =>
+      this.#turns.runningOf(requester) + this.#waitersOf(requester).size;
+    const largest = [...this.#waiters.keys()].map((account) => ({ account }))
+      .reduce((most, other) => loadOf(other) > loadOf(most) ? other : most, newcomer);
+    const isOwn = largest.account === newcomer.account;
+    const waiters = [...this.#waitersOf(largest)];
+    const background = waiters.findLast(({ background }) => background);
+    const leaves = isOwn
+      ? newcomer.background ? undefined : background
+      : loadOf(largest) > loadOf(newcomer) + 1
+      ? background ?? waiters.at(-1)
+      : undefined;
+    if (leaves === undefined) throw this.#fullError();
+    this.#remove(leaves);
+    leaves.refuse(this.#fullError());
   }
 
   #fullError(): ApiError {
-    const seconds = Math.ceil(((this.#waiters.size + 1) / this.capacity) * (this.#meanMs / 1_000));
-    return new ApiError("queue_full", `The model is busy: ${this.#waiters.size} requests wait already`, {
+    const seconds = Math.ceil(((this.#waiting + 1) / this.capacity) * (this.#meanMs / 1_000));
+    return new ApiError("queue_full", `The model is busy: ${this.#waiting} requests wait already`, {
       retryAfterSeconds: Math.min(Math.max(seconds, 1), MAX_RETRY_AFTER_SECONDS),
     });
   }

@@ -137,8 +137,8 @@ export function generationRoutes(
       }
     })
     .openapi(enqueue, async (c) => {
-      const jobId = await generationJobs.enqueue(c.req.valid("json"));
-      return c.json({ job_id: jobId, status: "queued" as const }, 202);
+      const { job_id, position } = await generationJobs.enqueue(c.req.valid("json"));
+      return c.json({ job_id, status: "queued" as const, position }, 202);
     })
     .openapi(jobStatus, async (c) => c.json(await generationJobs.status(c.req.valid("param").job_id), 200))
     .openapi(cancelJob, async (c) => c.json(await generationJobs.cancel(c.req.valid("param").job_id), 200))

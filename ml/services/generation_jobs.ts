@@ -1,5 +1,6 @@
 /** Background generation: jobs that outlive the request and the process. */
 import type { GenerateRequest, GenerateResult, GenerateStatusResponse } from "../../contract/ml.ts";
+import { SerialExecutor } from "../../lib/async.ts";
 import { ApiError } from "../../lib/errors.ts";
 import {
   type AnyJob,
@@ -16,6 +17,8 @@ export interface MlTasks {
 }
 
 const RETRY_AFTER_SECONDS = 30;
+/** How many queued jobs are looked at to count an account's: the most that the queue lists. */
+const MAX_COUNTED = 1_000;
 /** Codes of temporary errors: the job is retried later. */
 const TEMPORARY_CODES = ["queue_full", "model_not_loaded", "ml_unavailable"];
 
@@ -23,7 +26,7 @@ const TEMPORARY_CODES = ["queue_full", "model_not_loaded", "ml_unavailable"];
 export function createGenerateHandler(generation: GenerationService) {
   return async (request: GenerateRequest, { signal }: JobContext): Promise<GenerateResult> => {
     try {
-      return await generation.generate(request, { signal });
+      return await generation.generate({ ...request, background: true }, { signal });
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (TEMPORARY_CODES.includes(error.code)) {
@@ -57,29 +60,27 @@ function statusOf(job: AnyJob<MlTasks>, position: number | null): GenerateStatus
 export class GenerationJobs {
   readonly #queue: JobQueue<MlTasks>;
   readonly #queueLimit: number;
-  /** Jobs that are being added and may not be counted yet. */
-  #adding = 0;
+  /** Each one is counted before the next one is added. */
+  readonly #additions = new SerialExecutor();
 
-  /** @param options.queueLimit further jobs are refused while this many wait */
+  /**
+   * @param options.queueLimit further jobs are refused while this many wait; an account's are once as many of its own wait
+   * as there are places left, so that one account alone fills half of them
+   */
   constructor(queue: JobQueue<MlTasks>, options: { queueLimit: number }) {
     this.#queue = queue;
     // A job waits for a moment even where none has to.
     this.#queueLimit = Math.max(1, options.queueLimit);
   }
 
-  /** Queues a generation and returns its job's id. Throws ApiError `queue_full` when too many wait. */
-  async enqueue(request: GenerateRequest): Promise<string> {
-    this.#adding++;
-    try {
-      if (await this.#queue.queueLength() + this.#adding > this.#queueLimit) {
-        throw new ApiError("queue_full", `${this.#queueLimit} generations are queued already`, {
-          retryAfterSeconds: RETRY_AFTER_SECONDS,
-        });
-      }
-      return (await this.#queue.enqueue("generate", request)).id;
-    } finally {
-      this.#adding--;
-    }
+  /** Queues a generation. Throws ApiError `queue_full` when too many wait. */
+  async enqueue(request: GenerateRequest): Promise<GenerateStatusResponse> {
+    const { account_id: group } = request;
+    const { id } = await this.#additions.run(async () => {
+      await this.#checkRoom(group);
+      return await this.#queue.enqueue("generate", request, { group });
+    });
+    return await this.status(id);
   }
 
   /** Throws ApiError `not_found`. */
@@ -93,5 +94,17 @@ export class GenerationJobs {
   async cancel(jobId: string): Promise<GenerateStatusResponse> {
     await this.#queue.cancel(jobId);
     return await this.status(jobId);
+  }
+
+  async #checkRoom(account: string | undefined): Promise<void> {
+    const left = this.#queueLimit - await this.#queue.queueLength();
+    const refuse = (message: string) => {
+      throw new ApiError("queue_full", message, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    };
+    if (left <= 0) refuse(`${this.#queueLimit} generations are queued already`);
+    if (account === undefined) return;
+    const queued = await this.#queue.list({ state: "queued", limit: MAX_COUNTED });
+    const own = queued.filter(({ group }) => group === account).length;
+    if (own >= left) refuse(`${own} generations of this account are queued already`);
   }
 }

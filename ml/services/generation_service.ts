@@ -56,6 +56,8 @@ function engineRequestOf(request: GenerateRequest, adapter: AdapterFile | undefi
     frequencyPenalty: request.frequency_penalty,
     stop: request.stop,
     seed: request.seed,
+    account: request.account_id,
+    background: request.background,
     conversationId: request.conversation_id,
     adapter,
     raw: request.raw,

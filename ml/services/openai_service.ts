@@ -95,6 +95,7 @@ function samplingOf(request: ChatCompletionRequest | CompletionRequest) {
     repeat_penalty: request.repeat_penalty ?? 1,
     presence_penalty: request.presence_penalty ?? undefined,
     frequency_penalty: request.frequency_penalty ?? undefined,
+    account_id: request.user ?? undefined,
     conversation_id: request.prompt_cache_key ?? undefined,
     seed: request.seed,
     choices: request.n ?? 1,

@@ -28,7 +28,7 @@ Deno.test("an account without adapters has the base model, and nothing to roll b
   assert.match(message, /base model/);
   await server.ml.goDown();
   assert.deepEqual(await readModels(trainee), { baseModel: null, ...base });
-  server.ml.comeBack();
+  await server.ml.comeBack();
 });
 
 Deno.test("drafts are made with the promoted adapter, and say so", async () => {
@@ -179,7 +179,7 @@ Deno.test("adapters beyond the bound are deleted in ml, once it can be asked", a
   }
   await server.ml.goDown();
   await server.reconciler.reconcile();
-  server.ml.comeBack();
+  await server.ml.comeBack();
   await server.reconciler.reconcile();
   assert.deepEqual([...server.ml.adapters.keys()], ids.slice(1));
   assert.deepEqual(server.ml.orders, [`DELETE /models/adapters/${ids[0]}`]);

@@ -85,7 +85,7 @@ Deno.test("a background draft is answered at once and completed later with the c
     { status: "completed", response: "Reply number 1", confidence: 0.75 },
   );
   const [request] = server.ml.generated;
-  assert.deepEqual([request?.temperature, request?.max_tokens], [0.2, 32]);
+  assert.deepEqual([request?.temperature, request?.max_tokens, request?.background], [0.2, 32, true]);
 });
 
 Deno.test("a background draft of a group stops where another person of it would begin", async () => {
@@ -120,7 +120,7 @@ Deno.test("a background draft waits while ml is unavailable, and is made once it
   assert.equal((await readWaiting(asked)).status, "queued");
   const job = await server.jobs.get(asked.id);
   assert.equal(job?.waiting?.reason, "ml_unavailable");
-  server.ml.comeBack();
+  await server.ml.comeBack();
   assert.equal((await server.jobs.waitFor(asked.id))?.state, "completed");
   assert.equal((await read(asked)).status, "completed");
 });

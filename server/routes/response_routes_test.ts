@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { ErrorCode } from "../../contract/errors.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
+import { idSchema } from "../../contract/scalars.ts";
 import { parseTranscript } from "../../contract/prompt.ts";
 import {
   generatedResponseSchema,
@@ -107,6 +108,7 @@ Deno.test("ml is asked with a transcript of the conversation and the caller's se
     { temperature: request?.temperature, max: request?.max_tokens, id: request?.conversation_id },
     { temperature: 0.3, max: 64, id: conversationId },
   );
+  assert.deepEqual([request?.background, idSchema.safeParse(request?.account_id).success], [false, true]);
   const transcript = parseTranscript(request?.prompt ?? "");
   assert.match(transcript?.system ?? "", /Johnny/);
   assert.deepEqual(transcript?.turns, [
@@ -229,7 +231,7 @@ Deno.test("a failure of ml is answered as what it means, with when to try again,
   await t.step("nobody listens", async () => {
     await server.ml.goDown();
     await assertFails(503, "ml_unavailable");
-    server.ml.comeBack();
+    await server.ml.comeBack();
   });
 });
 

@@ -234,7 +234,7 @@ Deno.test("a deleted sample is gone, and the adapters that learned from it are u
     taintedAdapterIds: [adapterId],
   });
   await server.reconciler.reconcile();
-  server.ml.comeBack();
+  await server.ml.comeBack();
   const models = await readModels(trainee);
   assert.deepEqual(
     [models.promotedAdapterId, models.adapters.map(({ id, state }) => [id, state])],

@@ -115,11 +115,11 @@ Deno.test("events resume where they broke off when ml comes back, and end when i
   await events.next();
   await server.ml.goDown();
   server.ml.reportTraining(runningStatus(id, { step: 12 }));
-  server.ml.comeBack();
+  await server.ml.comeBack();
   assert.equal((await events.next())?.metrics?.step, 12);
   await server.ml.goDown();
   server.ml.trainingJobs.clear();
-  server.ml.comeBack();
+  await server.ml.comeBack();
   const ended = await events.next();
   assert.deepEqual([ended?.status, ended?.error], [
     "failed",

@@ -134,7 +134,7 @@ Deno.test("a job's status is ml's, and the last known one while ml is unavailabl
   assert.notEqual(training.startedAt, null);
   await server.ml.goDown();
   assert.deepEqual(await readJob(trainee, id), training);
-  server.ml.comeBack();
+  await server.ml.comeBack();
   server.ml.trainingJobs.set(id, { job_id: id, status: "completed", progress: 100, error: null });
   const { jobs } = await server.expect(SERVER_PATHS.trainingJobs, {
     token: trainee.token,
@@ -194,7 +194,7 @@ Deno.test("what ml answers to a start is answered, and the job has failed with i
     status: 503,
     code: "ml_unavailable",
   });
-  server.ml.comeBack();
+  await server.ml.comeBack();
   server.ml.behaviour = { kind: "answer" };
   assert.equal((await startJob(trainee)).status, "queued");
 });

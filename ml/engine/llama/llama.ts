@@ -4,6 +4,7 @@ import { SerialExecutor } from "../../../lib/async.ts";
 import { ApiError, messageOf } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import { RequestQueue } from "../request_queue.ts";
+import { requesterOf } from "../request_turns.ts";
 import type {
   AdapterFile,
   Engine,
@@ -75,7 +76,7 @@ class LlamaEngine implements Engine {
   async generate(request: GenerationRequest, options: GenerationOptions = {}): Promise<Generation> {
     const signal = this.#untilClosing(options.signal);
     const arrivedAt = performance.now();
-    using _slot = await this.#queue.acquire(signal);
+    using _slot = await this.#queue.acquire(signal, requesterOf(request));
     const queueMs = Math.round((performance.now() - arrivedAt) * 10) / 10;
     const loaded = this.#model();
     using _use = loaded.use();
@@ -87,7 +88,7 @@ class LlamaEngine implements Engine {
 
   async evaluate(request: EvaluationRequest, options: { signal?: AbortSignal } = {}): Promise<Likelihood[]> {
     const signal = this.#untilClosing(options.signal);
-    using _slot = await this.#queue.acquire(signal);
+    using _slot = await this.#queue.acquire(signal, { background: true });
     const loaded = this.#model();
     using _use = loaded.use();
     using lease = await serving(loaded, request.adapter, { signal });

@@ -1,6 +1,7 @@
 /** The engine on an OpenAI-compatible server, such as vLLM, llama-server or Ollama. */
 import { ApiError } from "../../../lib/errors.ts";
 import { RequestQueue } from "../request_queue.ts";
+import { requesterOf } from "../request_turns.ts";
 import type {
   Engine,
   EngineOccupancy,
@@ -119,7 +120,7 @@ class OpenAiEngine implements RemoteEngine {
     const closing = this.#closing.signal;
     const signal = options.signal ? AbortSignal.any([options.signal, closing]) : closing;
     const arrivedAt = performance.now();
-    using _slot = await this.#queue.acquire(signal);
+    using _slot = await this.#queue.acquire(signal, requesterOf(request));
     const queueMs = performance.now() - arrivedAt;
     if (this.#modelId === null) {
       throw new ApiError("model_not_loaded", "No model is chosen; /health says why");

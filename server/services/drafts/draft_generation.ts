@@ -35,6 +35,8 @@ export interface Generation {
   /** The sender names before a group's messages, as the prompt has them. */
   labels: readonly string[];
   settings: DraftSettings;
+  /** Nobody waits for it: ml runs it after the drafts for which somebody does. */
+  background: boolean;
   signal: AbortSignal;
 }
 
@@ -106,7 +108,7 @@ function cacheKeyOf(accountId: string, request: GenerateInput): string {
   return draftCachePrefix(accountId) + createHash("sha256").update(JSON.stringify(request)).digest("hex");
 }
 
-function requestOf({ draft, labels, settings }: Generation): GenerateInput {
+function requestOf({ draft, labels, settings, background }: Generation): GenerateInput {
   const request: GenerateInput = {
     prompt: draft.prompt,
     ...(labels.length > 0 ? { stop: stopTextsFor(labels) } : {}),
@@ -114,9 +116,9 @@ function requestOf({ draft, labels, settings }: Generation): GenerateInput {
     temperature: settings.temperature,
     conversation_id: draft.conversationId,
   };
-  return settings.temperature === 0
-    ? { ...request, cache_key: cacheKeyOf(draft.accountId, request) }
-    : request;
+  const cacheKey = settings.temperature === 0 ? { cache_key: cacheKeyOf(draft.accountId, request) } : {};
+  // ml lets the accounts take turns; to it an account is this id and nothing else.
+  return { ...request, ...cacheKey, account_id: draft.accountId, background };
 }
 
 /**

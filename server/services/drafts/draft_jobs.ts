@@ -62,7 +62,7 @@ export function createDraftHandler(dependencies: GenerationDependencies): JobHan
     try {
       const draft = await beginDraft(dependencies, payload);
       if (draft !== undefined) {
-        await generateDraft(dependencies, { draft, labels, settings: payload, signal });
+        await generateDraft(dependencies, { draft, labels, settings: payload, background: true, signal });
       }
       return null;
     } catch (error) {

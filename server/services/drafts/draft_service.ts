@@ -131,7 +131,13 @@ function draftingNow(
     running.set(draft.id, cancellation);
     const either = AbortSignal.any([signal, cancellation.signal]);
     try {
-      const completed = await generateDraft(options, { draft, labels, settings: context, signal: either });
+      const completed = await generateDraft(options, {
+        draft,
+        labels,
+        settings: context,
+        background: false,
+        signal: either,
+      });
       return generatedResponseOf(completed ?? await findDraft(responses, draft.accountId, draft.id));
     } catch (error) {
       if (cancellation.signal.aborted) {

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { ApiError } from "../../../lib/errors.ts";
 import { RequestQueue } from "../../../ml/engine/request_queue.ts";
+import { requesterOf } from "../../../ml/engine/request_turns.ts";
 import type { Engine, GenerationRequest } from "../../../ml/engine/engine.ts";
 
 export interface FakeEngineOptions {
@@ -57,7 +58,7 @@ export function createFakeEngine(options: FakeEngineOptions): Engine {
       return Promise.resolve();
     },
     async generate(request, { signal, onToken } = {}) {
-      using _slot = await queue.acquire(signal);
+      using _slot = await queue.acquire(signal, requesterOf(request));
       if (modelId === null) throw new ApiError("model_not_loaded", "No model is loaded");
       const words = wordsOf(request).slice(0, request.maxTokens);
       for (const [index, word] of words.entries()) {

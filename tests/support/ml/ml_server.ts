@@ -15,6 +15,7 @@ import { ML_PATHS } from "../../../contract/paths.ts";
 import { type Context, streamSSE } from "../../../deps.ts";
 import { createApiApp, createRoutes } from "../../../lib/http/app.ts";
 import { ApiError } from "../../../lib/errors.ts";
+import { type HttpServer, serveHttp } from "../../../lib/http/http_server.ts";
 import { silentLogger } from "../../../lib/log.ts";
 
 /** What the next calls of `/generate` and `/training/start` get. */
@@ -81,14 +82,20 @@ export class MlServer implements AsyncDisposable {
   #arrived = signal();
   #aborted = signal();
   #released = signal();
-  #server: Deno.HttpServer<Deno.NetAddr>;
+  #server: HttpServer | undefined;
+  #port = 0;
 
-  constructor() {
-    this.#server = this.#listen(0);
+  private constructor() {}
+
+  /** Listens on a free port. */
+  static async start(): Promise<MlServer> {
+    const server = new MlServer();
+    await server.#listen();
+    return server;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#server.addr.port}`;
+    return `http://127.0.0.1:${this.#port}`;
   }
 
   /** Resolves once a call of `/generate` hangs. */
@@ -133,22 +140,23 @@ export class MlServer implements AsyncDisposable {
   /** Stops listening, as a machine that sleeps does. */
   async goDown(): Promise<void> {
     for (const end of this.#ending.splice(0)) end();
-    await this.#server.shutdown();
+    await this.#server?.shutdown();
   }
 
   /** Listens again on the same port. */
-  comeBack(): void {
-    this.#server = this.#listen(this.#server.addr.port);
+  async comeBack(): Promise<void> {
+    await this.#listen();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.release();
     for (const end of this.#ending.splice(0)) end();
-    await this.#server.shutdown();
+    await this.#server?.shutdown();
   }
 
-  #listen(port: number): Deno.HttpServer<Deno.NetAddr> {
-    return Deno.serve({ hostname: "127.0.0.1", port, onListen: () => {} }, this.#app().fetch);
+  async #listen(): Promise<void> {
+    this.#server = await serveHttp(this.#app().fetch, { hostname: "127.0.0.1", port: this.#port });
+    this.#port = this.#server.port;
   }
 
   #app() {

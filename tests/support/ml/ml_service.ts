@@ -27,6 +27,8 @@ export interface MlServiceOptions {
   model?: string;
   adaptersLimitBytes?: number;
   queuedLimitBytes?: number;
+  /** How many background generations may wait. */
+  queueLimit?: number;
   /** Lists the models of another server, which then replaces the models folder. */
   remote?: () => Promise<string[]>;
 }
@@ -41,6 +43,7 @@ export async function withMlService(
   const config = {
     ...mlConfigFrom({ DATA_DIR: dir, MODELS_DIR: dir, MODEL: model, SEQUENCES: "2", THREADS: "1" }),
     token,
+    ...(options.queueLimit === undefined ? {} : { queueLimit: options.queueLimit }),
     // Port 9 of the loopback address: no hub answers there.
     hubUrl: "http://127.0.0.1:9",
     adaptersLimitMb: adaptersLimitBytes / 1e6,

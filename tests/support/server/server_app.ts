@@ -106,7 +106,7 @@ export async function startServerApp(options: ServerAppUnderTestOptions = {}): P
   stack.defer(() => Deno.remove(dataDir, { recursive: true }));
   const logLines: string[] = [];
   const log = createLogger({ pretty: false, level: "debug", write: (line) => logLines.push(line) });
-  const ml = stack.use(new MlServer());
+  const ml = stack.use(await MlServer.start());
   const clock = { now: new Date() };
   const settings = { DATA_DIR: dataDir, JWT_SECRET: SECRET_TEXT, ML_URL: ml.url, ML_TOKEN: options.mlToken };
   const config = { ...serverConfigFrom(settings), pairing: options.pairing ?? "open" };
