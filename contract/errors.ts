@@ -21,6 +21,7 @@ export const ERROR_CODES = [
   "conflict",
   "idempotency_key_reused",
   "job_exists",
+  "adapter_damaged",
   "too_many_attempts",
   "too_many_requests",
   "overloaded",

@@ -4,7 +4,7 @@ import { idSchema, timeSchema } from "./scalars.ts";
 import { trainingOutcomeSchema } from "./training_figures.ts";
 
 export const ADAPTER_STATES = ["staged", "promoted", "retired", "tainted"] as const;
-export const ADAPTER_FAULTS = ["unknown", "refused"] as const;
+export const ADAPTER_FAULTS = ["unknown", "refused", "damaged"] as const;
 
 export const adapterStateSchema = z.enum(ADAPTER_STATES).meta({ id: "AdapterState" })
   .describe("`tainted`: it learned from something that was deleted since, and is used no more");
@@ -21,7 +21,8 @@ export const adapterSchema = trainingOutcomeSchema.omit({ adapterId: true }).ext
   state: adapterStateSchema,
   fault: z.enum(ADAPTER_FAULTS).nullable()
     .describe(
-      "Why ml did not draft with it the last time it was asked to; such drafts come from the base model",
+      "Why ml did not draft with it the last time it was asked to: it has no such adapter, refuses it, or its file " +
+        "is not the one that was trained. Such drafts come from the base model, as their `modelVersion` says",
     ),
   createdAt: timeSchema,
   promotedAt: timeSchema.nullable().describe("When it last came into use"),

@@ -20,6 +20,7 @@ const STATUS_OF_CODE: Record<ErrorCode, number> = {
   conflict: 409,
   idempotency_key_reused: 422,
   job_exists: 409,
+  adapter_damaged: 409,
   too_many_attempts: 429,
   too_many_requests: 429,
   overloaded: 503,

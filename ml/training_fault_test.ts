@@ -33,10 +33,14 @@ async function replyOf({ post }: MlService, adapterId: string): Promise<string> 
 }
 
 /** Publishes an adapter as a job before would have. */
-async function publishOne({ adapters, models, dir }: MlService, jobId = "before"): Promise<string> {
+async function publishOne(
+  { adapters, models, dir }: MlService,
+  jobId = "before",
+  seed = 5,
+): Promise<string> {
   const served = await models.servedFile();
   const path = join(dir, `${jobId}.gguf`);
-  await trainTinyAdapter({ modelPath: served.path, path, seed: 5 }, () => {});
+  await trainTinyAdapter({ modelPath: served.path, path, seed }, () => {});
   const draft = {
     jobId,
     baseModel: served.id,
@@ -174,4 +178,52 @@ probeTest("an adapter that cannot be served fails its job, and its file is remov
     assert.deepEqual(await Array.fromAsync(Deno.readDir(join(service.dir, "adapters"))), []);
     await assertCleanEnd(service, "job-1");
   },
+});
+
+/** What a disk, or whoever can write to it, may do to an adapter's file. */
+const DAMAGES: Record<string, (path: string, options: { other: string }) => Promise<void>> = {
+  "has flipped bits": (path) => change(path, (bytes) => flip(bytes, bytes.length - 100)),
+  "has a flipped bit in its head": (path) => change(path, (bytes) => flip(bytes, 40)),
+  "holds NaN": (path) => change(path, (bytes) => bytes.fill(0xff, bytes.length - 400)),
+  "is truncated": (path) => Deno.truncate(path, 1_000),
+  "is empty": (path) => Deno.truncate(path, 0),
+  "is another account's": (path, { other }) => Deno.copyFile(other, path),
+  "is no file": async (path) => {
+    await Deno.remove(path);
+    await Deno.mkdir(path);
+  },
+  "is gone": (path) => Deno.remove(path),
+};
+
+function flip(bytes: Uint8Array, at: number): void {
+  bytes[at] = (bytes[at] ?? 0) ^ 0x10;
+}
+
+async function change(path: string, edit: (bytes: Uint8Array) => void): Promise<void> {
+  const bytes = await Deno.readFile(path);
+  edit(bytes);
+  await Deno.writeFile(path, bytes);
+}
+
+trainingTest("a damaged adapter is refused as such, and every other reply is made", async (service) => {
+  const [damaged, other] = [await publishOne(service), await publishOne(service, "other", 6)];
+  const path = service.registry.pathOf(damaged);
+  const intact = await Deno.readFile(path);
+  const expected = await replyOf(service, other);
+  const body = { prompt: "Them: hello\nMe:", max_tokens: 12, temperature: 0 };
+  const samples = [{ input: "hi", output: "ho" }];
+  for (const [what, damage] of Object.entries(DAMAGES)) {
+    await service.engine.retireAdapter(damaged);
+    await damage(path, { other: service.registry.pathOf(other) });
+    for (const [route, request] of [["/generate", body], ["/evaluate", { samples }]] as const) {
+      const response = await service.post(route, { ...request, adapter_id: damaged });
+      const message = await assertError(response, "409 adapter_damaged");
+      assert.match(message, new RegExp(`^The adapter ${damaged} `), what);
+    }
+    assert.equal((await service.post("/generate", body)).status, 200, what);
+    assert.equal(await replyOf(service, other), expected, what);
+    await Deno.remove(path, { recursive: true }).catch(() => {});
+    await Deno.writeFile(path, intact);
+  }
+  assert.notEqual(await replyOf(service, damaged), expected, "the file that was put back serves at once");
 });

@@ -13,6 +13,8 @@ export interface ModelFile {
 export interface AdapterFile {
   id: string;
   path: string;
+  /** In hex; a file of another one is damaged, and not served. */
+  sha256: string;
   /** The model it was trained on, the only one it can be applied to. */
   baseModelId: string;
 }
@@ -107,8 +109,8 @@ export interface EvaluationRequest {
 /**
  * Runs a language model. Requests beyond its capacity wait in a bounded queue.
  *
- * Errors are `ApiError`s: `model_not_loaded` before `load` has succeeded and for an adapter that cannot be loaded,
- * `queue_full`, `conflict` for an adapter of another model, `validation_failed` for a raw prompt longer than the
+ * Errors are `ApiError`s: `model_not_loaded` before `load` has succeeded, `queue_full`, `adapter_damaged`,
+ * `conflict` for an adapter of another model or one that cannot be loaded, `validation_failed` for a raw prompt longer than the
  * context, `not_implemented`.
  */
 export interface Engine extends AsyncDisposable {

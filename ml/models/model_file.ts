@@ -3,8 +3,11 @@ import { createHash } from "node:crypto";
 
 /** A model or adapter that cannot be used. Its message says why. */
 export class ModelError extends Error {
-  override readonly name = "ModelError";
+  override readonly name: string = "ModelError";
 }
+
+/** An adapter's file is gone, or not the one that was trained. */
+export class DamagedAdapterError extends ModelError {}
 
 /** One reused buffer: a stream would leave hundreds to the garbage collector. */
 const BUFFER_BYTES = 1024 * 1024;

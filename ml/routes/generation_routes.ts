@@ -35,7 +35,7 @@ const generate = createRoute({
   request: { body: jsonBody(generateRequestSchema) },
   responses: {
     200: jsonResponse(generateResultSchema, "The reply"),
-    ...errorResponses(400, 401, 404, 413, 503),
+    ...errorResponses(400, 401, 404, 409, 413, 501, 503),
   },
 });
 
@@ -81,7 +81,7 @@ const evaluate = createRoute({
   request: { body: jsonBody(evaluateRequestSchema) },
   responses: {
     200: jsonResponse(evaluateResponseSchema, "Log-likelihoods and their loss"),
-    ...errorResponses(400, 401, 404, 413, 501, 503),
+    ...errorResponses(400, 401, 404, 409, 413, 501, 503),
   },
 });
 

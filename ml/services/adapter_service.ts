@@ -103,13 +103,14 @@ export function createAdapterService(options: AdapterDependencies): AdapterServi
         throw new ApiError("conflict", `The adapter ${id} is tainted: something it learned from was deleted`);
       }
       checkBase(manifest, await models.servedFile());
-      return { id, path: registry.pathOf(id), baseModelId: manifest.baseModel };
+      const { baseModel: baseModelId, sha256 } = manifest;
+      return { id, path: registry.pathOf(id), sha256, baseModelId };
     },
 
     async publish(draft, { sourcePath }) {
       checkBase(draft, await models.servedFile());
       const check = (adapter: { id: string; path: string }) =>
-        engine.probeAdapter({ ...adapter, baseModelId: draft.baseModel });
+        engine.probeAdapter({ ...adapter, sha256: draft.sha256, baseModelId: draft.baseModel });
       return infoOf(await registry.publish(draft, { sourcePath, check }));
     },
 

@@ -33,6 +33,7 @@ const PASSED_CODES: ReadonlySet<ErrorCode> = new Set([
   "not_implemented",
   "conflict",
   "job_exists",
+  "adapter_damaged",
   "not_found",
   "validation_failed",
 ]);

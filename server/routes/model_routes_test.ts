@@ -97,7 +97,7 @@ Deno.test("an adapter that the gate did not offer is refused with a sentence", a
   assert.equal((await readModels(trainee)).promotedAdapterId, null);
 });
 
-for (const [state, fault] of [["gone", "unknown"], ["tainted", "refused"]] as const) {
+for (const [state, fault] of [["gone", "unknown"], ["tainted", "refused"], ["damaged", "damaged"]] as const) {
   Deno.test(`when ml has the promoted adapter as ${state}, the base model drafts and the account sees why`, async () => {
     const trainee = await startWithSamples();
     await using server = trainee.server;
@@ -105,7 +105,7 @@ for (const [state, fault] of [["gone", "unknown"], ["tainted", "refused"]] as co
     const adapterId = await trainAdapter(trainee);
     await promote(trainee, adapterId);
     if (state === "gone") server.ml.adapters.delete(adapterId);
-    else server.ml.adapters.set(adapterId, "tainted");
+    else server.ml.adapters.set(adapterId, state);
     const before = server.ml.generated.length;
     const draft = await draftFor(trainee, messageId);
     assert.deepEqual([draft.status, draft.modelVersion], ["completed", "test-model"]);

@@ -19,6 +19,7 @@ import type {
   TokenizedSample,
 } from "../engine.ts";
 import { evaluateSamples, sampleTokens } from "./llama_evaluation.ts";
+import { DamagedAdapterError, ModelError } from "../../models/model_file.ts";
 import { probeAdapter } from "./llama_adapter.ts";
 import { generateReply } from "./llama_generation.ts";
 import { closeLlama, openLlama } from "./llama_library.ts";
@@ -154,12 +155,15 @@ async function serving(
   if (adapter !== undefined) checkBase(adapter, loaded);
   return await loaded.serve(adapter, options).catch((error) => {
     options.signal.throwIfAborted();
-    throw new ApiError("model_not_loaded", messageOf(error), { retryAfterSeconds: 5, cause: error });
+    if (!(error instanceof ModelError)) throw notLoaded(messageOf(error), error);
+    // What is wrong with one adapter must not look like a fault of the service, for which all its callers wait.
+    const code = error instanceof DamagedAdapterError ? "adapter_damaged" : "conflict";
+    throw new ApiError(code, messageOf(error), { cause: error });
   });
 }
 
-function notLoaded(message: string): ApiError {
-  return new ApiError("model_not_loaded", message, { retryAfterSeconds: 5 });
+function notLoaded(message: string, cause?: unknown): ApiError {
+  return new ApiError("model_not_loaded", message, { retryAfterSeconds: 5, cause });
 }
 
 /**

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import type { LlamaContext, LlamaModel, Token } from "node-llama-cpp";
 import { messageOf } from "../../../lib/errors.ts";
-import { ModelError } from "../../models/model_file.ts";
+import { DamagedAdapterError, ModelError, sha256OfFile } from "../../models/model_file.ts";
 import type { AdapterFile } from "../engine.ts";
 import { SequencePool } from "./sequences.ts";
 
@@ -42,13 +42,22 @@ async function freeWeights(model: LlamaModel, path: string): Promise<void> {
   if (typeof dispose === "function") await dispose.call(adapter);
 }
 
+/** llama.cpp would load a file of wrong numbers, and some that are cut short: only the hash tells. */
+async function checkFile({ id, path, sha256 }: AdapterFile): Promise<void> {
+  const actual = await sha256OfFile(path).catch((cause) => {
+    const isGone = cause instanceof Deno.errors.NotFound;
+    const message = `The adapter ${id} cannot be served: its file ${isGone ? "is gone" : "cannot be read"}`;
+    throw new DamagedAdapterError(message, { cause });
+  });
+  if (actual === sha256) return;
+  throw new DamagedAdapterError(`The adapter ${id} is damaged: its file is not the one that was trained`);
+}
+
 async function createContext(
   model: LlamaModel,
   { adapter, ...sizes }: ContextSizes & { adapter: AdapterFile },
 ): Promise<LlamaContext> {
-  await Deno.stat(adapter.path).catch(() => {
-    throw new ModelError(`The file of the adapter ${adapter.id} is gone`);
-  });
+  await checkFile(adapter);
   return await model.createContext({
     ...sizes,
     lora: { adapters: [{ filePath: adapter.path, scale: 1 }] },
@@ -64,7 +73,7 @@ async function createContext(
 /**
  * Opens a context that answers with an adapter; the model's own context keeps answering without it.
  *
- * @throws ModelError saying what is wrong
+ * @throws DamagedAdapterError for a file that is not the one that was trained; ModelError saying what else is wrong
  */
 export async function openAdapterContext(
   model: LlamaModel,

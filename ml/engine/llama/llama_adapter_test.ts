@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ApiError } from "../../../lib/errors.ts";
+import { sha256OfFile } from "../../models/model_file.ts";
 import { trainTinyAdapter } from "../../../tests/support/ml/tiny_adapter.ts";
 import { type TinyEngine, withTinyEngine } from "../../../tests/support/ml/tiny_gguf_engine.ts";
 import { buildTinyGguf } from "../../../tests/support/ml/tiny_gguf.ts";
@@ -23,7 +24,7 @@ function adapterTest(name: string, use: (tiny: Tiny) => Promise<void>): void {
       const train = async (seed: number) => {
         const path = join(tiny.dir, `adapter-${seed}.gguf`);
         await trainTinyAdapter({ modelPath: tiny.path, path, seed }, () => {});
-        return { id: `adapter-${seed}`, path, baseModelId: "tiny" };
+        return { id: `adapter-${seed}`, path, sha256: await sha256OfFile(path), baseModelId: "tiny" };
       };
       await use({ ...tiny, train });
     }));
@@ -40,16 +41,17 @@ function hasCode(code: string, words: RegExp = /./): (error: unknown) => boolean
 
 Deno.test("the engine with an adapter finds replies as probable as the trainer that made it", async () => {
   await withTinyEngine({}, async ({ engine, path, dir }) => {
-    const adapter = { id: "mine", path: join(dir, "adapter.gguf"), baseModelId: "tiny" };
+    const file = { id: "mine", path: join(dir, "adapter.gguf"), baseModelId: "tiny" };
     const tokens = SAMPLES.map((sample) => engine.tokenize(sample));
     const [base, adapted] = await trainTinyAdapter(
-      { modelPath: path, path: adapter.path },
+      { modelPath: path, path: file.path },
       async (
         trainer,
       ) => [await trainer.evaluate(tokens, { adapterScale: 0 }), await trainer.evaluate(tokens)],
     );
-    for (const [expected, file] of [[base, undefined], [adapted, adapter]] as const) {
-      const actual = await engine.evaluate({ samples: SAMPLES, adapter: file });
+    const mine = { ...file, sha256: await sha256OfFile(file.path) };
+    for (const [expected, adapter] of [[base, undefined], [adapted, mine]] as const) {
+      const actual = await engine.evaluate({ samples: SAMPLES, adapter });
       for (const [index, { tokens, logLikelihood }] of actual.entries()) {
         assert.equal(tokens, expected?.[index]?.tokens);
         const difference = Math.abs(logLikelihood - (expected?.[index]?.logLikelihood ?? NaN));
@@ -98,7 +100,7 @@ adapterTest(
     assert.equal((await running).text, replies[0]?.text);
     await Deno.copyFile(second.path, first.path);
     assert.equal(
-      (await engine.generate(request(first))).text,
+      (await engine.generate(request({ ...first, sha256: second.sha256 }))).text,
       replies[1]?.text,
       "nothing of the old file is kept",
     );
@@ -133,14 +135,16 @@ adapterTest(
     for (const [index, bytes] of files.entries()) {
       const broken = { ...adapter, id: `broken-${index}`, path: `${adapter.path}.${index}` };
       await Deno.writeFile(broken.path, bytes);
+      await assert.rejects(engine.probeAdapter(broken), /is not the one that was trained/);
+      broken.sha256 = await sha256OfFile(broken.path);
       await assert.rejects(
         engine.probeAdapter(broken),
         /The adapter broken-\d cannot be loaded on this model/,
       );
-      await assert.rejects(engine.generate(request(broken)), hasCode("model_not_loaded", /cannot be loaded/));
+      await assert.rejects(engine.generate(request(broken)), hasCode("conflict", /cannot be loaded/));
     }
     const gone = { ...adapter, id: "gone", path: `${adapter.path}.gone` };
-    await assert.rejects(engine.generate(request(gone)), hasCode("model_not_loaded", /is gone/));
+    await assert.rejects(engine.generate(request(gone)), hasCode("adapter_damaged", /is gone/));
     assert.ok((await engine.generate(request(adapter))).tokensUsed > 0);
   },
 );

@@ -44,6 +44,7 @@ export interface Generation {
 function adapterFaultOf(error: unknown): AdapterFault | undefined {
   if (!(error instanceof ApiError)) return undefined;
   if (error.code === "not_found") return "unknown";
+  if (error.code === "adapter_damaged") return "damaged";
   return error.code === "conflict" ? "refused" : undefined;
 }
 

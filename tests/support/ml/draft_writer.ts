@@ -1,4 +1,5 @@
 /** Writes drafts for measurements: with or without an adapter, through ml's own engine. */
+import { sha256OfFile } from "../../../ml/models/model_file.ts";
 import { generateRequestSchema } from "../../../contract/ml.ts";
 import type { AdapterFile, Engine } from "../../../ml/engine/engine.ts";
 import { createLlamaEngine } from "../../../ml/engine/llama/llama.ts";
@@ -60,7 +61,7 @@ export async function writeDrafts(
   await engine.load({ id: MODEL_ID, path: modelPath });
   const adapter = adapterPath === undefined
     ? undefined
-    : { id: "measured", path: adapterPath, baseModelId: MODEL_ID };
+    : { id: "measured", path: adapterPath, sha256: await sha256OfFile(adapterPath), baseModelId: MODEL_ID };
   const drafts: string[] = [];
   for (const request of requests) drafts.push(await draft(engine, request, adapter));
   return drafts;

@@ -65,7 +65,7 @@ export class MlServer implements AsyncDisposable {
   /** What `/training/status` answers, by job id. */
   readonly trainingJobs = new Map<string, MlTrainingStatus>();
   /** The adapters that it has, and whether they serve. */
-  readonly adapters = new Map<string, "ready" | "tainted">();
+  readonly adapters = new Map<string, "ready" | "tainted" | "damaged">();
   /** Adapters and jobs of which it takes no order, and what it answers instead. */
   readonly refusing = new Map<string, ErrorCode>();
   /** The requests that changed adapters, cache and jobs, in order: method and path. */
@@ -219,14 +219,16 @@ export class MlServer implements AsyncDisposable {
     }
   }
 
-  #requireAdapter(id: string): "ready" | "tainted" {
+  #requireAdapter(id: string): "ready" | "tainted" | "damaged" {
     const state = this.adapters.get(id);
     if (state === undefined) throw new ApiError("not_found", "There is no adapter with this id");
     return state;
   }
 
   #checkAdapter(id: string): void {
-    if (this.#requireAdapter(id) === "tainted") throw new ApiError("conflict", "The adapter is tainted");
+    const state = this.#requireAdapter(id);
+    if (state === "tainted") throw new ApiError("conflict", "The adapter is tainted");
+    if (state === "damaged") throw new ApiError("adapter_damaged", "The adapter is damaged");
   }
 
   #streamEvents(c: Context, jobId: string): Response {
