@@ -12,6 +12,12 @@ export const MAX_EPOCHS = 100;
 export const MAX_BATCH_SIZE = 1_024;
 export const MAX_LORA_RANK = 256;
 export const MAX_LORA_ALPHA = 1_024;
+/** Smaller numbers change nothing, or are no 32-bit numbers at all, in which weights and the database hold them. */
+const MIN_LORA_ALPHA = 1e-3;
+const MIN_LEARNING_RATE = 1e-8;
+const MIN_QUALITY = 1e-6;
+/** What is left of an input is scaled up by 1 / (1 - dropout). */
+const MAX_LORA_DROPOUT = 0.99;
 export const MAX_LORA_LAYERS = 1_000;
 
 /** A training job's name as its caller chose it. */
@@ -36,6 +42,8 @@ export const LORA_TARGETS = [
 ] as const;
 export type LoraTarget = typeof LORA_TARGETS[number];
 
+export const learningRateSchema = z.number().min(MIN_LEARNING_RATE).max(1);
+
 const replySchema = textSchema(MAX_REPLY_LENGTH, { minLength: 1 });
 
 export const mlTrainingSampleSchema = z.object({
@@ -43,14 +51,16 @@ export const mlTrainingSampleSchema = z.object({
   input: textSchema(MAX_PROMPT_LENGTH),
   output: replySchema.describe("What was replied"),
   rejected: replySchema.optional().describe("A draft that was not wanted; `dpo` needs it"),
-  quality: z.number().min(0).max(1).default(1).describe("Its weight; 0 is left out"),
+  quality: z.number().min(0).max(1)
+    .refine((weight) => weight === 0 || weight >= MIN_QUALITY, `must be 0 or at least ${MIN_QUALITY}`)
+    .default(1).describe(`Its weight, at least ${MIN_QUALITY}; 0 is left out`),
 }).meta({ id: "MlTrainingSample" });
 export type MlTrainingSample = z.infer<typeof mlTrainingSampleSchema>;
 
 export const loraSettingsSchema = z.object({
   rank: z.int().min(1).max(MAX_LORA_RANK).optional().describe("Default 8"),
-  alpha: z.number().positive().max(MAX_LORA_ALPHA).optional().describe("Default: twice the rank"),
-  dropout: z.number().min(0).lt(1).optional().describe("Default 0"),
+  alpha: z.number().min(MIN_LORA_ALPHA).max(MAX_LORA_ALPHA).optional().describe("Default: twice the rank"),
+  dropout: z.number().min(0).max(MAX_LORA_DROPOUT).optional().describe("Default 0"),
   targets: z.array(z.enum(LORA_TARGETS)).min(1).max(LORA_TARGETS.length).optional()
     .describe("Default: the four matrices of attention"),
   layers: z.int().min(1).max(MAX_LORA_LAYERS).optional().describe(
@@ -63,7 +73,7 @@ export const mlStartTrainingRequestSchema = z.object({
   base_model: modelIdSchema,
   samples: z.array(mlTrainingSampleSchema).min(1).max(MAX_TRAINING_SAMPLES),
   epochs: z.int().min(1).max(MAX_EPOCHS).default(3),
-  learning_rate: z.number().positive().max(1).default(DEFAULT_LEARNING_RATE),
+  learning_rate: learningRateSchema.default(DEFAULT_LEARNING_RATE),
   method: z.enum(TRAINING_METHODS).optional().describe("Default sft"),
   seed: z.int().min(0).max(MAX_SEED).optional(),
   batch_size: z.int().min(1).max(MAX_BATCH_SIZE).optional().describe("Samples in a step"),

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { modelIdSchema } from "./ml.ts";
 import {
   DEFAULT_LEARNING_RATE,
+  learningRateSchema,
   loraSettingsSchema,
   MAX_EPOCHS,
   MAX_TRAINING_SAMPLES,
@@ -69,7 +70,6 @@ export const importSamplesResponseSchema = z.object({
 export type ImportSamplesResponse = z.infer<typeof importSamplesResponseSchema>;
 
 export const epochsSchema = z.int().min(1).max(MAX_EPOCHS);
-export const learningRateSchema = z.number().positive().max(1);
 
 export const trainingMethodSchema = z.enum(TRAINING_METHODS).meta({ id: "TrainingMethod" });
 export type TrainingMethod = z.infer<typeof trainingMethodSchema>;

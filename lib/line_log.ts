@@ -1,4 +1,5 @@
-/** An append-only file of JSON lines that readers can follow while it grows. */
+/** An append-only file of JSON lines that readers can follow while it grows; damaged lines are skipped. */
+import type { z } from "zod";
 import { ifPresent } from "./files.ts";
 import { Notifier, SerialExecutor, unlessAborted } from "./async.ts";
 
@@ -46,9 +47,23 @@ async function* piecesFrom(path: string, from: number): AsyncGenerator<{ lines: 
   }
 }
 
+/** The value of a line; undefined for a damaged one. */
+function valueOf<Value>(line: string, schema: z.ZodType<Value>): Value | undefined {
+  try {
+    return schema.safeParse(JSON.parse(line)).data;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The complete lines of a file as it is now, with a piece of it in memory at a time; none when there is no file. */
-export async function* readLines<Value>(path: string): AsyncGenerator<Value> {
-  for await (const { lines } of piecesFrom(path, 0)) for (const line of lines) yield JSON.parse(line);
+export async function* readLines<Value>(path: string, schema: z.ZodType<Value>): AsyncGenerator<Value> {
+  for await (const { lines } of piecesFrom(path, 0)) {
+    for (const line of lines) {
+      const value = valueOf(line, schema);
+      if (value !== undefined) yield value;
+    }
+  }
 }
 
 /** Removes a last line that a killed process has not written completely. */
@@ -69,13 +84,15 @@ async function cutTornLine(file: Deno.FsFile): Promise<void> {
 /** One file; its writer and its readers share the object. Values must survive JSON. */
 export class LineLog<Value> {
   readonly #path: string;
+  readonly #schema: z.ZodType<Value>;
   readonly #appends = new SerialExecutor();
   readonly #changes = new Notifier();
   #mayBeTorn = true;
   #closed = false;
 
-  constructor(path: string) {
+  constructor(path: string, schema: z.ZodType<Value>) {
     this.#path = path;
+    this.#schema = schema;
   }
 
   /** Adds a line. Rejects when the disk refuses it; readers then see no part of it. */
@@ -90,14 +107,18 @@ export class LineLog<Value> {
     this.#changes.notify();
   }
 
-  /** Yields every line, then each that is added, until the log is closed or the signal aborts. */
+  /** Yields every line that is not damaged, then each that is added, until the log is closed or the signal aborts. */
   async *read({ signal }: { signal?: AbortSignal } = {}): AsyncGenerator<NumberedLine<Value>> {
     let [number, offset] = [0, 0];
     while (!signal?.aborted) {
       // Both before the file is read: what comes while it is read is not missed.
       const [change, closed] = [this.#changes.next, this.#closed];
       for await (const { lines, end } of piecesFrom(this.#path, offset)) {
-        for (const line of lines) yield { number: ++number, value: JSON.parse(line) };
+        for (const line of lines) {
+          number++;
+          const value = valueOf(line, this.#schema);
+          if (value !== undefined) yield { number, value };
+        }
         offset = end;
       }
       if (closed) return;

@@ -1,7 +1,8 @@
 /** Tests the log of lines: followed while it grows, complete after a crash. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { LineLog, type NumberedLine } from "./line_log.ts";
+import { z } from "zod";
+import { LineLog, type NumberedLine, readLines } from "./line_log.ts";
 import { inTempDir } from "../tests/support/process/temp_dir.ts";
 
 async function withPath(use: (path: string) => Promise<void>): Promise<void> {
@@ -18,7 +19,7 @@ function numbered(...values: string[]): NumberedLine<string>[] {
 
 Deno.test("a closed log is read to its end, and only its owner may read it", async () => {
   await withPath(async (path) => {
-    const log = new LineLog<string>(path);
+    const log = new LineLog(path, z.string());
     for (const value of ["a", "b\nc", "ü"]) await log.append(value);
     log.close();
     assert.deepEqual(await linesOf(log), numbered("a", "b\nc", "ü"));
@@ -28,15 +29,27 @@ Deno.test("a closed log is read to its end, and only its owner may read it", asy
 
 Deno.test("a log that was never written has no lines", async () => {
   await withPath(async (path) => {
-    const log = new LineLog<string>(path);
+    const log = new LineLog(path, z.string());
     log.close();
     assert.deepEqual(await linesOf(log), []);
   });
 });
 
+Deno.test("damaged lines are skipped, and the others keep their numbers", async () => {
+  await withPath(async (path) => {
+    await Deno.writeTextFile(path, '"a"\nnull\n"b\n\u0000\n{"c":1}\n"d"\n');
+    const log = new LineLog(path, z.string());
+    await log.append("e");
+    log.close();
+    const values = [[1, "a"], [6, "d"], [7, "e"]];
+    assert.deepEqual((await linesOf(log)).map(({ number, value }) => [number, value]), values);
+    assert.deepEqual(await Array.fromAsync(readLines(path, z.string())), values.map(([, value]) => value));
+  });
+});
+
 Deno.test("every reader gets every line, written before or while it reads", async () => {
   await withPath(async (path) => {
-    const log = new LineLog<string>(path);
+    const log = new LineLog(path, z.string());
     const values = Array.from({ length: 300 }, (_, index) => `line ${index}`);
     const early = linesOf(log);
     await Promise.all(values.slice(0, 150).map((value) => log.append(value)));
@@ -50,7 +63,7 @@ Deno.test("every reader gets every line, written before or while it reads", asyn
 
 Deno.test("a reader that leaves ends at once", async () => {
   await withPath(async (path) => {
-    const log = new LineLog<string>(path);
+    const log = new LineLog(path, z.string());
     await log.append("a");
     const leaving = new AbortController();
     const seen: string[] = [];
@@ -67,14 +80,14 @@ Deno.test("an incomplete line that a killed process left is no line, and the nex
     const long = "x".repeat(200_000);
     for (const torn of ['"tor', JSON.stringify(long).slice(0, -5)]) {
       await Deno.writeTextFile(path, `"a"\n"b"\n${torn}`);
-      const log = new LineLog<string>(path);
+      const log = new LineLog(path, z.string());
       const reading = linesOf(log);
       await log.append("c");
       log.close();
       assert.deepEqual(await reading, numbered("a", "b", "c"));
     }
     await Deno.writeTextFile(path, "torn from the start");
-    const log = new LineLog<string>(path);
+    const log = new LineLog(path, z.string());
     await log.append("a");
     log.close();
     assert.deepEqual(await linesOf(log), numbered("a"));
@@ -89,7 +102,7 @@ Deno.test("a reader holds a piece of a long log, not all of it", async () => {
     await Deno.truncate(path, long);
     const before = Deno.memoryUsage().rss;
     const seen: number[] = [];
-    for await (const { number } of new LineLog<string>(path).read()) {
+    for await (const { number } of new LineLog(path, z.string()).read()) {
       seen.push(number);
       assert.ok(Deno.memoryUsage().rss - before < long / 4);
       if (number === 3) break;

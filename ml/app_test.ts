@@ -1,5 +1,6 @@
 /** Tests the service over HTTP: llama.cpp on the tiny model, real KV, the fake engine only where a test must pause it. */
 import assert from "node:assert/strict";
+import { dirname, join } from "node:path";
 import { errorBodySchema } from "../contract/errors.ts";
 import {
   clearCacheResponseSchema,
@@ -240,6 +241,25 @@ serviceTest(
     assert.equal((await post("/generate", { prompt: PROMPT, max_tokens: 4 })).status, 200);
   },
 );
+
+Deno.test("a model that is served by its path is listed, and loaded again by its own model_version", async () => {
+  await withTinyEngine({}, async ({ engine, dir, path }) => {
+    const [model, modelsDir] = [join(dir, "elsewhere", "My own.gguf"), join(dir, "models")];
+    for (const folder of [modelsDir, dirname(model)]) await Deno.mkdir(folder);
+    await Deno.copyFile(path, model);
+    await Deno.copyFile(path, join(modelsDir, "other.gguf"));
+    await withMlService({ engine, dir: modelsDir, model }, async ({ models, request, post }) => {
+      await models.start();
+      for (const id of ["My-own", "other", "My-own"]) {
+        const response = await post(`/model/reload?model_id=${id}`, {});
+        assert.deepEqual([response.status, (await response.json()).model_version], [200, id]);
+        const { models: listed } = modelListSchema.parse(await (await request("/models")).json());
+        assert.deepEqual(listed.filter(({ loaded }) => loaded).map((entry) => entry.id), [id]);
+      }
+      await assertError(await post("/model/reload?model_id=own", {}), "404 not_found");
+    });
+  });
+});
 
 serviceTest("one model is loaded at a time", async ({ post }) => {
   const answers = await Promise.all([post("/model/reload", {}), post("/model/reload", {})]);

@@ -20,8 +20,8 @@ import {
   trainingTest,
 } from "../tests/support/training/training_client.ts";
 import type { AdapterFile, Engine } from "./engine/engine.ts";
-import { sha256OfFile } from "./models/model_file.ts";
-import { ModelError } from "./models/model_file.ts";
+import { ModelError, sha256OfFile } from "./models/model_file.ts";
+import { queueIdOf } from "./services/training_status.ts";
 
 const isStepping = ({ step }: { step?: number | null }) => (step ?? 0) > 0;
 
@@ -71,6 +71,44 @@ trainingTest(
     assert.equal(await replyOf(service, before), reply);
     await start(service, { job_id: "job-2" });
     await completed(service, "job-2");
+  },
+);
+
+trainingTest(
+  "a job on a model file that was replaced since it was loaded fails at its start",
+  async (service) => {
+    const other = await buildTinyGguf({ path: join(service.dir, "other.part"), seed: 99 });
+    await service.models.servedFile();
+    await Deno.rename(other, join(service.dir, "tiny.gguf"));
+    await start(service);
+    const last = (await follow(service, "job-1")).at(-1)?.status;
+    assert.deepEqual([last?.status, last?.error, last?.fix, last?.steps], [
+      "failed",
+      "The base model's file was replaced since it was loaded",
+      "Load the model again, then start the training again",
+      null,
+    ]);
+    await assertCleanEnd(service, "job-1");
+    assert.equal((await service.post("/model/reload?model_id=tiny", {})).status, 200);
+    await start(service, { job_id: "job-2", epochs: 1 });
+    await completed(service, "job-2");
+  },
+);
+
+trainingTest(
+  "of several cancels at the same time one ends the job, and the others find it ended",
+  async (service) => {
+    await start(service);
+    const cancels = Array.from({ length: 5 }, () => service.post("/training/cancel/job-1", {}));
+    const answers = await Promise.all(cancels);
+    assert.deepEqual(answers.map(({ status }) => status).toSorted(), [200, 409, 409, 409, 409]);
+    for (const answer of answers.filter(({ status }) => status === 409)) {
+      await assertError(
+        answer,
+        "409 conflict",
+      );
+    }
+    await follow(service, "job-1");
   },
 );
 
@@ -226,4 +264,28 @@ trainingTest("a damaged adapter is refused as such, and every other reply is mad
     await Deno.writeFile(path, intact);
   }
   assert.notEqual(await replyOf(service, damaged), expected, "the file that was put back serves at once");
+});
+
+Deno.test("a job whose stored result is damaged takes no other job with it, and the service starts", async () => {
+  await withTinyEngine({}, async ({ engine, dir }) => {
+    using kv = await Deno.openKv(":memory:");
+    const jobIds = ["damaged", "intact"];
+    await withMlService({ engine, dir, kv }, async (service) => {
+      await service.models.start();
+      for (const jobId of jobIds) await start(service, { job_id: jobId, epochs: 1 });
+      for (const jobId of jobIds) await completed(service, jobId);
+    });
+    for await (const { key } of kv.list({ prefix: [] })) {
+      const isResult = key.includes("result") && key.includes(queueIdOf("damaged"));
+      if (isResult) await kv.set(key, new Uint8Array([1, 2, 3]));
+    }
+    await Deno.writeTextFile(join(dir, "training", ".DS_Store"), "");
+    await withMlService({ engine, dir, kv }, async (service) => {
+      await service.models.start();
+      assert.equal((await completed(service, "intact")).job_id, "intact");
+      await assertError(await service.request("/training/status/damaged"), "500 internal");
+      await start(service, { job_id: "next", epochs: 1 });
+      await completed(service, "next");
+    });
+  });
 });

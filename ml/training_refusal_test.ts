@@ -58,6 +58,26 @@ const REFUSED: { what: string; path: string; request: TrainingChanges & Record<s
     path: "lora.targets.0",
     request: { lora: { targets: ["lm_head" as "attn_q"] } },
   },
+  ...([1e-46, 1e-39, 5e-324, 1e-9, -0, 1.0000001, 1e300] as const).map((rate) => ({
+    what: `a learning rate of ${rate}`,
+    path: "learning_rate",
+    request: { learning_rate: rate },
+  })),
+  ...([1e-46, 5e-324, 1e-4, -0] as const).map((alpha) => ({
+    what: `an alpha of ${alpha}`,
+    path: "lora.alpha",
+    request: { lora: { alpha } },
+  })),
+  ...([1, 0.999999999999, 0.995, -1e-46] as const).map((dropout) => ({
+    what: `a dropout of ${dropout}`,
+    path: "lora.dropout",
+    request: { lora: { dropout } },
+  })),
+  ...([1e-46, 5e-324, 1e-7, -1e-46] as const).map((quality) => ({
+    what: `a quality of ${quality}`,
+    path: "samples.1.quality",
+    request: { samples: [{ input: "hi", output: "ho" }, { input: "a", output: "b", quality }] },
+  })),
   { what: "more layers than there are", path: "lora", request: { lora: { layers: 99 } } },
   { what: "an unknown method", path: "method", request: { method: "ppo" as "dpo" } },
   {

@@ -1,7 +1,8 @@
 /** The commands of ml for the person at its machine: `training show JOB`. */
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
-import { type MlTrainingStatus, trainingJobIdSchema } from "../../contract/ml_training.ts";
+import { mlTrainingStatusSchema, trainingJobIdSchema } from "../../contract/ml_training.ts";
+import type { z } from "../../deps.ts";
 import { UserError } from "../../lib/errors.ts";
 import { readLines } from "../../lib/line_log.ts";
 import { writeLine } from "../../lib/log.ts";
@@ -23,10 +24,12 @@ async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
+const shownStatusSchema = mlTrainingStatusSchema.pick({ status: true, error: true, fix: true });
+
 /** The last reported status of a job. */
 async function lastStatus(folder: string): Promise<{ status?: string; error?: string }> {
-  let last: Pick<MlTrainingStatus, "status" | "error" | "fix"> | undefined;
-  for await (last of readLines<MlTrainingStatus>(join(folder, STATUS_FILE)));
+  let last: z.infer<typeof shownStatusSchema> | undefined;
+  for await (last of readLines(join(folder, STATUS_FILE), shownStatusSchema));
   const error = [last?.error, last?.fix].filter((sentence) => sentence).join(". ");
   return { status: last?.status, error: error === "" ? undefined : error };
 }

@@ -1,5 +1,5 @@
 /** Where models come from: a file, the models folder or the hub, or else another server. */
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import type { ModelList } from "../../contract/ml.ts";
 import { messageOf, UserError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
@@ -54,11 +54,15 @@ function isPath(model: string): boolean {
   return /[/\\]/.test(model) || model.toLowerCase().endsWith(".gguf");
 }
 
-async function resolveFile(model: string): Promise<ResolvedModel> {
-  const path = resolve(model);
-  const info = await Deno.stat(path).catch(() => null);
-  if (info?.isFile) return { id: idOfFileName(path), path, why: "MODEL names its file" };
-  throw new UserError(`There is no model file at ${path}`, {
+/** The file of a path; a bare name is looked for in the models folder first. */
+async function resolveFile(model: string, modelsDir: string): Promise<ResolvedModel> {
+  const isName = basename(model) === model;
+  const paths = [...(isName ? [resolve(modelsDir, model)] : []), resolve(model)];
+  for (const path of paths) {
+    const info = await Deno.stat(path).catch(() => null);
+    if (info?.isFile) return { id: idOfFileName(path), path, why: "MODEL names its file" };
+  }
+  throw new UserError(`There is no model file at ${paths.join(" or ")}`, {
     fix: `Correct MODEL, or set it to ${SMALL_MODEL.id}`,
   });
 }
@@ -144,7 +148,7 @@ async function resolveAuto(options: ResolveOptions): Promise<ResolvedModel> {
 export async function resolveModel(options: ResolveOptions): Promise<ResolvedModel> {
   const { model, modelsDir } = options;
   if (model === "auto") return await resolveAuto(options);
-  if (isPath(model)) return await resolveFile(model);
+  if (isPath(model)) return await resolveFile(model, modelsDir);
   const local = await findLocally(model, options);
   if (local) return local;
   const known = catalogModel(model);

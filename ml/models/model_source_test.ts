@@ -78,6 +78,25 @@ Deno.test("a path is taken as it is, and a missing file is a sentence", async ()
   });
 });
 
+Deno.test("a file's bare name is looked for in the models folder, then where the service runs", async () => {
+  await withFolder(async (options) => {
+    const { modelsDir } = options;
+    const here = join(Deno.cwd(), "only here.gguf");
+    for (const name of ["mine.gguf", "My Model.Q4_0.GGUF"]) {
+      await placeFile(join(modelsDir, name), 10);
+      const { id, path } = await resolveModel({ ...options, model: name });
+      assert.deepEqual([id, path], [name.replace(/ /, "-").replace(/\.gguf$/, ""), join(modelsDir, name)]);
+    }
+    await assert.rejects(resolveModel({ ...options, model: "only here.gguf" }), (error: Error) => {
+      assert.equal(
+        error.message,
+        `There is no model file at ${join(modelsDir, "only here.gguf")} or ${here}`,
+      );
+      return true;
+    });
+  });
+});
+
 Deno.test("an id is looked up in the folder; an unknown one is answered with what there is", async () => {
   await withFolder(async (options) => {
     await placeFile(join(options.modelsDir, "tuned-7b.gguf"), 10);
@@ -113,5 +132,15 @@ Deno.test("the folder lists whole models under safe ids only", async () => {
     assert.deepEqual((await listModelsFolder(modelsDir)).map(({ id }) => id), ["fine", "my-model"]);
     assert.equal(await findInModelsFolder(modelsDir, "../fine"), undefined);
     assert.deepEqual(await listModelsFolder(join(modelsDir, "absent")), []);
+  });
+});
+
+Deno.test("a link that leads nowhere hides none of the folder's models", async () => {
+  await withFolder(async ({ modelsDir }) => {
+    await placeFile(join(modelsDir, "a.gguf"), 10);
+    await Deno.symlink(join(modelsDir, "gone"), join(modelsDir, "b.gguf"));
+    await Deno.mkdir(join(modelsDir, "c.gguf"));
+    await placeFile(join(modelsDir, "d.gguf"), 10);
+    assert.deepEqual((await listModelsFolder(modelsDir)).map(({ id }) => id), ["a", "d"]);
   });
 });

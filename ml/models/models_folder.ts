@@ -28,10 +28,12 @@ export async function listModelsFolder(modelsDir: string): Promise<FolderModel[]
     for await (const { name } of Deno.readDir(modelsDir)) {
       if (!name.endsWith(EXTENSION)) continue;
       const path = join(modelsDir, name);
-      const { isFile, size } = await Deno.stat(path);
+      // A link that leads nowhere does not hide the others.
+      const info = await Deno.stat(path).catch(() => null);
+      if (!info?.isFile) continue;
+      const { size } = info;
       const id = idOfFileName(name);
-      const isComplete = (catalogModel(id)?.sizeBytes ?? size) === size;
-      if (isFile && isComplete) models.push({ id, path, sizeBytes: size });
+      if ((catalogModel(id)?.sizeBytes ?? size) === size) models.push({ id, path, sizeBytes: size });
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;

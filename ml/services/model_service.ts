@@ -42,7 +42,7 @@ export interface ModelService {
    * @throws ApiError `not_found` for an unknown id, `conflict` while one is being loaded, `model_not_loaded`
    */
   reload(id?: string): Promise<ReloadResponse>;
-  /** Every model of the catalog and of the models folder. */
+  /** Every model of the catalog and of the models folder, and those that were served from elsewhere. */
   list(): Promise<ModelList["models"]>;
   /** The file served now. Throws ApiError `model_not_loaded`, or `not_implemented` where another server holds it. */
   servedFile(): Promise<ServedModelFile>;
@@ -50,6 +50,10 @@ export interface ModelService {
 
 function notLoaded(message: string, cause?: unknown): ApiError {
   return new ApiError("model_not_loaded", message, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
+}
+
+function unknownModel(id: string | undefined): ApiError {
+  return new ApiError("not_found", `There is no model ${id}; GET /models lists those there are`);
 }
 
 /** The file of the loaded model; its hash is computed in the background. */
@@ -72,9 +76,20 @@ async function fileOf(loaded: LoadedFile | null): Promise<ServedModelFile> {
   }
 }
 
+type SourceModels = Awaited<ReturnType<ModelSource["list"]>>;
+
+/** A source's models, and those that were served from elsewhere. */
+function withServed(models: SourceModels, pathsById: ReadonlyMap<string, string>): SourceModels {
+  const listed = new Set(models.map(({ id }) => id));
+  const others = [...pathsById.keys()].filter((id) => !listed.has(id));
+  return [...models, ...others.map((id) => ({ id, present: true, size_bytes: null, licence: null }))];
+}
+
 /** Makes the service; nothing is loaded before `start`. */
 export function createModelService({ engine, source, model, log }: ModelServiceOptions): ModelService {
   let served: LoadedFile | null = null;
+  /** Models by the ids they were served under: one that MODEL names by its path may be in no folder. */
+  const pathsById = new Map<string, string>();
   let loading = false;
   let reason = "No model has been loaded yet";
 
@@ -88,6 +103,7 @@ export function createModelService({ engine, source, model, log }: ModelServiceO
       // A failure surfaces where the hash is awaited.
       sha256?.catch(() => {});
       served = { id, path, sha256 };
+      pathsById.set(id, path);
       log.info(`The model is ${id}: ${why}`, {
         model: id,
         loadMs: Math.round(performance.now() - startedAt),
@@ -113,18 +129,17 @@ export function createModelService({ engine, source, model, log }: ModelServiceO
     },
 
     async reload(id) {
-      if (id !== undefined && !await source.knows(id)) {
-        throw new ApiError("not_found", `There is no model ${id}; GET /models lists those there are`);
-      }
+      const known = id === undefined || await source.knows(id) ? id ?? model : pathsById.get(id);
+      if (known === undefined) throw unknownModel(id);
       if (loading) throw new ApiError("conflict", "A model is being loaded already; try again later");
-      await load(id ?? model).catch((error) => {
+      await load(known).catch((error) => {
         throw new ApiError("model_not_loaded", messageOf(error), { cause: error });
       });
       return { model_loaded: engine.modelId !== null, model_version: engine.modelId };
     },
 
     async list() {
-      const models = await source.list();
+      const models = withServed(await source.list(), pathsById);
       return models.map((entry) => ({ ...entry, loaded: entry.id === engine.modelId }));
     },
 

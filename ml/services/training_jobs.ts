@@ -1,5 +1,6 @@
 /** Starts, queues, shows, follows and cancels training jobs, and cleans up when they end. */
 import type { MlStartTrainingRequest, MlTrainingStatus } from "../../contract/ml_training.ts";
+import { SerialExecutor } from "../../lib/async.ts";
 import { ApiError, logFieldsOfError, messageOf, UserError } from "../../lib/errors.ts";
 import type { JobQueue } from "../../lib/jobs/job_queue.ts";
 import type { NumberedLine } from "../../lib/line_log.ts";
@@ -47,6 +48,7 @@ function queueFull(message: string): ApiError {
 export class TrainingJobs implements AsyncDisposable {
   readonly #options: TrainingJobsOptions;
   readonly #closing = new AbortController();
+  readonly #cancellations = new SerialExecutor();
   /** Clean-ups that wait for their job to end. */
   readonly #followed = new Set<Promise<void>>();
 
@@ -67,13 +69,13 @@ export class TrainingJobs implements AsyncDisposable {
     if (await queue.queueLength() >= MAX_QUEUED_JOBS) {
       throw queueFull(`${MAX_QUEUED_JOBS} training jobs wait already`);
     }
-    const { path: modelPath } = await checkTrainingRequest(request, models);
+    const { path: modelPath, sha256: modelHash } = await checkTrainingRequest(request, models);
     if (!await folders.claim(jobId)) {
       throw new ApiError("job_exists", `The job id ${jobId} has been used already: choose another one`);
     }
     logs.open(jobId);
     try {
-      const processRequest = processRequestOf(request, { modelPath, threads });
+      const processRequest = processRequestOf(request, { modelPath, modelHash, threads });
       await writeTrainingRequest(folders.pathOf(jobId), processRequest);
       await this.#checkSpace(jobId);
       const options = { id: queueIdOf(jobId), maxAttempts: MAX_ATTEMPTS };
@@ -96,13 +98,16 @@ export class TrainingJobs implements AsyncDisposable {
   }
 
   /** Ends a job; its process ends within a step. Throws ApiError `not_found`, and `conflict` when it has ended. */
-  async cancel(jobId: string): Promise<MlTrainingStatus> {
-    const before = await this.status(jobId);
-    if (hasEnded(before.status)) throw endedAlready(before.status);
-    await this.#options.queue.cancel(queueIdOf(jobId));
-    const after = await this.status(jobId);
-    if (after.status !== "cancelled") throw endedAlready(after.status);
-    return after;
+  cancel(jobId: string): Promise<MlTrainingStatus> {
+    // In turn: of several at once the first one ends the job, and the others find it ended.
+    return this.#cancellations.run(async () => {
+      const before = await this.status(jobId);
+      if (hasEnded(before.status)) throw endedAlready(before.status);
+      await this.#options.queue.cancel(queueIdOf(jobId));
+      const after = await this.status(jobId);
+      if (after.status !== "cancelled") throw endedAlready(after.status);
+      return after;
+    });
   }
 
   /**
@@ -120,21 +125,31 @@ export class TrainingJobs implements AsyncDisposable {
 
   /** Resumes or cleans up what the last process left. Call it before the queue starts. */
   async recover(): Promise<void> {
-    const { folders } = this.#options;
+    const { folders, log } = this.#options;
     for (const jobId of await folders.list()) {
-      if (await this.#find(jobId) !== undefined) {
-        if (!await folders.isTidy(jobId)) this.#follow(jobId);
-        continue;
-      }
-      // It was never queued, or the job store was lost: remove its messages and keep its figures.
-      if (await folders.hasFigures(jobId)) await folders.tidy(jobId);
-      else await folders.remove(jobId);
+      await this.#recoverJob(jobId).catch((error) => {
+        log.error("a training job cannot be recovered; the others are not concerned", {
+          trainingJob: jobId,
+          ...logFieldsOfError(error),
+        });
+      });
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     await Promise.all(this.#followed);
+  }
+
+  async #recoverJob(jobId: string): Promise<void> {
+    const { folders } = this.#options;
+    if (await this.#find(jobId) !== undefined) {
+      if (!await folders.isTidy(jobId)) this.#follow(jobId);
+      return;
+    }
+    // It was never queued, or the job store was lost: remove its messages and keep its figures.
+    if (await folders.hasFigures(jobId)) await folders.tidy(jobId);
+    else await folders.remove(jobId);
   }
 
   /** Refuses to queue a job whose samples exceed the space left. A job that need not wait is always accepted. */

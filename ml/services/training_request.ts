@@ -67,7 +67,7 @@ export async function checkTrainingRequest(
 /** The request as the training process reads it. */
 export function processRequestOf(
   request: MlStartTrainingRequest,
-  options: { modelPath: string; threads?: number },
+  options: { modelPath: string; modelHash?: string; threads?: number },
 ): TrainingRequestInput {
   const { job_id, base_model, samples, method, epochs, learning_rate, seed, batch_size, lora } = request;
   return {

@@ -1,7 +1,7 @@
 /** Builds a training job's status for the wire and keeps the log of statuses that readers follow. */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import type { MlTrainingStatus } from "../../contract/ml_training.ts";
+import { type MlTrainingStatus, mlTrainingStatusSchema } from "../../contract/ml_training.ts";
 import type { AnyJob, JobState } from "../../lib/jobs/job_queue.ts";
 import { logFieldsOfError } from "../../lib/errors.ts";
 import { LineLog } from "../../lib/line_log.ts";
@@ -95,6 +95,6 @@ export class StatusLogs {
   }
 
   #logOf(jobId: string): LineLog<MlTrainingStatus> {
-    return new LineLog(join(this.#folders.pathOf(jobId), STATUS_FILE));
+    return new LineLog(join(this.#folders.pathOf(jobId), STATUS_FILE), mlTrainingStatusSchema);
   }
 }

@@ -10,6 +10,7 @@ import type { TrainingMetrics } from "../../contract/training_figures.ts";
 import { startServerApp } from "../../tests/support/server/server_app.ts";
 import {
   completedStatus,
+  pairTrainee,
   readJob,
   readModels,
   runningStatus,
@@ -101,6 +102,11 @@ const BAD_STARTS: [Record<string, unknown>, string][] = [
   [{ epochs: 0 }, "epochs"],
   [{ epochs: 1.5 }, "epochs"],
   [{ learningRate: 0 }, "learningRate"],
+  [{ learningRate: 1e-46 }, "learningRate"],
+  [{ learningRate: 5e-324 }, "learningRate"],
+  [{ learningRate: 1e-9 }, "learningRate"],
+  [{ lora: { alpha: 1e-46 } }, "lora.alpha"],
+  [{ lora: { dropout: 0.999999999999 } }, "lora.dropout"],
   [{ sampleIds: [] }, "sampleIds"],
   [{ sampleIds: ["x"] }, "sampleIds.0"],
   [{ method: "rlhf" }, "method"],
@@ -223,6 +229,27 @@ Deno.test("a job is cancelled on ml, once; one that has ended cannot be", async 
     status: 409,
     code: "conflict",
   });
+});
+
+Deno.test("cancels of a job at the same time answer as repeated ones do", async () => {
+  const together = Promise.withResolvers<void>();
+  let arrived = 0;
+  await using server = await startServerApp({
+    wrapMl: (ml) => ({
+      ...ml,
+      cancelTraining: async (jobId) => {
+        if (++arrived === 5) together.resolve();
+        await together.promise;
+        return await ml.cancelTraining(jobId);
+      },
+    }),
+  });
+  const trainee = await pairTrainee(server);
+  const { id } = await startJob(trainee);
+  const path = pathOf(SERVER_PATHS.cancelTrainingJob, { id });
+  const cancel = { method: "POST", token: trainee.token, schema: trainingJobResponseSchema };
+  const answers = await Promise.all(Array.from({ length: 5 }, () => server.expect(path, cancel)));
+  assert.deepEqual(answers.map(({ job }) => job.status), Array(5).fill("cancelled"));
 });
 
 Deno.test("a job takes seed, batch and LoRA settings, and hands them to ml", async () => {

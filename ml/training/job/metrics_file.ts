@@ -1,14 +1,34 @@
 /** Appends a job's steps and epochs to `metrics.jsonl`, truncates it when a job resumes, and builds its curves. */
 import { join } from "node:path";
+import { z } from "zod";
 import { readLines } from "../../../lib/line_log.ts";
 import { CurveFold, type CurveOptions, type TrainingCurves } from "../plot/training_curves.ts";
 import type { Metric } from "./training_event.ts";
 
 export const METRICS_FILE = "metrics.jsonl";
 
-/** Reads the metrics written so far; none when there is no file. A half-written last line is skipped. */
-export function readMetrics(folder: string): AsyncGenerator<Metric> {
-  return readLines(join(folder, METRICS_FILE));
+const stepSchema = z.looseObject({
+  type: z.literal("step"),
+  step: z.int().min(1),
+  steps: z.int().min(1),
+  loss: z.number(),
+  learningRate: z.number(),
+});
+
+const epochSchema = z.object({
+  type: z.literal("epoch"),
+  epoch: z.int().min(0),
+  step: z.int().min(0),
+  heldOutLoss: z.number(),
+  heldOutPerplexity: z.number(),
+});
+
+/** What the curves are drawn from. A step of an earlier version may lack other figures, and is none the worse for it. */
+const metricSchema = z.discriminatedUnion("type", [stepSchema, epochSchema]);
+
+/** Reads the metrics written so far; none when there is no file. A damaged or half-written line is skipped. */
+export function readMetrics(folder: string): AsyncGenerator<z.infer<typeof metricSchema>> {
+  return readLines(join(folder, METRICS_FILE), metricSchema);
 }
 
 /** Reads the curves of the metrics written so far. */

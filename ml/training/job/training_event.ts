@@ -1,4 +1,5 @@
 /** Defines the events of a training job's process and the result it ends with. */
+import { z } from "zod";
 import type { StepFigures } from "../../../contract/training_figures.ts";
 import type { TrainingFailure } from "../training_error.ts";
 
@@ -58,39 +59,48 @@ export type TrainingEvent =
   | { type: "cancelled" };
 
 /** The three ways to answer the held-out replies: natural-log loss per token, end-of-turn tokens included. */
-export interface HeldOutComparison {
-  samples: number;
-  tokens: number;
-  baseLoss: number;
+const heldOutComparisonSchema = z.object({
+  samples: z.int(),
+  tokens: z.int(),
+  baseLoss: z.number(),
   /** The base model shown the five most similar exchanges of the training samples. */
-  examplesLoss: number;
-  adapterLoss: number;
-}
+  examplesLoss: z.number(),
+  adapterLoss: z.number(),
+});
+
+const epochMeasureSchema = z.object({
+  epoch: z.int(),
+  step: z.int(),
+  heldOutLoss: z.number(),
+  heldOutPerplexity: z.number(),
+  trainingLoss: z.number().nullable(),
+});
 
 /** A finished job; also in its folder as `result.json`. */
-export interface RunResult {
-  jobId: string;
-  modelId: string;
+export const runResultSchema = z.object({
+  jobId: z.string(),
+  modelId: z.string(),
   /** The adapter's GGUF file in the job's folder. */
-  adapterPath: string;
+  adapterPath: z.string(),
   /** SHA-256, in hex. */
-  adapterHash: string;
+  adapterHash: z.string(),
   /** SHA-256 of the base model's file, in hex. */
-  modelHash: string;
-  method: "sft" | "dpo";
-  steps: number;
-  epochsRun: number;
+  modelHash: z.string(),
+  method: z.enum(["sft", "dpo"]),
+  steps: z.int(),
+  epochsRun: z.int(),
   /** The epoch whose adapter this is: the one of the lowest held-out loss. */
-  bestEpoch: number;
-  stoppedEarly: boolean;
-  train: number;
-  excluded: ExcludedCounts;
-  heldOut: HeldOutComparison;
+  bestEpoch: z.int(),
+  stoppedEarly: z.boolean(),
+  train: z.int(),
+  excluded: z.record(z.string(), z.int()),
+  heldOut: heldOutComparisonSchema,
   /** Whether the adapter may be used: its held-out loss is below the base model's. */
-  offered: boolean;
+  offered: z.boolean(),
   /** Epochs only: there may be millions of steps, which are in the metrics file. */
-  curve: { epochs: EpochMeasure[] };
-}
+  curve: z.object({ epochs: z.array(epochMeasureSchema) }),
+});
+export type RunResult = z.infer<typeof runResultSchema>;
 
 /** How a job's process ended. */
 export type TrainingEnd =

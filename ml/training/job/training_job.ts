@@ -86,6 +86,9 @@ export async function openTrainingJob(folder: string, signal: AbortSignal): Prom
     "hex",
   );
   const modelHash = await hashModel(request.modelPath, signal);
+  if (request.modelHash !== undefined && request.modelHash !== modelHash) {
+    throw modelChanged("since it was loaded", "Load the model again, then start the training again");
+  }
   return {
     folder,
     request,
@@ -96,10 +99,11 @@ export async function openTrainingJob(folder: string, signal: AbortSignal): Prom
 }
 
 /** The failure of a job whose base model's file is not the one it was started on. @param since when that was noticed */
-export function modelChanged(since: string): TrainingError {
-  return new TrainingError("model_changed", `The base model's file was replaced ${since}`, {
-    fix: "Start the training again on the new one",
-  });
+export function modelChanged(
+  since: string,
+  fix = "Start the training again on the new one",
+): TrainingError {
+  return new TrainingError("model_changed", `The base model's file was replaced ${since}`, { fix });
 }
 
 /** Fails a job whose base model's file has changed since it started. */

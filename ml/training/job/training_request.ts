@@ -48,6 +48,8 @@ export const trainingRequestSchema = z.object({
   jobId: z.string().min(1).max(200),
   /** The base model's GGUF file. */
   modelPath: z.string().min(1),
+  /** SHA-256 of the file that is served, in hex: another one is not trained on. Absent: any file will do. */
+  modelHash: z.string().optional(),
   /** Its name on the wire, for provenance. */
   modelId: z.string().min(1),
   method: z.enum(["sft", "dpo"]).default("sft"),

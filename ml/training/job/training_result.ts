@@ -5,15 +5,16 @@ import { ifPresent, writeFileAtomically } from "../../../lib/files.ts";
 import { sha256OfFile } from "../../models/model_file.ts";
 import type { CheckpointFacts } from "../run/checkpoints.ts";
 import type { JobRun, TrainingJob } from "./training_job.ts";
-import type { RunResult } from "./training_event.ts";
+import { type RunResult, runResultSchema } from "./training_event.ts";
 
 export const RESULT_FILE = "result.json";
 export const ADAPTER_FILE = "adapter.gguf";
 
-/** The result of a completed job; undefined for any other. */
+/** The result of a completed job; undefined for any other, and where its file is damaged. */
 export async function readResultFile(folder: string): Promise<RunResult | undefined> {
   try {
-    return JSON.parse(await Deno.readTextFile(join(folder, RESULT_FILE)));
+    const text = await Deno.readTextFile(join(folder, RESULT_FILE));
+    return runResultSchema.safeParse(JSON.parse(text)).data;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return undefined;
     throw error;

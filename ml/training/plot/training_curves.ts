@@ -1,5 +1,5 @@
 /** Builds the curves and axes of a training's plot from its metrics, with no more points than the plot can show. */
-import type { EpochEvent, EpochMeasure, Metric, StepEvent } from "../job/training_event.ts";
+import type { EpochEvent, EpochMeasure, StepEvent } from "../job/training_event.ts";
 
 export interface Point {
   step: number;
@@ -53,18 +53,21 @@ class ThinCurve {
   }
 }
 
+/** What a step adds to the curves. */
+type CurveStep = Pick<StepEvent, "type" | "step" | "steps" | "loss" | "learningRate">;
+
 /** Builds curves from a stream of metrics in bounded memory. */
 export class CurveFold {
   readonly #loss = new ThinCurve();
   readonly #smoothLoss = new ThinCurve();
   readonly #learningRate = new ThinCurve();
   readonly #epochs: EpochMeasure[] = [];
-  #latest: StepEvent | null = null;
+  #latest: CurveStep | null = null;
   #mean = 0;
   /** Steps since the last epoch ended. */
   #epochLoss = { sum: 0, steps: 0 };
 
-  add(metric: Metric): void {
+  add(metric: CurveStep | EpochEvent): void {
     if (metric.type === "step") this.#addStep(metric);
     else this.#addEpoch(metric);
   }
@@ -83,7 +86,7 @@ export class CurveFold {
     };
   }
 
-  #addStep(metric: StepEvent): void {
+  #addStep(metric: CurveStep): void {
     const { step, steps, loss, learningRate } = metric;
     const reach = Math.max(1, steps * SMOOTHING_SHARE);
     this.#mean = this.#latest === null ? loss : this.#mean + (loss - this.#mean) / Math.min(reach, step);

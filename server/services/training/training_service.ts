@@ -115,12 +115,17 @@ function cancelling(options: TrainingServiceOptions): TrainingService["cancel"] 
     if (!isLive(row)) {
       throw new ApiError("conflict", `The training job has ended already: it is ${row.status}`);
     }
-    const gone = { job_id: row.id, status: "cancelled", progress: row.progress, error: null } as const;
-    const status = await options.ml.cancelTraining(row.id).catch((error) => {
-      if (isUnknownToMl(error)) return gone;
+    const { ml, jobSync } = options;
+    try {
+      return jobOf(await jobSync.record(row, await ml.cancelTraining(row.id)));
+    } catch (error) {
+      const gone = { job_id: row.id, status: "cancelled", progress: row.progress, error: null } as const;
+      if (isUnknownToMl(error)) return jobOf(await jobSync.record(row, gone));
+      // Another request may have cancelled it at the same time; what ended it otherwise is in its row then.
+      const now = await jobSync.refresh(row);
+      if (now.status === "cancelled") return jobOf(now);
       throw error;
-    });
-    return jobOf(await options.jobSync.record(row, status));
+    }
   };
 }
 

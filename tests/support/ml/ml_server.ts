@@ -186,7 +186,11 @@ export class MlServer implements AsyncDisposable {
     routes.get(ML_PATHS.trainingStatus, (c) => c.json(this.#jobOf(c.req.param("job_id"))));
     routes.post(ML_PATHS.cancelTraining, (c) => {
       this.#takeOrder(c);
-      const job: MlTrainingStatus = { ...this.#jobOf(c.req.param("job_id")), status: "cancelled" };
+      const before = this.#jobOf(c.req.param("job_id"));
+      if (!["queued", "training"].includes(before.status)) {
+        throw new ApiError("conflict", "The training job has ended already");
+      }
+      const job: MlTrainingStatus = { ...before, status: "cancelled" };
       this.trainingJobs.set(job.job_id, job);
       return c.json(job);
     });

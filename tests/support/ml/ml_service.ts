@@ -29,6 +29,8 @@ export interface MlServiceOptions {
   queuedLimitBytes?: number;
   /** How many background generations may wait. */
   queueLimit?: number;
+  /** Shared with another service, as a restarted one finds it; by default an own, empty one. */
+  kv?: Deno.Kv;
   /** Lists the models of another server, which then replaces the models folder. */
   remote?: () => Promise<string[]>;
 }
@@ -53,7 +55,7 @@ export async function withMlService(
   const log = createLogger({ pretty: false, level: "debug", write: (line) => logLines.push(line) });
   const stopping = new AbortController();
   await using stack = new AsyncDisposableStack();
-  const kv = stack.adopt(await Deno.openKv(":memory:"), (kv) => kv.close());
+  const kv = options.kv ?? stack.adopt(await Deno.openKv(":memory:"), (kv) => kv.close());
   const source = remote && remoteModelSource(remote);
   const context = stack.use(
     await createContext(config, { engine, source, kv, log, signal: stopping.signal }),
