@@ -54,6 +54,7 @@ export const ML_PATHS = {
   reloadModel: "/model/reload",
   models: "/models",
   adapter: "/models/adapters/:id",
+  exportAdapter: "/models/adapters/:id/export",
   taintAdapter: "/models/adapters/:id/taint",
   cache: "/cache",
   evaluate: "/evaluate",

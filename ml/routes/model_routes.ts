@@ -45,6 +45,23 @@ const remove = createRoute({
   },
 });
 
+const exportAdapter = createRoute({
+  method: "get",
+  path: documentedPath(ML_PATHS.exportAdapter),
+  summary: "Gives an adapter in PEFT's format",
+  description:
+    "A zip archive of `adapter_config.json` and `adapter_model.safetensors`, for PEFT, vLLM and others that serve " +
+    "the same base model. A tainted adapter is not given.",
+  request: { params: adapterParams },
+  responses: {
+    200: {
+      description: "The archive",
+      content: { "application/zip": { schema: z.string().meta({ format: "binary" }) } },
+    },
+    ...errorResponses(400, 401, 404, 409, 501, 503),
+  },
+});
+
 const taint = createRoute({
   method: "post",
   path: documentedPath(ML_PATHS.taintAdapter),
@@ -62,5 +79,12 @@ export function modelRoutes({ models, adapters }: { models: ModelService; adapte
     .openapi(reload, async (c) => c.json(await models.reload(c.req.valid("query").model_id), 200))
     .openapi(list, async (c) => c.json({ models: await models.list(), adapters: adapters.list() }, 200))
     .openapi(remove, async (c) => c.json(await adapters.remove(c.req.valid("param").id), 200))
+    .openapi(exportAdapter, async (c) => {
+      const { id } = c.req.valid("param");
+      return c.body(await adapters.export(id), 200, {
+        "content-type": "application/zip",
+        "content-disposition": `attachment; filename="adapter-${id}.zip"`,
+      }) as never;
+    })
     .openapi(taint, async (c) => c.json(await adapters.taint(c.req.valid("param").id), 200));
 }

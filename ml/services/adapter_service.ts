@@ -1,11 +1,12 @@
 /** Which adapters a request may name: those that exist, are not tainted, and fit the served model. */
 import type { AdapterInfo } from "../../contract/ml.ts";
-import { ApiError } from "../../lib/errors.ts";
+import { ApiError, messageOf } from "../../lib/errors.ts";
 import { formatBytes } from "../../lib/progress.ts";
 import type { ResponseCache } from "../cache/response_cache.ts";
 import type { AdapterFile, Engine } from "../engine/engine.ts";
 import type { AdapterManifest } from "../models/adapter_manifest.ts";
 import type { AdapterDraft, AdapterRegistry } from "../models/adapter_registry.ts";
+import { peftArchiveOf } from "../models/peft_export.ts";
 import type { ServedModelFile } from "./model_service.ts";
 
 export interface AdapterDependencies {
@@ -34,6 +35,12 @@ export interface AdapterService {
    * @throws ApiError `conflict` when the model it was trained on is not the one that is served; ModelError
    */
   publish(draft: AdapterDraft, options: { sourcePath: string }): Promise<AdapterInfo>;
+  /**
+   * A zip archive with which PEFT, and what reads its adapters, serves the adapter: see `peftArchiveOf`.
+   *
+   * @throws ApiError as `require` does, `conflict` when its file or the model's cannot be read
+   */
+  export(id: string): Promise<Uint8Array<ArrayBuffer>>;
   /** Takes an adapter out of service for good. Throws ApiError `not_found`. */
   taint(id: string): Promise<AdapterInfo>;
   /** Deletes an adapter. Throws ApiError `not_found`. */
@@ -79,6 +86,23 @@ function checkBase(
   throw new ApiError("conflict", message);
 }
 
+/** Throws ApiError `conflict` when a file cannot be read. */
+function exportOf({ id, path }: AdapterFile, base: ServedModelFile): Uint8Array<ArrayBuffer> {
+  try {
+    return peftArchiveOf(path, base);
+  } catch (cause) {
+    throw new ApiError("conflict", `The adapter ${id} cannot be exported: ${messageOf(cause)}`, { cause });
+  }
+}
+
+function noRoom(...sizes: [takenBytes: number, limitBytes: number]): ApiError {
+  const [taken, limit] = sizes.map(formatBytes);
+  return new ApiError(
+    "conflict",
+    `Adapters take ${taken} of disk space, and ADAPTERS_LIMIT_MB allows ${limit}: delete some first`,
+  );
+}
+
 /** Makes the service. */
 export function createAdapterService(options: AdapterDependencies): AdapterService {
   const { registry, engine, cache, models, limitBytes } = options;
@@ -114,6 +138,11 @@ export function createAdapterService(options: AdapterDependencies): AdapterServi
       return infoOf(await registry.publish(draft, { sourcePath, check }));
     },
 
+    async export(id) {
+      const adapter = await this.require(id);
+      return exportOf(adapter, await models.servedFile());
+    },
+
     async taint(id) {
       const manifest = await registry.taint(id);
       if (manifest === undefined) throw notFound(id);
@@ -129,12 +158,7 @@ export function createAdapterService(options: AdapterDependencies): AdapterServi
     },
 
     checkRoom() {
-      if (registry.sizeBytes < limitBytes) return;
-      const [taken, limit] = [registry.sizeBytes, limitBytes].map(formatBytes);
-      throw new ApiError(
-        "conflict",
-        `Adapters take ${taken} of disk space, and ADAPTERS_LIMIT_MB allows ${limit}: delete some first`,
-      );
+      if (registry.sizeBytes >= limitBytes) throw noRoom(registry.sizeBytes, limitBytes);
     },
   };
 }

@@ -97,6 +97,7 @@ export const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "cli-progress": ["lib/"],
   "commander": ["agent/cli/", "server/cli.ts", "ml/cli/"],
   "eventsource-parser": ["lib/"],
+  "fflate": ["ml/models/"],
   "prom-client": ["lib/"],
   "fast-check": [],
   "openai": [],
