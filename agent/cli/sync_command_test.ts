@@ -171,10 +171,10 @@ Deno.test("a row that Messages is still writing is waited for: the cursor does n
     chat,
     from: MAYA,
     text: "late",
-    sentAt: "2026-01-01T11:00:00Z",
+    sentAt: new Date(),
     joinLater: true,
   });
-  const after = db.addMessage({ chat, from: MAYA, text: "after", sentAt: "2026-01-01T11:00:01Z" });
+  const after = db.addMessage({ chat, from: MAYA, text: "after", sentAt: new Date() });
   const first = await home.run("sync --once");
   assert.match(first.stdout, /still writing the newest/);
   assert.equal(storedMark(home), late.rowId - 1);
@@ -182,6 +182,26 @@ Deno.test("a row that Messages is still writing is waited for: the cursor does n
   await home.run("sync --once");
   assert.equal(storedMark(home), after.rowId);
   assert.deepEqual(home.server.account.conversations.get("+15550100009")?.guids, [late.guid, after.guid]);
+});
+
+Deno.test("a first sync right after the file was written sends all that is old, and a chat that comes late moves its message", async () => {
+  await using home = await AgentHome.paired();
+  using db = createChatDb(home.chatDb);
+  const chat = db.addChat({ identifier: MAYA });
+  const old = (text?: string, joinLater = false) =>
+    db.addMessage({ chat, from: MAYA, text, sentAt: "2017-06-01T12:00:00Z", joinLater });
+  for (let index = 0; index < 10; index++) old(`text ${index}`);
+  const late = old("late", true);
+  for (const odd of [undefined, "\ufffc"]) old(odd);
+  for (let index = 13; index < 50; index++) old(`text ${index}`);
+  const first = await home.run("sync --once");
+  assert.equal(first.code, 0, first.stderr);
+  assert.doesNotMatch(first.stdout, /still writing/);
+  assert.equal(home.server.account.messages.size, 49, "all but the empty row");
+  assert.notEqual(home.server.account.messages.get(late.guid)?.conversation, MAYA);
+  db.joinMessage(late, chat);
+  await home.run("sync --once");
+  assert.equal(home.server.account.messages.get(late.guid)?.conversation, MAYA);
 });
 
 Deno.test("large batches travel packed, small ones as they are", async () => {

@@ -266,7 +266,8 @@ Deno.test("a row without its chat is read again each second, and sent as soon as
   withChat(async ({ home, db, chat }) => {
     await using agent = new RunningLiveAgent(home);
     await agent.untilPhase("watching");
-    const late = db.addMessage({ chat, from: MAYA, text: "late", sentAt: AT, joinLater: true });
+    const sentAt = new Date(agent.clock.now());
+    const late = db.addMessage({ chat, from: MAYA, text: "late", sentAt, joinLater: true });
     await agent.andThenWatches(() => agent.clock.advance(POLL_MS));
     assert.deepEqual([agent.state.lagRows, textsAt(home)], [1, []]);
     db.joinMessage(late, chat);

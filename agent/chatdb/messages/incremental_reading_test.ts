@@ -67,7 +67,7 @@ Deno.test("reading stops at a row without its chat, and takes it once the chat i
     const late = db.addMessage({
       chat,
       from: ANA,
-      sentAt: "2019-01-01T00:00:00Z",
+      sentAt: new Date(),
       text: "late",
       joinLater: true,
     });
@@ -85,9 +85,10 @@ Deno.test("reading stops at a row without its chat, and takes it once the chat i
     assert.equal(rest.incompleteRowId, null);
   }));
 
-Deno.test("a row that stays without a chat is read as an orphan after the grace period, however old its date", () =>
+Deno.test("a row that stays without a chat is read as an orphan after the grace period, also where its date is to come", () =>
   withReader((db, reader) => {
-    const lost = db.addMessage({ chat: null, from: ANA, sentAt: "2019-01-01T00:00:00Z", text: "lost" });
+    const sentAt = new Date(Date.now() + 3_600_000);
+    const lost = db.addMessage({ chat: null, from: ANA, sentAt, text: "lost" });
     const writtenMs = Deno.statSync(`${db.store.path}-wal`).mtime?.getTime() ?? assert.fail();
     for (const nowMs of [writtenMs, writtenMs + GRACE_PERIOD_MS - 1]) {
       assert.equal(reader.readAfter(0, { nowMs }).incompleteRowId, lost.rowId);
@@ -95,6 +96,25 @@ Deno.test("a row that stays without a chat is read as an orphan after the grace 
     const batch = reader.readAfter(0, { nowMs: writtenMs + GRACE_PERIOD_MS });
     assert.deepEqual(batch.messages.map(({ text, conversation }) => [text, conversation]), [["lost", null]]);
     assert.equal(reader.readAfter(0, { nowMs: writtenMs, gracePeriodMs: 0 }).messages.length, 1);
+  }));
+
+Deno.test("rows that lack something and are old are read at once, however lately the file was written", () =>
+  withReader((db, reader) => {
+    const chat = db.addChat({ identifier: ANA });
+    const late = db.addMessage({ chat, from: ANA, sentAt: AT, text: "no chat", joinLater: true });
+    db.addMessage({ chat, from: ANA, sentAt: AT });
+    db.addMessage({ chat, from: ANA, sentAt: AT, text: "\ufffc" });
+    db.addMessage({ chat, from: ANA, sentAt: AT, text: "after" });
+    const batch = reader.readAfter(0, { nowMs: Date.now() });
+    assert.deepEqual([batch.incompleteRowId, batch.lastRowId], [null, 4]);
+    assert.deepEqual(batch.messages.map(({ text, conversation }) => [text, conversation?.id]), [
+      ["no chat", undefined],
+      [null, ANA],
+      ["after", ANA],
+    ]);
+    db.joinMessage(late, chat);
+    const [again] = reader.readRows([late.rowId], { nowMs: Date.now() }).values();
+    assert.equal(again?.kind === "message" ? again.message.conversation?.id : null, ANA);
   }));
 
 Deno.test("orphans of a database that is not being written delay nothing", () =>
@@ -109,7 +129,7 @@ Deno.test("reading stops at a row whose text or file is still to come, then read
   withReader((db, reader) => {
     const chat = db.addChat({ identifier: ANA });
     const parts = [{ attachmentGuid: "at_0_X" }];
-    const photo = db.addMessage({ chat, from: ANA, sentAt: AT, parts });
+    const photo = db.addMessage({ chat, from: ANA, sentAt: new Date(), parts });
     const nowMs = Date.now();
     assert.equal(reader.readAfter(0, { nowMs }).incompleteRowId, photo.rowId);
     const file = { guid: "at_0_X", original_guid: "at_0_X", transfer_name: "a.png", mime_type: "image/png" };
@@ -118,7 +138,7 @@ Deno.test("reading stops at a row whose text or file is still to come, then read
     assert.deepEqual(reader.readAfter(0, { nowMs }).messages.map(({ attachments }) => attachments.length), [
       1,
     ]);
-    const blank = db.addMessage({ chat, from: ANA, sentAt: AT });
+    const blank = db.addMessage({ chat, from: ANA, sentAt: new Date() });
     assert.equal(reader.readAfter(photo.rowId, { nowMs: Date.now() }).incompleteRowId, blank.rowId);
     assert.equal(skippedOf(reader.readAfter(photo.rowId, { nowMs: afterGracePeriod() })).empty, 1);
   }));

@@ -155,14 +155,16 @@ export class MessageReader {
   #visit(rows: readonly MessageRow[], options: ReadOptions, visit: RowVisitor): void {
     this.directory.refresh();
     this.#rows.reactions.load();
-    this.#rows.read(rows, { nowMs: options.nowMs, finalRowId: this.#finalRowId(options), visit });
+    const { nowMs, gracePeriodMs = DEFAULT_GRACE_PERIOD_MS } = options;
+    const finalUntilMs = nowMs - gracePeriodMs;
+    this.#rows.read(rows, { nowMs, finalUntilMs, finalRowId: this.#finalRowId(nowMs, finalUntilMs), visit });
   }
 
-  #finalRowId({ nowMs, gracePeriodMs = DEFAULT_GRACE_PERIOD_MS }: ReadOptions): number {
+  #finalRowId(nowMs: number, finalUntilMs: number): number {
     const maxRowId = integerOf(this.#selectMaxRowId()[0]?.[0]);
     const atMs = Math.min(nowMs, lastWriteMs(this.#database.path));
     this.#rowAge.observe(maxRowId, { atMs, nowMs });
-    return Math.max(this.#rowAge.finalRowId(nowMs - gracePeriodMs), maxRowId - INCOMPLETE_ROWS);
+    return Math.max(this.#rowAge.finalRowId(finalUntilMs), maxRowId - INCOMPLETE_ROWS);
   }
 }
 

@@ -30,6 +30,8 @@ export interface RowReadOptions {
   nowMs: number;
   /** Rows up to this one are final: what they lack will not come. */
   finalRowId: number;
+  /** Rows dated up to this Unix time are final as well: what they still lack changes them when it comes. */
+  finalUntilMs: number;
 }
 
 interface RowContext extends RowReadOptions {
@@ -70,7 +72,7 @@ export class RowReader {
    * @param rows in the order of their ROWIDs
    */
   read(rows: readonly MessageRow[], options: RowReadOptions & { visit: RowVisitor }): void {
-    const { visit, nowMs, finalRowId } = options;
+    const { visit, ...limits } = options;
     const range = [rows[0]?.rowId ?? 0, rows.at(-1)?.rowId ?? 0] as const;
     const joined = this.#findChats(...range);
     const filesOf = this.#findAttachments(...range);
@@ -81,13 +83,14 @@ export class RowReader {
       const chatId = isPlain ? chats : chatOfMessage({ roomName: row.roomName, chats }, this.#directory);
       const files = filesOf.get(row.rowId) ?? [];
       const isJoined = chats !== undefined;
-      if (!visit(row, this.#read(row, { nowMs, finalRowId, chatId, isJoined, files }))) return;
+      if (!visit(row, this.#read(row, { ...limits, chatId, isJoined, files }))) return;
     }
   }
 
-  #read(row: MessageRow, { nowMs, finalRowId, chatId, isJoined, files }: RowContext): RowOutcome {
-    const isFinal = row.rowId <= finalRowId;
+  #read(row: MessageRow, { chatId, isJoined, files, ...limits }: RowContext): RowOutcome {
+    const { nowMs, finalRowId, finalUntilMs } = limits;
     const sentAtMs = unixMsOf(row.date);
+    const isFinal = row.rowId <= finalRowId || (sentAtMs !== null && sentAtMs <= finalUntilMs);
     const reason = skipReasonOf(row, { sentAtMs, nowMs });
     if (reason !== null) return this.#skip(row, reason);
     if (chatId === null && !isJoined) {
