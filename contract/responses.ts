@@ -51,6 +51,8 @@ export const responseRecordSchema = generatedResponseSchema.extend({
   createdAt: timeSchema,
   completedAt: timeSchema.nullable(),
   actedAt: timeSchema.nullable(),
+  stale: z.boolean().optional()
+    .describe("True when a message that the draft was made from was edited or unsent since"),
 }).meta({ id: "Response" });
 export type ResponseRecord = z.infer<typeof responseRecordSchema>;
 

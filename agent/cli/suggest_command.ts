@@ -173,6 +173,7 @@ async function act(run: Run): Promise<number> {
   const result = await actOnSuggestion(shown, {
     action,
     client,
+    openChatDatabase: services.openChatDatabase,
     send: options.send ? services.sending() : undefined,
   });
   for (const line of options.json ? [JSON.stringify(result)] : resultLines(result)) {

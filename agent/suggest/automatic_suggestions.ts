@@ -86,9 +86,10 @@ export async function draftAutomatically(
   return { made, isWaiting, failure };
 }
 
-/** A failed draft does not count. */
+/** A failed draft does not count, nor one to words that have changed since. */
 async function wasDraftedFor(client: DraftClient, { conversation, message }: Unanswered): Promise<boolean> {
   const { responses } = await client.drafts({ conversationId: conversation.id, pageSize: 1 });
   const [newest] = responses;
-  return newest?.messageId === message.id && newest.status !== "failed" && newest.status !== "cancelled";
+  return newest?.messageId === message.id && !newest.stale && newest.status !== "failed" &&
+    newest.status !== "cancelled";
 }

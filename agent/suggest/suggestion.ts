@@ -29,7 +29,7 @@ export interface Unanswered {
 }
 
 /** Messages to read of a conversation: someone who sends more pictures than this in a row gets no draft. */
-const MESSAGES_TO_READ = 20;
+export const MESSAGES_TO_READ = 20;
 /** More of what was written in a row than a person would read again. */
 const MAX_EARLIER = 3;
 const RECENT_DRAFTS = 5;
@@ -62,9 +62,10 @@ export function unansweredIn(conversation: Conversation, messages: readonly Mess
   };
 }
 
-/** A draft that can be shown: finished, with words, and not acted on. */
+/** A draft that can be shown: finished, with words, not acted on, and an answer to what still stands there. */
 export function isOpenDraft(draft: ResponseRecord): boolean {
-  return draft.status === "completed" && draft.action === null && (draft.response ?? "").trim() !== "";
+  return draft.status === "completed" && draft.action === null && !draft.stale &&
+    (draft.response ?? "").trim() !== "";
 }
 
 /** The suggestion of a finished draft; null when the model had nothing to say. */

@@ -168,6 +168,21 @@ export class MessageReader {
   }
 }
 
+/**
+ * Reads one message by its guid; null when there is none.
+ *
+ * @throws ChatDatabaseError when the database cannot be read
+ */
+export function readMessage(
+  database: ChatDatabase,
+  { guid, nowMs }: { guid: string; nowMs: number },
+): ChatMessage | null {
+  const reader = new MessageReader(database);
+  const rowId = reader.rowIdOf(guid);
+  const outcome = rowId === null ? undefined : reader.readRows([rowId], { nowMs }).get(rowId);
+  return outcome?.kind === "message" ? outcome.message : null;
+}
+
 /** Single rows close together are read in one span: the rows in between cost less than another query. */
 const SPAN_ROWS = 1_000;
 const SPAN_GAP_ROWS = 50;

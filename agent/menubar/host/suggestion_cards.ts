@@ -56,7 +56,12 @@ export async function actOnCard(
   if (request.action === "copy" && card.state === "unsent") return { notice: DONE.copy, isUnsent: true };
   const send = request.action === "send" ? services.sending() : undefined;
   try {
-    const { sending } = await actOnSuggestion(card, { action, client: await client(), send });
+    const { sending } = await actOnSuggestion(card, {
+      action,
+      client: await client(),
+      openChatDatabase: services.openChatDatabase,
+      send,
+    });
     if (sending !== null) return { notice: `${sending.message}.`, isUnsent: sending.kind === "failed" };
   } catch (error) {
     throw serverFault(error, services.pairing.serverUrl);

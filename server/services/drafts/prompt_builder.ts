@@ -14,6 +14,11 @@ const MAX_TURN_LENGTH = 4_000;
 /** Longest transcript in UTF-16 units; older messages give way. Far more than the context of the small models. */
 const MAX_TRANSCRIPT_LENGTH = 32_000;
 const MAX_NAME_LENGTH = 64;
+/** True for a prompt that may have lost its oldest messages to the limit. */
+export function isPromptFull(prompt: string): boolean {
+  return prompt.length > MAX_TRANSCRIPT_LENGTH - MAX_TURN_LENGTH;
+}
+
 /** Tells the model how a group's messages are labelled. */
 const GROUP_RULE = "Each message of the others begins with its sender's name; begin yours with no name.";
 

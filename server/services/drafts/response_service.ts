@@ -12,6 +12,7 @@ import type { ActionRequest, ActionSample } from "../../store/drafts/response_ac
 import type { ResponseStore } from "../../store/drafts/response_store.ts";
 import { pageFieldsOf, pageRequestOf } from "../paging.ts";
 import type { DraftResponse } from "../../store/schema.ts";
+import { findStale, type Staleness } from "./stale_drafts.ts";
 import { findDraft, responseNotFound, responseRecordOf } from "./draft_service.ts";
 
 /** A sample's weight in training: what the person sent teaches, what was rejected is kept out. */
@@ -25,7 +26,8 @@ export interface ResponseService {
   /**
    * Records what the person did with a draft, together with what that teaches. The same action again changes nothing.
    *
-   * @throws ApiError `not_found`, or `conflict` for an unfinished draft and after a different action
+   * @throws ApiError `not_found`, or `conflict` for an unfinished draft, after a different action, and for a draft whose
+   * messages were edited or unsent since
    */
   act(
     caller: Caller,
@@ -46,20 +48,41 @@ function sampleOf(draft: DraftResponse, action: ResponseActionRequest): ActionSa
   }
 }
 
-function actionRequestOf(draft: DraftResponse, action: ResponseActionRequest): ActionRequest {
+/** The record, with whether it is stale. */
+function recordOf(draft: DraftResponse, stale: ReadonlyMap<string, Staleness>): ResponseRecord {
+  const record = responseRecordOf(draft);
+  return stale.has(draft.id) ? { ...record, stale: true } : record;
+}
+
+/** What was unsent is kept nowhere, and the answer to words that have changed since teaches nothing. */
+function checkFresh(action: ResponseActionRequest, staleness: Staleness | undefined): void {
+  if (staleness === undefined || action.action === "reject") return;
+  throw new ApiError(
+    "conflict",
+    `A message that this draft answers was ${staleness} since; nothing was recorded`,
+  );
+}
+
+function actionRequestOf(
+  draft: DraftResponse,
+  { action, staleness }: { action: ResponseActionRequest; staleness: Staleness | undefined },
+): ActionRequest {
   return {
     responseId: draft.id,
     action: action.action,
     editedResponse: action.action === "edit" ? action.editedResponse : undefined,
     rejectionReason: action.action === "reject" ? action.rejectionReason : undefined,
-    sample: sampleOf(draft, action),
+    sample: staleness === undefined ? sampleOf(draft, action) : undefined,
   };
 }
 
 function acting(responses: ResponseStore): ResponseService["act"] {
   return async ({ accountId }, { responseId, action }) => {
     const draft = await findDraft(responses, accountId, responseId);
-    const result = await responses.recordAction(accountId, actionRequestOf(draft, action));
+    const staleness = (await findStale(responses, accountId, [draft])).get(draft.id);
+    // The same action again changes nothing, whatever has happened to the message.
+    if (draft.action === null) checkFresh(action, staleness);
+    const result = await responses.recordAction(accountId, actionRequestOf(draft, { action, staleness }));
     switch (result.outcome) {
       case "recorded":
       case "repeated":
@@ -85,10 +108,13 @@ export function createResponseService({ responses }: { responses: ResponseStore 
   return {
     async list({ accountId }, { conversationId, ...query }) {
       const page = await responses.list(accountId, { ...pageRequestOf(query), conversationId });
-      return { responses: page.rows.map(responseRecordOf), ...pageFieldsOf(page, query) };
+      const stale = await findStale(responses, accountId, page.rows);
+      return { responses: page.rows.map((row) => recordOf(row, stale)), ...pageFieldsOf(page, query) };
     },
-    get: async ({ accountId }, responseId) =>
-      responseRecordOf(await findDraft(responses, accountId, responseId)),
+    async get({ accountId }, responseId) {
+      const draft = await findDraft(responses, accountId, responseId);
+      return recordOf(draft, await findStale(responses, accountId, [draft]));
+    },
     act: acting(responses),
   };
 }

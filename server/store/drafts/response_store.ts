@@ -5,7 +5,7 @@ import { bindTo, type Database, newId, shareLockUntilCommit } from "../database.
 import { messagesLockOf } from "../messages/ingest_statements.ts";
 import { type Page, type PageRequest, readNewest } from "../paging.ts";
 import { type ActionRequest, type ActionResult, recordAction } from "./response_action.ts";
-import { type DraftResponse, messages, responses } from "../schema.ts";
+import { type DraftResponse, type Message, messages, responses } from "../schema.ts";
 
 /** A draft that is about to be made for a message of the same account. */
 export interface NewResponse {
@@ -42,6 +42,9 @@ export interface ResponsePageRequest extends PageRequest {
   readonly conversationId?: string;
 }
 
+/** A message that a draft was made from, as it is now. */
+export type SourceMessage = Pick<Message, "id" | "text" | "editedAt" | "retractedAt">;
+
 export interface ResponseStore {
   /** Undefined when the account has no such message, or not all that the prompt was made from. */
   create(response: NewResponse): Promise<DraftResponse | undefined>;
@@ -60,6 +63,8 @@ export interface ResponseStore {
   list(accountId: string, request: ResponsePageRequest): Promise<Page<DraftResponse>>;
   /** Queued and generating drafts of all accounts: what a crash may have left behind. */
   listUnfinished(): Promise<readonly Pick<DraftResponse, "id" | "accountId">[]>;
+  /** The messages with these ids, as far as the account has them. */
+  sources(accountId: string, messageIds: readonly string[]): Promise<readonly SourceMessage[]>;
   recordAction(accountId: string, request: ActionRequest): Promise<ActionResult>;
 }
 
@@ -137,6 +142,16 @@ async function listUnfinished({ db }: Database): Promise<readonly Pick<DraftResp
     .where(inArray(responses.status, LIVE));
 }
 
+async function sources(
+  { db }: Database,
+  accountId: string,
+  messageIds: readonly string[],
+): Promise<readonly SourceMessage[]> {
+  const { id, text, editedAt, retractedAt } = messages;
+  return await db.select({ id, text, editedAt, retractedAt }).from(messages)
+    .where(and(eq(messages.accountId, accountId), inArray(id, [...messageIds])));
+}
+
 const begin = changing(["queued"], (responseId: string) => ({ responseId, status: "generating" }));
 const requeue = changing(["generating"], (responseId: string) => ({ responseId, status: "queued" }));
 const cancel = changing(LIVE, (responseId: string) => ({
@@ -160,5 +175,5 @@ const complete = changing(LIVE, ({ responseId, completion }: CompletedDraft) => 
 
 export function createResponseStore(database: Database): ResponseStore {
   const changes = { begin, requeue, complete, fail, cancel };
-  return bindTo(database, { create, ...changes, find, list, listUnfinished, recordAction });
+  return bindTo(database, { create, ...changes, find, list, listUnfinished, sources, recordAction });
 }
