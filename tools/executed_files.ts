@@ -2,8 +2,12 @@
  * Lists the files of a tree that run for one message, from chat.db to PostgreSQL, and for one draft.
  *
  * `deno task ways [FOLDER]`: starts ml on a tiny model, the server and the agent of that tree, each as a process of its
- * own. A file counts when one of its functions runs each time a message is written into chat.db, or a draft is asked
- * for, and does not run without that: neither while the agent waits nor when something else is asked of the services.
+ * own.
+ *
+ * A file is on the way of a message when it has a function that is called for each message: for MANY messages that are
+ * written at once, at least MANY - 1 times more often than for one. What runs once for each sync, whatever it carries, is
+ * not counted; what is called several times for a message counts once. A file is on the way of a draft when one of its
+ * functions runs each time a draft is asked for, and does not when something else is asked of the services.
  */
 
 import { join, resolve } from "node:path";
@@ -23,8 +27,13 @@ const REPEATS = 2;
 const SENDER = "+15550100001";
 const PROBE = fileURLToPath(new URL("execution_probe.ts", import.meta.url));
 
+/** So many messages are written at once to see what is done for each. */
+const MANY = 41;
+
+/** How often each function was called, by its name and place in the file. */
+type Calls = ReadonlyMap<string, number>;
 /** From each file that ran, as a path from the tree's root, to its functions that ran. */
-type Executed = ReadonlyMap<string, readonly string[]>;
+type Executed = ReadonlyMap<string, Calls>;
 
 /** A program of the tree that counts what it runs. */
 class ProbedProcess implements AsyncDisposable {
@@ -54,10 +63,15 @@ class ProbedProcess implements AsyncDisposable {
     this.#child.kill("SIGUSR2");
     const text = await until(() => Deno.readTextFile(this.#report));
     const base = `file://${this.#root}/`;
-    const scripts: { url: string; functions: string[] }[] = JSON.parse(text);
+    const scripts: { url: string; functions: [name: string, place: number, calls: number][] }[] = JSON.parse(
+      text,
+    );
     return new Map(
       scripts.filter(({ url }) => url.startsWith(base) && !url.startsWith(`${base}tools/`))
-        .map(({ url, functions }) => [url.slice(base.length), functions]),
+        .map(({ url, functions }) => [
+          url.slice(base.length),
+          new Map(functions.map(([name, place, calls]) => [`${name}@${place}`, calls])),
+        ]),
     );
   }
 
@@ -127,16 +141,37 @@ async function executedBy(
     turns.push(await Promise.all(processes.map((process) => process.stopCounting())));
   }
   return processes.map((_, index) => {
-    const [first = new Map(), ...others] = turns.map((turn) => turn[index] ?? new Map());
+    const [first = new Map(), ...others] = turns.map((turn): Executed => turn[index] ?? new Map());
     return new Map([...first].filter(([file]) => others.every((other) => other.has(file))));
   });
 }
 
-function show(title: string, ran: readonly Executed[], without: readonly Executed[]): void {
-  const all = ran.flatMap((executed) => [...executed]);
-  const own = ran.flatMap((executed, index) => [...executed].filter(([file]) => !without[index]?.has(file)));
-  writeLine(`\n${title}: ${own.length} files, ${all.length} with those that run anyway`);
-  for (const [file, functions] of own.sort()) writeLine(`  ${file}: ${[...new Set(functions)].join(" ")}`);
+/** The files that ran, but for those that run without the work as well. */
+function beyond(ran: readonly Executed[], without: readonly Executed[]): Executed[] {
+  return ran.map((executed, index) => new Map([...executed].filter(([file]) => !without[index]?.has(file))));
+}
+
+/** The files with a function that was called for each of the messages, and these functions. */
+function calledForEach(one: readonly Executed[], many: readonly Executed[]): Executed[] {
+  return many.map((executed, index) =>
+    new Map(
+      [...executed].map(([file, calls]): [string, Calls] => {
+        const before = one[index]?.get(file);
+        const grown = [...calls].filter(([name, count]) => count - (before?.get(name) ?? 0) >= MANY - 1);
+        return [file, new Map(grown)];
+      }).filter(([, calls]) => calls.size > 0),
+    )
+  );
+}
+
+function show(title: string, ways: readonly Executed[], ran: readonly Executed[]): void {
+  const files = ways.flatMap((executed) => [...executed]).sort();
+  const all = ran.reduce((sum, executed) => sum + executed.size, 0);
+  writeLine(`\n${title}: ${files.length} files, of ${all} that ran`);
+  for (const [file, calls] of files) {
+    const names = [...calls.keys()].map((name) => name.slice(0, name.lastIndexOf("@")));
+    writeLine(`  ${file}: ${[...new Set(names)].join(" ")}`);
+  }
 }
 
 /** Lets the agent of the tree pair with the owner's approval. */
@@ -202,22 +237,23 @@ async function main(root: string): Promise<void> {
     await owner.draft(text);
   }
   await sleep(PAUSE_MS);
-  const synced = await executedBy([agent, server], async (turn) => {
-    write(`message ${turn}`);
-    await sleep(PAUSE_MS);
-  });
-  const waiting = await executedBy([agent, server], async () => {
-    await sleep(PAUSE_MS);
-    await owner.request("/api/devices/me");
-  });
-  const drafted = await executedBy([server, ml], (turn) => owner.draft(`message ${turn}`));
+  const sync = async (count: number) =>
+    await executedBy([agent, server], async (turn) => {
+      db.store.atomically(() => {
+        for (let index = 0; index < count; index++) write(`message ${turn} of ${count}`);
+      });
+      await sleep(PAUSE_MS);
+    });
+  const [one, many] = [await sync(1), await sync(MANY)];
+  await until(async () => (await owner.messageId(`message ${REPEATS - 1} of ${MANY}`)) || undefined);
+  const drafted = await executedBy([server, ml], (turn) => owner.draft(`message ${turn} of ${MANY}`));
   const asked = await executedBy([server, ml], async () => {
     await fetch(`${mlUrl}/models`);
-    await owner.messageId("first");
+    await owner.messageId(`message 0 of ${MANY}`);
     await sleep(PAUSE_MS);
   });
-  show("A message", synced, waiting);
-  show("A draft", drafted, asked);
+  show("A message", calledForEach(one, many), many);
+  show("A draft", beyond(drafted, asked), drafted);
 }
 
 await main(resolve(Deno.args[0] ?? "."));

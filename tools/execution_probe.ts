@@ -1,6 +1,6 @@
 /**
- * Records which files of a program run in a time window: preloaded into it by `executed_files.ts`. SIGWINCH opens a
- * window, SIGUSR2 closes it and writes the files in which a function ran to the path in `PROBE_FILE`.
+ * Counts the calls of a program's functions in a time window: preloaded into it by `executed_files.ts`. SIGWINCH opens
+ * a window, SIGUSR2 closes it and writes the files in which a function ran to the path in `PROBE_FILE`.
  */
 
 import { Session } from "node:inspector/promises";
@@ -31,8 +31,11 @@ function hasRun({ functionName, ranges: [whole] }: FunctionCoverage): boolean {
   return whole !== undefined && whole.count > 0 && (functionName !== "" || whole.startOffset > 0);
 }
 
-function nameOf({ functionName }: FunctionCoverage): string {
-  return functionName || "(anonymous)";
+/** A function is known by its name and place, for many have none or share one. */
+function callsOf(
+  { functionName, ranges: [whole] }: FunctionCoverage,
+): [name: string, place: number, calls: number] {
+  return [functionName || "(anonymous)", whole?.startOffset ?? 0, whole?.count ?? 0];
 }
 
 let isOpen = false;
@@ -47,7 +50,7 @@ Deno.addSignalListener("SIGUSR2", async () => {
   const scripts = (await takeCoverage()).filter(({ url }) => url.startsWith("file:"));
   const executed = scripts.map(({ url, functions }) => ({
     url,
-    functions: functions.filter(hasRun).map(nameOf),
+    functions: functions.filter(hasRun).map(callsOf),
   }))
     .filter(({ functions }) => functions.length > 0);
   const path = Deno.env.get("PROBE_FILE") ?? "";
