@@ -97,11 +97,12 @@ Deno.test("a process that is killed in the middle of a change leaves the state a
           for (let row = 1; row < 20000; row++) {
             database.run("INSERT INTO seen_rows (row_id, checksum) VALUES (?, 1)", row);
           }
-          Deno.writeSync(1, new Uint8Array([10]));
+          Deno.stdout.writeSync(new Uint8Array([10]));
           while (true) {}
         });`,
       );
-      await half.stdout.getReader().read();
+      const { done } = await half.stdout.getReader().read();
+      assert.equal(done, false, "the change is under way");
       half.kill("SIGKILL");
       await half.status;
       await half.stderr.cancel();

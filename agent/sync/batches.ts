@@ -100,6 +100,11 @@ export function readBatch(
   }
 }
 
+/** The messages that are not too old to be sent; one without a time is not. */
+export function messagesSince(messages: readonly ChatMessage[], sinceMs: number | null): ChatMessage[] {
+  return messages.filter(({ sentAtMs }) => sinceMs === null || sentAtMs === null || sentAtMs >= sinceMs);
+}
+
 /** The messages of each conversation, in order; conversations are independent of one another. */
 export function byConversation(messages: readonly ChatMessage[]): ChatMessage[][] {
   return [...Map.groupBy(messages, (message) => message.conversation?.id).values()];

@@ -1,10 +1,12 @@
-/** What may change on a row after it was read, and how that is found: it only reads. */
+/** What may change on a row after it was read: how a row is noted, and how its changes are found. */
 import { delay } from "../../lib/backoff.ts";
 import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
 import type { SkipReason } from "../chatdb/messages/message_class.ts";
 import type { MessageReader } from "../chatdb/messages/message_reader.ts";
 import type { RowOutcome } from "../chatdb/messages/row_reader.ts";
-import type { Checksums, SyncState, Watch } from "../state/sync_state.ts";
+import { timestampChecksum } from "../chatdb/messages/row_timestamps.ts";
+import { type Checksums, type SyncState, type Watch, WATCHED_ROWS } from "../state/sync_state.ts";
+import type { SyncBatch } from "./batches.ts";
 import { digestOf, outgoingMessageOf } from "./message_mapping.ts";
 
 /** `recent`: the newest rows, at each change of the database. `full`: every row, now and then. */
@@ -25,7 +27,7 @@ export interface FoundChanges {
 }
 
 /** A row that Messages has finished writing, as far as one can tell. */
-export type FinishedRow =
+type FinishedRow =
   | Pick<Extract<RowOutcome, { kind: "message" }>, "kind" | "message">
   | Extract<RowOutcome, { kind: "skipped" }>;
 
@@ -34,7 +36,7 @@ export const RECENT_ROWS = 5_000;
 /** So many rows are compared in one go: a few milliseconds without a pause. */
 const ROWS_AT_ONCE = 5_000;
 /** Messages keeps writing to a row for minutes: text, files, service, tapbacks that are taken back. */
-export const WATCH_MS = 60 * 60 * 1_000;
+const WATCH_MS = 60 * 60 * 1_000;
 /** All that are watched for a while, and more drafts than anybody has. */
 const RECENT_WATCHED_ROWS = 1_000;
 /** Rows that are no messages yet, but become one under the same ROWID: when they are sent, recovered, or no longer junk. */
@@ -45,6 +47,8 @@ const WAITING: readonly SkipReason[] = ["scheduled", "recently_deleted", "junk"]
  */
 const UNSTEADY: readonly SkipReason[] = ["tapback", "empty", "self_chat_twin", "link_preview"];
 const TAPBACK_STATE = "tapback:";
+/** The state of a row that Messages is still writing; earlier versions stored it so. */
+const INCOMPLETE_STATE = "unfinished";
 
 /** How a row is now: the digest of everything that the server is sent of a message, or why it is none. */
 function stateOf(outcome: FinishedRow): string {
@@ -57,7 +61,7 @@ function stateOf(outcome: FinishedRow): string {
 }
 
 /** How a row is watched from now on; null for one that does not change any more. */
-export function watchOf(outcome: FinishedRow, nowMs: number): Watch | null {
+function watchOf(outcome: FinishedRow, nowMs: number): Watch | null {
   const reason = outcome.kind === "message" ? null : outcome.reason;
   if (reason !== null && WAITING.includes(reason)) return { state: stateOf(outcome), untilMs: null };
   const isWatched = reason === null || UNSTEADY.includes(reason);
@@ -65,8 +69,54 @@ export function watchOf(outcome: FinishedRow, nowMs: number): Watch | null {
 }
 
 /** True for a row that waits to become a message, however long that takes. */
-export function isWaiting(outcome: RowOutcome): boolean {
+function isWaiting(outcome: RowOutcome): boolean {
   return outcome.kind === "skipped" && WAITING.includes(outcome.reason);
+}
+
+/** Notes what was sent of a batch, and what was seen of its rows that are no messages. Only the newest are watched. */
+export function noteBatch(state: SyncState, { batch, nowMs }: { batch: SyncBatch; nowMs: number }): void {
+  const { messages, skipped } = batch;
+  const watchedFrom = messages.at(-WATCHED_ROWS)?.rowId ?? 0;
+  for (const message of messages) {
+    state.noteChecksum(message.rowId, timestampChecksum(message));
+    if (message.rowId < watchedFrom) continue;
+    watch(state, message.rowId, watchOf({ kind: "message", message }, nowMs));
+  }
+  for (const row of skipped) {
+    state.noteChecksum(row.rowId, row.timestampChecksum);
+    watch(state, row.rowId, watchOf({ kind: "skipped", ...row }, nowMs));
+  }
+}
+
+/**
+ * Notes how rows were found when they were read again. One that is no message for the moment is watched from then on,
+ * however old it is: whatever changed on it is sent when it is one again.
+ *
+ * @param options.checksums of the rows' timestamps, for those that are no messages
+ */
+export function noteFound(
+  state: SyncState,
+  options: { found: Pick<FoundChanges, "outcomes">; checksums?: Checksums; nowMs: number },
+): void {
+  const { found: { outcomes }, checksums, nowMs } = options;
+  for (const [rowId, outcome] of outcomes) {
+    const isWatched = state.watchedState(rowId) !== null;
+    if (outcome === null) state.forget(rowId);
+    else if (outcome.kind === "incomplete") {
+      if (!isWatched) state.watch(rowId, { state: INCOMPLETE_STATE, untilMs: nowMs + WATCH_MS });
+    } else {
+      const checksum = outcome.kind === "message"
+        ? timestampChecksum(outcome.message)
+        : checksums?.get(rowId);
+      if (checksum !== undefined) state.noteChecksum(rowId, checksum);
+      if (isWatched || isWaiting(outcome)) watch(state, rowId, watchOf(outcome, nowMs));
+    }
+  }
+}
+
+function watch(state: SyncState, rowId: number, watched: Watch | null): void {
+  if (watched === null) state.unwatch(rowId);
+  else state.watch(rowId, watched);
 }
 
 /**

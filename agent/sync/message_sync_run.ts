@@ -4,20 +4,10 @@ import { readDatabaseIdentity } from "../chatdb/file/identity.ts";
 import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
 import { DeletionFinder } from "../chatdb/messages/deleted_messages.ts";
 import type { MessageReader } from "../chatdb/messages/message_reader.ts";
-import type { RowOutcome } from "../chatdb/messages/row_reader.ts";
-import { timestampChecksum } from "../chatdb/messages/row_timestamps.ts";
 import type { SyncCursor } from "../state/stored_values.ts";
-import { type Checksums, type SyncState, WATCHED_ROWS } from "../state/sync_state.ts";
-import type { SyncBatch } from "./batches.ts";
-import {
-  type ChangeScan,
-  findAgain,
-  type FinishedRow,
-  type FoundChanges,
-  isWaiting,
-  WATCH_MS,
-  watchOf,
-} from "./changed_rows.ts";
+import type { Checksums, SyncState } from "../state/sync_state.ts";
+import { messagesSince, type SyncBatch } from "./batches.ts";
+import { type ChangeScan, findAgain, type FoundChanges, noteBatch, noteFound } from "./changed_rows.ts";
 import type { MessageUploader, SendOptions } from "./message_upload.ts";
 import { addRefused } from "./sync_record.ts";
 
@@ -38,9 +28,6 @@ export interface MessageSyncRunOptions {
   now: () => number;
   batchMessages?: number;
 }
-
-/** The state of a row that Messages was still writing; earlier versions stored it so. */
-const INCOMPLETE_STATE = "unfinished";
 
 export class MessageSyncRun {
   readonly options: MessageSyncRunOptions;
@@ -108,32 +95,16 @@ export class MessageSyncRun {
     });
   }
 
-  /** Notes what was sent of a batch, and what was seen of its rows that are no messages. Only the newest are watched. */
-  noteBatch({ messages, skipped, undecodable }: SyncBatch): void {
-    const watchedFrom = messages.at(-WATCHED_ROWS)?.rowId ?? 0;
-    for (const message of messages) {
-      this.state.noteChecksum(message.rowId, timestampChecksum(message));
-      if (message.rowId >= watchedFrom) this.#watch(message.rowId, { kind: "message", message });
-    }
-    for (const row of skipped) {
-      this.state.noteChecksum(row.rowId, row.timestampChecksum);
-      this.#watch(row.rowId, { kind: "skipped", ...row });
-    }
-    this.counts.skipped += skipped.length;
-    this.counts.undecodable += undecodable;
+  /** Notes what was sent of a batch, and what was seen of its rows that are no messages. */
+  noteBatch(batch: SyncBatch): void {
+    noteBatch(this.state, { batch, nowMs: this.nowMs });
+    this.counts.skipped += batch.skipped.length;
+    this.counts.undecodable += batch.undecodable;
   }
 
-  /**
-   * Notes how rows were found when they were read again. One that is no message for the moment is watched from then on,
-   * however old it is: whatever changed on it is sent when it is one again.
-   *
-   * @param checksums of the rows' timestamps, for those that are no messages
-   */
-  noteFound({ outcomes }: FoundChanges, checksums: Checksums = new Map()): void {
-    for (const [rowId, outcome] of outcomes) {
-      if (outcome === null) this.state.forget(rowId);
-      else this.#noteRow(rowId, { outcome, checksum: checksums.get(rowId) });
-    }
+  /** See `noteFound`. */
+  noteFound(found: FoundChanges, checksums?: Checksums): void {
+    noteFound(this.state, { found, checksums, nowMs: this.nowMs });
   }
 
   /** Counts rows that are done. */
@@ -142,32 +113,9 @@ export class MessageSyncRun {
     this.#reportProgress();
   }
 
-  #noteRow(
-    rowId: number,
-    { outcome, checksum }: { outcome: RowOutcome; checksum: number | undefined },
-  ): void {
-    const isWatched = this.state.watchedState(rowId) !== null;
-    if (outcome.kind === "incomplete") {
-      if (!isWatched) this.state.watch(rowId, { state: INCOMPLETE_STATE, untilMs: this.nowMs + WATCH_MS });
-      return;
-    }
-    const now = outcome.kind === "message" ? timestampChecksum(outcome.message) : checksum;
-    if (now !== undefined) this.state.noteChecksum(rowId, now);
-    if (isWatched || isWaiting(outcome)) this.#watch(rowId, outcome);
-  }
-
-  #watch(rowId: number, outcome: FinishedRow): void {
-    const watch = watchOf(outcome, this.nowMs);
-    if (watch === null) this.state.unwatch(rowId);
-    else this.state.watch(rowId, watch);
-  }
-
   /** Returns how many messages were not too old to be sent. */
   async #send(messages: readonly ChatMessage[], why: SendOptions["why"]): Promise<number> {
-    const { sinceMs } = this.cursor;
-    const wanted = messages.filter(({ sentAtMs }) =>
-      sinceMs === null || sentAtMs === null || sentAtMs >= sinceMs
-    );
+    const wanted = messagesSince(messages, this.cursor.sinceMs);
     await this.options.uploader.send(wanted, { why, lagRows: this.#lagRows });
     return wanted.length;
   }
