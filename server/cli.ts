@@ -67,7 +67,9 @@ function commands(): Command {
     .action(async (code: string) => {
       const config = readServerConfig();
       await using store = await joinStore(config);
-      const secret = await loadSecret({ configured: config.jwtSecret, dataDir: config.dataDir });
+      const { jwtSecret: configured, dataDir, databaseUrl } = config;
+      const share = databaseUrl === null ? undefined : store.sharedSecret;
+      const secret = await loadSecret({ configured, dataDir, share });
       await approveDevice(store.devices, { code, secret });
     });
   return program;

@@ -46,7 +46,9 @@ export const SETTINGS = {
     parse: databaseUrl,
     fallback: null,
     fallbackText: "the embedded PostgreSQL under DATA_DIR",
-    description: "PostgreSQL to use, version 15 to 18",
+    description:
+      "PostgreSQL to use, version 15 to 18. Any number of servers may share it: background drafts and the secret of the " +
+      "tokens are then in it, instead of in DATA_DIR",
     secret: true,
   }),
   dataDir: setting({
@@ -54,14 +56,17 @@ export const SETTINGS = {
     parse: text,
     fallback: defaultDataDir(),
     fallbackText: "./data (root: /var/lib/conversation-assistant)",
-    description: "Folder of the embedded PostgreSQL, the job store and the generated secret",
+    description:
+      "Folder of the embedded PostgreSQL, its background drafts and the generated secret; one server at a time uses it",
   }),
   jwtSecret: setting<string | null>({
     env: "JWT_SECRET",
     parse: secretText,
     fallback: null,
-    fallbackText: "generated into DATA_DIR",
-    description: "Secret that signs device tokens, 32 bytes or more; changing it logs every device out",
+    fallbackText: "generated into DATA_DIR, or into the database of DATABASE_URL",
+    description:
+      "Secret that signs device tokens, 32 bytes or more; changing it logs every device out. Set it, to the same on every " +
+      "server, where a dump of the database must not hold it",
     secret: true,
   }),
   pairing: setting<Pairing | null>({

@@ -3,8 +3,13 @@ import { join } from "node:path";
 import type { BackoffOptions } from "../lib/backoff.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { type AllowedHosts, allowedHosts } from "../lib/http/allowed_hosts.ts";
+import { moveJobs } from "../lib/jobs/job_table.ts";
 import { KvJobQueue, lockKvFile } from "../lib/jobs/kv_job_queue.ts";
+import { openKvJobTable } from "../lib/jobs/kv_job_table.ts";
+import { TableJobQueue } from "../lib/jobs/table_job_queue.ts";
+import { exists } from "../lib/files.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
+import { logFieldsOfError } from "../lib/errors.ts";
 import { createMetrics, type Metrics } from "../lib/metrics.ts";
 import type { ServerServices } from "./app.ts";
 import { type ClientAddressOf, connectionAddressOf, createTokens, type Tokens } from "./auth/authenticate.ts";
@@ -27,10 +32,18 @@ import { MlReconciler } from "./services/training/outbox.ts";
 import { createModelsService } from "./services/training/models_service.ts";
 import { createTrainingJobSync, type TrainingJobSync } from "./services/training/job_sync.ts";
 import { createTrainingService } from "./services/training/training_service.ts";
+import { Announcements } from "./store/jobs/announcements.ts";
+import type { SharedDatabase } from "./store/jobs/shared_database.ts";
 import { openStore, type Store, type Stores } from "./store/store.ts";
 
 /** Drafts asked of ml at once; ml queues what it cannot do yet. */
 const DRAFT_CONCURRENCY = 4;
+/** How often drafts are looked for whose server has ended. */
+const RECOVERY_MS = 60_000;
+/** Longer than another server takes to have ml start a training job. */
+const START_GRACE_MS = 60_000;
+const QUEUE = "server";
+const KV_FILE = "server.kv";
 /** How long background drafts may continue once the server stops; the rest return to the queue. */
 const JOB_GRACE_MS = 3_000;
 
@@ -73,13 +86,17 @@ type Core =
   >
   & {
     readonly pingKv: () => Promise<unknown>;
+    readonly announcements: Announcements;
+    readonly serverId: string | null;
+    readonly shared: SharedDatabase | null;
     readonly secret: Uint8Array;
     readonly pairing: ServerConfig["pairing"];
+    readonly clock: Clock;
   };
 
 function createServices(core: Core): ServerServices {
-  const { store, ml, reconciler, pingKv, now } = core;
-  const onOutbox = () => reconciler.trigger();
+  const { store, ml, announcements, pingKv, now } = core;
+  const onOutbox = () => void announcements.announce({ topic: "outbox", text: "" });
   return {
     devices: createDeviceService({ ...core, devices: store.devices }),
     sync: createSyncService({ ...core, ...store, onOutbox }),
@@ -105,9 +122,29 @@ function addGauges({ metrics, jobs, store: { mlOutbox } }: Core): void {
   });
 }
 
-function starting({ store, jobs, ml, reconciler, log }: Core): ServerContext["start"] {
+/** Looks now and then for drafts whose server has ended, until the returned function is called. */
+function keepRecovering({ store, jobs, shared, clock, log }: Core): () => void {
+  let cancel = () => {};
+  const recover = () => {
+    cancel = clock.after(RECOVERY_MS, recover);
+    recoverDrafts({ responses: store.responses, jobs, isAlive: shared?.link.isAlive.bind(shared.link) })
+      .catch(
+        (error) => log.warn("drafts without a server were not looked for", logFieldsOfError(error)),
+      );
+  };
+  cancel = clock.after(RECOVERY_MS, recover);
+  return () => cancel();
+}
+
+function starting(core: Core, stack: AsyncDisposableStack): ServerContext["start"] {
+  const { store, jobs, shared, ml, reconciler, log } = core;
   return async () => {
-    await recoverDrafts({ responses: store.responses, jobs });
+    await recoverDrafts({
+      responses: store.responses,
+      jobs,
+      isAlive: shared?.link.isAlive.bind(shared.link),
+    });
+    if (shared !== null) stack.defer(keepRecovering(core));
     jobs.listen({ draft: createDraftHandler({ ...store, ml, log }) }, { concurrency: DRAFT_CONCURRENCY });
     reconciler.start();
   };
@@ -118,6 +155,51 @@ async function openOwnStore(config: ServerConfig, log: Logger): Promise<Store> {
   const { version: postgres, embedded } = store.postgres;
   log.info("storage is open", { postgres, embedded, pairing: config.pairing });
   return store;
+}
+
+/** The server's jobs and how to see that their store answers. */
+interface OpenJobs {
+  jobs: TableJobQueue<ServerTasks>;
+  pingKv: () => Promise<unknown>;
+}
+
+interface JobsOptions {
+  dataDir: string;
+  log: Logger;
+  backoff?: BackoffOptions;
+}
+
+/** In a file of the data folder, which belongs to this server. */
+async function openOwnJobs(
+  stack: AsyncDisposableStack,
+  { dataDir, ...options }: JobsOptions,
+): Promise<OpenJobs> {
+  const kv = stack.adopt(await Deno.openKv(join(dataDir, KV_FILE)), (kv) => kv.close());
+  const directory = join(dataDir, "jobs");
+  const jobs = new KvJobQueue<ServerTasks>({ name: QUEUE, kv, directory, ...options });
+  return { jobs, pingKv: () => kv.get(["health"]) };
+}
+
+/** On the database that servers share; jobs that this one had queued in its folder before move there. */
+async function openSharedJobs(
+  shared: SharedDatabase,
+  { dataDir, log, backoff }: JobsOptions,
+): Promise<OpenJobs> {
+  const table = shared.jobTable(QUEUE);
+  const kvPath = join(dataDir, KV_FILE);
+  if (await exists(kvPath)) {
+    using kv = await Deno.openKv(kvPath);
+    const moved = await moveJobs(
+      await openKvJobTable({ kv, queue: QUEUE, directory: join(dataDir, "jobs"), log }),
+      table,
+    );
+    if (moved > 0) log.info("background drafts were moved to the database", { jobs: moved });
+  }
+  const openTable = () => Promise.resolve(table);
+  return {
+    jobs: new TableJobQueue<ServerTasks>({ name: QUEUE, openTable, log, backoff }),
+    pingKv: () => table.stats(),
+  };
 }
 
 const never = new Promise<never>(() => {});
@@ -136,19 +218,26 @@ export async function createContext(
   const clock = overrides.clock ?? systemClock;
   const now = () => new Date(clock.now());
   await using stack = new AsyncDisposableStack();
+  await Deno.mkdir(dataDir, { recursive: true });
+  stack.use(await lockKvFile(join(dataDir, KV_FILE)));
   const own = overrides.store === undefined ? stack.use(await openOwnStore(config, log)) : undefined;
   const store = overrides.store ?? own as Store;
-  const secret = await loadSecret({ configured: config.jwtSecret, dataDir });
-  const kvPath = join(dataDir, "server.kv");
-  stack.use(await lockKvFile(kvPath));
-  const kv = stack.adopt(await Deno.openKv(kvPath), (kv) => kv.close());
-  const directory = join(dataDir, "jobs");
-  const backoff = overrides.jobBackoff;
-  const jobs = new KvJobQueue<ServerTasks>({ name: "server", kv, directory, log, backoff });
+  const { databaseUrl } = config;
+  const shared = own !== undefined && databaseUrl !== null ? stack.use(await own.share({ log })) : null;
+  const share = shared === null ? undefined : store.sharedSecret;
+  const secret = await loadSecret({ configured: config.jwtSecret, dataDir, share });
+  const jobsOptions = { dataDir, log, backoff: overrides.jobBackoff };
+  const { jobs, pingKv } = shared === null
+    ? await openOwnJobs(stack, jobsOptions)
+    : await openSharedJobs(shared, jobsOptions);
+  const announcements = shared?.link ?? new Announcements();
   stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
   const ml = overrides.ml ?? createMlClient({ baseUrl: config.mlUrl, token: config.mlToken });
-  const jobSync = createTrainingJobSync({ ...store, ml, log });
-  const reconciler = stack.use(new MlReconciler({ ...store, jobSync, ml, log, clock }));
+  const startGraceMs = shared === null ? 0 : START_GRACE_MS;
+  const jobSync = createTrainingJobSync({ ...store, ml, log, startGraceMs });
+  const isLeader = shared === null ? undefined : () => shared.link.leads("reconciler");
+  const reconciler = stack.use(new MlReconciler({ ...store, jobSync, ml, log, clock, isLeader }));
+  stack.defer(announcements.on("outbox", () => reconciler.trigger()));
   const core: Core = {
     store,
     jobs,
@@ -159,9 +248,13 @@ export async function createContext(
     metrics: createMetrics(),
     log,
     now,
-    pingKv: () => kv.get(["health"]),
+    pingKv,
+    announcements,
+    serverId: shared?.link.id ?? null,
+    shared,
     secret,
     pairing,
+    clock,
   };
   addGauges(core);
   const opened = stack.move();
@@ -171,7 +264,7 @@ export async function createContext(
     hosts: allowedHosts({ host: config.host, names: config.allowedHosts }),
     clientAddressOf: overrides.clientAddressOf ?? connectionAddressOf,
     lost: own?.lost ?? never,
-    start: starting(core),
+    start: starting(core, opened),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

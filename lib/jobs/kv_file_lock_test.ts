@@ -18,6 +18,22 @@ Deno.test("a second process on a KV file is refused with a sentence, and takes o
   await assert.rejects(store.open(), UserError);
 });
 
+Deno.test("a KV file and those beside it are their owner's alone, also one that an earlier version left open to others", async () => {
+  if (Deno.build.os === "windows") return;
+  await using store = await createKvStore();
+  const modes = async () => {
+    const names = ["", "-wal", "-shm"].map((ending) => store.path + ending);
+    return await Promise.all(names.map(async (name) => ((await Deno.stat(name)).mode ?? 0) & 0o777));
+  };
+  await store.kv.set(["written"], 1);
+  assert.deepEqual(await modes(), [0o600, 0o600, 0o600]);
+  await Deno.chmod(store.path, 0o644);
+  await store.close();
+  await store.open();
+  await store.kv.set(["written"], 2);
+  assert.deepEqual(await modes(), [0o600, 0o600, 0o600]);
+});
+
 Deno.test("a process killed with kill -9 frees its KV file, and what it ran resumes at once in the next one", async () => {
   await using store = await createKvStore();
   const { id } = await (await store.open()).enqueue("work", { n: 7 });

@@ -1,5 +1,5 @@
 /** The job queue on Deno KV, whose file belongs to one process at a time. */
-import { lockFile } from "../files.ts";
+import { ifPresent, lockFile } from "../files.ts";
 import type { JobQueueOptions, TaskMap } from "./job_queue.ts";
 import { openKvJobTable } from "./kv_job_table.ts";
 import { TableJobQueue } from "./table_job_queue.ts";
@@ -16,15 +16,20 @@ export interface KvJobQueueOptions extends JobQueueOptions {
 
 /**
  * Takes the lock by which a KV file, and with it its job queues, belongs to one process until that disposes the lock or
- * ends.
+ * ends. The file, which is made where there is none, is then its owner's alone.
  *
  * @throws UserError when another process holds it
  */
-export function lockKvFile(path: string): Promise<Disposable> {
-  return lockFile(`${path}.lock`, {
+export async function lockKvFile(path: string): Promise<Disposable> {
+  const lock = await lockFile(`${path}.lock`, {
     message: `Another process is using ${path}`,
     fix: "Stop it first, or give this one a DATA_DIR of its own",
   });
+  // Deno KV leaves the mode of a new file to the umask; SQLite gives the files beside it that of the first.
+  (await Deno.open(path, { create: true, write: true, mode: 0o600 })).close();
+  if (Deno.build.os === "windows") return lock;
+  for (const ending of ["", "-wal", "-shm"]) await ifPresent(Deno.chmod(path + ending, 0o600));
+  return lock;
 }
 
 /** A {@linkcode JobQueue} on Deno KV. Queues of different names may share one KV and one directory. */

@@ -1,10 +1,11 @@
-/** Loads the server's secret: the configured one, or one generated once into the data folder. */
+/** Loads the server's secret: the configured one, that of the database, or one generated once into the data folder. */
 import { join } from "node:path";
 import { ifPresent, writeFileAtomically } from "../../lib/files.ts";
 import { UserError } from "../../lib/errors.ts";
 
 const SECRET_FILE = "jwt_secret";
 const SECRET_BYTES = 32;
+const HEX = /^[0-9a-f]{64}$/;
 
 /** Writes a new secret, unless another process has written one meanwhile. */
 async function generateInto(path: string): Promise<void> {
@@ -19,11 +20,28 @@ async function generateInto(path: string): Promise<void> {
 async function readGenerated(path: string): Promise<Uint8Array | null> {
   const text = await ifPresent(Deno.readTextFile(path));
   if (text === null) return null;
-  if (/^[0-9a-f]{64}$/.test(text.trim())) return Uint8Array.fromHex(text.trim());
+  if (HEX.test(text.trim())) return Uint8Array.fromHex(text.trim());
   throw new UserError(
     `The secret in ${path} is damaged: remove the file to have a new one made (every device must pair again), ` +
       "or set JWT_SECRET",
   );
+}
+
+export interface SecretOptions {
+  configured: string | null;
+  dataDir: string;
+  /** For a database that servers share: gives theirs, which is the one given here where they have none yet. */
+  share?: (own: string) => Promise<string>;
+}
+
+/** The secret of a database. An installation that was there before it brings the one of its folder. */
+async function sharedSecret(path: string, share: (own: string) => Promise<string>): Promise<Uint8Array> {
+  const own = await readGenerated(path) ?? crypto.getRandomValues(new Uint8Array(SECRET_BYTES));
+  const text = await share(own.toHex());
+  if (HEX.test(text)) return Uint8Array.fromHex(text);
+  throw new UserError("The secret in the database is damaged", {
+    fix: "Set JWT_SECRET, or delete its row in server_secrets: then every device must pair again",
+  });
 }
 
 /**
@@ -31,11 +49,10 @@ async function readGenerated(path: string): Promise<Uint8Array | null> {
  *
  * @throws UserError when the stored secret is damaged
  */
-export async function loadSecret(
-  options: { configured: string | null; dataDir: string },
-): Promise<Uint8Array> {
+export async function loadSecret(options: SecretOptions): Promise<Uint8Array> {
   if (options.configured !== null) return new TextEncoder().encode(options.configured);
   const path = join(options.dataDir, SECRET_FILE);
+  if (options.share !== undefined) return await sharedSecret(path, options.share);
   const stored = await readGenerated(path);
   if (stored !== null) return stored;
   await Deno.mkdir(options.dataDir, { recursive: true });

@@ -163,6 +163,7 @@ export const responses = pgTable("responses", {
   createdAt: createdAt(),
   completedAt: time("completed_at"),
   actedAt: time("acted_at"),
+  serverId: text("server_id"),
 });
 
 /**
@@ -237,6 +238,31 @@ export const deletedConversations = pgTable("deleted_conversations", {
   accountId: uuid("account_id").notNull(),
   imessageId: text("imessage_id").notNull(),
   sentUntil: time("sent_until").notNull(),
+});
+
+/** A background job of the servers that share the database; times are epoch milliseconds, `group` is empty for none. */
+export const jobs = pgTable("jobs", {
+  queue: text("queue").notNull(),
+  id: text("id").notNull(),
+  task: text("task").notNull(),
+  group: text("job_group").notNull(),
+  state: text("state").notNull(),
+  dueAt: doublePrecision("due_at").notNull(),
+  sequence: doublePrecision("sequence").notNull(),
+  enqueuedAt: doublePrecision("enqueued_at").notNull(),
+  startedAt: doublePrecision("started_at"),
+  finishedAt: doublePrecision("finished_at"),
+  run: text("run"),
+  record: text("record").notNull(),
+  payload: text("payload"),
+  result: text("result"),
+});
+
+/** What all servers of the database know and nobody else. */
+export const serverSecrets = pgTable("server_secrets", {
+  name: text("name").primaryKey(),
+  value: text("value").notNull(),
+  createdAt: createdAt(),
 });
 
 /** Messages not yet sent to ml: a row is deleted once ml has taken it, and stays with the reason when ml refuses it. */

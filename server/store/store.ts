@@ -1,6 +1,9 @@
 /** Opens storage: finds or starts PostgreSQL, migrates it, and creates the stores. */
+import { eq } from "drizzle-orm";
 import { messageOf, UserError } from "../../lib/errors.ts";
 import { withDeadline } from "../../lib/async.ts";
+import type { Logger } from "../../lib/log.ts";
+import { joinSharedDatabase, type SharedDatabase } from "./jobs/shared_database.ts";
 import { type AdapterStore, createAdapterStore } from "./training/adapter_store.ts";
 import { type ContactStore, createContactStore } from "./messages/contact_store.ts";
 import { type ConversationStore, createConversationStore } from "./messages/conversation_store.ts";
@@ -13,6 +16,7 @@ import { createDeletionStore, type DeletionStore } from "./messages/deletion.ts"
 import { migrate } from "./migrate.ts";
 import { createMlOutboxStore, type MlOutboxStore } from "./training/ml_outbox_store.ts";
 import { createResponseStore, type ResponseStore } from "./drafts/response_store.ts";
+import { serverSecrets } from "./schema.ts";
 import { createSampleStore, type SampleStore } from "./training/sample_store.ts";
 import { createTrainingJobStore, type TrainingJobStore } from "./training/training_job_store.ts";
 
@@ -36,6 +40,8 @@ export interface Stores {
   readonly adapters: AdapterStore;
   readonly mlOutbox: MlOutboxStore;
   readonly deletions: DeletionStore;
+  /** The secret that signs tokens, in hex: the one given here where no server brought one before. */
+  sharedSecret(own: string): Promise<string>;
   /** Rejects unless the database answers within `timeoutMs`. */
   ping(options: { readonly timeoutMs: number }): Promise<void>;
 }
@@ -46,11 +52,19 @@ export interface Store extends Stores, AsyncDisposable {
   readonly postgres: { readonly version: string; readonly embedded: boolean };
   /** Settles with a sentence when the embedded PostgreSQL ends without having been asked to; never for a given one. */
   readonly lost: Promise<string>;
+  /** Joins the other servers of the database. */
+  share(options: { readonly log: Logger }): Promise<SharedDatabase>;
 }
 
 async function ping({ sql }: Database, { timeoutMs }: { timeoutMs: number }): Promise<void> {
   const answered = await withDeadline(sql`select 1`, timeoutMs);
   if (!answered) throw new Error(`The database did not answer within ${timeoutMs} ms`);
+}
+
+async function sharedSecret({ db }: Database, own: string): Promise<string> {
+  await db.insert(serverSecrets).values({ name: "jwt", value: own }).onConflictDoNothing();
+  const [stored] = await db.select().from(serverSecrets).where(eq(serverSecrets.name, "jwt"));
+  return stored?.value ?? own;
 }
 
 /** Makes all stores over a migrated database. */
@@ -66,6 +80,7 @@ export function createStores(database: Database): Stores {
     adapters: createAdapterStore(database),
     mlOutbox: createMlOutboxStore(database),
     deletions: createDeletionStore(database),
+    sharedSecret: (own) => sharedSecret(database, own),
     ping: (limit) => ping(database, limit),
   };
 }
@@ -108,6 +123,7 @@ async function openOn(server: Server, { databaseUrl, maxConnections }: StoreOpti
     ...createStores(database),
     postgres: { version, embedded },
     lost: server.lost,
+    share: (options) => joinSharedDatabase(database, options),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }

@@ -3,6 +3,7 @@ import type { Device, DeviceList, PLATFORMS } from "../../../contract/devices.ts
 import type { PageQuery } from "../../../contract/paging.ts";
 import { ApiError } from "../../../lib/errors.ts";
 import type { Caller } from "../../auth/authenticate.ts";
+import type { Announcements } from "../../store/jobs/announcements.ts";
 import type { Device as DeviceRow } from "../../store/schema.ts";
 import { pageFieldsOf, pageRequestOf } from "../paging.ts";
 import { createPairing, type Origin, type Pairing, type PairingOptions } from "./pairing.ts";
@@ -34,8 +35,10 @@ function deviceOf(row: DeviceRow): Device {
 }
 
 /** Makes the device service. */
-export function createDeviceService(options: PairingOptions): DeviceService {
-  const { devices } = options;
+export function createDeviceService(
+  options: PairingOptions & { announcements: Announcements },
+): DeviceService {
+  const { devices, announcements } = options;
   const pairing = createPairing(options);
   return {
     ...pairing,
@@ -52,6 +55,7 @@ export function createDeviceService(options: PairingOptions): DeviceService {
     async deactivate(caller, deviceId) {
       const device = await devices.deactivate(caller.accountId, deviceId);
       if (device === undefined) throw new ApiError("not_found", "There is no device with this id");
+      await announcements.announce({ topic: "device_deactivated", text: deviceId });
       return deviceOf(device);
     },
   };

@@ -78,13 +78,20 @@ export function createDraftHandler(dependencies: GenerationDependencies): JobHan
   };
 }
 
-/** Fails the drafts that an earlier run of the server left unfinished and that no job continues. */
-export async function recoverDrafts(
-  { responses, jobs }: { responses: ResponseStore; jobs: Pick<ServerJobs, "get"> },
-): Promise<void> {
-  for (const { accountId, id } of await responses.listUnfinished()) {
+export interface RecoveryOptions {
+  responses: ResponseStore;
+  jobs: Pick<ServerJobs, "get">;
+  /** Whether a server of this id works on the same database; none does by default. */
+  isAlive?: (serverId: string) => Promise<boolean>;
+}
+
+/** Fails the drafts that a server which ended left unfinished and that no job continues. */
+export async function recoverDrafts({ responses, jobs, isAlive }: RecoveryOptions): Promise<void> {
+  for (const { accountId, id, serverId } of await responses.listUnfinished()) {
     const job = await jobs.get(id);
     if (job?.state === "queued" || job?.state === "running") continue;
+    // A draft without a job is made while its request waits, or is about to be queued.
+    if (job === null && serverId !== null && await isAlive?.(serverId)) continue;
     await responses.fail(accountId, {
       responseId: id,
       error: "The server ended before the draft was finished",

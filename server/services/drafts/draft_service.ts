@@ -9,6 +9,7 @@ import {
 import { ApiError, logFieldsOfError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import type { Caller } from "../../auth/authenticate.ts";
+import type { Announcements } from "../../store/jobs/announcements.ts";
 import type { ResponseStore } from "../../store/drafts/response_store.ts";
 import type { DraftResponse } from "../../store/schema.ts";
 import { failureTextOf, generateDraft, type GenerationDependencies } from "./draft_generation.ts";
@@ -17,6 +18,9 @@ import { promptFor, type PromptStores } from "./prompt_builder.ts";
 
 export interface DraftingOptions extends GenerationDependencies, PromptStores {
   jobs: Pick<ServerJobs, "enqueue" | "cancel" | "get">;
+  announcements: Announcements;
+  /** This server among those of its database; null where it is alone. */
+  serverId: string | null;
   log: Logger;
 }
 
@@ -99,7 +103,8 @@ async function createDraft(
       messageId,
       context,
     });
-    const row = { accountId, deviceId, messageId, prompt, sourceMessageIds, status };
+    const { serverId } = options;
+    const row = { accountId, deviceId, messageId, prompt, sourceMessageIds, status, serverId };
     const draft = await options.responses.create(row);
     // Otherwise a message of the prompt was deleted meanwhile: the next prompt is without it, or is answered by a 404.
     if (draft !== undefined) return { draft, labels };
@@ -175,12 +180,12 @@ function draftingLater(options: DraftingOptions): Drafting["enqueue"] {
   };
 }
 
-function cancelling(options: DraftingOptions, running: Map<string, AbortController>): Drafting["cancel"] {
-  const { responses, jobs } = options;
+function cancelling(options: DraftingOptions): Drafting["cancel"] {
+  const { responses, jobs, announcements } = options;
   return async ({ accountId }, responseId) => {
     const cancelled = await responses.cancel(accountId, responseId);
     if (cancelled !== undefined) {
-      running.get(cancelled.id)?.abort(new DOMException("The draft was cancelled", "AbortError"));
+      await announcements.announce({ topic: "draft_cancelled", text: cancelled.id });
       await jobs.cancel(cancelled.id);
       return responseRecordOf(cancelled);
     }
@@ -192,10 +197,14 @@ function cancelling(options: DraftingOptions, running: Map<string, AbortControll
 
 /** Makes the drafting service. */
 export function createDrafting(options: DraftingOptions): Drafting {
+  /** What is drafted while its request waits. */
   const running = new Map<string, AbortController>();
+  options.announcements.on("draft_cancelled", (id) => {
+    running.get(id)?.abort(new DOMException("The draft was cancelled", "AbortError"));
+  });
   return {
     draft: draftingNow(options, running),
     enqueue: draftingLater(options),
-    cancel: cancelling(options, running),
+    cancel: cancelling(options),
   };
 }

@@ -15,6 +15,8 @@ export interface TrainingJobSyncOptions {
   mlOutbox: Pick<MlOutboxStore, "add">;
   ml: Pick<MlClient, "startTraining" | "trainingStatus" | "trainingEvents">;
   log: Logger;
+  /** How long a job that ml does not know may be about to be started by another server; 0 where there is none. */
+  startGraceMs?: number;
 }
 
 /** A job at one moment; `id` is the number of ml's event, null for what the server knows by itself. */
@@ -185,7 +187,8 @@ export function createTrainingJobSync(options: TrainingJobSyncOptions): Training
         return await record(row, await ml.trainingStatus(row.id));
       } catch (error) {
         // It may have begun to be started since ml was asked.
-        if (isUnknownToMl(error) && starting.has(row.id)) return row;
+        const isNew = Date.now() - row.createdAt.getTime() < (options.startGraceMs ?? 0);
+        if (isUnknownToMl(error) && (isNew || starting.has(row.id))) return row;
         if (isUnknownToMl(error)) return await fail(row, "The ml service does not know this job any more");
         if (!(error instanceof ApiError)) throw error;
         log.debug("a training job could not be refreshed", { jobId: row.id, ...logFieldsOfError(error) });

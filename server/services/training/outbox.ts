@@ -17,6 +17,8 @@ export interface MlReconcilerOptions {
   ml: Pick<MlClient, "taintAdapter" | "deleteAdapter" | "clearCache" | "cancelTraining">;
   log: Logger;
   clock?: Clock;
+  /** Whether this server does it, of those that share the database; by default it is alone. */
+  isLeader?: () => Promise<boolean>;
 }
 
 /** Between two passes; longer and longer while ml or the database is unavailable. */
@@ -135,6 +137,8 @@ export class MlReconciler implements AsyncDisposable {
 
   async #pass(): Promise<void> {
     this.#triggered = false;
+    const { isLeader } = this.#options;
+    if (isLeader !== undefined && !await isLeader().catch(() => false)) return;
     // A failure of one must not block the other.
     const dispatched = await this.#attempt(() => this.#dispatch(new Date(this.#clock.now())));
     const refreshed = await this.#attempt(() => this.#refreshJobs());

@@ -16,6 +16,8 @@ export interface NewResponse {
   /** All messages whose text is in the prompt. */
   readonly sourceMessageIds: readonly string[];
   readonly status: "queued" | "generating";
+  /** The server that makes it, or has queued it; absent where there is one server. */
+  readonly serverId?: string | null;
 }
 
 /** What the model answered. */
@@ -45,6 +47,8 @@ export interface ResponsePageRequest extends PageRequest {
 /** A message that a draft was made from, as it is now. */
 export type SourceMessage = Pick<Message, "id" | "text" | "editedAt" | "retractedAt">;
 
+export type UnfinishedDraft = Pick<DraftResponse, "id" | "accountId" | "serverId">;
+
 export interface ResponseStore {
   /** Undefined when the account has no such message, or not all that the prompt was made from. */
   create(response: NewResponse): Promise<DraftResponse | undefined>;
@@ -62,9 +66,10 @@ export interface ResponseStore {
   /** Drafts of a conversation (of all of them when not given), newest first. */
   list(accountId: string, request: ResponsePageRequest): Promise<Page<DraftResponse>>;
   /** Queued and generating drafts of all accounts: what a crash may have left behind. */
-  listUnfinished(): Promise<readonly Pick<DraftResponse, "id" | "accountId">[]>;
   /** The messages with these ids, as far as the account has them. */
   sources(accountId: string, messageIds: readonly string[]): Promise<readonly SourceMessage[]>;
+
+  listUnfinished(): Promise<readonly UnfinishedDraft[]>;
   recordAction(accountId: string, request: ActionRequest): Promise<ActionResult>;
 }
 
@@ -137,8 +142,9 @@ function list(
   return readNewest(database, page, { table: responses, where });
 }
 
-async function listUnfinished({ db }: Database): Promise<readonly Pick<DraftResponse, "id" | "accountId">[]> {
-  return await db.select({ id: responses.id, accountId: responses.accountId }).from(responses)
+async function listUnfinished({ db }: Database): Promise<readonly UnfinishedDraft[]> {
+  const { id, accountId, serverId } = responses;
+  return await db.select({ id, accountId, serverId }).from(responses)
     .where(inArray(responses.status, LIVE));
 }
 

@@ -1,6 +1,9 @@
-/** A process of its own that works on a job queue in Deno KV: the next owner of its file, or one that a test kills. */
-import type { JobHandler } from "../../../lib/jobs/job_queue.ts";
+/** A process of its own that works on a job queue: one that a test kills, or the one that comes after it. */
+import type { JobHandler, JobQueue } from "../../../lib/jobs/job_queue.ts";
 import { KvJobQueue, lockKvFile } from "../../../lib/jobs/kv_job_queue.ts";
+import { TableJobQueue } from "../../../lib/jobs/table_job_queue.ts";
+import { openDatabase } from "../../../server/store/database.ts";
+import { joinSharedDatabase } from "../../../server/store/jobs/shared_database.ts";
 import { aborted } from "../../../lib/async.ts";
 import type { UserError } from "../../../lib/errors.ts";
 import { silentLogger, writeLine } from "../../../lib/log.ts";
@@ -29,17 +32,27 @@ async function endOfInput(): Promise<void> {
   for await (const _ of Deno.stdin.readable);
 }
 
-using _owned = await lockKvFile(order.kvPath).catch((error: UserError) => {
-  say({ event: "refused", message: error.message, fix: error.fix });
-  Deno.exit(1);
-});
-const kv = await Deno.openKv(order.kvPath);
-const queue = new KvJobQueue<SuiteTasks>({
-  kv,
-  directory: order.directory,
-  log: silentLogger(),
-  ...order.options,
-});
+async function openQueue(stack: AsyncDisposableStack): Promise<JobQueue<SuiteTasks>> {
+  const { place, options } = order;
+  const log = silentLogger();
+  if ("address" in place) {
+    const database = stack.use(openDatabase(place.address));
+    const shared = stack.use(await joinSharedDatabase(database, { log }));
+    const openTable = () => Promise.resolve(shared.jobTable(options.name));
+    return new TableJobQueue({ ...options, log, openTable });
+  }
+  stack.use(
+    await lockKvFile(place.kvPath).catch((error: UserError) => {
+      say({ event: "refused", message: error.message, fix: error.fix });
+      Deno.exit(1);
+    }),
+  );
+  const kv = stack.adopt(await Deno.openKv(place.kvPath), (kv) => kv.close());
+  return new KvJobQueue({ ...options, kv, directory: place.directory, log });
+}
+
+await using stack = new AsyncDisposableStack();
+const queue = await openQueue(stack);
 if (order.mode === "enqueue") {
   for (let n = 0; n < order.count; n++) await queue.enqueue("work", { n }, { id: `${order.prefix}-${n}` });
   say({ event: "enqueued" });
@@ -49,4 +62,3 @@ if (order.mode === "enqueue") {
   await endOfInput();
 }
 await queue.stop();
-kv.close();

@@ -1,6 +1,7 @@
 /** Starts, follows and kills the processes of `job_queue_child.ts`. */
 import assert from "node:assert/strict";
 import { withDeadline } from "../../../lib/async.ts";
+import type { PostgresAddress } from "../../../server/store/database.ts";
 import type { JobAbortedError, JobQueueOptions } from "../../../lib/jobs/job_queue.ts";
 
 /** The tasks of the queues under test. */
@@ -15,10 +16,12 @@ export interface WorkItem {
   text?: string;
 }
 
+/** Where the jobs of a child's queue are. */
+export type JobPlace = { kvPath: string; directory: string } | { address: PostgresAddress };
+
 /** What a child is asked to do, and with which queue. */
 export type ChildOrder = ChildWork & {
-  kvPath: string;
-  directory: string;
+  place: JobPlace;
   options: Pick<JobQueueOptions, "name">;
 };
 

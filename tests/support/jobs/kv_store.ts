@@ -60,7 +60,11 @@ export async function createKvStore(
       owned = null;
     },
     spawn(work) {
-      const child = new JobQueueProcess({ ...work, kvPath: path, directory, options: { name: "suite" } });
+      const child = new JobQueueProcess({
+        ...work,
+        place: { kvPath: path, directory },
+        options: { name: "suite" },
+      });
       children.push(child);
       return child;
     },
