@@ -69,3 +69,23 @@ Deno.test("a service that others could reach without a token refuses to start an
     assert.doesNotMatch(errors, / at file:/);
   });
 });
+
+Deno.test("a second ml on a data folder is refused with a sentence", async () => {
+  await inTempDir(async (dir) => {
+    const model = await buildTinyGguf({ path: join(dir, "tiny.gguf") });
+    const env = { DATA_DIR: dir, MODEL: model };
+    const { child, ready } = start(env);
+    await ready;
+    const second = start(env);
+    second.ready.catch(() => {});
+    const [{ code }, error] = await Promise.all([second.child.status, second.child.stderr.text()]);
+    assert.equal(code, 1);
+    const sentence = `Another process is using ${
+      join(dir, "ml.kv")
+    }. Stop it first, or give this one a DATA_DIR of its own.`;
+    assert.equal(error.trim(), sentence);
+    child.kill("SIGTERM");
+    await child.stderr.cancel();
+    await child.status;
+  });
+});

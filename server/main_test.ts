@@ -158,6 +158,21 @@ Deno.test("a server that cannot start says why in one sentence and ends with 1",
     assert.match(err, /^The database of DATABASE_URL cannot be reached[^\n]*$/);
     assert.equal(err.includes("hunter2"), false);
   });
+  await t.step("a data folder that another server uses, whatever its database", async () => {
+    await using home = await createTestDatabase();
+    await using ml = await MlServer.start();
+    const env = { DATA_DIR, DATABASE_URL: urlOf(home.address), ML_URL: ml.url };
+    await using _first = await start(env, join(temp.dir, "log"));
+    for (const DATABASE_URL of [env.DATABASE_URL, ""]) {
+      const { code, err } = await run([], { ...env, DATABASE_URL, SERVER_PORT: String(choosePort()) });
+      assert.equal(code, 1);
+      const path = join(DATA_DIR, "server.kv");
+      assert.equal(
+        err,
+        `Another process is using ${path}. Stop it first, or give this one a DATA_DIR of its own.`,
+      );
+    }
+  });
   await t.step("a port that is taken", async () => {
     await using home = await createTestDatabase();
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

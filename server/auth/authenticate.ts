@@ -1,5 +1,13 @@
 /** Identifies who sends a request: issues and checks tokens, finds the device of one, or the address it comes from. */
-import { type Context, createMiddleware, getConnInfo, joseErrors, jwtVerify, SignJWT } from "../../deps.ts";
+import {
+  type Context,
+  createMiddleware,
+  getConnInfo,
+  joseErrors,
+  jwtVerify,
+  SignJWT,
+  z,
+} from "../../deps.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import { ApiError } from "../../lib/errors.ts";
 import { type ApiEnv, bearerTokenOf } from "../../lib/http/app.ts";
@@ -38,6 +46,15 @@ function refusalOf(error: unknown): ApiError {
   return new ApiError("unauthorized", "The token is not valid", { cause: error });
 }
 
+const uuidClaims = z.object({ sub: z.uuid(), jti: z.uuid() });
+
+/** What a token that is signed by us says. @throws ApiError `unauthorized`: it names no device or no token */
+function claimsOf(payload: unknown): TokenClaims {
+  const claims = uuidClaims.safeParse(payload);
+  if (!claims.success) throw refusalOf(claims.error);
+  return { deviceId: claims.data.sub, tokenId: claims.data.jti };
+}
+
 /** Makes the tokens of one server, all signed with its secret. */
 export function createTokens(options: TokensOptions): Tokens {
   return {
@@ -65,7 +82,7 @@ export function createTokens(options: TokensOptions): Tokens {
       }).catch((error) => {
         throw refusalOf(error);
       });
-      return { deviceId: payload.sub ?? "", tokenId: payload.jti ?? "" };
+      return claimsOf(payload);
     },
   };
 }

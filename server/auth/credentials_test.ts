@@ -54,6 +54,31 @@ Deno.test("a token made by hand with the right key and claims is accepted", asyn
   assert.deepEqual(await tokens.verify(forge()), CLAIMS);
 });
 
+Deno.test("a token with the right key and a claim that is malformed is refused, whichever claim it is", async () => {
+  const odd = [
+    "",
+    "x",
+    "'; drop table devices; --",
+    "\0",
+    7,
+    -1,
+    1e308,
+    true,
+    null,
+    [],
+    {},
+    [CLAIMS.tokenId],
+    "0".repeat(5_000),
+  ];
+  for (const claim of ["sub", "jti", "iss", "aud", "nbf", "iat", "exp"]) {
+    for (const value of odd) {
+      // A token that has expired says so, and what is far in the future is a time all the same.
+      const isTime = typeof value === "number" && ["nbf", "iat", "exp"].includes(claim);
+      if (!isTime) await assertRefused(forge({ payload: { [claim]: value } }), "unauthorized");
+    }
+  }
+});
+
 Deno.test("a token is refused as expired from the second it expires", async () => {
   const { token, expiresAt } = await tokens.issue(CLAIMS);
   const at = (time: number) => createTokens({ secret: SECRET, now: () => new Date(time) });

@@ -9,6 +9,11 @@ import type { Contact, Conversation, Message } from "../../store/schema.ts";
 
 /** What stands in a message's text where an attachment was: Unicode's object replacement character. */
 const ATTACHMENT_MARK = /\uFFFC/g;
+/** Whatever a program may show, or a model take, as the start of a new line (UAX 14: BK, CR, LF, NL). */
+const LINE_BREAK = /\r\n?|[\n\v\f\u0085\u2028\u2029]/g;
+/** Characters that are not seen but make two names differ or turn around: zero-width ones, marks of direction, tags. */
+const INVISIBLE =
+  /[\u00AD\u061C\u180E\u200B\u200E\u200F\u202A-\u202E\u2060-\u2069\uFEFF\u{E0000}-\u{E007F}]/gu;
 /** Longest text of one message in a prompt, in UTF-16 units; what exceeds it says little about the reply. */
 const MAX_TURN_LENGTH = 4_000;
 /** Longest transcript in UTF-16 units; older messages give way. Far more than the context of the small models. */
@@ -44,16 +49,24 @@ export interface BuiltPrompt {
 
 /** Text as a prompt carries it: no attachment marks, one kind of line break, no longer than the limit. */
 export function promptTextOf(text: string | null): string {
-  const clean = (text ?? "").replace(ATTACHMENT_MARK, "").replace(/\r\n?/g, "\n").trim();
+  const clean = (text ?? "").replace(ATTACHMENT_MARK, "").replace(LINE_BREAK, "\n").trim();
   // A cut between the halves of a surrogate pair leaves one that no tokenizer takes.
   return clean.length <= MAX_TURN_LENGTH
     ? clean
     : clean.slice(0, MAX_TURN_LENGTH).replace(/[\uD800-\uDBFF]$/, "");
 }
 
+/** The same on one line, as a group's prompt carries it: on a line of its own, `Carol: …` would pass for Carol's words. */
+export function groupTextOf(text: string | null): string {
+  return promptTextOf(text).replace(/\s*\n\s*/g, " ");
+}
+
 /** A name is other people's text too: one short line, without the quotes it is put in. */
 function nameText(name: string): string {
-  const line = name.replace(/["\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").replace(/\s+/g, " ").trim();
+  const line = name.replace(INVISIBLE, "").replace(/["“”„‟«»＂\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").replace(
+    /\s+/g,
+    " ",
+  ).trim();
   return Array.from(line).slice(0, MAX_NAME_LENGTH).join("");
 }
 
@@ -62,8 +75,12 @@ function groupLabels({ messages, names }: PromptSource): (senderId: string | nul
   const labels = new Map<string | null, string>();
   for (const { direction, senderId } of messages) {
     if (direction === "outgoing" || labels.has(senderId)) continue;
-    const name = nameText(names?.get(senderId ?? "") ?? "").replaceAll(":", "");
-    labels.set(senderId, name || `Person ${labels.size + 1}`);
+    const name = nameText(names?.get(senderId ?? "") ?? "").replace(/[:：﹕]/g, "").trim();
+    const isTaken = [...labels.values()].includes(name);
+    labels.set(
+      senderId,
+      name === "" ? `Person ${labels.size + 1}` : isTaken ? `${name} ${labels.size + 1}` : name,
+    );
   }
   return (senderId) => labels.get(senderId) ?? "Person";
 }
@@ -81,7 +98,7 @@ function turnsOf(source: PromptSource): LabelledTurn[] {
     if (message.direction === "outgoing") return [{ speaker: "me", text }];
     if (!source.conversation.isGroup) return [{ speaker: "them", text }];
     const label = labelOf(message.senderId);
-    return [{ speaker: "them", text: `${label}: ${text}`, label }];
+    return [{ speaker: "them", text: `${label}: ${groupTextOf(message.text)}`, label }];
   });
 }
 

@@ -2,20 +2,23 @@
 import { parseTranscript } from "../../../contract/prompt.ts";
 import type { ResponseStore, SourceMessage } from "../../store/drafts/response_store.ts";
 import type { DraftResponse } from "../../store/schema.ts";
-import { isPromptFull, promptTextOf } from "./prompt_builder.ts";
+import { groupTextOf, isPromptFull, promptTextOf } from "./prompt_builder.ts";
 
 /** What has happened to the messages of a draft since it was written. */
 export type Staleness = "unsent" | "edited";
 
 /** True when a prompt ends in these words, behind the name of their sender or not. */
-function endsIn(prompt: string, words: string): boolean {
+function endsIn(prompt: string, text: string | null): boolean {
   const last = parseTranscript(prompt)?.turns.at(-1)?.text;
-  return last === undefined || last === words || last.endsWith(`: ${words}`);
+  const words = promptTextOf(text);
+  return last === undefined || last === words || last.endsWith(`: ${words}`) ||
+    last.endsWith(`: ${groupTextOf(text)}`);
 }
 
-/** The words of a message as they stand in a prompt. */
+/** Whether the words of a message stand in a prompt, as it is written of a direct chat or of a group. */
 function isIn(prompt: string, { text }: SourceMessage): boolean {
-  return isPromptFull(prompt) || prompt.includes(promptTextOf(text).replaceAll("\n", "\n  "));
+  const forms = [promptTextOf(text).replaceAll("\n", "\n  "), groupTextOf(text)];
+  return isPromptFull(prompt) || forms.some((words) => prompt.includes(words));
 }
 
 /** What makes a draft stale; null for one that still fits. The answered message counts whatever its clock says. */
@@ -23,7 +26,7 @@ export function stalenessOf(draft: DraftResponse, sources: readonly SourceMessag
   const { prompt, createdAt, messageId } = draft;
   if (sources.some(({ retractedAt }) => retractedAt !== null)) return "unsent";
   const isEdited = sources.some((source) => {
-    if (source.id === messageId) return !endsIn(prompt, promptTextOf(source.text));
+    if (source.id === messageId) return !endsIn(prompt, source.text);
     return source.editedAt !== null && source.editedAt > createdAt && !isIn(prompt, source);
   });
   return isEdited ? "edited" : null;
