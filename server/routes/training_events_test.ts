@@ -142,6 +142,20 @@ Deno.test("when the reader goes, ml is not listened to any longer", async () => 
   assert.equal(server.ml.watchersOf(id), 0);
 });
 
+Deno.test("the events of a device end when it is shut out", async () => {
+  const trainee = await startWithSamples();
+  await using server = trainee.server;
+  const { id } = await startJob(trainee);
+  await using events = await open(trainee, id);
+  await events.next();
+  await events.next();
+  const { token } = trainee;
+  const { device } = await (await server.request(SERVER_PATHS.currentDevice, { token })).json();
+  const path = pathOf(SERVER_PATHS.deactivateDevice, { id: device.id });
+  assert.equal((await server.request(path, { method: "POST", token })).status, 200);
+  assert.equal(await events.next(), null);
+});
+
 Deno.test("an account gets no events of another account's job", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
