@@ -55,6 +55,16 @@ export function chatOfMessage(
   return groups.length === 0 ? lowest : null;
 }
 
+/** The chats that belong to the conversations of some chats by now, those themselves among them. */
+export function chatsOfConversations(database: ChatDatabase, chatIds: readonly number[]): number[] {
+  const chats: ChatRow[] = CHAT_ROWS.prepare(database, "chat")();
+  const addresses = readAddresses(database);
+  const known = chats.filter(({ rowId }) => chatIds.includes(rowId));
+  const ids = new Set(known.map((chat) => conversationIdOf(chat, addresses)));
+  const same = chats.filter((chat) => ids.has(conversationIdOf(chat, addresses)));
+  return [...new Set([...chatIds, ...same.map(({ rowId }) => rowId)])];
+}
+
 const ANSWERED_ROWS = rowTable("message", {
   rowId: column("ROWID", integerOf),
   roomName: column("cache_roomnames", textOf),

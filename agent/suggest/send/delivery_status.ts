@@ -1,6 +1,7 @@
 /** What happened to a text that Messages was asked to send, as chat.db shows it, and the sentence for it. */
 import type { ChatDatabase } from "../../chatdb/file/chat_database.ts";
 import { ChatDatabaseError } from "../../chatdb/file/chat_database_error.ts";
+import { chatsOfConversations } from "../../chatdb/chats/message_chats.ts";
 import { readSentMessages, type SentMessage } from "../../chatdb/chats/sent_messages.ts";
 import { digestOf } from "../../sync/message_mapping.ts";
 import type { SubmitRefusal, SubmitResult } from "../../platform/messages_app.ts";
@@ -55,17 +56,51 @@ export function lookForDelivery(database: ChatDatabase, entry: SendEntry): Deliv
   return lookForMessage(database, entry)?.delivery ?? "absent";
 }
 
+/** Messages may send a text in this many rows: a link in the middle, and what stands before and behind it. */
+const MAX_PIECES = 3;
+/** What stood between two pieces before Messages split the text. */
+const BETWEEN_PIECES = ["", " ", "\n"];
+
+/** The texts that some rows may have been before Messages split it. */
+function wholeTexts([first = "", ...others]: readonly string[]): string[] {
+  return others.reduce(
+    (texts, piece) => texts.flatMap((text) => BETWEEN_PIECES.map((between) => text + between + piece)),
+    [first],
+  );
+}
+
+/** The rows that together hold the words of an entry, each time that Messages has written them. */
+function* sentTogether(rows: readonly SentMessage[], entry: SendEntry): Generator<readonly SentMessage[]> {
+  for (let first = 0; first < rows.length; first++) {
+    for (let pieces = 1; pieces <= MAX_PIECES; pieces++) {
+      const together = rows.slice(first, first + pieces);
+      if (together.length < pieces) break;
+      const texts = wholeTexts(together.map(({ text }) => text.trim()));
+      if (texts.some((text) => sentTextDigest(entry.responseId, text) === entry.textDigest)) yield together;
+    }
+  }
+}
+
+/** Of the rows of one text the one that has come least far speaks for it. */
+const PROGRESS: readonly DeliveryStatus[] = ["failed", "pending", "sent", "delivered"];
+
+function statusOfAll(rows: readonly SentMessage[]): { delivery: DeliveryStatus; isFinal: boolean } {
+  const statuses = new Set(rows.map(deliveryStatusOf));
+  const delivery = PROGRESS.find((status) => statuses.has(status)) ?? "absent";
+  const isAllThereIs = delivery === "sent" && rows.every(({ service }) => WITHOUT_RECEIPTS.includes(service));
+  return { delivery, isFinal: delivery === "delivered" || isAllThereIs };
+}
+
+/** What happened to the words: a text that failed and was then sent as an SMS was sent. */
 function lookForMessage(
   database: ChatDatabase,
-  { responseId, chatIds, afterRowId, textDigest }: SendEntry,
+  entry: SendEntry,
 ): { delivery: DeliveryStatus; isFinal: boolean } | null {
   try {
-    const message = readSentMessages(database, { chatIds, afterRowId })
-      .find(({ text }) => sentTextDigest(responseId, text) === textDigest);
-    if (message === undefined) return null;
-    const delivery = deliveryStatusOf(message);
-    const isAllThereIs = delivery === "sent" && WITHOUT_RECEIPTS.includes(message.service);
-    return { delivery, isFinal: delivery === "failed" || delivery === "delivered" || isAllThereIs };
+    const chatIds = chatsOfConversations(database, entry.chatIds);
+    const rows = readSentMessages(database, { chatIds, afterRowId: entry.afterRowId });
+    const found = [...sentTogether(rows, entry)].map(statusOfAll);
+    return found.findLast(({ delivery }) => delivery !== "failed") ?? found.at(-1) ?? null;
   } catch (error) {
     if (error instanceof ChatDatabaseError) return null;
     throw error;
@@ -80,6 +115,8 @@ export interface WatchOptions {
 }
 
 const POLL_MS = 500;
+/** How long Messages may take to send a text as an SMS that it could not send as an iMessage. */
+const SMS_AFTER_FAILURE_MS = 5_000;
 
 /** Checks until the status is final, or time is up; returns the last one. */
 export async function watchDelivery(
@@ -89,10 +126,13 @@ export async function watchDelivery(
 ): Promise<DeliveryStatus> {
   const endsAtMs = now() + timeoutMs;
   let last: DeliveryStatus = "absent";
+  let failedAtMs = Infinity;
   while (true) {
     const found = lookForMessage(database, entry);
     last = found?.delivery ?? last;
-    if (found?.isFinal || now() >= endsAtMs) return last;
+    failedAtMs = last === "failed" ? Math.min(failedAtMs, now()) : Infinity;
+    const hasFailed = now() - failedAtMs >= SMS_AFTER_FAILURE_MS;
+    if (found?.isFinal || hasFailed || now() >= endsAtMs) return last;
     await wait(POLL_MS);
   }
 }

@@ -125,6 +125,68 @@ for (const [sending, kind] of Object.entries(OUTCOMES) as [FakeSending, SendOutc
   });
 }
 
+/** Writes what Messages makes of a text that it was asked to send, after it has taken it. */
+async function outcomeAfter(
+  text: string,
+  write: (world: World) => unknown,
+  sending: FakeSending = "nothing",
+): Promise<SendOutcome["kind"]> {
+  await using world = await World.create({ sending });
+  const steps = [() => {}, () => write(world)];
+  return (await world.send({ text }, steppedClock(steps))).kind;
+}
+
+const OWN = { from: "me", sentAt: "2026-01-01T10:01:00Z" } as const;
+const SENT = { is_sent: 1, is_delivered: 1 };
+
+Deno.test("a text whose link Messages splits off into rows of its own was delivered once all of them were", async () => {
+  const text = "Look at this: https://example.test/b and tell me";
+  const pieces = ["Look at this:", "https://example.test/b", "and tell me"];
+  const write = (last: Record<string, number>) => ({ db, chat }: World) => {
+    for (const [index, piece] of pieces.entries()) {
+      db.addMessage({ ...OWN, chat, text: piece, columns: index === 2 ? last : SENT });
+    }
+  };
+  assert.equal(await outcomeAfter(text, write(SENT)), "delivered");
+  assert.equal(await outcomeAfter(text, write({ is_sent: 1, is_delivered: 0 })), "sent");
+  assert.equal(await outcomeAfter(text, write({ is_sent: 0, is_delivered: 0, error: 22 })), "failed");
+  assert.equal(
+    await outcomeAfter("Look:\nhttps://example.test/b", ({ db, chat }) => {
+      for (const piece of ["Look:", "https://example.test/b"]) {
+        db.addMessage({ ...OWN, chat, text: piece, columns: SENT });
+      }
+    }),
+    "delivered",
+  );
+});
+
+Deno.test("a text that Messages writes into a new chat row of the same conversation is found there", async () => {
+  assert.equal(
+    await outcomeAfter("Yes", ({ db }) => {
+      const chat = db.addChat({ identifier: ADA, service: "SMS", guidPrefix: "SMS" });
+      db.addMessage({ ...OWN, chat, text: "Yes", service: "SMS", columns: { is_sent: 1 } });
+    }),
+    "sent",
+  );
+  assert.equal(
+    await outcomeAfter("Yes", ({ db }) => {
+      const chat = db.addChat({ identifier: GRACE, service: "SMS", guidPrefix: "SMS" });
+      db.addMessage({ ...OWN, chat, text: "Yes", service: "SMS", columns: { is_sent: 1 } });
+    }),
+    "unknown",
+    "somebody else's chat",
+  );
+});
+
+Deno.test("a text that fails and then goes out as an SMS was sent", async () => {
+  assert.equal(
+    await outcomeAfter("Yes", ({ db, chat }) => {
+      db.addMessage({ ...OWN, chat, text: "Yes", service: "SMS", columns: { is_sent: 1 } });
+    }, "error"),
+    "sent",
+  );
+});
+
 Deno.test("what was sent, and what may have been, is never sent again; what failed may be", async () => {
   for (
     const [sending, says] of [["deliver", /sent and delivered/], ["send", /sent already/], [
