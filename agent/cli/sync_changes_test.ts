@@ -15,6 +15,7 @@ import {
   addAppMessage,
   addAttachmentMessage,
   addSendLater,
+  addSystemRow,
   addTapback,
 } from "../../tests/support/chat_db/rows.ts";
 import { syncCommand } from "./sync_command.ts";
@@ -375,6 +376,26 @@ Deno.test("a message whose chat comes after it was taken for an orphan moves to 
     await synced(home);
     assert.equal(home.server.account.messages.get(late.guid)?.conversation, MAYA);
   }));
+
+Deno.test("a group that is renamed has its new name with the next sync, although nobody writes", async () => {
+  await using home = await AgentHome.paired();
+  using db = createChatDb(home.chatDb);
+  const group = db.addChat({ identifier: "chat1", groupId: "G", displayName: "Old", participants: [MAYA] });
+  db.addMessage({ chat: group, from: MAYA, text: "hi", sentAt: AT });
+  await synced(home);
+  const name = () => home.server.account.conversations.get("G")?.displayName;
+  assert.equal(name(), "Old");
+  addSystemRow(db, { chat: group, kind: "renamed", by: MAYA, at: AT, title: "New" });
+  await synced(home);
+  assert.equal(name(), "New");
+  db.store.update("chat", { rowId: group.rowId, set: { display_name: "Newer" } });
+  await synced(home);
+  assert.equal(name(), "Newer", "also without a row that tells of it");
+  const sent = home.server.syncRequests.length;
+  await synced(home);
+  const batches = home.server.syncRequests.slice(sent).filter(({ path }) => path.endsWith("/messages"));
+  assert.deepEqual(batches, [], "once");
+});
 
 Deno.test("a change that the server did not acknowledge is sent by the next sync", () =>
   withSyncedMessages(async ({ home, db, messages }) => {

@@ -1,7 +1,10 @@
 /** The passes of a message sync, in their order. Each sends what it finds and stores how far it is. */
+import { z } from "zod";
 import { MAX_SYNC_DELETIONS } from "../../contract/sync.ts";
 import { resolveOldBlocks } from "../state/json_takeover.ts";
 import { readBatch, type SyncBatch } from "./batches.ts";
+import { digestOf } from "./message_mapping.ts";
+import { Values } from "../state/agent_database.ts";
 import { changedTimestamps, findWatched, type FoundChanges, knownRows } from "./changed_rows.ts";
 import type { MessageSyncRun } from "./message_sync_run.ts";
 
@@ -10,6 +13,7 @@ export type SyncPass = (run: MessageSyncRun) => Promise<void>;
 /** Deletions come last: what was still there when it was read and sent is deleted then. */
 export const SYNC_PASSES: readonly SyncPass[] = [
   sendNewRows,
+  sendNewNames,
   sendChangedTimestamps,
   sendChangedRows,
   sendDeletions,
@@ -102,4 +106,27 @@ async function sendRecentlyDeleted(run: MessageSyncRun): Promise<void> {
     run.state.noteReportedDeleted(new Set([...now.keys(), ...incomplete]));
     run.noteFound(found);
   });
+}
+
+/** Names the document with what the server was sent as the name of each group, both as digests. */
+const GROUP_NAMES = "group_names";
+/** Newest rows of a group among which one is a message, as far as a group is ever renamed twenty times in a row. */
+const ROWS_TO_LOOK_AT = 20;
+
+/** Sends the newest message again of each group that has another name than before: its batch carries the name. */
+async function sendNewNames(run: MessageSyncRun): Promise<void> {
+  const names = new Values(run.state.database, {
+    table: "documents",
+    schema: z.record(z.string(), z.string()),
+  });
+  const before = names.get(GROUP_NAMES);
+  const now: Record<string, string> = {};
+  for (const [{ id, displayName }, chatIds] of run.reader.directory.groups()) {
+    const [key, name] = [digestOf(id), digestOf(displayName ?? "")];
+    now[key] = name;
+    if (before?.[key] === undefined || before[key] === name) continue;
+    const rowIds = run.reader.newestRows(chatIds, { upTo: run.markRowId, limit: ROWS_TO_LOOK_AT });
+    await run.sendChanged(run.findAgain(rowIds).messages.slice(-1));
+  }
+  if (JSON.stringify(before) !== JSON.stringify(now)) run.commit(() => names.put(GROUP_NAMES, now));
 }

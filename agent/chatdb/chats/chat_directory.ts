@@ -127,6 +127,15 @@ export class ChatDirectory {
     return this.#rooms.get(roomName) ?? null;
   }
 
+  /** Every group with its chats. */
+  groups(): Map<Conversation, number[]> {
+    const groups = new Map<Conversation, number[]>();
+    for (const [chatId, conversation] of this.#conversations) {
+      if (conversation.isGroup) groups.set(conversation, [...groups.get(conversation) ?? [], chatId]);
+    }
+    return groups;
+  }
+
   /** The owner's address in one of the columns that hold one; null for none. Remembers it as an own alias. */
   ownAlias(value: string | null): string | null {
     if (value === null) return null;

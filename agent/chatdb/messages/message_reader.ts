@@ -119,6 +119,14 @@ export class MessageReader {
     });
   }
 
+  /** The newest rows of some chats up to one, ascending. */
+  newestRows(chatIds: readonly number[], { upTo, limit }: { upTo: number; limit: number }): number[] {
+    const marks = chatIds.map(() => "?").join();
+    const select = this.#database.prepare(`SELECT DISTINCT message_id FROM chat_message_join
+      WHERE chat_id IN (${marks}) AND message_id <= ? ORDER BY message_id DESC LIMIT ?`);
+    return select(...chatIds, upTo, limit).map(([rowId]) => integerOf(rowId)).reverse();
+  }
+
   /** The row of a message; null when there is none. */
   rowIdOf(guid: string): number | null {
     const [row] = this.#selectRowId(guid);
