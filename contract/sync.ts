@@ -121,10 +121,18 @@ export type SyncContact = z.infer<typeof syncContactSchema>;
 
 export const syncContactsRequestSchema = z.object({
   contacts: z.array(syncContactSchema).max(MAX_SYNC_CONTACTS),
+  deleted: z.array(z.string().regex(/^[0-9a-f]{24,64}$/)).max(MAX_SYNC_CONTACTS).optional()
+    .describe(
+      "Contacts that the device no longer has, each as the beginning of the SHA-256, in hex, of the JSON list of its " +
+        "appleId, phoneNumber and email, null where there is none",
+    ),
 }).meta({ id: "SyncContactsRequest" });
 export type SyncContactsRequest = z.infer<typeof syncContactsRequestSchema>;
 
-export const syncContactsResponseSchema = z.object(syncCounts).meta({ id: "SyncContactsResponse" });
+export const syncContactsResponseSchema = z.object({
+  ...syncCounts,
+  deleted: z.int().min(0).optional().describe("Contacts that were deleted; absent when none was to be"),
+}).meta({ id: "SyncContactsResponse" });
 export type SyncContactsResponse = z.infer<typeof syncContactsResponseSchema>;
 
 export const syncDeletionsRequestSchema = z.object({

@@ -120,6 +120,28 @@ Deno.test("a repeated sync sends nothing, and a new message or a changed contact
   assert.deepEqual(others, []);
 });
 
+Deno.test("a card that is deleted goes from the server, and one of another Mac stays", async () => {
+  await using home = await AgentHome.paired();
+  using _db = writeSmallChatDb(home.chatDb);
+  writeAddressBook(home.addressBook, [{ firstName: "Maya", phones: [MAYA], emails: ["maya@example.com"] }]);
+  await home.run("sync --once");
+  const { contacts } = home.server.account;
+  contacts.set(JSON.stringify([null, "+15550100077", null]), {
+    phoneNumber: "+15550100077",
+    displayName: "Other",
+  });
+  await Deno.remove(home.addressBook, { recursive: true });
+  writeAddressBook(home.addressBook, [{ firstName: "Maya", phones: [MAYA] }]);
+  await home.run("sync --once");
+  assert.deepEqual(
+    [...contacts.values()].map(({ phoneNumber }) => phoneNumber).sort(),
+    [MAYA, "+15550100077"].sort(),
+  );
+  await Deno.remove(home.addressBook, { recursive: true });
+  await home.run("sync --once");
+  assert.equal(contacts.size, 2, "an address book that is not there deletes nothing");
+});
+
 Deno.test("an unreadable address book is reported, and neither stops messages nor deletes contacts", async () => {
   await using home = await AgentHome.paired();
   using _db = writeSmallChatDb(home.chatDb);

@@ -35,7 +35,11 @@ export interface ServerClient {
   currentDevice(): Promise<Device>;
   /** @param json a `SyncMessagesInput`, which the caller has serialized to know its size */
   syncMessages(json: string): Promise<SyncMessagesResponse>;
-  syncContacts(contacts: readonly SyncContact[]): Promise<SyncContactsResponse>;
+  /** @param deleted digests of contacts that the address book no longer has */
+  syncContacts(
+    contacts: readonly SyncContact[],
+    deleted?: readonly string[],
+  ): Promise<SyncContactsResponse>;
   /** Tells of messages that were deleted in Messages. */
   syncDeletions(imessageGuids: readonly string[]): Promise<SyncDeletionsResponse>;
   /** Says that this device is there, and how many rows wait on it. */
@@ -61,8 +65,8 @@ function syncCalls(client: Client, signal: AbortSignal | undefined): SyncCalls {
   return {
     syncMessages: (json) =>
       client.request("POST", syncMessages, { ...options, json, schema: syncMessagesResponseSchema }),
-    syncContacts: (contacts) => {
-      const body = { contacts };
+    syncContacts: (contacts, deleted) => {
+      const body = { contacts, deleted };
       return client.request("POST", syncContacts, { ...options, body, schema: syncContactsResponseSchema });
     },
     syncDeletions: (imessageGuids) => {

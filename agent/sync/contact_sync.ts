@@ -20,6 +20,8 @@ export interface ContactSyncOptions {
   syncTarget: string;
   /** What the server has of the address book, among the rest of the state. */
   database: AgentDatabase;
+  /** True when the contacts are all that there are. */
+  isComplete?: boolean;
 }
 
 export interface ContactSyncReport {
@@ -53,8 +55,8 @@ export function changedContacts(
 }
 
 /**
- * Sends the contacts that the server does not have as they are. A contact that is no longer given is left alone:
- * a source that cannot be read at the moment is not a deletion.
+ * Sends the contacts that the server does not have as they are. Those that were sent and are no longer given are deleted
+ * there, but only when the address book was read completely: a source that cannot be read at the moment is no deletion.
  *
  * @throws what `ServerClient` throws; a part that was acknowledged is not sent again
  */
@@ -81,7 +83,22 @@ export async function syncContacts(
       noteSent(part, options);
     });
   }
+  if (options.isComplete) await deleteGone(contacts, options);
   return { total: contacts.length, sent: changed.length - refusals.total, refused: refusals.total };
+}
+
+async function deleteGone(
+  contacts: readonly Contact[],
+  { database, server, syncTarget }: ContactSyncOptions,
+): Promise<void> {
+  if (targets(database).get(TARGET) !== syncTarget) return;
+  const present = new Set(contacts.map(wireContactOf).map(contactKey));
+  const gone = [...hashes(database).all().keys()].filter((key) => !present.has(key));
+  for (let first = 0; first < gone.length; first += MAX_SYNC_CONTACTS) {
+    const part = gone.slice(first, first + MAX_SYNC_CONTACTS);
+    await server.syncContacts([], part);
+    database.transaction(() => part.forEach((key) => hashes(database).delete(key)));
+  }
 }
 
 function noteSent(part: readonly SyncContact[], { database, syncTarget }: ContactSyncOptions): void {

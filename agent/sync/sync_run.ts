@@ -120,8 +120,11 @@ async function syncAddressBook(
   if (addressBook === null) return null;
   // Even with nothing to send, a sync must not succeed when the server is unreachable or the pairing has ended.
   await server.currentDevice();
-  const sent = await syncContacts(addressBook.contacts, { server, syncTarget, database });
-  return { ...sent, problems: addressBook.problems };
+  const { contacts, problems } = addressBook;
+  // An address book without a source is more likely one that cannot be seen than one that was emptied.
+  const isComplete = problems.length === 0;
+  const sent = await syncContacts(contacts, { server, syncTarget, database, isComplete });
+  return { ...sent, problems };
 }
 
 function summaryOf({ contacts, durationMs, messages }: SyncReport, endedAtMs: number): SyncSummary {

@@ -86,7 +86,10 @@ export function createSyncService(options: SyncServiceOptions): SyncService {
     async syncContacts(caller, batch) {
       const result = await contacts.upsert(caller.accountId, batch.contacts);
       count(syncedContacts, result);
-      return result;
+      if (batch.deleted === undefined) return result;
+      const deleted = await contacts.delete(caller.accountId, batch.deleted);
+      syncedContacts.inc({ outcome: "deleted" }, deleted);
+      return { ...result, deleted };
     },
     async syncDeletions(caller, { imessageGuids }) {
       const result = await ingest.deleteMessages(caller, imessageGuids);

@@ -1,5 +1,6 @@
 /** Stores contacts: one row for each handle of an account. */
-import { and, eq, or, type SQL, sql as drizzleSql, type SQLWrapper } from "drizzle-orm";
+import { createHash } from "node:crypto";
+import { and, eq, inArray, or, type SQL, sql as drizzleSql, type SQLWrapper } from "drizzle-orm";
 import type { SyncContact, SyncContactsResponse } from "../../../contract/sync.ts";
 import { bindTo, type Database, newId } from "../database.ts";
 import { type Page, type PageRequest, readNewest } from "../paging.ts";
@@ -11,6 +12,10 @@ export interface ContactStore {
    * of twins wins. The counts add up to the number of contacts.
    */
   upsert(accountId: string, incoming: readonly SyncContact[]): Promise<SyncContactsResponse>;
+  /**
+   * Deletes the contacts whose digest begins with one of these (see `SyncContactsRequest`); returns how many there were.
+   */
+  delete(accountId: string, digests: readonly string[]): Promise<number>;
   /** Contacts known by any of these handles, in any case of letters. */
   findByHandles(accountId: string, handles: readonly string[]): Promise<readonly Contact[]>;
   /** All contacts, newest first. */
@@ -72,10 +77,34 @@ async function findByHandles(
   return await db.select().from(contacts).where(and(eq(contacts.accountId, accountId), known));
 }
 
+function digestOf({ appleId, phoneNumber, email }: Contact): string {
+  return createHash("sha256").update(JSON.stringify([appleId, phoneNumber, email])).digest("hex");
+}
+
+async function deleteContacts(
+  { db }: Database,
+  accountId: string,
+  digests: readonly string[],
+): Promise<number> {
+  if (digests.length === 0) return 0;
+  const wanted = new Set(digests);
+  const lengths = [...new Set(digests.map(({ length }) => length))];
+  const known = await db.select().from(contacts).where(eq(contacts.accountId, accountId));
+  const gone = known.filter((contact) => {
+    const digest = digestOf(contact);
+    return lengths.some((length) => wanted.has(digest.slice(0, length)));
+  });
+  const ids = gone.map(({ id }) => id);
+  if (ids.length > 0) {
+    await db.delete(contacts).where(and(eq(contacts.accountId, accountId), inArray(contacts.id, ids)));
+  }
+  return ids.length;
+}
+
 function list(database: Database, accountId: string, page: PageRequest): Promise<Page<Contact>> {
   return readNewest(database, page, { table: contacts, where: eq(contacts.accountId, accountId) });
 }
 
 export function createContactStore(database: Database): ContactStore {
-  return bindTo(database, { upsert, findByHandles, list });
+  return bindTo(database, { upsert, delete: deleteContacts, findByHandles, list });
 }

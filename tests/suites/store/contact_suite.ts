@@ -1,5 +1,6 @@
 /** Tests contacts: stored by handle, replaced when they change, found in any case of letters. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import type { StoreTests } from "../../support/postgres/postgres.ts";
 import { paired } from "../../support/server/store_rows.ts";
 
@@ -37,6 +38,21 @@ export const contactTests: StoreTests = {
     const { rows, total } = await contacts.list(accountId, PAGE);
     assert.equal(total, 2);
     assert.deepEqual(rows.map((row) => row.displayName).sort(), ["Jane", "Johnny"]);
+  },
+
+  "contacts are deleted by the beginnings of their digests, in their own account only": async (
+    { stores },
+  ) => {
+    const [mine, other] = [await paired(stores), await paired(stores)];
+    const jane = { phoneNumber: "+4930123", displayName: "Jane" };
+    for (const { accountId } of [mine, other]) await stores.contacts.upsert(accountId, [john, jane]);
+    const digest = createHash("sha256").update(JSON.stringify([null, "+4930123", null])).digest("hex");
+    assert.equal(await stores.contacts.delete(mine.accountId, [digest.slice(0, 32), "0".repeat(32)]), 1);
+    assert.equal(await stores.contacts.delete(mine.accountId, []), 0);
+    const left = async (accountId: string) =>
+      (await stores.contacts.list(accountId, PAGE)).rows.map(({ displayName }) => displayName).sort();
+    assert.deepEqual(await left(mine.accountId), ["John Doe"]);
+    assert.deepEqual(await left(other.accountId), ["Jane", "John Doe"]);
   },
 
   "the last of twin contacts wins, and the counts still add up": async ({ stores }) => {

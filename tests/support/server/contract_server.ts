@@ -1,4 +1,5 @@
 /** A small HTTP server that speaks the agent's part of the contract strictly and fails in every way that a test sets. */
+import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import {
@@ -281,8 +282,11 @@ export class ContractServer implements AsyncDisposable {
         return { device: this.#link(parsed(linkDeviceRequestSchema, body).code, entry.account ?? "") };
       case `POST ${SERVER_PATHS.syncMessages}`:
         return storeMessages(account, parsed(syncMessagesRequestSchema, body));
-      case `POST ${SERVER_PATHS.syncContacts}`:
-        return storeContacts(account, parsed(syncContactsRequestSchema, body).contacts);
+      case `POST ${SERVER_PATHS.syncContacts}`: {
+        const { contacts, deleted = [] } = parsed(syncContactsRequestSchema, body);
+        deleteContacts(account, deleted);
+        return storeContacts(account, contacts);
+      }
       case `POST ${SERVER_PATHS.syncDeletions}`:
         return deleteMessages(account, parsed(syncDeletionsRequestSchema, body).imessageGuids);
       case `POST ${SERVER_PATHS.syncHeartbeat}`:
@@ -410,10 +414,17 @@ function deleteMessages(account: StoredAccount, guids: readonly string[]): unkno
   return { deleted, unknown: new Set(guids).size - deleted };
 }
 
+function deleteContacts({ contacts }: StoredAccount, digests: readonly string[]): void {
+  for (const key of contacts.keys()) {
+    const digest = createHash("sha256").update(key).digest("hex");
+    if (digests.some((beginning) => digest.startsWith(beginning))) contacts.delete(key);
+  }
+}
+
 function storeContacts(account: StoredAccount, contacts: readonly SyncContact[]): unknown {
   const counts = { inserted: 0, updated: 0, unchanged: 0 };
   for (const contact of contacts) {
-    const key = JSON.stringify([contact.appleId, contact.phoneNumber, contact.email]);
+    const key = JSON.stringify([contact.appleId ?? null, contact.phoneNumber ?? null, contact.email ?? null]);
     counts[changeOf(account.contacts.get(key), contact)]++;
     account.contacts.set(key, contact);
   }
