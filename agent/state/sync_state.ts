@@ -1,6 +1,6 @@
 /**
- * How far the sync has come. All that is known of it is here, in the cursor and in one row of `seen_rows` for each row
- * of chat.db that needs one:
+ * How far the sync has come. All that is known of it is named here; it lies in the cursor and in one row of `seen_rows`
+ * for each row of chat.db that needs one:
  *
  * 1. The **mark** (`database.markRowId`): rows up to it were read, and the server has acknowledged them. It counts only
  *    for one account (`syncTarget`), one `--since` and one chat.db: its file, its `sequence`, and the guid of the row at
@@ -10,6 +10,8 @@
  *    come in any order, so that no single time could stand for all that were seen. 0 for a row without timestamps.
  * 4. A row's **state and watch until**: what may change without a timestamp is compared with what was sent, for an hour,
  *    or until it is a message at last. What was reported as recently deleted has a state too, for it may come back.
+ * 5. The name of each group as it was sent (the document `group_names`, see `sync_passes.ts`): renaming leaves no trace on
+ *    any row. It outlives a restart, for all messages are then sent again, and the names with them.
  *
  * What is written is written with one transaction for each step that the server has acknowledged, so none runs ahead
  * of the others. Not stored, since it holds for an open chat.db only: `RowAge`, and up to which row the reader knows
