@@ -44,7 +44,9 @@ export const generateRequestSchema = z.object({
   max_tokens: z.int().min(1).max(MAX_GENERATED_TOKENS).default(256),
   temperature: z.number().min(0).max(2).default(0.7),
   top_p: z.number().gt(0).max(1).default(0.9),
-  repeat_penalty: z.number().gt(0).max(2).default(1.1),
+  repeat_penalty: z.number().gt(0).max(2).default(1.1).describe(
+    "Above 1 makes the last 64 tokens of the reply less probable; the prompt's own do not count. 1: no penalty",
+  ),
   stop: z.array(textSchema(MAX_STOP_TEXT_LENGTH, { minLength: 1 })).max(MAX_STOP_TEXTS).default(DEFAULT_STOP),
   cache_key: labelSchema(512).optional(),
   seed: z.int().min(0).max(MAX_SEED).optional(),
