@@ -70,8 +70,8 @@ async function hashModel(modelPath: string, signal: AbortSignal): Promise<string
 /**
  * Reads the job of a folder and prepares its samples.
  *
- * @throws TrainingError `bad_request`, `too_few_samples`; TrainingError for a model that cannot be trained; the
- * signal's reason
+ * @throws TrainingError `bad_request`, `too_few_samples`, `model_changed` and the codes of a model that cannot be trained;
+ * the signal's reason
  */
 export async function openTrainingJob(folder: string, signal: AbortSignal): Promise<TrainingJob> {
   const { samples: texts, ...request } = await readTrainingRequest(folder);

@@ -109,7 +109,7 @@ async function runJob(run: JobRun): Promise<RunResult> {
 /**
  * Runs the job of a folder to its end, resuming from its last checkpoint if it has one.
  *
- * @throws TrainingError, TrainingError, the signal's reason, and what the file system throws
+ * @throws TrainingError, the signal's reason, and what the file system throws
  */
 export async function runTraining(folder: string, { emit, signal }: RunOptions): Promise<RunResult> {
   using metrics = await MetricsFile.open(folder);
