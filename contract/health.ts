@@ -1,4 +1,4 @@
-/** The wire of the server's health answer. */
+/** The wire of the server's health answer, and of both services' readiness. */
 import { z } from "zod";
 
 export const serverHealthSchema = z.object({
@@ -10,3 +10,6 @@ export const serverHealthSchema = z.object({
   model_version: z.string().nullable(),
 }).meta({ id: "ServerHealth" });
 export type ServerHealth = z.infer<typeof serverHealthSchema>;
+
+/** The answer of `GET /ready`; where a service is not ready it is an error with status 503. */
+export const readySchema = z.object({ ready: z.literal(true) }).meta({ id: "Ready" });

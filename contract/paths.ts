@@ -3,6 +3,7 @@
 /** Paths of the server, port 3100. `:id` stands for a path parameter. */
 export const SERVER_PATHS = {
   health: "/health",
+  ready: "/ready",
   metrics: "/metrics",
   registerDevice: "/api/devices/register",
   verifyDevice: "/api/devices/verify",
@@ -42,6 +43,7 @@ export const SERVER_PATHS = {
 /** Paths of the ml service, port 8100. */
 export const ML_PATHS = {
   health: "/health",
+  ready: "/ready",
   metrics: "/metrics",
   generate: "/generate",
   generateAsync: "/generate/async",

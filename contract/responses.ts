@@ -29,6 +29,12 @@ export const generateResponseRequestSchema = z.object({
 }).meta({ id: "GenerateResponseRequest" });
 export type GenerateResponseRequest = z.infer<typeof generateResponseRequestSchema>;
 
+/** The header with which a request for a draft may be sent again. */
+export const idempotencyHeaderSchema = z.object({
+  "idempotency-key": z.string().regex(/^[\x21-\x7e]{1,200}$/, "must be 1 to 200 visible ASCII characters")
+    .optional(),
+});
+
 export const generatedResponseSchema = z.object({
   responseId: idSchema,
   status: responseStatusSchema,

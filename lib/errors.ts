@@ -125,6 +125,14 @@ export function errorBodyOf(error: unknown, requestId: string): ErrorBody {
   };
 }
 
+/** The stack frames of an error, the nearest first; its message, which a stack begins with, may look like some. */
+function framesOf(error: Error): string[] {
+  const stack = error.stack ?? "";
+  const begin = error.message === "" ? -1 : stack.indexOf(error.message);
+  const lines = (begin < 0 ? stack : stack.slice(begin + error.message.length)).split("\n");
+  return lines.filter((line) => /^\s+at /.test(line)).slice(0, 12).map((line) => line.trim());
+}
+
 /**
  * What a log may say of an unexpected error: its kind, its code and its stack frames.
  *
@@ -134,8 +142,7 @@ export function logFieldsOfError(error: unknown): { errorName: string; errorCode
   if (!(error instanceof Error)) return { errorName: typeof error };
   const root = error.cause instanceof Error ? error.cause : error;
   const code = "code" in root && typeof root.code === "string" ? root.code : undefined;
-  const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line)).slice(0, 12);
-  return { errorName: root.name, errorCode: code, stack: frames.map((frame) => frame.trim()).join("; ") };
+  return { errorName: root.name, errorCode: code, stack: framesOf(error).join("; ") };
 }
 
 /** The text of an unknown thrown value: for a `UserError` what happened, then what to do. */

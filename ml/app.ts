@@ -39,7 +39,7 @@ const BODY_LIMITS: BodyLimits = {
 };
 
 /** Operations that need no token. */
-const OPEN_PATHS: readonly string[] = [ML_PATHS.health];
+const OPEN_PATHS: readonly string[] = [ML_PATHS.health, ML_PATHS.ready];
 
 /** What the routes need of a context. */
 export interface MlServices {

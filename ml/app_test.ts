@@ -288,6 +288,7 @@ for (const [what, content] of [["missing", null], ["cut short", new Uint8Array(5
           null,
         ]);
         assert.match(health.reason ?? "", /wanted\.gguf/);
+        await assertError(await request("/ready"), "503 model_not_loaded");
         const refused = await post("/generate", { prompt: PROMPT });
         assert.ok(Number(refused.headers.get("retry-after")) >= 1);
         await assertError(refused, "503 model_not_loaded");
@@ -372,6 +373,7 @@ serviceTest("faulty requests are answered with what is wrong and where", async (
 });
 
 serviceTest("with a token, everything but health and documentation needs it", async ({ request, post }) => {
+  assert.equal((await request("/ready")).status, 200);
   assert.equal((await request("/health")).status, 200);
   for (const path of ["/docs", "/docs/swagger-ui.css"]) assert.equal((await request(path)).status, 200, path);
   const { paths: documented } = await (await request("/openapi.json")).json();

@@ -1,12 +1,12 @@
 /** Mounts the server's routes: every request is measured, authenticated and limited in size. */
-import { serverHealthSchema } from "../contract/health.ts";
+import { readySchema, serverHealthSchema } from "../contract/health.ts";
 import { SERVER_PATHS } from "../contract/paths.ts";
 import { MAX_SYNC_BODY_BYTES } from "../contract/sync.ts";
 import { createRoute } from "../deps.ts";
 import { ApiError } from "../lib/errors.ts";
 import type { AllowedHosts } from "../lib/http/allowed_hosts.ts";
 import { mountDocs } from "../lib/http/api_docs.ts";
-import { createApiApp, createRoutes, jsonResponse } from "../lib/http/app.ts";
+import { createApiApp, createRoutes, errorResponses, jsonResponse } from "../lib/http/app.ts";
 import type { Logger } from "../lib/log.ts";
 import { measureRequests, type Metrics, mountMetrics } from "../lib/metrics.ts";
 import { type BodyLimits, receiveBodies } from "../lib/http/request_bodies.ts";
@@ -92,8 +92,20 @@ const health = createRoute({
   responses: { 200: jsonResponse(serverHealthSchema, "What responds and what does not") },
 });
 
+const ready = createRoute({
+  method: "get",
+  path: SERVER_PATHS.ready,
+  summary: "Says whether the server can take requests: its database answers",
+  responses: { 200: jsonResponse(readySchema, "It can"), ...errorResponses(503) },
+});
+
 function healthRoutes({ health: service }: ServerServices) {
-  return createRoutes<ServerEnv>().openapi(health, async (c) => c.json(await service.health(), 200));
+  return createRoutes<ServerEnv>()
+    .openapi(health, async (c) => c.json(await service.health(), 200))
+    .openapi(ready, async (c) => {
+      await service.checkReady();
+      return c.json({ ready: true as const }, 200);
+    });
 }
 
 /** Creates the server's app; `app.fetch` serves it and `app.request` tests it. */
@@ -115,7 +127,7 @@ export function createServerApp(context: ServerAppContext) {
   app.get("/", (c) => c.redirect("/docs", 302));
   mountMetrics(app, { path: SERVER_PATHS.metrics, metrics });
   mountDocs(app, {
-    openPaths: [SERVER_PATHS.health, ...OPEN_PATHS],
+    openPaths: [SERVER_PATHS.health, SERVER_PATHS.ready, ...OPEN_PATHS],
     title: "Conversation Assistant",
     version: VERSION,
     description:

@@ -1,6 +1,6 @@
 /** Tests the complete app: health, metrics, documentation, limits, and requests while the database is unavailable. */
 import assert from "node:assert/strict";
-import { serverHealthSchema } from "../contract/health.ts";
+import { readySchema, serverHealthSchema } from "../contract/health.ts";
 import { SERVER_PATHS } from "../contract/paths.ts";
 import { type ServerAppUnderTest, startServerApp } from "../tests/support/server/server_app.ts";
 import { sendBatch, syncBatch, syncMessage } from "../tests/support/server/sync_batches.ts";
@@ -35,6 +35,14 @@ Deno.test("health distinguishes a loading ml from an unreachable one, and does n
   await server.ml.goDown();
   assert.equal((await health(server)).ml, "unavailable");
   await server.ml.comeBack();
+});
+
+Deno.test("the server is ready while its database answers, whatever ml does", async () => {
+  await using server = await startServerApp();
+  await server.ml.goDown();
+  const answer = await server.expect(SERVER_PATHS.ready, { schema: readySchema });
+  assert.deepEqual(answer, { ready: true });
+  server.ml.comeBack();
 });
 
 Deno.test("ml is asked with its token", async () => {

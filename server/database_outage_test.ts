@@ -37,6 +37,7 @@ Deno.test("requests get 503 while the database is unavailable, and succeed once 
     assert.match(response.headers.get("retry-after") ?? "", /^\d+$/);
   }
   assert.equal(await isConnected(server), false);
+  assert.equal((await server.request(SERVER_PATHS.ready)).status, 503);
 
   proxy.comeBack();
   while (!await isConnected(server));

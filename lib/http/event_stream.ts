@@ -75,7 +75,9 @@ export async function streamEvents<Env extends ApiEnv>(
     leaving.abort();
     slot[Symbol.dispose]();
   };
-  const signal = AbortSignal.any([c.req.raw.signal, leaving.signal]);
+  // A server that stops ends these streams: they may have no end of their own, and their readers resume.
+  const { stopping } = (c.env ?? {}) as { stopping?: AbortSignal };
+  const signal = AbortSignal.any([c.req.raw.signal, leaving.signal, ...(stopping ? [stopping] : [])]);
   const events = await open(signal).catch((error) => {
     leave();
     throw error;

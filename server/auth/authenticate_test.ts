@@ -13,6 +13,7 @@ import { addressKey, connectionAddressOf, createTokens, TOKEN_VALIDITY_MS } from
 
 const OPEN: ReadonlySet<string> = new Set([
   SERVER_PATHS.health,
+  SERVER_PATHS.ready,
   SERVER_PATHS.metrics,
   SERVER_PATHS.registerDevice,
   SERVER_PATHS.verifyDevice,

@@ -3,6 +3,7 @@ import { SERVER_PATHS } from "../../contract/paths.ts";
 import {
   generatedResponseSchema,
   generateResponseRequestSchema,
+  idempotencyHeaderSchema,
   responseActionRequestSchema,
   responseActionResponseSchema,
   responseListSchema,
@@ -17,12 +18,15 @@ import type { ResponseService } from "../services/drafts/response_service.ts";
 
 const generate = tokenRoute("post", SERVER_PATHS.generateResponse, {
   summary: "Drafts a reply to an incoming message",
-  request: { body: jsonBody(generateResponseRequestSchema) },
+  description:
+    "Sent again with the same `Idempotency-Key` within a day, a request answers with the same draft; one that " +
+    "failed frees its key.",
+  request: { headers: idempotencyHeaderSchema, body: jsonBody(generateResponseRequestSchema) },
   responses: {
     200: jsonResponse(generatedResponseSchema, "The draft"),
     202: jsonResponse(generatedResponseSchema, "With `async`: the draft is queued"),
   },
-  errors: [404],
+  errors: [404, 422],
 });
 
 const list = tokenRoute("get", SERVER_PATHS.responses, {
@@ -58,6 +62,11 @@ export function responseRoutes({ drafting, responses }: { drafting: Drafting; re
   return createRoutes<ServerEnv>()
     .openapi(generate, async (c) => {
       const request = c.req.valid("json");
+      const key = c.req.valid("header")["idempotency-key"];
+      if (key !== undefined) {
+        const answer = await drafting.draftOnce(c.var.caller, { key, request, signal: c.req.raw.signal });
+        return c.json(answer, request.async ? 202 : 200);
+      }
       if (request.async) return c.json(await drafting.enqueue(c.var.caller, request), 202);
       const { signal } = c.req.raw;
       return c.json(await drafting.draft(c.var.caller, { ...request, signal }), 200);

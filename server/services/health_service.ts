@@ -1,11 +1,13 @@
 /** Reports the server's health: its database, its job store, and the last known state of ml. */
 import type { ServerHealth } from "../../contract/health.ts";
+import { ApiError } from "../../lib/errors.ts";
 import { VERSION } from "../../lib/version.ts";
 import type { MlClient } from "../clients/ml.ts";
 
 /** How old an answer of ml may be, so that frequent health checks do not become load on ml. */
 const ML_SEEN_FOR_MS = 2_000;
 const DATABASE_TIMEOUT_MS = 2_000;
+const READY_RETRY_SECONDS = 5;
 
 type MlHealth = Pick<ServerHealth, "ml" | "model_version">;
 
@@ -21,6 +23,8 @@ export interface HealthServiceOptions {
 export interface HealthService {
   /** `healthy` when all that the main job needs answers; never throws. */
   health(): Promise<ServerHealth>;
+  /** @throws ApiError `database_unavailable` when the database does not answer */
+  checkReady(): Promise<void>;
 }
 
 async function answers(ping: Promise<unknown>): Promise<boolean> {
@@ -50,6 +54,12 @@ export function createHealthService(options: HealthServiceOptions): HealthServic
   }
 
   return {
+    async checkReady() {
+      if (await answers(options.pingDatabase({ timeoutMs: DATABASE_TIMEOUT_MS }))) return;
+      throw new ApiError("database_unavailable", "The database does not answer", {
+        retryAfterSeconds: READY_RETRY_SECONDS,
+      });
+    },
     async health() {
       const [database, kv, ml] = await Promise.all([
         answers(options.pingDatabase({ timeoutMs: DATABASE_TIMEOUT_MS })),

@@ -166,6 +166,15 @@ export const responses = pgTable("responses", {
   serverId: text("server_id"),
 });
 
+/** Which draft answers a request with an idempotency key. */
+export const idempotencyKeys = pgTable("idempotency_keys", {
+  accountId: uuid("account_id").notNull(),
+  key: text("key").notNull(),
+  requestHash: text("request_hash").notNull(),
+  responseId: uuid("response_id").notNull(),
+  createdAt: createdAt(),
+});
+
 /**
  * What the model learns from: an input, the wanted output, and the draft the person refused, if any.
  *

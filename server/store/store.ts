@@ -17,6 +17,7 @@ import { migrate } from "./migrate.ts";
 import { createMlOutboxStore, type MlOutboxStore } from "./training/ml_outbox_store.ts";
 import { createResponseStore, type ResponseStore } from "./drafts/response_store.ts";
 import { serverSecrets } from "./schema.ts";
+import { createIdempotencyStore, type IdempotencyStore } from "./drafts/idempotency_store.ts";
 import { createSampleStore, type SampleStore } from "./training/sample_store.ts";
 import { createTrainingJobStore, type TrainingJobStore } from "./training/training_job_store.ts";
 
@@ -35,6 +36,7 @@ export interface Stores {
   readonly contacts: ContactStore;
   readonly conversations: ConversationStore;
   readonly responses: ResponseStore;
+  readonly idempotency: IdempotencyStore;
   readonly samples: SampleStore;
   readonly trainingJobs: TrainingJobStore;
   readonly adapters: AdapterStore;
@@ -75,6 +77,7 @@ export function createStores(database: Database): Stores {
     contacts: createContactStore(database),
     conversations: createConversationStore(database),
     responses: createResponseStore(database),
+    idempotency: createIdempotencyStore(database),
     samples: createSampleStore(database),
     trainingJobs: createTrainingJobStore(database),
     adapters: createAdapterStore(database),

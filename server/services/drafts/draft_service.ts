@@ -10,18 +10,26 @@ import { ApiError, logFieldsOfError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import type { Caller } from "../../auth/authenticate.ts";
 import type { Announcements } from "../../store/jobs/announcements.ts";
+import type { IdempotencyStore } from "../../store/drafts/idempotency_store.ts";
 import type { ResponseStore } from "../../store/drafts/response_store.ts";
 import type { DraftResponse } from "../../store/schema.ts";
 import { failureTextOf, generateDraft, type GenerationDependencies } from "./draft_generation.ts";
 import type { ServerJobs } from "./draft_jobs.ts";
+import { draftOnce, type KeyedRequest } from "./idempotency.ts";
 import { promptFor, type PromptStores } from "./prompt_builder.ts";
 
 export interface DraftingOptions extends GenerationDependencies, PromptStores {
+  idempotency: IdempotencyStore;
   jobs: Pick<ServerJobs, "enqueue" | "cancel" | "get">;
   announcements: Announcements;
   /** This server among those of its database; null where it is alone. */
   serverId: string | null;
   log: Logger;
+}
+
+interface DraftIdentity {
+  /** The id that the draft gets; by default a new one. */
+  responseId?: string;
 }
 
 export interface Drafting {
@@ -32,15 +40,22 @@ export interface Drafting {
    */
   draft(
     caller: Caller,
-    request: GenerateResponseRequest & { signal: AbortSignal },
+    request: GenerateResponseRequest & { signal: AbortSignal } & DraftIdentity,
   ): Promise<GeneratedResponse>;
   /** Drafts a reply in the background; `GET /api/responses/:id` shows its progress. */
-  enqueue(caller: Caller, request: GenerateResponseRequest): Promise<GeneratedResponse>;
+  enqueue(caller: Caller, request: GenerateResponseRequest & DraftIdentity): Promise<GeneratedResponse>;
+  /**
+   * Drafts as one of the two above does; a request sent again with its key answers with the same draft.
+   *
+   * @throws ApiError `idempotency_key_reused` when another request had the key, and what the two above throw
+   */
+  draftOnce(caller: Caller, keyed: Omit<KeyedRequest, "caller">): Promise<GeneratedResponse>;
   /** Ends a draft that is not finished. @throws ApiError `not_found`, or `conflict` when it is */
   cancel(caller: Caller, responseId: string): Promise<ResponseRecord>;
 }
 
 interface DraftRequest {
+  responseId?: string;
   messageId: string;
   context: GenerateContext;
   status: "queued" | "generating";
@@ -96,7 +111,7 @@ async function createDraft(
   { caller, request }: { caller: Caller; request: DraftRequest },
 ): Promise<{ draft: DraftResponse; labels: readonly string[] }> {
   const { accountId, deviceId } = caller;
-  const { messageId, context, status } = request;
+  const { responseId: id, messageId, context, status } = request;
   while (true) {
     const { text: prompt, labels, sourceMessageIds } = await promptFor(options, {
       accountId,
@@ -104,7 +119,7 @@ async function createDraft(
       context,
     });
     const { serverId } = options;
-    const row = { accountId, deviceId, messageId, prompt, sourceMessageIds, status, serverId };
+    const row = { id, accountId, deviceId, messageId, prompt, sourceMessageIds, status, serverId };
     const draft = await options.responses.create(row);
     // Otherwise a message of the prompt was deleted meanwhile: the next prompt is without it, or is answered by a 404.
     if (draft !== undefined) return { draft, labels };
@@ -127,10 +142,10 @@ function draftingNow(
   running: Map<string, AbortController>,
 ): Drafting["draft"] {
   const { responses } = options;
-  return async (caller, { messageId, context = generateContextSchema.parse({}), signal }) => {
+  return async (caller, { responseId, messageId, context = generateContextSchema.parse({}), signal }) => {
     const { draft, labels } = await createDraft(options, {
       caller,
-      request: { messageId, context, status: "generating" },
+      request: { responseId, messageId, context, status: "generating" },
     });
     const cancellation = new AbortController();
     running.set(draft.id, cancellation);
@@ -163,10 +178,10 @@ function draftingNow(
 }
 
 function draftingLater(options: DraftingOptions): Drafting["enqueue"] {
-  return async (caller, { messageId, context = generateContextSchema.parse({}) }) => {
+  return async (caller, { responseId, messageId, context = generateContextSchema.parse({}) }) => {
     const { draft, labels } = await createDraft(options, {
       caller,
-      request: { messageId, context, status: "queued" },
+      request: { responseId, messageId, context, status: "queued" },
     });
     const { temperature, maxTokens } = context;
     const payload = { accountId: draft.accountId, responseId: draft.id, labels, temperature, maxTokens };
@@ -202,9 +217,19 @@ export function createDrafting(options: DraftingOptions): Drafting {
   options.announcements.on("draft_cancelled", (id) => {
     running.get(id)?.abort(new DOMException("The draft was cancelled", "AbortError"));
   });
+  const draft = draftingNow(options, running);
+  const enqueue = draftingLater(options);
   return {
-    draft: draftingNow(options, running),
-    enqueue: draftingLater(options),
+    draft,
+    enqueue,
     cancel: cancelling(options),
+    async draftOnce(caller, { request, signal, key }) {
+      const make = (responseId: string) =>
+        request.async
+          ? enqueue(caller, { ...request, responseId })
+          : draft(caller, { ...request, signal, responseId });
+      const made = await draftOnce(options, { caller, key, request, signal }, make);
+      return "responseId" in made ? made : generatedResponseOf(made);
+    },
   };
 }

@@ -9,6 +9,8 @@ import { type DraftResponse, type Message, messages, responses } from "../schema
 
 /** A draft that is about to be made for a message of the same account. */
 export interface NewResponse {
+  /** Default: a new one. */
+  readonly id?: string;
   readonly accountId: string;
   readonly messageId: string;
   readonly deviceId: string;
@@ -93,7 +95,8 @@ function create({ transaction }: Database, response: NewResponse): Promise<Draft
     if (message === undefined || found.length < needed.length) return undefined;
     const { conversationId } = message;
     const sources = { messageId, conversationId, sourceMessageIds: [...sourceMessageIds] };
-    const [created] = await tx.insert(responses).values({ id: newId(), ...sources, ...draft }).returning();
+    const [created] = await tx.insert(responses).values({ ...sources, ...draft, id: draft.id ?? newId() })
+      .returning();
     return created;
   });
 }
