@@ -99,6 +99,26 @@ Deno.test("an imported sample has the prompt that a draft for the same message h
   );
 });
 
+Deno.test("replies that failed, reactions that were sent as texts, and answers to codes and companies are no samples", async () => {
+  await using server = await startServerApp();
+  const sender = { server, ...await server.pair() };
+  await sendTimed(sender, { lines: [[0, JOHN, "Dinner?"], [1, "me", "Loved “Dinner?”"]] });
+  await sendTimed(sender, {
+    conversationImessageId: "+15550100002",
+    lines: [[0, "+15550100002", "Your verification code is 482913"], [1, "me", "got it"]],
+  });
+  await sendTimed(sender, {
+    conversationImessageId: "AMAZON",
+    lines: [[0, "AMAZON", "Your parcel is here"], [1, "me", "thanks"]],
+  });
+  const failed = syncMessage({ direction: "outgoing", senderId: null, text: "never arrived", failed: true });
+  const asked = syncMessage({ senderId: "+15550100003", text: "Lunch?", sentAt: "2024-01-01T11:59:00.000Z" });
+  await sendBatch(sender, syncBatch([asked, failed], { conversationImessageId: "+15550100003" }));
+  const { imported, skipped } = await importReplies(sender);
+  assert.deepEqual([imported, skipped], [0, { ...NONE, automated: 2, unsuitable: 1 }]);
+  assert.deepEqual(await samplesOf(sender), []);
+});
+
 Deno.test("an import makes each sample once, however often and in parallel it is asked for", async () => {
   await using server = await startServerApp();
   const sender = { server, ...await server.pair() };

@@ -79,8 +79,10 @@ export class RowReader {
     for (const row of rows) {
       const chats = joined.get(row.rowId);
       // Asked for every row: the usual case comes without a call.
-      const isPlain = typeof chats === "number" && row.roomName === null;
-      const chatId = isPlain ? chats : chatOfMessage({ roomName: row.roomName, chats }, this.#directory);
+      const { roomName } = row;
+      const isPlain = typeof chats === "number" &&
+        (roomName === null || this.#directory.chatOfRoom(roomName) === chats);
+      const chatId = isPlain ? chats : chatOfMessage({ roomName, chats }, this.#directory);
       const files = filesOf.get(row.rowId) ?? [];
       const isJoined = chats !== undefined;
       if (!visit(row, this.#read(row, { ...limits, chatId, isJoined, files }))) return;
