@@ -50,6 +50,7 @@ export function decodeCursor(cursor: string): Position | undefined {
 /** How {@linkcode readPage} reads one kind of row. */
 export interface PageSource<Row> {
   readonly total: () => Promise<number>;
+  /** `fromEnd`: in the opposite order, beginning at the end of the list. */
   readonly rows: (range: RowRange) => Promise<Row[]>;
   readonly positionOf: (row: Row) => Position;
 }
@@ -59,16 +60,31 @@ export interface RowRange {
   readonly limit: number;
   readonly offset: number;
   readonly after?: Position;
+  readonly fromEnd: boolean;
+}
+
+/** A page of the second half: PostgreSQL walks over all rows before a page, so they are counted from the end. */
+async function readFromEnd<Row>(
+  { offset, pageSize, total }: { offset: number; pageSize: number; total: number },
+  source: PageSource<Row>,
+): Promise<Page<Row>> {
+  const behindPage = Math.max(0, total - offset - pageSize);
+  const limit = Math.min(pageSize, total - offset);
+  const rows = (await source.rows({ limit, offset: behindPage, fromEnd: true })).reverse();
+  const last = rows.at(-1);
+  return { rows, total, next: last && behindPage > 0 ? source.positionOf(last) : null };
 }
 
 /** Reads one page. Rows are not even looked for behind the end of the list. */
 export async function readPage<Row>(request: PageRequest, source: PageSource<Row>): Promise<Page<Row>> {
   const total = await source.total();
-  const offset = request.after ? 0 : (request.page - 1) * request.pageSize;
+  const { pageSize } = request;
+  const offset = request.after ? 0 : (request.page - 1) * pageSize;
   if (offset >= total) return { rows: [], total, next: null };
+  if (offset > total / 2) return await readFromEnd({ offset, pageSize, total }, source);
   // One more row than requested shows whether there is a next page.
-  const found = await source.rows({ limit: request.pageSize + 1, offset, after: request.after });
-  const rows = found.slice(0, request.pageSize);
+  const found = await source.rows({ limit: pageSize + 1, offset, after: request.after, fromEnd: false });
+  const rows = found.slice(0, pageSize);
   const last = rows.at(-1);
   return { rows, total, next: last && found.length > rows.length ? source.positionOf(last) : null };
 }
@@ -116,9 +132,11 @@ export function readNewest<Row extends { id: string; createdAt: Date }>(
   const order = { time, id: table.id };
   return readPage(request, {
     total: () => db.$count(table, where),
-    rows: async ({ limit, offset, after }) =>
+    rows: async ({ limit, offset, after, fromEnd }) =>
       await db.select(columns).from(table).where(and(where, behind(after, order)))
-        .orderBy(...newestFirst(order)).limit(limit).offset(offset) as unknown[] as Row[],
+        .orderBy(...(fromEnd ? oldestFirst : newestFirst)(order)).limit(limit).offset(
+          offset,
+        ) as unknown[] as Row[],
     positionOf: (row) => ({ at: timeOf(row), id: row.id }),
   });
 }

@@ -23,7 +23,7 @@ export interface SampleImportOptions extends PromptStores {
 const MAX_DELAY_SECONDS = 6 * 60 * 60;
 /** What was sent is as good as what was accepted. */
 const IMPORTED_QUALITY = 1;
-/** Most replies looked at, so that a long history costs bounded memory. */
+/** Most replies looked at that are no samples yet. */
 const MAX_EXAMINED = 4 * MAX_IMPORTED_SAMPLES;
 /** A draft's, when nothing else is asked for. */
 const CONTEXT = generateContextSchema.parse({});
@@ -116,22 +116,32 @@ async function samplesOf(
   return samples.filter((sample) => sample !== undefined);
 }
 
-/** Replies to make samples of, and how many others there were of each kind. */
-function chooseReplies(
-  replies: readonly SentReply[],
+/**
+ * Replies to make samples of, the latest first, and how many others there were of each kind. It reads until it has enough.
+ * Those that are samples already are left out, and counted only when that left too few.
+ */
+async function chooseReplies(
+  found: AsyncIterable<readonly SentReply[]>,
   limit: number,
-): { chosen: SentReply[]; examined: number; skipped: SkippedReplies } {
+): Promise<{ chosen: SentReply[]; examined: number; skipped: SkippedReplies }> {
   const skipped = { repeated: 0, unprompted: 0, late: 0, automated: 0, unsuitable: 0 };
   const chosen: SentReply[] = [];
-  let examined = 0;
-  for (const reply of replies) {
-    if (chosen.length === limit) break;
-    examined++;
-    const reason = reasonToSkip(reply);
-    if (reason === null) chosen.push(reply);
-    else skipped[reason]++;
+  let [examined, repeated] = [0, 0];
+  for await (const replies of found) {
+    for (const reply of replies) {
+      const reason = reasonToSkip(reply);
+      if (reason === "repeated") {
+        repeated++;
+        continue;
+      }
+      examined++;
+      if (reason === null) chosen.push(reply);
+      else skipped[reason]++;
+      if (chosen.length === limit || examined === MAX_EXAMINED) return { chosen, examined, skipped };
+    }
   }
-  return { chosen, examined, skipped };
+  skipped.repeated = Math.min(repeated, MAX_EXAMINED - examined);
+  return { chosen, examined: examined + skipped.repeated, skipped };
 }
 
 async function checkConversations(
@@ -157,8 +167,8 @@ export async function importSamples(
 ): Promise<ImportSamplesResponse> {
   const { conversationIds, limit } = request;
   await checkConversations(options, { accountId, ids: conversationIds ?? [] });
-  const replies = await options.samples.sentReplies({ accountId, conversationIds, limit: MAX_EXAMINED });
-  const { chosen, examined, skipped } = chooseReplies(replies, limit);
+  const replies = options.samples.sentReplies({ accountId, conversationIds });
+  const { chosen, examined, skipped } = await chooseReplies(replies, limit);
   const stores = rememberingStores(options);
   let imported = 0;
   for (let from = 0; from < chosen.length; from += CHUNK) {

@@ -1,7 +1,8 @@
 /** Finds the replies that the person sent, for the import of training samples. */
+import type { SQL } from "drizzle-orm";
 import type { MessageDirection } from "../../../contract/sync.ts";
 import type { Database } from "../database.ts";
-import { fragment } from "../sql.ts";
+import { fragment, rawFragment } from "../sql.ts";
 
 /** Messages of one's own that follow each other within this time are one reply. */
 const BUBBLE_GAP_SECONDS = 120;
@@ -35,7 +36,15 @@ type Row = Omit<SentReply, "before"> & {
 };
 
 function replyOf(
-  { beforeId: messageId, beforeDirection: direction, beforeSender, beforeText, ...reply }: Row,
+  {
+    beforeId: messageId,
+    beforeDirection: direction,
+    beforeSender,
+    beforeText,
+    lastAt: _lastAt,
+    lastId: _lastId,
+    ...reply
+  }: PlacedRow,
 ): SentReply {
   const before = messageId === null || direction === null
     ? null
@@ -43,63 +52,96 @@ function replyOf(
   return { ...reply, before };
 }
 
-/** Which replies to find; at most `limit`. */
+/** Which replies to find. */
 export interface SentReplyRequest {
   readonly accountId: string;
   /** Absent: all direct conversations. */
   readonly conversationIds?: readonly string[];
-  readonly limit: number;
 }
 
+/** Replies looked for at once. */
+const CHUNK = 250;
+
+/** "Readable" is what a draft's history shows: messages that have text, were not unsent, did not fail, and are no notices. */
+function readable(message: SQL): SQL {
+  return fragment`${message}.text <> '' and ${message}.retracted_at is null and ${message}.failed is null
+    and ${message}.message_type <> 'system'`;
+}
+
+/** A reply as it is read: with the place of its last bubble in the account's time. */
+type PlacedRow = Row & { readonly lastAt: string; readonly lastId: string };
+
 /**
- * The account's replies in direct conversations, latest first, those that are samples already last. "Readable" is what
- * a draft's history shows: messages that have text, were not unsent, did not fail, and are no notices.
- *
- * Nothing is joined onto the replies: after a first sync the planner knows of no messages yet, and would compare each
- * reply with all of them.
+ * Some replies whose last bubble lies before a place, latest first. From each last bubble (`tails`) it walks back, message
+ * by message, to the one before the reply: two look-ups in an index a message, however long the history is.
  */
-export async function sentReplies(
+function repliesBefore(
   { sql }: Database,
-  { accountId, conversationIds, limit }: SentReplyRequest,
-): Promise<readonly SentReply[]> {
+  { accountId, conversationIds }: SentReplyRequest,
+  place: { lastAt: string; lastId: string } | undefined,
+): Promise<PlacedRow[]> {
   const only = conversationIds === undefined
     ? fragment``
-    : fragment`and c.id = any(${[...conversationIds]}::uuid[])`;
-  const rows = await sql<Row>`
-    with readable as (
-      select m.id, m.conversation_id, m.direction, m.text, m.sent_at, m.sender_id,
-        lag(m.id) over timeline as before_id, lag(m.direction) over timeline as before_direction,
-        lag(m.sender_id) over timeline as before_sender, lag(m.text) over timeline as before_text,
-        lag(m.sent_at) over timeline as before_at
-      from messages m join conversations c on c.id = m.conversation_id
-      where c.account_id = ${accountId} and not c.is_group and m.text <> '' and m.retracted_at is null
-        and m.failed is null and m.message_type <> 'system' ${only}
-      window timeline as (partition by m.conversation_id order by m.sent_at, m.id)
-    ), runs as (
-      select *, count(*) filter (where direction = 'incoming' or before_direction is distinct from 'outgoing'
-          or sent_at - before_at > make_interval(secs => ${BUBBLE_GAP_SECONDS}))
-        over (partition by conversation_id order by sent_at, id) as run
-      from readable
+    : fragment`and m.conversation_id = any(${[...conversationIds]}::uuid[])`;
+  const before = place === undefined
+    ? fragment``
+    : fragment`and (m.sent_at, m.id) < (${place.lastAt}::timestamptz, ${place.lastId}::uuid)`;
+  const [m, next, previous] = [rawFragment("m"), rawFragment("n"), rawFragment("p")];
+  return sql<PlacedRow>`
+    with recursive tails as materialized (
+      select m.id, m.conversation_id, m.text, m.sent_at from messages m
+      where m.account_id = ${accountId} and m.direction = 'outgoing' and ${readable(m)} ${only} ${before}
+        and not (select c.is_group from conversations c where c.id = m.conversation_id)
+        and not coalesce((
+          select n.direction = 'outgoing' and n.sent_at - m.sent_at <= make_interval(secs => ${BUBBLE_GAP_SECONDS})
+          from messages n where n.conversation_id = m.conversation_id and ${readable(next)}
+            and (n.sent_at, n.id) > (m.sent_at, m.id)
+          order by n.sent_at, n.id limit 1), false)
+      order by m.sent_at desc, m.id desc limit ${CHUNK}
+    ), walk as (
+      select t.id as tail, 0 as step, true as bubble, t.conversation_id, t.id, t.text, t.sent_at,
+        'outgoing' as direction, null::text as sender_id
+      from tails t
+      union all
+      select w.tail, w.step + 1,
+        p.direction = 'outgoing' and w.sent_at - p.sent_at <= make_interval(secs => ${BUBBLE_GAP_SECONDS}),
+        w.conversation_id, p.id, p.text, p.sent_at, p.direction, p.sender_id
+      from walk w cross join lateral (
+        select p.id, p.text, p.sent_at, p.direction, p.sender_id from messages p
+        where p.conversation_id = w.conversation_id and ${readable(previous)}
+          and (p.sent_at, p.id) < (w.sent_at, w.id)
+        order by p.sent_at desc, p.id desc limit 1) p
+      where w.bubble
     ), replies as (
-      select array_agg(id order by sent_at, id) as ids, array_agg(text order by sent_at, id) as texts,
-        min(sent_at) as first_at, max(sent_at) as last_at,
-        (array_agg(before_id order by sent_at, id))[1] as before_id,
-        (array_agg(before_direction order by sent_at, id))[1] as before_direction,
-        (array_agg(before_sender order by sent_at, id))[1] as before_sender,
-        (array_agg(before_text order by sent_at, id))[1] as before_text,
-        (array_agg(before_at order by sent_at, id))[1] as before_at
-      from runs where direction = 'outgoing' group by conversation_id, run
+      select tail, array_agg(id order by step desc) filter (where bubble) as ids,
+        array_agg(text order by step desc) filter (where bubble) as texts,
+        min(sent_at) filter (where bubble) as first_at, max(sent_at) filter (where bubble) as last_at,
+        min(id::text) filter (where not bubble) as before_id, min(direction) filter (where not bubble) as before_direction,
+        min(sender_id) filter (where not bubble) as before_sender, min(text) filter (where not bubble) as before_text,
+        min(sent_at) filter (where not bubble) as before_at
+      from walk group by tail
     )
     select ids[1] as "messageId", ids as "bubbleIds", texts, before_id as "beforeId",
       before_direction as "beforeDirection", before_sender as "beforeSender", before_text as "beforeText",
       extract(epoch from first_at - before_at)::float8 as "delaySeconds",
-      ids[1] in (select message_id from training_samples
-          where account_id = ${accountId} and source = 'import' and message_id is not null)
-        or coalesce(before_id in (select message_id from training_samples
-          where account_id = ${accountId} and source in ('accept', 'edit') and message_id is not null), false)
+      last_at::text as "lastAt", tail as "lastId",
+      exists (select from training_samples s
+          where s.account_id = ${accountId} and s.source = 'import' and s.message_id = ids[1])
+        or exists (select from training_samples s
+          where s.account_id = ${accountId} and s.source in ('accept', 'edit') and s.message_id = before_id::uuid)
         as "isSample"
-    from replies
-    order by "isSample", last_at desc, ids[1] desc
-    limit ${limit}`;
-  return rows.map(replyOf);
+    from replies order by last_at desc, tail desc`;
+}
+
+/** The account's replies in direct conversations, latest first, some at a time, without a connection held between. */
+export async function* sentReplies(
+  database: Database,
+  request: SentReplyRequest,
+): AsyncGenerator<readonly SentReply[]> {
+  let place: PlacedRow | undefined;
+  do {
+    const rows: PlacedRow[] = await repliesBefore(database, request, place);
+    yield rows.map(replyOf);
+    place = rows.length < CHUNK ? undefined : rows.at(-1);
+  } while (place !== undefined);
 }

@@ -83,12 +83,14 @@ async function messagePage(
   const conversation = await find(database, accountId, request.conversationId);
   if (!conversation) return undefined;
   const here = eq(messages.conversationId, conversation.id);
-  const [order, beyond] = request.order === "oldest" ? [oldestFirst, ahead] : [newestFirst, behind];
+  const [order, beyond, reversed] = request.order === "oldest"
+    ? [oldestFirst, ahead, newestFirst]
+    : [newestFirst, behind, oldestFirst];
   return await readPage(request, {
     total: () => Promise.resolve(conversation.messageCount),
-    rows: ({ limit, offset, after }) =>
+    rows: ({ limit, offset, after, fromEnd }) =>
       database.db.select().from(messages).where(and(here, beyond(after, TIMELINE)))
-        .orderBy(...order(TIMELINE)).limit(limit).offset(offset),
+        .orderBy(...(fromEnd ? reversed : order)(TIMELINE)).limit(limit).offset(offset),
     positionOf: (message) => ({ at: message.sentAt, id: message.id }),
   });
 }

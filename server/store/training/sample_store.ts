@@ -31,8 +31,8 @@ export interface SampleStore {
   import(accountId: string, samples: readonly ImportedSample[]): Promise<number>;
   /** All samples, newest first, some at a time, without a connection held between. */
   each(accountId: string): AsyncGenerator<readonly TrainingSample[]>;
-  /** What the person sent, to make samples of. */
-  sentReplies(request: SentReplyRequest): Promise<readonly SentReply[]>;
+  /** What the person sent, to make samples of: latest first, some at a time, as far as it is read. */
+  sentReplies(request: SentReplyRequest): AsyncGenerator<readonly SentReply[]>;
   /** Deletes a sample; the adapters that learned from it are tainted. Undefined when the account has no such sample. */
   delete(accountId: string, sampleId: string): Promise<Deletion | undefined>;
 }

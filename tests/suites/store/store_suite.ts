@@ -14,6 +14,7 @@ import { deviceTests } from "./device_suite.ts";
 import { unlearningTests } from "./unlearning_suite.ts";
 import { ingestModelTests, ingestTests } from "./ingest_suite.ts";
 import { responseTests } from "./response_suite.ts";
+import { sentReplyReadingTests, sentReplyTests } from "./sent_reply_suite.ts";
 import { timeTests } from "./time_suite.ts";
 import { trainingTests } from "./training_suite.ts";
 
@@ -27,11 +28,12 @@ const SHARING: StoreTests = {
   ...conversationTests,
   ...responseTests,
   ...timeTests,
+  ...sentReplyTests,
   ...trainingTests,
   ...adapterTests,
   ...unlearningTests,
 };
-const ALONE: StoreTests = { ...claimTests, ...ingestModelTests };
+const ALONE: StoreTests = { ...claimTests, ...ingestModelTests, ...sentReplyReadingTests };
 
 /** Registers all store tests for one server. */
 export function storeSuite(server: ServerName): void {
