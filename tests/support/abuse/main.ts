@@ -8,10 +8,13 @@ import { UserError } from "../../../lib/errors.ts";
 import { runMain } from "../../../lib/lifecycle.ts";
 import { writeLine } from "../../../lib/log.ts";
 import type { AbuseReport } from "./abuse_report.ts";
+import { bodiesPart, socketsPart } from "./connections.ts";
 import { databasePart } from "./database.ts";
 
 const PARTS: Readonly<Record<string, () => Promise<AbuseReport>>> = {
   database: databasePart,
+  sockets: socketsPart,
+  bodies: bodiesPart,
 };
 
 async function main(): Promise<void> {
