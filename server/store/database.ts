@@ -35,10 +35,18 @@ export interface OwnConnection extends AsyncDisposable {
   readonly client: pg.Client;
 }
 
+export interface TransactionOptions {
+  /** How long each statement of `sql` may take, where the pool's limit is too short for much data. */
+  readonly timeoutMs?: number;
+}
+
 /** An open pool; closing it ends every connection. */
 export interface Database extends Connection, AsyncDisposable {
   /** Runs work in a transaction on one connection: committed when it returns, rolled back when it throws. */
-  transaction<Result>(work: (tx: Connection) => Promise<Result>): Promise<Result>;
+  transaction<Result>(
+    work: (tx: Connection) => Promise<Result>,
+    options?: TransactionOptions,
+  ): Promise<Result>;
   /** Opens a connection without limits of time, for migrations and for LISTEN. */
   connect(): Promise<OwnConnection>;
   close(): Promise<void>;
@@ -114,6 +122,7 @@ async function rollBack(client: pg.PoolClient, error: unknown): Promise<Error | 
 async function runTransaction<Result>(
   pool: pg.Pool,
   work: (client: pg.PoolClient) => Promise<Result>,
+  { timeoutMs }: TransactionOptions,
 ): Promise<Result> {
   const client = await pool.connect();
   let failure: Error | undefined;
@@ -121,6 +130,7 @@ async function runTransaction<Result>(
     const begun = client.query("begin");
     // When it fails, so does the first statement behind it.
     begun.catch(() => {});
+    if (timeoutMs !== undefined) await client.query(`set local statement_timeout = ${timeoutMs}`);
     const result = await work(client);
     await begun;
     const { command } = await client.query("commit");
@@ -163,7 +173,11 @@ export function openDatabase(
   return {
     db: drizzle(pool, { schema }),
     sql: sqlOn(pool),
-    transaction: (work) => runTransaction(pool, (client) => work(connectionOf(client))),
+    transaction: (work, limits = {}) => {
+      const run = (client: pg.PoolClient) =>
+        work({ ...connectionOf(client), ...limits.timeoutMs && { sql: sqlOn(client, limits) } });
+      return runTransaction(pool, run, limits);
+    },
     connect: () => connectAlone(address),
     close,
     [Symbol.asyncDispose]: close,

@@ -97,6 +97,15 @@ for (
   });
 }
 
+Deno.test("a transaction with a limit of its own may take longer than the pool's, which holds again behind it", async () => {
+  await using test = await createTestDatabase();
+  const limits = { statementTimeoutMs: 200, queryTimeoutMs: 200 };
+  await using own = openDatabase({ ...test.address, max: 1, ...limits });
+  const sleep = ({ sql }: Connection) => sql`select pg_sleep(0.5)`;
+  await own.transaction(sleep, { timeoutMs: 60_000 });
+  await assert.rejects(own.transaction(sleep), isDatabaseUnavailable);
+});
+
 Deno.test("times are read the same whatever zone and date style the database has set", async () => {
   await using test = await createTestDatabase();
   const { database, stores } = test;

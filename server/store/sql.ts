@@ -43,11 +43,13 @@ function rowsOf<Row extends object>(result: QueryResult<Row> | undefined): Rows<
   return Object.assign(result?.rows ?? [], { count: result?.rowCount ?? 0 });
 }
 
-/** Makes the {@linkcode Sql} of a pool, or of one connection. */
-export function sqlOn(connection: Pool | ClientBase): Sql {
+/** Makes the {@linkcode Sql} of a pool, or of one connection; `timeoutMs` stands for the connection's own limit. */
+export function sqlOn(connection: Pool | ClientBase, { timeoutMs }: { timeoutMs?: number } = {}): Sql {
   const run = async <Row extends object>(strings: TemplateStringsArray, ...parts: unknown[]) => {
     const { sql: text, params: values } = dialect.sqlToQuery(fragment(strings, ...parts));
-    return rowsOf(await connection.query<Row>({ name: nameOf(text), text, values }));
+    // The types of pg know no limit of one query.
+    const query = { name: nameOf(text), text, values, query_timeout: timeoutMs };
+    return rowsOf(await connection.query<Row>(query));
   };
   const script = async <Row extends object>(text: string) => {
     // Several statements have a result each.

@@ -25,6 +25,8 @@ export interface DeletionStore {
  * the clock of the Mac that sends new ones may be behind.
  */
 const CLOCK_SKEW_SECONDS = 3_600;
+/** A conversation may have a million messages. */
+const LIMIT = { timeoutMs: 300_000 };
 
 /** How the keys of an account's cached drafts in ml begin. */
 export function draftCachePrefix(accountId: string): string {
@@ -104,7 +106,7 @@ function deleteMessage(
     if (found.count === 0) return undefined;
     const work = () => deleteMessagesWithDrafts(tx, { accountId, messageIds: [messageId] });
     return await withTainted(tx, { accountId, work });
-  });
+  }, LIMIT);
 }
 
 function deleteConversation(
@@ -131,7 +133,7 @@ function deleteConversation(
     });
     await tx`delete from conversations where account_id = ${accountId} and id = ${conversationId}`;
     return deletion;
-  });
+  }, LIMIT);
 }
 
 /** Deletes a sample alone; undefined when the account has no such sample. */
