@@ -207,6 +207,11 @@ export async function shareLockUntilCommit(tx: Queries, name: string): Promise<v
   await tx.execute(sql`select pg_advisory_xact_lock_shared(hashtextextended(${name}, 0))`);
 }
 
+/** The lock that a batch of an account's messages holds alone; what is made from messages shares it, so that they stay meanwhile. */
+export function messagesLockOf(accountId: string): string {
+  return `ingest:${accountId}`;
+}
+
 // RFC 9562 §5.7: 48 bits of Unix milliseconds, then random bits beside version and variant.
 const TIME_BITS_HEX_DIGITS = 12;
 const random = new Uint32Array(256);

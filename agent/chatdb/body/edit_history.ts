@@ -1,5 +1,5 @@
 /** Reads from `message_summary_info` when parts of a message were edited, and which were unsent. */
-import { APPLE_EPOCH_MS } from "../file/apple_time.ts";
+import { APPLE_EPOCH_MS } from "../file/sql_value.ts";
 import { decodeAttributedBody } from "./typedstream.ts";
 import { decodePlist, type PlistDict, type PlistValue } from "./binary_plist.ts";
 
@@ -44,8 +44,8 @@ export function editSummaryColumn(table: string, present: ReadonlySet<string>): 
 }
 
 /** The edits that a summary records; null when there are none or it cannot be read. */
-export function editHistoryOf(summary: Uint8Array | null): EditHistory | null {
-  const root = summary === null ? null : decodePlist(summary);
+export function editHistoryOf(summary: Uint8Array): EditHistory | null {
+  const root = decodePlist(summary);
   if (!(root instanceof Map)) return null;
   const retracted = new Set(listOf(root.get(KEY.retractedParts)).map(String));
   const parts = [...dictOf(root.get(KEY.originalRanges)).keys()];

@@ -1,5 +1,5 @@
 /** Makes the record of a message, the same whatever release of macOS stored its row. */
-import { unixMsOf } from "../file/apple_time.ts";
+import { unixMsOf } from "../file/sql_value.ts";
 import { type BodyRun, decodeBodyRuns } from "../body/body_runs.ts";
 import type { ChatDirectory } from "../chats/chat_directory.ts";
 import type { Conversation } from "../chats/conversation.ts";

@@ -1,5 +1,4 @@
 /** Recognises rows that repeat an earlier one: the preview of a link, and the second row of a note to oneself. */
-import { isNanoseconds } from "../file/apple_time.ts";
 import type { ChatDatabase } from "../file/chat_database.ts";
 import type { ChatDirectory } from "../chats/chat_directory.ts";
 import type { Conversation } from "../chats/conversation.ts";
@@ -7,7 +6,7 @@ import { type ChatFinder, chatFinder, chatOfMessage } from "../chats/message_cha
 import { ASSOCIATED, isLinkPreview, type SkipReason } from "./message_class.ts";
 import { MESSAGE_ROWS, type MessageRow } from "./message_row.ts";
 import { messageTextOf } from "../body/message_text.ts";
-import type { SqlValue } from "../file/sql_value.ts";
+import { isNanoseconds, type SqlValue } from "../file/sql_value.ts";
 
 const NANOSECONDS_PER_S = 1_000_000_000n;
 /** Without an index by date, the most rows looked at beside one: what belongs together is written together. */

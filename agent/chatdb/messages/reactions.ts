@@ -1,10 +1,9 @@
 /** Finds the reactions to messages: the tapbacks of each message, minus those that were removed. */
-import { unixMsOf } from "../file/apple_time.ts";
 import type { ChatDatabase } from "../file/chat_database.ts";
 import type { ChatDirectory } from "../chats/chat_directory.ts";
 import { ASSOCIATED, targetGuidOf } from "./message_class.ts";
 import { column, flag, type RowOf, rowTable } from "../file/schema.ts";
-import { guidOf, integerOf, type Query, rawValue, wordsOf } from "../file/sql_value.ts";
+import { guidOf, integerOf, type Query, rawValue, unixMsOf, wordsOf } from "../file/sql_value.ts";
 
 export type ReactionKind =
   | "love"

@@ -1,5 +1,4 @@
 /** Decides what each row is: a message, a row to skip, or one that Messages is still writing. */
-import { unixMsOf } from "../file/apple_time.ts";
 import type { ChatDatabase } from "../file/chat_database.ts";
 import type { ChatDirectory } from "../chats/chat_directory.ts";
 import { type ChatMessage, isEmptyMessage, lacksFiles, messageRecord } from "./chat_message.ts";
@@ -12,7 +11,7 @@ import { type SkipReason, skipReasonOf, tapbackTargetOf } from "./message_class.
 import type { MessageRow } from "./message_row.ts";
 import { isPlaceholderOnly, type MessageText, messageTextOf } from "../body/message_text.ts";
 import { ReactionFinder } from "./reactions.ts";
-import { bytesOf, cleanText, type Query } from "../file/sql_value.ts";
+import { bytesOf, cleanText, type Query, unixMsOf } from "../file/sql_value.ts";
 
 /**
  * What a row is. `skipped` rows are no messages of their own; `targetGuid` is the message that a tapback
@@ -101,7 +100,7 @@ export class RowReader {
     }
     if (row.isFiltered || this.#directory.isHidden(chatId)) return skipped("junk");
     const reactions = this.reactions.reactionsTo(row.guid);
-    const history = editHistoryOf(row.editSummary);
+    const history = row.editSummary && editHistoryOf(row.editSummary);
     const contents = { row, chatId, body: this.#bodyOf(row, history), sentAtMs, files, reactions, history };
     const isEmpty = isEmptyMessage(contents);
     if (isEmpty && row.isService) return skipped("system");

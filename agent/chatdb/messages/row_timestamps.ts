@@ -1,8 +1,7 @@
 /** Reads the times that Messages writes on a row later on: when it was edited or unsent, read, delivered. */
-import { unixMsOf } from "../file/apple_time.ts";
 import type { ChatDatabase } from "../file/chat_database.ts";
 import { column, rowTable } from "../file/schema.ts";
-import { integerOf, rawValue, type SqlValue } from "../file/sql_value.ts";
+import { integerOf, rawValue, type SqlValue, unixMsOf } from "../file/sql_value.ts";
 
 /** The timestamps of a row in Unix time; null for those that it does not have. */
 export interface RowTimestamps {

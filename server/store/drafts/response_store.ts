@@ -1,8 +1,7 @@
 /** Stores drafts, from queued to completed, and the person's one action on each. */
 import { and, eq, inArray, type SQL } from "drizzle-orm";
 import type { Timings } from "../../../contract/ml.ts";
-import { bindTo, type Database, newId, shareLockUntilCommit } from "../database.ts";
-import { messagesLockOf } from "../messages/ingest_statements.ts";
+import { bindTo, type Database, messagesLockOf, newId, shareLockUntilCommit } from "../database.ts";
 import { type Page, type PageRequest, readNewest } from "../paging.ts";
 import { type ActionRequest, type ActionResult, recordAction } from "./response_action.ts";
 import { type DraftResponse, type Message, messages, responses } from "../schema.ts";

@@ -1,7 +1,7 @@
 /** The SQL of the message ingest: one statement a table, each able to run a thousand rows at once. */
 import { parseTime } from "../../../contract/scalars.ts";
 import type { Reaction, SyncMessage, SyncMessagesRequest } from "../../../contract/sync.ts";
-import { newId } from "../database.ts";
+import { messagesLockOf, newId } from "../database.ts";
 import { rawFragment, type Sql } from "../sql.ts";
 
 /** The device that sends a batch, and its account. */
@@ -85,11 +85,6 @@ function rowOf(message: SyncMessage): Record<string, unknown> {
 function rowsOf(messages: readonly SyncMessage[]): string {
   const byGuid = new Map(messages.map((message) => [message.imessageGuid, message]));
   return JSON.stringify(Array.from(byGuid.values(), rowOf));
-}
-
-/** The lock of {@linkcode lockAccount}; what is made from messages shares it, so that they stay meanwhile. */
-export function messagesLockOf(accountId: string): string {
-  return `ingest:${accountId}`;
 }
 
 /** Batches of one account take turns: counts stay exact, and no two batches can wait for each other's rows. */

@@ -1,9 +1,8 @@
 /** Stores training samples, made of the person's actions and sent replies. */
 import { and, eq, gt, type SQL, sql as drizzleSql } from "drizzle-orm";
 import type { Deletion } from "../../../contract/conversations.ts";
-import { bindTo, type Database, newId } from "../database.ts";
+import { bindTo, type Database, messagesLockOf, newId } from "../database.ts";
 import { deleteSample } from "../messages/deletion.ts";
-import { messagesLockOf } from "../messages/ingest_statements.ts";
 import { behind, newestFirst, type Page, type PageRequest, type Position, readNewest } from "../paging.ts";
 import { type TrainingSample, trainingSamples } from "../schema.ts";
 import { sentReplies, type SentReply, type SentReplyRequest } from "../drafts/sent_replies.ts";

@@ -1,7 +1,7 @@
 // Checks the reading of Apple's times: seconds, nanoseconds, never, and values outside four-digit years.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { unixMsOf } from "./apple_time.ts";
+import { unixMsOf } from "./sql_value.ts";
 
 const APPLE_EPOCH_MS = Date.parse("2001-01-01T00:00:00Z");
 
