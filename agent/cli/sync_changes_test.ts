@@ -297,6 +297,46 @@ Deno.test("a link preview takes the place of the row that Messages deletes for i
     assert.deepEqual(links.map(([guid]) => guid), [preview.guid]);
   }));
 
+Deno.test("a link preview that was sent before its words is deleted on the server once they are sent", () =>
+  withSyncedMessages(async ({ home, db, chat, messages }) => {
+    const link = "https://example.test/a";
+    const bundleId = "com.apple.messages.URLBalloonProvider";
+    const preview = addAppMessage(db, { chat, from: MAYA, text: link, sentAt: AT, bundleId });
+    assert.equal((await synced(home)).length, 1);
+    const words = db.addMessage({ chat, from: MAYA, text: `see ${link}`, sentAt: AT });
+    // The row is read again for its own sake too, before it is compared with what was sent.
+    setTimestamps(db, preview, { read: EDITED_AT });
+    addTapback(db, { to: preview, from: "me", kind: "love", sentAt: AT });
+    const known = () => [...home.server.account.messages.keys()];
+    assert.deepEqual((await synced(home)).map(({ text }) => text), [`see ${link}`]);
+    assert.deepEqual(known(), [...messages, words].map(({ guid }) => guid));
+    const before = home.server.syncRequests.length;
+    await synced(home);
+    assert.equal(home.server.syncRequests.length, before, "the deletion is reported once");
+    db.deleteMessage(words);
+    await synced(home);
+    assert.deepEqual(
+      known(),
+      [...messages, preview].map(({ guid }) => guid),
+      "it stands for the words again",
+    );
+  }));
+
+Deno.test("a link preview that no timestamp or tapback points to is deleted once its words are sent", () =>
+  withSyncedMessages(async ({ home, db, chat, messages }) => {
+    const text = "https://example.test/b";
+    const bundleId = "com.apple.messages.URLBalloonProvider";
+    addAppMessage(db, { chat, from: "me", text, sentAt: AT, bundleId });
+    assert.equal((await synced(home)).length, 1);
+    const words = db.addMessage({ chat, from: "me", text: `安装：${text}`, sentAt: AT });
+    home.server.interfere = ({ path }) =>
+      path === "/api/sync/deletions" ? { status: "database_unavailable", retryAfterSeconds: 300 } : null;
+    assert.equal((await home.run("sync --once")).code, 1);
+    home.server.interfere = () => null;
+    await synced(home);
+    assert.deepEqual([...home.server.account.messages.keys()], [...messages, words].map(({ guid }) => guid));
+  }));
+
 Deno.test("what changes on an old message while it lies in Recently Deleted is sent when it is brought back", () =>
   withSyncedMessages(async ({ home, db, messages }) => {
     const [reacted, edited] = messages;

@@ -41,11 +41,13 @@ const WATCH_MS = 60 * 60 * 1_000;
 const RECENT_WATCHED_ROWS = 1_000;
 /** Rows that are no messages yet, but become one under the same ROWID: when they are sent, recovered, or no longer junk. */
 const WAITING: readonly SkipReason[] = ["scheduled", "recently_deleted", "junk"];
+/** Rows that repeat another one. One that came first was a message until the other one did. */
+const REPEATS: readonly SkipReason[] = ["self_chat_twin", "link_preview"];
 /**
  * Rows that are no messages and may still change: a tapback goes when it is taken back, an empty row gets its text, and
  * what repeats another row becomes a message when that row goes.
  */
-const UNSTEADY: readonly SkipReason[] = ["tapback", "empty", "self_chat_twin", "link_preview"];
+const UNSTEADY: readonly SkipReason[] = ["tapback", "empty", ...REPEATS];
 const TAPBACK_STATE = "tapback:";
 /** The state of a row that Messages is still writing; earlier versions stored it so. */
 const INCOMPLETE_STATE = "unfinished";
@@ -117,6 +119,19 @@ export function noteFound(
 function watch(state: SyncState, rowId: number, watched: Watch | null): void {
   if (watched === null) state.unwatch(rowId);
   else state.watch(rowId, watched);
+}
+
+/** The rows that repeat another one and were not seen to do so before: they may have been sent as messages. */
+export function newRepeats(
+  state: Pick<SyncState, "watchedState">,
+  outcomes: FoundChanges["outcomes"],
+): number[] {
+  return [...outcomes].flatMap(([rowId, outcome]) =>
+    outcome?.kind === "skipped" && REPEATS.includes(outcome.reason) &&
+      state.watchedState(rowId) !== outcome.reason
+      ? [rowId]
+      : []
+  );
 }
 
 /**

@@ -7,7 +7,14 @@ import type { MessageReader } from "../chatdb/messages/message_reader.ts";
 import type { SyncCursor } from "../state/stored_values.ts";
 import type { Checksums, SyncState } from "../state/sync_state.ts";
 import { messagesSince, type SyncBatch } from "./batches.ts";
-import { type ChangeScan, findAgain, type FoundChanges, noteBatch, noteFound } from "./changed_rows.ts";
+import {
+  type ChangeScan,
+  findAgain,
+  type FoundChanges,
+  newRepeats,
+  noteBatch,
+  noteFound,
+} from "./changed_rows.ts";
 import type { MessageUploader, SendOptions } from "./message_upload.ts";
 import { addRefused } from "./sync_record.ts";
 
@@ -79,6 +86,13 @@ export class MessageSyncRun {
   /** Sends messages in their present form. */
   async sendChanged(messages: readonly ChatMessage[]): Promise<void> {
     this.counts.resent += await this.#send(messages, "changed");
+  }
+
+  /** Sends rows that were read again, and deletes those that were sent and now turn out to repeat another row. */
+  async sendFound({ messages, outcomes }: FoundChanges): Promise<void> {
+    await this.sendChanged(messages);
+    const repeats = newRepeats(this.state, outcomes).map((rowId) => this.reader.guidOf(rowId));
+    await this.options.uploader.delete(repeats.filter((guid) => guid !== null));
   }
 
   /** Stores in one step what the server has acknowledged, what it has refused, and how far the run has come. */

@@ -29,7 +29,7 @@ async function sendNewRows(run: MessageSyncRun): Promise<void> {
     batch = readBatch(run.reader, markRowId, { nowMs: run.nowMs, markGuid, messages });
     await run.sendNew(batch);
     const reacted = findReactions(run, batch);
-    await run.sendChanged(reacted.messages);
+    await run.sendFound(reacted);
     const mark = { markRowId: batch.lastRowId, markGuid: batch.lastGuid };
     run.cursor = { ...run.cursor, database: { ...run.cursor.database, ...mark } };
     run.isIncomplete = batch.isIncomplete;
@@ -59,7 +59,7 @@ async function sendChangedTimestamps(run: MessageSyncRun): Promise<void> {
   if (scan === "full") await resolveOldBlocks(state, reader.findTimestamps);
   for await (const checksums of changedTimestamps(reader, state, { lastRowId, scan })) {
     const found = run.findAgain(checksums.keys());
-    await run.sendChanged(found.messages);
+    await run.sendFound(found);
     run.commit(() => run.noteFound(found, checksums));
   }
 }
@@ -68,7 +68,7 @@ async function sendChangedTimestamps(run: MessageSyncRun): Promise<void> {
 async function sendChangedRows(run: MessageSyncRun): Promise<void> {
   const { markRowId: lastRowId, reader, state, nowMs, options: { scan } } = run;
   const found = findWatched(reader, state, { lastRowId, scan, nowMs });
-  await run.sendChanged(found.messages);
+  await run.sendFound(found);
   run.commit(() => {
     run.noteFound(found);
     state.prune({ afterRowId: 0, nowMs: run.nowMs });
@@ -86,7 +86,7 @@ async function sendDeletions(run: MessageSyncRun): Promise<void> {
     const lost = reader.deletedTapbacks();
     const targets = knownRows(reader, new Set(lost.values()), { lastRowId: run.markRowId });
     const found = run.findAgain(targets);
-    await run.sendChanged(found.messages);
+    await run.sendFound(found);
     reader.forgetTapbacks(lost);
     run.cursor = { ...run.cursor, deletedId: lastId };
     run.commit(() => run.noteFound(found));
@@ -100,7 +100,7 @@ async function sendRecentlyDeleted(run: MessageSyncRun): Promise<void> {
   await run.options.uploader.delete([...now].flatMap(([rowId, guid]) => before.has(rowId) ? [] : [guid]));
   const recovered = [...before].filter((rowId) => !now.has(rowId));
   const found = run.findAgain(recovered);
-  await run.sendChanged(found.messages);
+  await run.sendFound(found);
   const incomplete = recovered.filter((rowId) => found.outcomes.get(rowId)?.kind === "incomplete");
   run.commit(() => {
     run.state.noteReportedDeleted(new Set([...now.keys(), ...incomplete]));

@@ -9,7 +9,7 @@ import { MESSAGE_ROWS, type MessageRow } from "./message_row.ts";
 import { type RowOutcome, RowReader, type RowVisitor } from "./row_reader.ts";
 import { timestampChecksum, type TimestampFinder, timestampFinder, timestampsOf } from "./row_timestamps.ts";
 import { RowAge } from "./row_age.ts";
-import { integerOf, type Query } from "../file/sql_value.ts";
+import { integerOf, type Query, textOf } from "../file/sql_value.ts";
 
 const DEFAULT_LIMIT = 1_000;
 /** Chat rows have been seen to follow their message by 3 s. */
@@ -65,6 +65,7 @@ export class MessageReader {
   readonly #selectSpan: (firstRowId: number, lastRowId: number) => MessageRow[];
   readonly #selectMaxRowId: Query;
   readonly #selectRowId: Query;
+  readonly #selectGuid: Query;
   #rowAge = new RowAge();
 
   constructor(database: ChatDatabase) {
@@ -74,6 +75,7 @@ export class MessageReader {
     this.#rows = new RowReader(database, this.directory);
     this.#selectMaxRowId = database.prepare("SELECT MAX(ROWID) FROM message");
     this.#selectRowId = database.prepare("SELECT ROWID FROM message WHERE guid = ?");
+    this.#selectGuid = database.prepare("SELECT guid FROM message WHERE ROWID = ?");
     this.#selectRows = MESSAGE_ROWS.prepare(database, "message WHERE ROWID > ? ORDER BY ROWID LIMIT ?");
     this.#selectSpan = MESSAGE_ROWS.prepare(database, "message WHERE ROWID BETWEEN ? AND ? ORDER BY ROWID");
   }
@@ -131,6 +133,11 @@ export class MessageReader {
   rowIdOf(guid: string): number | null {
     const [row] = this.#selectRowId(guid);
     return row === undefined ? null : integerOf(row[0]);
+  }
+
+  /** The guid of a row; null when the row is gone. */
+  guidOf(rowId: number): string | null {
+    return textOf(this.#selectGuid(rowId)[0]?.[0]);
   }
 
   /**
