@@ -1,11 +1,9 @@
 /** The parts of the abuse that open connections: sockets that send nothing or not all of it, and half-sent bodies. */
 import { connect, type Socket } from "node:net";
-import { join } from "node:path";
 import { SERVER_PATHS } from "../../../contract/paths.ts";
 import { delay } from "../../../lib/backoff.ts";
-import { choosePort, ServiceProcess } from "../../../tools/service_process.ts";
-import { createTestDatabase, urlOf } from "../postgres/postgres.ts";
 import type { AbuseReport } from "./abuse_report.ts";
+import { faultsOf, isAnswering, residentMegabytes, startAbusedServer } from "./abused_server.ts";
 
 const HEAD =
   `POST ${SERVER_PATHS.registerDevice} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`;
@@ -22,67 +20,15 @@ const WAIT_MS = 80_000;
 const HALF_BODIES = 300;
 const BODY_BYTES = 1_000_000;
 
-interface Abused extends AsyncDisposable {
-  readonly port: number;
-  readonly service: ServiceProcess;
-  hasEnded: boolean;
-}
-
-async function startServer(): Promise<Abused> {
-  await using stack = new AsyncDisposableStack();
-  const dir = await Deno.makeTempDir();
-  stack.defer(() => Deno.remove(dir, { recursive: true }));
-  const database = stack.use(await createTestDatabase());
-  const port = choosePort();
-  const service = stack.use(
-    await ServiceProcess.start({
-      name: "server",
-      url: `http://127.0.0.1:${port}`,
-      env: { SERVER_PORT: String(port), DATABASE_URL: urlOf(database.address), DATA_DIR: dir },
-      output: { file: join(dir, "server.log") },
-    }),
-  );
-  const opened = stack.move();
-  const abused: Abused = {
-    port,
-    service,
-    hasEnded: false,
-    [Symbol.asyncDispose]: () => opened.disposeAsync(),
-  };
-  void service.ended.then(() => abused.hasEnded = true);
-  return abused;
-}
-
 /** Opens a connection, sends these bytes and nothing more. */
 function open(port: number, bytes: string | Uint8Array): Socket {
   const socket = connect(port, "127.0.0.1", () => void (bytes.length > 0 && socket.write(bytes)));
   return socket.on("error", () => {}).resume();
 }
 
-async function isAnswering({ port }: Abused): Promise<boolean> {
-  const signal = AbortSignal.timeout(5_000);
-  return await fetch(`http://127.0.0.1:${port}/health`, { signal }).then(
-    (response) => response.ok,
-    () => false,
-  );
-}
-
-async function residentMegabytes({ service }: Abused): Promise<number> {
-  const status = await Deno.readTextFile(`/proc/${service.pid}/status`).catch(() => "");
-  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1_000);
-}
-
-function faultsOf(abused: Abused, answers: boolean, others: readonly string[]): string[] {
-  return [
-    ...(abused.hasEnded ? ["the server ended"] : []),
-    ...(answers ? [] : ["the server does not answer any more"]),
-    ...others,
-  ];
-}
-
 /** Idle sockets, half heads, half bodies and idle keep-alives: how many are still open after the longest limit. */
 export async function socketsPart(): Promise<AbuseReport> {
-  await using abused = await startServer();
+  await using abused = await startAbusedServer();
   const figures: Record<string, number> = {};
   const sockets = Object.entries(UNFINISHED).flatMap(([kind, bytes]) =>
     Array.from({ length: OF_EACH_KIND }, () => ({ kind, socket: open(abused.port, bytes) }))
@@ -102,7 +48,7 @@ export async function socketsPart(): Promise<AbuseReport> {
 
 /** Anonymous requests with nine tenths of a body of 1 MB: how much memory they hold. */
 export async function bodiesPart(): Promise<AbuseReport> {
-  await using abused = await startServer();
+  await using abused = await startAbusedServer();
   const before = await residentMegabytes(abused);
   const head = new TextEncoder().encode(`${HEAD}Content-Length: ${BODY_BYTES}\r\n\r\n`);
   const bytes = new Uint8Array(head.length + 0.9 * BODY_BYTES).fill(32);

@@ -8,6 +8,7 @@ import { UserError } from "../../../lib/errors.ts";
 import { runMain } from "../../../lib/lifecycle.ts";
 import { writeLine } from "../../../lib/log.ts";
 import type { AbuseReport } from "./abuse_report.ts";
+import { batchesPart } from "./batches.ts";
 import { bodiesPart, socketsPart } from "./connections.ts";
 import { databasePart } from "./database.ts";
 
@@ -15,6 +16,7 @@ const PARTS: Readonly<Record<string, () => Promise<AbuseReport>>> = {
   database: databasePart,
   sockets: socketsPart,
   bodies: bodiesPart,
+  batches: batchesPart,
 };
 
 async function main(): Promise<void> {
