@@ -114,6 +114,10 @@ export const syncContactSchema = z.object({
   email: labelSchema(MAX_ADDRESS_LENGTH).nullable().optional(),
   displayName: textSchema(MAX_DISPLAY_NAME_LENGTH).nullable().optional(),
   avatarHash: labelSchema(128).nullable().optional(),
+  personId: labelSchema(128).nullable().optional().describe(
+    "An opaque word that all addresses of one person carry; a draft to one of them is also made from what was written to " +
+      "the others. Without it a contact is a person of its own",
+  ),
 }).refine((contact) => contact.appleId ?? contact.phoneNumber ?? contact.email, {
   message: "must carry at least one of appleId, phoneNumber, email",
 }).meta({ id: "SyncContact" });

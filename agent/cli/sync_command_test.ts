@@ -142,6 +142,27 @@ Deno.test("a card that is deleted goes from the server, and one of another Mac s
   assert.equal(contacts.size, 2, "an address book that is not there deletes nothing");
 });
 
+Deno.test("the addresses of one card carry one opaque word, also those that were sent before they did", async () => {
+  await using home = await AgentHome.paired();
+  using _db = writeSmallChatDb(home.chatDb);
+  const leo = { firstName: "Leo", emails: [LEO] };
+  writeAddressBook(home.addressBook, [{ firstName: "Maya", phones: [MAYA] }, leo]);
+  await home.run("sync --once");
+  await Deno.remove(home.addressBook, { recursive: true });
+  const emails = ["maya@example.com"];
+  writeAddressBook(home.addressBook, [{ firstName: "Maya", phones: [MAYA], emails }, leo]);
+  await home.run("sync --once");
+  const sent = [...home.server.account.contacts.values()];
+  const personOf = (address: string) =>
+    sent.find(({ phoneNumber, email }) => phoneNumber === address || email === address)?.personId;
+  assert.match(personOf(MAYA) ?? "", /^[0-9a-f]+$/);
+  assert.equal(personOf("maya@example.com"), personOf(MAYA));
+  assert.equal(personOf(LEO), undefined);
+  const before = home.server.syncRequests.length;
+  await home.run("sync --once");
+  assert.equal(home.server.syncRequests.length, before);
+});
+
 Deno.test("an unreadable address book is reported, and neither stops messages nor deletes contacts", async () => {
   await using home = await AgentHome.paired();
   using _db = writeSmallChatDb(home.chatDb);

@@ -3,7 +3,7 @@ import { MAX_DISPLAY_NAME_LENGTH } from "../../contract/sync.ts";
 import { type AddressBookProblem, asAddressBookProblem } from "./address_book_problem.ts";
 import { readSource } from "./address_book_source.ts";
 import { findSources } from "./address_book_sources.ts";
-import { type CardHandle, cardTitle, type ContactCard, nameRank } from "./contact_card.ts";
+import { type CardHandle, cardTitle, type ContactCard, isCompany, nameRank } from "./contact_card.ts";
 import { KnownAddresses } from "./same_address.ts";
 
 /**
@@ -19,6 +19,8 @@ export interface Contact {
   displayName: string;
   /** SHA-256 of the picture, in hex. */
   avatarHash: string | null;
+  /** Who has this address, when the person has others as well; see `AddressBook.people`. Null where that is not certain. */
+  person: string | null;
   /** On the owner's own card; not part of the wire. */
   isMe: boolean;
   /** `Mobile`, `Home`, ...; not part of the wire. */
@@ -60,7 +62,8 @@ export function readAddressBook(folder: string, options: AddressBookOptions = {}
       problems.push(asAddressBookProblem(error, path));
     }
   }
-  return { contacts: mergeCards(cards), readSources, problems, addresses, people: peopleOf(cards) };
+  const people = peopleOf(cards);
+  return { contacts: mergeCards(cards, people), readSources, problems, addresses, people };
 }
 
 /** Cards of one name that share an address are copies of one card; a family's shared number joins nobody. */
@@ -85,13 +88,27 @@ interface Claim {
 }
 
 /** One contact for each handle, named by the most complete card; of equals, the first in the order of `cards`. */
-function mergeCards(cards: readonly ContactCard[]): Contact[] {
+function mergeCards(cards: readonly ContactCard[], people: AddressBook["people"]): Contact[] {
   const claims = cards.flatMap((card) => card.handles.map((handle) => ({ handle, card })));
   const byHandle = Map.groupBy(claims, ({ handle }) => handle.value);
-  return [...byHandle.keys()].sort().map((value) => contactOf(byHandle.get(value) ?? []));
+  const personOf = (value: string) =>
+    isOfOnePerson(byHandle.get(value) ?? []) ? people.get(value) ?? null : null;
+  const addressesOf = Map.groupBy(byHandle.keys(), personOf);
+  return [...byHandle.keys()].sort().map((value) => {
+    const person = personOf(value);
+    const isAlone = (addressesOf.get(person)?.length ?? 0) < 2;
+    return { ...contactOf(byHandle.get(value) ?? []), person: isAlone ? null : person };
+  });
 }
 
-function contactOf(claims: readonly Claim[]): Contact {
+/** True for an address that one person alone has: on no company's card, not the owner's, and not of a family. */
+function isOfOnePerson(claims: readonly Claim[]): boolean {
+  const titles = new Set(claims.map(({ card }) => cardTitle(card.name)));
+  return claims.every(({ card }) => !isCompany(card.name) && !card.isMe) &&
+    (claims.length === 1 || titles.size === 1 && !titles.has(null));
+}
+
+function contactOf(claims: readonly Claim[]): Omit<Contact, "person"> {
   const [best, ...others] = claims.toSorted((a, b) => nameRank(b.card.name) - nameRank(a.card.name));
   if (!best) throw new RangeError("A contact needs at least one card");
   const title = cardTitle(best.card.name);

@@ -49,6 +49,7 @@ Deno.test("each number and address of a card becomes one contact in chat.db's sp
       email: null,
       displayName: "Ana Silva",
       avatarHash: null,
+      person: "Ana Silva +15550101234",
       isMe: false,
       label: null,
     };
@@ -292,3 +293,33 @@ async function codesWhenModesBind(root: string): Promise<string[]> {
     await Deno.stdout.write(new TextEncoder().encode(JSON.stringify(problems.map(({ code }) => code))));`);
   return JSON.parse(output);
 }
+
+Deno.test("the addresses of one card are one person's; those of a company, a family, a namesake or the owner are not", () =>
+  inTempDir((root) => {
+    writeAddressBook(root, [
+      { firstName: "Ada", lastName: "Li", phones: ["+15550100001"], emails: ["ada@example.com"] },
+      { firstName: "Ada", lastName: "Li", phones: ["+15550100002"], emails: ["other.ada@example.com"] },
+      { firstName: "Bo", phones: ["+15550100003", "+15550100009"], emails: ["bo@example.com"] },
+      { firstName: "Cy", phones: ["+15550100009"], emails: ["cy@example.com"] },
+      { organization: "Acme", displayFlags: 1, phones: ["+15550100005"], emails: ["help@example.com"] },
+      { firstName: "Me", isMe: true, phones: ["+15550100006"], emails: ["me@example.com"] },
+      { firstName: "Di", phones: ["+15550100007"] },
+    ]);
+    const people = Map.groupBy(read(root).contacts, ({ person }) => person);
+    const alone = people.get(null)?.map(handleOf) ?? [];
+    people.delete(null);
+    assert.deepEqual([...people.values()].map((contacts) => contacts.map(handleOf)), [
+      ["+15550100001", "ada@example.com"],
+      ["+15550100002", "other.ada@example.com"],
+      ["+15550100003", "bo@example.com"],
+    ]);
+    assert.deepEqual(alone, [
+      "+15550100005",
+      "+15550100006",
+      "+15550100007",
+      "+15550100009",
+      "cy@example.com",
+      "help@example.com",
+      "me@example.com",
+    ]);
+  }));

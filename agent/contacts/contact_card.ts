@@ -47,9 +47,14 @@ export interface ContactCard {
  * the organisation. Null for a card without any.
  */
 export function cardTitle(name: CardName): string | null {
-  const { nickname, organization, displayFlags = 0 } = name;
-  if ((displayFlags & FLAG.company) !== 0 && organization !== null) return organization;
+  const { nickname, organization } = name;
+  if (isCompany(name) && organization !== null) return organization;
   return orderedNames(name).join(" ") || nickname || organization;
+}
+
+/** True for the card of a company: several people may read what is written to its addresses. */
+export function isCompany({ displayFlags = 0 }: CardName): boolean {
+  return (displayFlags & FLAG.company) !== 0;
 }
 
 /** How complete a card's name is: of two cards with one handle the more complete one names it. */

@@ -108,13 +108,14 @@ function noteSent(part: readonly SyncContact[], { database, syncTarget }: Contac
   for (const contact of part) sent.put(contactKey(contact), contactDigest(contact));
 }
 
-function wireContactOf({ phoneNumber, email, displayName, avatarHash }: Contact): SyncContact {
+function wireContactOf({ phoneNumber, email, displayName, avatarHash, person }: Contact): SyncContact {
   return {
     appleId: null,
     phoneNumber: fitLabel(phoneNumber, MAX_PHONE_NUMBER_LENGTH),
     email: fitLabel(email, MAX_ADDRESS_LENGTH),
     displayName: fitText(displayName, MAX_DISPLAY_NAME_LENGTH),
     avatarHash,
+    ...(person === null ? {} : { personId: digestOf(person) }),
   };
 }
 
@@ -123,6 +124,7 @@ function contactKey({ appleId, phoneNumber, email }: SyncContact): string {
   return digestOf(JSON.stringify([appleId ?? null, phoneNumber ?? null, email ?? null]));
 }
 
-function contactDigest({ displayName, avatarHash, ...identifiers }: SyncContact): string {
-  return digestOf(JSON.stringify([contactKey(identifiers), displayName ?? null, avatarHash ?? null]));
+function contactDigest({ displayName, avatarHash, personId, ...identifiers }: SyncContact): string {
+  const described = [contactKey(identifiers), displayName ?? null, avatarHash ?? null];
+  return digestOf(JSON.stringify(personId ? [...described, personId] : described));
 }

@@ -92,7 +92,7 @@ export const deviceSyncs = pgTable("device_syncs", {
   lagRows: bigint("lag_rows", { mode: "number" }),
 });
 
-/** One handle-level contact; `identity` is the handle it is known by. */
+/** One handle-level contact; `identity` is the handle it is known by, and one person's share a `personId`. */
 export const contacts = pgTable("contacts", {
   id: uuid("id").primaryKey(),
   accountId: uuid("account_id").notNull(),
@@ -102,6 +102,7 @@ export const contacts = pgTable("contacts", {
   email: text("email"),
   displayName: text("display_name"),
   avatarHash: text("avatar_hash"),
+  personId: text("person_id"),
   createdAt: createdAt(),
 });
 

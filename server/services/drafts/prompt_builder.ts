@@ -4,7 +4,11 @@ import type { GenerateContext } from "../../../contract/responses.ts";
 import { type MessageRole, roleOf } from "../../../contract/messages/waiting.ts";
 import { ApiError, invalidRequest } from "../../../lib/errors.ts";
 import type { ContactStore } from "../../store/messages/contact_store.ts";
-import type { ConversationStore, MessageHistory } from "../../store/messages/conversation_store.ts";
+import {
+  type ConversationStore,
+  inOrder,
+  type MessageHistory,
+} from "../../store/messages/conversation_store.ts";
 import type { Contact, Conversation, Message } from "../../store/schema.ts";
 
 /** What stands in a message's text where an attachment was: Unicode's object replacement character. */
@@ -138,7 +142,7 @@ export function buildPrompt(source: PromptSource): BuiltPrompt {
 }
 
 export interface PromptStores {
-  conversations: Pick<ConversationStore, "find" | "histories">;
+  conversations: Pick<ConversationStore, "find" | "histories" | "withSamePerson" | "before">;
   contacts: Pick<ContactStore, "findByHandles">;
 }
 
@@ -200,6 +204,22 @@ async function conversationOf(stores: PromptStores, message: Message): Promise<C
   return conversation;
 }
 
+/**
+ * The latest messages before one in all two-person conversations with its person, in the order of time: who changes from
+ * phone number to e-mail address goes on with the same talk.
+ */
+async function withOtherThreads(
+  stores: PromptStores,
+  { message, before }: MessageHistory,
+  limit: number,
+): Promise<readonly Message[]> {
+  const { accountId, conversationId } = message;
+  const conversationIds = await stores.conversations.withSamePerson(accountId, conversationId);
+  if (conversationIds.length === 0 || limit === 0) return before;
+  const others = await stores.conversations.before(accountId, { message, conversationIds, limit });
+  return inOrder([...before, ...others]).slice(-limit);
+}
+
 /** A prompt, and the messages that it was made from. */
 export interface Prompt extends BuiltPrompt {
   readonly sourceMessageIds: string[];
@@ -225,13 +245,17 @@ export async function promptFor(stores: PromptStores, request: PromptRequest): P
  */
 export async function promptOf(
   stores: PromptStores,
-  { history: { message, before }, context }: { history: MessageHistory; context: PromptRequest["context"] },
+  { history, context }: { history: MessageHistory; context: PromptRequest["context"] },
 ): Promise<Prompt> {
+  const { message, before } = history;
   checkAnswerable(message);
   const { accountId } = message;
-  const messages = [...before, message];
   const conversation = await conversationOf(stores, message);
-  const names = context.includeContactInfo ? await namesOf(stores, { accountId, messages }) : null;
+  const { includeContactInfo, maxHistory } = context;
+  const isPersonKnown = includeContactInfo && !conversation.isGroup;
+  const earlier = isPersonKnown ? await withOtherThreads(stores, history, maxHistory) : before;
+  const messages = [...earlier, message];
+  const names = includeContactInfo ? await namesOf(stores, { accountId, messages }) : null;
   const prompt = buildPrompt({ conversation, messages, names });
   return { ...prompt, sourceMessageIds: messages.map(({ id }) => id) };
 }

@@ -72,7 +72,11 @@ function remembering<Key, Value>(
 /** The stores of one import: its replies come from far fewer conversations and people. */
 function rememberingStores({ conversations, contacts }: PromptStores): PromptStores {
   return {
-    conversations: { ...conversations, find: remembering(conversations.find) },
+    conversations: {
+      ...conversations,
+      find: remembering(conversations.find),
+      withSamePerson: remembering(conversations.withSamePerson),
+    },
     contacts: { findByHandles: remembering(contacts.findByHandles) },
   };
 }

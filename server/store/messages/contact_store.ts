@@ -41,15 +41,20 @@ async function upsert(
 ): Promise<SyncContactsResponse> {
   const [counts] = await sql<{ inserted: number; updated: number }>`
     with stored as (
-      insert into contacts as c (id, account_id, identity, apple_id, phone_number, email, display_name, avatar_hash)
-      select r.id, ${accountId}, r.identity, r."appleId", r."phoneNumber", r.email, r."displayName", r."avatarHash"
+      insert into contacts as c (id, account_id, identity, apple_id, phone_number, email, display_name, avatar_hash,
+        person_id)
+      select r.id, ${accountId}, r.identity, r."appleId", r."phoneNumber", r.email, r."displayName", r."avatarHash",
+        r."personId"
       from json_to_recordset(${rowsOf(incoming)}::text::json) as r(
-        id uuid, identity text, "appleId" text, "phoneNumber" text, email text, "displayName" text, "avatarHash" text)
+        id uuid, identity text, "appleId" text, "phoneNumber" text, email text, "displayName" text, "avatarHash" text,
+        "personId" text)
       on conflict (account_id, identity) do update set
         apple_id = excluded.apple_id, phone_number = excluded.phone_number, email = excluded.email,
-        display_name = excluded.display_name, avatar_hash = excluded.avatar_hash
-      where (c.apple_id, c.phone_number, c.email, c.display_name, c.avatar_hash) is distinct from (
-        excluded.apple_id, excluded.phone_number, excluded.email, excluded.display_name, excluded.avatar_hash)
+        display_name = excluded.display_name, avatar_hash = excluded.avatar_hash,
+        person_id = excluded.person_id
+      where (c.apple_id, c.phone_number, c.email, c.display_name, c.avatar_hash, c.person_id) is distinct from (
+        excluded.apple_id, excluded.phone_number, excluded.email, excluded.display_name, excluded.avatar_hash,
+        excluded.person_id)
       returning c.xmax = 0 as inserted
     )
     select count(*) filter (where inserted)::int as inserted, count(*) filter (where not inserted)::int as updated

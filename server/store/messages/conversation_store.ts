@@ -28,6 +28,13 @@ export interface ConversationStore {
   messages(accountId: string, request: MessagePageRequest): Promise<Page<Message> | undefined>;
   /** What replies to messages are drafted from, by the messages' ids; those that the account does not have are left out. */
   histories(accountId: string, request: HistoryRequest): Promise<ReadonlyMap<string, MessageHistory>>;
+  /**
+   * The other two-person conversations with the person of this one, whose addresses share a `personId`; none of a group,
+   * nor of a conversation somebody else takes part in.
+   */
+  withSamePerson(accountId: string, conversationId: string): Promise<readonly string[]>;
+  /** The latest messages of some conversations that came before a message, oldest first; only `READABLE` ones. */
+  before(accountId: string, request: BeforeRequest): Promise<readonly Message[]>;
   /** The latest incoming message of a conversation that has text and was not unsent. */
   latestIncoming(accountId: string, conversationId: string): Promise<Message | undefined>;
 }
@@ -35,6 +42,12 @@ export interface ConversationStore {
 export interface HistoryRequest {
   readonly messageIds: readonly string[];
   /** Messages before each of them. */
+  readonly limit: number;
+}
+
+export interface BeforeRequest {
+  readonly message: Pick<Message, "id" | "sentAt">;
+  readonly conversationIds: readonly string[];
   readonly limit: number;
 }
 
@@ -120,6 +133,56 @@ async function histories(
   return found;
 }
 
+async function withSamePerson(
+  { sql }: Database,
+  accountId: string,
+  conversationId: string,
+): Promise<string[]> {
+  const rows = await sql<{ id: string }>`
+    with addresses as (
+      select c.person_id, lower(a.address) as address
+      from contacts c cross join lateral (values (c.apple_id), (c.phone_number), (c.email)) as a(address)
+      where c.account_id = ${accountId} and c.person_id is not null and a.address is not null
+    ), direct as (
+      select id, lower(participant_ids::text)::text[] as participants from conversations
+      where account_id = ${accountId} and not is_group and participant_ids <> '{}'
+    ), person as (
+      select array_agg(address) as addresses from addresses where person_id = (
+        select min(a.person_id) from addresses a
+        join direct d on d.id = ${conversationId} and a.address = any(d.participants))
+    )
+    select direct.id from direct join person on direct.participants <@ person.addresses`;
+  const ids = rows.map(({ id }) => id);
+  return ids.includes(conversationId) ? ids.filter((id) => id !== conversationId) : [];
+}
+
+async function before(
+  { db }: Database,
+  accountId: string,
+  { message, conversationIds, limit }: BeforeRequest,
+): Promise<Message[]> {
+  const position = { at: message.sentAt, id: message.id };
+  // One by one: of each its index gives the newest without reading the others.
+  const found = await Promise.all(
+    conversationIds.map((conversationId) =>
+      db.select().from(messages)
+        .where(and(
+          eq(messages.accountId, accountId),
+          eq(messages.conversationId, conversationId),
+          behind(position, TIMELINE),
+          READABLE,
+        ))
+        .orderBy(...newestFirst(TIMELINE)).limit(limit)
+    ),
+  );
+  return inOrder(found.flat()).slice(-limit);
+}
+
+/** Messages of several conversations by (sentAt, id), oldest first. */
+export function inOrder(rows: readonly Message[]): Message[] {
+  return rows.toSorted((a, b) => a.sentAt.getTime() - b.sentAt.getTime() || (a.id < b.id ? -1 : 1));
+}
+
 async function latestIncoming(
   { db }: Database,
   accountId: string,
@@ -137,5 +200,13 @@ async function latestIncoming(
 }
 
 export function createConversationStore(database: Database): ConversationStore {
-  return bindTo(database, { list, find, messages: messagePage, histories, latestIncoming });
+  return bindTo(database, {
+    list,
+    find,
+    messages: messagePage,
+    histories,
+    withSamePerson,
+    before,
+    latestIncoming,
+  });
 }

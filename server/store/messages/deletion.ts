@@ -74,7 +74,9 @@ export async function deleteMessagesWithDrafts(
   const [which, made] = "conversationId" in scope
     ? [
       fragment`conversation_id = ${scope.conversationId}`,
-      fragment`conversation_id = ${scope.conversationId}`,
+      // A prompt may have messages of its person's other conversation.
+      fragment`(conversation_id = ${scope.conversationId} or exists (
+        select from messages m where m.conversation_id = ${scope.conversationId} and m.id = any(source_message_ids)))`,
     ]
     : [
       fragment`id = any(${[...scope.messageIds]}::uuid[])`,

@@ -190,6 +190,36 @@ export const unlearningTests: StoreTests = {
     assert.deepEqual((await orders()).map(({ kind }) => kind), ["clear_cache"]);
   },
 
+  "a conversation goes with every draft and sample whose prompt has a message of it, whatever conversation they answer":
+    async ({ stores }) => {
+      const origin = await paired(stores);
+      const { accountId } = origin;
+      const [a, b] = await conversationOf(stores, { origin, guids: ["a", "b"] });
+      assert(b);
+      const elsewhere = { conversationImessageId: "the same person's e-mail" };
+      const { conversationId } = await stores.ingest.ingestMessages(
+        origin,
+        batch([message("question", { minute: 5 })], elsewhere),
+      );
+      const question = await stores.conversations.latestIncoming(accountId, conversationId);
+      assert(question);
+      await actedDraft(stores, { origin, sources: [a, question] });
+      const kept = await actedDraft(stores, { origin, sources: [question] });
+      assert.deepEqual(await stores.deletions.conversation(accountId, a.conversationId), {
+        messages: 2,
+        responses: 1,
+        samples: 1,
+        taintedAdapterIds: [],
+      });
+      assert(await stores.responses.find(accountId, kept.responseId));
+      assert.deepEqual(await counts(stores, accountId), {
+        messages: 1,
+        conversations: 1,
+        responses: 1,
+        samples: 1,
+      });
+    },
+
   "what a device deletes takes along the drafts and samples whose prompts have it": async ({ stores }) => {
     const origin = await paired(stores);
     const sources = await conversationOf(stores, { origin, guids: ["a", "b"] });
