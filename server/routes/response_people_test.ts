@@ -91,8 +91,8 @@ Deno.test("a draft never has what a namesake, a group, another person or another
   await t.step("another account", async () => {
     await using talk = await startTalk(ADA);
     const stranger = await talk.server.pair();
-    const told = syncBatch([syncMessage({ senderId: PHONE, text: "a secret" })], { participantIds: [PHONE] });
-    await sendBatch({ server: talk.server, token: stranger.token }, told);
+    const said = syncBatch([syncMessage({ senderId: PHONE, text: "a secret" })], { participantIds: [PHONE] });
+    await sendBatch({ server: talk.server, token: stranger.token }, said);
     assert.deepEqual(await talk.turns(await talk.say([[4, MAIL, "four"]])), ["them: four"]);
   });
 });
