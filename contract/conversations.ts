@@ -1,6 +1,6 @@
 /** The wire of `/api/conversations` and `/api/contacts`: synced data read back, and what a deletion removed. */
 import { pageFields } from "./paging.ts";
-import { idSchema, timeSchema } from "./scalars.ts";
+import { describedTime, idSchema, timeSchema } from "./scalars.ts";
 import { attachmentSchema, messageDirectionSchema, messageTypeSchema, reactionSchema } from "./sync.ts";
 import { z } from "zod";
 
@@ -35,9 +35,10 @@ export const messageSchema = z.object({
   sentAt: timeSchema,
   editedAt: timeSchema.nullable(),
   retractedAt: timeSchema.nullable(),
-  readAt: timeSchema.nullable().optional()
-    .describe("When its reader read it: the owner an incoming message, the other side an outgoing one"),
-  deliveredAt: timeSchema.nullable().optional().describe("When an outgoing message reached the other side"),
+  readAt: describedTime(
+    "When its reader read it: the owner an incoming message, the other side an outgoing one",
+  ).nullable().optional(),
+  deliveredAt: describedTime("When an outgoing message reached the other side").nullable().optional(),
   failed: z.boolean().optional().describe("True for an outgoing message that reached nobody"),
   replyToGuid: z.string().nullable(),
   reactions: z.array(reactionSchema),

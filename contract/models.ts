@@ -1,6 +1,6 @@
 /** The wire of the server's `/api/models`: an account's adapters, and which one drafts are made with. */
 import { z } from "zod";
-import { idSchema, timeSchema } from "./scalars.ts";
+import { describedTime, idSchema, timeSchema } from "./scalars.ts";
 import { trainingOutcomeSchema } from "./training_figures.ts";
 
 export const ADAPTER_STATES = ["staged", "promoted", "retired", "tainted"] as const;
@@ -25,7 +25,7 @@ export const adapterSchema = trainingOutcomeSchema.omit({ adapterId: true }).ext
         "is not the one that was trained. Such drafts come from the base model, as their `modelVersion` says",
     ),
   createdAt: timeSchema,
-  promotedAt: timeSchema.nullable().describe("When it last came into use"),
+  promotedAt: describedTime("When it last came into use").nullable(),
 }).meta({ id: "Adapter" });
 export type Adapter = z.infer<typeof adapterSchema>;
 

@@ -33,15 +33,21 @@ function isInRange(text: string): boolean {
   return !(time < MIN_TIME_MS || time > MAX_TIME_MS);
 }
 
+const TIME_FORM =
+  "ISO 8601 with a zone, from 0001-01-01T00:00:00.000Z to 9999-12-31T23:59:59.999Z; stored to the millisecond, answered in UTC";
+
 /**
  * A point in time on the wire. The range is that of four digits for the year: ISO 8601 and JavaScript write no other
  * one so, and PostgreSQL stores it whole.
  */
 export const timeSchema = z.iso.datetime({ offset: true, error: "must be an ISO 8601 time with a zone" })
   .refine(isInRange, "must lie in the years 0001 to 9999")
-  .describe(
-    "ISO 8601 with a zone, from 0001-01-01T00:00:00.000Z to 9999-12-31T23:59:59.999Z; stored to the millisecond, answered in UTC",
-  );
+  .describe(TIME_FORM);
+
+/** A time with a description of its own, which the form and the range of all times follow. */
+export function describedTime(what: string): typeof timeSchema {
+  return timeSchema.describe(`${what}. ${TIME_FORM}`);
+}
 
 /**
  * Text that PostgreSQL and every JSON reader can hold: no NUL, no lone surrogates.

@@ -1,6 +1,6 @@
 /** The wire of `/api/sync`: the batches of messages and contacts that an agent sends. */
 import { z } from "zod";
-import { idSchema, labelSchema, MAX_TEXT_LENGTH, textSchema, timeSchema } from "./scalars.ts";
+import { describedTime, idSchema, labelSchema, MAX_TEXT_LENGTH, textSchema, timeSchema } from "./scalars.ts";
 
 export const MAX_SYNC_MESSAGES = 1_000;
 export const MAX_SYNC_CONTACTS = 1_000;
@@ -72,10 +72,11 @@ export const syncMessageSchema = z.object({
   text: textSchema(MAX_TEXT_LENGTH).nullable().optional(),
   sentAt: timeSchema,
   editedAt: timeSchema.nullable().optional(),
-  retractedAt: timeSchema.nullable().optional().describe("Set when the sender unsent the message"),
-  readAt: timeSchema.nullable().optional()
-    .describe("When its reader read it: the owner an incoming message, the other side an outgoing one"),
-  deliveredAt: timeSchema.nullable().optional().describe("When an outgoing message reached the other side"),
+  retractedAt: describedTime("Set when the sender unsent the message").nullable().optional(),
+  readAt: describedTime(
+    "When its reader read it: the owner an incoming message, the other side an outgoing one",
+  ).nullable().optional(),
+  deliveredAt: describedTime("When an outgoing message reached the other side").nullable().optional(),
   failed: z.boolean().optional().describe("True for an outgoing message that Messages could not deliver"),
   replyToGuid: labelSchema().nullable().optional(),
   reactions: z.array(reactionSchema).max(MAX_REACTIONS).optional(),
@@ -163,7 +164,7 @@ export const syncDeviceSchema = z.object({
   ...syncCounts,
   deleted: z.int().min(0),
   lastBatchAt: timeSchema.nullable(),
-  lastHeartbeatAt: timeSchema.nullable().describe("An agent with nothing to send says so every five minutes"),
+  lastHeartbeatAt: describedTime("An agent with nothing to send says so every five minutes").nullable(),
   lagRows: lagSchema.nullable().describe("As the device last reported; null when it never did"),
 }).meta({ id: "SyncDevice" });
 export type SyncDevice = z.infer<typeof syncDeviceSchema>;
@@ -173,7 +174,7 @@ export const syncStatusResponseSchema = z.object({
   conversations: z.int().min(0),
   contacts: z.int().min(0),
   lastMessageAt: timeSchema.nullable(),
-  lastSyncedAt: timeSchema.nullable().describe("When this account last stored a batch"),
+  lastSyncedAt: describedTime("When this account last stored a batch").nullable(),
   devices: z.array(syncDeviceSchema).optional().describe("The most recently active device comes first"),
 }).meta({ id: "SyncStatus" });
 export type SyncStatusResponse = z.infer<typeof syncStatusResponseSchema>;

@@ -406,5 +406,11 @@ serviceTest(
       const template = (path.split("?")[0] ?? "").replace(/:(\w+)/g, "{$1}");
       assert.ok(document.paths[template]?.[method.toLowerCase()], `${method} ${template}`);
     }
+    const streams = ["/generate", "/v1/chat/completions", "/v1/completions", "/training/events/{job_id}"];
+    for (const path of streams) {
+      const operation = document.paths[path].post ?? document.paths[path].get;
+      const { schema } = operation.responses[200].content["text/event-stream"];
+      assert.ok(schema.properties.data, `the events of ${path} are documented`);
+    }
   },
 );

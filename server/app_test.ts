@@ -92,6 +92,13 @@ Deno.test("the OpenAPI document names every path of the contract with its method
     sync.requestBody.content["application/json"].schema.$ref,
     "#/components/schemas/SyncMessagesRequest",
   );
+  const events =
+    document.paths["/api/training/jobs/{id}/events"].get.responses[200].content["text/event-stream"];
+  assert.deepEqual(events.schema.properties.event.enum, ["training:progress", "error"]);
+  for (const time of ["sentAt", "readAt"]) {
+    const { description } = document.components.schemas.Message.properties[time];
+    assert.match(description, /from 0001-01-01T00:00:00\.000Z to 9999-12-31T23:59:59\.999Z/, time);
+  }
   const pageSize = document.paths[SERVER_PATHS.devices].get.parameters
     .find(({ name }: { name: string }) => name === "pageSize");
   assert.equal(pageSize.required, false);

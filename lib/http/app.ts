@@ -1,5 +1,5 @@
 /** What the HTTP apps of server and ml share: request ids, limits, validation errors, and the one error handler. */
-import type { z } from "zod";
+import { z } from "zod";
 import {
   type Context,
   createRoute,
@@ -61,6 +61,26 @@ export function jsonResponse<Schema extends z.ZodType>(schema: Schema, descripti
   content: { "application/json": { schema: Schema } };
 } {
   return { description, content: { "application/json": { schema } } };
+}
+
+/**
+ * The documented content of server-sent events. The schema is that of one event as its reader sees it.
+ *
+ * @param names what the events are called, without `error`; none: events without a name
+ * @param options.data the component that the JSON of an event's data is, where all but `error` are the same
+ */
+export function eventStreamContent(names: readonly string[], options: { data?: z.ZodType } = {}) {
+  const id = options.data?.meta()?.id;
+  const data = z.string().meta(
+    id === undefined
+      ? {}
+      : { contentMediaType: "application/json", contentSchema: { $ref: `#/components/schemas/${id}` } },
+  );
+  const name = z.enum([...names, "error"]);
+  const schema = names.length === 0
+    ? z.object({ data })
+    : z.object({ event: name, data, id: z.string().optional() });
+  return { "text/event-stream": { schema } };
 }
 
 /** A path of `contract/paths.ts` as OpenAPI writes it: `/api/things/:id` becomes `/api/things/{id}`. */

@@ -18,6 +18,7 @@ import {
   createRoutes,
   documentedPath,
   errorResponses,
+  eventStreamContent,
   jsonBody,
   jsonResponse,
 } from "../../lib/http/app.ts";
@@ -34,7 +35,13 @@ const generate = createRoute({
     "`{ text }` for each further piece, then `done` with the body of the JSON answer, or `error` with an error body.",
   request: { body: jsonBody(generateRequestSchema) },
   responses: {
-    200: jsonResponse(generateResultSchema, "The reply"),
+    200: {
+      description: "The reply",
+      content: {
+        "application/json": { schema: generateResultSchema },
+        ...eventStreamContent(["token", "done"]),
+      },
+    },
     ...errorResponses(400, 401, 404, 409, 413, 501, 503),
   },
 });

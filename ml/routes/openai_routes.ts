@@ -14,7 +14,14 @@ import {
 import { ML_PATHS } from "../../contract/paths.ts";
 import { type Context, createRoute, streamSSE, z } from "../../deps.ts";
 import { errorBodyOf, logFieldsOfError, phraseOfStatus } from "../../lib/errors.ts";
-import { type ApiEnv, createRoutes, documentedPath, jsonBody, jsonResponse } from "../../lib/http/app.ts";
+import {
+  type ApiEnv,
+  createRoutes,
+  documentedPath,
+  eventStreamContent,
+  jsonBody,
+  jsonResponse,
+} from "../../lib/http/app.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { ChoicePiece, CompletionResult, OpenAiService } from "../services/openai_service.ts";
 import { startGeneration, type StreamedWork, unlessAborted } from "./generation_stream.ts";
@@ -28,6 +35,12 @@ function errors(...statusCodes: number[]) {
   );
 }
 
+/** A completion as one JSON body, or as events without names. */
+function streamedOrWhole<Schema extends z.ZodType>(schema: Schema, description: string) {
+  const { content } = jsonResponse(schema, description);
+  return { description, content: { ...content, ...eventStreamContent([]) } };
+}
+
 const chat = createRoute({
   method: "post",
   path: ML_PATHS.chatCompletions,
@@ -35,7 +48,7 @@ const chat = createRoute({
   description: `${STREAM_TEXT} A chat that is too long for the model's context loses its oldest messages.`,
   request: { body: jsonBody(chatCompletionRequestSchema) },
   responses: {
-    200: jsonResponse(chatCompletionSchema, "The answer"),
+    200: streamedOrWhole(chatCompletionSchema, "The answer"),
     ...errors(400, 401, 404, 413, 503),
   },
 });
@@ -46,7 +59,10 @@ const complete = createRoute({
   summary: "Continues a text, as OpenAI's API does",
   description: STREAM_TEXT,
   request: { body: jsonBody(completionRequestSchema) },
-  responses: { 200: jsonResponse(completionSchema, "The continuation"), ...errors(400, 401, 404, 413, 503) },
+  responses: {
+    200: streamedOrWhole(completionSchema, "The continuation"),
+    ...errors(400, 401, 404, 413, 503),
+  },
 });
 
 const models = createRoute({

@@ -8,7 +8,14 @@ import {
 import { ML_PATHS } from "../../contract/paths.ts";
 import { createRoute, z } from "../../deps.ts";
 import { type ServerSentEvent, streamEvents, StreamLimiter } from "../../lib/http/event_stream.ts";
-import { createRoutes, documentedPath, errorResponses, jsonBody, jsonResponse } from "../../lib/http/app.ts";
+import {
+  createRoutes,
+  documentedPath,
+  errorResponses,
+  eventStreamContent,
+  jsonBody,
+  jsonResponse,
+} from "../../lib/http/app.ts";
 import type { NumberedLine } from "../../lib/line_log.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { TrainingJobs } from "../services/training_jobs.ts";
@@ -53,7 +60,7 @@ const events = createRoute({
   responses: {
     200: {
       description: "The job's statuses",
-      content: { "text/event-stream": { schema: mlTrainingStatusSchema } },
+      content: eventStreamContent(["status"], { data: mlTrainingStatusSchema }),
     },
     ...errorResponses(400, 401, 404, 429),
   },

@@ -10,7 +10,7 @@ import {
 } from "../../contract/training.ts";
 import { type ServerSentEvent, streamEvents, StreamLimiter } from "../../lib/http/event_stream.ts";
 import { idParams } from "../../contract/scalars.ts";
-import { createRoutes, jsonBody, jsonResponse, tokenRoute } from "../../lib/http/app.ts";
+import { createRoutes, eventStreamContent, jsonBody, jsonResponse, tokenRoute } from "../../lib/http/app.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { ServerEnv } from "../auth/authenticate.ts";
 import type { JobEvent } from "../services/training/job_sync.ts";
@@ -60,7 +60,7 @@ const events = tokenRoute("get", SERVER_PATHS.trainingJobEvents, {
   responses: {
     200: {
       description: "The job, moment by moment",
-      content: { "text/event-stream": { schema: trainingJobResponseSchema } },
+      content: eventStreamContent(["training:progress"], { data: trainingJobResponseSchema }),
     },
   },
   errors: [429],
