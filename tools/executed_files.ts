@@ -167,7 +167,9 @@ function calledForEach(one: readonly Executed[], many: readonly Executed[]): Exe
 function show(title: string, ways: readonly Executed[], ran: readonly Executed[]): void {
   const files = ways.flatMap((executed) => [...executed]).sort();
   const all = ran.reduce((sum, executed) => sum + executed.size, 0);
-  writeLine(`\n${title}: ${files.length} files, of ${all} that ran`);
+  // A file that runs in two processes is one file.
+  const count = new Set(files.map(([file]) => file)).size;
+  writeLine(`\n${title}: ${count} files, of ${all} that ran`);
   for (const [file, calls] of files) {
     const names = [...calls.keys()].map((name) => name.slice(0, name.lastIndexOf("@")));
     writeLine(`  ${file}: ${[...new Set(names)].join(" ")}`);

@@ -1,7 +1,6 @@
 /** Decides which messages of a conversation wait for an answer: the one notion of it, for the agent and the server. */
 import type { Message } from "../conversations.ts";
-import { isAutomatedMessage } from "./automated_messages.ts";
-import { isReactionText } from "./reaction_texts.ts";
+import { isAutomatedMessage, isReactionText } from "./message_classifier.ts";
 
 /**
  * The conversation of messages that Messages has joined to no chat, or of which it cannot be known who has read them:

@@ -1,7 +1,11 @@
 // Tests of what waits for an answer: codes, companies and reactions in many languages, and what counts as an answer.
 import assert from "node:assert/strict";
-import { isAutomatedMessage, isAutomatedSender, isOneTimeCode } from "./automated_messages.ts";
-import { isReactionText } from "./reaction_texts.ts";
+import {
+  isAutomatedMessage,
+  isAutomatedSender,
+  isOneTimeCode,
+  isReactionText,
+} from "./message_classifier.ts";
 import { type JudgedMessage, messagesToAnswer, roleOf } from "./waiting.ts";
 
 const CODES = [

@@ -1,8 +1,7 @@
 /** Tests the queue in front of the engine: order, limits, leaving it, and refusals. */
 import assert from "node:assert/strict";
 import { ApiError } from "../../lib/errors.ts";
-import { RequestQueue } from "./request_queue.ts";
-import type { Requester } from "./request_turns.ts";
+import { type Requester, RequestQueue } from "./request_queue.ts";
 
 /** Runs the pending microtasks. */
 async function settle(): Promise<void> {

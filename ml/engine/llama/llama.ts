@@ -3,8 +3,7 @@ import type { Llama } from "node-llama-cpp";
 import { SerialExecutor } from "../../../lib/async.ts";
 import { ApiError, messageOf } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
-import { RequestQueue } from "../request_queue.ts";
-import { requesterOf } from "../request_turns.ts";
+import { requesterOf, RequestQueue } from "../request_queue.ts";
 import type {
   AdapterFile,
   Engine,

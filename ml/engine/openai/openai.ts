@@ -1,7 +1,6 @@
 /** The engine on an OpenAI-compatible server, such as vLLM, llama-server or Ollama. */
 import { ApiError } from "../../../lib/errors.ts";
-import { RequestQueue } from "../request_queue.ts";
-import { requesterOf } from "../request_turns.ts";
+import { requesterOf, RequestQueue } from "../request_queue.ts";
 import type {
   Engine,
   EngineOccupancy,

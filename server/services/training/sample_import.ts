@@ -7,8 +7,11 @@ import {
   MAX_IMPORTED_SAMPLES,
   type SkippedReplies,
 } from "../../../contract/training.ts";
-import { isAutomatedMessage, isOneTimeCode } from "../../../contract/messages/automated_messages.ts";
-import { isReactionText } from "../../../contract/messages/reaction_texts.ts";
+import {
+  isAutomatedMessage,
+  isOneTimeCode,
+  isReactionText,
+} from "../../../contract/messages/message_classifier.ts";
 import { ApiError, invalidRequest } from "../../../lib/errors.ts";
 import type { MessageHistory } from "../../store/messages/conversation_store.ts";
 import type { ImportedSample, SampleStore } from "../../store/training/sample_store.ts";

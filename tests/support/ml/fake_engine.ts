@@ -1,8 +1,7 @@
 /** An engine without a model, for tests of the code around it: equal requests give equal replies. */
 import { createHash } from "node:crypto";
 import { ApiError } from "../../../lib/errors.ts";
-import { RequestQueue } from "../../../ml/engine/request_queue.ts";
-import { requesterOf } from "../../../ml/engine/request_turns.ts";
+import { requesterOf, RequestQueue } from "../../../ml/engine/request_queue.ts";
 import type { Engine, GenerationRequest } from "../../../ml/engine/engine.ts";
 
 export interface FakeEngineOptions {
