@@ -1,6 +1,5 @@
 /** The cache of generated replies in memory and Deno KV: which requests share one, for how long, how it is cleared. */
-import { createHash } from "node:crypto";
-import type { GenerateRequest, GenerateResult } from "../../contract/ml.ts";
+import type { GenerateResult } from "../../contract/ml.ts";
 import type { Metrics } from "../../lib/metrics.ts";
 import { MemoryCache } from "./memory_cache.ts";
 
@@ -61,20 +60,6 @@ const MEMORY_BYTES = 16 * 1024 * 1024;
 const ENTRY_OVERHEAD_BYTES = 512;
 /** JavaScript stores text outside Latin-1 with two bytes a unit. */
 const BYTES_PER_UNIT = 2;
-
-/** Whether equal requests should get the same reply. */
-function isRepeatable(request: GenerateRequest): boolean {
-  return request.temperature === 0 || request.seed !== undefined || request.cache_key !== undefined;
-}
-
-/** The key of a request: the caller's own, or a hash of all that shapes the reply. Null: not cacheable. */
-export function cacheKeyOf(request: GenerateRequest, modelId: string): string | null {
-  if (!isRepeatable(request)) return null;
-  const { cache_key: ownKey, conversation_id: _, account_id: __, background: ___, ...shaping } = request;
-  if (ownKey !== undefined) return ownKey;
-  const fields = Object.entries(shaping).sort(([a], [b]) => a < b ? -1 : 1);
-  return createHash("sha256").update(JSON.stringify([modelId, fields])).digest("hex");
-}
 
 /**
  * Whether a glob matches an entire text: `*` is any text, `?` one character.

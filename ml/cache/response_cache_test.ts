@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { type GenerateInput, generateRequestSchema } from "../../contract/ml.ts";
 import { createMetrics } from "../../lib/metrics.ts";
-import { type CachedReply, cacheKeyOf, createResponseCache } from "./response_cache.ts";
+import { cacheKeyOf } from "../services/generation_service.ts";
+import { type CachedReply, createResponseCache } from "./response_cache.ts";
 
 const REPLY: CachedReply = {
   response: "sounds good",

@@ -1,4 +1,5 @@
 /** Generates and evaluates replies as the wire has it, with the response cache and metrics around the engine. */
+import { createHash } from "node:crypto";
 import type {
   EvaluateRequest,
   EvaluateResponse,
@@ -8,12 +9,7 @@ import type {
 import { logFieldsOfError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Metrics } from "../../lib/metrics.ts";
-import {
-  type CachedReply,
-  cacheKeyOf,
-  type CacheScope,
-  type ResponseCache,
-} from "../cache/response_cache.ts";
+import type { CachedReply, CacheScope, ResponseCache } from "../cache/response_cache.ts";
 import type {
   AdapterFile,
   Engine,
@@ -23,6 +19,20 @@ import type {
   Likelihood,
 } from "../engine/engine.ts";
 import type { AdapterService } from "./adapter_service.ts";
+
+/** Whether equal requests should get the same reply. */
+function isRepeatable(request: GenerateRequest): boolean {
+  return request.temperature === 0 || request.seed !== undefined || request.cache_key !== undefined;
+}
+
+/** The key of a request: the caller's own, or a hash of all that shapes the reply. Null: not cacheable. */
+export function cacheKeyOf(request: GenerateRequest, modelId: string): string | null {
+  if (!isRepeatable(request)) return null;
+  const { cache_key: ownKey, conversation_id: _, account_id: __, background: ___, ...shaping } = request;
+  if (ownKey !== undefined) return ownKey;
+  const fields = Object.entries(shaping).sort(([a], [b]) => a < b ? -1 : 1);
+  return createHash("sha256").update(JSON.stringify([modelId, fields])).digest("hex");
+}
 
 export interface GenerationService {
   /**
