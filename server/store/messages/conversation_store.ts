@@ -138,20 +138,22 @@ async function withSamePerson(
   accountId: string,
   conversationId: string,
 ): Promise<string[]> {
-  const rows = await sql<{ id: string }>`
+  // Most people have one address, or are no contact: for them the other conversations are not looked at.
+  const [person] = await sql<{ addresses: string[] | null }>`
     with addresses as (
       select c.person_id, lower(a.address) as address
       from contacts c cross join lateral (values (c.apple_id), (c.phone_number), (c.email)) as a(address)
       where c.account_id = ${accountId} and c.person_id is not null and a.address is not null
-    ), direct as (
-      select id, lower(participant_ids::text)::text[] as participants from conversations
-      where account_id = ${accountId} and not is_group and participant_ids <> '{}'
-    ), person as (
-      select array_agg(address) as addresses from addresses where person_id = (
-        select min(a.person_id) from addresses a
-        join direct d on d.id = ${conversationId} and a.address = any(d.participants))
     )
-    select direct.id from direct join person on direct.participants <@ person.addresses`;
+    select array_agg(address) as addresses from addresses where person_id = (
+      select min(a.person_id) from addresses a
+      join conversations d on d.account_id = ${accountId} and d.id = ${conversationId} and not d.is_group
+        and a.address = any(lower(d.participant_ids::text)::text[]))`;
+  if (!person?.addresses) return [];
+  const rows = await sql<{ id: string }>`
+    select id from conversations
+    where account_id = ${accountId} and not is_group and participant_ids <> '{}'
+      and lower(participant_ids::text)::text[] <@ ${person.addresses}::text[]`;
   const ids = rows.map(({ id }) => id);
   return ids.includes(conversationId) ? ids.filter((id) => id !== conversationId) : [];
 }
