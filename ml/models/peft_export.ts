@@ -1,5 +1,6 @@
 /** An adapter as PEFT reads it: a folder with its settings and its matrices, named and ordered as transformers has them. */
 import { strToU8, zipSync } from "fflate";
+import { ROPE_TYPE_NORMAL } from "../training/ggml/constants.ts";
 import { GgufFile, type GgufTensorInfo } from "../training/ggml/gguf_file.ts";
 import { openGgml } from "../training/ggml/library.ts";
 import { type Hyperparameters, readHyperparameters } from "../training/model/hyperparameters.ts";
@@ -49,8 +50,8 @@ function matrixOf(file: GgufFile, info: GgufTensorInfo): LoraMatrix {
 /**
  * A matrix with the rows of each head in the order of transformers.
  *
- * The two numbers that a rotation turns are neighbours in GGUF files of these architectures, and half a head apart in
- * transformers. Source: `LlamaModel.permute` of llama.cpp's convert_hf_to_gguf.py, which this undoes.
+ * The two numbers that a rotation turns are half a head apart in transformers; in GGUF files of `llama` and `mistral3`
+ * they are neighbours. Source: `LlamaModel.permute` of llama.cpp's convert_hf_to_gguf.py, which this undoes.
  */
 function withHalvedHeads(
   { rows, columns, numbers }: LoraMatrix,
@@ -66,13 +67,14 @@ function withHalvedHeads(
   return ordered;
 }
 
-function tensorOf(matrix: LoraMatrix, { headWidth }: Hyperparameters): FloatTensor {
+function tensorOf(matrix: LoraMatrix, { headWidth, rope }: Hyperparameters): FloatTensor {
   const { layer, target, side, rows, columns, numbers } = matrix;
   const isRotated = side === "B" && (target === "attn_q" || target === "attn_k");
+  const isReordered = isRotated && rope.mode === ROPE_TYPE_NORMAL;
   return {
     name: `base_model.model.model.layers.${layer}.${MODULES[target]}.lora_${side}.weight`,
     shape: [rows, columns],
-    numbers: isRotated ? withHalvedHeads(matrix, headWidth) : numbers,
+    numbers: isReordered ? withHalvedHeads(matrix, headWidth) : numbers,
   };
 }
 

@@ -2,11 +2,14 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { unzipSync } from "fflate";
+import { buildLlamaGguf } from "../../tests/support/ml/llama_gguf.ts";
 import { assertError, type MlService, withMlService } from "../../tests/support/ml/ml_service.ts";
 import { publishTinyAdapter } from "../../tests/support/ml/tiny_adapter.ts";
 import { withTinyEngine } from "../../tests/support/ml/tiny_gguf_engine.ts";
+import { inTempDir } from "../../tests/support/process/temp_dir.ts";
 import { GgufFile } from "../training/ggml/gguf_file.ts";
 import { openGgml } from "../training/ggml/library.ts";
+import { createTrainer } from "../training/lora_trainer.ts";
 import { readHyperparameters } from "../training/model/hyperparameters.ts";
 import { peftArchiveOf } from "./peft_export.ts";
 
@@ -111,6 +114,28 @@ exportTest(
     }
   },
 );
+
+for (const architecture of ["qwen2", "qwen3", "gemma3"] as const) {
+  Deno.test(`an adapter of ${architecture} is exported as it is: its heads have transformers' order already`, async () => {
+    await inTempDir(async (dir) => {
+      const path = await buildLlamaGguf({ dir, architecture });
+      using trainer = await createTrainer({ modelPath: path, lora: { rank: 2 }, seed: 1, threads: 1 });
+      const adapterPath = join(dir, "adapter.gguf");
+      await trainer.step([{ prompt: [1, 2], reply: [3] }], { learningRate: 1e-3 });
+      await trainer.exportAdapter(adapterPath, {});
+      const files = unzipSync(peftArchiveOf(adapterPath, { path, id: "small" }));
+      const tensors = tensorsIn(files["adapter_model.safetensors"] ?? assert.fail());
+      using own = new GgufFile(openGgml(), adapterPath);
+      for (const [theirs, ours] of [["q_proj", "attn_q"], ["k_proj", "attn_k"], ["o_proj", "attn_output"]]) {
+        const info = own.tensors.get(`blk.1.${ours}.weight.lora_b`) ?? assert.fail(ours);
+        const bytes = new Uint8Array(info.sizeBytes);
+        own.readTensor(info, bytes);
+        const name = `base_model.model.model.layers.1.self_attn.${theirs}.lora_B.weight`;
+        assert.deepEqual(tensors.get(name)?.numbers, new Float32Array(bytes.buffer), name);
+      }
+    });
+  });
+}
 
 exportTest("an adapter that is unknown, tainted or of another model is not exported", async (service) => {
   const { id } = await publishTinyAdapter(service);

@@ -37,12 +37,15 @@ function probabilitiesOf(paddedLength: number): { all: number; largestBlock: num
 
 /** Numbers that a trained layer stores until its backward pass. */
 function storedNumbers(shape: BatchShape, model: Hyperparameters, layout: LoraLayout): number {
-  const { heads, keyValueHeads, headWidth, width, feedForward } = model;
+  const { heads, keyValueHeads, headWidth, width, feedForward, features: { normsHeads, normsResults } } =
+    model;
   const [query, key] = [heads * headWidth, keyValueHeads * headWidth];
   const { all } = probabilitiesOf(shape.paddedLength);
   const probabilities = shape.paddedLength <= LONGEST_STORED ? heads * all : 0;
   // Gate and up are stored in 16 bits.
-  const perPackedRow = 2 * width + query + feedForward + layout.targets.length * layout.rank;
+  // Norms of results and of heads store what they are taken of.
+  const ofNorms = (normsResults ? 2 * width : 0) + (normsHeads ? query + 2 * key : 0);
+  const perPackedRow = 2 * width + query + feedForward + ofNorms + layout.targets.length * layout.rank;
   const perSample = shape.paddedLength * (query + 2 * key) + probabilities;
   return shape.rows * perPackedRow + shape.samples * perSample;
 }

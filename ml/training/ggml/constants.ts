@@ -59,6 +59,8 @@ export const STATUS_SUCCESS = 0;
 
 /** `GGML_ROPE_TYPE_NORMAL` of ggml.h: pairs of neighbours are rotated, as in files of the llama family. */
 export const ROPE_TYPE_NORMAL = 0;
+/** `GGML_ROPE_TYPE_NEOX` of ggml.h: each element is rotated with the one half a head further. */
+export const ROPE_TYPE_NEOX = 2;
 
 /** `enum gguf_type` of gguf.h. */
 export const GGUF_TYPE = {
@@ -81,7 +83,9 @@ export type GgufTypeName = keyof typeof GGUF_TYPE;
 /** Operations that training computes, by `ggml_op_name`: the library must know each. */
 export const OPERATION_NUMBERS = {
   ADD: 2,
+  SUB: 6,
   MUL: 7,
+  DIV: 8,
   CONCAT: 22,
   SILU_BACK: 23,
   RMS_NORM: 25,

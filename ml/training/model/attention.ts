@@ -4,6 +4,7 @@ import type { Rope, TensorContext } from "../ggml/tensor_context.ts";
 import { type AttentionBlock, type AttentionInputs, LONGEST_STORED } from "./batch_inputs.ts";
 import { HeadLayout } from "./head_layout.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
+import type { LayerWeights } from "./weights.ts";
 
 /** What the backward pass needs from the forward pass. `g` is the number of query heads per key head. */
 export interface AttentionTrace {
@@ -37,6 +38,10 @@ export interface AttentionOptions {
   model: Hyperparameters;
   ropeFactors: Tensor | null;
   inputs: AttentionInputs;
+  /** Those of queries and keys are used, where the architecture has them. */
+  norms: LayerWeights["norms"];
+  /** Whether the layer sees only the tokens of the window. */
+  isWindowed: boolean;
 }
 
 /** Attention of one layer over a batch. */
@@ -44,13 +49,11 @@ export class Attention {
   readonly #context: TensorContext;
   readonly #options: AttentionOptions;
   readonly #layout: HeadLayout;
-  readonly #scale: number;
 
   constructor(context: TensorContext, options: AttentionOptions) {
     this.#context = context;
     this.#options = options;
     this.#layout = new HeadLayout(context, options);
-    this.#scale = 1 / Math.sqrt(options.model.headWidth);
   }
 
   /**
@@ -60,20 +63,22 @@ export class Attention {
    */
   forward(qkv: Tensor, options: { rows: Tensor }): { result: Tensor; trace: AttentionTrace } {
     const context = this.#context;
-    const { model: { heads, keyValueHeads, headWidth }, inputs: { paddedLength, samples } } = this.#options;
+    const { model: { heads, keyValueHeads, headWidth }, norms } = this.#options;
+    const { paddedLength, samples } = this.#options.inputs;
     const padded = context.getRows(qkv, this.#options.inputs.toPadded);
-    const queries = this.#rotated(this.#layout.headsOf(padded, { first: 0, count: heads }));
-    const keys = this.#rotated(this.#layout.headsOf(padded, { first: heads, count: keyValueHeads }));
+    const parts = this.#queriesAndKeys(padded);
+    const queries = this.#rotated(this.#normed(parts.queries, norms.queryNorm));
+    const keys = this.#rotated(this.#normed(parts.keys, norms.keyNorm));
     const values = context.contiguous(context.permute(
       this.#layout.headsOf(padded, { first: heads + keyValueHeads, count: keyValueHeads }),
       [1, 2, 0, 3],
     ));
-    const parts = this.#options.inputs.blocks.map((block) =>
+    const results = this.#options.inputs.blocks.map((block) =>
       this.#forwardBlock(block, { queries, keys, values })
     );
-    const byPosition = this.#layout.joined(parts.map(({ result }) => result));
+    const byPosition = this.#layout.joined(results.map(({ result }) => result));
     const rows = context.reshape(byPosition, [heads * headWidth, paddedLength * samples]);
-    const blocks = parts.map(({ trace }) => trace);
+    const blocks = results.map(({ trace }) => trace);
     return { result: context.getRows(rows, options.rows), trace: { qkv, keys, values, blocks } };
   }
 
@@ -118,9 +123,16 @@ export class Attention {
       values: context.contiguous(context.transpose(trace.values)),
     };
     const gradients = trace.blocks.map((block) => this.#backwardBlock(padded, block, transposed));
+    const { norms } = this.#options;
+    // The inputs of norms are read again; without norms nothing reads them.
+    const parts = this.#queriesAndKeys(context.getRows(trace.qkv, toPadded));
+    const ofQueries = this.#rotatedBack(this.#layout.joined(gradients.map(({ ofQueries }) => ofQueries)));
+    const ofKeys = this.#rotatedBack(
+      this.#layout.byHead(this.#layout.summed(gradients.map(({ ofKeys }) => ofKeys))),
+    );
     const joined = [
-      this.#rotatedBack(this.#layout.joined(gradients.map(({ ofQueries }) => ofQueries))),
-      this.#rotatedBack(this.#layout.byHead(this.#layout.summed(gradients.map(({ ofKeys }) => ofKeys)))),
+      this.#normedBack(ofQueries, norms.queryNorm, { input: parts.queries }),
+      this.#normedBack(ofKeys, norms.keyNorm, { input: parts.keys }),
       this.#layout.byHead(this.#layout.summed(gradients.map(({ ofValues }) => ofValues))),
     ].reduce((joined, next) => context.concat(joined, next, { dimension: 1 }));
     const width = (heads + 2 * keyValueHeads) * headWidth;
@@ -138,7 +150,9 @@ export class Attention {
     const probabilities = computed();
     const result = this.#layout.grouped(gradient, block);
     const ofProbabilities = context.mulMat(this.#layout.rowsOf(transposed.values, block.end), result);
-    const ofScores = context.softMaxBack(ofProbabilities, probabilities, { scale: this.#scale });
+    const ofScores = context.softMaxBack(ofProbabilities, probabilities, {
+      scale: this.#options.model.attentionScale,
+    });
     const ofQueries = context.mulMat(this.#layout.columnsOf(transposed.keys, block.end), ofScores);
     return {
       ofQueries: this.#layout.byHead(
@@ -149,8 +163,30 @@ export class Attention {
     };
   }
 
+  /** Views of padded rows: [head, heads, length, samples] and [head, key heads, length, samples]. */
+  #queriesAndKeys(padded: Tensor): { queries: Tensor; keys: Tensor } {
+    const { heads, keyValueHeads } = this.#options.model;
+    return {
+      queries: this.#layout.headsOf(padded, { first: 0, count: heads }),
+      keys: this.#layout.headsOf(padded, { first: heads, count: keyValueHeads }),
+    };
+  }
+
+  #normed(heads: Tensor, weight: Tensor | null): Tensor {
+    if (weight === null) return heads;
+    return this.#context.mul(this.#context.rmsNorm(heads, this.#options.model.normEpsilon), weight);
+  }
+
+  /** The adjoint of `normed`. */
+  #normedBack(gradient: Tensor, weight: Tensor | null, { input }: { input: Tensor }): Tensor {
+    if (weight === null) return gradient;
+    const epsilon = this.#options.model.normEpsilon;
+    return this.#context.rmsNormBack(this.#context.mul(gradient, weight), input, { epsilon });
+  }
+
   get #ropeOptions(): { rope: Rope; factors: Tensor | null } {
-    return { rope: this.#options.model.rope, factors: this.#options.ropeFactors };
+    const { model: { rope, windowed }, isWindowed, ropeFactors: factors } = this.#options;
+    return { rope: isWindowed && windowed !== null ? windowed.rope : rope, factors };
   }
 
   #rotated(heads: Tensor): Tensor {
@@ -163,10 +199,12 @@ export class Attention {
   }
 
   #probabilities(scores: Tensor, block: AttentionBlock): Tensor {
-    const { model: { keyValueHeads }, inputs: { samples } } = this.#options;
-    const { first, end, mask } = block;
+    const { model: { keyValueHeads }, inputs: { samples }, isWindowed } = this.#options;
+    const { first, end, mask, windowMask } = block;
     const byHead = this.#layout.ungrouped(scores, block, { width: end });
-    const probabilities = this.#context.softMax(byHead, mask, { scale: this.#scale });
+    const probabilities = this.#context.softMax(byHead, isWindowed ? windowMask : mask, {
+      scale: this.#options.model.attentionScale,
+    });
     return this.#context.reshape(probabilities, [
       end,
       (end - first) * this.#layout.group,

@@ -32,9 +32,19 @@ export interface BatchInputs {
   shares: Tensor;
 }
 
-/** Creates the input tensors of a graph. */
-export function batchInputs(context: TensorContext, shape: BatchShape): BatchInputs {
+/**
+ * Creates the input tensors of a graph.
+ *
+ * @param options `window`: how many positions windowed layers see; null without such layers
+ */
+export function batchInputs(
+  context: TensorContext,
+  shape: BatchShape,
+  options: { window: number | null },
+): BatchInputs {
   const { rows, samples, paddedLength, predictedRows } = shape;
+  // A window that holds the longest sample hides nothing.
+  const isHiding = options.window !== null && options.window < paddedLength;
   const indices = (length: number) => context.input(I32, [length]);
   return {
     attention: {
@@ -46,7 +56,9 @@ export function batchInputs(context: TensorContext, shape: BatchShape): BatchInp
       positions: indices(paddedLength),
       blocks: blockEnds(paddedLength).map((end, index, ends) => {
         const first = ends[index - 1] ?? 0;
-        return { first, end, mask: context.input(F32, [end, end - first]) };
+        const mask = () => context.input(F32, [end, end - first]);
+        const full = mask();
+        return { first, end, mask: full, windowMask: isHiding ? mask() : full };
       }),
     },
     tokens: indices(rows),
@@ -86,6 +98,8 @@ export interface AttentionBlock {
   end: number;
   /** [end, end - first]: 0 where a query may look, -Infinity beyond. */
   mask: Tensor;
+  /** The same of windowed layers; the same tensor where the window hides nothing. */
+  windowMask: Tensor;
 }
 
 /** Lengths are split at multiples of this: products of 32-bit floats are fast along such lengths. */

@@ -1,6 +1,11 @@
 /** Tests the hand-built backward pass against ggml's autodiff and against central differences of the loss. */
 import assert from "node:assert/strict";
-import { buildLlamaGguf, type LlamaShape, SMALL_SHAPE } from "../../../tests/support/ml/llama_gguf.ts";
+import {
+  buildLlamaGguf,
+  type LlamaGgufOptions,
+  type LlamaShape,
+  SMALL_SHAPE,
+} from "../../../tests/support/ml/llama_gguf.ts";
 import { seededRandom } from "../../engine/sampling.ts";
 import { LORA_TARGETS, type LoraOptions, type TokenSample } from "../trainer.ts";
 import { autodiffGradient } from "../../../tests/suites/training/autodiff_suite.ts";
@@ -94,12 +99,16 @@ function matricesOf(parts: LoadedModel): { name: string; start: number; end: num
 }
 
 async function withModel(
-  { lora, shape = { ...SMALL_SHAPE, layers: 3 } }: { lora: LoraOptions; shape?: LlamaShape },
+  { lora, file, shape = { ...SMALL_SHAPE, layers: 3 } }: {
+    lora: LoraOptions;
+    shape?: LlamaShape;
+    file?: Omit<LlamaGgufOptions, "dir">;
+  },
   use: (parts: LoadedModel, path: string) => Promise<void>,
 ): Promise<void> {
   const dir = await Deno.makeTempDir();
   try {
-    const path = await buildLlamaGguf({ dir, shape });
+    const path = await buildLlamaGguf({ dir, shape, ...file });
     await withLoadedModel(path, {
       lora,
       use: async (parts) => {
@@ -124,9 +133,13 @@ const ADAPTERS: { name: string; lora: LoraOptions }[] = [
 ];
 
 async function compareWithAutodiff(
-  { lora, samples }: { lora: LoraOptions; samples: readonly TokenSample[] },
+  { lora, samples, file }: {
+    lora: LoraOptions;
+    samples: readonly TokenSample[];
+    file?: Omit<LlamaGgufOptions, "dir">;
+  },
 ): Promise<void> {
-  await withModel({ lora }, async (parts, path) => {
+  await withModel({ lora, file }, async (parts, path) => {
     const loss = await lossOf(parts, { train: true, samples });
     const { adapter: { gradients, parameters }, layout } = parts;
     const expected = await autodiffGradient(path, layout, { samples, parameters });
@@ -152,9 +165,35 @@ Deno.test("gradients and loss agree with ggml's autodiff when attention is compu
   await compareWithAutodiff({ lora: { rank: 4, targets: LORA_TARGETS }, samples: LONG_SAMPLES });
 });
 
-for (const [name, dropout] of [["without dropout", 0], ["with dropout", 0.3]] as const) {
+/** One file of each other architecture. */
+const FILES: Omit<LlamaGgufOptions, "dir">[] = [
+  { architecture: "qwen2" },
+  { architecture: "qwen3", shape: { ...SMALL_SHAPE, headWidth: 32 } },
+  {
+    architecture: "gemma3",
+    tied: true,
+    // Every second layer sees everything; of the long samples the others see a part.
+    numbers: { "attention.sliding_window": 24, "attention.sliding_window_pattern": 2, "rope.freq_base": 1e6 },
+    shape: { ...SMALL_SHAPE, layers: 3, headWidth: 32 },
+  },
+];
+
+for (const file of FILES) {
+  Deno.test(`gradients and loss agree with ggml's autodiff: ${file.architecture}`, async () => {
+    await compareWithAutodiff({ lora: { rank: 4, targets: LORA_TARGETS }, samples: SAMPLES, file });
+    await compareWithAutodiff({ lora: { rank: 4 }, samples: LONG_SAMPLES, file });
+  });
+}
+
+const SLOPES: { name: string; dropout?: number; file?: Omit<LlamaGgufOptions, "dir"> }[] = [
+  { name: "without dropout" },
+  { name: "with dropout", dropout: 0.3 },
+  ...FILES.map((file) => ({ name: `${file.architecture}`, file })),
+];
+
+for (const { name, dropout = 0, file } of SLOPES) {
   Deno.test(`gradients agree with finite differences of the loss, matrix by matrix: ${name}`, async () => {
-    await withModel({ lora: { rank: 4, dropout, targets: LORA_TARGETS } }, async (parts) => {
+    await withModel({ lora: { rank: 4, dropout, targets: LORA_TARGETS }, file }, async (parts) => {
       await lossOf(parts, { train: true });
       const gradients = parts.adapter.gradients.slice();
       const start = parts.adapter.parameters.slice();

@@ -1,11 +1,21 @@
-/** Reads a llama-family model's shape from its GGUF metadata and refuses models that cannot be trained. */
-import { ROPE_TYPE_NORMAL } from "../ggml/constants.ts";
+/** Reads a model's shape from its GGUF metadata and refuses models that cannot be trained. */
 import type { GgufFile } from "../ggml/gguf_file.ts";
 import type { Rope } from "../ggml/tensor_context.ts";
 import { TrainingError } from "../training_error.ts";
+import { type Architecture, ARCHITECTURES } from "./architectures.ts";
+
+/** Layers that see only the tokens of a window. */
+export interface WindowedLayers {
+  /** A position sees itself and the `window - 1` before it. */
+  window: number;
+  rope: Rope;
+  /** Every so many layers one sees everything: the last of each such group. */
+  fullEvery: number;
+}
 
 export interface Hyperparameters {
   architecture: string;
+  features: Architecture;
   layers: number;
   /** Width of the residual stream. */
   width: number;
@@ -18,15 +28,20 @@ export interface Hyperparameters {
   vocabularySize: number;
   contextLength: number;
   normEpsilon: number;
+  /** What scores are multiplied by before their soft-max. */
+  attentionScale: number;
   rope: Rope;
+  /** Null where every layer sees everything. */
+  windowed: WindowedLayers | null;
 }
 
-/** Architectures with exactly this graph; mistral3 scales attention by position only beyond its original context. */
-const ARCHITECTURES = ["llama", "mistral3"];
+/** Whether a layer sees only the tokens of the window. */
+export function isWindowed({ windowed }: Hyperparameters, layer: number): boolean {
+  return windowed !== null && (layer + 1) % windowed.fullEvery !== 0;
+}
 
-/** Features of other models of the family that the graph lacks. */
-const UNSUPPORTED_KEYS = ["expert_count", "attention.sliding_window", "attention.scale"];
-const UNSUPPORTED_TENSORS = /\.bias$|ffn_gate_exps|ffn_gate_inp|attn_(?:qkv|q_norm|k_norm)/;
+/** Features of other models of these architectures that the graph lacks. */
+const UNSUPPORTED_KEYS = ["expert_count", "attention.scale", "final_logit_softcapping"];
 
 /** YaRN's magnitude of attention for a context stretched by `factor`: arXiv 2309.00071, as llama.cpp has it. */
 function yarnMagnitude(factor: number, weight: number): number {
@@ -43,8 +58,14 @@ function yarnAttentionFactor(factor: number, logMultiplier: number): number {
 
 type Numbers = (key: string, fallback?: number) => number;
 
-function readRope(number: Numbers, options: { scaling: string; headWidth: number; context: number }): Rope {
-  const { scaling, headWidth, context } = options;
+interface RopeOptions {
+  scaling: string;
+  mode: number;
+  headWidth: number;
+  context: number;
+}
+
+function readRope(number: Numbers, { scaling, mode, headWidth, context }: RopeOptions): Rope {
   if (!["none", "linear", "yarn"].includes(scaling)) {
     throw unsupported(`its position scaling is ${scaling}`);
   }
@@ -52,7 +73,7 @@ function readRope(number: Numbers, options: { scaling: string; headWidth: number
   const isYarn = scaling === "yarn";
   const rope: Rope = {
     dimensions: number("rope.dimension_count", headWidth),
-    mode: ROPE_TYPE_NORMAL,
+    mode,
     originalContext: number("rope.scaling.original_context_length", context),
     base: number("rope.freq_base", 10_000),
     scale: 1 / factor,
@@ -68,13 +89,40 @@ function unsupported(reason: string): TrainingError {
   return new TrainingError("model_unsupported", `This model cannot be trained: ${reason}`);
 }
 
-function checkFeatures(file: GgufFile, architecture: string): void {
-  for (const key of UNSUPPORTED_KEYS) {
-    if ((file.number(`${architecture}.${key}`) ?? 0) !== 0) throw unsupported(`it has ${key}`);
+function architectureOf(file: GgufFile): { name: string; features: Architecture } {
+  const name = file.text("general.architecture") ?? "unknown";
+  const features = ARCHITECTURES.get(name);
+  if (features === undefined) {
+    const known = [...ARCHITECTURES.keys()];
+    throw unsupported(
+      `its architecture is ${name}, training knows ${known.slice(0, -1).join(", ")} and ${known.at(-1)}`,
+    );
   }
-  for (const name of file.tensors.keys()) {
-    if (UNSUPPORTED_TENSORS.test(name)) throw unsupported(`it has ${name}`);
-  }
+  return { name, features };
+}
+
+function numbersOf(file: GgufFile, architecture: string): Numbers {
+  return (key, fallback) => {
+    const name = `${architecture}.${key}`;
+    const value = file.number(name);
+    // A list, one number for each layer: the graph has the same shape in all of them.
+    if (value === undefined && file.has(name)) throw unsupported(`its ${name} is not one number`);
+    const found = value ?? fallback;
+    if (found === undefined) throw unsupported(`its file does not say ${name}`);
+    return found;
+  };
+}
+
+function readWindowed(number: Numbers, features: Architecture, rope: Rope): WindowedLayers | null {
+  const window = number("attention.sliding_window", 0);
+  if (window === 0) return null;
+  const { fullAttentionEvery } = features;
+  if (fullAttentionEvery === null) throw unsupported("it has attention.sliding_window");
+  return {
+    window,
+    fullEvery: number("attention.sliding_window_pattern", fullAttentionEvery),
+    rope: { ...rope, base: number("rope.freq_base_swa", 10_000), scale: 1 },
+  };
 }
 
 /**
@@ -83,40 +131,39 @@ function checkFeatures(file: GgufFile, architecture: string): void {
  * @throws TrainingError `model_unsupported` for another architecture or features that the graph lacks
  */
 export function readHyperparameters(file: GgufFile): Hyperparameters {
-  const architecture = file.text("general.architecture") ?? "unknown";
-  if (!ARCHITECTURES.includes(architecture)) {
-    throw unsupported(`its architecture is ${architecture}, training knows ${ARCHITECTURES.join(" and ")}`);
-  }
-  checkFeatures(file, architecture);
-  const number: Numbers = (key, fallback) => {
-    const value = file.number(`${architecture}.${key}`) ?? fallback;
-    if (value === undefined) throw unsupported(`its file does not say ${architecture}.${key}`);
-    return value;
-  };
-  const [width, heads, contextLength] = [
+  const { name: architecture, features } = architectureOf(file);
+  const number = numbersOf(file, architecture);
+  for (const key of UNSUPPORTED_KEYS) if (number(key, 0) !== 0) throw unsupported(`it has ${key}`);
+  const [layers, width, heads, contextLength] = [
+    number("block_count"),
     number("embedding_length"),
     number("attention.head_count"),
     number("context_length"),
   ];
   const headWidth = number("attention.key_length", width / heads);
+  if (number("attention.value_length", headWidth) !== headWidth) {
+    throw unsupported("its keys and values differ in width");
+  }
   const scaling = file.text(`${architecture}.rope.scaling.type`) ?? "linear";
   const embedding = file.tensors.get("token_embd.weight");
   if (embedding === undefined) throw unsupported("its file has no token embedding");
-  const rope = readRope(number, { scaling, headWidth, context: contextLength });
+  const rope = readRope(number, { scaling, mode: features.ropeMode, headWidth, context: contextLength });
   return {
     architecture,
-    layers: number("block_count"),
+    features,
+    layers,
     width,
     heads,
     keyValueHeads: number("attention.head_count_kv", heads),
     headWidth,
     feedForward: number("feed_forward_length"),
     vocabularySize: embedding.shape[1],
-    // Beyond its original context mistral3 also scales attention by position, which the graph does not.
-    contextLength: architecture === "mistral3"
+    contextLength: features.staysInOriginalContext
       ? Math.min(contextLength, rope.originalContext)
       : contextLength,
     normEpsilon: number("attention.layer_norm_rms_epsilon"),
+    attentionScale: 1 / Math.sqrt(layers === features.evenHeadScaleLayers ? width / heads : headWidth),
     rope,
+    windowed: readWindowed(number, features, rope),
   };
 }

@@ -3,6 +3,7 @@ import type { Tensor } from "../ggml/ffi.ts";
 import type { TensorContext } from "../ggml/tensor_context.ts";
 import { Attention, type AttentionTrace } from "./attention.ts";
 import type { BatchInputs, BatchShape } from "./batch_inputs.ts";
+import { type GatedActivation, GeGlu, SwiGlu } from "./gated_activation.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import type { LoraLayer, TargetGroup } from "./lora_layout.ts";
 import { LoraProducts, type LoraTensors, type LoraTrace } from "./lora_products.ts";
@@ -29,6 +30,8 @@ export interface LayerOptions {
   lora: LoraLayer | null;
   /** From its attention on, the last layer computes only the rows that predict. */
   isLast: boolean;
+  /** It sees only the tokens of the window. */
+  isWindowed: boolean;
 }
 
 type Traces = Record<TargetGroup, LoraTrace | null>;
@@ -37,8 +40,12 @@ type Traces = Record<TargetGroup, LoraTrace | null>;
 interface LayerTrace {
   input: Tensor;
   attention: AttentionTrace;
+  /** Attention's result before it is added to the input. */
+  projected: Tensor;
   /** Between attention and feed-forward. */
   middle: Tensor;
+  /** The feed-forward layer's result before it is added to `middle`. */
+  down: Tensor;
   gate: () => Tensor;
   up: () => Tensor;
   lora: Traces;
@@ -49,6 +56,7 @@ export class LayerGraph {
   readonly #dependencies: GraphDependencies;
   readonly #options: LayerOptions;
   readonly #attention: Attention;
+  readonly #activation: GatedActivation;
   readonly #products: Record<TargetGroup, LoraProducts | null>;
   #trace: LayerTrace | null = null;
 
@@ -59,7 +67,12 @@ export class LayerGraph {
       model: dependencies.model,
       ropeFactors: dependencies.ropeFactors,
       inputs: dependencies.inputs.attention,
+      norms: options.weights.norms,
+      isWindowed: options.isWindowed,
     });
+    this.#activation = dependencies.model.features.activation === "gelu"
+      ? new GeGlu(dependencies.context)
+      : new SwiGlu(dependencies.context);
     const products = (group: TargetGroup) => {
       const members = options.lora?.[group];
       return members && dependencies.lora
@@ -79,7 +92,7 @@ export class LayerGraph {
     const { context, inputs, shape } = this.#dependencies;
     const { weights, isLast } = this.#options;
     const lora: Traces = { qkv: null, attentionOutput: null, gateUp: null, down: null };
-    const qkv = this.#qkv(() => this.#norm(input, weights.attentionNorm), lora);
+    const qkv = this.#qkv(() => this.#norm(input, weights.norms.attentionNorm), lora);
     const rows = isLast ? inputs.predictedFromPadded : inputs.attention.toPacked;
     const { result, trace: attention } = this.#attention.forward(qkv, { rows });
     const columns = isLast ? shape.predictedRows : shape.rows;
@@ -91,9 +104,9 @@ export class LayerGraph {
       again: () => result,
     });
     const residual = isLast ? context.getRows(input, inputs.predicted) : input;
-    const middle = context.add(projected, residual);
-    const { output, gate, up } = this.#feedForward(middle, { columns, lora });
-    this.#trace = { input, attention, middle, gate, up, lora };
+    const middle = context.add(this.#resultNorm(projected, weights.norms.attentionResultNorm), residual);
+    const { output, ...stored } = this.#feedForward(middle, { columns, lora });
+    this.#trace = { input, attention, projected, middle, lora, ...stored };
     return output;
   }
 
@@ -112,8 +125,11 @@ export class LayerGraph {
     const trace = this.#trace;
     if (trace === null) throw new Error("A layer's backward pass needs its forward pass first");
     const ofMiddle = this.#feedForwardBack(gradient, trace, collect);
-    const ofAttention = this.#back([ofMiddle], {
-      through: context.mulMat(transposedOf(weights.attentionOutput), ofMiddle),
+    const ofProjected = this.#resultNormBack(ofMiddle, weights.norms.attentionResultNorm, {
+      input: trace.projected,
+    });
+    const ofAttention = this.#back([ofProjected], {
+      through: context.mulMat(transposedOf(weights.attentionOutput), ofProjected),
       group: "attentionOutput",
       trace,
       collect,
@@ -123,24 +139,38 @@ export class LayerGraph {
     const ofNormed = this.#qkvBack(ofQkv, trace, options);
     if (!wantsInput || ofNormed === null) return null;
     const residual = isLast ? context.getRows(ofMiddle, inputs.toPredicted) : ofMiddle;
-    return context.add(this.#normBack(ofNormed, weights.attentionNorm, { input: trace.input }), residual);
+    const ofInput = this.#normBack(ofNormed, weights.norms.attentionNorm, { input: trace.input });
+    return context.add(ofInput, residual);
   }
 
-  #norm(x: Tensor, weight: Tensor): Tensor {
+  #norm(x: Tensor, weight: Tensor | null): Tensor {
     const { context, model } = this.#dependencies;
+    if (weight === null) throw new Error("A layer lacks the norm of an input");
     return context.mul(context.rmsNorm(x, model.normEpsilon), weight);
   }
 
-  #normBack(gradient: Tensor, weight: Tensor, options: { input: Tensor }): Tensor {
+  #normBack(gradient: Tensor, weight: Tensor | null, options: { input: Tensor }): Tensor {
     const { context, model } = this.#dependencies;
+    if (weight === null) throw new Error("A layer lacks the norm of an input");
     return context.rmsNormBack(context.mul(gradient, weight), options.input, { epsilon: model.normEpsilon });
+  }
+
+  /** A result before it is added to the residual: some architectures norm it. */
+  #resultNorm(result: Tensor, weight: Tensor | null): Tensor {
+    return weight === null ? result : this.#norm(result, weight);
+  }
+
+  #resultNormBack(gradient: Tensor, weight: Tensor | null, options: { input: Tensor }): Tensor {
+    return weight === null ? gradient : this.#normBack(gradient, weight, options);
   }
 
   #qkv(norm: () => Tensor, lora: Traces): Tensor {
     const { context, model: { heads, keyValueHeads, headWidth }, shape } = this.#dependencies;
+    const { weights } = this.#options;
     const products = this.#products.qkv;
     const normed = norm();
-    const qkv = context.mulMat(this.#options.weights.qkv.forward, normed);
+    const product = context.mulMat(weights.qkv.forward, normed);
+    const qkv = weights.qkvBias === null ? product : context.add(product, weights.qkvBias);
     if (products === null) return qkv;
     const trace = this.#startLora("qkv", normed, { columns: shape.rows, again: norm });
     lora.qkv = trace;
@@ -204,10 +234,10 @@ export class LayerGraph {
   #feedForward(
     middle: Tensor,
     options: { columns: number; lora: Traces },
-  ): Pick<LayerTrace, "gate" | "up"> & { output: Tensor } {
+  ): Pick<LayerTrace, "gate" | "up" | "down"> & { output: Tensor } {
     const { context } = this.#dependencies;
     const { weights } = this.#options;
-    const norm = () => this.#norm(middle, weights.feedForwardNorm);
+    const norm = () => this.#norm(middle, weights.norms.feedForwardNorm);
     const normed = norm();
     let [gate, up] = [
       context.mulMat(weights.gate.forward, normed),
@@ -224,27 +254,27 @@ export class LayerGraph {
       }
     }
     const stored = { gate: this.#dependencies.store(gate), up: this.#dependencies.store(up) };
-    const down = this.#project(context.swiglu(gate, up), {
+    const down = this.#project(this.#activation.forward(gate, up), {
       matrix: weights.down,
       group: "down",
-      again: () => context.swiglu(stored.gate(), stored.up()),
+      again: () => this.#activation.forward(stored.gate(), stored.up()),
       ...options,
     });
-    return { output: context.add(down, middle), ...stored };
+    const result = this.#resultNorm(down, weights.norms.feedForwardResultNorm);
+    return { output: context.add(result, middle), down, ...stored };
   }
 
   #feedForwardBack(gradient: Tensor, trace: LayerTrace, collect: (result: Tensor) => void): Tensor {
     const { context } = this.#dependencies;
     const { weights } = this.#options;
-    const ofProduct = this.#back([gradient], {
-      through: context.mulMat(transposedOf(weights.down), gradient),
+    const ofDown = this.#resultNormBack(gradient, weights.norms.feedForwardResultNorm, { input: trace.down });
+    const ofProduct = this.#back([ofDown], {
+      through: context.mulMat(transposedOf(weights.down), ofDown),
       group: "down",
       trace,
       collect,
     });
-    const gate = trace.gate();
-    const ofUp = context.swiglu(gate, ofProduct);
-    const ofGate = context.siluBack(context.mul(ofProduct, trace.up()), gate);
+    const { ofGate, ofUp } = this.#activation.backward(ofProduct, { gate: trace.gate(), up: trace.up() });
     const ofNormed = this.#back(
       (this.#products.gateUp?.modules ?? []).map(({ target }) => target === "ffn_gate" ? ofGate : ofUp),
       {
@@ -257,7 +287,8 @@ export class LayerGraph {
         collect,
       },
     );
-    return context.add(this.#normBack(ofNormed, weights.feedForwardNorm, { input: trace.middle }), gradient);
+    const ofMiddle = this.#normBack(ofNormed, weights.norms.feedForwardNorm, { input: trace.middle });
+    return context.add(ofMiddle, gradient);
   }
 
   /** Adds what a group's adapter contributes to an input gradient, and collects the adapter's own gradients. */

@@ -162,3 +162,21 @@ export async function fillMatrix(
   forward.finish();
   backward?.finish();
 }
+
+/** The bytes of a vector of the file as 32-bit floats. */
+export async function readFloats(
+  backend: CpuBackend,
+  file: GgufFile,
+  info: GgufTensorInfo,
+): Promise<Uint8Array> {
+  const plan: MatrixPlan = {
+    sources: [info],
+    columns: info.shape[0],
+    rows: 1,
+    forward: { type: "f32", inMatrixUnit: false },
+    backward: null,
+  };
+  using converter = new RowConverter(backend, plan, { type: info.type, rows: 1 });
+  const { forward } = await converter.convert((into) => file.readTensor(info, into));
+  return forward.slice();
+}

@@ -5,7 +5,7 @@ import type { GraphHandle, Tensor } from "../ggml/ffi.ts";
 import { type OperationTime, profileGraph } from "../ggml/graph_profile.ts";
 import { F32, TensorContext } from "../ggml/tensor_context.ts";
 import { type BatchInputs, batchInputs, type BatchShape } from "./batch_inputs.ts";
-import type { Hyperparameters } from "./hyperparameters.ts";
+import { type Hyperparameters, isWindowed } from "./hyperparameters.ts";
 import { type GraphDependencies, LayerGraph } from "./layer_graph.ts";
 import type { LoraLayout } from "./lora_layout.ts";
 import type { LoraTensors } from "./lora_products.ts";
@@ -13,7 +13,7 @@ import type { MicroBatch } from "./micro_batch.ts";
 import type { ModelWeights } from "./weights.ts";
 
 /** An upper bound of the nodes of a layer with every target, forward and backward, views included. */
-const NODES_PER_LAYER = 320;
+const NODES_PER_LAYER = 400;
 const OTHER_NODES = 128;
 
 /** Distance in floats between two masks within the random factors: it shares no divisor with common widths. */
@@ -58,11 +58,13 @@ export class ModelGraph implements Disposable {
     this.#options = options;
     this.#context = new TensorContext(backend.ggml, { tensors: nodes, graphNodes: nodes });
     this.#graph = this.#context.graph(nodes);
-    this.#inputs = batchInputs(this.#context, options.shape);
+    this.#inputs = batchInputs(this.#context, options.shape, {
+      window: options.model.windowed?.window ?? null,
+    });
     const layers = this.#layers();
     const hidden = layers.reduce(
       (x, layer) => layer.forward(x),
-      this.#context.getRows(options.weights.embedding, this.#inputs.tokens),
+      this.#embedded(),
     );
     this.#logits = this.#output(hidden);
     const probabilities = this.#probabilities();
@@ -97,7 +99,13 @@ export class ModelGraph implements Disposable {
     this.#write(attention.ownToPadded, batch.ownToPadded);
     this.#write(attention.toPacked, batch.toPacked);
     this.#write(attention.positions, Int32Array.from({ length: paddedLength }, (_, position) => position));
-    for (const block of attention.blocks) this.#write(block.mask, causalMask(block));
+    for (const block of attention.blocks) {
+      this.#write(block.mask, causalMask(block));
+      const { windowed } = model;
+      if (windowed !== null && block.windowMask !== block.mask) {
+        this.#write(block.windowMask, causalMask(block, windowed.window));
+      }
+    }
     if (!this.#options.train) return;
     this.#write(inputs.toPredicted, batch.toPredicted);
     this.#write(inputs.paddedToPredicted, batch.paddedToPredicted);
@@ -130,6 +138,12 @@ export class ModelGraph implements Disposable {
     if (this.#backend.ggml.ggml_get_data(tensor) !== null) memoryOf(this.#backend.ggml, tensor).set(bytes);
   }
 
+  #embedded(): Tensor {
+    const { model: { features, width }, weights } = this.#options;
+    const rows = this.#context.getRows(weights.embedding, this.#inputs.tokens);
+    return features.scalesEmbedding ? this.#context.scale(rows, Math.sqrt(width)) : rows;
+  }
+
   #layers(): LayerGraph[] {
     const { model, weights, layout, lora, shape, train } = this.#options;
     const dependencies: GraphDependencies = {
@@ -147,6 +161,7 @@ export class ModelGraph implements Disposable {
         weights: layerWeights,
         lora: layout.layers[index] ?? null,
         isLast: index === model.layers - 1,
+        isWindowed: isWindowed(model, index),
       })
     );
   }
@@ -226,11 +241,16 @@ export class ModelGraph implements Disposable {
   }
 }
 
-/** 0 up to the diagonal, -Infinity beyond: a position sees itself and what came before. */
-function causalMask({ first, end }: { first: number; end: number }): Float32Array<ArrayBuffer> {
+/** 0 up to the diagonal, -Infinity beyond: a position sees itself and what came before, as far as a window reaches. */
+function causalMask(
+  { first, end }: { first: number; end: number },
+  window = Infinity,
+): Float32Array<ArrayBuffer> {
   const mask = new Float32Array(end * (end - first));
   for (let row = 0; row < end - first; row++) {
-    mask.fill(-Infinity, row * end + first + row + 1, (row + 1) * end);
+    const [position, start] = [first + row, row * end];
+    mask.fill(-Infinity, start + position + 1, start + end);
+    mask.fill(-Infinity, start, start + Math.max(0, position - window + 1));
   }
   return mask;
 }

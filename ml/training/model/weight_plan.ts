@@ -25,11 +25,24 @@ export interface MatrixPlan {
   backward: CopyPlan | null;
 }
 
+/** Norms of a layer's inputs, and those that only some architectures have. */
+export const LAYER_NORMS = {
+  attentionNorm: "attn_norm",
+  feedForwardNorm: "ffn_norm",
+  queryNorm: "attn_q_norm",
+  keyNorm: "attn_k_norm",
+  attentionResultNorm: "post_attention_norm",
+  feedForwardResultNorm: "post_ffw_norm",
+} as const;
+export type LayerNorm = keyof typeof LAYER_NORMS;
+
 export interface LayerPlan {
-  attentionNorm: GgufTensorInfo;
-  feedForwardNorm: GgufTensorInfo;
+  /** Null for a norm that the architecture lacks. */
+  norms: Readonly<Record<LayerNorm, GgufTensorInfo | null>>;
   /** Query, key and value: one product instead of three. */
   qkv: MatrixPlan;
+  /** Of query, key and value; null without. */
+  qkvBiases: readonly GgufTensorInfo[] | null;
   attentionOutput: MatrixPlan;
   gate: MatrixPlan;
   up: MatrixPlan;
@@ -87,6 +100,7 @@ interface PlanOptions {
 
 class Planner {
   readonly #file: GgufFile;
+  readonly #planned = new Set<string>();
   readonly #format: FixedFormat;
   readonly #matrixUnit: boolean;
 
@@ -97,9 +111,22 @@ class Planner {
   }
 
   tensor(name: string): GgufTensorInfo {
-    const info = this.#file.tensors.get(name);
-    if (info !== undefined) return info;
+    const info = this.optional(name);
+    if (info !== null) return info;
     throw new TrainingError("model_unsupported", `The model file has no tensor ${name}`);
+  }
+
+  optional(name: string): GgufTensorInfo | null {
+    this.#planned.add(name);
+    return this.#file.tensors.get(name) ?? null;
+  }
+
+  /** @throws TrainingError `model_unsupported` for a tensor that the graph would not read */
+  checkComplete(): void {
+    for (const name of this.#file.tensors.keys()) {
+      if (this.#planned.has(name)) continue;
+      throw new TrainingError("model_unsupported", `This model cannot be trained: it has ${name}`);
+    }
   }
 
   matrix(names: readonly string[], options: { transposed: boolean }): MatrixPlan {
@@ -124,17 +151,42 @@ class Planner {
   }
 }
 
-function planLayer(planner: Planner, index: number, options: PlanOptions): LayerPlan {
+const QKV = ["attn_q", "attn_k", "attn_v"];
+
+/** Biases of all three or of none: llama.cpp takes them where the file has them, whatever the architecture. */
+function planBiases(planner: Planner, index: number): GgufTensorInfo[] | null {
+  const names = QKV.map((part) => `blk.${index}.${part}.bias`);
+  return names.every((name) => planner.optional(name) === null)
+    ? null
+    : names.map((name) => planner.tensor(name));
+}
+
+function planNorms(planner: Planner, index: number, { features }: Hyperparameters): LayerPlan["norms"] {
+  const norm = (of: LayerNorm, isThere = true) =>
+    isThere ? planner.tensor(`blk.${index}.${LAYER_NORMS[of]}.weight`) : null;
+  return {
+    attentionNorm: norm("attentionNorm"),
+    feedForwardNorm: norm("feedForwardNorm"),
+    queryNorm: norm("queryNorm", features.normsHeads),
+    keyNorm: norm("keyNorm", features.normsHeads),
+    attentionResultNorm: norm("attentionResultNorm", features.normsResults),
+    feedForwardResultNorm: norm("feedForwardResultNorm", features.normsResults),
+  };
+}
+
+function planLayer(
+  planner: Planner,
+  index: number,
+  { model, firstTrained }: PlanOptions & { model: Hyperparameters },
+): LayerPlan {
   const name = (part: string) => `blk.${index}.${part}.weight`;
-  const isTrained = index >= options.firstTrained;
+  const isTrained = index >= firstTrained;
   const matrix = (part: string) => planner.matrix([name(part)], { transposed: isTrained });
   return {
-    attentionNorm: planner.tensor(name("attn_norm")),
-    feedForwardNorm: planner.tensor(name("ffn_norm")),
+    norms: planNorms(planner, index, model),
     // Nothing below the lowest trained layer needs a gradient.
-    qkv: planner.matrix(["attn_q", "attn_k", "attn_v"].map(name), {
-      transposed: index > options.firstTrained,
-    }),
+    qkv: planner.matrix(QKV.map(name), { transposed: index > firstTrained }),
+    qkvBiases: planBiases(planner, index),
     attentionOutput: matrix("attn_output"),
     gate: matrix("ffn_gate"),
     up: matrix("ffn_up"),
@@ -145,19 +197,24 @@ function planLayer(planner: Planner, index: number, options: PlanOptions): Layer
 /**
  * Plans how a model's weights are stored.
  *
- * @throws TrainingError `model_unsupported` when the file lacks a tensor of the family
+ * @throws TrainingError `model_unsupported` when the file lacks a tensor of the architecture, or has one more
  */
 export function planWeights(file: GgufFile, model: Hyperparameters, options: PlanOptions): WeightPlan {
   const planner = new Planner(file, options);
   const isTied = !file.tensors.has("output.weight");
   const output = planner.matrix([isTied ? "token_embd.weight" : "output.weight"], { transposed: true });
-  return {
+  const plan: WeightPlan = {
     embedding: isTied && !output.forward.inMatrixUnit ? null : planner.tensor("token_embd.weight"),
     output,
     outputNorm: planner.tensor("output_norm.weight"),
-    ropeFactors: file.tensors.get("rope_freqs.weight") ?? null,
-    layers: Array.from({ length: model.layers }, (_, index) => planLayer(planner, index, options)),
+    ropeFactors: planner.optional("rope_freqs.weight"),
+    layers: Array.from(
+      { length: model.layers },
+      (_, index) => planLayer(planner, index, { ...options, model }),
+    ),
   };
+  planner.checkComplete();
+  return plan;
 }
 
 function planBytes({ columns, rows, forward, backward }: MatrixPlan): number {

@@ -5,21 +5,30 @@ import type { GgufFile, GgufTensorInfo } from "../ggml/gguf_file.ts";
 import type { BufferHandle, Tensor } from "../ggml/ffi.ts";
 import { matrixUnitMemory } from "../ggml/matrix_unit.ts";
 import { F32, TensorContext } from "../ggml/tensor_context.ts";
-import { fillMatrix, type FrozenMatrix } from "./matrix_conversion.ts";
-import type { CopyPlan, LayerPlan, MatrixPlan, WeightPlan } from "./weight_plan.ts";
+import { fillMatrix, type FrozenMatrix, readFloats } from "./matrix_conversion.ts";
+import {
+  type CopyPlan,
+  LAYER_NORMS,
+  type LayerNorm,
+  type LayerPlan,
+  type MatrixPlan,
+  type WeightPlan,
+} from "./weight_plan.ts";
 
 export interface LayerWeights {
-  attentionNorm: Tensor;
-  feedForwardNorm: Tensor;
+  /** Null for a norm that the architecture lacks. */
+  norms: Readonly<Record<LayerNorm, Tensor | null>>;
   /** Rows of query, key and value. */
   qkv: FrozenMatrix;
+  /** [rows of all three]; null without. */
+  qkvBias: Tensor | null;
   attentionOutput: FrozenMatrix;
   gate: FrozenMatrix;
   up: FrozenMatrix;
   down: FrozenMatrix;
 }
 
-const TENSORS_PER_LAYER = 12;
+const TENSORS_PER_LAYER = 20;
 const OTHER_TENSORS = 8;
 
 /** The weights of a model. */
@@ -47,8 +56,8 @@ export class ModelWeights implements Disposable {
     this.#unitContext = new TensorContext(backend.ggml, { tensors });
     this.output = this.#matrix(plan.output);
     this.embedding = plan.embedding === null ? this.output.forward : this.#asItIs(plan.embedding);
-    this.outputNorm = this.#floats(plan.outputNorm);
-    this.ropeFactors = plan.ropeFactors && this.#floats(plan.ropeFactors);
+    this.outputNorm = this.#floats([plan.outputNorm]);
+    this.ropeFactors = plan.ropeFactors && this.#floats([plan.ropeFactors]);
     this.layers = plan.layers.map((layer) => this.#layer(layer));
   }
 
@@ -83,10 +92,16 @@ export class ModelWeights implements Disposable {
   }
 
   #layer(plan: LayerPlan): LayerWeights {
+    const norms = Object.fromEntries(
+      (Object.keys(LAYER_NORMS) as LayerNorm[]).map((of) => {
+        const info = plan.norms[of];
+        return [of, info && this.#floats([info])];
+      }),
+    ) as LayerWeights["norms"];
     return {
-      attentionNorm: this.#floats(plan.attentionNorm),
-      feedForwardNorm: this.#floats(plan.feedForwardNorm),
+      norms,
       qkv: this.#matrix(plan.qkv),
+      qkvBias: plan.qkvBiases && this.#floats(plan.qkvBiases),
       attentionOutput: this.#matrix(plan.attentionOutput),
       gate: this.#matrix(plan.gate),
       up: this.#matrix(plan.up),
@@ -116,14 +131,19 @@ export class ModelWeights implements Disposable {
     return tensor;
   }
 
-  /** Norms and rotation factors: always 32-bit floats, in files of any type. */
-  #floats(info: GgufTensorInfo): Tensor {
-    const tensor = this.#context.tensor(F32, info.shape);
-    const columns = info.shape[0];
-    const forward: CopyPlan = { type: "f32", inMatrixUnit: false };
-    const plan: MatrixPlan = { sources: [info], columns, rows: 1, forward, backward: null };
-    const matrix = { forward: tensor, backward: null };
-    this.#fillings.push(() => fillMatrix(this.#backend, this.#file, { plan, matrix }));
+  /** Vectors joined one after another, such as norms and biases: always 32-bit floats, in files of any type. */
+  #floats(parts: readonly GgufTensorInfo[]): Tensor {
+    const lengths = parts.map(({ shape }) => shape[0]);
+    const tensor = this.#context.tensor(F32, [lengths.reduce((sum, length) => sum + length, 0)]);
+    this.#fillings.push(async () => {
+      const bytes = memoryOf(this.#backend.ggml, tensor);
+      let offset = 0;
+      for (const info of parts) {
+        const numbers = await readFloats(this.#backend, this.#file, info);
+        bytes.set(numbers, offset);
+        offset += numbers.length;
+      }
+    });
     return tensor;
   }
 

@@ -1,10 +1,14 @@
-/** Computes independent gradients: a plain llama graph for one sample, differentiated by ggml's own autodiff. */
+/** Computes independent gradients: a plain graph for one sample, differentiated by ggml's own autodiff. */
 import { CpuBackend, floatsOf, memoryOf } from "../../../ml/training/ggml/backend.ts";
 import { GgufFile } from "../../../ml/training/ggml/gguf_file.ts";
 import type { GraphHandle, Tensor } from "../../../ml/training/ggml/ffi.ts";
 import { F32, I32, TensorContext } from "../../../ml/training/ggml/tensor_context.ts";
 import type { LoraTarget, TokenSample } from "../../../ml/training/trainer.ts";
-import { type Hyperparameters, readHyperparameters } from "../../../ml/training/model/hyperparameters.ts";
+import {
+  type Hyperparameters,
+  isWindowed,
+  readHyperparameters,
+} from "../../../ml/training/model/hyperparameters.ts";
 import type { LoraLayout, LoraModule } from "../../../ml/training/model/lora_layout.ts";
 
 /** A and B of one module, as llama.cpp has them: [inputWidth, rank] and [rank, outputWidth]. */
@@ -94,8 +98,15 @@ class PlainGraph implements Disposable {
   }
 
   #weight(name: string): Tensor {
-    const info = this.#file.tensors.get(`${name}.weight`);
-    if (info?.type !== "f32") throw new Error(`${name} is not there in 32-bit floats`);
+    const weight = this.#optional(`${name}.weight`);
+    if (weight === null) throw new Error(`${name} is not there`);
+    return weight;
+  }
+
+  #optional(name: string): Tensor | null {
+    const info = this.#file.tensors.get(name);
+    if (info === undefined) return null;
+    if (info.type !== "f32") throw new Error(`${name} is not there in 32-bit floats`);
     const tensor = this.#context.tensor(F32, info.shape);
     this.#fillings.push(() => this.#file.readTensor(info, memoryOf(this.#backend.ggml, tensor)));
     return tensor;
@@ -134,20 +145,41 @@ class PlainGraph implements Disposable {
     return this.#context.mul(this.#context.rmsNorm(x, this.#model.normEpsilon), this.#weight(name));
   }
 
+  /** The same where the file has that norm. */
+  #normIfThere(x: Tensor, name: string): Tensor {
+    return this.#file.tensors.has(`${name}.weight`) ? this.#norm(x, name) : x;
+  }
+
+  /** GELU's approximation by tanh, `x·σ(z)` with `z = √(8/π)·(x + 0.044715·x³)`. */
+  #gelu(x: Tensor): Tensor {
+    const context = this.#context;
+    const cube = context.scale(context.mul(context.mul(x, x), x), 0.044715);
+    const z = context.scale(context.add(x, cube), Math.sqrt(8 / Math.PI));
+    return context.div(context.mul(x, context.silu(z)), z);
+  }
+
   #lossOf({ prompt, reply }: TokenSample): Tensor {
     const context = this.#context;
-    const { layers, vocabularySize } = this.#model;
+    const { layers, vocabularySize, width, features, windowed } = this.#model;
     const tokens = [...prompt, ...reply].slice(0, -1);
-    let x = context.getRows(this.#weight("token_embd"), this.#input(tokens));
+    const embedding = this.#weight("token_embd");
+    const rowsOfTokens = context.getRows(embedding, this.#input(tokens));
+    let x = features.scalesEmbedding ? context.scale(rowsOfTokens, Math.sqrt(width)) : rowsOfTokens;
     const positions = this.#input(tokens.map((_, position) => position));
-    const mask = this.#floats([tokens.length, tokens.length], (key, query) => key <= query ? 0 : -Infinity);
+    const size = [tokens.length, tokens.length] as const;
+    const full = this.#floats(size, (key, query) => key <= query ? 0 : -Infinity);
+    const near = this.#floats(
+      size,
+      (key, query) => key <= query && query - key < (windowed?.window ?? Infinity) ? 0 : -Infinity,
+    );
     for (let layer = 0; layer < layers; layer++) {
+      const mask = isWindowed(this.#model, layer) ? near : full;
       x = context.add(x, this.#attention(layer, x, { positions, mask, length: tokens.length }));
       x = context.add(x, this.#feedForward(layer, x));
     }
     const rows = this.#input(reply.map((_, index) => prompt.length - 1 + index));
     const logits = context.mulMat(
-      this.#weight("output"),
+      this.#optional("output.weight") ?? embedding,
       context.getRows(this.#norm(x, "output_norm"), rows),
     );
     const labels = this.#floats([vocabularySize, reply.length], (token, row) => reply[row] === token ? 1 : 0);
@@ -158,27 +190,42 @@ class PlainGraph implements Disposable {
 
   #attention(layer: number, x: Tensor, options: { positions: Tensor; mask: Tensor; length: number }): Tensor {
     const context = this.#context;
-    const { heads, keyValueHeads, headWidth, rope } = this.#model;
+    const { heads, keyValueHeads, headWidth, windowed } = this.#model;
     const { positions, mask, length } = options;
     const normed = this.#norm(x, `blk.${layer}.attn_norm`);
-    const inHeads = (target: LoraTarget, count: number) =>
-      context.reshape(this.#adapted(layer, target, normed), [headWidth, count, length]);
+    const inHeads = (target: LoraTarget, count: number) => {
+      const product = this.#adapted(layer, target, normed);
+      const bias = this.#optional(`blk.${layer}.${target}.bias`);
+      return context.reshape(bias === null ? product : context.add(product, bias), [
+        headWidth,
+        count,
+        length,
+      ]);
+    };
+    const rope = isWindowed(this.#model, layer) && windowed !== null ? windowed.rope : this.#model.rope;
     const rotated = (tensor: Tensor) => context.rope(tensor, positions, { rope, factors: null });
     const byHead = (tensor: Tensor) => context.permute(tensor, [0, 2, 1, 3]);
-    const queries = byHead(rotated(inHeads("attn_q", heads)));
-    const keys = byHead(rotated(inHeads("attn_k", keyValueHeads)));
+    const queriesAndKeys = (target: "attn_q" | "attn_k", count: number) =>
+      byHead(rotated(this.#normIfThere(inHeads(target, count), `blk.${layer}.${target}_norm`)));
+    const queries = queriesAndKeys("attn_q", heads);
+    const keys = queriesAndKeys("attn_k", keyValueHeads);
     const values = context.contiguous(context.permute(inHeads("attn_v", keyValueHeads), [1, 2, 0, 3]));
     const scale = 1 / Math.sqrt(headWidth);
     const probabilities = context.softMax(context.mulMat(keys, queries), mask, { scale });
     const mixed = context.contiguous(byHead(context.mulMat(values, probabilities)));
-    return this.#adapted(layer, "attn_output", context.reshape(mixed, [heads * headWidth, length]));
+    const result = this.#adapted(layer, "attn_output", context.reshape(mixed, [heads * headWidth, length]));
+    return this.#normIfThere(result, `blk.${layer}.post_attention_norm`);
   }
 
   #feedForward(layer: number, x: Tensor): Tensor {
     const normed = this.#norm(x, `blk.${layer}.ffn_norm`);
-    const gate = this.#context.silu(this.#adapted(layer, "ffn_gate", normed));
-    const product = this.#context.mul(gate, this.#adapted(layer, "ffn_up", normed));
-    return this.#adapted(layer, "ffn_down", product);
+    const gate = this.#adapted(layer, "ffn_gate", normed);
+    const activated = this.#model.features.activation === "gelu"
+      ? this.#gelu(gate)
+      : this.#context.silu(gate);
+    const product = this.#context.mul(activated, this.#adapted(layer, "ffn_up", normed));
+    const result = this.#adapted(layer, "ffn_down", product);
+    return this.#normIfThere(result, `blk.${layer}.post_ffw_norm`);
   }
 
   [Symbol.dispose](): void {

@@ -1,4 +1,4 @@
-/** Builds small llama-family GGUF files of any shape and weight type, with the tiny model's tokenizer. */
+/** Builds small GGUF files of every trainable architecture, shape and weight type, with the tiny model's tokenizer. */
 import { join } from "node:path";
 import { CpuBackend, memoryOf } from "../../../ml/training/ggml/backend.ts";
 import { GGML_TYPE, type TypeName } from "../../../ml/training/ggml/constants.ts";
@@ -31,6 +31,8 @@ export interface LlamaShape {
   headWidth?: number;
 }
 
+export type GgufArchitecture = "llama" | "mistral3" | "qwen2" | "qwen3" | "gemma3";
+
 export interface LlamaGgufOptions {
   /** A folder for the file. */
   dir: string;
@@ -41,7 +43,11 @@ export interface LlamaGgufOptions {
   tied?: boolean;
   /** Divisors of the rotation frequencies, one for each pair of a head's elements. */
   ropeFactors?: boolean;
-  architecture?: "llama" | "mistral3";
+  architecture?: GgufArchitecture;
+  /** Biases of queries, keys and values. Default: for `qwen2`. */
+  biases?: boolean;
+  /** More tensors, each a vector of the model's width. */
+  vectors?: readonly string[];
   /** More keys under the architecture's name, such as `rope.freq_base`. */
   numbers?: Readonly<Record<string, number>>;
   texts?: Readonly<Record<string, string>>;
@@ -65,7 +71,7 @@ interface Matrix {
 }
 
 function matrices(options: LlamaGgufOptions, vocabulary: number): Matrix[] {
-  const { shape = SMALL_SHAPE, type = "f32" } = options;
+  const { shape = SMALL_SHAPE, type = "f32", architecture, biases = architecture === "qwen2" } = options;
   const { width, heads, keyValueHeads, feedForward, headWidth = width / heads } = shape;
   const matrix = (name: string, columns: number, rows: number, spread = 1): Matrix => {
     return {
@@ -76,13 +82,26 @@ function matrices(options: LlamaGgufOptions, vocabulary: number): Matrix[] {
       center: 0,
     };
   };
-  const norm = (name: string): Matrix => ({
+  const norm = (name: string, length = width): Matrix => ({
     name: `${name}.weight`,
-    shape: [width, 1],
+    shape: [length, 1],
     spread: 0.2,
     type: "f32",
     center: 1,
   });
+  const bias = (name: string, length: number): Matrix => ({
+    name: `${name}.bias`,
+    shape: [length, 1],
+    spread: 0.5,
+    type: "f32",
+    center: 0,
+  });
+  const isGemma = architecture === "gemma3";
+  const headNorms = isGemma || architecture === "qwen3" ? ["attn_q_norm", "attn_k_norm"] : [];
+  const resultNorms = isGemma ? ["post_attention_norm", "post_ffw_norm"] : [];
+  const biased: [string, number][] = biases
+    ? [["attn_q", heads], ["attn_k", keyValueHeads], ["attn_v", keyValueHeads]]
+    : [];
   const layer = (index: number): Matrix[] => {
     const name = (part: string) => `blk.${index}.${part}`;
     return [
@@ -96,6 +115,9 @@ function matrices(options: LlamaGgufOptions, vocabulary: number): Matrix[] {
       matrix(name("ffn_gate"), width, feedForward),
       matrix(name("ffn_up"), width, feedForward),
       matrix(name("ffn_down"), feedForward, width),
+      ...headNorms.map((part) => norm(name(part), headWidth)),
+      ...resultNorms.map((part) => norm(name(part))),
+      ...biased.map(([part, count]) => bias(name(part), count * headWidth)),
     ];
   };
   const factors: Matrix = {
@@ -111,6 +133,7 @@ function matrices(options: LlamaGgufOptions, vocabulary: number): Matrix[] {
     norm("output_norm"),
     ...(options.tied ? [] : [matrix("output", width, vocabulary, 2)]),
     ...(options.ropeFactors ? [factors] : []),
+    ...(options.vectors ?? []).map((name) => ({ ...norm(""), name })),
   ];
 }
 
@@ -134,7 +157,7 @@ function metadata(options: LlamaGgufOptions): { u32: Record<string, number>; f32
 }
 
 /** Keys whose numbers llama.cpp reads as whole ones. */
-const WHOLE_NUMBERS = /original_context_length|_count|_length/;
+const WHOLE_NUMBERS = /original_context_length|_count|_length|sliding_window/;
 
 /** Writes the file and returns its path. Equal options give equal bytes. */
 export async function buildLlamaGguf(options: LlamaGgufOptions): Promise<string> {
