@@ -46,6 +46,22 @@ export const generatedResponseSchema = z.object({
 }).meta({ id: "GeneratedResponse" });
 export type GeneratedResponse = z.infer<typeof generatedResponseSchema>;
 
+export const sentReplySchema = z.object({
+  text: z.string().nullable()
+    .describe("The words of its messages, a line for each message; null where it has none, only pictures"),
+  messages: z.array(z.object({
+    id: idSchema,
+    text: z.string().nullable(),
+    sentAt: timeSchema,
+    editedAt: timeSchema.nullable().describe("When the person last edited it; `text` is what it says since"),
+  })).min(1),
+  answeredMessageId: idSchema
+    .describe(
+      "The last message of others before it: another than `messageId` where more was written meanwhile",
+    ),
+}).meta({ id: "SentReply" });
+export type SentReply = z.infer<typeof sentReplySchema>;
+
 /** The complete record of a draft. */
 export const responseRecordSchema = generatedResponseSchema.extend({
   conversationId: idSchema,
@@ -59,6 +75,11 @@ export const responseRecordSchema = generatedResponseSchema.extend({
   actedAt: timeSchema.nullable(),
   stale: z.boolean().optional()
     .describe("True when a message that the draft was made from was edited or unsent since"),
+  sentReply: sentReplySchema.nullable().optional()
+    .describe(
+      "What the person really sent after the message, as Messages has it now: failed, unsent and deleted messages are " +
+        "not in it. Null while there is none; absent for a draft that is not completed",
+    ),
 }).meta({ id: "Response" });
 export type ResponseRecord = z.infer<typeof responseRecordSchema>;
 

@@ -82,6 +82,7 @@ Deno.test("a draft is answered as documented and recorded", async () => {
       createdAt: "",
       completedAt: "",
       actedAt: null,
+      sentReply: null,
     },
   );
   assert.notEqual(record.completedAt, null);

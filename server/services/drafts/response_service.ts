@@ -12,6 +12,7 @@ import type { ActionRequest, ActionSample } from "../../store/drafts/response_ac
 import type { ResponseStore } from "../../store/drafts/response_store.ts";
 import { pageFieldsOf, pageRequestOf } from "../paging.ts";
 import type { DraftResponse } from "../../store/schema.ts";
+import { findSentReplies } from "./sent_reply.ts";
 import { findStale, type Staleness } from "./stale_drafts.ts";
 import { findDraft, responseNotFound, responseRecordOf } from "./draft_service.ts";
 
@@ -48,10 +49,19 @@ function sampleOf(draft: DraftResponse, action: ResponseActionRequest): ActionSa
   }
 }
 
-/** The record, with whether it is stale. */
-function recordOf(draft: DraftResponse, stale: ReadonlyMap<string, Staleness>): ResponseRecord {
-  const record = responseRecordOf(draft);
-  return stale.has(draft.id) ? { ...record, stale: true } : record;
+/** Reads what has happened since to some drafts; what it returns makes the record of each. */
+async function recordsOf(
+  responses: ResponseStore,
+  accountId: string,
+  drafts: readonly DraftResponse[],
+): Promise<(draft: DraftResponse) => ResponseRecord> {
+  const stale = await findStale(responses, accountId, drafts);
+  const sent = await findSentReplies(responses, accountId, drafts);
+  return (draft) => ({
+    ...responseRecordOf(draft),
+    ...(stale.has(draft.id) ? { stale: true } : {}),
+    ...(sent.has(draft.id) ? { sentReply: sent.get(draft.id) } : {}),
+  });
 }
 
 /** What was unsent is kept nowhere, and the answer to words that have changed since teaches nothing. */
@@ -108,12 +118,12 @@ export function createResponseService({ responses }: { responses: ResponseStore 
   return {
     async list({ accountId }, { conversationId, ...query }) {
       const page = await responses.list(accountId, { ...pageRequestOf(query), conversationId });
-      const stale = await findStale(responses, accountId, page.rows);
-      return { responses: page.rows.map((row) => recordOf(row, stale)), ...pageFieldsOf(page, query) };
+      const recordOf = await recordsOf(responses, accountId, page.rows);
+      return { responses: page.rows.map(recordOf), ...pageFieldsOf(page, query) };
     },
     async get({ accountId }, responseId) {
       const draft = await findDraft(responses, accountId, responseId);
-      return recordOf(draft, await findStale(responses, accountId, [draft]));
+      return (await recordsOf(responses, accountId, [draft]))(draft);
     },
     act: acting(responses),
   };

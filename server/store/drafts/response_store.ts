@@ -5,6 +5,7 @@ import { bindTo, type Database, messagesLockOf, newId, shareLockUntilCommit } fr
 import { type Page, type PageRequest, readNewest } from "../paging.ts";
 import { type ActionRequest, type ActionResult, recordAction } from "./response_action.ts";
 import { type DraftResponse, type Message, messages, responses } from "../schema.ts";
+import { type MessagesFromReply, repliesTo } from "./messages_from_reply.ts";
 
 /** A draft that is about to be made for a message of the same account. */
 export interface NewResponse {
@@ -66,10 +67,14 @@ export interface ResponseStore {
   find(accountId: string, responseId: string): Promise<DraftResponse | undefined>;
   /** Drafts of a conversation (of all of them when not given), newest first. */
   list(accountId: string, request: ResponsePageRequest): Promise<Page<DraftResponse>>;
-  /** Queued and generating drafts of all accounts: what a crash may have left behind. */
   /** The messages with these ids, as far as the account has them. */
   sources(accountId: string, messageIds: readonly string[]): Promise<readonly SourceMessage[]>;
-
+  /** What was written after messages from the owner's first message on, of those after which the owner wrote. */
+  repliesTo(
+    accountId: string,
+    messageIds: readonly string[],
+  ): Promise<ReadonlyMap<string, MessagesFromReply>>;
+  /** Queued and generating drafts of all accounts: what a crash may have left behind. */
   listUnfinished(): Promise<readonly UnfinishedDraft[]>;
   recordAction(accountId: string, request: ActionRequest): Promise<ActionResult>;
 }
@@ -183,5 +188,14 @@ const complete = changing(LIVE, ({ responseId, completion }: CompletedDraft) => 
 
 export function createResponseStore(database: Database): ResponseStore {
   const changes = { begin, requeue, complete, fail, cancel };
-  return bindTo(database, { create, ...changes, find, list, listUnfinished, sources, recordAction });
+  return bindTo(database, {
+    create,
+    ...changes,
+    find,
+    list,
+    listUnfinished,
+    sources,
+    repliesTo,
+    recordAction,
+  });
 }

@@ -5,7 +5,7 @@ import type { Database } from "../database.ts";
 import { fragment, rawFragment } from "../sql.ts";
 
 /** Messages of one's own that follow each other within this time are one reply. */
-const BUBBLE_GAP_SECONDS = 120;
+export const BUBBLE_GAP_SECONDS = 120;
 
 /** One reply: bubbles sent one after the other in a direct conversation. */
 export interface SentReply {
