@@ -3,9 +3,9 @@ import { conversationTitle, personName } from "../suggest/conversation_title.ts"
 import type { Suggestion } from "../suggest/suggestion.ts";
 import type { MenubarInput } from "./menubar_input.ts";
 
-/** A message that is answered. */
+/** A message that is answered, or an own answer that reached nobody. */
 export interface SaidText {
-  /** Who wrote it, where the card's title does not say so. */
+  /** Who wrote it, where the card's title does not say so; of an own one that it was not sent. */
   readonly from: string | null;
   readonly text: string;
 }
@@ -18,7 +18,7 @@ export interface SuggestionCard {
   readonly address: string | null;
   /** The group's name, or the other person's. */
   readonly to: string;
-  /** What is answered, oldest first. */
+  /** What is answered, then what the person answered in vain, each oldest first. */
   readonly said: readonly SaidText[];
   /** The words as they were drafted. */
   readonly draft: string;
@@ -30,11 +30,12 @@ export interface SuggestionCard {
   readonly state: "waits" | "working" | "unsent";
 }
 
+const OWN_NOT_SENT = "You, not sent";
 /** More would not fit; the newest are the ones that matter. */
 const MAX_CARDS = 5;
 
 function cardOf(
-  { conversation, message, earlier, responseId, text, confidence }: Suggestion,
+  { conversation, message, earlier, failed = [], responseId, text, confidence }: Suggestion,
   { names }: MenubarInput,
 ): Omit<SuggestionCard, "text" | "state"> {
   const { isGroup, participantIds } = conversation;
@@ -44,10 +45,13 @@ function cardOf(
     messageGuid: message.imessageGuid,
     address: isGroup ? null : participantIds[0] ?? null,
     to: conversationTitle(conversation, names),
-    said: [...earlier, message].map(({ senderId, text }) => ({
-      from: isGroup && senderId !== null ? personName(senderId, names) : null,
-      text: text ?? "",
-    })),
+    said: [
+      ...[...earlier, message].map(({ senderId, text }) => ({
+        from: isGroup && senderId !== null ? personName(senderId, names) : null,
+        text: text ?? "",
+      })),
+      ...failed.map(({ text }) => ({ from: OWN_NOT_SENT, text: text ?? "" })),
+    ],
     draft: text,
     confidence: confidence === null ? null : `${Math.round(confidence * 100)} %`,
   };

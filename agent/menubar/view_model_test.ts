@@ -108,6 +108,16 @@ Deno.test("what was written in a row is shown in that order, above the draft tha
   assert.deepEqual(card?.said.map(({ text }) => text), ["Dinner on Friday?", "Or Saturday?"]);
 });
 
+Deno.test("an own answer that reached nobody stands below what it answered, and says so", () => {
+  const suggestion = suggestionWith({ message: "Dinner on Friday?" });
+  const failed = [{ ...suggestion.message, direction: "outgoing" as const, failed: true, text: "Gladly!" }];
+  const [card] = menubarView({ ...WELL, suggestions: [{ ...suggestion, failed }] }).panel.cards;
+  assert.deepEqual(card?.said, [
+    { from: null, text: "Dinner on Friday?" },
+    { from: "You, not sent", text: "Gladly!" },
+  ]);
+});
+
 Deno.test("for any facts there is a state with a headline, and a suggestion never hides a trouble", () => {
   const inputs = fc.record({
     phase: fc.constantFrom(...AGENT_PHASES),
