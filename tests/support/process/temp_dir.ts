@@ -1,10 +1,10 @@
-/** A folder for one test, removed when the test ends. */
+/** A folder for one test or measurement, removed at its end. */
 
-/** Runs a test with the path of a new, empty folder. */
-export async function inTempDir(test: (dir: string) => Promise<void> | void): Promise<void> {
+/** Runs a function with the path of a new, empty folder, and returns its result. */
+export async function inTempDir<Result>(use: (dir: string) => Promise<Result> | Result): Promise<Result> {
   const dir = await Deno.makeTempDir();
   try {
-    await test(dir);
+    return await use(dir);
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
