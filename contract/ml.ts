@@ -20,12 +20,14 @@ export const modelIdSchema = z.string()
 
 export const healthResponseSchema = z.object({
   status: z.enum(["healthy", "loading", "degraded"]),
-  model_loaded: z.boolean(),
-  model_version: z.string().nullable(),
+  model_loaded: z.boolean().describe(
+    "False also while its memory is given back (`KEEP_ALIVE`) or it starts again",
+  ),
+  model_version: z.string().nullable().describe("The model that is served"),
   redis_connected: z.boolean().describe("True when the job and cache store answers; kept for compatibility"),
   kv_connected: z.boolean(),
   queue_length: z.int().min(0),
-  reason: z.string().optional().describe("Why no model is loaded"),
+  reason: z.string().optional().describe("Why the model is not in memory"),
 }).meta({ id: "MlHealth" });
 export type HealthResponse = z.infer<typeof healthResponseSchema>;
 

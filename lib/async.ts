@@ -154,13 +154,17 @@ export function pushStream<Item>(): PushStream<Item> {
   };
 }
 
-/** The lines of a stream of UTF-8, without their line breaks; cancels the stream when its reader stops early. */
+/**
+ * The lines of a stream of UTF-8, without their line breaks; cancels the stream when its reader stops early. A long line
+ * costs no more than short ones of its size together.
+ */
 export async function* textLinesOf(body: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
   let rest = "";
   for await (const text of body.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split(/\r?\n/);
+    const lines = text.split("\n");
+    lines[0] = rest + lines[0];
     rest = lines.pop() ?? "";
-    yield* lines;
+    for (const line of lines) yield line.endsWith("\r") ? line.slice(0, -1) : line;
   }
   if (rest !== "") yield rest;
 }

@@ -66,7 +66,7 @@ export const SETTINGS = {
     env: "ENGINE",
     parse: oneOf("llama", "openai"),
     fallback: "llama",
-    description: "What runs the model: llama.cpp in this process, or an OpenAI-compatible server",
+    description: "What runs the model: llama.cpp in a process of its own, or an OpenAI-compatible server",
   }),
   engineUrl: setting<string | null>({
     env: "ENGINE_URL",
@@ -105,6 +105,14 @@ export const SETTINGS = {
     parse: wholeNumber({ min: 256, max: 1_048_576 }),
     fallback: 2_048,
     description: "Tokens of prompt and reply together",
+  }),
+  keepAlive: setting<number | null>({
+    env: "KEEP_ALIVE",
+    parse: wholeNumber({ min: 1, max: 1_000_000 }),
+    fallback: null,
+    fallbackText: "the model stays",
+    description: "Seconds without a request after which the model's memory is given back; the next request " +
+      "loads it again and waits for that",
   }),
   adapterContexts: setting({
     env: "ADAPTER_CONTEXTS",

@@ -1,11 +1,10 @@
 /** Builds everything that a running ml service holds: engine, cache, job queues, services; closed in reverse order. */
 import { join } from "node:path";
-import { messageOf, UserError } from "../lib/errors.ts";
 import { allowedHosts } from "../lib/http/allowed_hosts.ts";
 import type { JobQueue } from "../lib/jobs/job_queue.ts";
 import { KvJobQueue, lockKvFile } from "../lib/jobs/kv_job_queue.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
-import { createMetrics } from "../lib/metrics.ts";
+import { createMetrics, type Metrics } from "../lib/metrics.ts";
 import type { MlServices } from "./app.ts";
 import { createResponseCache } from "./cache/response_cache.ts";
 import type { MlConfig } from "./config.ts";
@@ -50,10 +49,10 @@ function hubModelSource(config: MlConfig, options: { log: Logger; signal: AbortS
   return fileModelSource({ modelsDir, hubUrl: hubUrl ?? DEFAULT_HUB_URL, ...options });
 }
 
-/** Loads only the engine that is used: llama.cpp's library is large. */
+/** Loads only the engine that is used. */
 async function openEngine(
   config: MlConfig,
-  options: Partial<MlOverrides> & Pick<MlOverrides, "log" | "signal">,
+  options: Partial<MlOverrides> & Pick<MlOverrides, "log" | "signal"> & { metrics: Metrics },
 ): Promise<{ engine: Engine; source: ModelSource }> {
   const { log, signal, source = hubModelSource(config, { log, signal }) } = options;
   if (options.engine !== undefined) return { engine: options.engine, source };
@@ -67,9 +66,19 @@ async function openEngine(
     });
     return { engine, source: remoteModelSource(() => engine.listModels()) };
   }
-  const { createLlamaEngine } = await import("./engine/llama/llama.ts");
-  const engine = await createLlamaEngine({ ...config, log }).catch((error) => {
-    throw new UserError(messageOf(error));
+  const { createProcessEngine } = await import("./engine/process/process_engine.ts");
+  const { gpu, threads, sequences, contextSize, queueLimit, adapterContexts, keepAlive, logLevel } = config;
+  const engine = createProcessEngine({
+    gpu,
+    threads,
+    sequences,
+    contextSize,
+    queueLimit,
+    adapterContexts,
+    keepAliveSeconds: keepAlive,
+    logLevel,
+    metrics: options.metrics,
+    log,
   });
   return { engine, source };
 }
@@ -82,7 +91,7 @@ async function openKv(stack: AsyncDisposableStack, path: string): Promise<Deno.K
 /**
  * Builds the service.
  *
- * @throws UserError when the engine cannot run on this machine, or another process uses the data folder
+ * @throws UserError when another process uses the data folder
  */
 export async function createContext(
   config: MlConfig,
@@ -90,16 +99,16 @@ export async function createContext(
 ): Promise<MlContext> {
   const { signal = new AbortController().signal } = overrides;
   const log = overrides.log ?? createLogger({ level: config.logLevel }).child({ service: "ml" });
+  const metrics = createMetrics();
   const { dataDir } = config;
   await using stack = new AsyncDisposableStack();
   await Deno.mkdir(dataDir, { recursive: true });
   const kv = overrides.kv ?? await openKv(stack, join(dataDir, "ml.kv"));
-  const { engine, source } = await openEngine(config, { ...overrides, log, signal });
+  const { engine, source } = await openEngine(config, { ...overrides, log, signal, metrics });
   if (engine !== overrides.engine) stack.use(engine);
   const directory = join(dataDir, "jobs");
   const jobs = new KvJobQueue<MlTasks>({ name: "ml", kv, directory, log, retentionMs: JOB_RETENTION_MS });
   stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
-  const metrics = createMetrics();
   const cache = createResponseCache({ kv, metrics });
   const models = createModelService({ engine, source, model: config.model, log });
   const registry = await openAdapterRegistry({ directory: join(dataDir, "adapters"), log });

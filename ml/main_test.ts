@@ -5,24 +5,25 @@ import { generateResultSchema, healthResponseSchema } from "../contract/ml.ts";
 import { PROJECT_ROOT, taskArguments } from "../tools/service_process.ts";
 import { textLinesOf } from "../lib/async.ts";
 import { buildTinyGguf } from "../tests/support/ml/tiny_gguf.ts";
+import { ended, isAlive } from "../tests/support/ml/tiny_process_engine.ts";
 import { inTempDir } from "../tests/support/process/temp_dir.ts";
 
 interface Process {
   child: Deno.ChildProcess;
   /** Resolves with the URL once the model is loaded too. */
-  ready: Promise<string>;
+  ready: Promise<{ url: string; enginePid: number }>;
 }
 
-/** Lines of a stream, as they come. */
 /** Reads the log to its end, so that the service never waits for a reader. */
-function readyUrl(child: Deno.ChildProcess): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
+function whenReady(child: Deno.ChildProcess): Process["ready"] {
+  const { promise, resolve, reject } = Promise.withResolvers<{ url: string; enginePid: number }>();
   (async () => {
-    let readyAt = "";
+    let [readyAt, enginePid] = ["", NaN];
     for await (const line of textLinesOf(child.stdout)) {
-      const { message, url } = JSON.parse(line);
+      const { message, url, pid } = JSON.parse(line);
       if (/is ready at/.test(message)) readyAt = url;
-      if (/^The model is/.test(message)) resolve(readyAt);
+      if (/process has started$/.test(message)) enginePid = pid;
+      if (/^The model is/.test(message)) resolve({ url: readyAt, enginePid });
     }
     reject(new Error("the service ended before its model was loaded"));
   })();
@@ -38,7 +39,7 @@ function start(env: Record<string, string>): Process {
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  return { child, ready: readyUrl(child) };
+  return { child, ready: whenReady(child) };
 }
 
 Deno.test("the service says where it is, answers, finishes what is in flight at SIGTERM and exits 0", async () => {
@@ -46,7 +47,7 @@ Deno.test("the service says where it is, answers, finishes what is in flight at 
     const model = await buildTinyGguf({ path: join(dir, "tiny.gguf") });
     const { child, ready } = start({ DATA_DIR: dir, MODEL: model });
     const errors = child.stderr.text();
-    const url = await ready;
+    const { url, enginePid } = await ready;
     const health = await fetch(`${url}/health`);
     assert.equal(healthResponseSchema.parse(await health.json()).status, "healthy");
     const body = JSON.stringify({ prompt: "Them: hi\nMe:", max_tokens: 400, temperature: 0 });
@@ -55,7 +56,37 @@ Deno.test("the service says where it is, answers, finishes what is in flight at 
     child.kill("SIGTERM");
     const last = (await response.text()).trim().split("\n\n").at(-1)?.split("\ndata: ")[1] ?? "";
     assert.ok(generateResultSchema.parse(JSON.parse(last)).tokens_used > 1, "the reply was finished");
-    assert.deepEqual([(await child.status).code, await errors], [0, ""]);
+    assert.deepEqual([(await child.status).code, await errors, isAlive(enginePid)], [0, "", false]);
+  });
+});
+
+Deno.test("the model's process ends with a service that is killed, even while it generates", async () => {
+  await inTempDir(async (dir) => {
+    const model = await buildTinyGguf({ path: join(dir, "tiny.gguf") });
+    const { child, ready } = start({ DATA_DIR: dir, MODEL: model });
+    const { url, enginePid } = await ready;
+    assert.ok(isAlive(enginePid));
+    const body = JSON.stringify({ prompt: "hi", raw: true, max_tokens: 900, temperature: 0 });
+    const headers = { "content-type": "application/json", accept: "text/event-stream" };
+    const response = await fetch(`${url}/generate`, { method: "POST", body, headers });
+    child.kill("SIGKILL");
+    await response.text().catch(() => {});
+    await Promise.all([child.status, child.stderr.cancel()]);
+    await ended(enginePid);
+  });
+});
+
+Deno.test("a terminal's Ctrl-C, which reaches every process, lets the model finish what is in flight", async () => {
+  await inTempDir(async (dir) => {
+    const model = await buildTinyGguf({ path: join(dir, "tiny.gguf") });
+    const { child, ready } = start({ DATA_DIR: dir, MODEL: model });
+    const { url, enginePid } = await ready;
+    const body = JSON.stringify({ prompt: "Them: hi\nMe:", max_tokens: 400, temperature: 0 });
+    const headers = { "content-type": "application/json", accept: "text/event-stream" };
+    const response = await fetch(`${url}/generate`, { method: "POST", body, headers });
+    for (const pid of [enginePid, child.pid]) Deno.kill(pid, "SIGINT");
+    assert.match(await response.text(), /^event: done$/m);
+    assert.deepEqual([(await child.status).code, await child.stderr.text()], [0, ""]);
   });
 });
 

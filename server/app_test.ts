@@ -37,6 +37,13 @@ Deno.test("health distinguishes a loading ml from an unreachable one, and does n
   await server.ml.comeBack();
 });
 
+Deno.test("an ml that has given its model's memory back is ready: the next request loads it", async () => {
+  await using server = await startServerApp();
+  server.ml.health = { ...server.ml.health, model_loaded: false };
+  const { status, ml, model_version } = await health(server);
+  assert.deepEqual([status, ml, model_version], ["healthy", "ready", "test-model"]);
+});
+
 Deno.test("the server is ready while its database answers, whatever ml does", async () => {
   await using server = await startServerApp();
   await server.ml.goDown();

@@ -1,5 +1,6 @@
 /** The `Engine` interface: what the ml service asks of a language model, whatever runs it. */
 import type { Timings } from "../../contract/ml.ts";
+import { ApiError } from "../../lib/errors.ts";
 
 /** A model to load. */
 export interface ModelFile {
@@ -101,6 +102,21 @@ export interface EngineOccupancy {
   capacity: number;
 }
 
+/** Why the model's memory is empty although it is served. */
+export interface ModelAbsence {
+  /** `idle`: given back; the next request loads it. `restarting`: it crashed. `failing`: it crashed again, or cannot be loaded. */
+  kind: "idle" | "restarting" | "failing";
+  /** A sentence for the person. */
+  reason: string;
+}
+
+/** The model's process ended while it worked on a request, which may be the cause; it starts again by itself. */
+export class EngineCrashError extends ApiError {
+  constructor(options: { retryAfterSeconds: number }) {
+    super("ml_unavailable", "The model's process ended while it worked on the request", options);
+  }
+}
+
 export interface EvaluationRequest {
   samples: readonly Sample[];
   adapter?: AdapterFile;
@@ -109,21 +125,22 @@ export interface EvaluationRequest {
 /**
  * Runs a language model. Requests beyond its capacity wait in a bounded queue.
  *
- * Errors are `ApiError`s: `model_not_loaded` before `load` has succeeded, `queue_full`, `adapter_damaged`,
+ * Errors are `ApiError`s: `model_not_loaded` before `load` has succeeded and while it starts again after
+ * a crash, {@linkcode EngineCrashError}, `queue_full`, `adapter_damaged`,
  * `conflict` for an adapter of another model or one that cannot be loaded, `validation_failed` for a raw prompt longer than the
  * context, `not_implemented`.
  */
 export interface Engine extends AsyncDisposable {
-  /** The loaded model's id, or null. */
+  /** The id of the model that is served, which may be absent for a time; null before `load` has succeeded. */
   readonly modelId: string | null;
+  /** Null while the model is in memory; engines without it never leave one that is served. */
+  readonly absence?: ModelAbsence | null;
   readonly occupancy: EngineOccupancy;
   /** Loads a model and swaps it in; requests in flight finish on the old one. Keeps the old one when it fails. */
   load(model: ModelFile): Promise<void>;
   generate(request: GenerationRequest, options?: GenerationOptions): Promise<Generation>;
   /** How probable the model finds each sample's reply. */
   evaluate(request: EvaluationRequest, options?: { signal?: AbortSignal }): Promise<Likelihood[]>;
-  /** A sample's tokens exactly as `generate` and `evaluate` use them, so that training sees the same. */
-  tokenize(sample: Sample): TokenizedSample;
   /** Checks that an adapter can be served on the loaded model. Rejects with a ModelError that says why not. */
   probeAdapter(adapter: AdapterFile): Promise<void>;
   /** Unloads an adapter that is no longer served; requests in flight finish on it. */

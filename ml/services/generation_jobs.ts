@@ -9,6 +9,7 @@ import {
   PermanentJobError,
   RetryLaterError,
 } from "../../lib/jobs/job_queue.ts";
+import { EngineCrashError } from "../engine/engine.ts";
 import type { GenerationService } from "./generation_service.ts";
 
 /** The tasks of the ml service's job queue. */
@@ -28,7 +29,8 @@ export function createGenerateHandler(generation: GenerationService) {
     try {
       return await generation.generate({ ...request, background: true }, { signal });
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
+      // A crash spends an attempt: a request that causes it must not do so for good.
+      if (!(error instanceof ApiError) || error instanceof EngineCrashError) throw error;
       if (TEMPORARY_CODES.includes(error.code)) {
         throw new RetryLaterError(error.code, {
           afterMs: (error.retryAfterSeconds ?? 1) * 1_000,

@@ -141,8 +141,8 @@ function registerMetrics({ engine, metrics }: GenerationDependencies) {
       ];
     },
   });
-  metrics.gauge("ml_model_loaded", "1 while a model is loaded", {
-    read: () => [{ value: engine.modelId === null ? 0 : 1 }],
+  metrics.gauge("ml_model_loaded", "1 while a model is in memory", {
+    read: () => [{ value: engine.modelId === null || engine.absence ? 0 : 1 }],
   });
   return {
     replies: metrics.counter("ml_replies_total", "Replies by where they came from", { labels: ["source"] }),

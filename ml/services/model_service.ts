@@ -26,11 +26,16 @@ const RETRY_AFTER_SECONDS = 5;
 
 /** The state of the model. */
 export interface ModelState {
+  /** `ready` also while its memory is given back: the next request loads it. */
   status: "loading" | "ready" | "failed";
+  /** The model that is served, though it may not be in memory. */
   modelId: string | null;
-  /** Why no model is loaded. */
+  isLoaded: boolean;
+  /** Why it is not in memory. */
   reason?: string;
 }
+
+const STATUS_OF_ABSENCE = { idle: "ready", restarting: "loading", failing: "failed" } as const;
 
 export interface ModelService {
   readonly state: ModelState;
@@ -85,6 +90,18 @@ function withServed(models: SourceModels, pathsById: ReadonlyMap<string, string>
   return [...models, ...others.map((id) => ({ id, present: true, size_bytes: null, licence: null }))];
 }
 
+function stateOf(
+  { modelId, absence }: Pick<Engine, "modelId" | "absence">,
+  { loading, reason }: { loading: boolean; reason: string },
+): ModelState {
+  if (absence) {
+    return { status: STATUS_OF_ABSENCE[absence.kind], modelId, isLoaded: false, reason: absence.reason };
+  }
+  if (modelId !== null) return { status: "ready", modelId, isLoaded: true };
+  if (loading) return { status: "loading", modelId, isLoaded: false, reason: "The model is being loaded" };
+  return { status: "failed", modelId, isLoaded: false, reason };
+}
+
 /** Makes the service; nothing is loaded before `start`. */
 export function createModelService({ engine, source, model, log }: ModelServiceOptions): ModelService {
   let served: LoadedFile | null = null;
@@ -118,10 +135,7 @@ export function createModelService({ engine, source, model, log }: ModelServiceO
 
   return {
     get state(): ModelState {
-      const { modelId } = engine;
-      if (modelId !== null) return { status: "ready", modelId };
-      if (loading) return { status: "loading", modelId, reason: "The model is being loaded" };
-      return { status: "failed", modelId, reason };
+      return stateOf(engine, { loading, reason });
     },
 
     async start() {
@@ -166,12 +180,12 @@ const STATUS_OF_MODEL = { loading: "loading", ready: "healthy", failed: "degrade
 export function createHealthService(options: HealthServiceOptions): HealthService {
   return {
     async check() {
-      const { status, modelId, reason } = options.models.state;
+      const { status, modelId, isLoaded, reason } = options.models.state;
       const kvConnected = await options.pingKv().then(() => true, () => false);
       const queuedJobs = await options.queuedJobs().catch(() => 0);
       return {
         status: kvConnected ? STATUS_OF_MODEL[status] : "degraded",
-        model_loaded: modelId !== null,
+        model_loaded: isLoaded,
         model_version: modelId,
         redis_connected: kvConnected,
         kv_connected: kvConnected,

@@ -34,7 +34,8 @@ async function answers(ping: Promise<unknown>): Promise<boolean> {
 async function readMlHealth(ml: HealthServiceOptions["ml"]): Promise<MlHealth> {
   try {
     const { status, model_loaded, model_version } = await ml.health();
-    if (model_loaded) return { ml: "ready", model_version };
+    // Where ml has given its memory back, the next request loads the model.
+    if (model_loaded || status === "healthy") return { ml: "ready", model_version };
     return { ml: status === "loading" ? "loading" : "unavailable", model_version: null };
   } catch {
     return { ml: "unavailable", model_version: null };

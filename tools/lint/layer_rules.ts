@@ -48,6 +48,7 @@ const PART_LAYERS: Readonly<Record<"server" | "ml" | "agent", Readonly<Record<st
     "engine": "capability",
     "cache": "capability",
     "models": "capability",
+    "process": "capability",
     "training": "capability",
     "services": "service",
     "routes": "route",

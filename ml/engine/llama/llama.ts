@@ -39,13 +39,19 @@ export interface LlamaEngineOptions {
   log: Logger;
 }
 
+/** An engine in this process. */
+export interface LocalEngine extends Engine {
+  /** A sample's tokens exactly as `generate` and `evaluate` use them, so that training sees the same. */
+  tokenize(sample: Sample): TokenizedSample;
+}
+
 /** llama.cpp's threads busy-wait for one another, so one core is left for everything else. */
 function defaultThreads(llama: Llama): number {
   return Math.max(1, llama.cpuMathCores - 1);
 }
 
 /** See {@linkcode Engine}. Made by {@linkcode createLlamaEngine}. */
-class LlamaEngine implements Engine {
+class LlamaEngine implements LocalEngine {
   readonly #llama: Llama;
   readonly #options: LlamaEngineOptions;
   readonly #queue: RequestQueue;
@@ -170,6 +176,6 @@ function notLoaded(message: string, cause?: unknown): ApiError {
  *
  * @throws Error when the library cannot be opened on this machine
  */
-export async function createLlamaEngine(options: LlamaEngineOptions): Promise<Engine> {
+export async function createLlamaEngine(options: LlamaEngineOptions): Promise<LocalEngine> {
   return new LlamaEngine(await openLlama(options), options);
 }

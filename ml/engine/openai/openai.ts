@@ -9,7 +9,6 @@ import type {
   GenerationRequest,
   Likelihood,
   ModelFile,
-  TokenizedSample,
 } from "../engine.ts";
 import { readRemotePieces, remoteModelsSchema, remoteRequestOf } from "./openai_wire.ts";
 import { RemoteReply } from "./remote_reply.ts";
@@ -34,8 +33,7 @@ type Send = (path: string, init: RequestInit) => Promise<Response>;
 
 const RETRY_AFTER_SECONDS = 10;
 const LIST_TIMEOUT_MS = 10_000;
-const LLAMA_ONLY =
-  "A remote engine cannot evaluate or tokenise samples, nor serve adapters; set ENGINE=llama for that";
+const LLAMA_ONLY = "A remote engine cannot evaluate samples, nor serve adapters; set ENGINE=llama for that";
 
 function unavailable(message: string, cause?: unknown): ApiError {
   return new ApiError("ml_unavailable", message, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
@@ -130,10 +128,6 @@ class OpenAiEngine implements RemoteEngine {
 
   evaluate(): Promise<Likelihood[]> {
     return Promise.reject(new ApiError("not_implemented", LLAMA_ONLY));
-  }
-
-  tokenize(): TokenizedSample {
-    throw new ApiError("not_implemented", LLAMA_ONLY);
   }
 
   probeAdapter(): Promise<void> {

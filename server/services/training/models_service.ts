@@ -40,10 +40,9 @@ function adapterOf(row: AdapterRow): Adapter {
   };
 }
 
-async function loadedModel(ml: ModelsServiceOptions["ml"]): Promise<string | null> {
+async function servedModel(ml: ModelsServiceOptions["ml"]): Promise<string | null> {
   try {
-    const { model_loaded, model_version } = await ml.health();
-    return model_loaded ? model_version : null;
+    return (await ml.health()).model_version;
   } catch (error) {
     if (error instanceof ApiError) return null;
     throw error;
@@ -51,7 +50,7 @@ async function loadedModel(ml: ModelsServiceOptions["ml"]): Promise<string | nul
 }
 
 async function showing({ adapters, ml }: ModelsServiceOptions, accountId: string): Promise<ModelsResponse> {
-  const [rows, baseModel] = await Promise.all([adapters.list(accountId), loadedModel(ml)]);
+  const [rows, baseModel] = await Promise.all([adapters.list(accountId), servedModel(ml)]);
   return {
     baseModel,
     promotedAdapterId: rows.find(({ state }) => state === "promoted")?.id ?? null,

@@ -86,7 +86,6 @@ export function createFakeEngine(options: FakeEngineOptions): Engine {
         const tokens = output.split(" ").length;
         return { tokens, logLikelihood: -tokens };
       })),
-    tokenize: ({ input, output }) => ({ prompt: [input.length], reply: [output.length] }),
     probeAdapter: () => Promise.resolve(),
     retireAdapter: () => Promise.resolve(),
     [Symbol.asyncDispose]: () => Promise.resolve(),

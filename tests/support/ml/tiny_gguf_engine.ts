@@ -1,7 +1,10 @@
 /** Runs tests with an engine on a tiny model, built in a temporary folder. */
 import { join } from "node:path";
-import type { Engine } from "../../../ml/engine/engine.ts";
-import { createLlamaEngine, type LlamaEngineOptions } from "../../../ml/engine/llama/llama.ts";
+import {
+  createLlamaEngine,
+  type LlamaEngineOptions,
+  type LocalEngine,
+} from "../../../ml/engine/llama/llama.ts";
 import { silentLogger } from "../../../lib/log.ts";
 import { inTempDir } from "../process/temp_dir.ts";
 import { buildTinyGguf, type TinyGgufOptions } from "./tiny_gguf.ts";
@@ -12,7 +15,7 @@ export interface TinyEngineOptions {
 }
 
 export interface TinyEngine {
-  engine: Engine;
+  engine: LocalEngine;
   /** The model's file; its id is "tiny". */
   path: string;
   /** A folder for more files. */

@@ -1,0 +1,69 @@
+/** Is the engine's process: loads one model and answers the service's calls until the service has gone. */
+import { messageOf } from "../../../lib/errors.ts";
+import { createLogger } from "../../../lib/log.ts";
+import { followParent, sendToParent } from "../../process/parent.ts";
+import type { Engine } from "../engine.ts";
+import { createLlamaEngine } from "../llama/llama.ts";
+import {
+  type CallMessage,
+  type EngineSettings,
+  type FromEngine,
+  type ToEngine,
+  wireErrorOf,
+} from "./engine_protocol.ts";
+
+const send = (message: FromEngine) => sendToParent(message);
+
+/** The lines of the engine's log go into the service's. */
+function sendLogLine(line: string): void {
+  const { time: _, level, message, ...fields } = JSON.parse(line);
+  send({ type: "log", level, message, fields });
+}
+
+async function answer(engine: Engine, call: CallMessage, signal: AbortSignal): Promise<unknown> {
+  switch (call.name) {
+    case "generate":
+      return await engine.generate(call.input, {
+        signal,
+        onToken: (piece) => send({ type: "token", id: call.id, piece }),
+      });
+    case "evaluate":
+      return await engine.evaluate(call.input, { signal });
+    case "probeAdapter":
+      await engine.probeAdapter(call.input);
+      return null;
+    case "retireAdapter":
+      await engine.retireAdapter(call.input);
+      return null;
+  }
+}
+
+async function open({ model, engine: options, logLevel }: EngineSettings): Promise<Engine> {
+  const log = createLogger({ level: logLevel, pretty: false, write: sendLogLine });
+  const engine = await createLlamaEngine({ ...options, log });
+  await engine.load(model);
+  return engine;
+}
+
+async function main(settings: EngineSettings): Promise<void> {
+  const cancellations = new Map<number, AbortController>();
+  const opening = open(settings);
+  void followParent<ToEngine>(async (message) => {
+    const { id } = message;
+    if (message.type === "cancel") return cancellations.get(id)?.abort();
+    const cancellation = new AbortController();
+    cancellations.set(id, cancellation);
+    try {
+      send({ type: "result", id, result: await answer(await opening, message, cancellation.signal) });
+    } catch (error) {
+      send({ type: "error", id, error: wireErrorOf(error) });
+    } finally {
+      cancellations.delete(id);
+    }
+  });
+  await opening.then(() => send({ type: "ready" }), (error) => {
+    send({ type: "failed", reason: messageOf(error) });
+  });
+}
+
+await main(JSON.parse(Deno.args[0] ?? ""));
