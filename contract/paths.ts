@@ -11,6 +11,8 @@ export const SERVER_PATHS = {
   currentDevice: "/api/devices/me",
   linkDevice: "/api/devices/link",
   deactivateDevice: "/api/devices/:id/deactivate",
+  session: "/api/session",
+  sessionCodes: "/api/session/codes",
   syncMessages: "/api/sync/messages",
   syncContacts: "/api/sync/contacts",
   syncDeletions: "/api/sync/deletions",

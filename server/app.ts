@@ -23,10 +23,12 @@ import { deviceRoutes } from "./routes/device_routes.ts";
 import { modelRoutes } from "./routes/model_routes.ts";
 import { responseRoutes } from "./routes/response_routes.ts";
 import { sampleRoutes } from "./routes/sample_routes.ts";
+import { sessionRoutes } from "./routes/session_routes.ts";
 import { syncRoutes } from "./routes/sync_routes.ts";
 import { trainingRoutes } from "./routes/training_routes.ts";
 import type { ConversationService } from "./services/conversation_service.ts";
 import type { DeviceService } from "./services/devices/device_service.ts";
+import type { SessionService } from "./services/devices/sessions.ts";
 import type { Drafting } from "./services/drafts/draft_service.ts";
 import type { ResponseService } from "./services/drafts/response_service.ts";
 import type { HealthService } from "./services/health_service.ts";
@@ -45,6 +47,7 @@ const BODY_LIMITS: BodyLimits = {
   maxBytesInFlight: 64 * 1024 * 1024,
   maxBodyBytesOf: {
     ...Object.fromEntries([...OPEN_PATHS].map((path) => [path, MAX_OPEN_BODY_BYTES])),
+    [SERVER_PATHS.session]: MAX_OPEN_BODY_BYTES,
     [SERVER_PATHS.syncMessages]: MAX_SYNC_BODY_BYTES,
     [SERVER_PATHS.syncContacts]: MAX_SYNC_BODY_BYTES,
     [SERVER_PATHS.startTraining]: MAX_SYNC_BODY_BYTES,
@@ -56,6 +59,7 @@ const DATABASE_RETRY_SECONDS = 5;
 /** What the routes call. */
 export interface ServerServices {
   readonly devices: DeviceService;
+  readonly sessions: SessionService;
   readonly sync: SyncService;
   readonly conversations: ConversationService;
   readonly drafting: Drafting;
@@ -68,7 +72,7 @@ export interface ServerServices {
 /** What the app takes from the server's context. */
 export interface ServerAppContext {
   readonly services: ServerServices;
-  readonly store: Pick<Stores, "devices">;
+  readonly store: Pick<Stores, "devices" | "sessions">;
   readonly tokens: Tokens;
   readonly clientAddressOf: ClientAddressOf;
   readonly hosts: AllowedHosts;
@@ -113,10 +117,11 @@ export function createServerApp(context: ServerAppContext) {
   const { services, store, tokens, metrics, log, now, clientAddressOf, hosts } = context;
   const app = createApiApp<ServerEnv>({ log, hosts, translateError });
   app.use(measureRequests(metrics));
-  app.use("/api/*", authenticate({ tokens, devices: store.devices, now }));
+  app.use("/api/*", authenticate({ ...store, tokens, now }));
   app.use("/api/*", receiveBodies(BODY_LIMITS));
   app.route("/", healthRoutes(services));
   app.route("/", deviceRoutes({ ...services, clientAddressOf }));
+  app.route("/", sessionRoutes(services));
   app.route("/", syncRoutes(services));
   app.route("/", conversationRoutes(services));
   app.route("/", responseRoutes(services));

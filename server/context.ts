@@ -18,6 +18,7 @@ import { createMlClient, type MlClient } from "./clients/ml.ts";
 import type { ServerConfig } from "./config.ts";
 import { createConversationService } from "./services/conversation_service.ts";
 import { createDeviceService } from "./services/devices/device_service.ts";
+import { createSessionService } from "./services/devices/sessions.ts";
 import {
   createDraftHandler,
   recoverDrafts,
@@ -97,8 +98,10 @@ type Core =
 function createServices(core: Core): ServerServices {
   const { store, ml, announcements, pingKv, now } = core;
   const onOutbox = () => void announcements.announce({ topic: "outbox", text: "" });
+  const devices = createDeviceService({ ...core, devices: store.devices });
   return {
-    devices: createDeviceService({ ...core, devices: store.devices }),
+    devices,
+    sessions: createSessionService({ ...core, ...store, me: devices.me }),
     sync: createSyncService({ ...core, ...store, onOutbox }),
     conversations: createConversationService({ ...store, onOutbox }),
     drafting: createDrafting({ ...core, ...store }),

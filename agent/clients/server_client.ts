@@ -21,6 +21,7 @@ import {
   type SyncMessagesResponse,
   syncMessagesResponseSchema,
 } from "../../contract/sync.ts";
+import { type SessionCode, sessionCodeSchema } from "../../contract/session.ts";
 import { type Client, createClient } from "../../lib/http/client.ts";
 
 /** Calls throw RemoteError for an answered error and UnreachableError when no usable answer came. */
@@ -31,6 +32,8 @@ export interface ServerClient {
   /** Vouches, as a paired device, for the new device that shows this code. */
   link(code: string): Promise<Device>;
   deactivate(deviceId: string): Promise<Device>;
+  /** A code that signs one browser in as this device, within 60 seconds. */
+  sessionCode(): Promise<SessionCode>;
   /** The device that the token belongs to. */
   currentDevice(): Promise<Device>;
   /** @param json a `SyncMessagesInput`, which the caller has serialized to know its size */
@@ -107,6 +110,8 @@ export function createServerClient(options: ServerClientOptions): ServerClient {
       const path = pathOf(SERVER_PATHS.deactivateDevice, { id });
       return (await client.request("POST", path, { signal, schema: deviceResponseSchema })).device;
     },
+    sessionCode: () =>
+      client.request("POST", SERVER_PATHS.sessionCodes, { signal, schema: sessionCodeSchema }),
     currentDevice: async () => {
       const { currentDevice } = SERVER_PATHS;
       return (await client.request("GET", currentDevice, { signal, schema: deviceResponseSchema })).device;

@@ -58,7 +58,8 @@ export function allowedHosts({ host, names }: { host: string; names: readonly st
   };
 }
 
-const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+/** Methods that change nothing. */
+export const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Whether a page of another origin sends this. Programs send no `Origin`. */
 function isForeign(c: Context, url: URL, hosts: AllowedHosts): boolean {

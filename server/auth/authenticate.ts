@@ -1,8 +1,10 @@
-/** Identifies who sends a request: issues and checks tokens, finds the device of one, or the address it comes from. */
+/** Identifies who sends a request: issues and checks tokens, finds the device of one or of a session, or the address it comes from. */
+import { createHash } from "node:crypto";
 import {
   type Context,
   createMiddleware,
   getConnInfo,
+  getCookie,
   joseErrors,
   jwtVerify,
   SignJWT,
@@ -10,8 +12,11 @@ import {
 } from "../../deps.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import { ApiError } from "../../lib/errors.ts";
+import { SAFE_METHODS } from "../../lib/http/allowed_hosts.ts";
 import { type ApiEnv, bearerTokenOf } from "../../lib/http/app.ts";
 import { type DeviceStore, SEEN_PRECISION_MS } from "../store/devices/device_store.ts";
+import type { SessionStore } from "../store/devices/session_store.ts";
+import type { Device } from "../store/schema.ts";
 import type { DeviceScope } from "../../contract/devices.ts";
 
 /** How long a token is valid. */
@@ -113,41 +118,102 @@ const SYNC_PATHS: ReadonlySet<string> = new Set([
   SERVER_PATHS.currentDevice,
 ]);
 
-export interface AuthenticateOptions {
+/** What a token is checked with. */
+export interface TokenCheckOptions {
   tokens: Tokens;
   devices: Pick<DeviceStore, "findByToken" | "touch">;
   now: () => Date;
 }
 
+export interface AuthenticateOptions extends TokenCheckOptions {
+  sessions: Pick<SessionStore, "find">;
+}
+
+/** The cookie of a browser that is signed in. */
+export const SESSION_COOKIE = "assistant_session";
+
+/** A secret of 256 random bits, in base64url. */
+export function randomSecret(): string {
+  return crypto.getRandomValues(new Uint8Array(32)).toBase64({ alphabet: "base64url", omitPadding: true });
+}
+
+/** The hash under which a random secret is stored. It needs no key: nobody can try 256 bits. */
+export function secretHashOf(secret: string): string {
+  return createHash("sha256").update(secret).digest("hex");
+}
+
+/** The secret of the session that a request is sent in; null for one that brings credentials of its own. */
+export function sessionSecretOf(c: Context): string | null {
+  if (c.req.header("authorization") !== undefined) return null;
+  return getCookie(c, SESSION_COOKIE) ?? null;
+}
+
 /**
- * Finds the device that a token belongs to, and notes that it was seen.
+ * The caller that a device is, and notes that it was seen.
  *
- * @throws ApiError `unauthorized`, `token_expired` or `device_deactivated`
+ * @throws ApiError `unauthorized` or `device_deactivated`
  */
-async function callerOf(token: string | null, options: AuthenticateOptions): Promise<Caller> {
-  if (token === null) {
-    throw new ApiError("unauthorized", "The request needs a header `Authorization: Bearer <token>`");
-  }
-  const claims = await options.tokens.verify(token);
-  const device = await options.devices.findByToken(claims.tokenId);
+export async function activeCallerOf(
+  device: Device | undefined,
+  { devices, now }: Pick<TokenCheckOptions, "devices" | "now">,
+): Promise<Caller> {
   if (device?.status === "deactivated") {
     throw new ApiError("device_deactivated", "This device was deactivated: register it again to use it");
   }
-  if (device?.status !== "active" || device.accountId === null || device.id !== claims.deviceId) {
+  if (device?.status !== "active" || device.accountId === null) {
     throw new ApiError("unauthorized", "The token is not valid any more: pair the device again");
   }
-  const now = options.now();
-  if (now.getTime() - (device.lastSeenAt?.getTime() ?? 0) > SEEN_PRECISION_MS) {
-    await options.devices.touch(device.id, now);
+  const time = now();
+  if (time.getTime() - (device.lastSeenAt?.getTime() ?? 0) > SEEN_PRECISION_MS) {
+    await devices.touch(device.id, time);
   }
   return { accountId: device.accountId, deviceId: device.id, scope: device.scope };
+}
+
+/**
+ * Finds the device that a token belongs to.
+ *
+ * @throws ApiError `unauthorized`, `token_expired` or `device_deactivated`
+ */
+export async function callerOfToken(token: string, options: TokenCheckOptions): Promise<Caller> {
+  const claims = await options.tokens.verify(token);
+  const device = await options.devices.findByToken(claims.tokenId);
+  return await activeCallerOf(device?.id === claims.deviceId ? device : undefined, options);
+}
+
+/**
+ * Finds the device that a session acts as. A browser names the origin of whatever may change something, and another
+ * one's was refused before.
+ *
+ * @throws ApiError `unauthorized`, `forbidden` or `device_deactivated`
+ */
+async function callerOfSession(c: Context, secret: string, options: AuthenticateOptions): Promise<Caller> {
+  const session = await options.sessions.find(secretHashOf(secret), options.now());
+  if (session === undefined) throw new ApiError("unauthorized", "The session has ended: sign in again");
+  if (c.req.header("origin") === undefined && !SAFE_METHODS.has(c.req.method)) {
+    throw new ApiError("forbidden", "What a session changes needs the header `Origin`");
+  }
+  return await activeCallerOf(session.device, options);
+}
+
+async function callerOf(c: Context, options: AuthenticateOptions): Promise<Caller> {
+  const token = bearerTokenOf(c);
+  if (token !== null) return await callerOfToken(token, options);
+  const secret = sessionSecretOf(c);
+  if (secret !== null) return await callerOfSession(c, secret, options);
+  throw new ApiError("unauthorized", "The request needs a header `Authorization: Bearer <token>`");
+}
+
+/** Whether a request needs no token: one of the open paths, or what signs a browser in. */
+function isOpen({ path, method }: { path: string; method: string }): boolean {
+  return OPEN_PATHS.has(path) || (path === SERVER_PATHS.session && method === "POST");
 }
 
 /** Lets a request pass when its device may call the path, and sets `caller`. Put it before every route under /api. */
 export function authenticate(options: AuthenticateOptions) {
   return createMiddleware<ServerEnv>(async (c, next) => {
-    if (OPEN_PATHS.has(c.req.path)) return await next();
-    const caller = await callerOf(bearerTokenOf(c), options);
+    if (isOpen(c.req)) return await next();
+    const caller = await callerOf(c, options);
     if (caller.scope !== "full" && !SYNC_PATHS.has(c.req.path)) {
       throw new ApiError("scope_insufficient", "The scope of this device allows it to sync and nothing else");
     }

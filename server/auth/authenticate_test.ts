@@ -1,4 +1,4 @@
-/** Tests authentication over HTTP: only the two endpoints of pairing answer a request without a valid token. */
+/** Tests authentication over HTTP: only pairing and signing in answer a request without a valid token or session. */
 import assert from "node:assert/strict";
 import { deviceResponseSchema } from "../../contract/devices.ts";
 import type { ErrorCode } from "../../contract/errors.ts";
@@ -9,7 +9,13 @@ import {
   TEST_SECRET,
 } from "../../tests/support/server/server_app.ts";
 import { Hono } from "../../deps.ts";
-import { addressKey, connectionAddressOf, createTokens, TOKEN_VALIDITY_MS } from "./authenticate.ts";
+import {
+  addressKey,
+  connectionAddressOf,
+  createTokens,
+  SESSION_COOKIE,
+  TOKEN_VALIDITY_MS,
+} from "./authenticate.ts";
 
 const OPEN: ReadonlySet<string> = new Set([
   SERVER_PATHS.health,
@@ -54,7 +60,7 @@ async function assertRefused(
     code: ErrorCode;
   },
 ): Promise<void> {
-  for (const method of ["GET", "POST"]) {
+  for (const method of path === SERVER_PATHS.session ? ["GET", "DELETE"] : ["GET", "POST"]) {
     const body = method === "POST" ? {} : undefined;
     const response = await server.request(path, { method, token, headers, body });
     const answer = await response.json();
@@ -87,6 +93,15 @@ Deno.test("every endpoint but those of pairing and of health refuses a request w
       }
     });
   }
+  await t.step("a cookie of no session", async () => {
+    for (const template of PROTECTED) {
+      await assertRefused(server, {
+        path: pathOf(template, { id, adapterId: id }),
+        headers: { cookie: `${SESSION_COOKIE}=${device.token}`, origin: "http://localhost" },
+        code: "unauthorized",
+      });
+    }
+  });
   await t.step("a scheme other than Bearer", async () => {
     const headers = { authorization: `Basic ${device.token}` };
     await assertRefused(server, { path: SERVER_PATHS.devices, headers, code: "unauthorized" });

@@ -70,6 +70,21 @@ export const deviceCodes = pgTable("device_codes", {
   usedAt: time("used_at"),
 });
 
+/** A browser that is signed in as a device; the cookie holds the secret of which this is the hash. */
+export const sessions = pgTable("sessions", {
+  secretHash: text("secret_hash").primaryKey(),
+  deviceId: uuid("device_id").notNull(),
+  createdAt: createdAt(),
+  expiresAt: time("expires_at").notNull(),
+});
+
+/** A code that signs one browser in, as a hash; using it deletes the row. */
+export const sessionCodes = pgTable("session_codes", {
+  codeHash: text("code_hash").primaryKey(),
+  deviceId: uuid("device_id").notNull(),
+  expiresAt: time("expires_at").notNull(),
+});
+
 /** Refused verify and link attempts; they outlive the device, so no foreign key. */
 export const verifyAttempts = pgTable("verify_attempts", {
   id: uuid("id").primaryKey(),

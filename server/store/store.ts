@@ -10,6 +10,7 @@ import { type ConversationStore, createConversationStore } from "./messages/conv
 import { type Database, openDatabase, type PostgresAddress } from "./database.ts";
 import { isDatabaseUnavailable } from "./database_errors.ts";
 import { createDeviceStore, type DeviceStore } from "./devices/device_store.ts";
+import { createSessionStore, type SessionStore } from "./devices/session_store.ts";
 import { findRunningPostgres, startEmbeddedPostgres } from "./postgres/embedded_postgres.ts";
 import { createMessageIngest, type MessageIngest } from "./messages/message_ingest.ts";
 import { createDeletionStore, type DeletionStore } from "./messages/deletion.ts";
@@ -32,6 +33,7 @@ export interface StoreOptions {
 /** All stores over one database. */
 export interface Stores {
   readonly devices: DeviceStore;
+  readonly sessions: SessionStore;
   readonly ingest: MessageIngest;
   readonly contacts: ContactStore;
   readonly conversations: ConversationStore;
@@ -73,6 +75,7 @@ async function sharedSecret({ db }: Database, own: string): Promise<string> {
 export function createStores(database: Database): Stores {
   return {
     devices: createDeviceStore(database),
+    sessions: createSessionStore(database),
     ingest: createMessageIngest(database),
     contacts: createContactStore(database),
     conversations: createConversationStore(database),

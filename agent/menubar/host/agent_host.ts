@@ -2,6 +2,9 @@
 import { peopleNames } from "../../contacts/address_book.ts";
 import { addressBookSignature } from "../../contacts/address_book_sources.ts";
 import { SETTINGS_PANES } from "../../doctor/finding.ts";
+import { UserError } from "../../../lib/errors.ts";
+import { RemoteError, UnreachableError } from "../../../lib/http/client.ts";
+import { requirePairing } from "../../pairing/pairing.ts";
 import type { ServiceMode } from "../menubar_input.ts";
 import type { MenubarHost } from "../menubar_host.ts";
 import { isWorkHeld } from "../../platform/instance_lock.ts";
@@ -53,6 +56,24 @@ function cachedNames(): (services: AgentContext) => ReadonlyMap<string, string> 
   };
 }
 
+/**
+ * The address of the server's page. A code that signs the browser in is behind the `#`, which no browser sends to a
+ * server; without one, where this Mac is not paired or the server does not answer, the page asks for it itself.
+ */
+async function signedInPage(services: AgentContext): Promise<string> {
+  const { serverUrl } = services.config;
+  try {
+    const { token } = await requirePairing(services.pairing);
+    const { code } = await services.probe(token).sessionCode();
+    return `${serverUrl}/#code=${code}`;
+  } catch (error) {
+    const isExpected = error instanceof UserError || error instanceof RemoteError ||
+      error instanceof UnreachableError;
+    if (!isExpected) throw error;
+    return serverUrl;
+  }
+}
+
 /** Creates the menubar's host. */
 export function menubarHost({ servicesFor, copy, quit }: MenubarHostOptions): MenubarHost {
   let services = servicesFor(null);
@@ -73,10 +94,11 @@ export function menubarHost({ servicesFor, copy, quit }: MenubarHostOptions): Me
     },
     start: async () => void await installService(serviceDependencies(services)),
     pause: () => serviceDependencies(services).launchd.unload(SERVICE_LABEL),
-    open: (target) =>
-      openWithMac(services, [
-        target === "serverPage" ? services.config.serverUrl : SETTINGS_PANES[target].url,
-      ]),
+    async open(target) {
+      if (target !== "serverPage") return await openWithMac(services, [SETTINGS_PANES[target].url]);
+      // A failure names the server alone: the code that signs a browser in is for nobody to read.
+      await openWithMac(services, [await signedInPage(services)], { name: services.config.serverUrl });
+    },
     act: (card, request) => actOnCard({ services, copy, client }, { card, request }),
     quit,
     now: () => services.now(),

@@ -1,6 +1,8 @@
 // Tests of what the menubar looks at and does, on a real server and data folder; Messages and launchd are played.
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";
+import { sessionSchema } from "../../../contract/session.ts";
 import { writeAddressBook } from "../../../tests/support/mac/address_book_fixture.ts";
 import { FakeLaunchctl } from "../../../tests/support/mac/fake_launchctl.ts";
 import { osascriptCalls } from "../../../tests/support/mac/fake_osascript.ts";
@@ -84,6 +86,11 @@ async function withDraft(): Promise<{ mac: SuggestingMac; running: Disposable }>
   const { lock, config } = mac.services();
   await agentStateStore(config.dataDir).save(WATCHING);
   return { mac, running: await lock("run") };
+}
+
+/** An opened address without the one-time code that signs a browser in. */
+function withoutCode(line: string): string {
+  return line.replace(/\/#code=[\w-]{43}$/, "");
 }
 
 async function actions(mac: SuggestingMac): Promise<unknown[]> {
@@ -232,13 +239,32 @@ Deno.test("the dashboard and the settings are opened by macOS, and a failure to 
   const menubar = new Menubar(mac);
   await menubar.press("open_server_page");
   await menubar.press("open_full_disk_access");
-  assert.deepEqual(menubar.opened.lines, [
+  assert.deepEqual(menubar.opened.lines.map(withoutCode), [
     `/usr/bin/open ${mac.served.url}`,
     "/usr/bin/open x-apple.systempreferences:com.apple.preference.security?Privacy_AllFiles",
   ]);
   menubar.openCode = 1;
   await menubar.press("open_server_page");
-  assert.match(menubar.notice ?? "", /^macOS could not open http/);
+  assert.equal(menubar.notice, `macOS could not open ${mac.served.url}.`);
+});
+
+Deno.test("the dashboard opens signed in where the Mac is paired, and plainly where the server refuses", async () => {
+  const { mac, running } = await withDraft();
+  await using _mac = mac;
+  using _running = running;
+  const menubar = new Menubar(mac);
+  await menubar.press("open_server_page");
+  const [, url = ""] = menubar.opened.lines[0]?.split(" ") ?? [];
+  const { origin, hash } = new URL(url);
+  assert.equal(origin, mac.served.url);
+  const { app } = mac.served;
+  const answer = await app.request(SERVER_PATHS.session, { body: { code: hash.replace("#code=", "") } });
+  const { device } = sessionSchema.parse(await answer.json());
+  const cookie = answer.headers.get("set-cookie")?.split(";")[0] ?? "";
+  const headers = { cookie, origin: "http://localhost" };
+  await app.request(pathOf(SERVER_PATHS.deactivateDevice, { id: device.id }), { method: "POST", headers });
+  await menubar.press("open_server_page");
+  assert.equal(menubar.opened.lines[1], `/usr/bin/open ${mac.served.url}`);
 });
 
 Deno.test("a chat that macOS does not open is reported without the text and the number it was for", async () => {
@@ -286,7 +312,7 @@ Deno.test("the server can be named by any link to it, and a service that was ins
   assert.equal(menubar.notice, "This Mac is paired.");
   assert.match(await menubar.plist(), new RegExp(`<string>http://localhost:${port}</string>`));
   await menubar.press("open_server_page");
-  assert.deepEqual(menubar.opened.lines, [`/usr/bin/open http://localhost:${port}`]);
+  assert.deepEqual(menubar.opened.lines.map(withoutCode), [`/usr/bin/open http://localhost:${port}`]);
 });
 
 Deno.test("the doctor examines this agent, and quitting quits", async () => {
