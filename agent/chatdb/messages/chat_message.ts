@@ -171,10 +171,8 @@ function needsRuns({ row, files, history }: RowContents): boolean {
  * no place has gone with them, although Messages may keep its row.
  */
 function filesLeft({ files, history }: RowContents, runs: readonly BodyRun[]): MessageAttachment[] {
+  if (runs.length === 0) return files;
   const placeOf = new Map(runs.map((run) => [run.attachmentGuid, run.start]));
-  const left = history?.hasRetractedParts && runs.length > 0
-    ? files.filter(({ guid }) => placeOf.has(guid))
-    : files;
-  if (left.length < 2) return left;
+  const left = history?.hasRetractedParts ? files.filter(({ guid }) => placeOf.has(guid)) : files;
   return left.toSorted((a, b) => (placeOf.get(a.guid) ?? Infinity) - (placeOf.get(b.guid) ?? Infinity) || 0);
 }

@@ -71,7 +71,7 @@ export class RowReader {
    * @param rows in the order of their ROWIDs
    */
   read(rows: readonly MessageRow[], options: RowReadOptions & { visit: RowVisitor }): void {
-    const { visit, ...limits } = options;
+    const { visit, nowMs, finalRowId, finalUntilMs } = options;
     const range = [rows[0]?.rowId ?? 0, rows.at(-1)?.rowId ?? 0] as const;
     const joined = this.#findChats(...range);
     const filesOf = this.#findAttachments(...range);
@@ -84,12 +84,13 @@ export class RowReader {
       const chatId = isPlain ? chats : chatOfMessage({ roomName, chats }, this.#directory);
       const files = filesOf.get(row.rowId) ?? [];
       const isJoined = chats !== undefined;
-      if (!visit(row, this.#read(row, { ...limits, chatId, isJoined, files }))) return;
+      const context = { nowMs, finalRowId, finalUntilMs, chatId, isJoined, files };
+      if (!visit(row, this.#read(row, context))) return;
     }
   }
 
-  #read(row: MessageRow, { chatId, isJoined, files, ...limits }: RowContext): RowOutcome {
-    const { nowMs, finalRowId, finalUntilMs } = limits;
+  #read(row: MessageRow, context: RowContext): RowOutcome {
+    const { nowMs, finalRowId, finalUntilMs, chatId, isJoined, files } = context;
     const sentAtMs = unixMsOf(row.date);
     const isFinal = row.rowId <= finalRowId || (sentAtMs !== null && sentAtMs <= finalUntilMs);
     const reason = skipReasonOf(row, { sentAtMs, nowMs });
