@@ -1,8 +1,8 @@
 /** Builds everything that a running ml service holds: engine, cache, job queues, services; closed in reverse order. */
 import { join } from "node:path";
 import { allowedHosts } from "../lib/http/allowed_hosts.ts";
-import type { JobQueue } from "../lib/jobs/job_queue.ts";
-import { KvJobQueue, lockKvFile } from "../lib/jobs/kv_job_queue.ts";
+import { JobQueue } from "../lib/jobs/job_queue.ts";
+import { KvJobTable, lockKvFile } from "../lib/jobs/kv_job_table.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
 import { createMetrics, type Metrics } from "../lib/metrics.ts";
 import type { MlServices } from "./app.ts";
@@ -107,7 +107,8 @@ export async function createContext(
   const { engine, source } = await openEngine(config, { ...overrides, log, signal, metrics });
   if (engine !== overrides.engine) stack.use(engine);
   const directory = join(dataDir, "jobs");
-  const jobs = new KvJobQueue<MlTasks>({ name: "ml", kv, directory, log, retentionMs: JOB_RETENTION_MS });
+  const table = await KvJobTable.open({ kv, queue: "ml", directory, log });
+  const jobs = new JobQueue<MlTasks>({ table, log, retentionMs: JOB_RETENTION_MS });
   stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
   const cache = createResponseCache({ kv, metrics });
   const models = createModelService({ engine, source, model: config.model, log });

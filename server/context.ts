@@ -4,9 +4,8 @@ import type { BackoffOptions } from "../lib/backoff.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { type AllowedHosts, allowedHosts } from "../lib/http/allowed_hosts.ts";
 import { moveJobs } from "../lib/jobs/job_table.ts";
-import { KvJobQueue, lockKvFile } from "../lib/jobs/kv_job_queue.ts";
-import { openKvJobTable } from "../lib/jobs/kv_job_table.ts";
-import { TableJobQueue } from "../lib/jobs/table_job_queue.ts";
+import { JobQueue } from "../lib/jobs/job_queue.ts";
+import { KvJobTable, lockKvFile } from "../lib/jobs/kv_job_table.ts";
 import { exists } from "../lib/files.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
 import { logFieldsOfError } from "../lib/errors.ts";
@@ -19,12 +18,7 @@ import type { ServerConfig } from "./config.ts";
 import { createConversationService } from "./services/conversation_service.ts";
 import { createDeviceService } from "./services/devices/device_service.ts";
 import { createSessionService } from "./services/devices/sessions.ts";
-import {
-  createDraftHandler,
-  recoverDrafts,
-  type ServerJobs,
-  type ServerTasks,
-} from "./services/drafts/draft_jobs.ts";
+import { createDraftHandler, recoverDrafts, type ServerJobs } from "./services/drafts/draft_jobs.ts";
 import { createDrafting } from "./services/drafts/draft_service.ts";
 import { createResponseService } from "./services/drafts/response_service.ts";
 import { createHealthService } from "./services/health_service.ts";
@@ -162,7 +156,7 @@ async function openOwnStore(config: ServerConfig, log: Logger): Promise<Store> {
 
 /** The server's jobs and how to see that their store answers. */
 interface OpenJobs {
-  jobs: TableJobQueue<ServerTasks>;
+  jobs: ServerJobs;
   pingKv: () => Promise<unknown>;
 }
 
@@ -175,12 +169,11 @@ interface JobsOptions {
 /** In a file of the data folder, which belongs to this server. */
 async function openOwnJobs(
   stack: AsyncDisposableStack,
-  { dataDir, ...options }: JobsOptions,
+  { dataDir, log, backoff }: JobsOptions,
 ): Promise<OpenJobs> {
   const kv = stack.adopt(await Deno.openKv(join(dataDir, KV_FILE)), (kv) => kv.close());
-  const directory = join(dataDir, "jobs");
-  const jobs = new KvJobQueue<ServerTasks>({ name: QUEUE, kv, directory, ...options });
-  return { jobs, pingKv: () => kv.get(["health"]) };
+  const table = await KvJobTable.open({ kv, queue: QUEUE, directory: join(dataDir, "jobs"), log });
+  return { jobs: new JobQueue({ table, log, backoff }), pingKv: () => kv.get(["health"]) };
 }
 
 /** On the database that servers share; jobs that this one had queued in its folder before move there. */
@@ -192,17 +185,11 @@ async function openSharedJobs(
   const kvPath = join(dataDir, KV_FILE);
   if (await exists(kvPath)) {
     using kv = await Deno.openKv(kvPath);
-    const moved = await moveJobs(
-      await openKvJobTable({ kv, queue: QUEUE, directory: join(dataDir, "jobs"), log }),
-      table,
-    );
+    const own = await KvJobTable.open({ kv, queue: QUEUE, directory: join(dataDir, "jobs"), log });
+    const moved = await moveJobs(own, table);
     if (moved > 0) log.info("background drafts were moved to the database", { jobs: moved });
   }
-  const openTable = () => Promise.resolve(table);
-  return {
-    jobs: new TableJobQueue<ServerTasks>({ name: QUEUE, openTable, log, backoff }),
-    pingKv: () => table.stats(),
-  };
+  return { jobs: new JobQueue({ table, log, backoff }), pingKv: () => table.stats() };
 }
 
 const never = new Promise<never>(() => {});

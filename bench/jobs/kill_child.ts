@@ -1,7 +1,8 @@
 /** A process under `kill_bench.ts`: adds and runs jobs until it is killed, or runs those that are left. */
 import { delay } from "../../lib/backoff.ts";
-import type { JobContext } from "../../lib/jobs/job_queue.ts";
-import { KvJobQueue, lockKvFile } from "../../lib/jobs/kv_job_queue.ts";
+import type { JobContext } from "../../lib/jobs/job.ts";
+import { JobQueue } from "../../lib/jobs/job_queue.ts";
+import { KvJobTable, lockKvFile } from "../../lib/jobs/kv_job_table.ts";
 import { silentLogger, writeLine } from "../../lib/log.ts";
 
 /** What the child reports, a line each; `at` is epoch milliseconds. */
@@ -34,7 +35,8 @@ if (import.meta.main) {
   using _owned = await lockKvFile(`${folder}/jobs.kv`);
   const kv = await Deno.openKv(`${folder}/jobs.kv`);
   const log = silentLogger();
-  const queue = new KvJobQueue<BenchTasks>({ name: "bench", kv, directory: `${folder}/jobs`, log });
+  const table = await KvJobTable.open({ kv, queue: "bench", directory: `${folder}/jobs`, log });
+  const queue = new JobQueue<BenchTasks>({ table, log });
   report({ event: "listening", id: "", at: Date.now() });
   queue.listen({ work }, { concurrency: CONCURRENCY });
   for (let n = 0; mode === "load"; n++) {

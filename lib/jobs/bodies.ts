@@ -1,7 +1,7 @@
 /** Payloads and results of jobs: JSON in Deno KV while they are small, in a file of the job's own folder when not. */
 import { join } from "node:path";
 import { ifPresent, writeFileAtomically } from "../files.ts";
-import { PermanentJobError } from "./job_queue.ts";
+import { PermanentJobError } from "./job.ts";
 import type { BodyName, BodyRef, JobRecord } from "./record.ts";
 
 /** Bodies above this go to files: half of what a Deno KV value can hold (65,536 bytes, ext/kv/config.rs). */

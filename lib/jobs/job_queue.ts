@@ -1,194 +1,35 @@
-/** The contract of the job queue: what every implementation offers, whatever store holds its jobs. */
-import type { Clock } from "../clock.ts";
+/** The job queue, over a table in whatever store: adding, reading, awaiting and running jobs. */
+import type { BackoffOptions } from "../backoff.ts";
+import { type Clock, systemClock } from "../clock.ts";
+import { ApiError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { encodeBody } from "./bodies.ts";
+import type {
+  AnyJob,
+  EnqueueOptions,
+  Job,
+  JobHandlers,
+  JobState,
+  ListOptions,
+  StopOptions,
+  TaskMap,
+  TaskName,
+} from "./job.ts";
+import { type JobTable, watchJob } from "./job_table.ts";
+import { cancelled, checkedName, INTERNAL_FIELDS, isFinal, type JobRecord, newRecord } from "./record.ts";
+import type { UntypedHandlers } from "./run.ts";
+import { JobRunner } from "./runner.ts";
 
-/** What one kind of job takes, gives back and reports on the way. All of it must survive JSON. */
-export interface TaskShape {
-  payload: unknown;
-  result: unknown;
-  progress?: unknown;
-}
+const DEFAULT_RETENTION_MS = 7 * 24 * 3_600_000;
+const DEFAULT_BACKOFF: BackoffOptions = { baseMs: 1_000, capMs: 60_000 };
+const DEFAULT_MAX_ATTEMPTS = 5;
+const DEFAULT_LIST_LIMIT = 100;
+const MAX_LIST_LIMIT = 1_000;
 
-/** A record of task names to {@linkcode TaskShape}s; written so that interfaces fit it as well as type aliases. */
-export type TaskMap<Tasks> = { [Name in keyof Tasks]: TaskShape };
-
-/** The names of the tasks in a task map. */
-export type TaskName<Tasks> = keyof Tasks & string;
-
-/** What a task reports through `ctx.progress`; `never` when it declares none. */
-export type ProgressOf<Shape> = Shape extends { progress: infer Progress } ? Progress : never;
-
-/** `queued` also covers a job that waits for its next attempt; the last three are final. */
-export type JobState = "queued" | "running" | "completed" | "failed" | "cancelled";
-
-/** The last error of a job. */
-export interface JobFailure {
-  /** `code` of the error where it has one, else its class name. */
-  code: string;
-  message: string;
-  /** What to do about it; absent where nothing was said. */
-  fix?: string;
-  /** Epoch milliseconds. */
-  at: number;
-}
-
-/** One job as the store has it. All times are epoch milliseconds. */
-export interface Job<Tasks extends TaskMap<Tasks>, Name extends TaskName<Tasks> = TaskName<Tasks>> {
-  id: string;
-  task: Name;
-  /** See {@linkcode EnqueueOptions.group}; null for none. */
-  group: string | null;
-  state: JobState;
-  enqueuedAt: number;
-  /** When it may start at the earliest: `runAt`, or the end of a backoff. */
-  dueAt: number;
-  /** Start of the latest attempt. */
-  startedAt: number | null;
-  finishedAt: number | null;
-  /** Attempts spent, the running one included. */
-  attempts: number;
-  maxAttempts: number;
-  /**
-   * Present while the job waits for a dependency, which spends no attempt, and during the try that follows: when it first
-   * found that down, the reason the handler gave, such as `ml_unavailable`, and how often it tried since.
-   */
-  waiting: { since: number; reason: string; tries: number } | null;
-  error: JobFailure | null;
-  /** The latest value the handler reported. */
-  progress: ProgressOf<Tasks[Name]> | null;
-}
-
-/** Any job of a queue with its result, `undefined` unless it completed; testing `job.task` narrows both. */
-export type AnyJob<Tasks extends TaskMap<Tasks>> = {
-  [Name in TaskName<Tasks>]: Job<Tasks, Name> & { result: Tasks[Name]["result"] | undefined };
-}[TaskName<Tasks>];
-
-export interface EnqueueOptions {
-  /** 1 to 100 characters of `A-Z a-z 0-9 _ -`; a random UUID when absent. */
-  id?: string;
-  /** Earliest start, epoch milliseconds; a time in the past means now. */
-  runAt?: number;
-  /** Attempts before the job fails; default 5. */
-  maxAttempts?: number;
-  /**
-   * Whose job it is, such as an account. Groups take turns, and one whose jobs throw {@linkcode RetryLaterError} delays
-   * no other. Jobs without a group are one group.
-   */
-  group?: string;
-}
-
-export interface ListOptions {
-  state?: JobState;
-  /** At most this many jobs; default 100, at most 1000. */
-  limit?: number;
-}
-
-/** What a handler gets beside its payload. */
-export interface JobContext<Progress = never> {
-  id: string;
-  /** 1 for the first attempt. */
-  attempt: number;
-  /**
-   * Aborts when the job is cancelled or removed, or when the queue stops. Its `reason` is a {@linkcode JobAbortedError}.
-   * A handler that throws after that costs the job nothing.
-   */
-  signal: AbortSignal;
-  /** Records how far the work is. Cheap: writes are spaced out and only the latest value counts. At most 8 KiB of JSON. */
-  progress: (value: Progress) => void;
-  log: Logger;
-}
-
-/**
- * The work of one task; it may be asked to start the same job again after a crash, so its effects should be idempotent.
- * Any error spends an attempt and is retried with backoff, except {@linkcode RetryLaterError} and
- * {@linkcode PermanentJobError}. Error messages are stored: they must not carry text of the payload.
- */
-export type JobHandler<Shape extends TaskShape> = (
-  payload: Shape["payload"],
-  context: JobContext<ProgressOf<Shape>>,
-) => Promise<Shape["result"]> | Shape["result"];
-
-/** One handler for each task of the queue. */
-export type JobHandlers<Tasks extends TaskMap<Tasks>> = {
-  [Name in TaskName<Tasks>]: JobHandler<Tasks[Name]>;
-};
-
-export interface StopOptions {
-  /** How long running jobs may go on before they are aborted; default 0. */
-  graceMs?: number;
-  /** How long after that their handlers may take to return before their jobs are requeued regardless; default 5000. */
-  deadlineMs?: number;
-}
-
-/** Jobs that survive the process: those that ran when it ended are queued again when the next one listens. */
-export interface JobQueue<Tasks extends TaskMap<Tasks>> extends AsyncDisposable {
-  /**
-   * Adds a job; it is durable once this resolves.
-   * @throws {ApiError} `job_exists` (409): a job with this id exists; finished ones count until they expire
-   * @throws {TypeError} the id is malformed or the payload is no JSON value
-   * @throws {RangeError} `maxAttempts` is below 1
-   */
-  enqueue<Name extends TaskName<Tasks>>(
-    task: Name,
-    payload: Tasks[Name]["payload"],
-    options?: EnqueueOptions,
-  ): Promise<Job<Tasks, Name>>;
-
-  /** The job with its result, or null when there is none with this id. Rejects when a stored result is gone or damaged. */
-  get(id: string): Promise<AnyJob<Tasks> | null>;
-
-  /** Place in the queue, 1 for the next to start; null unless the job is queued. */
-  position(id: string): Promise<number | null>;
-
-  /**
-   * Cancels a queued or running job; its state is `cancelled` when this resolves, and its handler's signal aborts. A
-   * finished job is returned as it is.
-   */
-  cancel(id: string): Promise<Job<Tasks> | null>;
-
-  /** Cancels the job where needed and deletes all that is stored of it; false when there was none. */
-  remove(id: string): Promise<boolean>;
-
-  /** Jobs without results: queued ones in the order they will start, finished ones latest first. */
-  list(options?: ListOptions): Promise<Job<Tasks>[]>;
-
-  /** Number of jobs in each state. */
-  stats(): Promise<Record<JobState, number>>;
-
-  /** Number of queued jobs. */
-  queueLength(): Promise<number>;
-
-  /**
-   * Yields the job now and after each change (state, attempt, progress); ends after its final state, when it is
-   * removed, or when the signal aborts, which is how to end it from outside.
-   */
-  watch(id: string, options?: { signal?: AbortSignal }): AsyncIterable<Job<Tasks>>;
-
-  /**
-   * Resolves with the job once it is final; null when it does not exist. One that is removed meanwhile ends as null or as
-   * `cancelled`, whichever is seen first.
-   * @throws the signal's reason when that aborts first
-   */
-  waitFor(id: string, options?: { signal?: AbortSignal }): Promise<AnyJob<Tasks> | null>;
-
-  /**
-   * Starts running jobs, at most `concurrency` at a time, in the order they became due. Once per queue.
-   * @throws {Error} it listens already or was stopped
-   * @throws {RangeError} `concurrency` is below 1
-   */
-  listen(handlers: JobHandlers<Tasks>, options: { concurrency: number }): void;
-
-  /**
-   * Starts no more jobs, lets running ones finish for `graceMs`, aborts them, and requeues those that did not complete
-   * in their old place, with no attempt spent. Adding and reading jobs still works afterwards.
-   */
-  stop(options?: StopOptions): Promise<void>;
-}
-
-/** The options of all implementations; times in milliseconds. */
+/** Times in milliseconds. */
 export interface JobQueueOptions {
-  /** Names the queue within its store: several queues may share one. `A-Z a-z 0-9 _ -`. */
-  name: string;
+  /** Where the jobs are. Stays open until the queue is stopped. */
+  table: JobTable;
   log: Logger;
   /** Default: the system's clock. */
   clock?: Clock;
@@ -197,46 +38,157 @@ export interface JobQueueOptions {
   /** How long finished jobs are stored. Default 7 days. */
   retentionMs?: number;
   /** Waits between attempts, as `backoffMs` reads them. Default 1 000 and 60 000. */
-  backoff?: { baseMs: number; capMs: number };
+  backoff?: BackoffOptions;
 }
 
-/**
- * Thrown by a handler whose dependency is down or busy: the job goes back to the queue, spends no attempt and is tried
- * again with growing pauses, for as long as it takes. The other jobs of its task and group pause with it.
- */
-export class RetryLaterError extends Error {
-  override readonly name = "RetryLaterError";
-  /** A word for people and programs, such as `ml_unavailable`; stored with the job. */
-  readonly reason: string;
-  /** Shortest wait before the next try, such as a `Retry-After`; the backoff may make it longer. */
-  readonly afterMs: number;
+/** Jobs that survive the process: those that ran when it ended are queued again when the next one listens. */
+export class JobQueue<Tasks extends TaskMap<Tasks>> implements AsyncDisposable {
+  readonly #table: JobTable;
+  readonly #clock: Clock;
+  readonly #options: JobQueueOptions;
+  #runner: JobRunner | null = null;
+  #stopped: Promise<void> | null = null;
+  #order = 0;
 
-  constructor(reason: string, options: { afterMs?: number; cause?: unknown } = {}) {
-    super(`The job waits: ${reason}`, { cause: options.cause });
-    this.reason = reason;
-    this.afterMs = options.afterMs ?? 0;
+  constructor(options: JobQueueOptions) {
+    this.#table = options.table;
+    this.#clock = options.clock ?? systemClock;
+    this.#options = options;
+  }
+
+  /**
+   * Adds a job; it is durable once this resolves.
+   * @throws {ApiError} `job_exists` (409): a job with this id exists; finished ones count until they expire
+   * @throws {TypeError} the id is malformed or the payload is no JSON value
+   * @throws {RangeError} `maxAttempts` is below 1
+   */
+  async enqueue<Name extends TaskName<Tasks>>(
+    task: Name,
+    payload: Tasks[Name]["payload"],
+    options: EnqueueOptions = {},
+  ): Promise<Job<Tasks, Name>> {
+    const { id = crypto.randomUUID(), runAt = 0, maxAttempts = DEFAULT_MAX_ATTEMPTS, group = null } = options;
+    checkedCount("maxAttempts", maxAttempts);
+    const enqueuedAt = this.#clock.now();
+    const dueAt = Math.max(enqueuedAt, Math.ceil(runAt));
+    const order = this.#order++;
+    const record = newRecord({ id: checkedName(id), task, group, order, enqueuedAt, dueAt, maxAttempts });
+    if (!await this.#table.insert(record, encodeBody(payload))) {
+      const fix = "choose another id or remove that job";
+      throw new ApiError("job_exists", `A job with the id ${id} exists already: ${fix}`);
+    }
+    return jobOf<Tasks>(record) as Job<Tasks, Name>;
+  }
+
+  /** The job with its result, or null when there is none with this id. Rejects when a stored result is gone or damaged. */
+  async get(id: string): Promise<AnyJob<Tasks> | null> {
+    const record = await this.#table.get(id);
+    if (record === null) return null;
+    return { ...jobOf<Tasks>(record), result: await this.#table.body(record, "result") } as AnyJob<Tasks>;
+  }
+
+  /** Place in the queue, 1 for the next to start; null unless the job is queued. */
+  async position(id: string): Promise<number | null> {
+    const job = await this.#table.get(id);
+    return job?.state === "queued" ? 1 + await this.#table.countAhead(job) : null;
+  }
+
+  /**
+   * Cancels a queued or running job; its state is `cancelled` when this resolves, and its handler's signal aborts. A
+   * finished job is returned as it is.
+   */
+  async cancel(id: string): Promise<Job<Tasks> | null> {
+    const next = await this.#table.update(id, (record) => cancelled(record, this.#clock.now()));
+    return next && jobOf(next);
+  }
+
+  /** Cancels the job where needed and deletes all that is stored of it; false when there was none. */
+  async remove(id: string): Promise<boolean> {
+    // Once the job is final no run can store anything for it any more.
+    await this.cancel(id);
+    return await this.#table.erase(id);
+  }
+
+  /** Jobs without results: running ones, queued ones in the order they will start, finished ones latest first. */
+  async list({ state, limit = DEFAULT_LIST_LIMIT }: ListOptions = {}): Promise<Job<Tasks>[]> {
+    const records = await this.#table.list({ state, limit: Math.min(limit, MAX_LIST_LIMIT) });
+    return records.map((record) => jobOf(record));
+  }
+
+  /** Number of jobs in each state. */
+  stats(): Promise<Record<JobState, number>> {
+    return this.#table.stats();
+  }
+
+  /** Number of queued jobs. */
+  async queueLength(): Promise<number> {
+    return (await this.stats()).queued;
+  }
+
+  /**
+   * Yields the job now and after each change (state, attempt, progress); ends after its final state, when it is
+   * removed, or when the signal aborts, which is how to end it from outside.
+   */
+  async *watch(id: string, { signal }: { signal?: AbortSignal } = {}): AsyncGenerator<Job<Tasks>> {
+    for await (const record of watchJob(this.#table, { id, signal })) yield jobOf(record);
+  }
+
+  /**
+   * Resolves with the job once it is final; null when it does not exist. One that is removed meanwhile ends as null or as
+   * `cancelled`, whichever is seen first.
+   * @throws the signal's reason when that aborts first
+   */
+  async waitFor(id: string, options: { signal?: AbortSignal } = {}): Promise<AnyJob<Tasks> | null> {
+    for await (const job of this.watch(id, options)) {
+      if (isFinal(job.state)) return await this.get(id);
+    }
+    options.signal?.throwIfAborted();
+    return null;
+  }
+
+  /**
+   * Starts running jobs, at most `concurrency` at a time, in the order they became due. Once per queue.
+   * @throws {Error} it listens already or was stopped
+   * @throws {RangeError} `concurrency` is below 1
+   */
+  listen(handlers: JobHandlers<Tasks>, options: { concurrency: number }): void {
+    if (this.#runner !== null || this.#stopped !== null) {
+      throw new Error("The job queue listens already or was stopped; open another one");
+    }
+    const { table, log, random, retentionMs = DEFAULT_RETENTION_MS, backoff = DEFAULT_BACKOFF } =
+      this.#options;
+    this.#runner = new JobRunner({
+      table,
+      log,
+      clock: this.#clock,
+      handlers: handlers as unknown as UntypedHandlers,
+      concurrency: checkedCount("concurrency", options.concurrency),
+      retentionMs,
+      backoff: { random, ...backoff },
+    });
+  }
+
+  /**
+   * Starts no more jobs, lets running ones finish for `graceMs`, aborts them, and requeues those that did not complete
+   * in their old place, with no attempt spent. Adding and reading jobs still works afterwards.
+   */
+  stop(options: StopOptions = {}): Promise<void> {
+    return this.#stopped ??= this.#runner?.stop(options) ?? Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
   }
 }
 
-/** Thrown by a handler when trying again cannot help: the job fails at once. */
-export class PermanentJobError extends Error {
-  override readonly name = "PermanentJobError";
-  readonly code: string;
-  /** What to do about it; stored with the job. */
-  readonly fix?: string;
-
-  constructor(message: string, options: { code?: string; fix?: string; cause?: unknown } = {}) {
-    super(message, { cause: options.cause });
-    this.code = options.code ?? "permanent_failure";
-    this.fix = options.fix;
-  }
+function checkedCount(name: string, value: number): number {
+  if (Number.isInteger(value) && value >= 1) return value;
+  throw new RangeError(`${name} must be a whole number of at least 1: got ${value}`);
 }
 
-/** The reason of an aborted {@linkcode JobContext.signal}. */
-export class JobAbortedError extends Error {
-  override readonly name = "JobAbortedError";
-
-  constructor(readonly why: "cancelled" | "stopping") {
-    super(`The job was asked to end: ${why}`);
-  }
+/** What callers see of a record. */
+function jobOf<Tasks extends TaskMap<Tasks>>(record: JobRecord): Job<Tasks> {
+  const job: Partial<JobRecord> = { ...record };
+  for (const field of INTERNAL_FIELDS) delete job[field];
+  return job as Job<Tasks>;
 }

@@ -1,7 +1,7 @@
 /** The contract of a job table: where a job queue has its records, and how it finds the next one to start. */
 import { unlessAborted } from "../async.ts";
 import { encodeBody } from "./bodies.ts";
-import type { JobState } from "./job_queue.ts";
+import type { JobState } from "./job.ts";
 import { type BodyName, isFinal, type JobRecord } from "./record.ts";
 
 /** Which jobs may start. */

@@ -4,7 +4,7 @@ import { createKvStore } from "../../tests/support/jobs/kv_store.ts";
 import { finished } from "../../tests/support/jobs/job_queue_store.ts";
 import { FakeClock } from "../../tests/support/process/fake_clock.ts";
 import { UserError } from "../errors.ts";
-import { lockKvFile } from "./kv_job_queue.ts";
+import { lockKvFile } from "./kv_job_table.ts";
 
 Deno.test("a second process on a KV file is refused with a sentence, and takes over once the first has closed it", async () => {
   await using store = await createKvStore();

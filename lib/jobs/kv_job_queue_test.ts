@@ -66,7 +66,7 @@ Deno.test("a job that another part of the process added starts by itself", async
   const queue = await store.open({ clock });
   queue.listen(echo, { concurrency: 1 });
   await catchUp(queue);
-  const { id } = await store.openBeside({ clock }).enqueue("work", { n: 3 });
+  const { id } = await (await store.open({ clock })).enqueue("work", { n: 3 });
   assert.deepEqual((await finished(queue, id)).result, { n: 3 });
 });
 
@@ -93,7 +93,7 @@ Deno.test("a record that cannot be read is skipped with a log line, once, and ex
   await queue.stop();
 
   clock.advance(8 * 24 * 3_600_000);
-  const other = store.openBeside({ clock });
+  const other = await store.open({ clock });
   other.listen(echo, { concurrency: 1 });
   await other.stop();
   assert.deepEqual(await keysOf(store), []);
@@ -199,7 +199,7 @@ Deno.test("a check leaves alone what runs in its own process, however long the m
   await untilState(queue, { id, state: "running" });
   clock.advance(3_600_000);
   await catchUp(queue);
-  const other = store.openBeside({ clock, retentionMs: 1 });
+  const other = await store.open({ clock, retentionMs: 1 });
   other.listen(echo, { concurrency: 1 });
   await other.stop();
   assert.equal((await queue.get(id))?.state, "running");

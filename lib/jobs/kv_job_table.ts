@@ -1,10 +1,11 @@
-/** A job table on Deno KV: records in memory, and in KV for the process that comes after this one. */
+/** A job table on Deno KV, whose file belongs to one process at a time: records in memory, and in KV for the next one. */
 import { join } from "node:path";
 import { z } from "zod";
 import { Notifier, SerialExecutor } from "../async.ts";
+import { ifPresent, lockFile } from "../files.ts";
 import type { Logger } from "../log.ts";
 import { BodyFiles, decodeBody } from "./bodies.ts";
-import type { JobState } from "./job_queue.ts";
+import type { JobState } from "./job.ts";
 import { type JobTable, pauseKeyOf, type StartRequest } from "./job_table.ts";
 import {
   type BodyName,
@@ -20,8 +21,11 @@ import {
 const PROCESS = crypto.randomUUID();
 
 export interface KvJobTableOptions {
+  /** Opened under {@linkcode lockKvFile}: what runs in no run of this process counts as interrupted. Its caller closes it. */
   kv: Deno.Kv;
+  /** Names the queue within its store: several queues may share one. `A-Z a-z 0-9 _ -`. */
   queue: string;
+  /** Holds large payloads and results in `<queue>/<job id>/`; such as `DATA_DIR/jobs`. */
   directory: string;
   log: Logger;
 }
@@ -32,23 +36,22 @@ interface TableRow {
   writes: SerialExecutor;
 }
 
-/** Queues of one name over one connection share their table, and with it what runs in this process. */
-const tablesOfKv = new WeakMap<Deno.Kv, Map<string, Promise<KvJobTable>>>();
-
-/** Reads the stored jobs of a queue, the first time in this process. */
-export function openKvJobTable(options: KvJobTableOptions): Promise<KvJobTable> {
-  const tables = tablesOfKv.get(options.kv) ?? new Map<string, Promise<KvJobTable>>();
-  tablesOfKv.set(options.kv, tables);
-  const opened = tables.get(options.queue) ?? loadTable(options);
-  tables.set(options.queue, opened);
-  opened.catch(() => tables.delete(options.queue));
-  return opened;
-}
-
-async function loadTable(options: KvJobTableOptions): Promise<KvJobTable> {
-  const table = new KvJobTable(options);
-  await table.load();
-  return table;
+/**
+ * Takes the lock by which a KV file, and with it its job queues, belongs to one process until that disposes the lock or
+ * ends. The file, which is made where there is none, is then its owner's alone.
+ *
+ * @throws UserError when another process holds it
+ */
+export async function lockKvFile(path: string): Promise<Disposable> {
+  const lock = await lockFile(`${path}.lock`, {
+    message: `Another process is using ${path}`,
+    fix: "Stop it first, or give this one a DATA_DIR of its own",
+  });
+  // Deno KV leaves the mode of a new file to the umask; SQLite gives the files beside it that of the first.
+  (await Deno.open(path, { create: true, write: true, mode: 0o600 })).close();
+  if (Deno.build.os === "windows") return lock;
+  for (const ending of ["", "-wal", "-shm"]) await ifPresent(Deno.chmod(path + ending, 0o600));
+  return lock;
 }
 
 /** What one process knows and changes of a queue's jobs; a change is in KV before it is seen in memory. */
@@ -62,13 +65,20 @@ export class KvJobTable implements JobTable {
   readonly #kv: Deno.Kv;
   readonly #files: BodyFiles;
 
-  constructor(options: KvJobTableOptions) {
+  private constructor(options: KvJobTableOptions) {
     this.#options = options;
     this.#kv = options.kv;
     this.#files = new BodyFiles(join(options.directory, checkedName(options.queue)));
   }
 
-  async load(): Promise<void> {
+  /** Reads the stored jobs of a queue. It has one table at a time. */
+  static async open(options: KvJobTableOptions): Promise<KvJobTable> {
+    const table = new KvJobTable(options);
+    await table.#load();
+    return table;
+  }
+
+  async #load(): Promise<void> {
     for await (const { key, value } of this.#kv.list({ prefix: this.#key("record") })) {
       const id = String(key.at(-1));
       const record = parseRecord(value, id);

@@ -1,6 +1,5 @@
-/** The record of one job in Deno KV: its shape, and how each step of its life changes it. */
+/** The record of one job: its shape, and how each step of its life changes it. */
 import { z } from "zod";
-import type { JobFailure } from "./job_queue.ts";
 
 /** Where a payload or result is: nowhere (`undefined`), under its own key, or in a file of the job's folder. */
 const bodyRefSchema = z.discriminatedUnion("kind", [
@@ -14,20 +13,28 @@ const recordSchema = z.object({
   version: z.literal(1),
   id: z.string(),
   task: z.string(),
-  /** Whose job it is: groups take turns. Earlier versions stored none. */
+  /** Whose job it is, null for nobody's: groups take turns. Earlier versions stored none. */
   group: z.string().nullable().default(null),
   state: z.enum(["queued", "running", "completed", "failed", "cancelled"]),
   /** Orders jobs that are due in the same millisecond. */
   order: z.number(),
   enqueuedAt: z.number(),
+  /** When it may start at the earliest: as its caller asked, or the end of a backoff. */
   dueAt: z.number(),
+  /** Start of the latest attempt. */
   startedAt: z.number().nullable(),
   finishedAt: z.number().nullable(),
+  /** Attempts spent, the running one included. */
   attempts: z.number(),
   maxAttempts: z.number(),
   /** The token of the run that works on the job: its process, and a new id with each start. */
   run: z.string().nullable().default(null),
+  /**
+   * Present while the job waits for a dependency, which spends no attempt, and during the try that follows: when it first
+   * found that down, the reason the handler gave, such as `ml_unavailable`, and how often it tried since.
+   */
   waiting: z.object({ since: z.number(), reason: z.string(), tries: z.number() }).nullable(),
+  /** The last error: its `code` where it has one, else its class name; and what to do about it, where that was said. */
   error: z.object({ code: z.string(), message: z.string(), fix: z.string().optional(), at: z.number() })
     .nullable(),
   progress: z.unknown(),
@@ -35,8 +42,13 @@ const recordSchema = z.object({
   result: bodyRefSchema,
 });
 
+/** What callers of the queue do not see of a record. */
+export const INTERNAL_FIELDS = ["version", "order", "run", "payload", "result"] as const;
+
 export type BodyRef = z.infer<typeof bodyRefSchema>;
 export type JobRecord = z.infer<typeof recordSchema>;
+export type InternalField = typeof INTERNAL_FIELDS[number];
+type JobFailure = NonNullable<JobRecord["error"]>;
 
 /** What the two bodies of a job are called in keys and file names. */
 export type BodyName = "payload" | "result";

@@ -11,7 +11,7 @@ import {
   PermanentJobError,
   RetryLaterError,
   type TaskShape,
-} from "./job_queue.ts";
+} from "./job.ts";
 import { completed, failed, failureOf, type JobRecord, postponed, requeued, retried } from "./record.ts";
 import { type JobTable, watchJob } from "./job_table.ts";
 

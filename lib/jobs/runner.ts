@@ -2,7 +2,7 @@
 import { WakeableWait, withDeadline } from "../async.ts";
 import { backoffMs } from "../backoff.ts";
 import { messageOf } from "../errors.ts";
-import type { StopOptions } from "./job_queue.ts";
+import type { StopOptions } from "./job.ts";
 import { pauseKeyOf } from "./job_table.ts";
 import { interrupted, type JobRecord, requeued } from "./record.ts";
 import { JobRun, type RunOptions } from "./run.ts";

@@ -2,13 +2,8 @@
 import type { GenerateRequest, GenerateResult, GenerateStatusResponse } from "../../contract/ml.ts";
 import { SerialExecutor } from "../../lib/async.ts";
 import { ApiError } from "../../lib/errors.ts";
-import {
-  type AnyJob,
-  type JobContext,
-  type JobQueue,
-  PermanentJobError,
-  RetryLaterError,
-} from "../../lib/jobs/job_queue.ts";
+import { type AnyJob, type JobContext, PermanentJobError, RetryLaterError } from "../../lib/jobs/job.ts";
+import type { JobQueue } from "../../lib/jobs/job_queue.ts";
 import { EngineCrashError } from "../engine/engine.ts";
 import type { GenerationService } from "./generation_service.ts";
 

@@ -1,6 +1,7 @@
 /** Assembles training: opens folders, logs, queue and work in order, and closes them in reverse. */
 import { join } from "node:path";
-import { KvJobQueue } from "../../lib/jobs/kv_job_queue.ts";
+import { JobQueue } from "../../lib/jobs/job_queue.ts";
+import { KvJobTable } from "../../lib/jobs/kv_job_table.ts";
 import type { Logger } from "../../lib/log.ts";
 import { JobFolders, TRAINING_DIRECTORY } from "../training/job/job_folders.ts";
 import type { AdapterService } from "./adapter_service.ts";
@@ -36,14 +37,9 @@ export async function openTraining(
   const folders = new JobFolders(join(dataDir, TRAINING_DIRECTORY));
   const logs = new StatusLogs({ folders, log });
   const work = createTrainingWork({ folders, adapters, logs });
-  const queue = new KvJobQueue<TrainingTasks>({
-    name: "training",
-    kv,
-    directory: join(dataDir, "jobs"),
-    log,
-    // An id is never used twice: jobs are few and their records small.
-    retentionMs: Infinity,
-  });
+  const table = await KvJobTable.open({ kv, queue: "training", directory: join(dataDir, "jobs"), log });
+  // An id is never used twice: jobs are few and their records small.
+  const queue = new JobQueue<TrainingTasks>({ table, log, retentionMs: Infinity });
   const jobs = stack.use(
     new TrainingJobs({
       queue,

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { type MlTrainingStatus, mlTrainingStatusSchema } from "../../contract/ml_training.ts";
-import type { AnyJob, JobState } from "../../lib/jobs/job_queue.ts";
+import type { AnyJob, JobState } from "../../lib/jobs/job.ts";
 import { logFieldsOfError } from "../../lib/errors.ts";
 import { LineLog } from "../../lib/line_log.ts";
 import type { Logger } from "../../lib/log.ts";

@@ -1,7 +1,7 @@
 /** Does the work of one training job: follows its process to the end, then publishes its adapter. */
 import type { TrainingResult } from "../../contract/training_figures.ts";
 import { ApiError } from "../../lib/errors.ts";
-import { type JobContext, PermanentJobError, RetryLaterError } from "../../lib/jobs/job_queue.ts";
+import { type JobContext, PermanentJobError, RetryLaterError } from "../../lib/jobs/job.ts";
 import { ModelError } from "../models/model_file.ts";
 import type { JobFolders } from "../training/job/job_folders.ts";
 import type { RunResult, TrainingEvent } from "../training/job/training_event.ts";

@@ -1,12 +1,8 @@
 /** Drafts in the background: what a job of the queue carries, how it runs, and what happens to drafts after a crash. */
 import type { ErrorCode } from "../../../contract/errors.ts";
 import { ApiError } from "../../../lib/errors.ts";
-import {
-  type JobHandler,
-  type JobQueue,
-  PermanentJobError,
-  RetryLaterError,
-} from "../../../lib/jobs/job_queue.ts";
+import { type JobHandler, PermanentJobError, RetryLaterError } from "../../../lib/jobs/job.ts";
+import type { JobQueue } from "../../../lib/jobs/job_queue.ts";
 import { isDatabaseUnavailable } from "../../store/database_errors.ts";
 import type { ResponseStore } from "../../store/drafts/response_store.ts";
 import type { DraftResponse } from "../../store/schema.ts";

@@ -1,7 +1,7 @@
 /** A job table on PostgreSQL, which any number of servers share. */
 import { Notifier } from "../../../lib/async.ts";
 import { decodeBody } from "../../../lib/jobs/bodies.ts";
-import type { JobState } from "../../../lib/jobs/job_queue.ts";
+import type { JobState } from "../../../lib/jobs/job.ts";
 import type { JobTable, StartRequest } from "../../../lib/jobs/job_table.ts";
 import { type BodyName, type JobRecord, parseRecord, started } from "../../../lib/jobs/record.ts";
 import { type Connection, type Database, lockUntilCommit } from "../database.ts";

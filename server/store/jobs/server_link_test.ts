@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { moveJobs } from "../../../lib/jobs/job_table.ts";
-import { openKvJobTable } from "../../../lib/jobs/kv_job_table.ts";
 import { silentLogger } from "../../../lib/log.ts";
 import { createKvStore } from "../../../tests/support/jobs/kv_store.ts";
 import { finished, soon } from "../../../tests/support/jobs/job_queue_store.ts";
@@ -94,10 +93,9 @@ Deno.test("jobs that waited in a server's folder move to the database, and run t
   for (const text of texts) await before.enqueue("work", { text }, { id: text.slice(0, 5) });
   await before.enqueue("work", { n: 1 }, { id: "ended" });
   await before.cancel("ended");
-  const { kv, directory } = folder;
   const queue = await store.open();
   assert.ok(store.shared !== null);
-  const from = await openKvJobTable({ kv, queue: "suite", directory, log });
+  const from = await folder.jobTable("suite");
   assert.equal(await moveJobs(from, store.shared.jobTable("suite")), 2);
   assert.equal(await moveJobs(from, store.shared.jobTable("suite")), 0);
   assert.deepEqual(await before.stats(), { queued: 0, running: 0, completed: 0, failed: 0, cancelled: 1 });

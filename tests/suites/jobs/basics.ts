@@ -1,6 +1,6 @@
 /** The part of the job queue suite about adding, ordering, reading and deleting jobs. */
 import assert from "node:assert/strict";
-import type { JobHandlers } from "../../../lib/jobs/job_queue.ts";
+import type { JobHandlers } from "../../../lib/jobs/job.ts";
 import { FakeClock } from "../../support/process/fake_clock.ts";
 import type { SuiteTasks } from "../../support/jobs/job_queue_process.ts";
 import { catchUp, finished, type JobQueueStore, soon, until } from "../../support/jobs/job_queue_store.ts";
@@ -163,7 +163,7 @@ export function testJobBasics(createStore: () => Promise<JobQueueStore>): void {
     await finished(queue, done.id);
     const later = await queue.enqueue("work", {}, { runAt: clock.now() + 30 * DAY_MS });
     const check = async () => {
-      const other = store.openBeside(options);
+      const other = await store.open(options);
       other.listen(handlers, { concurrency: 1 });
       await other.stop();
     };
@@ -267,7 +267,7 @@ export function testJobBasics(createStore: () => Promise<JobQueueStore>): void {
   Deno.test("queues of different names on one store keep apart", async () => {
     await using store = await createStore();
     const first = await store.open({ name: "first" });
-    const second = store.openBeside({ name: "second" });
+    const second = await store.open({ name: "second" });
     first.listen({ work: () => ({ n: 1 }), ping: () => null }, { concurrency: 1 });
     second.listen({ work: () => ({ n: 2 }), ping: () => null }, { concurrency: 1 });
     await first.enqueue("work", { text: LARGE_TEXT }, { id: "same" });

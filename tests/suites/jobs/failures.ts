@@ -1,6 +1,6 @@
 /** The part of the job queue suite about errors, retries and dependencies that are down. */
 import assert from "node:assert/strict";
-import { type JobContext, PermanentJobError, RetryLaterError } from "../../../lib/jobs/job_queue.ts";
+import { type JobContext, PermanentJobError, RetryLaterError } from "../../../lib/jobs/job.ts";
 import { FakeClock } from "../../support/process/fake_clock.ts";
 import { catchUp, finished, type JobQueueStore, until } from "../../support/jobs/job_queue_store.ts";
 
@@ -90,7 +90,7 @@ export function testJobFailures(createStore: () => Promise<JobQueueStore>): void
   Deno.test("a task that nobody handles fails with a clear error instead of going round", async () => {
     await using store = await createStore();
     const queue = await store.open();
-    const stranger = store.openBeside<Record<"mystery" | "toString", OddPing>>({});
+    const stranger = await store.open<Record<"mystery" | "toString", OddPing>>({});
     await stranger.enqueue("mystery", null, { id: "mystery" });
     await stranger.enqueue("toString", null, { id: "inherited" });
     queue.listen({ work: () => ({}), ping: () => null }, { concurrency: 1 });

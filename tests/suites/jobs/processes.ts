@@ -1,6 +1,6 @@
 /** The part of the job queue suite about processes that follow one another on one store, killed or stopped. */
 import assert from "node:assert/strict";
-import type { JobContext } from "../../../lib/jobs/job_queue.ts";
+import type { JobContext } from "../../../lib/jobs/job.ts";
 import { finished, type JobQueueStore } from "../../support/jobs/job_queue_store.ts";
 
 export function testJobProcesses(createStore: () => Promise<JobQueueStore>): void {

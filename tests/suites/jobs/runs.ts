@@ -1,7 +1,7 @@
 /** The part of the job queue suite about running jobs: concurrency, cancelling, stopping. */
 import assert from "node:assert/strict";
 import { aborted } from "../../../lib/async.ts";
-import { JobAbortedError, type JobContext } from "../../../lib/jobs/job_queue.ts";
+import { JobAbortedError, type JobContext } from "../../../lib/jobs/job.ts";
 import { FakeClock } from "../../support/process/fake_clock.ts";
 import {
   catchUp,
@@ -62,7 +62,7 @@ export function testJobRuns(createStore: () => Promise<JobQueueStore>): void {
   Deno.test("a job that runs for long is started once, and no other worker of the process takes it", async () => {
     await using store = await createStore();
     const clock = new FakeClock();
-    const [queue, other] = [await store.open({ clock }), store.openBeside({ clock })];
+    const [queue, other] = [await store.open({ clock }), await store.open({ clock })];
     const finish = Promise.withResolvers<void>();
     const attempts: number[] = [];
     const work = async (_: unknown, { attempt }: Context) => {
@@ -169,7 +169,7 @@ export function testJobRuns(createStore: () => Promise<JobQueueStore>): void {
       /stopped/,
     );
 
-    const next = store.openBeside({});
+    const next = await store.open({});
     const order: string[] = [];
     const work = (_: unknown, { id, attempt }: Context) => {
       order.push(`${id} ${attempt}`);
@@ -215,7 +215,7 @@ export function testJobRuns(createStore: () => Promise<JobQueueStore>): void {
     await soon(started.promise);
     await queue.stop({ deadlineMs: 1 });
     assert.equal((await queue.get(id))?.state, "queued");
-    const next = store.openBeside({});
+    const next = await store.open({});
     next.listen({ work: () => ({ n: 2 }), ping: () => null }, { concurrency: 1 });
     assert.deepEqual((await finished(next, id)).result, { n: 2 });
     finish.resolve();

@@ -1,7 +1,7 @@
 /** A process of its own that works on a job queue: one that a test kills, or the one that comes after it. */
-import type { JobHandler, JobQueue } from "../../../lib/jobs/job_queue.ts";
-import { KvJobQueue, lockKvFile } from "../../../lib/jobs/kv_job_queue.ts";
-import { TableJobQueue } from "../../../lib/jobs/table_job_queue.ts";
+import type { JobHandler } from "../../../lib/jobs/job.ts";
+import { JobQueue } from "../../../lib/jobs/job_queue.ts";
+import { KvJobTable, lockKvFile } from "../../../lib/jobs/kv_job_table.ts";
 import { openDatabase } from "../../../server/store/database.ts";
 import { joinSharedDatabase } from "../../../server/store/jobs/shared_database.ts";
 import { aborted } from "../../../lib/async.ts";
@@ -33,13 +33,12 @@ async function endOfInput(): Promise<void> {
 }
 
 async function openQueue(stack: AsyncDisposableStack): Promise<JobQueue<SuiteTasks>> {
-  const { place, options } = order;
+  const { place, queue } = order;
   const log = silentLogger();
   if ("address" in place) {
     const database = stack.use(openDatabase(place.address));
     const shared = stack.use(await joinSharedDatabase(database, { log }));
-    const openTable = () => Promise.resolve(shared.jobTable(options.name));
-    return new TableJobQueue({ ...options, log, openTable });
+    return new JobQueue({ table: shared.jobTable(queue), log });
   }
   stack.use(
     await lockKvFile(place.kvPath).catch((error: UserError) => {
@@ -48,7 +47,7 @@ async function openQueue(stack: AsyncDisposableStack): Promise<JobQueue<SuiteTas
     }),
   );
   const kv = stack.adopt(await Deno.openKv(place.kvPath), (kv) => kv.close());
-  return new KvJobQueue({ ...options, kv, directory: place.directory, log });
+  return new JobQueue({ table: await KvJobTable.open({ kv, queue, directory: place.directory, log }), log });
 }
 
 await using stack = new AsyncDisposableStack();

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { withDeadline } from "../../../lib/async.ts";
 import type { PostgresAddress } from "../../../server/store/database.ts";
-import type { JobAbortedError, JobQueueOptions } from "../../../lib/jobs/job_queue.ts";
+import type { JobAbortedError } from "../../../lib/jobs/job.ts";
 
 /** The tasks of the queues under test. */
 export interface SuiteTasks {
@@ -20,10 +20,7 @@ export interface WorkItem {
 export type JobPlace = { kvPath: string; directory: string } | { address: PostgresAddress };
 
 /** What a child is asked to do, and with which queue. */
-export type ChildOrder = ChildWork & {
-  place: JobPlace;
-  options: Pick<JobQueueOptions, "name">;
-};
+export type ChildOrder = ChildWork & { place: JobPlace; queue: string };
 
 /** Hold jobs until asked to end, finish them at once, or add `count` of them. */
 export type ChildWork = { mode: "hold" } | { mode: "finish" } | {

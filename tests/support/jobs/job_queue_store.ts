@@ -1,24 +1,17 @@
 /** What the job queue suite needs of an implementation, and how its tests wait for what a queue does. */
 import assert from "node:assert/strict";
-import type {
-  AnyJob,
-  Job,
-  JobQueue,
-  JobQueueOptions,
-  JobState,
-  TaskMap,
-} from "../../../lib/jobs/job_queue.ts";
+import type { AnyJob, Job, JobState, TaskMap } from "../../../lib/jobs/job.ts";
+import type { JobQueue, JobQueueOptions } from "../../../lib/jobs/job_queue.ts";
 import { withDeadline } from "../../../lib/async.ts";
 import { type ChildWork, type JobQueueProcess, PATIENCE_MS, type SuiteTasks } from "./job_queue_process.ts";
 
+/** The options of a queue, which is named `suite` unless they say otherwise. */
+export type StoreQueueOptions = Partial<Omit<JobQueueOptions, "table">> & { name?: string };
+
 /** An empty store of one implementation; disposing stops its queues and removes it. */
 export interface JobQueueStore extends AsyncDisposable {
-  /** Opens a queue in this process, over a new connection after `close`; named `suite` unless the options say otherwise. */
-  open<Tasks extends TaskMap<Tasks> = SuiteTasks>(
-    options?: Partial<JobQueueOptions>,
-  ): Promise<JobQueue<Tasks>>;
-  /** Opens a queue over the connection of the first one. */
-  openBeside<Tasks extends TaskMap<Tasks> = SuiteTasks>(options: Partial<JobQueueOptions>): JobQueue<Tasks>;
+  /** Opens a queue in this process, over the connection of those before it, and over a new one after `close`. */
+  open<Tasks extends TaskMap<Tasks> = SuiteTasks>(options?: StoreQueueOptions): Promise<JobQueue<Tasks>>;
   /** Stops the queues of this process and closes its connection, so that another process may own the store. */
   close(): Promise<void>;
   /** Starts another process on the queue `suite`; disposing the store kills it. */

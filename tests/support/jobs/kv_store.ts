@@ -1,15 +1,18 @@
 /** An empty job queue store on Deno KV for tests, in a folder of its own and owned by this process. */
 import { join } from "node:path";
-import type { JobQueue, JobQueueOptions, TaskMap } from "../../../lib/jobs/job_queue.ts";
-import { KvJobQueue, lockKvFile } from "../../../lib/jobs/kv_job_queue.ts";
+import type { TaskMap } from "../../../lib/jobs/job.ts";
+import { JobQueue } from "../../../lib/jobs/job_queue.ts";
+import { KvJobTable, lockKvFile } from "../../../lib/jobs/kv_job_table.ts";
 import { createLogger } from "../../../lib/log.ts";
 import { JobQueueProcess } from "./job_queue_process.ts";
-import { type JobQueueStore, soon } from "./job_queue_store.ts";
+import { type JobQueueStore, soon, type StoreQueueOptions } from "./job_queue_store.ts";
 
 export interface KvStore extends JobQueueStore {
   readonly kv: Deno.Kv;
   /** The KV file. */
   path: string;
+  /** The table of the queue with this name. */
+  jobTable(queue: string): Promise<KvJobTable>;
   /** The files of large payloads and results. */
   directory: string;
   /** All log lines of the queues in this process. */
@@ -26,17 +29,11 @@ export async function createKvStore(
   const log = createLogger({ level: "debug", pretty: false, write: (line) => lines.push(line) });
   const children: JobQueueProcess[] = [];
   let queues: { stop: () => Promise<void> }[] = [];
-  let owned: { kv: Deno.Kv; lock: Disposable } | null = await own();
+  let owned: Awaited<ReturnType<typeof own>> | null = await own();
 
   async function own() {
     const lock = await lockKvFile(path);
-    return { lock, kv: await Deno.openKv(path) };
-  }
-
-  function openBeside<Tasks extends TaskMap<Tasks>>(options: Partial<JobQueueOptions>): JobQueue<Tasks> {
-    const queue = new KvJobQueue<Tasks>({ kv: store.kv, directory, name: "suite", log, ...options });
-    queues.push(queue);
-    return queue;
+    return { lock, kv: await Deno.openKv(path), tables: new Map<string, Promise<KvJobTable>>() };
   }
 
   const store: KvStore = {
@@ -47,11 +44,17 @@ export async function createKvStore(
       if (owned === null) throw new Error("The store is closed: open a queue first");
       return owned.kv;
     },
-    async open(options = {}) {
-      owned ??= await own();
-      return openBeside(options);
+    async jobTable(queue) {
+      const { kv, tables } = owned ??= await own();
+      const table = tables.get(queue) ?? KvJobTable.open({ kv, queue, directory, log });
+      tables.set(queue, table);
+      return await table;
     },
-    openBeside,
+    async open<Tasks extends TaskMap<Tasks>>({ name = "suite", ...options }: StoreQueueOptions = {}) {
+      const queue = new JobQueue<Tasks>({ table: await store.jobTable(name), log, ...options });
+      queues.push(queue);
+      return queue;
+    },
     async close() {
       for (const queue of queues) await soon(queue.stop());
       queues = [];
@@ -63,7 +66,7 @@ export async function createKvStore(
       const child = new JobQueueProcess({
         ...work,
         place: { kvPath: path, directory },
-        options: { name: "suite" },
+        queue: "suite",
       });
       children.push(child);
       return child;

@@ -1,11 +1,11 @@
 /** An empty job queue store on PostgreSQL for tests, in a database of its own. */
-import type { JobQueue, JobQueueOptions, TaskMap } from "../../../lib/jobs/job_queue.ts";
-import { TableJobQueue } from "../../../lib/jobs/table_job_queue.ts";
+import type { TaskMap } from "../../../lib/jobs/job.ts";
+import { JobQueue } from "../../../lib/jobs/job_queue.ts";
 import { silentLogger } from "../../../lib/log.ts";
 import { joinSharedDatabase, type SharedDatabase } from "../../../server/store/jobs/shared_database.ts";
 import { createTestDatabase, type ServerName } from "../postgres/postgres.ts";
 import { JobQueueProcess } from "./job_queue_process.ts";
-import { type JobQueueStore, soon } from "./job_queue_store.ts";
+import { type JobQueueStore, soon, type StoreQueueOptions } from "./job_queue_store.ts";
 
 export interface PgStore extends JobQueueStore {
   /** The connection of the queues in this process; null once the store is closed. */
@@ -19,24 +19,16 @@ export async function createPgStore(server: ServerName): Promise<PgStore> {
   let queues: { stop: () => Promise<void> }[] = [];
   let shared: SharedDatabase | null = await joinSharedDatabase(database, { log });
 
-  function openBeside<Tasks extends TaskMap<Tasks>>(options: Partial<JobQueueOptions>): JobQueue<Tasks> {
-    if (shared === null) throw new Error("The store is closed: open a queue first");
-    const { jobTable } = shared;
-    const openTable = () => Promise.resolve(jobTable(options.name ?? "suite"));
-    const queue = new TableJobQueue<Tasks>({ name: "suite", log, openTable, ...options });
-    queues.push(queue);
-    return queue;
-  }
-
   const store: PgStore = {
     get shared() {
       return shared;
     },
-    async open(options = {}) {
+    async open<Tasks extends TaskMap<Tasks>>({ name = "suite", ...options }: StoreQueueOptions = {}) {
       shared ??= await joinSharedDatabase(database, { log });
-      return openBeside(options);
+      const queue = new JobQueue<Tasks>({ table: shared.jobTable(name), log, ...options });
+      queues.push(queue);
+      return queue;
     },
-    openBeside,
     async close() {
       for (const queue of queues) await soon(queue.stop());
       queues = [];
@@ -44,7 +36,7 @@ export async function createPgStore(server: ServerName): Promise<PgStore> {
       shared = null;
     },
     spawn(work) {
-      const child = new JobQueueProcess({ ...work, place: { address }, options: { name: "suite" } });
+      const child = new JobQueueProcess({ ...work, place: { address }, queue: "suite" });
       children.push(child);
       return child;
     },
