@@ -138,7 +138,10 @@ export const adapterInfoSchema = z.object({
   created_at: timeSchema,
   base_loss: z.number().nullable().describe("Loss per token of the base model on the held-out replies"),
   adapter_loss: z.number().nullable().describe("Loss per token with the adapter on the same replies"),
-  offered: z.boolean().describe("It did better than the base model"),
+  offered: z.boolean().describe("It did better than the base model, alone and with examples"),
+  offer_reason: z.string().nullable().describe(
+    "Why it is offered or not, with the figures; null where not noted",
+  ),
   size_bytes: z.int().min(0),
 }).meta({ id: "AdapterInfo" });
 export type AdapterInfo = z.infer<typeof adapterInfoSchema>;

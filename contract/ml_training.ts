@@ -54,6 +54,10 @@ export const mlTrainingSampleSchema = z.object({
   quality: z.number().min(0).max(1)
     .refine((weight) => weight === 0 || weight >= MIN_QUALITY, `must be 0 or at least ${MIN_QUALITY}`)
     .default(1).describe(`Its weight, at least ${MIN_QUALITY}; 0 is left out`),
+  conversation: labelSchema().optional()
+    .describe(
+      "An opaque word for the conversation that it is of: the gate draws a conversation's replies together",
+    ),
 }).meta({ id: "MlTrainingSample" });
 export type MlTrainingSample = z.infer<typeof mlTrainingSampleSchema>;
 

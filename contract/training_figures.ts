@@ -26,7 +26,12 @@ const progressFields = {
 /** What a finished job achieved. Losses are per token of replies kept out of training, natural logarithm. */
 const outcomeFields = {
   adapterId: z.string(),
-  offered: z.boolean().describe("It did better than the base model, so it may be promoted"),
+  offered: z.boolean().describe(
+    "It may be promoted: on at least 30 replies it did better than the base model, alone and with examples",
+  ),
+  offerReason: z.string().nullable().describe(
+    "Why it is offered or not, with the figures; null where that was not noted",
+  ),
   baseLoss: z.number().nullable(),
   examplesLoss: z.number().nullable().describe("The base model with some replies as examples in its prompt"),
   adapterLoss: z.number().nullable(),

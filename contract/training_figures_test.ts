@@ -27,6 +27,7 @@ Deno.test("every figure of ml's status is on the server's wire under its own nam
     result: {
       adapter_id: "a",
       offered: false,
+      offer_reason: "Too few to tell",
       base_loss: 3,
       examples_loss: null,
       adapter_loss: 2.5,
@@ -43,6 +44,7 @@ Deno.test("every figure of ml's status is on the server's wire under its own nam
     result: {
       adapterId: "a",
       offered: false,
+      offerReason: "Too few to tell",
       baseLoss: 3,
       examplesLoss: null,
       adapterLoss: 2.5,

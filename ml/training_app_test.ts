@@ -38,7 +38,8 @@ trainingTest(
     assert.deepEqual(await statusIn(await request("/training/status/job-1")), last);
     const result = last?.result;
     assert.ok(result && result.adapter_loss !== null && result.base_loss !== null);
-    assert.ok(result.offered && result.adapter_loss < result.base_loss);
+    assert.ok(!result.offered && result.adapter_loss < result.base_loss);
+    assert.match(result.offer_reason ?? "", /^Too few to tell/);
 
     const [adapter] = await adaptersOf(service);
     assert.deepEqual([adapter?.id, adapter?.job_id, adapter?.base_model], [
@@ -46,11 +47,10 @@ trainingTest(
       "job-1",
       "tiny",
     ]);
-    assert.deepEqual([adapter?.state, adapter?.offered, adapter?.adapter_loss], [
-      "ready",
-      true,
-      result.adapter_loss,
-    ]);
+    assert.deepEqual(
+      [adapter?.state, adapter?.offered, adapter?.offer_reason, adapter?.adapter_loss],
+      ["ready", false, result.offer_reason, result.adapter_loss],
+    );
 
     const generate = async (extra: object) => {
       const response = await post("/generate", { prompt: PROMPT, max_tokens: 12, temperature: 0, ...extra });

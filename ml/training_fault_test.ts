@@ -49,6 +49,7 @@ async function publishOne(
     baseLoss: 4,
     adapterLoss: 3,
     offered: true,
+    offerReason: null,
   };
   const { id } = await adapters.publish(draft, { sourcePath: path });
   await Deno.remove(path);

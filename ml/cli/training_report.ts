@@ -124,7 +124,7 @@ function chartLines(curves: TrainingCurves): string[] {
 }
 
 function resultLines(
-  { heldOut, offered, train, excluded, bestEpoch, stoppedEarly }: RunResult,
+  { heldOut, offered, offerReason, train, excluded, bestEpoch, stoppedEarly }: RunResult,
 ): string[] {
   const reasons = Object.entries(excluded).map(([reason, count]) => `${count} ${reason}`);
   const early = stoppedEarly ? ", stopped early" : "";
@@ -139,9 +139,7 @@ function resultLines(
       ["adapter", heldOut.adapterLoss.toFixed(3), `epoch ${bestEpoch}${early}`],
     ]),
     "",
-    offered
-      ? "  The adapter does better than the base model: it is offered."
-      : "  The adapter does no better than the base model: it is not offered.",
+    `  The adapter is ${offered ? "" : "not "}offered${offerReason === null ? "." : `: ${offerReason}.`}`,
   ];
 }
 

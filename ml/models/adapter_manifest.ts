@@ -22,8 +22,9 @@ const adapterManifestSchema = z.object({
   /** Loss per token of the held-out replies; null where none were held out. */
   baseLoss: z.number().nullable(),
   adapterLoss: z.number().nullable(),
-  /** Whether it did better than the base model. */
+  /** What the gate decided, and why; manifests of earlier versions have no reason. */
   offered: z.boolean(),
+  offerReason: z.string().nullable().default(null),
   /** Something it learned from was deleted: it is no longer served. */
   tainted: z.boolean(),
 });

@@ -15,6 +15,7 @@ const DRAFT: AdapterDraft = {
   baseLoss: 3.5,
   adapterLoss: 3.25,
   offered: true,
+  offerReason: null,
 };
 
 interface Fixture {

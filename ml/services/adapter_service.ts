@@ -59,6 +59,7 @@ function infoOf(manifest: AdapterManifest): AdapterInfo {
     base_loss: manifest.baseLoss,
     adapter_loss: manifest.adapterLoss,
     offered: manifest.offered,
+    offer_reason: manifest.offerReason,
     size_bytes: manifest.sizeBytes,
   };
 }

@@ -57,10 +57,13 @@ export function publishing(progress: TrainingProgress): TrainingProgress {
 }
 
 /** A run's result as the wire has it. */
-export function wireResultOf({ offered, train, heldOut }: RunResult, adapterId: string): TrainingResult {
+export function wireResultOf(
+  { offered, offerReason, train, heldOut }: RunResult,
+  adapterId: string,
+): TrainingResult {
   const { baseLoss, examplesLoss, adapterLoss, samples } = heldOut;
   return {
-    ...snakeCased({ adapterId, offered, baseLoss, examplesLoss, adapterLoss }),
+    ...snakeCased({ adapterId, offered, offerReason, baseLoss, examplesLoss, adapterLoss }),
     held_out_samples: samples,
     train_samples: train,
   };

@@ -74,7 +74,7 @@ export function processRequestOf(
     ...options,
     jobId: job_id,
     modelId: base_model,
-    samples: samples.map(({ input, output, quality, rejected }) => ({ input, output, quality, rejected })),
+    samples: samples.map(({ id: _, ...sample }) => sample),
     method,
     epochs,
     learningRate: learning_rate,

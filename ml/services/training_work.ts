@@ -86,7 +86,7 @@ function publishFault(error: unknown): Error {
 }
 
 async function publish(result: RunResult, adapters: TrainingWorkOptions["adapters"]): Promise<string> {
-  const { jobId, modelId, modelHash, adapterHash, adapterPath, heldOut, offered } = result;
+  const { jobId, modelId, modelHash, adapterHash, adapterPath, heldOut, offered, offerReason } = result;
   const known = adapters.findByJob(jobId);
   if (known !== undefined) return known.id;
   const draft = {
@@ -97,6 +97,7 @@ async function publish(result: RunResult, adapters: TrainingWorkOptions["adapter
     baseLoss: heldOut.baseLoss,
     adapterLoss: heldOut.adapterLoss,
     offered,
+    offerReason,
   };
   return (await adapters.publish(draft, { sourcePath: adapterPath })).id;
 }

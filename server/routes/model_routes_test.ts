@@ -8,6 +8,7 @@ import {
   pairTrainee,
   promote,
   readModels,
+  REFUSED,
   startWithSamples,
   trainAdapter,
 } from "../../tests/support/server/trainee.ts";
@@ -93,8 +94,10 @@ Deno.test("an adapter that the gate did not offer is refused with a sentence", a
     status: 409,
     code: "conflict",
   });
-  assert.match(message, /no better than the base model/);
-  assert.equal((await readModels(trainee)).promotedAdapterId, null);
+  assert.equal(message, `The adapter is not offered: ${REFUSED}`);
+  const { promotedAdapterId, adapters } = await readModels(trainee);
+  assert.equal(promotedAdapterId, null);
+  assert.deepEqual(adapters.map(({ id, offerReason }) => [id, offerReason]), [[adapterId, REFUSED]]);
 });
 
 for (const [state, fault] of [["gone", "unknown"], ["tainted", "refused"], ["damaged", "damaged"]] as const) {

@@ -10,6 +10,7 @@ import type { TrainingMetrics } from "../../contract/training_figures.ts";
 import { startServerApp } from "../../tests/support/server/server_app.ts";
 import {
   completedStatus,
+  OFFERED,
   pairTrainee,
   readJob,
   readModels,
@@ -307,6 +308,7 @@ Deno.test("a job shows the progress that ml reports, also after it has ended", a
   assert.deepEqual([ended.status, ended.metrics?.result], ["completed", {
     adapterId: `adapter-${id}`,
     offered: true,
+    offerReason: OFFERED,
     baseLoss: 3.5,
     examplesLoss: 3.375,
     adapterLoss: 3.25,

@@ -241,6 +241,7 @@ export const adapters = pgTable("adapters", {
   baseModel: text("base_model").notNull(),
   state: text("state").$type<AdapterState>().notNull(),
   offered: boolean("offered").notNull(),
+  offerReason: text("offer_reason"),
   baseLoss: doublePrecision("base_loss"),
   examplesLoss: doublePrecision("examples_loss"),
   adapterLoss: doublePrecision("adapter_loss"),

@@ -95,8 +95,10 @@ export const runResultSchema = z.object({
   train: z.int(),
   excluded: z.record(z.string(), z.int()),
   heldOut: heldOutComparisonSchema,
-  /** Whether the adapter may be used: its held-out loss is below the base model's. */
+  /** Whether the adapter may be used: what the gate decided, and why. */
   offered: z.boolean(),
+  /** Absent in results of earlier versions. */
+  offerReason: z.string().nullable().default(null),
   /** Epochs only: there may be millions of steps, which are in the metrics file. */
   curve: z.object({ epochs: z.array(epochMeasureSchema) }),
 });

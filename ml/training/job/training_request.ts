@@ -31,6 +31,8 @@ export const trainingRequestSampleSchema = z.object({
   rejected: z.string().nullish(),
   /** Forces a sample to be held out or trained; absent: decided by content. */
   heldOut: z.boolean().optional(),
+  /** Which exchanges belong together: an opaque word. */
+  conversation: z.string().optional(),
 });
 
 const loraSchema = z.object({

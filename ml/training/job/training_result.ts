@@ -4,6 +4,7 @@ import type { Provenance, Trainer } from "../trainer.ts";
 import { ifPresent, writeFileAtomically } from "../../../lib/files.ts";
 import { sha256OfFile } from "../../models/model_file.ts";
 import type { CheckpointFacts } from "../run/checkpoints.ts";
+import { judge, type MeasuredReply } from "./gate.ts";
 import type { JobRun, TrainingJob } from "./training_job.ts";
 import { type RunResult, runResultSchema } from "./training_event.ts";
 
@@ -54,6 +55,19 @@ function provenanceOf(job: TrainingJob, result: Omit<RunResult, "adapterHash">):
   };
 }
 
+function measuredReplies(
+  { samples: { heldOut } }: TrainingJob,
+  { baseLogLikelihoods: base, examplesLogLikelihoods: examples, best }: CheckpointFacts,
+): MeasuredReply[] {
+  return heldOut.map(({ plain, conversation }, index) => ({
+    conversation,
+    tokens: plain.reply.length,
+    base: base[index] ?? NaN,
+    examples: examples[index] ?? NaN,
+    adapter: best?.logLikelihoods[index] ?? NaN,
+  }));
+}
+
 /** Exports the trainer's adapter, which is the best epoch's, and writes the job's result. */
 export async function finishTraining(
   trainer: Trainer,
@@ -65,6 +79,7 @@ export async function finishTraining(
   const { baseLoss, examplesLoss, best } = state;
   if (best === null) throw new Error("A training without an epoch has no adapter to export");
   const adapterPath = join(folder, ADAPTER_FILE);
+  const { offered, reason: offerReason } = judge(measuredReplies(job, state));
   const facts = {
     jobId,
     modelId,
@@ -84,7 +99,8 @@ export async function finishTraining(
       examplesLoss,
       adapterLoss: best.heldOutLoss,
     },
-    offered: best.heldOutLoss < baseLoss,
+    offered,
+    offerReason,
     curve: { epochs: metrics.curves().epochs },
   };
   await trainer.exportAdapter(adapterPath, provenanceOf(job, facts));

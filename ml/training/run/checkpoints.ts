@@ -27,9 +27,18 @@ const factsSchema = z.object({
   steps: z.int(),
   baseLoss: z.number(),
   examplesLoss: z.number(),
+  /** Of each held-out reply, as the base model has it, alone and with examples. */
+  baseLogLikelihoods: z.array(z.number()),
+  examplesLogLikelihoods: z.array(z.number()),
   epochs: z.array(epochSchema),
   /** The epoch of the lowest held-out loss, and its state's file. */
-  best: z.object({ epoch: z.int(), heldOutLoss: z.number(), stateFile: z.string() }).nullable(),
+  best: z.object({
+    epoch: z.int(),
+    heldOutLoss: z.number(),
+    /** Of each held-out reply. */
+    logLikelihoods: z.array(z.number()),
+    stateFile: z.string(),
+  }).nullable(),
   /** Size of the metrics file at that step. */
   metricsBytes: z.int(),
 });

@@ -4,17 +4,27 @@ import type { CheckpointFacts } from "./checkpoints.ts";
 import { heldOutLoss } from "./training_loop.ts";
 import { type JobRun, modelChanged } from "../job/training_job.ts";
 
+type BaseMeasures = Pick<
+  CheckpointFacts,
+  "baseLoss" | "examplesLoss" | "baseLogLikelihoods" | "examplesLogLikelihoods"
+>;
+
 /** Measures the base model on the held-out replies, alone and with examples. */
 async function measureBase(
   trainer: Trainer,
   { job: { samples: { heldOut } }, emit, signal }: JobRun,
-): Promise<{ baseLoss: number; examplesLoss: number }> {
+): Promise<BaseMeasures> {
   emit({ type: "evaluating", what: "base" });
   const base = await heldOutLoss(trainer, heldOut.map(({ plain }) => plain), { adapterScale: 0, signal });
   emit({ type: "evaluating", what: "examples" });
   const shown = heldOut.map(({ withExamples }) => withExamples);
   const examples = await heldOutLoss(trainer, shown, { adapterScale: 0, signal });
-  return { baseLoss: base.loss, examplesLoss: examples.loss };
+  return {
+    baseLoss: base.loss,
+    examplesLoss: examples.loss,
+    baseLogLikelihoods: base.logLikelihoods,
+    examplesLogLikelihoods: examples.logLikelihoods,
+  };
 }
 
 /** Starts a job from the beginning: discards its old metrics and measures the base model. */
@@ -25,13 +35,13 @@ export async function beginJob(
 ): Promise<CheckpointFacts> {
   const { job: { requestHash, modelHash }, metrics, emit } = run;
   await metrics.cutTo(0);
-  const losses = await measureBase(trainer, run);
+  const measures = await measureBase(trainer, run);
   const base = {
     type: "epoch",
     epoch: 0,
     step: 0,
-    heldOutLoss: losses.baseLoss,
-    heldOutPerplexity: Math.exp(losses.baseLoss),
+    heldOutLoss: measures.baseLoss,
+    heldOutPerplexity: Math.exp(measures.baseLoss),
   } as const;
   await metrics.append(base);
   emit(base);
@@ -40,7 +50,7 @@ export async function beginJob(
     modelHash,
     weights: options.weights,
     steps: 0,
-    ...losses,
+    ...measures,
     epochs: [],
     best: null,
     metricsBytes: metrics.sizeBytes,

@@ -107,13 +107,17 @@ Deno.test("training stops when the held-out loss no longer falls, and the best e
 
 Deno.test("an adapter that does no better than the base model is not offered", async () => {
   await using training = await makeTrainingFolder();
-  const samples = inventedSamples(80).map(({ input }, index) =>
-    index < 4 ? { input, output: "zq xv jk qq ww", heldOut: true } : { input, output: "no", heldOut: false }
+  const samples = inventedSamples(110).map(({ input }, index) =>
+    index < 30 ? { input, output: "zq xv jk qq ww", heldOut: true } : { input, output: "no", heldOut: false }
   );
   const folder = await training.job({ samples, learningRate: 0.05, epochs: 1, batchSize: 2, warmupSteps: 0 });
   const { result } = await run(folder);
   assert.ok(result.heldOut.adapterLoss >= result.heldOut.baseLoss);
   assert.equal(result.offered, false);
+  assert.match(
+    result.offerReason ?? "",
+    /^Not surely better than the base model: .* on 30 held-out replies$/,
+  );
 });
 
 Deno.test("the rate rises linearly, falls along half a cosine, and is never zero", () => {

@@ -52,10 +52,10 @@ Deno.test("a job on the real small model learns a style, and llama.cpp with its 
     const events: TrainingEvent[] = await Array.fromAsync(process.events);
     const end = await process.end;
     assert.ok(end.status === "completed", JSON.stringify(end));
-    const { heldOut, offered, adapterPath } = end.result;
+    const { heldOut, adapterPath } = end.result;
     assert.equal(events.filter(({ type }) => type === "step").length, 7);
     assert.equal(heldOut.samples, 3);
-    assert.ok(offered && heldOut.adapterLoss < heldOut.baseLoss - 0.3, JSON.stringify(heldOut));
+    assert.ok(heldOut.adapterLoss < heldOut.baseLoss - 0.3, JSON.stringify(heldOut));
     await using tokenizer = await openSampleTokenizer(modelPath, { log: silentLogger() });
     const held = samples.filter((sample) => sample.heldOut)
       .map((sample) => tokenizer.tokenize(sample, { maxTokens: 512 }) ?? { prompt: [], reply: [] });

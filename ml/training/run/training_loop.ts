@@ -15,7 +15,8 @@ const SAMPLES_AT_ONCE = 16;
 export interface HeldOutMeasure {
   /** Mean negative natural log-probability per reply token. */
   loss: number;
-  tokens: number;
+  /** Of each reply, in the samples' order: natural logarithm, summed over its tokens. */
+  logLikelihoods: number[];
 }
 
 /**
@@ -29,16 +30,17 @@ export async function heldOutLoss(
   samples: readonly TokenSample[],
   options: { adapterScale: 0 | 1; signal: AbortSignal },
 ): Promise<HeldOutMeasure> {
-  let [logLikelihood, tokens] = [0, 0];
+  let tokens = 0;
+  const logLikelihoods: number[] = [];
   for (let from = 0; from < samples.length; from += SAMPLES_AT_ONCE) {
     const likelihoods = await trainer.evaluate(samples.slice(from, from + SAMPLES_AT_ONCE), options);
     for (const likelihood of likelihoods) {
-      logLikelihood += likelihood.logLikelihood;
+      logLikelihoods.push(likelihood.logLikelihood);
       tokens += likelihood.tokens;
     }
   }
-  const loss = -logLikelihood / tokens;
-  if (Number.isFinite(loss)) return { loss, tokens };
+  const loss = -logLikelihoods.reduce((sum, value) => sum + value, 0) / tokens;
+  if (Number.isFinite(loss)) return { loss, logLikelihoods };
   throw new TrainingError("diverged", "The held-out loss is no number any more", {
     fix: "Lower the learning rate",
   });
@@ -116,11 +118,14 @@ async function step(
 async function measureEpoch(state: LoopState, options: LoopOptions & { epoch: number }): Promise<void> {
   const { trainer, heldOut, epoch, signal, emit } = options;
   emit({ type: "evaluating", what: "heldOut" });
-  const { loss } = await heldOutLoss(trainer, heldOut.map(({ plain }) => plain), { adapterScale: 1, signal });
+  const { loss, logLikelihoods } = await heldOutLoss(trainer, heldOut.map(({ plain }) => plain), {
+    adapterScale: 1,
+    signal,
+  });
   const measure = { epoch, step: state.steps, heldOutLoss: loss, heldOutPerplexity: Math.exp(loss) };
   state.epochs.push(measure);
   if (state.best === null || loss < state.best.heldOutLoss) {
-    state.best = { epoch, heldOutLoss: loss, stateFile: stateFileOf(state.steps) };
+    state.best = { epoch, heldOutLoss: loss, logLikelihoods, stateFile: stateFileOf(state.steps) };
   }
   await record(options, { type: "epoch", ...measure });
 }

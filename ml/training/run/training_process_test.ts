@@ -70,7 +70,8 @@ Deno.test("a job reports its steps, measures base, examples and adapter, and lea
       [0, 1, 2],
     );
     const { heldOut } = result;
-    assert.ok(heldOut.adapterLoss < heldOut.baseLoss && result.offered);
+    assert.ok(heldOut.adapterLoss < heldOut.baseLoss && !result.offered);
+    assert.match(result.offerReason ?? "", /^Too few to tell/);
     assert.ok(
       heldOut.examplesLoss > 0 && heldOut.samples === prepared.heldOut && heldOut.tokens > heldOut.samples,
     );

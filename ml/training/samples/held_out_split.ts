@@ -23,6 +23,11 @@ export interface SplitOptions {
   most: number;
 }
 
+/** With fewer held-out replies nobody can tell whether an adapter is better. */
+export const MIN_HELD_OUT = 30;
+/** For that many, at most this share is held out: the rest is to learn from. */
+const MAX_SHARE = 0.25;
+
 /** Shorter replies ("ok", "on my way") are common to everyone: having trained on them leaks nothing. */
 const MIN_DISTINCTIVE_WORDS = 4;
 
@@ -33,13 +38,15 @@ function keyOf({ input, output }: Splittable): string {
   return contentHash(isDistinctive ? [reply] : [reply, normalised(input)]);
 }
 
-/** The hash value below which samples are held out: the share, or less where that exceeds `most` samples. */
+/** The hash value below which samples are held out: the share, more to reach {@linkcode MIN_HELD_OUT}, at most `most` samples. */
 function thresholdOf(places: readonly number[], { share, most }: SplitOptions): number {
   const ordered = places.toSorted((a, b) => a - b);
   const beyond = ordered[Math.min(most, ordered.length - 1)] ?? 1;
   // With few samples none may fall below the share: then the first one is held out.
   const first = ordered.find((place) => place > (ordered[0] ?? 0)) ?? 1;
-  return Math.max(Math.min(share, beyond), Math.min(first, beyond));
+  const isEnough = MIN_HELD_OUT <= MAX_SHARE * ordered.length;
+  const least = isEnough ? ordered[MIN_HELD_OUT] ?? first : first;
+  return Math.min(Math.max(share, least), beyond);
 }
 
 /** Splits samples: by `heldOut` where it is set, otherwise by content. */

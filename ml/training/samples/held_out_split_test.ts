@@ -1,7 +1,7 @@
 /** Tests the division into training and held-out samples: by content, stable, without leaks. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { splitSamples, type Splittable } from "./held_out_split.ts";
+import { MIN_HELD_OUT, splitSamples, type Splittable } from "./held_out_split.ts";
 import { normalised } from "./sample_text.ts";
 
 const OPTIONS = { share: 0.1, most: 400 };
@@ -23,7 +23,7 @@ Deno.test("about the requested share is held out, the same samples in any order"
 });
 
 Deno.test("a held-out sample stays held out when samples are added", () => {
-  const [few, many] = [splitSamples(samples(300), OPTIONS), splitSamples(samples(600), OPTIONS)];
+  const [few, many] = [splitSamples(samples(600), OPTIONS), splitSamples(samples(1_200), OPTIONS)];
   const later = new Set(many.heldOut.map(({ output }) => output));
   assert.ok(few.heldOut.length > 0);
   for (const { output } of few.heldOut) assert.ok(later.has(output), output);
@@ -67,6 +67,13 @@ Deno.test("with few samples at least one is held out and at least one is left to
   }
   const { train, heldOut } = splitSamples(samples(1), OPTIONS);
   assert.equal(train.length + heldOut.length, 1);
+});
+
+Deno.test("enough to judge by are held out where three times as many are left to learn from", () => {
+  assert.ok(splitSamples(samples(119), OPTIONS).heldOut.length < MIN_HELD_OUT);
+  for (const count of [120, 150, 200]) {
+    assert.ok(splitSamples(samples(count), OPTIONS).heldOut.length >= MIN_HELD_OUT, `${count} samples`);
+  }
 });
 
 Deno.test("no more samples are held out than allowed; the others are learned from", () => {

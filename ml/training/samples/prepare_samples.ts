@@ -24,6 +24,7 @@ export interface HeldOutSample {
   plain: TokenSample;
   /** Preceded by the most similar exchanges of the training samples. */
   withExamples: TokenSample;
+  conversation?: string;
 }
 
 export interface PreparedSamples {
@@ -85,14 +86,14 @@ async function withExamples(
 ): Promise<HeldOutSample[]> {
   const similar = new SimilarExchanges(train);
   const samples: HeldOutSample[] = [];
-  for (const { input, output, tokens: { prompt, reply } } of heldOut) {
+  for (const { input, output, conversation, tokens: { prompt, reply } } of heldOut) {
     await options.yieldToEventLoop();
     const plain = { prompt, reply };
     const asked = promptWithExamples(input, similar.find(input, { count: EXAMPLES }));
     const shown = options.tokenizer.tokenize({ input: asked, output }, {
       maxTokens: options.maxSampleTokens,
     });
-    samples.push({ plain, withExamples: shown ?? plain });
+    samples.push({ plain, withExamples: shown ?? plain, conversation });
   }
   return samples;
 }

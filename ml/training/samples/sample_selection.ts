@@ -10,6 +10,8 @@ export interface SourceSample {
   quality: number;
   rejected?: string | null;
   heldOut?: boolean;
+  /** Which exchanges belong together: an opaque word. */
+  conversation?: string;
 }
 
 export const EXCLUSION_REASONS = [

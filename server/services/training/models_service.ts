@@ -29,6 +29,7 @@ function adapterOf(row: AdapterRow): Adapter {
     baseModel: row.baseModel,
     state: row.state,
     offered: row.offered,
+    offerReason: row.offerReason,
     baseLoss: row.baseLoss,
     examplesLoss: row.examplesLoss,
     adapterLoss: row.adapterLoss,
@@ -59,14 +60,16 @@ async function showing({ adapters, ml }: ModelsServiceOptions, accountId: string
   };
 }
 
-function refusalOf(outcome: Exclude<Promotion["outcome"], "promoted">): ApiError {
-  switch (outcome) {
+function refusalOf(refusal: Exclude<Promotion, { outcome: "promoted" }>): ApiError {
+  switch (refusal.outcome) {
     case "not_found":
       return new ApiError("not_found", "There is no adapter with this id");
     case "not_offered":
       return new ApiError(
         "conflict",
-        "The adapter did no better than the base model on the replies kept out of training, so it is not offered",
+        `The adapter is not offered: ${
+          refusal.reason ?? "it did no better than the base model on the replies kept out of training"
+        }`,
       );
     case "tainted":
       return new ApiError(
@@ -82,8 +85,8 @@ export function createModelsService(options: ModelsServiceOptions): ModelsServic
   return {
     get: ({ accountId }) => showing(options, accountId),
     async promote({ accountId }, adapterId) {
-      const { outcome } = await adapters.promote(accountId, adapterId);
-      if (outcome !== "promoted") throw refusalOf(outcome);
+      const promotion = await adapters.promote(accountId, adapterId);
+      if (promotion.outcome !== "promoted") throw refusalOf(promotion);
       onOutbox();
       return await showing(options, accountId);
     },

@@ -100,11 +100,12 @@ export function mlSamplesOf(
   rows: readonly SampleRow[],
   method: TrainingMethod,
 ): MlStartTrainingRequest["samples"] {
-  return rows.map(({ id, input, output, rejectedOutput, quality }) => ({
+  return rows.map(({ id, input, output, rejectedOutput, quality, conversationId }) => ({
     id,
     input,
     output,
     quality,
+    conversation: conversationId ?? undefined,
     ...(method === "dpo" && rejectedOutput ? { rejected: rejectedOutput } : {}),
   }));
 }

@@ -7,10 +7,11 @@ import { type Adapter, adapters, type TrainingJob } from "../schema.ts";
 /** Adapters kept in each state but `promoted`; older ones are deleted here and in ml, so the disk does not fill. */
 const MAX_OF_A_STATE = 3;
 
-/** `not_offered`: it did no better than the base model. */
+/** `not_offered`: the gate decided so, for the reason; null where it noted none. */
 export type Promotion =
   | { readonly outcome: "promoted"; readonly adapter: Adapter }
-  | { readonly outcome: "not_found" | "not_offered" | "tainted" };
+  | { readonly outcome: "not_offered"; readonly reason: string | null }
+  | { readonly outcome: "not_found" | "tainted" };
 
 /** `adapter`: what is in use now; undefined is the base model. */
 export type Rollback =
@@ -79,7 +80,7 @@ export function promote({ transaction }: Database, accountId: string, adapterId:
     const [adapter] = await tx.select().from(adapters).where(mine);
     if (adapter === undefined) return { outcome: "not_found" };
     if (adapter.state === "tainted") return { outcome: "tainted" };
-    if (!adapter.offered) return { outcome: "not_offered" };
+    if (!adapter.offered) return { outcome: "not_offered", reason: adapter.offerReason };
     if (adapter.state === "promoted") return { outcome: "promoted", adapter };
     await retirePromoted(tx, accountId);
     // The clock, not the transaction's start: that may lie before the promotion this one waited for.

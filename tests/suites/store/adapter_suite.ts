@@ -8,6 +8,8 @@ import type { Stores } from "../../../server/store/store.ts";
 
 const JOB = { baseModel: "test-model", epochs: 3, learningRate: 0.0001 };
 
+const REASON = "Too few to tell: 2 replies were held out, and 30 are needed";
+
 /** What the end of a job reports of its adapter. */
 function metricsOf(adapterId: string, offered = true): TrainingMetrics {
   return {
@@ -24,6 +26,7 @@ function metricsOf(adapterId: string, offered = true): TrainingMetrics {
     result: {
       adapterId,
       offered,
+      offerReason: REASON,
       baseLoss: 3.5,
       examplesLoss: null,
       adapterLoss: 3.25,
@@ -113,7 +116,10 @@ export const adapterTests: StoreTests = {
     const [good, worse] = [await trained(stores, mine), await trained(stores, { ...mine, offered: false })];
     assert.deepEqual(await stores.adapters.promote(other.accountId, good), { outcome: "not_found" });
     assert.deepEqual(await stores.adapters.promote(accountId, "nobody's"), { outcome: "not_found" });
-    assert.deepEqual(await stores.adapters.promote(accountId, worse), { outcome: "not_offered" });
+    assert.deepEqual(await stores.adapters.promote(accountId, worse), {
+      outcome: "not_offered",
+      reason: REASON,
+    });
     assert.equal(await stores.adapters.promoted(accountId), undefined);
     const first = await stores.adapters.promote(accountId, good);
     assert(first.outcome === "promoted" && first.adapter.promotedAt instanceof Date);

@@ -93,9 +93,9 @@ export interface ServerSentEvent {
   data: Record<string, unknown>;
 }
 
-/** The events of a stream of server-sent events. */
+/** The events of a stream of server-sent events, without the comments that keep a slow one open. */
 export function eventsOf(text: string): ServerSentEvent[] {
-  return text.trim().split("\n\n").map((block) => {
+  return text.trim().split("\n\n").filter((block) => !block.startsWith(":")).map((block) => {
     const fields = block.split("\n").map((line) => /^(\w+): (.*)$/.exec(line)?.slice(1) ?? []);
     const { data, ...event } = Object.fromEntries(fields);
     return { ...event, data: JSON.parse(data) };

@@ -57,6 +57,7 @@ export async function publishTinyAdapter(
     baseLoss: null,
     adapterLoss: null,
     offered: true,
+    offerReason: null,
   };
   return await adapters.publish(draft, { sourcePath });
 }

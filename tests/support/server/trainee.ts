@@ -103,6 +103,10 @@ export function runningStatus(jobId: string, change: Partial<MlTrainingStatus> =
   };
 }
 
+/** The gate's sentences, as ml reports them. */
+export const OFFERED = "Better than the base model by 0.250 (95 % interval 0.125 to 0.375)";
+export const REFUSED = "Too few to tell: 1 reply was held out, and 30 are needed";
+
 /** What ml says of a job that has made the adapter `adapter-<job id>`. */
 export function completedStatus(jobId: string, { offered = true } = {}): MlTrainingStatus {
   return runningStatus(jobId, {
@@ -113,6 +117,7 @@ export function completedStatus(jobId: string, { offered = true } = {}): MlTrain
     result: {
       adapter_id: `adapter-${jobId}`,
       offered,
+      offer_reason: offered ? OFFERED : REFUSED,
       base_loss: 3.5,
       examples_loss: 3.375,
       adapter_loss: offered ? 3.25 : 3.75,

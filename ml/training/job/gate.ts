@@ -1,0 +1,113 @@
+/** Decides whether a trained adapter is offered: it must beat the base model, also one that is shown examples. */
+import { seededRandom } from "../../engine/sampling.ts";
+import { MIN_HELD_OUT } from "../samples/held_out_split.ts";
+
+/** A held-out reply answered in three ways: natural-log probabilities, summed over its tokens. */
+export interface MeasuredReply {
+  /** Opaque; replies without one count as conversations of their own. */
+  conversation?: string;
+  tokens: number;
+  base: number;
+  /** The base model with the most similar exchanges of the training samples in its prompt. */
+  examples: number;
+  adapter: number;
+}
+
+export interface Verdict {
+  offered: boolean;
+  /** A sentence with the figures it rests on. */
+  reason: string;
+}
+
+/** A difference of loss per token and its 95 % interval. */
+export interface Gain {
+  mean: number;
+  low: number;
+  high: number;
+}
+
+interface Differences {
+  tokens: number;
+  gained: number;
+}
+
+const RESAMPLES = 2_000;
+/** Percentile intervals over fewer groups are too narrow (Cameron, Gelbach and Miller 2008, on few clusters). */
+const MIN_GROUPS = 10;
+
+function sumOf(parts: readonly Differences[]): Differences {
+  let [tokens, gained] = [0, 0];
+  for (const part of parts) {
+    tokens += part.tokens;
+    gained += part.gained;
+  }
+  return { tokens, gained };
+}
+
+/** What is drawn again together: conversations, or single replies where there are too few conversations. */
+function groupsOf(replies: readonly MeasuredReply[]): MeasuredReply[][] {
+  const byConversation = Object.values(
+    Object.groupBy(replies, ({ conversation }, index) => conversation ?? `\0${index}`),
+  ).flatMap((group) => group === undefined ? [] : [group]);
+  return byConversation.length < MIN_GROUPS ? replies.map((reply) => [reply]) : byConversation;
+}
+
+/**
+ * By how much the adapter's loss per token is below another way's: a paired bootstrap over conversations (Efron and
+ * Tibshirani 1993, chapter 13). Equal replies give equal figures on every machine.
+ */
+export function gainOver(way: "base" | "examples", replies: readonly MeasuredReply[]): Gain {
+  const groups = groupsOf(replies).map((group) =>
+    sumOf(group.map((reply) => ({ tokens: reply.tokens, gained: reply.adapter - reply[way] })))
+  );
+  const random = seededRandom(1);
+  const drawn = Array.from({ length: RESAMPLES }, () => {
+    const { tokens, gained } = sumOf(
+      groups.flatMap((_, __, all) => all[Math.floor(random() * all.length)] ?? []),
+    );
+    return gained / tokens;
+  }).sort((a, b) => a - b);
+  const all = sumOf(groups);
+  const [low = NaN, high = NaN] = [drawn[RESAMPLES * 0.025], drawn[RESAMPLES * 0.975 - 1]];
+  return { mean: all.gained / all.tokens, low, high };
+}
+
+function words({ mean, low, high }: Gain): string {
+  const [by, from, to] = [mean, low, high].map((value) => value.toFixed(3));
+  return `by ${by} (95 % interval ${from} to ${to})`;
+}
+
+/** Judges an adapter by the replies that were kept out of its training. */
+export function judge(replies: readonly MeasuredReply[]): Verdict {
+  const count = replies.length;
+  if (count < MIN_HELD_OUT) {
+    return {
+      offered: false,
+      reason: `Too few to tell: ${count} ${
+        count === 1 ? "reply was" : "replies were"
+      } held out, and ${MIN_HELD_OUT} are needed: train again with more samples`,
+    };
+  }
+  const [base, examples] = [gainOver("base", replies), gainOver("examples", replies)];
+  const on = `in loss per token on ${count} held-out replies`;
+  if (base.low <= 0) {
+    return {
+      offered: false,
+      reason: `Not surely better than the base model: ahead ${words(base)} ${on}`,
+    };
+  }
+  if (examples.low <= 0) {
+    return {
+      offered: false,
+      reason: `Better than the base model, but not surely better than it with examples in its prompt: ahead ${
+        words(examples)
+      } ${on}`,
+    };
+  }
+  return {
+    offered: true,
+    reason: `Better than the base model ${words(base)} and than it with examples in its prompt ${
+      words(examples)
+    } ${on}`,
+  };
+}
