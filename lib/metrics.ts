@@ -3,6 +3,7 @@ import process from "node:process";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { type Context, createMiddleware, type OpenAPIHono, routePath } from "../deps.ts";
 import type { ApiEnv } from "./http/app.ts";
+import { nameRequestSpan } from "./tracing.ts";
 import { VERSION } from "./version.ts";
 
 /** Begins the name of every metric of the product; those of the process have Prometheus' own names. */
@@ -128,7 +129,7 @@ function routeLabelOf(c: Context): string {
   return pattern.endsWith("*") ? "unmatched" : pattern;
 }
 
-/** Counts requests by method, route and status, and observes their durations. */
+/** Counts requests by method, route and status, observes their durations, and names their spans. */
 export function measureRequests(metrics: Metrics) {
   const requests = metrics.counter("http_requests_total", "Answered HTTP requests", {
     labels: ["method", "route", "status"],
@@ -141,6 +142,7 @@ export function measureRequests(metrics: Metrics) {
     await next();
     const method = METHODS.has(c.req.method) ? c.req.method : "other";
     const route = routeLabelOf(c);
+    nameRequestSpan({ method, route });
     requests.inc({ method, route, status: String(c.res.status) });
     durations.observe({ method, route }, (performance.now() - startedAt) / 1_000);
   });

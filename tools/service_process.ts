@@ -61,7 +61,7 @@ export class ServiceProcess implements AsyncDisposable {
     const child = new Deno.Command(Deno.execPath(), {
       args: taskArguments(options.name),
       cwd: PROJECT_ROOT,
-      env: options.env,
+      env: { OTEL_SERVICE_NAME: options.name, ...options.env },
       stdin: "null",
       stdout: toFile ? "piped" : "inherit",
       stderr: toFile ? "piped" : "inherit",

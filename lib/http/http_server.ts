@@ -12,6 +12,7 @@ import {
   type HeadLimits,
 } from "./connections.ts";
 import { answer, type BodyTimeLimits, type FetchHandler } from "./node_bridge.ts";
+import { withRequestSpan } from "../tracing.ts";
 import { NO_PROXIES, originOf, type TrustedProxies } from "./trusted_proxies.ts";
 
 /** How long a client may take for each step, in milliseconds. */
@@ -148,7 +149,8 @@ export async function serveHttp(handler: FetchHandler, options: HttpServerOption
     });
     if (stopping.signal.aborted) outgoing.shouldKeepAlive = false;
     const origin = originOf(incoming, proxies);
-    void answer(handler, { incoming, outgoing, origin, times, stopping: stopping.signal });
+    const exchange = { incoming, outgoing, origin, times, stopping: stopping.signal };
+    void withRequestSpan(outgoing, () => answer(handler, exchange));
   });
   http.on("connection", (socket: Socket) => void connections.admit(socket));
   const { hostname } = options;

@@ -4,6 +4,7 @@ import { backoffMs, type BackoffOptions } from "../backoff.ts";
 import type { Clock } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { withSpan } from "../tracing.ts";
 import { encodeBody } from "./bodies.ts";
 import {
   JobAbortedError,
@@ -111,7 +112,9 @@ export class JobRun {
     let result: Uint8Array | null | undefined;
     let change: Change;
     try {
-      result = await this.#work();
+      const { id, task, attempts } = this.#record;
+      const attributes = { "job.id": id, "job.attempt": attempts };
+      result = await withSpan(`job.${task}`, () => this.#work(), { attributes, root: true });
       change = (record) => completed(record, clock.now());
     } catch (error) {
       change = this.#changeAfter(error);

@@ -16,6 +16,7 @@ import { ML_PATHS, pathOf } from "../../contract/paths.ts";
 import { z } from "../../deps.ts";
 import { createClient, RemoteError, type StreamEvent, UnreachableError } from "../../lib/http/client.ts";
 import { ApiError, invalidRequest } from "../../lib/errors.ts";
+import { traceMethods } from "../../lib/tracing.ts";
 
 /** A draft waits for the drafts before it, and a large model on a small machine takes minutes. */
 const GENERATE_TIMEOUT_MS = 10 * 60_000;
@@ -129,7 +130,7 @@ function inServerFields(error: unknown): unknown {
 /**
  * Makes the client of one ml service.
  *
- * Its calls throw ApiErrors, or the signal's reason when that aborts first.
+ * Its calls are spans. They throw ApiErrors, or the signal's reason when that aborts first.
  */
 export function createMlClient(options: MlClientOptions): MlClient {
   const client = createClient({ baseUrl: options.baseUrl, token: () => options.token, retries: 0 });
@@ -142,7 +143,7 @@ export function createMlClient(options: MlClientOptions): MlClient {
   };
   const training = { schema: mlTrainingStatusSchema, timeoutMs: STATUS_TIMEOUT_MS };
 
-  return {
+  return traceMethods<MlClient>("ml", {
     health: () =>
       request("GET", ML_PATHS.health, { schema: healthResponseSchema, timeoutMs: HEALTH_TIMEOUT_MS }),
     generate: (input, { signal }) =>
@@ -172,5 +173,5 @@ export function createMlClient(options: MlClientOptions): MlClient {
     taintAdapter: (id) => order("POST", pathOf(ML_PATHS.taintAdapter, { id })),
     deleteAdapter: (id) => order("DELETE", pathOf(ML_PATHS.adapter, { id })),
     clearCache: (pattern) => order("DELETE", `${ML_PATHS.cache}?${new URLSearchParams({ pattern })}`),
-  };
+  });
 }

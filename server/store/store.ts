@@ -2,6 +2,7 @@
 import { eq } from "drizzle-orm";
 import { messageOf, UserError } from "../../lib/errors.ts";
 import { withDeadline } from "../../lib/async.ts";
+import { traceMethods } from "../../lib/tracing.ts";
 import type { Logger } from "../../lib/log.ts";
 import { joinSharedDatabase, type SharedDatabase } from "./jobs/shared_database.ts";
 import { type AdapterStore, createAdapterStore } from "./training/adapter_store.ts";
@@ -71,21 +72,23 @@ async function sharedSecret({ db }: Database, own: string): Promise<string> {
   return stored?.value ?? own;
 }
 
-/** Makes all stores over a migrated database. */
+/** Makes all stores over a migrated database; each call is a span. */
 export function createStores(database: Database): Stores {
+  const traced = <Store extends object>(name: keyof Stores, store: Store) =>
+    traceMethods(`store.${name}`, store);
   return {
-    devices: createDeviceStore(database),
-    sessions: createSessionStore(database),
-    ingest: createMessageIngest(database),
-    contacts: createContactStore(database),
-    conversations: createConversationStore(database),
-    responses: createResponseStore(database),
-    idempotency: createIdempotencyStore(database),
-    samples: createSampleStore(database),
-    trainingJobs: createTrainingJobStore(database),
-    adapters: createAdapterStore(database),
-    mlOutbox: createMlOutboxStore(database),
-    deletions: createDeletionStore(database),
+    devices: traced("devices", createDeviceStore(database)),
+    sessions: traced("sessions", createSessionStore(database)),
+    ingest: traced("ingest", createMessageIngest(database)),
+    contacts: traced("contacts", createContactStore(database)),
+    conversations: traced("conversations", createConversationStore(database)),
+    responses: traced("responses", createResponseStore(database)),
+    idempotency: traced("idempotency", createIdempotencyStore(database)),
+    samples: traced("samples", createSampleStore(database)),
+    trainingJobs: traced("trainingJobs", createTrainingJobStore(database)),
+    adapters: traced("adapters", createAdapterStore(database)),
+    mlOutbox: traced("mlOutbox", createMlOutboxStore(database)),
+    deletions: traced("deletions", createDeletionStore(database)),
     sharedSecret: (own) => sharedSecret(database, own),
     ping: (limit) => ping(database, limit),
   };

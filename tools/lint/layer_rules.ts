@@ -99,6 +99,7 @@ export const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "commander": ["agent/cli/", "server/cli.ts", "ml/cli/"],
   "eventsource-parser": ["lib/"],
   "fflate": ["ml/models/"],
+  "@opentelemetry/api": ["lib/"],
   "prom-client": ["lib/"],
   "fast-check": [],
   "openai": [],
