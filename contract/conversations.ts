@@ -2,7 +2,7 @@
 import { pageFields } from "./paging.ts";
 import { describedTime, idSchema, timeSchema } from "./scalars.ts";
 import { attachmentSchema, messageDirectionSchema, messageTypeSchema, reactionSchema } from "./sync.ts";
-import { z } from "zod";
+import * as z from "zod";
 
 export const conversationSchema = z.object({
   id: idSchema,

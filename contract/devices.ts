@@ -1,5 +1,5 @@
 /** The wire of `/api/devices`: registering, verifying, linking, listing and deactivating devices. */
-import { z } from "zod";
+import * as z from "zod";
 import { pageFields } from "./paging.ts";
 import { idSchema, labelSchema, timeSchema } from "./scalars.ts";
 

@@ -1,5 +1,5 @@
 /** The error body that both services answer with, and the closed list of its codes. */
-import { z } from "zod";
+import * as z from "zod";
 
 /** Every machine-readable error code. Clients may switch on these; adding one is an API change. */
 export const ERROR_CODES = [

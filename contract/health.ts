@@ -1,5 +1,5 @@
 /** The wire of the server's health answer, and of both services' readiness. */
-import { z } from "zod";
+import * as z from "zod";
 
 export const serverHealthSchema = z.object({
   status: z.enum(["healthy", "degraded"]),

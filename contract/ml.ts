@@ -1,5 +1,5 @@
 /** The wire of the ml service: health, generation, models and adapters, cache, evaluation. */
-import { z } from "zod";
+import * as z from "zod";
 import { idSchema, labelSchema, MAX_SEED, textSchema, timeSchema } from "./scalars.ts";
 
 /** Longest prompt in UTF-16 units; what exceeds the model's context is cut by the engine. */

@@ -1,5 +1,5 @@
 /** The wire of the server's `/api/models`: an account's adapters, and which one drafts are made with. */
-import { z } from "zod";
+import * as z from "zod";
 import { describedTime, idSchema, timeSchema } from "./scalars.ts";
 import { trainingOutcomeSchema } from "./training_figures.ts";
 

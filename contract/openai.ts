@@ -1,5 +1,5 @@
 /** The wire of ml's OpenAI-compatible endpoints: chat and text completions, their streams, models and errors. */
-import { z } from "zod";
+import * as z from "zod";
 import { MAX_GENERATED_TOKENS, MAX_PROMPT_LENGTH, MAX_STOP_TEXT_LENGTH, MAX_STOP_TEXTS } from "./ml.ts";
 import { labelSchema, MAX_SEED, textSchema } from "./scalars.ts";
 

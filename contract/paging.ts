@@ -1,5 +1,5 @@
 /** The paging query that every list takes, and the paging fields that every list answers with. */
-import { z } from "zod";
+import * as z from "zod";
 
 export const MAX_PAGE_SIZE = 200;
 /** Deeper lists are read with `cursor`, whose cost does not grow with depth. */

@@ -1,5 +1,5 @@
 /** The wire of `/api/responses`: requesting a draft, and reporting what the person did with it. */
-import { z } from "zod";
+import * as z from "zod";
 import { pageFields } from "./paging.ts";
 import { idSchema, MAX_TEXT_LENGTH, textSchema, timeSchema } from "./scalars.ts";
 import { timingsSchema } from "./ml.ts";

@@ -1,5 +1,5 @@
 /** Scalar schemas that several endpoints share: ids, times and text. */
-import { z } from "zod";
+import * as z from "zod";
 
 /** Longest text of one message, in UTF-16 units. Far above what Messages sends; the agent cuts there. */
 export const MAX_TEXT_LENGTH = 262_144;

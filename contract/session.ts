@@ -1,5 +1,5 @@
 /** The wire of `/api/session`: how a browser signs in, as a device, by a cookie that no script can read. */
-import { z } from "zod";
+import * as z from "zod";
 import { deviceSchema } from "./devices.ts";
 import { timeSchema } from "./scalars.ts";
 

@@ -1,5 +1,5 @@
 /** The wire of `/api/sync`: the batches of messages and contacts that an agent sends. */
-import { z } from "zod";
+import * as z from "zod";
 import { describedTime, idSchema, labelSchema, MAX_TEXT_LENGTH, textSchema, timeSchema } from "./scalars.ts";
 
 export const MAX_SYNC_MESSAGES = 1_000;

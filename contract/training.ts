@@ -1,5 +1,5 @@
 /** The wire of the server's `/api/training`: samples and training jobs. */
-import { z } from "zod";
+import * as z from "zod";
 import { modelIdSchema } from "./ml.ts";
 import {
   DEFAULT_LEARNING_RATE,

@@ -1,5 +1,5 @@
 /** The figures of a training job, each declared once: ml's wire has them in snake_case, the server's in camelCase. */
-import { z } from "zod";
+import * as z from "zod";
 
 /** Of one step: what the training process reports after it. */
 const stepFields = {

@@ -37,7 +37,9 @@ const MENUBAR_ENTRY = "agent/desktop.ts";
 /** What the server reads or loads by a name made at run time. */
 function serverIncludes(target: Target): string[] {
   const postgres = denoJson.onDemand.embeddedPostgres.replace("{platform}", TARGETS[target]);
-  return ["--include", "server/store/migrations", "--include", postgres];
+  return ["server/store/migrations", "server/dashboard/public", postgres].flatMap((
+    path,
+  ) => ["--include", path]);
 }
 
 /** The arguments of `deno` for a build. It runs in the project's root. */

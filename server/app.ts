@@ -21,6 +21,7 @@ import {
 import { conversationRoutes } from "./routes/conversation_routes.ts";
 import { deviceRoutes } from "./routes/device_routes.ts";
 import { modelRoutes } from "./routes/model_routes.ts";
+import { pageRoutes } from "./routes/page_routes.ts";
 import { responseRoutes } from "./routes/response_routes.ts";
 import { sampleRoutes } from "./routes/sample_routes.ts";
 import { sessionRoutes } from "./routes/session_routes.ts";
@@ -128,8 +129,7 @@ export function createServerApp(context: ServerAppContext) {
   app.route("/", sampleRoutes(services));
   app.route("/", trainingRoutes({ ...services, log }));
   app.route("/", modelRoutes(services));
-  // A person who types the server's address, or clicks a link to it, gets a page.
-  app.get("/", (c) => c.redirect("/docs", 302));
+  app.route("/", pageRoutes());
   mountMetrics(app, { path: SERVER_PATHS.metrics, metrics });
   mountDocs(app, {
     openPaths: [SERVER_PATHS.health, SERVER_PATHS.ready, ...OPEN_PATHS],

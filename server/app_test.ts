@@ -122,11 +122,28 @@ Deno.test("the OpenAPI document names every path of the contract with its method
   assert.match(await (await server.request("/docs")).text(), /openapi\.json/);
 });
 
-Deno.test("the server's root leads to a page, without a token", async () => {
+Deno.test("the server's root is the owner's page, without a token, under a policy that lets nothing foreign in", async () => {
   await using server = await startServerApp();
-  const response = await server.request("/");
-  assert.deepEqual([response.status, response.headers.get("location")], [302, "/docs"]);
+  const page = await server.request("/");
+  assert.equal(page.status, 200);
+  const policy = page.headers.get("content-security-policy") ?? "";
+  assert.match(policy, /^default-src 'none'; script-src 'self';/);
+  assert.doesNotMatch(policy, /unsafe|https?:|\*/);
+  const html = await page.text();
+  const files = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path ?? "");
+  assert.equal(files.length, 4);
+  for (const path of files) assert.equal((await server.request(path)).status, 200, path);
   assert.equal((await server.request("/docs")).status, 200);
+});
+
+Deno.test("a browser that has the page's script is not sent it again, and gets it compressed the first time", async () => {
+  await using server = await startServerApp();
+  const first = await server.request("/app.js", { headers: { "accept-encoding": "gzip, br" } });
+  assert.equal(first.headers.get("content-encoding"), "gzip");
+  assert.ok((await first.arrayBuffer()).byteLength <= 90_000, "the page's script is larger than 90 kB");
+  const etag = first.headers.get("etag") ?? "";
+  const second = await server.request("/app.js", { headers: { "if-none-match": etag } });
+  assert.deepEqual([second.status, (await second.arrayBuffer()).byteLength], [304, 0]);
 });
 
 Deno.test("nothing of a body is read before its token was checked", async () => {

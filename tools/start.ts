@@ -7,7 +7,7 @@ import { defaultDataDir } from "../lib/config.ts";
 import { ServiceProcess } from "./service_process.ts";
 
 const HINTS = `
-The server is ready at {server}  (its API: {server}/docs)
+Your page is at {server}  (the API: {server}/docs)
 What comes next, on the Mac whose Messages you want drafts for:
   1. Give your terminal Full Disk Access: System Settings > Privacy & Security > Full Disk Access.
   2. deno task agent pair          claims this server for you

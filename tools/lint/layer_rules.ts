@@ -92,7 +92,9 @@ export const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "jose": ["deps.ts"],
   "libphonenumber-js": ["agent/contacts/"],
   "lru-cache": ["ml/cache/"],
-  "zod": ["deps.ts", "contract/", "lib/", "agent/", "ml/training/"],
+  "preact": ["server/dashboard/"],
+  "@preact/signals": ["server/dashboard/"],
+  "zod": ["deps.ts", "contract/", "lib/", "agent/", "ml/training/", "server/dashboard/"],
   "@types/cli-progress": ["lib/"],
   "@types/pg": ["server/store/"],
   "cli-progress": ["lib/"],
@@ -103,6 +105,7 @@ export const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "prom-client": ["lib/"],
   "fast-check": [],
   "openai": [],
+  "axe-core": [],
   "playwright-core": [],
 };
 

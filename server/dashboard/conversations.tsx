@@ -1,0 +1,107 @@
+/** The page of conversations: the list, and beside it the one that is open. */
+import { useEffect, useState } from "preact/hooks";
+import {
+  type Conversation,
+  conversationListSchema,
+  conversationResponseSchema,
+} from "../../contract/conversations.ts";
+import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
+import { conversationAddress, LIST_ADDRESS, openConversationId } from "./address.ts";
+import { request, sentenceOf } from "./api.ts";
+import { loadNames, titleOf } from "./names.ts";
+import { PagedList } from "./pages.ts";
+import { ListEnd, Part } from "./scrolling.tsx";
+import { STRINGS } from "./strings.ts";
+import { Thread } from "./thread.tsx";
+import { shortTimeOf } from "./times.ts";
+
+const { conversations: TEXT } = STRINGS;
+const PAGE_SIZE = 50;
+
+function listConversations(): PagedList<Conversation> {
+  return new PagedList(async (cursor) => {
+    const after = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+    const list = await request(`GET ${SERVER_PATHS.conversations}?pageSize=${PAGE_SIZE}${after}`, {
+      schema: conversationListSchema,
+    });
+    return { items: list.conversations, nextCursor: list.nextCursor ?? null };
+  });
+}
+
+function Row({ conversation }: { conversation: Conversation }) {
+  const { id, messageCount, lastMessageAt } = conversation;
+  return (
+    <li>
+      <a href={conversationAddress(id)} aria-current={openConversationId.value === id ? "page" : undefined}>
+        <bdi class="name">{titleOf(conversation)}</bdi>
+        {lastMessageAt !== null && <time dateTime={lastMessageAt}>{shortTimeOf(lastMessageAt)}</time>}
+        <span class="quiet">{TEXT.messages(messageCount)}</span>
+      </a>
+    </li>
+  );
+}
+
+function ConversationList({ list }: { list: PagedList<Conversation> }) {
+  const state = list.state.value;
+  const isEmpty = state.isComplete && state.pages.every((page) => page.length === 0);
+  return (
+    <nav class="list scroll" aria-label={TEXT.title}>
+      {isEmpty && (
+        <div class="empty">
+          <h2>{TEXT.none}</h2>
+          <p>{TEXT.noneHint}</p>
+        </div>
+      )}
+      {state.pages.map((page, index) => (
+        <Part key={index}>
+          {() => <ul>{page.map((one) => <Row key={one.id} conversation={one} />)}</ul>}
+        </Part>
+      ))}
+      <ListEnd state={state} more={() => void list.more()} />
+    </nav>
+  );
+}
+
+/** The open conversation: what the list knows of it, else what the server says. */
+function OpenConversation({ id, known }: { id: string; known: Conversation | undefined }) {
+  const [asked, setAsked] = useState<Conversation | null>(null);
+  const [error, setError] = useState<string | null>(null);
+  useEffect(() => {
+    if (known !== undefined) return;
+    request(`GET ${pathOf(SERVER_PATHS.conversation, { id })}`, { schema: conversationResponseSchema })
+      .then(({ conversation }) => setAsked(conversation), (error) => setError(sentenceOf(error)));
+  }, [id]);
+  const conversation = known ?? asked;
+  if (conversation !== null) return <Thread conversation={conversation} />;
+  return error === null ? <p class="empty quiet">{TEXT.loading}</p> : (
+    <p class="empty" role="alert">
+      {error} <a href={LIST_ADDRESS}>{TEXT.back}</a>
+    </p>
+  );
+}
+
+/** The list of conversations and the open one; on a phone one of the two. */
+export function Conversations() {
+  const [list] = useState(listConversations);
+  useEffect(() => {
+    // Without names the handles are shown, which says enough.
+    loadNames().catch(() => {});
+  }, []);
+  const id = openConversationId.value;
+  const known = list.state.value.pages.flat().find((conversation) => conversation.id === id);
+  return (
+    <div class={id === null ? "columns" : "columns is-open"}>
+      <ConversationList list={list} />
+      <main id="content" tabIndex={-1}>
+        {id === null
+          ? (
+            <div class="empty">
+              <h1>{TEXT.choose}</h1>
+              <p>{TEXT.chooseHint}</p>
+            </div>
+          )
+          : <OpenConversation key={id} id={id} known={known} />}
+      </main>
+    </div>
+  );
+}

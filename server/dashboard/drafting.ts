@@ -1,0 +1,86 @@
+/** The draft of one reply, from the request for it to what the person did with it. */
+import { signal } from "@preact/signals";
+import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
+import {
+  type GeneratedResponse,
+  generatedResponseSchema,
+  type ResponseActionRequest,
+  responseActionResponseSchema,
+  responseListSchema,
+} from "../../contract/responses.ts";
+import { request, RequestError, sentenceOf } from "./api.ts";
+import { STRINGS } from "./strings.ts";
+
+export type DraftState =
+  | { readonly step: "idle" }
+  | { readonly step: "writing" }
+  | { readonly step: "shown"; readonly draft: GeneratedResponse }
+  | { readonly step: "done"; readonly action: ResponseActionRequest["action"] };
+
+/** The reply to one message. Disposing it ends what is under way. */
+export class Drafting implements Disposable {
+  readonly state = signal<DraftState>({ step: "idle" });
+  readonly error = signal<string | null>(null);
+  #abort = new AbortController();
+
+  constructor(readonly conversationId: string, readonly messageId: string) {}
+
+  /** Finds a draft that was made before and waits for the person. */
+  async resume(): Promise<void> {
+    const path = `${SERVER_PATHS.responses}?conversationId=${this.conversationId}`;
+    await this.#attempt(async (signal) => {
+      const { responses } = await request(`GET ${path}`, { schema: responseListSchema, signal });
+      const draft = responses.find(({ messageId, status, action, stale }) =>
+        messageId === this.messageId && status === "completed" && action === null && stale !== true
+      );
+      if (draft !== undefined && this.state.value.step === "idle") {
+        this.state.value = { step: "shown", draft };
+      }
+    });
+  }
+
+  /** Has a new draft written. */
+  async write(): Promise<void> {
+    if (this.state.value.step === "writing") return;
+    this.state.value = { step: "writing" };
+    await this.#attempt(async (signal) => {
+      const draft = await request(`POST ${SERVER_PATHS.generateResponse}`, {
+        schema: generatedResponseSchema,
+        body: { messageId: this.messageId },
+        signal,
+      });
+      if (draft.response === null) throw new RequestError(STRINGS.draft.failed);
+      this.state.value = { step: "shown", draft };
+    });
+    if (this.state.value.step === "writing") this.state.value = { step: "idle" };
+  }
+
+  /** Tells the server what the person did with a draft. */
+  async act(responseId: string, action: ResponseActionRequest): Promise<void> {
+    await this.#attempt(async (signal) => {
+      const path = pathOf(SERVER_PATHS.responseAction, { id: responseId });
+      await request(`POST ${path}`, { schema: responseActionResponseSchema, body: action, signal });
+      this.state.value = { step: "done", action: action.action };
+    });
+  }
+
+  /** Ends the request that is under way. */
+  cancel(): void {
+    this.#abort.abort();
+    this.#abort = new AbortController();
+  }
+
+  [Symbol.dispose](): void {
+    this.cancel();
+  }
+
+  async #attempt(step: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const { signal } = this.#abort;
+    this.error.value = null;
+    try {
+      await step(signal);
+    } catch (error) {
+      if (!signal.aborted) this.error.value = sentenceOf(error);
+    }
+  }
+}

@@ -1,0 +1,31 @@
+/** Starts the page: signing in, or the conversations of who is signed in. */
+import "@preact/signals";
+import { render } from "preact";
+import { setToken, token } from "./api.ts";
+import { Conversations } from "./conversations.tsx";
+import { SignIn } from "./sign_in.tsx";
+import { STRINGS } from "./strings.ts";
+
+/** Moves the focus without the address, which says where the person is. */
+function skip(event: Event): void {
+  event.preventDefault();
+  document.getElementById("content")?.focus();
+}
+
+function Page() {
+  if (token.value === null) return <SignIn />;
+  return (
+    <>
+      <a class="skip" href="#content" onClick={skip}>{STRINGS.skip}</a>
+      <header class="top">
+        <img src="/icon.svg" alt="" width="24" height="24" />
+        <strong>{STRINGS.product}</strong>
+        <button type="button" class="plain" onClick={() => setToken(null)}>{STRINGS.signOut}</button>
+      </header>
+      <Conversations />
+    </>
+  );
+}
+
+const root = document.getElementById("page");
+if (root !== null) render(<Page />, root);

@@ -1,0 +1,62 @@
+/** Long lists: what is far from the screen is not drawn, and the next page is asked for before its end is reached. */
+import { type ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { PagedState } from "./pages.ts";
+import { STRINGS } from "./strings.ts";
+
+/** How far beyond the screen the list is drawn and read. */
+const MARGIN = "1200px";
+
+/** Says whenever an element comes near the screen or leaves it; `root` scrolls. */
+function useNearness(onChange: (isNear: boolean, height: number) => void) {
+  const element = useRef<HTMLDivElement>(null);
+  const latest = useRef(onChange);
+  latest.current = onChange;
+  useEffect(() => {
+    const { current } = element;
+    if (current === null) return;
+    const observer = new IntersectionObserver((entries) => {
+      const entry = entries.at(-1);
+      if (entry !== undefined) latest.current(entry.isIntersecting, entry.boundingClientRect.height);
+    }, { root: current.closest(".scroll"), rootMargin: MARGIN });
+    observer.observe(current);
+    return () => observer.disconnect();
+  }, []);
+  return element;
+}
+
+/** A part of a list: drawn near the screen, an empty box of the same height elsewhere. */
+export function Part({ children }: { children: () => ComponentChildren }) {
+  const [height, setHeight] = useState<number | null>(null);
+  const element = useNearness((isNear, height) => setHeight(isNear ? null : height));
+  return (
+    <div ref={element} style={height === null ? {} : { height: `${height}px` }}>
+      {height === null && children()}
+    </div>
+  );
+}
+
+/** The end of what was read: asks for more when it comes near, and shows why there is none. */
+export function ListEnd({ state, more }: { state: PagedState<unknown>; more: () => void }) {
+  const isNear = useRef(false);
+  const element = useNearness((near) => {
+    isNear.current = near;
+    if (near && state.error === null) more();
+  });
+  const { pages } = state;
+  // A short page may leave the end in sight, which no observer reports again.
+  useEffect(() => {
+    if (isNear.current) more();
+  }, [pages]);
+  return (
+    <div ref={element} class="list-end">
+      {state.error !== null
+        ? (
+          <p role="alert">
+            {state.error} <button type="button" onClick={more}>{STRINGS.tryAgain}</button>
+          </p>
+        )
+        : !state.isComplete && <p class="quiet">{STRINGS.conversations.loading}</p>}
+    </div>
+  );
+}

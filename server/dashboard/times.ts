@@ -1,0 +1,21 @@
+/** Times as a person reads them, in the browser's own time zone. */
+
+const TIME = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" });
+const DATE = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year: "numeric" });
+
+/** The day of a time: `3 May`, with its year unless it is this one. */
+export function dayOf(iso: string, now = new Date()): string {
+  const time = new Date(iso);
+  return (time.getFullYear() === now.getFullYear() ? DAY : DATE).format(time);
+}
+
+/** The time of day: `14:05`. */
+export function timeOf(iso: string): string {
+  return TIME.format(new Date(iso));
+}
+
+/** The time of day for today's times, the day for earlier ones. */
+export function shortTimeOf(iso: string, now = new Date()): string {
+  return new Date(iso).toDateString() === now.toDateString() ? timeOf(iso) : dayOf(iso, now);
+}

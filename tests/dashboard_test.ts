@@ -1,0 +1,187 @@
+/** Tests of the owner's page in a real browser, against a running server and ml: what a person sees and does there. */
+import assert from "node:assert/strict";
+import axe from "axe-core";
+import type { Page } from "playwright-core";
+import { trainingSampleListSchema } from "../contract/training.ts";
+import { deviceListSchema, deviceResponseSchema } from "../contract/devices.ts";
+import { pathOf, SERVER_PATHS } from "../contract/paths.ts";
+import { syncContactsResponseSchema, syncMessagesResponseSchema } from "../contract/sync.ts";
+import { type Client, createClient } from "../lib/http/client.ts";
+import { browserTests, type TestBrowser } from "./support/process/browser.ts";
+import { pairDevice } from "./support/server/owner_client.ts";
+import { startServices } from "./support/server/running_services.ts";
+import { JOHN, type MessageInput, syncBatch, syncMessage } from "./support/server/sync_batches.ts";
+
+const DESKTOP = { width: 1280, height: 800 };
+const PHONE = { width: 390, height: 844 };
+const HISTORY = 320;
+
+/** Texts that a careless page would run, break at, or lay out wrongly. */
+const HOSTILE = [
+  `<script>document.title = "owned"</script>`,
+  `"'><img src=x onerror="document.title='owned'">&lt;b&gt;`,
+  `</textarea></p><h1>x`,
+  "נפגשים הערב בשמונה? \u202Eevil",
+  "👩‍👧‍👦🎉🏳️‍🌈",
+  "w".repeat(50_000),
+];
+
+/** A device of the owner, which stands for the agent: it sends messages and approves the browser. */
+async function ownerOf(serverUrl: string): Promise<Client> {
+  const token = await pairDevice(serverUrl);
+  return createClient({ baseUrl: serverUrl, token: () => token });
+}
+
+/** Sends messages of one conversation, a minute between them. */
+async function send(owner: Client, texts: readonly string[], chat: string): Promise<void> {
+  const messages: MessageInput[] = texts.map((text, minute) =>
+    syncMessage({ text, sentAt: new Date(Date.UTC(2024, 0, 1, 12, minute)).toISOString() })
+  );
+  const change = { conversationImessageId: chat, conversationDisplayName: null };
+  await owner.request("POST", SERVER_PATHS.syncMessages, {
+    body: syncBatch(messages, change),
+    schema: syncMessagesResponseSchema,
+  });
+}
+
+async function nameJohn(owner: Client, displayName: string): Promise<void> {
+  const contact = { appleId: null, phoneNumber: JOHN, email: null, displayName, avatarHash: null };
+  const body = { contacts: [contact] };
+  await owner.request("POST", SERVER_PATHS.syncContacts, { body, schema: syncContactsResponseSchema });
+}
+
+/** Opens the page and notes what it should never do: dialogs, errors, and requests to elsewhere. */
+async function openPage(
+  browser: TestBrowser,
+  { url, ...look }: { url: string; width: number; height: number; isDark?: boolean },
+): Promise<{ page: Page; faults: string[] }> {
+  const page = await browser.page(look);
+  const faults: string[] = [];
+  page.on("dialog", (dialog) => void faults.push(dialog.message()));
+  page.on("crash", () => void faults.push("crashed"));
+  page.on("pageerror", (error) => void faults.push(String(error)));
+  page.on("request", (request) => {
+    if (!request.url().startsWith(url)) faults.push(request.url());
+  });
+  await page.goto(url);
+  return { page, faults };
+}
+
+/** Signs the browser in: the owner approves the code that it shows. */
+async function signIn(page: Page, owner: Client): Promise<void> {
+  await page.getByRole("button", { name: "Sign in this browser" }).click();
+  const code = await page.getByLabel("Code of this browser").textContent();
+  await owner.request("POST", SERVER_PATHS.linkDevice, { body: { code }, schema: deviceResponseSchema });
+  await page.getByRole("button", { name: "Continue" }).click();
+  await page.getByRole("navigation", { name: "Conversations" }).waitFor();
+}
+
+/** What axe-core finds serious on the page as it is. */
+async function seriousFindings(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const found = await page.evaluate(`axe.run().then(({ violations }) => violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ": " + html.slice(0, 200))))`);
+  return found as string[];
+}
+
+async function samplesOf(owner: Client): Promise<{ output: string; source: string }[]> {
+  const { samples } = await owner.request("GET", SERVER_PATHS.trainingSamples, {
+    schema: trainingSampleListSchema,
+  });
+  return samples.map(({ output, source }) => ({ output, source })).reverse();
+}
+
+async function draftToRejection(page: Page): Promise<void> {
+  const reply = page.getByRole("textbox", { name: "Reply" });
+  // Accepted as it is, edited, rejected with a reason: by keyboard where there is a key for it.
+  await page.keyboard.press("d");
+  await reply.waitFor();
+  await page.getByText(/Confidence \d+ %/).waitFor();
+  await reply.press("Control+Enter");
+  await page.getByText("Accepted. It is a training example now; nothing was sent.").waitFor();
+  await page.getByRole("button", { name: "Draft another" }).click();
+  await reply.fill("Yes, at eight");
+  await page.getByRole("button", { name: "Accept my edit" }).click();
+  await page.getByText("Your edit is a training example now; nothing was sent.").waitFor();
+  await page.getByRole("button", { name: "Draft another" }).click();
+  await page.getByRole("button", { name: "Reject", exact: true }).click();
+  await page.getByRole("textbox", { name: "What is wrong with it? (optional)" }).fill("Too formal");
+  await page.keyboard.press("Enter");
+  await page.getByText("Rejected. The model learns from that, too.").waitFor();
+}
+
+await browserTests({
+  "the owner signs a browser in, reads a conversation, and has replies drafted, accepted, edited and rejected":
+    async (browser) => {
+      await using services = await startServices();
+      const { url } = services.server;
+      const owner = await ownerOf(url);
+      await nameJohn(owner, "John Doe");
+      await send(owner, ["Dinner tonight?"], `any;-;${JOHN}`);
+      const { page, faults } = await openPage(browser, { url, ...DESKTOP });
+      await signIn(page, owner);
+      await page.getByRole("link", { name: "John Doe" }).click();
+      await page.getByText("Dinner tonight?").waitFor();
+      await draftToRejection(page);
+      const samples = await samplesOf(owner);
+      assert.deepEqual(samples.map(({ source }) => source), ["accept", "edit", "reject"]);
+      assert.equal(samples[1]?.output, "Yes, at eight");
+
+      // A draft that waits is there again when the page is reloaded, without signing in again.
+      await page.getByRole("button", { name: "Draft another" }).click();
+      const text = await page.getByRole("textbox", { name: "Reply" }).inputValue();
+      await page.reload();
+      await page.getByRole("textbox", { name: "Reply" }).waitFor();
+      assert.equal(await page.getByRole("textbox", { name: "Reply" }).inputValue(), text);
+      assert.deepEqual(faults, []);
+
+      // A browser whose access is revoked says so at its next step.
+      const { devices } = await owner.request("GET", SERVER_PATHS.devices, { schema: deviceListSchema });
+      const id = devices.find(({ platform }) => platform === "web")?.id ?? "";
+      await owner.request("POST", pathOf(SERVER_PATHS.deactivateDevice, { id }), {
+        body: {},
+        schema: deviceResponseSchema,
+      });
+      await page.getByRole("button", { name: "Draft another" }).click();
+      await page.getByText("This browser is not signed in any more").waitFor();
+    },
+
+  "the page shows hostile texts as texts and long histories in parts, and axe-core finds nothing serious":
+    async (browser) => {
+      await using services = await startServices();
+      const { url } = services.server;
+      const owner = await ownerOf(url);
+      await nameJohn(owner, HOSTILE[1] ?? "");
+      await send(owner, HOSTILE, `any;-;${JOHN}`);
+      await send(owner, Array.from({ length: HISTORY }, (_, index) => `line ${index}`), "history");
+      for (const look of [DESKTOP, { ...DESKTOP, isDark: true }, PHONE]) {
+        const { page, faults } = await openPage(browser, { url, ...look });
+        assert.deepEqual(await seriousFindings(page), [], "signing in");
+        await signIn(page, owner);
+        assert.deepEqual(await seriousFindings(page), [], "the list");
+        await page.getByRole("link", { name: /6 messages/ }).click();
+        for (const text of HOSTILE) await page.getByText(text, { exact: true }).first().waitFor();
+        assert.deepEqual(await seriousFindings(page), [], "a conversation");
+        assert.equal(await page.title(), "Conversation Assistant");
+        assert.equal(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), true);
+        assert.deepEqual(faults, []);
+        await page.close();
+      }
+
+      const { page, faults } = await openPage(browser, { url, ...DESKTOP });
+      await signIn(page, owner);
+      await page.getByRole("link", { name: /320 messages/ }).click();
+      await page.getByText(`line ${HISTORY - 1}`, { exact: true }).waitFor();
+      const history = page.getByRole("region", { name: "Messages" });
+      // By keyboard: each time the beginning of what was read so far, until it is that of the conversation.
+      while (!await page.getByText("This is where the conversation begins").isVisible()) {
+        await history.press("Home");
+      }
+      await history.press("Home");
+      await page.getByText("line 0", { exact: true }).waitFor();
+      // Only what is near the screen is drawn.
+      await page.getByText(`line ${HISTORY - 1}`, { exact: true }).waitFor({ state: "detached" });
+      assert.deepEqual(faults, []);
+    },
+});
