@@ -1,8 +1,9 @@
-/** The server's commands for the person at its machine: list devices, approve one. */
+/** The server's commands for the person at its machine: list devices, approve one, back up, restore. */
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { UserError } from "../lib/errors.ts";
 import { writeLine } from "../lib/log.ts";
 import { VERSION } from "../lib/version.ts";
+import { askOnTerminal, backUp, restoreBackup } from "./backup.ts";
 import { hashPairingCode } from "./services/devices/pairing.ts";
 import { loadSecret } from "./auth/secret.ts";
 import { readServerConfig } from "./config.ts";
@@ -72,6 +73,17 @@ function commands(): Command {
       const secret = await loadSecret({ configured, dataDir, share });
       await approveDevice(store.devices, { code, secret });
     });
+  const context = () => ({ config: readServerConfig(), ask: askOnTerminal });
+  program.command("backup").usage("FILE").argument("<file>", "a new file")
+    .description("Writes everything of the database into one encrypted file; the server may be running")
+    .action((file: string) => backUp(file, context()));
+  program.command("restore").usage("[options] FILE").argument("<file>", "a file that `backup` wrote")
+    .description("Restores a backup into an empty database")
+    .option("--replace", "delete what the database holds")
+    .option("--key <path>", "a file with the secret key, instead of asking for it")
+    .action((file: string, options: { replace?: boolean; key?: string }) =>
+      restoreBackup(file, options, context())
+    );
   return program;
 }
 

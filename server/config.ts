@@ -30,6 +30,11 @@ function secretText(raw: string): string {
   throw new Error(`at least ${MIN_SECRET_BYTES} bytes long; leave it out to have one generated`);
 }
 
+function ageRecipient(raw: string): string {
+  if (/^age1[02-9ac-hj-np-z]{58}$/.test(raw)) return raw;
+  throw new Error("the public key of an age identity, age1 and 58 letters and digits behind it");
+}
+
 /** How a new device joins: by itself (`open`), or only once the owner linked it (`approve`). */
 export type Pairing = "open" | "approve";
 
@@ -75,6 +80,15 @@ export const SETTINGS = {
     fallback: null,
     fallbackText: "open on a loopback address, approve on any other",
     description: "Whether a new device may verify itself or must be linked by the owner first",
+  }),
+  backupRecipient: setting<string | null>({
+    env: "BACKUP_RECIPIENT",
+    parse: ageRecipient,
+    fallback: null,
+    fallbackText: "the one of the key that the first `backup` shows",
+    description: "Public key (age1…) that backups are encrypted for; only its secret key opens them",
+    // The secret key may be given by mistake.
+    secret: true,
   }),
   mlUrl: setting({
     env: "ML_URL",

@@ -225,6 +225,14 @@ Deno.test("the commands work beside a running server, and a server whose Postgre
   const listed = await run(["devices", "list"], { DATA_DIR });
   assert.equal(listed.out.split("\n").filter((line) => / active .* MacBook Pro$/.test(line)).length, 2);
   assert.equal(listed.out.includes(guest.code), false);
+  const backup = join(temp.dir, "backup.age");
+  const BACKUP_RECIPIENT = "age1ms7v0u5s6fz4aafeqxtjc0nsda72kxlhrlrtpgl76s2wgqzyccjshm45e4";
+  const backedUp = await run(["backup", backup], { DATA_DIR, BACKUP_RECIPIENT });
+  assert.equal(backedUp.code, 0, backedUp.err);
+  assert.match(await Deno.readTextFile(backup), /^age-encryption\.org\/v1\n-> X25519 /);
+  const again = await run(["restore", backup, "--key", backup], { DATA_DIR });
+  assert.equal(again.code, 1);
+  assert.match(again.err, /This key does not open the backup/);
 
   const pidFile = await findFile(join(DATA_DIR, "postgres"), "postmaster.pid");
   const [pid] = (await Deno.readTextFile(pidFile)).split("\n");

@@ -17,6 +17,16 @@ async function generateInto(path: string): Promise<void> {
   }
 }
 
+/**
+ * Stores a secret that a backup brought, in hex: in the database where servers share one, otherwise in the data folder.
+ * A configured one stays what it is.
+ */
+export async function restoreSecret(hex: string, options: SecretOptions): Promise<void> {
+  if (options.configured !== null) return;
+  if (options.share !== undefined) return void await options.share(hex);
+  await writeFileAtomically(join(options.dataDir, SECRET_FILE), hex, { mode: 0o600 });
+}
+
 async function readGenerated(path: string): Promise<Uint8Array | null> {
   const text = await ifPresent(Deno.readTextFile(path));
   if (text === null) return null;

@@ -1,7 +1,7 @@
 /** Migrates the schema: applies the numbered SQL files of migrations/ once each, in order. */
 import { createHash } from "node:crypto";
 import { UserError } from "../../lib/errors.ts";
-import type { Database } from "./database.ts";
+import type { Database, OwnConnection } from "./database.ts";
 import type { Sql } from "./sql.ts";
 
 /** Any number all servers agree on: it names the advisory lock that keeps two from migrating at once. */
@@ -60,11 +60,15 @@ function pendingOf(migrations: readonly Migration[], applied: ReadonlyMap<string
   return migrations.filter((migration) => !applied.has(migration.name));
 }
 
-async function apply(sql: Sql, migration: Migration): Promise<void> {
+async function apply(sql: Sql, { name, text, sha256 }: Migration): Promise<void> {
+  await sql.script(text);
+  await sql`insert into schema_migrations (name, sha256) values (${name}, ${sha256})`;
+}
+
+async function applyInTransaction(sql: Sql, migration: Migration): Promise<void> {
   await sql`begin`;
   try {
-    await sql.script(migration.text);
-    await sql`insert into schema_migrations (name, sha256) values (${migration.name}, ${migration.sha256})`;
+    await apply(sql, migration);
     await sql`commit`;
   } catch (error) {
     await sql`rollback`;
@@ -72,13 +76,34 @@ async function apply(sql: Sql, migration: Migration): Promise<void> {
   }
 }
 
-async function applyPending(sql: Sql, migrations: readonly Migration[]): Promise<string[]> {
+async function readPending(
+  sql: Sql,
+  migrations: readonly Migration[],
+): Promise<{ pending: Migration[]; isNew: boolean }> {
   await sql`create table if not exists schema_migrations (
     name text primary key, sha256 text not null, applied_at timestamptz(3) not null default now())`;
   const rows = await sql<{ name: string; sha256: string }>`select name, sha256 from schema_migrations`;
   const pending = pendingOf(migrations, new Map(rows.map((row) => [row.name, row.sha256])));
+  return { pending, isNew: rows.length === 0 };
+}
+
+/** Applies those of these migrations that the schema lacks, within the transaction that `sql` is in. */
+export async function migrateIn(sql: Sql, migrations: readonly Migration[]): Promise<void> {
+  const { pending } = await readPending(sql, migrations);
   for (const migration of pending) await apply(sql, migration);
-  return pending.map((migration) => migration.name);
+}
+
+/** Waits until no other server migrates, and keeps others from it until the connection ends. */
+export async function holdMigrationLock(sql: Sql): Promise<void> {
+  await sql`select pg_advisory_lock(${MIGRATION_LOCK})`;
+}
+
+/** What {@linkcode migrate} may be given. */
+export interface MigrateOptions {
+  /** Those of the program, unless given. */
+  readonly migrations?: readonly Migration[];
+  /** Called before a database that holds something is changed; the migrations wait for it, and fail with it. */
+  readonly before?: (own: OwnConnection, next: Migration) => Promise<void>;
 }
 
 /**
@@ -87,13 +112,19 @@ async function applyPending(sql: Sql, migrations: readonly Migration[]): Promise
  *
  * @throws UserError when the server is too old or not UTF-8, an applied migration was changed, or a newer program was here
  */
-export async function migrate(database: Database, migrations?: readonly Migration[]): Promise<string[]> {
+export async function migrate(
+  database: Database,
+  { migrations, before }: MigrateOptions = {},
+): Promise<string[]> {
   const files = migrations ?? await readMigrations();
   // A large table may take longer to change than a request may take.
   await using own = await database.connect();
   const { sql } = own;
   await checkServer(sql);
-  // The lock goes with the connection.
-  await sql`select pg_advisory_lock(${MIGRATION_LOCK})`;
-  return await applyPending(sql, files);
+  await holdMigrationLock(sql);
+  const { pending, isNew } = await readPending(sql, files);
+  const [next] = pending;
+  if (next !== undefined && !isNew) await before?.(own, next);
+  for (const migration of pending) await applyInTransaction(sql, migration);
+  return pending.map(({ name }) => name);
 }

@@ -61,18 +61,18 @@ Deno.test("a migration that fails leaves nothing of itself, and those before it 
   await using empty = await createTestDatabase("embedded", { migrated: false });
   const good = migration("0001_good.sql", "create table good (id int)");
   const bad = migration("0002_bad.sql", "create table bad (id int); select 1 / 0");
-  await assert.rejects(migrate(empty.database, [good, bad]), /division by zero/);
+  await assert.rejects(migrate(empty.database, { migrations: [good, bad] }), /division by zero/);
   assert.deepEqual(await tablesOf(empty.database), ["good", "schema_migrations"]);
   const fixed = migration("0002_bad.sql", "create table fixed (id int)");
-  assert.deepEqual(await migrate(empty.database, [good, fixed]), ["0002_bad.sql"]);
+  assert.deepEqual(await migrate(empty.database, { migrations: [good, fixed] }), ["0002_bad.sql"]);
 });
 
 Deno.test("an applied migration that was changed is refused", async () => {
   await using empty = await createTestDatabase("embedded", { migrated: false });
-  await migrate(empty.database, [migration("0001_a.sql", "create table a (id int)")]);
+  await migrate(empty.database, { migrations: [migration("0001_a.sql", "create table a (id int)")] });
   const changed = [migration("0001_a.sql", "create table b (id int)")];
   await assert.rejects(
-    migrate(empty.database, changed),
+    migrate(empty.database, { migrations: changed }),
     refusal(/0001_a\.sql was changed after it had been applied/),
   );
   assert.deepEqual(await tablesOf(empty.database), ["a", "schema_migrations"]);
@@ -81,9 +81,9 @@ Deno.test("an applied migration that was changed is refused", async () => {
 Deno.test("a database that a newer version has migrated is refused", async () => {
   await using empty = await createTestDatabase("embedded", { migrated: false });
   const first = migration("0001_a.sql", "create table a (id int)");
-  await migrate(empty.database, [first, migration("0002_b.sql", "create table b (id int)")]);
+  await migrate(empty.database, { migrations: [first, migration("0002_b.sql", "create table b (id int)")] });
   await assert.rejects(
-    migrate(empty.database, [first]),
+    migrate(empty.database, { migrations: [first] }),
     refusal(/newer version of this program \(0002_b\.sql\)/),
   );
 });

@@ -4,6 +4,7 @@ import { messageOf, UserError } from "../../lib/errors.ts";
 import { withDeadline } from "../../lib/async.ts";
 import { traceMethods } from "../../lib/tracing.ts";
 import type { Logger } from "../../lib/log.ts";
+import { backUpBefore } from "./backup/backup_file.ts";
 import { joinSharedDatabase, type SharedDatabase } from "./jobs/shared_database.ts";
 import { type AdapterStore, createAdapterStore } from "./training/adapter_store.ts";
 import { type ContactStore, createContactStore } from "./messages/contact_store.ts";
@@ -116,13 +117,26 @@ function userErrorOf(error: unknown, embedded: boolean): unknown {
   );
 }
 
-async function openOn(server: Server, { databaseUrl, maxConnections }: StoreOptions): Promise<Store> {
+/** Opens the database of a server; disposing it closes the pool, then ends the server where this process started it. */
+function openAt(
+  server: Server,
+  { maxConnections }: Pick<StoreOptions, "maxConnections">,
+): Database {
+  const database = openDatabase({ ...server.address, max: maxConnections });
+  const dispose = async () => {
+    await database.close();
+    await server[Symbol.asyncDispose]?.();
+  };
+  return { ...database, [Symbol.asyncDispose]: dispose };
+}
+
+async function openOn(server: Server, options: StoreOptions): Promise<Store> {
+  const { databaseUrl, dataDir } = options;
   await using stack = new AsyncDisposableStack();
-  stack.defer(async () => await server[Symbol.asyncDispose]?.());
-  const database = stack.use(openDatabase({ ...server.address, max: maxConnections }));
+  const database = stack.use(openAt(server, options));
   const embedded = !databaseUrl;
   try {
-    await migrate(database);
+    await migrate(database, { before: (own, next) => backUpBefore(own, { next, dataDir }) });
   } catch (error) {
     throw userErrorOf(error, embedded);
   }
@@ -137,17 +151,22 @@ async function openOn(server: Server, { databaseUrl, maxConnections }: StoreOpti
   };
 }
 
+async function startServer({ databaseUrl, dataDir }: StoreOptions): Promise<Server> {
+  return databaseUrl ? { address: { url: databaseUrl }, lost: never } : await startEmbeddedPostgres(dataDir);
+}
+
+async function joinServer(options: StoreOptions): Promise<Server> {
+  const running = options.databaseUrl ? undefined : await findRunningPostgres(options.dataDir);
+  return running ? { address: running, lost: never } : await startServer(options);
+}
+
 /**
- * Opens storage and brings it to the newest schema.
+ * Opens storage and brings it to the newest schema, with a backup before where that changes it.
  *
  * @throws UserError, a sentence for the person who starts the server, when storage cannot be had
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const { databaseUrl, dataDir } = options;
-  const server = databaseUrl
-    ? { address: { url: databaseUrl }, lost: never }
-    : await startEmbeddedPostgres(dataDir);
-  return await openOn(server, options);
+  return await openOn(await startServer(options), options);
 }
 
 /**
@@ -157,6 +176,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
  * @throws UserError as {@linkcode openStore} does
  */
 export async function joinStore(options: StoreOptions): Promise<Store> {
-  const running = options.databaseUrl ? undefined : await findRunningPostgres(options.dataDir);
-  return running ? await openOn({ address: running, lost: never }, options) : await openStore(options);
+  return await openOn(await joinServer(options), options);
+}
+
+/** As {@linkcode joinStore}, but the database as it is, for a command that backs it up or restores it. */
+export async function joinDatabase(options: StoreOptions): Promise<Database> {
+  return openAt(await joinServer(options), options);
 }

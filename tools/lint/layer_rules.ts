@@ -42,6 +42,7 @@ const PART_LAYERS: Readonly<Record<"server" | "ml" | "agent", Readonly<Record<st
     "auth": "capability",
     "services": "service",
     "routes": "route",
+    "backup.ts": "main",
     "cli.ts": "main",
   },
   ml: {
@@ -97,6 +98,7 @@ export const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "zod": ["deps.ts", "contract/", "lib/", "agent/", "ml/training/", "server/dashboard/"],
   "@types/cli-progress": ["lib/"],
   "@types/pg": ["server/store/"],
+  "age-encryption": ["server/store/backup/", "server/backup.ts"],
   "cli-progress": ["lib/"],
   "commander": ["agent/cli/", "server/cli.ts", "ml/cli/"],
   "eventsource-parser": ["lib/"],

@@ -1,0 +1,109 @@
+/** The commands `backup` and `restore`: the whole database in one encrypted file, beside a server that may be running. */
+import { join, resolve } from "node:path";
+import { generateX25519Identity, identityToRecipient } from "age-encryption";
+import { UserError } from "../lib/errors.ts";
+import { ifPresent, writeFileAtomically } from "../lib/files.ts";
+import { formatBytes } from "../lib/progress.ts";
+import { writeLine } from "../lib/log.ts";
+import { loadSecret, restoreSecret, type SecretOptions } from "./auth/secret.ts";
+import type { ServerConfig } from "./config.ts";
+import { readBackup, writeBackup } from "./store/backup/backup_file.ts";
+import { restore } from "./store/backup/restore.ts";
+import { createStores, joinDatabase, type Stores } from "./store/store.ts";
+
+/** Holds the public key of the key that the first backup showed. */
+const RECIPIENT_FILE = "backup_recipient";
+
+/** Asks the person at the terminal; null when there is no terminal, or no answer. */
+export type Ask = (question: string) => string | null;
+
+/** What a command needs. */
+export interface CommandContext {
+  readonly config: ServerConfig;
+  readonly ask: Ask;
+}
+
+/** Asks on the terminal that the command was started in. */
+export function askOnTerminal(question: string): string | null {
+  return Deno.stdin.isTerminal() ? prompt(question)?.trim() ?? null : null;
+}
+
+/** Makes a key, and keeps its public half once the person has shown to hold the secret one. */
+async function newRecipient({ config, ask }: CommandContext): Promise<string> {
+  const identity = await generateX25519Identity();
+  const answer = ask(
+    `This key opens your backups, and nothing else does:\n\n  ${identity}\n\n` +
+      "Keep it where it survives this machine; it is not shown again. Type or paste it here once more:",
+  );
+  if (answer === null) {
+    throw new UserError("Backups are encrypted, and no key has been set up", {
+      fix: "Run `backup` once in a terminal, or set BACKUP_RECIPIENT to a public key of age",
+    });
+  }
+  if (answer !== identity) {
+    throw new UserError("That is not the key that was shown", { fix: "Run `backup` again for another key" });
+  }
+  const recipient = await identityToRecipient(identity);
+  await writeFileAtomically(join(config.dataDir, RECIPIENT_FILE), recipient, { mode: 0o600 });
+  return recipient;
+}
+
+async function recipientOf(context: CommandContext): Promise<string> {
+  const { backupRecipient, dataDir } = context.config;
+  return backupRecipient ?? await ifPresent(Deno.readTextFile(join(dataDir, RECIPIENT_FILE))) ??
+    await newRecipient(context);
+}
+
+function secretOptions({ config, stores }: { config: ServerConfig; stores: Stores }): SecretOptions {
+  const { jwtSecret: configured, dataDir, databaseUrl } = config;
+  return { configured, dataDir, share: databaseUrl === null ? undefined : stores.sharedSecret };
+}
+
+/**
+ * Writes a backup to a new file.
+ *
+ * @throws UserError when there is no key to encrypt it for, or the file cannot be written
+ */
+export async function backUp(file: string, context: CommandContext): Promise<void> {
+  const { config } = context;
+  await using database = await joinDatabase(config);
+  const recipient = await recipientOf(context);
+  const stores = createStores(database);
+  const secret = config.jwtSecret === null
+    ? (await loadSecret(secretOptions({ config, stores }))).toHex()
+    : null;
+  const path = resolve(file);
+  await using own = await database.connect();
+  await writeBackup(own, path, { secret, recipient, replace: false });
+  writeLine(`Backed up to ${path} (${formatBytes((await Deno.stat(path)).size)})`);
+}
+
+async function keyOf({ ask }: CommandContext, keyFile: string | undefined): Promise<string> {
+  if (keyFile === undefined) return ask("The key of the backup (AGE-SECRET-KEY-1…):") ?? "";
+  const text = await ifPresent(Deno.readTextFile(keyFile));
+  if (text === null) throw new UserError(`There is no file ${keyFile}`);
+  // As `age-keygen` writes it: comments, then the key.
+  return text.split("\n").map((line) => line.trim()).find((line) => line !== "" && !line.startsWith("#")) ??
+    "";
+}
+
+/**
+ * Restores a backup, all of it or nothing.
+ *
+ * @param options `replace` allows deleting what the database holds; `key` names a file with the secret key
+ * @throws UserError when the file or the key is not the right one, or the database is not empty
+ */
+export async function restoreBackup(
+  file: string,
+  options: { replace?: boolean; key?: string },
+  context: CommandContext,
+): Promise<void> {
+  const { config } = context;
+  const dumped = await readBackup(resolve(file), { askForKey: () => keyOf(context, options.key) });
+  await using database = await joinDatabase(config);
+  const { header, rows } = await restore(database, { dumped, replace: options.replace ?? false });
+  const stores = createStores(database);
+  if (header.secret !== null) await restoreSecret(header.secret, secretOptions({ config, stores }));
+  const made = header.createdAt.slice(0, 16).replace("T", " ");
+  writeLine(`Restored the backup of ${made} UTC: ${rows} rows. Restart a server that is running.`);
+}
