@@ -7,8 +7,16 @@ import { choosePort, ServiceProcess } from "../tools/service_process.ts";
 import { line, paint } from "./print.ts";
 import type { SampleMac } from "./sample_mac.ts";
 
-/** Starts ml on a model, its data under a folder, and waits until the model is loaded. */
-export async function startMl(dir: string, modelPath: string): Promise<ServiceProcess> {
+/**
+ * Starts ml on a model, its data under a folder, and waits until the model is loaded.
+ *
+ * @param settings further environment variables
+ */
+export async function startMl(
+  dir: string,
+  modelPath: string,
+  settings: Record<string, string> = {},
+): Promise<ServiceProcess> {
   const port = choosePort(8100);
   return await ServiceProcess.start({
     name: "ml",
@@ -18,6 +26,7 @@ export async function startMl(dir: string, modelPath: string): Promise<ServicePr
       ML_PORT: String(port),
       DATA_DIR: join(dir, "ml"),
       MODEL: modelPath,
+      ...settings,
     },
     output: { file: join(dir, "ml.log") },
     isReady: (health) => {

@@ -16,6 +16,7 @@ import { runMain } from "../../lib/lifecycle.ts";
 import { writeLine } from "../../lib/log.ts";
 import { bulkChatDb } from "../../tests/support/chat_db/bulk.ts";
 import { installPeer, PEER_NAME, runPeer } from "./imessage_exporter.ts";
+import { median } from "../support/bench_output.ts";
 import { endedChildrenCpuMs } from "../support/process_usage.ts";
 
 const DEFAULT_MESSAGES = "500000";
@@ -118,10 +119,6 @@ async function compare(what: string): Promise<void> {
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
 function print({ costs, passes }: Awaited<ReturnType<typeof takeTurns>>): void {

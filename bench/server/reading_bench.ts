@@ -8,6 +8,7 @@
  */
 import { MAX_PAGE_SIZE } from "../../contract/paging.ts";
 import { writeLine } from "../../lib/log.ts";
+import { median } from "../support/bench_output.ts";
 import { importSamples } from "../../server/services/training/sample_import.ts";
 import { type Database, newId, openDatabase } from "../../server/store/database.ts";
 import { migrate } from "../../server/store/migrate.ts";
@@ -61,10 +62,6 @@ async function fill({ sql }: Database, { messages, conversations }: History): Pr
     select id, message_count as count from conversations where account_id = ${accountId} and imessage_id = 'chat-0'`;
   if (!chat) throw new Error("The first conversation was not found");
   return { accountId, messages, conversations, conversationId: chat.id, conversationMessages: chat.count };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }
 
 type Action = (stores: Stores, account: Account) => Promise<unknown>;

@@ -1,4 +1,4 @@
-/** Runs the sections of a bench that the command line names, and prints tables. */
+/** Runs the sections of a bench that the command line names, and prints tables and medians. */
 import { runMain } from "../../lib/lifecycle.ts";
 import { UserError } from "../../lib/errors.ts";
 import { writeLine } from "../../lib/log.ts";
@@ -35,6 +35,11 @@ export function tableLines(head: readonly string[], rows: readonly (readonly str
     } |`;
   const rule = widths.map((width, column) => column === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`);
   return [line(head), `| ${rule.join(" | ")} |`, ...rows.map(line)];
+}
+
+/** The middle one of values, the upper of two; NaN of none. */
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
 }
 
 /** Formats a share as a rounded percentage. */

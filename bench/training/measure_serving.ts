@@ -7,7 +7,7 @@ import { writeLine } from "../../lib/log.ts";
 import { startTrainingProcess, type TrainingProcess } from "../../ml/training/run/training_process.ts";
 import { type TrainingRequestInput, writeTrainingRequest } from "../../ml/training/job/training_request.ts";
 import { ALL_THREADS, THREADS } from "../../research/style/cached_run.ts";
-import { tableLines } from "../support/bench_output.ts";
+import { median, tableLines } from "../support/bench_output.ts";
 import { personJob } from "./person_job.ts";
 
 const DRAFTS = 15;
@@ -28,10 +28,6 @@ async function draftTimes(url: string, prompts: readonly string[]): Promise<numb
     times.push((performance.now() - startedMs) / Math.max(1, tokens) * DRAFT_TOKENS);
   }
   return times;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
 }
 
 /** Starts a training as the service does and waits for its first step. */

@@ -1,0 +1,205 @@
+/**
+ * Compares ml with llama.cpp's own server: one model file, the same libraries, threads and context of each slot.
+ *
+ * `deno run -A bench/ml/engine_bench.ts`. Both run all the time and take turns, round by round; ratios are medians over
+ * the rounds. No prompt comes twice, so no answer comes from a cache. Memory comes from Linux's /proc.
+ */
+import { z } from "zod";
+import { generateResultSchema } from "../../contract/ml.ts";
+import { ML_PATHS } from "../../contract/paths.ts";
+import { formatTranscript, type Transcript } from "../../contract/prompt.ts";
+import { runMain } from "../../lib/lifecycle.ts";
+import { writeLine } from "../../lib/log.ts";
+import { startMl } from "../../demo/services.ts";
+import { inTempDir } from "../../tests/support/process/temp_dir.ts";
+import { fetchSmallModel } from "../../tests/support/ml/small_model.ts";
+import { median, tableLines } from "../support/bench_output.ts";
+import { descendantBytes, peakRssBytes } from "../support/process_usage.ts";
+import { startLlamaServer } from "./llama_server.ts";
+
+const THREADS = Math.max(1, navigator.hardwareConcurrency - 1);
+const SLOTS = 8;
+const CONTEXT_SIZE = 1_024;
+const CONCURRENCIES = [1, 4, 8];
+const TEMPERATURES = [0.7, 0];
+const ROUNDS = 5;
+const REQUESTS_EACH = 1;
+const REPLY_TOKENS = 48;
+const SETTINGS = { top_p: 0.9, top_k: 40, min_p: 0.05, repeat_penalty: 1.1, stop: ["\nThem:", "\nMe:"] };
+const TOPICS = [
+  "the river",
+  "a stone house",
+  "the garden",
+  "last winter",
+  "coffee",
+  "night trains",
+  "old letters",
+];
+
+interface Ask {
+  transcript: Transcript;
+  maxTokens: number;
+  temperature: number;
+}
+
+interface Side {
+  name: string;
+  pid: number;
+  startMs: number;
+  /** Sends a request and returns how many tokens the reply has. */
+  ask: (request: Ask) => Promise<number>;
+}
+
+const completionSchema = z.object({ usage: z.object({ completion_tokens: z.int() }) });
+
+async function post(url: string, body: unknown): Promise<unknown> {
+  const headers = { "content-type": "application/json" };
+  const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(body) });
+  const answer: unknown = await response.json();
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+  return answer;
+}
+
+async function askMl(url: string, { transcript, maxTokens, temperature }: Ask): Promise<number> {
+  const prompt = formatTranscript(transcript);
+  const body = { ...SETTINGS, prompt, max_tokens: maxTokens, temperature };
+  return generateResultSchema.parse(await post(`${url}${ML_PATHS.generate}`, body)).tokens_used;
+}
+
+async function askLlamaServer(url: string, { transcript, maxTokens, temperature }: Ask): Promise<number> {
+  const turns = transcript.turns.map(({ speaker, text }) => ({
+    role: speaker === "them" ? "user" : "assistant",
+    content: text,
+  }));
+  const messages = [{ role: "system", content: transcript.system }, ...turns];
+  const body = { ...SETTINGS, messages, max_tokens: maxTokens, temperature };
+  return completionSchema.parse(await post(`${url}/v1/chat/completions`, body)).usage.completion_tokens;
+}
+
+let conversations = 0;
+
+/** A conversation that nobody has had before: its first words already differ. */
+function newConversation(messages: number): Transcript {
+  const number = ++conversations;
+  const turns: Transcript["turns"] = [];
+  for (let index = 0; index < messages; index++) {
+    const topic = TOPICS[(number + index) % TOPICS.length];
+    if (index > 0) turns.push({ speaker: "me", text: `I will think about it, number ${index}.` });
+    turns.push({ speaker: "them", text: `Tell me a long story about ${topic}, part ${index}.` });
+  }
+  return { system: `Conversation ${number}. You are Sam, texting a friend.`, turns };
+}
+
+async function elapsedMs(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await work();
+  return performance.now() - startedAt;
+}
+
+/** Tokens a second of callers who each ask again as soon as they are answered. */
+async function tokensPerSecond(side: Side, callers: number, temperature: number): Promise<number> {
+  let tokens = 0;
+  const caller = async () => {
+    for (let asked = 0; asked < REQUESTS_EACH; asked++) {
+      tokens += await side.ask({ transcript: newConversation(1), maxTokens: REPLY_TOKENS, temperature });
+    }
+  };
+  const tookMs = await elapsedMs(() => Promise.all(Array.from({ length: callers }, caller)));
+  return tokens * 1_000 / tookMs;
+}
+
+/** Time of a long conversation's next turn, as a share of the time of its first. */
+async function secondTurn(side: Side): Promise<{ shareOfCold: number; ms: number }> {
+  const request = { maxTokens: 1, temperature: 0 };
+  const transcript = newConversation(16);
+  const coldMs = await elapsedMs(() => side.ask({ ...request, transcript }));
+  const turns: Transcript["turns"] = [
+    ...transcript.turns,
+    { speaker: "me", text: "Once upon a time" },
+    { speaker: "them", text: "And then?" },
+  ];
+  const ms = await elapsedMs(() => side.ask({ ...request, transcript: { ...transcript, turns } }));
+  return { shareOfCold: ms / coldMs, ms };
+}
+
+/** Calls both sides in turn, the first one changing, and returns their results by round. */
+async function inTurns<Result>(
+  sides: readonly [Side, Side],
+  measure: (side: Side) => Promise<Result>,
+): Promise<[Result, Result][]> {
+  const [ours, theirs] = sides;
+  const results: [Result, Result][] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    if (round % 2 === 0) {
+      const first = await measure(ours);
+      results.push([first, await measure(theirs)]);
+    } else {
+      const first = await measure(theirs);
+      results.push([await measure(ours), first]);
+    }
+  }
+  return results;
+}
+
+async function measureSpeed(sides: readonly [Side, Side]): Promise<void> {
+  const rows: string[][] = [];
+  for (const temperature of TEMPERATURES) {
+    for (const callers of CONCURRENCIES) {
+      const pairs = await inTurns(sides, (side) => tokensPerSecond(side, callers, temperature));
+      rows.push([
+        `${callers} at a time, temperature ${temperature}`,
+        median(pairs.map(([ours]) => ours)).toFixed(1),
+        median(pairs.map(([, theirs]) => theirs)).toFixed(1),
+        median(pairs.map(([ours, theirs]) => ours / theirs)).toFixed(2),
+      ]);
+    }
+  }
+  const head = ["tokens/s", ...sides.map(({ name }) => name), "ratio (wanted: at least 1.00)"];
+  for (const line of tableLines(head, rows)) writeLine(line);
+}
+
+async function measureSecondTurn(sides: readonly [Side, Side]): Promise<void> {
+  const pairs = await inTurns(sides, secondTurn);
+  const share = median(pairs.map(([ours]) => ours.shareOfCold));
+  const ratio = median(pairs.map(([ours, theirs]) => ours.ms / theirs.ms));
+  writeLine(`second turn, of the first: ${share.toFixed(3)} (wanted: at most 0.100)`);
+  writeLine(`second turn, ours / llama-server's: ${ratio.toFixed(2)} (wanted: at most 0.80)`);
+}
+
+/** A process's peak, and what its children hold now: the engine may be one of them. */
+function memoryBytes({ pid }: Side): number {
+  return peakRssBytes(pid) + descendantBytes(pid);
+}
+
+await runMain(() =>
+  inTempDir(async (dir) => {
+    const { path: modelPath } = await fetchSmallModel();
+    const options = { modelPath, threads: THREADS, slots: SLOTS, contextSize: CONTEXT_SIZE };
+    // Once before it counts: the first start builds the program, and reads the model's file from disk.
+    await (await startLlamaServer(options))[Symbol.asyncDispose]();
+    const settings = { THREADS: `${THREADS}`, SEQUENCES: `${SLOTS}`, CONTEXT_SIZE: `${CONTEXT_SIZE}` };
+    let startedAt = performance.now();
+    await using ml = await startMl(dir, modelPath, settings);
+    const mlStartMs = performance.now() - startedAt;
+    startedAt = performance.now();
+    await using server = await startLlamaServer(options);
+    const sides = [
+      { name: "ml", pid: ml.pid, startMs: mlStartMs, ask: (request: Ask) => askMl(ml.url, request) },
+      {
+        name: "llama-server",
+        pid: server.pid,
+        startMs: performance.now() - startedAt,
+        ask: (request: Ask) => askLlamaServer(server.url, request),
+      },
+    ] as const;
+    for (const side of sides) await tokensPerSecond(side, SLOTS, 0);
+    writeLine(`${THREADS} threads, ${SLOTS} slots of ${CONTEXT_SIZE} tokens, ${ROUNDS} rounds of each side`);
+    await measureSpeed(sides);
+    await measureSecondTurn(sides);
+    const [ours, theirs] = sides;
+    const starts = ours.startMs / theirs.startMs;
+    writeLine(`start to ready, ours / llama-server's: ${starts.toFixed(1)} (wanted: at most 3.0)`);
+    const memory = memoryBytes(ours) / memoryBytes(theirs);
+    writeLine(`peak memory, ours / llama-server's: ${memory.toFixed(2)} (wanted: at most 1.35)`);
+  })
+);
