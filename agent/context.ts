@@ -18,7 +18,7 @@ import { createMessagesApp } from "./platform/messages_app.ts";
 import { createScriptHost } from "./platform/osascript.ts";
 import type { SendDependencies } from "./suggest/send/send_reply.ts";
 import { AgentStore } from "./state/agent_store.ts";
-import { createTokenStore } from "./platform/token_store.ts";
+import { createRefreshTokenStore, createTokenStore } from "./platform/token_store.ts";
 import { pairedServerUrl, pairingStore } from "./pairing/pairing_store.ts";
 
 /** Enough tries, with their growing waits, for a server that is being restarted: about 20 seconds. */
@@ -102,7 +102,10 @@ export function createAgentContext(settings: AgentSettings, options: AgentContex
       serverUrl,
       records: pairingStore(dataDir),
       tokenStore: (hardwareId) => createTokenStore({ dataDir, account: hardwareId, commands, os }),
+      refreshTokenStore: (hardwareId) =>
+        createRefreshTokenStore({ dataDir, account: hardwareId, commands, os }),
       server: (token) => createServerClient({ ...patient, token }),
+      now: Date.now,
     },
     store: new AgentStore(dataDir, "sync"),
     suggestions,

@@ -38,8 +38,17 @@ export type VerifyDeviceRequest = z.infer<typeof verifyDeviceRequestSchema>;
 export const verifyDeviceResponseSchema = z.object({
   token: z.string().describe("JWT, valid seven days"),
   expiresAt: timeSchema,
+  refreshToken: z.string().optional().describe(
+    "Gives the next token at `POST /api/devices/refresh`, and with it the next refresh token",
+  ),
+  refreshExpiresAt: timeSchema.optional().describe("When the refresh token ends, 90 days from now"),
 }).meta({ id: "VerifyDeviceResponse" });
 export type VerifyDeviceResponse = z.infer<typeof verifyDeviceResponseSchema>;
+
+export const refreshDeviceRequestSchema = z.object({
+  refreshToken: z.string().min(1).max(200),
+}).meta({ id: "RefreshDeviceRequest" });
+export type RefreshDeviceRequest = z.infer<typeof refreshDeviceRequestSchema>;
 
 export const deviceSchema = z.object({
   id: idSchema,

@@ -7,6 +7,7 @@ export const SERVER_PATHS = {
   metrics: "/metrics",
   registerDevice: "/api/devices/register",
   verifyDevice: "/api/devices/verify",
+  refreshDevice: "/api/devices/refresh",
   devices: "/api/devices",
   currentDevice: "/api/devices/me",
   linkDevice: "/api/devices/link",

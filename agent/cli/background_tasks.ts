@@ -4,6 +4,7 @@ import { logFieldsOfError } from "../../lib/errors.ts";
 import { createLogger } from "../../lib/log.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
 import { requirePairing } from "../pairing/pairing.ts";
+import { isRefreshDue } from "../pairing/pairing_store.ts";
 import type { AgentState } from "../run/agent_state.ts";
 import { rotateLog, serviceLogPath, startLogRotation } from "../service/log_rotation.ts";
 import { AutomaticDrafting } from "../suggest/automatic_drafting.ts";
@@ -57,9 +58,10 @@ export function pairedDrafts(
     const stored = await services.pairing.records.load();
     const active = stored.kind === "found" ? stored.state.active : null;
     const pairedAs = JSON.stringify(active);
-    if (active !== null && known?.pairedAs === pairedAs) return known.client;
-    const { token } = await requirePairing(services.pairing);
-    known = { pairedAs, client: services.drafts(token) };
+    const isCurrent = active !== null && known?.pairedAs === pairedAs;
+    if (known !== null && isCurrent && !isRefreshDue(active, services.pairing.now())) return known.client;
+    const { pairing, token } = await requirePairing(services.pairing);
+    known = { pairedAs: JSON.stringify(pairing), client: services.drafts(token) };
     return known.client;
   };
 }

@@ -1,6 +1,7 @@
 /** `agent pair`: pairs this device with the server, or says how its code is approved. */
 import { registerDeviceRequestSchema } from "../../contract/devices.ts";
 import { continuePairing, pair, type PairingOutcome } from "../pairing/pairing.ts";
+import { pairingEnd } from "../pairing/pairing_store.ts";
 import type { AgentContext } from "./agent_context.ts";
 import { UsageError } from "./output.ts";
 
@@ -32,7 +33,7 @@ export async function pairCommand(options: PairOptions, services: AgentContext):
   const outcome = await outcomeOf(options, services);
   const { output } = services;
   if (outcome.kind === "paired") {
-    output.line(`Paired with ${outcome.pairing.serverUrl} until ${outcome.pairing.expiresAt}.`);
+    output.line(`Paired with ${outcome.pairing.serverUrl} until ${pairingEnd(outcome.pairing)}.`);
     output.line("Next: `agent sync --once` sends messages and contacts.");
     return 0;
   }

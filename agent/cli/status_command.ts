@@ -9,6 +9,7 @@ const PAIRING_SENTENCES: Record<PairingState, string> = {
   none: "not paired: run `agent pair`",
   pending: "is waiting for its code to be approved: then run `agent pair --continue`",
   paired: "paired",
+  expired: "has expired, as this device was away too long: run `agent pair` to pair again",
   ended: "has ended: run `agent pair` to pair again",
   other_server: "paired with another server: run `agent pair`, or set AGENT_SERVER_URL back",
   broken: "cannot be read: run `agent pair` to pair again",

@@ -1,6 +1,7 @@
 /** `agent sync`: sends what is new, shows progress, and reports what was done or would be done. */
 import { countText, durationText, type Progress, startProgress } from "../../lib/progress.ts";
 import type { AddressBookProblem } from "../contacts/address_book_problem.ts";
+import { pairingEnd } from "../pairing/pairing_store.ts";
 import { type PairedDevice, requirePairing } from "../pairing/pairing.ts";
 import type { RestartReason } from "../sync/message_sync.ts";
 import {
@@ -72,8 +73,9 @@ function messageLines(messages: MessageSyncReport, durationMs: number): string[]
 
 /** A pairing renewed while it holds stays in its account; one that has ended may have to be approved again. */
 function renewalLines({ pairing }: PairedDevice, nowMs: number): string[] {
-  if (Date.parse(pairing.expiresAt) - nowMs > RENEWAL_NOTICE_MS) return [];
-  return [`The pairing ends ${pairing.expiresAt}: run \`agent pair\` before then to renew it.`];
+  const end = pairingEnd(pairing);
+  if (Date.parse(end) - nowMs > RENEWAL_NOTICE_MS) return [];
+  return [`The pairing ends ${end}: run \`agent pair\` before then to renew it.`];
 }
 
 function dryRunLines({ contacts, messages }: DryRunReport): string[] {

@@ -29,6 +29,8 @@ export interface ServerClient {
   readonly baseUrl: string;
   register(request: RegisterDeviceRequest): Promise<RegisterDeviceResponse>;
   verify(request: VerifyDeviceRequest): Promise<VerifyDeviceResponse>;
+  /** The next token and refresh token of the device that holds this one. */
+  refresh(refreshToken: string): Promise<VerifyDeviceResponse>;
   /** Vouches, as a paired device, for the new device that shows this code. */
   link(code: string): Promise<Device>;
   deactivate(deviceId: string): Promise<Device>;
@@ -97,6 +99,12 @@ export function createServerClient(options: ServerClientOptions): ServerClient {
       }),
     verify: (body) =>
       client.request("POST", SERVER_PATHS.verifyDevice, { body, signal, schema: verifyDeviceResponseSchema }),
+    refresh: (refreshToken) =>
+      client.request("POST", SERVER_PATHS.refreshDevice, {
+        body: { refreshToken },
+        signal,
+        schema: verifyDeviceResponseSchema,
+      }),
     link: async (code) => {
       const { linkDevice } = SERVER_PATHS;
       const answer = await client.request("POST", linkDevice, {

@@ -16,6 +16,11 @@ const PAIRING_FAULTS: Record<Exclude<PairingState, "paired">, FaultOptions> = {
     message: "The pairing is waiting for its code to be approved",
     fix: "Approve it on a linked device or on the server, then run `agent pair --continue`",
   },
+  expired: {
+    status: "failure",
+    message: "The pairing has expired, as this device was away from the server for too long",
+    fix: "Run `agent pair` to pair again",
+  },
   ended: {
     status: "failure",
     message: "The server no longer accepts this device's token",
@@ -36,7 +41,7 @@ const PAIRING_FAULTS: Record<Exclude<PairingState, "paired">, FaultOptions> = {
 /** Checks that the server answers, without a failure of its own. */
 export function checkServer({ server, pairing }: Pick<AgentStatus, "server" | "pairing">): Finding {
   const { url, reachable, problem, fix } = server;
-  if (problem === null || reachable && pairing.state === "ended") {
+  if (problem === null || reachable && (pairing.state === "ended" || pairing.state === "expired")) {
     return ok("server", `The server at ${url} answers`);
   }
   return fault("server", { status: "failure", message: problem, fix: fix ?? "Read the server's log" });
@@ -62,10 +67,10 @@ export function checkPairing(
     return fault("pairing", {
       status: "warning",
       message: `The pairing ends ${expiresAt}`,
-      fix: "Run `agent pair` before then to renew it",
+      fix: "Start the agent, which renews it, or run `agent pair` before then",
     });
   }
-  return ok("pairing", `The server accepts this device's token until ${expiresAt}`);
+  return ok("pairing", `The server accepts this device until ${expiresAt}; the agent renews that daily`);
 }
 
 /** From here on, times that a person compares look wrong. */

@@ -1,20 +1,29 @@
 /** Pairs this device: registers it, waits for its approval and stores the token. */
-import type { RegisterDeviceRequest } from "../../contract/devices.ts";
+import type { RegisterDeviceRequest, VerifyDeviceResponse } from "../../contract/devices.ts";
 import { RemoteError, UnreachableError } from "../../lib/http/client.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { ServerClient } from "../clients/server_client.ts";
 import { isPairingEnded, serverFault } from "../clients/server_faults.ts";
 import type { SecretStore } from "../platform/token_store.ts";
 import type { StateFile } from "../platform/state_file.ts";
-import type { ActivePairing, PairingRecord, PendingPairing } from "./pairing_store.ts";
+import {
+  type ActivePairing,
+  isRefreshDue,
+  type PairingRecord,
+  type PendingPairing,
+} from "./pairing_store.ts";
 
 export interface PairingDependencies {
   serverUrl: string;
   records: StateFile<PairingRecord>;
   /** The token's place; its account is the record's `hardwareId`. */
   tokenStore: (hardwareId: string) => SecretStore;
+  /** The refresh token's place, likewise. */
+  refreshTokenStore: (hardwareId: string) => SecretStore;
   /** A client of `serverUrl` with this token. */
   server: (token: string | null) => ServerClient;
+  /** The present, in Unix time. */
+  now: () => number;
 }
 
 /** `approval_needed`: someone must vouch for the code; then the pairing can be continued. */
@@ -38,6 +47,29 @@ async function loadRecord(records: StateFile<PairingRecord>): Promise<PairingRec
   return { hardwareId: crypto.randomUUID(), pending: null, active: null };
 }
 
+/** A record whose device is paired. */
+type PairedRecord = PairingRecord & { readonly active: ActivePairing };
+
+/**
+ * Refreshes the tokens where a day has passed. While the token is still valid, a server that does not answer is no reason to do without it.
+ *
+ * @throws RemoteError when the pairing has ended, and what the client throws when the token has and nobody refreshes it
+ */
+async function refreshIfDue(dependencies: PairingDependencies, record: PairedRecord): Promise<ActivePairing> {
+  const { server, refreshTokenStore, now } = dependencies;
+  if (!isRefreshDue(record.active, now())) return record.active;
+  const refreshToken = await refreshTokenStore(record.hardwareId).read();
+  if (refreshToken === null) return record.active;
+  try {
+    return await storeTokens(dependencies, record, await server(null).refresh(refreshToken));
+  } catch (error) {
+    const isTransient = error instanceof UnreachableError ||
+      error instanceof RemoteError && !isPairingEnded(error);
+    if (isTransient && now() < Date.parse(record.active.expiresAt)) return record.active;
+    throw error;
+  }
+}
+
 /**
  * A device whose pairing still holds vouches for its own new registration, so that pairing again stays in the
  * same account. Without such a pairing the registration stands alone.
@@ -48,9 +80,10 @@ async function vouchForOwnCode(
   code: string,
 ): Promise<ActivePairing | null> {
   if (record.active?.serverUrl !== dependencies.serverUrl) return null;
-  const token = await dependencies.tokenStore(record.hardwareId).read();
-  if (token === null) return null;
   try {
+    await refreshIfDue(dependencies, { ...record, active: record.active });
+    const token = await dependencies.tokenStore(record.hardwareId).read();
+    if (token === null) return null;
     await dependencies.server(token).link(code);
     return record.active;
   } catch (error) {
@@ -59,19 +92,34 @@ async function vouchForOwnCode(
   }
 }
 
+/**
+ * Stores what the server answered. The refresh token comes first: where the rest is lost, the server takes the one before
+ * no longer than until this one is used.
+ */
+async function storeTokens(
+  { records, tokenStore, refreshTokenStore, now }: PairingDependencies,
+  record: Omit<PairingRecord, "active"> & { active: Omit<ActivePairing, "expiresAt"> },
+  { token, expiresAt, refreshToken, refreshExpiresAt }: VerifyDeviceResponse,
+): Promise<ActivePairing> {
+  if (refreshToken !== undefined) await refreshTokenStore(record.hardwareId).write(refreshToken);
+  await tokenStore(record.hardwareId).write(token);
+  const refreshedAtMs = refreshToken === undefined ? undefined : now();
+  const active = { ...record.active, expiresAt, refreshExpiresAt, refreshedAtMs };
+  await records.save({ ...record, active });
+  return active;
+}
+
 async function verifyPending(
   dependencies: PairingDependencies,
   record: PairingRecord,
   pending: PendingPairing,
 ): Promise<PairingOutcome> {
-  const { records, server, serverUrl, tokenStore } = dependencies;
+  const { records, server, serverUrl } = dependencies;
   const { deviceId, code, syncTarget } = pending;
   try {
-    const { token, expiresAt } = await server(null).verify({ deviceId, code });
-    await tokenStore(record.hardwareId).write(token);
-    const pairing = { serverUrl, deviceId, expiresAt, syncTarget };
-    await records.save({ ...record, pending: null, active: pairing });
-    return { kind: "paired", pairing };
+    const answer = await server(null).verify({ deviceId, code });
+    const paired = { ...record, pending: null, active: { serverUrl, deviceId, syncTarget } };
+    return { kind: "paired", pairing: await storeTokens(dependencies, paired, answer) };
   } catch (error) {
     if (!(error instanceof RemoteError)) throw error;
     if (error.body.code === "pairing_required") return { kind: "approval_needed", pending };
@@ -150,13 +198,12 @@ export async function continuePairing(dependencies: PairingDependencies): Promis
 }
 
 /**
- * The pairing and its token.
+ * The pairing and its token, which is refreshed daily.
  *
  * @throws NotPairedError when this device is not paired with the configured server
+ * @throws UserError when the pairing has ended
  */
-export async function requirePairing(
-  dependencies: Pick<PairingDependencies, "serverUrl" | "records" | "tokenStore">,
-): Promise<PairedDevice> {
+export async function requirePairing(dependencies: PairingDependencies): Promise<PairedDevice> {
   const { records, serverUrl, tokenStore } = dependencies;
   const stored = await records.load();
   if (stored.kind === "broken") {
@@ -173,7 +220,10 @@ export async function requirePairing(
       fix: "Run `agent pair`, or set AGENT_SERVER_URL back",
     });
   }
+  const current = await refreshIfDue(dependencies, { ...stored.state, active: pairing }).catch((error) => {
+    throw serverFault(error, serverUrl);
+  });
   const token = await tokenStore(stored.state.hardwareId).read();
-  if (token !== null) return { pairing, token };
+  if (token !== null) return { pairing: current, token };
   throw new NotPairedError("The pairing's token is gone", { fix: "Run `agent pair` to pair again" });
 }

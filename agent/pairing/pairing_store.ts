@@ -7,11 +7,28 @@ import { type StateFile, stateFile } from "../platform/state_file.ts";
 const activePairingSchema = z.object({
   serverUrl: z.string(),
   deviceId: z.string(),
+  /** When the token ends. */
   expiresAt: z.string(),
+  /** When the refresh token ends; absent where the server gave none. */
+  refreshExpiresAt: z.string().optional(),
+  /** When this machine got its tokens, in Unix time; absent where the server gave no refresh token. */
+  refreshedAtMs: z.number().optional(),
   /** Names the account behind the pairing: what was synced under another target is not there. */
   syncTarget: z.string(),
 }).readonly();
 export type ActivePairing = z.infer<typeof activePairingSchema>;
+
+/** When the pairing ends unless it is refreshed before. */
+export function pairingEnd({ expiresAt, refreshExpiresAt }: ActivePairing): string {
+  return refreshExpiresAt ?? expiresAt;
+}
+
+const REFRESH_MS = 24 * 3_600_000;
+
+/** Whether the token is to be refreshed: daily, by this machine's clock alone, which may be wrong or jump. */
+export function isRefreshDue({ refreshedAtMs }: ActivePairing, nowMs: number): boolean {
+  return refreshedAtMs !== undefined && Math.abs(nowMs - refreshedAtMs) >= REFRESH_MS;
+}
 
 /** A registration whose code waits to be approved: six digits, shown to the person only. */
 const pendingPairingSchema = activePairingSchema.unwrap().extend({ code: z.string() }).readonly();

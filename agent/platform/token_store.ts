@@ -104,10 +104,15 @@ export interface TokenStoreOptions {
   os: string;
 }
 
-const TOKEN_FILE = "token";
-
 /** The place for the token on this operating system. */
 export function createTokenStore({ dataDir, account, commands, os }: TokenStoreOptions): SecretStore {
   if (os === "darwin") return createKeychainStore({ account, commands });
-  return createFileSecretStore(join(dataDir, TOKEN_FILE));
+  return createFileSecretStore(join(dataDir, "token"));
+}
+
+/** The place for the refresh token on this operating system. */
+export function createRefreshTokenStore(options: TokenStoreOptions): SecretStore {
+  const { dataDir, account, commands, os } = options;
+  if (os === "darwin") return createKeychainStore({ account: `${account}-refresh`, commands });
+  return createFileSecretStore(join(dataDir, "refresh_token"));
 }

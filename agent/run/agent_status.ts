@@ -5,6 +5,7 @@ import { ChatDatabase, countRowsAfter } from "../chatdb/file/chat_database.ts";
 import { ChatDatabaseError } from "../chatdb/file/chat_database_error.ts";
 import { isPairingEnded, serverFault } from "../clients/server_faults.ts";
 import type { PairingDependencies } from "../pairing/pairing.ts";
+import { pairingEnd } from "../pairing/pairing_store.ts";
 import { DamagedStateError } from "../state/agent_database.ts";
 import type { AgentStore } from "../state/agent_store.ts";
 import { SyncState } from "../state/sync_state.ts";
@@ -12,10 +13,11 @@ import { type RestartReason, syncStart } from "../sync/message_sync.ts";
 import { loadRecord, type SyncRecord } from "../sync/sync_record.ts";
 
 /**
- * `paired`: the server accepted the token, or is unreachable. `ended`: it no longer accepts it. `other_server`: paired
+ * `paired`: the server accepted the token, or is unreachable, or the agent refreshes the token when it next runs. `expired`:
+ * it was not refreshed in time. `ended`: the server no longer accepts the token for another reason. `other_server`: paired
  * with another server than the configured one. `broken`: the record or the token cannot be read.
  */
-export type PairingState = "none" | "pending" | "paired" | "ended" | "other_server" | "broken";
+export type PairingState = "none" | "pending" | "paired" | "expired" | "ended" | "other_server" | "broken";
 
 /** What is wrong and what to do about it; both are null when nothing is. */
 export interface Problem {
@@ -36,6 +38,7 @@ export interface AgentStatus {
   readonly pairing: {
     readonly state: PairingState;
     readonly deviceId: string | null;
+    /** When the pairing ends unless the agent runs before. */
     readonly expiresAt: string | null;
   };
   readonly chatDb: { readonly path: string; readonly readable: boolean } & Problem;
@@ -63,23 +66,31 @@ interface StoredPairing {
   pairing: AgentStatus["pairing"];
   token: string | null;
   syncTarget: string;
+  /** The token can be refreshed, so that its end is not that of the pairing. */
+  isRefreshable: boolean;
 }
 
-async function readPairing({ records, tokenStore, serverUrl }: PairingDependencies): Promise<StoredPairing> {
+async function readPairing(
+  { records, tokenStore, serverUrl, now }: PairingDependencies,
+): Promise<StoredPairing> {
   const stored = await records.load();
   const none = { deviceId: null, expiresAt: null };
   if (stored.kind !== "found") {
     const state = stored.kind === "broken" ? "broken" : "none";
-    return { pairing: { state, ...none }, token: null, syncTarget: "" };
+    return { pairing: { state, ...none }, token: null, syncTarget: "", isRefreshable: false };
   }
   const { active, pending, hardwareId } = stored.state;
   const shown = active ?? pending;
-  if (shown === null) return { pairing: { state: "none", ...none }, token: null, syncTarget: "" };
-  const { deviceId, expiresAt, syncTarget } = shown;
+  if (shown === null) {
+    return { pairing: { state: "none", ...none }, token: null, syncTarget: "", isRefreshable: false };
+  }
+  const { deviceId, syncTarget } = shown;
+  const expiresAt = pairingEnd(shown);
   const look = (state: PairingState, token: string | null = null): StoredPairing => ({
     pairing: { state, deviceId, expiresAt },
     token,
     syncTarget,
+    isRefreshable: active?.refreshExpiresAt !== undefined && now() < Date.parse(active.refreshExpiresAt),
   });
   if (active === null) return look("pending");
   if (active.serverUrl !== serverUrl) return look("other_server");
@@ -90,17 +101,20 @@ async function readPairing({ records, tokenStore, serverUrl }: PairingDependenci
 /** Any answer shows that the server is there; only a device's own can show that its pairing holds. */
 async function checkServer(
   { server, serverUrl: url }: PairingDependencies,
-  token: string | null,
-): Promise<AgentStatus["server"] & { ended: boolean }> {
+  { token, isRefreshable }: Pick<StoredPairing, "token" | "isRefreshable">,
+): Promise<AgentStatus["server"] & { ended: "ended" | "expired" | null }> {
   try {
     await server(token).currentDevice();
-    return { url, reachable: true, ...NO_PROBLEM, ended: false };
+    return { url, reachable: true, ...NO_PROBLEM, ended: null };
   } catch (error) {
     const problem = problemOf(serverFault(error, url));
-    if (!(error instanceof RemoteError)) return { url, reachable: false, ...problem, ended: false };
-    const ended = token !== null && isPairingEnded(error);
-    const expected = token === null && isPairingEnded(error);
-    return { url, reachable: true, ...(expected ? NO_PROBLEM : problem), ended };
+    if (!(error instanceof RemoteError)) return { url, reachable: false, ...problem, ended: null };
+    if (!isPairingEnded(error)) return { url, reachable: true, ...problem, ended: null };
+    const isExpired = error.body.code === "token_expired";
+    if (token === null || isExpired && isRefreshable) {
+      return { url, reachable: true, ...NO_PROBLEM, ended: null };
+    }
+    return { url, reachable: true, ...problem, ended: isExpired ? "expired" : "ended" };
   }
 }
 
@@ -136,13 +150,13 @@ function readMessages(
 
 /** Reads everything once. */
 export async function agentStatus(dependencies: StatusDependencies): Promise<AgentStatus> {
-  const { pairing, token, syncTarget } = await readPairing(dependencies.pairing);
-  const { ended, ...server } = await checkServer(dependencies.pairing, token);
-  const messages = readMessages(dependencies, syncTarget);
+  const stored = await readPairing(dependencies.pairing);
+  const { ended, ...server } = await checkServer(dependencies.pairing, stored);
+  const messages = readMessages(dependencies, stored.syncTarget);
   const { lastSync, lastFailure, refused } = loadRecord(dependencies.store);
   return {
     server,
-    pairing: ended ? { ...pairing, state: "ended" } : pairing,
+    pairing: ended === null ? stored.pairing : { ...stored.pairing, state: ended },
     ...messages,
     lastSync,
     lastFailure,

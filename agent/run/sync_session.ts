@@ -5,13 +5,14 @@ import { MessageReader } from "../chatdb/messages/message_reader.ts";
 import type { ServerClient } from "../clients/server_client.ts";
 import type { AddressBook } from "../contacts/address_book.ts";
 import { type PairedDevice, type PairingDependencies, requirePairing } from "../pairing/pairing.ts";
+import { isRefreshDue } from "../pairing/pairing_store.ts";
 import type { MessageProgress } from "../sync/message_sync_run.ts";
 import type { AgentStore } from "../state/agent_store.ts";
 import { SyncState } from "../state/sync_state.ts";
 import { runSync, type SyncReport } from "../sync/sync_run.ts";
 
 export interface SyncSessionOptions {
-  pairing: Pick<PairingDependencies, "serverUrl" | "records" | "tokenStore">;
+  pairing: PairingDependencies;
   /** A client that gives up soon: the agent retries by itself. */
   server: (token: string) => ServerClient;
   /** Where chat.db is. */
@@ -71,16 +72,18 @@ export class SyncSession implements Disposable {
 
   /**
    * Opens the database and connects. Returns true for another pairing than before: the account behind it may have
-   * nothing yet. The token is read once for each pairing: the Keychain is no place to ask at every message.
+   * nothing yet. The token is read once for each pairing, and when it is refreshed: the Keychain is no place to ask at every message.
    */
   async open(): Promise<boolean> {
     this.#openDatabase();
-    const { pairing, server } = this.#options;
-    const signature = this.#pairingSignature();
-    if (this.#connection?.signature === signature) return false;
+    const { pairing, server, now } = this.#options;
+    const before = this.#connection;
+    const isCurrent = before?.signature === this.#pairingSignature();
+    if (before !== null && isCurrent && !isRefreshDue(before.pairing, now())) return false;
     const device = await requirePairing(pairing);
-    this.#connection = { ...device, server: server(device.token), signature };
-    return true;
+    // Of the file as it is after a refresh.
+    this.#connection = { ...device, server: server(device.token), signature: this.#pairingSignature() };
+    return before?.pairing.deviceId !== device.pairing.deviceId;
   }
 
   async sendHeartbeat(): Promise<void> {

@@ -21,6 +21,8 @@ import type { DeviceScope } from "../../contract/devices.ts";
 
 /** How long a token is valid. */
 export const TOKEN_VALIDITY_MS = 7 * 24 * 3_600_000;
+/** How long a refresh token is valid. */
+export const REFRESH_VALIDITY_MS = 90 * 24 * 3_600_000;
 
 const ALGORITHM = "HS256";
 const ISSUER = "conversation-assistant";
@@ -102,10 +104,11 @@ export interface Caller {
 /** What the context of a request to the server carries. `caller` is set on every path that needs a token. */
 export type ServerEnv = { Variables: ApiEnv["Variables"] & { caller: Caller } };
 
-/** Paths under /api that a device without a token may call: the two steps to one. */
+/** Paths under /api that a device without a valid token may call: the two steps to one, and that to the next. */
 export const OPEN_PATHS: ReadonlySet<string> = new Set([
   SERVER_PATHS.registerDevice,
   SERVER_PATHS.verifyDevice,
+  SERVER_PATHS.refreshDevice,
 ]);
 
 /** All that a device of scope `sync` may call: it sends, and reads nothing back but its own state. */

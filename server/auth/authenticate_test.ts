@@ -23,6 +23,7 @@ const OPEN: ReadonlySet<string> = new Set([
   SERVER_PATHS.metrics,
   SERVER_PATHS.registerDevice,
   SERVER_PATHS.verifyDevice,
+  SERVER_PATHS.refreshDevice,
 ]);
 const PROTECTED = Object.values(SERVER_PATHS).filter((path) => !OPEN.has(path));
 

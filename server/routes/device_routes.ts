@@ -4,6 +4,7 @@ import {
   deviceListSchema,
   deviceResponseSchema,
   linkDeviceRequestSchema,
+  refreshDeviceRequestSchema,
   registerDeviceRequestSchema,
   registerDeviceResponseSchema,
   verifyDeviceRequestSchema,
@@ -35,6 +36,17 @@ const verify = createRoute({
   responses: {
     200: jsonResponse(verifyDeviceResponseSchema, "The device's token"),
     ...errorResponses(400, 403, 413, 429, 503),
+  },
+});
+
+const refresh = createRoute({
+  method: "post",
+  path: SERVER_PATHS.refreshDevice,
+  summary: "Gives a device its next token and refresh token; reusing a replaced one deactivates the device",
+  request: { body: jsonBody(refreshDeviceRequestSchema) },
+  responses: {
+    200: jsonResponse(verifyDeviceResponseSchema, "The device's next token"),
+    ...errorResponses(400, 401, 403, 413, 503),
   },
 });
 
@@ -75,6 +87,7 @@ export function deviceRoutes(
       const origin = { address: clientAddressOf(c) };
       return c.json(await devices.verify(c.req.valid("json"), origin), 200);
     })
+    .openapi(refresh, async (c) => c.json(await devices.refresh(c.req.valid("json")), 200))
     .openapi(list, async (c) => c.json(await devices.list(c.var.caller, c.req.valid("query")), 200))
     .openapi(me, async (c) => c.json({ device: await devices.me(c.var.caller) }, 200))
     .openapi(link, async (c) => {

@@ -70,6 +70,15 @@ export const deviceCodes = pgTable("device_codes", {
   usedAt: time("used_at"),
 });
 
+/** A refresh token of a device, as a hash; see `devices/device_refresh.ts`. */
+export const refreshTokens = pgTable("refresh_tokens", {
+  tokenHash: text("token_hash").primaryKey(),
+  deviceId: uuid("device_id").notNull(),
+  parentHash: text("parent_hash"),
+  replaced: boolean("replaced").notNull().default(false),
+  expiresAt: time("expires_at").notNull(),
+});
+
 /** A browser that is signed in as a device; the cookie holds the secret of which this is the hash. */
 export const sessions = pgTable("sessions", {
   secretHash: text("secret_hash").primaryKey(),

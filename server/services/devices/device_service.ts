@@ -3,7 +3,6 @@ import type { Device, DeviceList, PLATFORMS } from "../../../contract/devices.ts
 import type { PageQuery } from "../../../contract/paging.ts";
 import { ApiError } from "../../../lib/errors.ts";
 import type { Caller } from "../../auth/authenticate.ts";
-import type { Announcements } from "../../store/jobs/announcements.ts";
 import type { Device as DeviceRow } from "../../store/schema.ts";
 import { pageFieldsOf, pageRequestOf } from "../paging.ts";
 import { createPairing, type Origin, type Pairing, type PairingOptions } from "./pairing.ts";
@@ -35,9 +34,7 @@ function deviceOf(row: DeviceRow): Device {
 }
 
 /** Makes the device service. */
-export function createDeviceService(
-  options: PairingOptions & { announcements: Announcements },
-): DeviceService {
+export function createDeviceService(options: PairingOptions): DeviceService {
   const { devices, announcements } = options;
   const pairing = createPairing(options);
   return {

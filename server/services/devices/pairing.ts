@@ -1,14 +1,22 @@
 /** Pairs devices: a device registers, exchanges its code for a token, or is linked by another device. */
 import { createHmac } from "node:crypto";
 import type {
+  RefreshDeviceRequest,
   RegisterDeviceRequest,
   RegisterDeviceResponse,
   VerifyDeviceRequest,
   VerifyDeviceResponse,
 } from "../../../contract/devices.ts";
 import { ApiError } from "../../../lib/errors.ts";
-import type { Caller, Tokens } from "../../auth/authenticate.ts";
+import {
+  type Caller,
+  randomSecret,
+  REFRESH_VALIDITY_MS,
+  secretHashOf,
+  type Tokens,
+} from "../../auth/authenticate.ts";
 import type { DeviceStore } from "../../store/devices/device_store.ts";
+import type { Announcements } from "../../store/jobs/announcements.ts";
 import type { VerifyResult } from "../../store/devices/device_verification.ts";
 import type { Device } from "../../store/schema.ts";
 
@@ -53,6 +61,7 @@ export interface PairingOptions {
   /** Keys the hashes of pairing codes. */
   secret: Uint8Array;
   pairing: "open" | "approve";
+  announcements: Announcements;
   now: () => Date;
 }
 
@@ -66,6 +75,12 @@ export interface Pairing {
   register(request: RegisterDeviceRequest, origin: Origin): Promise<RegisterDeviceResponse>;
   /** @throws ApiError `code_invalid`, `too_many_attempts`, `pairing_required` or `device_deactivated` */
   verify(request: VerifyDeviceRequest, origin: Origin): Promise<VerifyDeviceResponse>;
+  /**
+   * The next token and refresh token. The reuse of a replaced one deactivates the device.
+   *
+   * @throws ApiError `unauthorized`, `token_expired` or `device_deactivated`
+   */
+  refresh(request: RefreshDeviceRequest): Promise<VerifyDeviceResponse>;
   /** Joins the device that shows a code to the caller's account. @throws ApiError as `verify` */
   link(caller: Caller, request: { code: string } & Origin): Promise<Device>;
 }
@@ -143,10 +158,60 @@ function verification(options: PairingOptions): Pairing["verify"] {
       now,
     });
     if (result.outcome !== "verified") throw verifyRefusal(result, now);
-    const { id, tokenId } = result.device;
-    if (tokenId === null) throw new Error("A verified device has no token id");
-    const { token, expiresAt } = await options.tokens.issue({ deviceId: id, tokenId });
-    return { token, expiresAt: expiresAt.toISOString() };
+    const refresh = newRefreshToken(now);
+    await options.devices.addRefreshToken({ ...refresh.row, deviceId });
+    return await answerOf(options, { device: result.device, refresh });
+  };
+}
+
+/** A refresh token for its device, and what is stored of it. */
+interface IssuedRefreshToken {
+  readonly refreshToken: string;
+  readonly row: { readonly tokenHash: string; readonly expiresAt: Date };
+}
+
+function newRefreshToken(now: Date): IssuedRefreshToken {
+  const refreshToken = randomSecret();
+  const expiresAt = new Date(now.getTime() + REFRESH_VALIDITY_MS);
+  return { refreshToken, row: { tokenHash: secretHashOf(refreshToken), expiresAt } };
+}
+
+async function answerOf(
+  { tokens }: PairingOptions,
+  { device, refresh }: { device: Device; refresh: IssuedRefreshToken },
+): Promise<VerifyDeviceResponse> {
+  if (device.tokenId === null) throw new Error("A verified device has no token id");
+  const { token, expiresAt } = await tokens.issue({ deviceId: device.id, tokenId: device.tokenId });
+  return {
+    token,
+    expiresAt: expiresAt.toISOString(),
+    refreshToken: refresh.refreshToken,
+    refreshExpiresAt: refresh.row.expiresAt.toISOString(),
+  };
+}
+
+function refreshing(options: PairingOptions): Pairing["refresh"] {
+  return async ({ refreshToken }) => {
+    const now = options.now();
+    const refresh = newRefreshToken(now);
+    const attempt = { tokenHash: secretHashOf(refreshToken), next: refresh.row, now };
+    const result = await options.devices.refresh(attempt);
+    switch (result.outcome) {
+      case "refreshed":
+        return await answerOf(options, { device: result.device, refresh });
+      case "reused":
+        await options.announcements.announce({ topic: "device_deactivated", text: result.device.id });
+        throw new ApiError(
+          "device_deactivated",
+          "This refresh token was replaced before, so somebody has a copy: the device was deactivated",
+        );
+      case "deactivated":
+        throw new ApiError("device_deactivated", "This device was deactivated: register it again to use it");
+      case "expired":
+        throw new ApiError("token_expired", "The refresh token has expired: pair the device again");
+      case "unknown":
+        throw new ApiError("unauthorized", "The refresh token is not valid: pair the device again");
+    }
   };
 }
 
@@ -171,5 +236,10 @@ function linking(options: PairingOptions): Pairing["link"] {
 
 /** Makes the pairing of one server. */
 export function createPairing(options: PairingOptions): Pairing {
-  return { register: registration(options), verify: verification(options), link: linking(options) };
+  return {
+    register: registration(options),
+    verify: verification(options),
+    refresh: refreshing(options),
+    link: linking(options),
+  };
 }

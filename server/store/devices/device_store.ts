@@ -9,6 +9,13 @@ import {
   linkDevice,
   type LinkResult,
 } from "./device_linking.ts";
+import {
+  addRefreshToken,
+  type NewRefreshToken,
+  type RefreshAttempt,
+  refreshDevice,
+  type RefreshResult,
+} from "./device_refresh.ts";
 import { type DeviceRegistration, registerDevice, type RegistrationResult } from "./device_registration.ts";
 import { isClaimed, type VerifyAttempt, verifyDevice, type VerifyResult } from "./device_verification.ts";
 import { type Page, type PageRequest, readNewest } from "../paging.ts";
@@ -22,6 +29,9 @@ export interface DeviceStore {
   register(registration: DeviceRegistration): Promise<RegistrationResult>;
   /** Uses up a code; at most 5 refused attempts per 15 minutes for each device and each address. */
   verify(attempt: VerifyAttempt): Promise<VerifyResult>;
+  addRefreshToken(token: NewRefreshToken): Promise<void>;
+  /** Uses a refresh token and adds the one given in its place; a replaced one deactivates its device. */
+  refresh(attempt: RefreshAttempt): Promise<RefreshResult>;
   /** Links the pending device that shows this code. Refused attempts are counted like those of `verify`. */
   link(attempt: LinkAttempt): Promise<LinkResult>;
   /** Like `link`, by the server's own command line. */
@@ -84,6 +94,8 @@ export function createDeviceStore(database: Database): DeviceStore {
   return bindTo(database, {
     register: registerDevice,
     verify: verifyDevice,
+    addRefreshToken,
+    refresh: refreshDevice,
     link: linkDevice,
     approve: approveDevice,
     findByToken,
