@@ -7,8 +7,10 @@ export interface MessageSource {
   readonly text: string | null;
 }
 
-/** Short codes; shorter than any telephone number that a person writes from. */
-const SHORT_CODE = /^\+?\d{3,6}$/;
+/** Short codes, also as their owners write them (`72-000`); shorter than any telephone number that a person writes from. */
+const SHORT_CODE = /^\+?\d(?:[ -]?\d){2,5}$/;
+/** The numbers of China that only companies send from: 106 and what names the company. */
+const CHINESE_SERVICE = /^(?:\+?86)?106\d{5,17}$/;
 /** `urn:biz:<uuid>` and what else Apple may name so. */
 const BUSINESS_URN = /^urn:/i;
 /**
@@ -28,7 +30,8 @@ const NOTIFIER =
 export function isAutomatedSender(senderId: string | null): boolean {
   const sender = (senderId ?? "").trim().replace(FILTER_SUFFIX, "");
   if (sender.includes("@")) return NO_REPLY.test(sender) || NOTIFIER.test(sender);
-  return SHORT_CODE.test(sender) || BUSINESS_URN.test(sender) || SENDER_NAME.test(sender);
+  return SHORT_CODE.test(sender) || CHINESE_SERVICE.test(sender) || BUSINESS_URN.test(sender) ||
+    SENDER_NAME.test(sender);
 }
 
 /** A code: four to ten digits, perhaps in two groups, or letters and digits after a service's mark (`G-123456`). */
@@ -55,7 +58,7 @@ const CODE_WORDS = [
   "(?:codice|password)(?: \\p{L}+){0,2}? (?:di |d.)?(?:verifica|sicurezza|conferma|accesso|autenticazione|attivazione|temporane[oa]|monouso)|codice otp",
   "cod(?:ul)?(?: \\p{L}+){0,2}? (?:de )?(?:verificare|confirmare|securitate|autentificare|activare)|codi de (?:verificació|seguretat)",
   // Slavic languages
-  "kod(?:u|em)? (?:\\p{L}+ )?(?:weryfikac\\p{L}+|potwierdz\\p{L}+|bezpieczeństwa|autoryzac\\p{L}+|aktywac\\p{L}+|dostępu|jednorazow\\p{L}+|sms)|hasło jednorazowe",
+  "kod(?:u|em)? (?:\\p{L}+ )?(?:weryfikac\\p{L}+|potwierdz\\p{L}+|bezpieczeństwa|autoryzac\\p{L}+|aktywac\\p{L}+|dostępu|jednorazow\\p{L}+|sms)|hasło (?:jednorazowe|sms)",
   "(?:ověřovací|potvrzovací|bezpečnostní|jednorázov\\p{L}+|autorizační|overovací|potvrdzovací|bezpečnostný) (?:kód|kod|heslo)",
   "(?:verifikacijski|potvrdni|sigurnosni|jednokratn\\p{L}+|kod za (?:potvrdu|verifikaciju|provjeru))(?: kod| lozinka)?",
   "код\\p{L}* (?:\\p{L}+ )?(?:подтверждени\\p{L}+|проверки|безопасности|доступа|активации|авторизации|входа|для входа|підтвердження|перевірки|за потвърждение)|(?:проверочный|одноразовый|перевірочний) (?:код|пароль)|одноразов\\p{L}+ парол\\p{L}+",
@@ -63,7 +66,7 @@ const CODE_WORDS = [
   "κωδικ\\p{L}+ (?:επαλήθευσης|επιβεβαίωσης|ασφαλείας|πρόσβασης|μίας χρήσης)|(?:doğrulama|onay|güvenlik|giriş|tek kullanımlık|aktivasyon) (?:kod|şifre|parola)\\p{L}*|(?:ellenőrző|megerősítő|biztonsági|hitelesítő|egyszer használatos|belépési) ?(?:kód|jelszó)\\p{L}*",
   // East and South Asia
   "验证码|驗證碼|校验码|校驗碼|动态码|動態碼|动态密码|動態密碼|确认码|確認碼|安全码|安全碼|一次性密码|一次性密碼|認證碼",
-  "認証(?:コード|番号)|確認(?:コード|番号)|検証コード|セキュリティコード|ワンタイムパスワード|暗証番号",
+  "認証(?:コード|番号)|確認(?:コード|番号)|検証コード|セキュリティコード|ワンタイム(?:パスワード|暗証番号)",
   "인증 ?(?:번호|코드)|확인 ?코드|보안 ?코드|승인 ?번호",
   "mã (?:xác (?:nhận|minh|thực)|otp|bảo mật|kích hoạt)|kode (?:verifikasi|otp|keamanan|konfirmasi|aktivasi)|kod (?:pengesahan|keselamatan)|รหัส ?(?:ยืนยัน|otp|ผ่าน|ความปลอดภัย)",
   "(?:सत्यापन|पुष्टि|सुरक्षा) (?:कोड|ओटीपी)|ओटीपी|যাচাইকরণ কোড|ওটিপি|توثیقی کوڈ",
@@ -77,31 +80,42 @@ const YOUR_CODE = new RegExp(
     "\\byour (?:(?:[\\p{L}\\p{N}.]+ ){0,3})(?:code|pin)\\b(?: is|:|\\s*=)",
     "\\bis your (?:(?:[\\p{L}\\p{N}.]+ ){0,3})(?:code|pin)\\b",
     "\\b(?:dein|ihr)(?: [\\p{L}\\p{N}.-]+){0,2}[- ]code(?: lautet| ist|:)|ist (?:dein|ihr)(?: [\\p{L}\\p{N}.-]+){0,2}[- ]code",
-    "\\b(?:votre|ton) code(?: [\\p{L}\\p{N}.]+){0,2} (?:est|:)|est (?:votre|ton) code|(?:tu|su) (?:código|codigo)(?: [\\p{L}\\p{N}.]+){0,3} es|es (?:tu|su) (?:código|codigo)",
-    "(?:il tuo|il suo) codice(?: [\\p{L}\\p{N}.]+){0,2} è|è il (?:tuo|suo) codice|(?:o )?seu (?:código|codigo)(?: [\\p{L}\\p{N}.]+){0,2} é|é (?:o )?seu (?:código|codigo)",
-    "(?:je|uw) (?:[\\p{L}\\p{N}.]+[- ])?code is|is (?:je|uw) (?:[\\p{L}\\p{N}.]+[- ])?code|(?:twój|ваш|váš|din) (?:[\\p{L}\\p{N}.]+[- ]){0,2}(?:kod|код|kód|kode)",
+    "\\b(?:votre|ton) code(?: [\\p{L}\\p{N}.]+){0,2}(?: est| ?:)|est (?:votre|ton) code|(?:tu|su) (?:código|codigo)(?: [\\p{L}\\p{N}.]+){0,3}(?: es| ?:)|es (?:tu|su) (?:código|codigo)",
+    "(?:il tuo|il suo) codice(?: [\\p{L}\\p{N}.]+){0,2}(?: è| ?:)|è il (?:tuo|suo) codice|(?:o )?seu (?:código|codigo)(?: [\\p{L}\\p{N}.]+){0,2}(?: é| ?:)|é (?:o )?seu (?:código|codigo)",
+    "(?:je|uw) (?:[\\p{L}\\p{N}.]+[- ])?code(?: voor [\\p{L}\\p{N}.]+)?(?: is| ?:)|is (?:je|uw) (?:[\\p{L}\\p{N}.]+[- ])?code|(?:twój|ваш|váš|din) (?:[\\p{L}\\p{N}.]+[- ]){0,2}(?:kod|код|kód|kode)|koden din (?:er|är)|(?:şifre|parola|kod)(?:niz|nız|unuz)(?: ?:|\\s)",
   ].join("|"),
   "iu",
 );
 /** What a friend's code opens. Such a code is answered like anything else that a friend writes. */
 const DOOR_WORDS =
-  /\b(?:door|gate|garage|building|lobby|house|flat|apartment|locker|lock ?box|alarm|wi-?fi|keypad|room|tür|tor|haus|garagen?|schloss|porte|portail|immeuble|puerta|portal|casa|portone|cancello|deur|poort|domofon\p{L}*)\b/iu;
+  /\b(?:door|gate|garage|building|lobby|house|flat|apartment|locker|lock ?box|alarm|wi-?fi|keypad|room|tür|tor|haus|garagen?|schloss|porte|portail|immeuble|puerta|portal|casa|portone|cancello|deur|poort|domofon\p{L}*)\b|玄関|ドア|鍵|ロッカー|门锁|門鎖|大门|大門|현관|문 ?비밀번호/iu;
 const LONG_CODE = /(?:^|[^\p{N}])(?:\d{5,10}|\d{3}[- ]\d{3,4})(?!\p{N})/u;
 /** The last line of a code that a browser may fill in: `@example.com #123456`. */
 const BOUND_TO_SITE = /(?:^|\n)@[\p{L}\p{N}.-]+\.[\p{L}]{2,} #[\p{L}\p{N}-]{4,12}(?:\s|$)/u;
 const KEEP_SECRET =
-  /(?:do not|don.t|never) (?:share|give|forward|disclose)|(?:geben|gib) (?:sie )?.{0,40}nicht weiter|(?:teile|teilen) .{0,30}nicht|ne (?:le |la )?(?:partagez|communiquez|divulguez)|no (?:lo |la )?(?:compartas?|comparta)|non (?:condividere|comunicare)|não (?:compartilhe|partilhe)|deel .{0,30}niet|nie udostępniaj|никому не сообщайте|не сообщайте|请勿(?:泄露|转发|告知)|切勿|他人に教えないで|타인에게/iu;
+  /(?:do not|don.t|never) (?:share|give|forward|disclose)|(?:geben|gib) (?:sie )?.{0,40}nicht weiter|(?:teile|teilen) .{0,30}nicht|ne (?:le |la )?(?:partagez|communiquez|divulguez)|no (?:lo |la )?(?:compartas?|comparta)|non (?:condivider|comunicar|rivelar|inoltrar)\p{L}+|não (?:compartilhe|partilhe)|deel .{0,30}niet|nie udostępniaj|никому не сообщайте|не сообщайте|请勿(?:泄露|转发|告知)|切勿|他人に教えないで|타인에게/iu;
+/** How long a code can be used, which only its maker says. */
+const VALIDITY =
+  /(?:valid|good) for \d+ ?min|expires? in \d+ ?min|(?:gültig|gilt) .{0,20}\d+ ?min|valable .{0,20}\d+ ?min|expire dans \d+|(?:válido|válida|caduca|expira|vence) .{0,20}\d+ ?min|(?:valido|valida|scade) .{0,20}\d+ ?min|geldig .{0,20}\d+ ?min|ważn\p{L}+ .{0,20}\d+ ?min|действи\p{L}+ .{0,20}\d+ ?мин|\d+ ?(?:分钟内|分鐘內|分以内|분 ?(?:이내|안에))/iu;
 const CODE_NOUN = /\bcode\b|\bpin\b|código|codigo|codice|\bkode?\b|код|kód|码|碼|コード|번호/iu;
+
+/** True where the code stands in a question: machines state their codes, people ask about them. */
+function isAskedAbout(words: string): boolean {
+  const code = CODE.exec(words);
+  const [end] = /[.!?¿。！？\n]/.exec(words.slice((code?.index ?? 0) + (code?.[0].length ?? 0))) ?? [];
+  return code !== null && (end === "?" || end === "？");
+}
 
 /** True for a text that brings a one-time code. */
 export function isOneTimeCode(text: string): boolean {
   if (BOUND_TO_SITE.test(text)) return true;
   const words = text.normalize("NFC");
+  if (isAskedAbout(words)) return false;
   const hasCode = CODE.test(words);
   if (!hasCode && !MIXED_CODE.test(words)) return false;
   if (CODE_PHRASE.test(words)) return true;
   if (!hasCode) return false;
-  if (KEEP_SECRET.test(words) && CODE_NOUN.test(words)) return true;
+  if ((KEEP_SECRET.test(words) || VALIDITY.test(words)) && CODE_NOUN.test(words)) return true;
   if (!YOUR_CODE.test(words) || DOOR_WORDS.test(words)) return false;
   return LONG_CODE.test(words) ||
     /\b(?:your|dein|ihr|votre|tu|su|seu|tuo|je|uw|ваш|twój) [A-Z]/iu.test(words) &&
@@ -156,13 +170,13 @@ const ADDED = [
   // Portuguese
   "amou|adorou|gostou de|curtiu|não gostou de|não curtiu|riu de|riu(?:-se)? com|enfatizou|destacou|questionou",
   // Italian
-  "ha (?:messo .{1,16}? a|adorato|amato|apprezzato|riso (?:a|di|per)|trovato divertente|evidenziato|enfatizzato|dato enfasi a|dubitato di|messo in dubbio)|piace|(?:non|mi|gli|le) è piaciut[oa]|non piace|non ha (?:apprezzato|gradito)",
+  "ha (?:(?:messo|aggiunto) .{1,24}? a|adorato|amato|apprezzato|riso (?:a|di|per)|trovato divertente|evidenziato|enfatizzato|dato enfasi a|dubitato di|messo in dubbio)|piace|(?:non|mi|gli|le) è piaciut[oa]|non piace|non ha (?:apprezzato|gradito)",
   // Dutch
   "(?:hartje|vindt) .{0,6}(?:leuk|geweldig)|vond .{0,8}leuk|lachte om|lacht om|benadrukte|benadrukt|zette een vraagteken bij|betwijfelde|gaf een hartje aan|vindt (?:niet )?leuk",
   // Nordic languages
   "älskade|gillade(?: inte)?|ogillade|skrattade åt|betonade|ifrågasatte|elsket|likte(?: ikke)?|lo av|understreket|stilte spørsmål ved|elskede|syntes (?:ikke )?godt om|grinede ad|lo ad|fremhævede|satte spørgsmålstegn ved|rakasti|tykkäsi|ei tykännyt|nauroi|korosti|kyseenalaisti",
   // Polish, Czech, Hungarian, Romanian
-  "uwielbia|polubił\\(?a?\\)?|lubi|nie lubi|nie podoba się|roześmiał\\(?a?\\)? się z|wyróżnił\\(?a?\\)?|zakwestionował\\(?a?\\)?|zamiloval\\(?a?\\)? si|líbí se|nelíbí se|zasmál\\(?a?\\)? se|zdůraznil\\(?a?\\)?|zpochybnil\\(?a?\\)?|imádta|tetszett neki|nevetett ezen|kiemelte|megkérdőjelezte|a adorat|a apreciat|nu a apreciat|a râs la|a subliniat|a pus la îndoială",
+  "uwielbia|polubił\\(?a?\\)?|lubi|nie lubi|nie podoba się|(?:roz|za)?śmiał\\(?a?\\)? się z|roześmiał\\(?a?\\)? się z|wyróżnił\\(?a?\\)?|zakwestionował\\(?a?\\)?|zamiloval\\(?a?\\)? si|líbí se|nelíbí se|zasmál\\(?a?\\)? se|zdůraznil\\(?a?\\)?|zpochybnil\\(?a?\\)?|imádta|tetszett neki|nevetett ezen|kiemelte|megkérdőjelezte|a adorat|a apreciat|nu a apreciat|a râs la|a subliniat|a pus la îndoială",
   // Russian, Ukrainian, Greek, Turkish
   "(?:очень )?понравил(?:ось|ся|ась)|не понравил(?:ось|ся|ась)|ставит (?:«?нравится»?|сердце)|смеется над|смеётся над|засмеял(?:ся|ась) над|(?:сделан акцент|акцент) на|выделил(?:\\(а\\)|а)?|вопрос (?:к|по)|(?:дуже )?сподобал(?:ося|ась)|не сподобал(?:ося|ась)|сміється з|наголошує на|λάτρεψε|του άρεσε|της άρεσε|δεν του άρεσε|γέλασε με|έδωσε έμφαση σε|αμφισβήτησε|bayıldı|beğendi|beğenmedi|güldü|vurguladı|sorguladı",
 ].join("|");
@@ -207,10 +221,11 @@ const THINGS = [
 const ADDED_BEHIND = [
   "geliebt|gefällt(?: mir)?(?: nicht)?|(?:mit „gefällt mir“ )?markiert|hervorgehoben|hinterfragt|belacht",
   "に(?:ハート|いいね|よくないね|笑い|びっくり|はてな|「?[^」]{1,12}」?)(?:を送りました|しました|とリアクションしました|でリアクションしました)?",
-  "を(?:強調しました|疑問に思いました|大好きと言いました|いいねしました|よくないねしました)|に(?:笑いました|疑問を持ちました)",
-  "(?:을|를|에|에게)? ?(?:좋아함|좋아요|싫어함|웃음|강조함|물음표|하트|사랑함|공감함)(?:을|를)? ?(?:표시함|추가함|보냄|남김)?",
+  "を(?:「[^」]{1,12}」(?:と)?しました|強調しました|疑問に思いました|大好きと言いました|いいねしました|よくないねしました)|に(?:笑いました|疑問を持ちました)",
+  "(?:을\\(를\\)|를\\(을\\)|을|를|에게|에)? ?(?:좋아(?:함|요|합니다|했습니다)|싫어(?:함|합니다|했습니다)|웃(?:음|습니다|었습니다)|강조(?:함|합니다|했습니다)|물음표|하트|사랑(?:함|합니다|했습니다)|공감(?:함|합니다|했습니다))(?:을|를)? ?(?:표시함|추가함|보냄|남김|표시했습니다|보냈습니다)?",
   "(?:ifadesine|mesajını|mesajına|ifadesini)? ?(?:bayıldı|beğendi|beğenmedi|güldü|vurguladı|sorguladı)",
   "leuk gevonden|hartje gegeven",
+  "表示.{1,6}",
 ].join("|");
 
 /** Chinese writes the verb before the quoted message without a space. */
@@ -224,6 +239,9 @@ const FORMS = [
   `(?:${ADDED}|${REMOVED}|${WITH_EMOJI})\\s*:?\\s*(?:${QUOTED}|${THINGS})`,
   `(?:hat\\s+)?${QUOTED}\\s*(?:${ADDED_BEHIND})`,
   `${ADDED_WITHOUT_SPACE}\\s*${QUOTED}`,
+  `(?:对|對)\\s*${QUOTED}\\s*表示.{1,6}`,
+  // Dutch writes the verb around the quoted message.
+  `(?:vond|vindt)\\s*${QUOTED}\\s*(?:niet )?(?:leuk|geweldig|grappig|mooi)`,
   `${ADDED_WITHOUT_SPACE}?(?:一张|一張|一个|一個)(?:图片|圖片|照片|视频|影片|附件)`,
 ].map((form) => new RegExp(`^${form}${ENDED}$`, "iu"));
 

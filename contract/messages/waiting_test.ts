@@ -50,6 +50,17 @@ const CODES = [
   "رمز التحقق الخاص بك هو 482913",
   "קוד האימות שלך הוא 482913",
   "Enter this in the app.\n\n@example.com #482913",
+  "Seu código WhatsApp: 482-913",
+  "Je code voor DigiD is 482913",
+  "Hasło SMS: 482913",
+  "Şifreniz: 482913",
+  "Il codice è 482913, non condividerlo",
+  "Votre code secret: 482913",
+  "Code: 482913. Valid for 10 min",
+  "Code 4829, gültig für 10 Minuten",
+  "Koden din er 482913",
+  "Your login code is 482913. Wasn't you? Change your password",
+  "Código de verificación: 482913 ¿No fuiste tú?",
 ];
 
 const NO_CODES = [
@@ -67,6 +78,10 @@ const NO_CODES = [
   "The access is through the back, number 1200",
   "Mon code postal est 75011",
   "I owe you 12,500",
+  "玄関の暗証番号は1234です",
+  "Did your OTP 4829 arrive?",
+  "Is 482913 the login code that you got?",
+  "The tickets are valid for 90 minutes, seat 1204",
 ];
 
 Deno.test("a one-time code is known by its words in every language, from whatever number it comes", () => {
@@ -93,6 +108,10 @@ Deno.test("companies are known by short codes, names in place of numbers, busine
     "Три",
     "urn:biz:1b2c",
     "info(smsfp)",
+    "72-000",
+    "22 000",
+    "10690123456789",
+    "+8610690123456789",
   ];
   for (
     const sender of [
@@ -113,6 +132,8 @@ Deno.test("companies are known by short codes, names in place of numbers, busine
     "nora@example.com",
     "doris@example.com",
     "+15550100(smsfp)",
+    "555-0100",
+    "10 66 55 44",
     null,
   ];
   for (const sender of people) assert.ok(!isAutomatedSender(sender), String(sender));
@@ -136,6 +157,16 @@ Deno.test("texts that companies must mark, or that nobody reads an answer to, ar
 });
 
 const REACTIONS = [
+  "Ha aggiunto un cuore a “ciao”",
+  "Vond ‘hoi’ leuk",
+  'Vond "hoi" leuk',
+  "Vindt ‘hoi’ niet leuk",
+  "Zaśmiał się z „cześć”",
+  "“안녕”을(를) 좋아함",
+  "'안녕'을(를) 좋아합니다",
+  "“了解”を「いいね」しました",
+  "「好的」表示喜歡",
+  "对“好的”表示强调",
   "Liked “See you at 7 then”",
   'Loved "See you"',
   "Disliked “meh”",
