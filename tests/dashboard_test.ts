@@ -5,6 +5,7 @@ import type { Page } from "playwright-core";
 import { trainingSampleListSchema } from "../contract/training.ts";
 import { deviceListSchema, deviceResponseSchema } from "../contract/devices.ts";
 import { pathOf, SERVER_PATHS } from "../contract/paths.ts";
+import { sessionCodeSchema } from "../contract/session.ts";
 import { syncContactsResponseSchema, syncMessagesResponseSchema } from "../contract/sync.ts";
 import { type Client, createClient } from "../lib/http/client.ts";
 import { browserTests, type TestBrowser } from "./support/process/browser.ts";
@@ -54,6 +55,7 @@ async function nameJohn(owner: Client, displayName: string): Promise<void> {
 async function openPage(
   browser: TestBrowser,
   { url, ...look }: { url: string; width: number; height: number; isDark?: boolean },
+  address = url,
 ): Promise<{ page: Page; faults: string[] }> {
   const page = await browser.page(look);
   const faults: string[] = [];
@@ -63,7 +65,7 @@ async function openPage(
   page.on("request", (request) => {
     if (!request.url().startsWith(url)) faults.push(request.url());
   });
-  await page.goto(url);
+  await page.goto(address);
   return { page, faults };
 }
 
@@ -145,6 +147,36 @@ await browserTests({
       });
       await page.getByRole("button", { name: "Draft another" }).click();
       await page.getByText("This browser is not signed in any more").waitFor();
+    },
+
+  "the menubar's link signs a browser in once, by a session that no script can read, until it signs out":
+    async (
+      browser,
+    ) => {
+      await using services = await startServices();
+      const { url } = services.server;
+      const owner = await ownerOf(url);
+      await send(owner, ["Hello"], "chat");
+      const { code } = await owner.request("POST", SERVER_PATHS.sessionCodes, {
+        body: {},
+        schema: sessionCodeSchema,
+      });
+      const link = `${url}/#code=${code}`;
+      const { page, faults } = await openPage(browser, { url, ...DESKTOP }, link);
+      await page.getByRole("navigation", { name: "Conversations" }).waitFor();
+      assert.equal(page.url(), `${url}/`);
+      assert.deepEqual(await page.evaluate("[document.cookie, localStorage.length]"), ["", 0]);
+      await page.reload();
+      await page.getByRole("navigation", { name: "Conversations" }).waitFor();
+
+      const { page: second } = await openPage(browser, { url, ...DESKTOP }, link);
+      await second.getByRole("button", { name: "Sign in this browser" }).waitFor();
+
+      await page.getByRole("button", { name: "Sign out" }).click();
+      await page.getByRole("button", { name: "Sign in this browser" }).waitFor();
+      await page.reload();
+      await page.getByRole("button", { name: "Sign in this browser" }).waitFor();
+      assert.deepEqual(faults, []);
     },
 
   "the page shows hostile texts as texts and long histories in parts, and axe-core finds nothing serious":

@@ -1,23 +1,13 @@
-/** The page's client of the documented API: the one place that adds the authorisation and reads errors. */
+/** The page's client of the documented API: the one place that knows of the session and reads errors. */
 import { signal } from "@preact/signals";
 import type { z } from "zod";
 import { errorBodySchema, type ErrorCode } from "../../contract/errors.ts";
 import { STRINGS } from "./strings.ts";
 
-const TOKEN_KEY = "token";
-
-/** The browser's token; null while it is not signed in. */
-export const token = signal<string | null>(localStorage.getItem(TOKEN_KEY));
+/** Whether a session's cookie signs this browser in, which no script can read; null until the server has said so. */
+export const isSignedIn = signal<boolean | null>(null);
 /** True once the server has ended the access of a browser that was signed in. */
 export const accessEnded = signal(false);
-
-/** Keeps a token for the next visits; null forgets it. */
-export function setToken(value: string | null): void {
-  if (value === null) localStorage.removeItem(TOKEN_KEY);
-  else localStorage.setItem(TOKEN_KEY, value);
-  accessEnded.value = false;
-  token.value = value;
-}
 
 /** A request that failed; `message` is a sentence for the person. `code` is null where the server did not answer. */
 export class RequestError extends Error {
@@ -50,13 +40,11 @@ async function errorOf(response: Response): Promise<RequestError> {
  * @throws RequestError with a sentence, or the `AbortError` of `signal`
  */
 export async function request<Schema extends z.ZodType>(
-  operation: `${"GET" | "POST"} ${string}`,
+  operation: `${"GET" | "POST" | "DELETE"} ${string}`,
   { schema, body, signal }: RequestOptions<Schema>,
 ): Promise<z.output<Schema>> {
   const [method, path = ""] = operation.split(" ");
-  const sent = token.value;
-  const headers = new Headers(sent === null ? {} : { authorization: `Bearer ${sent}` });
-  if (body !== undefined) headers.set("content-type", "application/json");
+  const headers: HeadersInit = body === undefined ? {} : { "content-type": "application/json" };
   const response = await fetch(path, { method, headers, body: JSON.stringify(body), signal }).catch(
     (error) => {
       throw signal?.aborted ? error : new RequestError(STRINGS.unreachable);
@@ -64,9 +52,9 @@ export async function request<Schema extends z.ZodType>(
   );
   if (!response.ok) {
     const error = await errorOf(response);
-    if (sent !== null && sent === token.value && error.code !== null && ENDED.has(error.code)) {
-      setToken(null);
+    if (isSignedIn.value && error.code !== null && ENDED.has(error.code)) {
       accessEnded.value = true;
+      isSignedIn.value = false;
     }
     throw error;
   }

@@ -1,4 +1,4 @@
-/** Signing in: the browser shows a code, the owner approves it, and the browser gets its token. */
+/** Signing in: the browser shows a code, the owner approves it, and the browser gets a session. */
 import { useState } from "preact/hooks";
 import {
   type RegisterDeviceResponse,
@@ -6,7 +6,8 @@ import {
   verifyDeviceResponseSchema,
 } from "../../contract/devices.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
-import { accessEnded, request, sentenceOf, setToken } from "./api.ts";
+import { accessEnded, request, sentenceOf } from "./api.ts";
+import { startSession } from "./session.ts";
 import { STRINGS } from "./strings.ts";
 
 const { signIn: TEXT } = STRINGS;
@@ -22,7 +23,7 @@ async function verify({ deviceId, code }: RegisterDeviceResponse): Promise<void>
     schema: verifyDeviceResponseSchema,
     body: { deviceId, code },
   });
-  setToken(token);
+  await startSession({ token });
 }
 
 function CodeToApprove({ code }: { code: string }) {
