@@ -13,6 +13,14 @@ export const conversationSchema = z.object({
   messageCount: z.int().min(0),
   lastMessageAt: timeSchema.nullable(),
   createdAt: timeSchema,
+  lastMessage: z.object({
+    direction: messageDirectionSchema,
+    messageType: messageTypeSchema,
+    text: z.string().nullable(),
+  }).nullable().optional().describe("The newest message; null where there is none"),
+  waiting: z.boolean().optional().describe(
+    "Whether one of the ten newest messages waits for an answer that a draft could give",
+  ),
 }).meta({ id: "Conversation" });
 export type Conversation = z.infer<typeof conversationSchema>;
 

@@ -17,6 +17,8 @@ import { shortTimeOf } from "./times.ts";
 
 const { conversations: TEXT } = STRINGS;
 const PAGE_SIZE = 50;
+/** Characters of the newest message; more would not fit into a line. */
+const PREVIEW_LENGTH = 120;
 
 function listConversations(): PagedList<Conversation> {
   return new PagedList(async (cursor) => {
@@ -28,14 +30,22 @@ function listConversations(): PagedList<Conversation> {
   });
 }
 
+/** The newest words, else how many messages there are. */
+function previewOf({ lastMessage, messageCount }: Conversation): string {
+  const text = lastMessage?.text?.trim() ?? "";
+  if (text === "") return TEXT.messages(messageCount);
+  return lastMessage?.direction === "outgoing" ? TEXT.own(text) : text;
+}
+
 function Row({ conversation }: { conversation: Conversation }) {
-  const { id, messageCount, lastMessageAt } = conversation;
+  const { id, lastMessageAt, waiting } = conversation;
   return (
     <li>
       <a href={conversationAddress(id)} aria-current={openConversationId.value === id ? "page" : undefined}>
         <bdi class="name">{titleOf(conversation)}</bdi>
         {lastMessageAt !== null && <time dateTime={lastMessageAt}>{shortTimeOf(lastMessageAt)}</time>}
-        <span class="quiet">{TEXT.messages(messageCount)}</span>
+        <bdi class="quiet preview">{previewOf(conversation).slice(0, PREVIEW_LENGTH)}</bdi>
+        {waiting && <span class="waiting" role="img" aria-label={TEXT.waiting} title={TEXT.waiting} />}
       </a>
     </li>
   );

@@ -29,6 +29,8 @@ export const STRINGS = {
     chooseHint: "Read it here, and have a reply drafted in your own words.",
     unknown: "Unknown sender",
     messages: (count: number) => count === 1 ? "1 message" : `${count.toLocaleString("en")} messages`,
+    own: (text: string) => `You: ${text}`,
+    waiting: "Waits for your answer",
     back: "All conversations",
     loading: "Loading…",
   },

@@ -47,6 +47,43 @@ Deno.test("conversations come with the latest active first, and one by its id", 
   );
 });
 
+Deno.test("a conversation says what was written last, and whether it waits for an answer", async () => {
+  await using server = await startServerApp();
+  const { token } = await server.pair();
+  const sendLines = (chat: string, lines: readonly ["me" | "them", string][]) =>
+    sendBatch(
+      { server, token },
+      syncBatch(
+        lines.map(([who, text], minute) =>
+          syncMessage({
+            text,
+            direction: who === "me" ? "outgoing" : "incoming",
+            sentAt: new Date(Date.UTC(2024, 0, 1, 12, minute)).toISOString(),
+          })
+        ),
+        { conversationImessageId: chat },
+      ),
+    );
+  await sendLines("answered", [["them", "Dinner?"], ["me", "Yes"]]);
+  await sendLines("waiting", [["me", "Hi"], ["them", "Dinner?"], ["them", "At eight?"]]);
+  await sendLines("code", [["them", "Your verification code is 482913"]]);
+  const { conversations } = await server.expect(SERVER_PATHS.conversations, {
+    token,
+    schema: conversationListSchema,
+  });
+  const said = conversations.map(({ imessageId, lastMessage, waiting }) => [
+    imessageId,
+    lastMessage?.direction,
+    lastMessage?.text,
+    waiting,
+  ]);
+  assert.deepEqual(said.sort(), [
+    ["answered", "outgoing", "Yes", false],
+    ["code", "incoming", "Your verification code is 482913", false],
+    ["waiting", "incoming", "At eight?", true],
+  ]);
+});
+
 Deno.test("messages come newest first, page by page", async () => {
   await using server = await startServerApp();
   const { token } = await server.pair();

@@ -8,6 +8,7 @@ import type {
   Message,
   MessageList,
 } from "../../contract/conversations.ts";
+import { messagesToAnswer } from "../../contract/messages/waiting.ts";
 import type { PageQuery } from "../../contract/paging.ts";
 import { ApiError } from "../../lib/errors.ts";
 import type { Caller } from "../auth/authenticate.ts";
@@ -20,6 +21,9 @@ import type {
   Message as MessageRow,
 } from "../store/schema.ts";
 import { pageFieldsOf, pageRequestOf } from "./paging.ts";
+
+/** The newest messages by which is told whether a conversation waits for an answer. */
+const LOOKED_AT = 10;
 
 export interface ConversationServiceOptions {
   conversations: ConversationStore;
@@ -42,7 +46,9 @@ export interface ConversationService {
   deleteMessage(caller: Caller, messageId: string): Promise<Deletion>;
 }
 
-function conversationOf(row: ConversationRow): Conversation {
+/** @param newest the latest messages of the conversation, newest first */
+function conversationOf(row: ConversationRow, newest: readonly MessageRow[]): Conversation {
+  const [last] = newest;
   return {
     id: row.id,
     imessageId: row.imessageId,
@@ -52,6 +58,10 @@ function conversationOf(row: ConversationRow): Conversation {
     messageCount: row.messageCount,
     lastMessageAt: row.lastMessageAt?.toISOString() ?? null,
     createdAt: row.createdAt.toISOString(),
+    lastMessage: last
+      ? { direction: last.direction, messageType: last.messageType, text: last.text }
+      : null,
+    waiting: messagesToAnswer(newest).length > 0,
   };
 }
 
@@ -87,15 +97,25 @@ function noConversation(): ApiError {
 /** Makes the conversation service. */
 export function createConversationService(options: ConversationServiceOptions): ConversationService {
   const { conversations, contacts, deletions, onOutbox } = options;
+
+  async function withNewest({ accountId }: Caller, rows: readonly ConversationRow[]): Promise<Conversation[]> {
+    const conversationIds = rows.map(({ id }) => id);
+    const newest = await conversations.newest(accountId, { conversationIds, limit: LOOKED_AT });
+    return rows.map((row) => conversationOf(row, newest.get(row.id) ?? []));
+  }
+
   return {
     async list(caller, query) {
       const page = await conversations.list(caller.accountId, pageRequestOf(query));
-      return { conversations: page.rows.map(conversationOf), ...pageFieldsOf(page, query) };
+      const listed = await withNewest(caller, page.rows);
+      return { conversations: listed, ...pageFieldsOf(page, query) };
     },
     async get(caller, conversationId) {
       const row = await conversations.find(caller.accountId, conversationId);
       if (row === undefined) throw noConversation();
-      return conversationOf(row);
+      const [conversation] = await withNewest(caller, [row]);
+      if (conversation === undefined) throw noConversation();
+      return conversation;
     },
     async messages(caller, { conversationId, query }) {
       const page = await conversations.messages(caller.accountId, {

@@ -24,6 +24,8 @@ export interface ConversationStore {
   /** Conversations, the one with the latest message first. */
   list(accountId: string, page: PageRequest): Promise<Page<Conversation>>;
   find(accountId: string, conversationId: string): Promise<Conversation | undefined>;
+  /** The newest messages of some conversations, newest first, by the conversation's id. */
+  newest(accountId: string, request: NewestRequest): Promise<ReadonlyMap<string, readonly Message[]>>;
   /** Messages of a conversation; undefined when the account has no such conversation. */
   messages(accountId: string, request: MessagePageRequest): Promise<Page<Message> | undefined>;
   /** What replies to messages are drafted from, by the messages' ids; those that the account does not have are left out. */
@@ -37,6 +39,12 @@ export interface ConversationStore {
   before(accountId: string, request: BeforeRequest): Promise<readonly Message[]>;
   /** The latest incoming message of a conversation that has text and was not unsent. */
   latestIncoming(accountId: string, conversationId: string): Promise<Message | undefined>;
+}
+
+export interface NewestRequest {
+  readonly conversationIds: readonly string[];
+  /** Of each conversation. */
+  readonly limit: number;
 }
 
 export interface HistoryRequest {
@@ -86,6 +94,22 @@ async function find(
   const [row] = await db.select().from(conversations)
     .where(and(eq(conversations.accountId, accountId), eq(conversations.id, conversationId)));
   return row;
+}
+
+async function newest(
+  { db }: Database,
+  accountId: string,
+  { conversationIds, limit }: NewestRequest,
+): Promise<Map<string, Message[]>> {
+  const latest = db.select().from(messages).where(eq(messages.conversationId, conversations.id))
+    .orderBy(...newestFirst(TIMELINE)).limit(limit).as("latest");
+  const rows = await db.select().from(conversations).innerJoinLateral(latest, drizzleSql`true`)
+    .where(and(
+      eq(conversations.accountId, accountId),
+      drizzleSql`${conversations.id} = any(${drizzleSql.param(conversationIds)}::uuid[])`,
+    ))
+    .orderBy(...newestFirst({ time: latest.sentAt, id: latest.id }));
+  return Map.groupBy(rows.map((row) => row.latest), ({ conversationId }) => conversationId);
 }
 
 async function messagePage(
@@ -205,6 +229,7 @@ export function createConversationStore(database: Database): ConversationStore {
   return bindTo(database, {
     list,
     find,
+    newest,
     messages: messagePage,
     histories,
     withSamePerson,
