@@ -8,6 +8,7 @@ import { writeLine } from "../lib/log.ts";
 import { loadSecret, restoreSecret, type SecretOptions } from "./auth/secret.ts";
 import type { ServerConfig } from "./config.ts";
 import { readBackup, writeBackup } from "./store/backup/backup_file.ts";
+import { isMigrated } from "./store/migrate.ts";
 import { restore } from "./store/backup/restore.ts";
 import { createStores, joinDatabase, type Stores } from "./store/store.ts";
 
@@ -62,11 +63,12 @@ function secretOptions({ config, stores }: { config: ServerConfig; stores: Store
 /**
  * Writes a backup to a new file.
  *
- * @throws UserError when there is no key to encrypt it for, or the file cannot be written
+ * @throws UserError when there is nothing, or no key to encrypt it for, or the file cannot be written
  */
 export async function backUp(file: string, context: CommandContext): Promise<void> {
   const { config } = context;
   await using database = await joinDatabase(config);
+  if (!await isMigrated(database)) throw new UserError("There is nothing to back up: no server has run here yet");
   const recipient = await recipientOf(context);
   const stores = createStores(database);
   const secret = config.jwtSecret === null

@@ -66,3 +66,11 @@ Deno.test("devices stay paired: the secret of a database comes with it, and into
     assert.equal((await loadSecret({ configured: null, dataDir })).toHex(), secret);
   });
 });
+
+Deno.test("a database that no server has used yet is not backed up", async () => {
+  await using empty = await createTestDatabase("embedded", { migrated: false });
+  await inTempDir(async (dir) => {
+    const backedUp = backUp(join(dir, "backup"), { config: configOf(empty, dir), ask: nobody });
+    await assert.rejects(backedUp, isRefusal(/nothing to back up/));
+  });
+});

@@ -93,6 +93,12 @@ export async function migrateIn(sql: Sql, migrations: readonly Migration[]): Pro
   for (const migration of pending) await apply(sql, migration);
 }
 
+/** False for a database that no server has used yet. */
+export async function isMigrated({ sql }: Pick<Database, "sql">): Promise<boolean> {
+  const [row] = await sql<{ found: boolean }>`select to_regclass('schema_migrations') is not null as found`;
+  return row?.found ?? false;
+}
+
 /** Waits until no other server migrates, and keeps others from it until the connection ends. */
 export async function holdMigrationLock(sql: Sql): Promise<void> {
   await sql`select pg_advisory_lock(${MIGRATION_LOCK})`;
