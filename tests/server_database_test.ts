@@ -37,6 +37,15 @@ async function restoreDatabase(server: ServerName): Promise<TestDatabase> {
   return restored;
 }
 
+/** A row without the field that a migration adds to the figures of a finished job, which has no value there. */
+function withoutNewFields(row: Row): Row {
+  const text = JSON.stringify(
+    row,
+    (key, value) => key === "offerReason" && value === null ? undefined : value,
+  );
+  return JSON.parse(text);
+}
+
 /** Every row of every table but the history of the migrations. */
 async function readAllRows({ sql }: Database): Promise<Map<string, Row[]>> {
   const tables = await sql<{ name: string }>`
@@ -45,7 +54,7 @@ async function readAllRows({ sql }: Database): Promise<Map<string, Row[]>> {
     const found = await sql<{ row: Row }>`select to_jsonb(t) as row from ${
       rawFragment(name)
     } t order by to_jsonb(t)`;
-    return [name, found.map(({ row }) => row)];
+    return [name, found.map(({ row }) => withoutNewFields(row))];
   });
   return new Map(await Promise.all(rows));
 }
