@@ -18,7 +18,8 @@ import { type RunningServices, startServices } from "./support/server/running_se
 import { REGISTRATION } from "./support/server/server_app.ts";
 import { JOHN, syncBatch, syncMessage } from "./support/server/sync_batches.ts";
 
-const PAIRS = 30;
+/** Of so many, enough are held out for the adapter to be offered. */
+const PAIRS = 130;
 /** A minute after the message of {@linkcode syncMessage}. */
 const SOON_AFTER = "2024-01-01T12:01:00Z";
 
@@ -56,7 +57,7 @@ async function trainToItsEnd(client: Client): Promise<TrainingJob[]> {
   const { job } = await client.request("POST", SERVER_PATHS.startTraining, {
     body: {
       baseModel: "tiny",
-      epochs: 10,
+      epochs: 4,
       learningRate: 2e-2,
       seed: 7,
       batchSize: 8,
