@@ -68,7 +68,9 @@ function secretOptions({ config, stores }: { config: ServerConfig; stores: Store
 export async function backUp(file: string, context: CommandContext): Promise<void> {
   const { config } = context;
   await using database = await joinDatabase(config);
-  if (!await isMigrated(database)) throw new UserError("There is nothing to back up: no server has run here yet");
+  if (!await isMigrated(database)) {
+    throw new UserError("There is nothing to back up: no server has run here yet");
+  }
   const recipient = await recipientOf(context);
   const stores = createStores(database);
   const secret = config.jwtSecret === null

@@ -58,9 +58,7 @@ function conversationOf(row: ConversationRow, newest: readonly MessageRow[]): Co
     messageCount: row.messageCount,
     lastMessageAt: row.lastMessageAt?.toISOString() ?? null,
     createdAt: row.createdAt.toISOString(),
-    lastMessage: last
-      ? { direction: last.direction, messageType: last.messageType, text: last.text }
-      : null,
+    lastMessage: last ? { direction: last.direction, messageType: last.messageType, text: last.text } : null,
     waiting: messagesToAnswer(newest).length > 0,
   };
 }
@@ -98,7 +96,10 @@ function noConversation(): ApiError {
 export function createConversationService(options: ConversationServiceOptions): ConversationService {
   const { conversations, contacts, deletions, onOutbox } = options;
 
-  async function withNewest({ accountId }: Caller, rows: readonly ConversationRow[]): Promise<Conversation[]> {
+  async function withNewest(
+    { accountId }: Caller,
+    rows: readonly ConversationRow[],
+  ): Promise<Conversation[]> {
     const conversationIds = rows.map(({ id }) => id);
     const newest = await conversations.newest(accountId, { conversationIds, limit: LOOKED_AT });
     return rows.map((row) => conversationOf(row, newest.get(row.id) ?? []));
