@@ -3,7 +3,7 @@ import type { Llama } from "node-llama-cpp";
 import { SerialExecutor } from "../../../lib/async.ts";
 import { ApiError, messageOf } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
-import { requesterOf, RequestQueue } from "../request_queue.ts";
+import { EngineRequests, modelNotLoaded } from "../engine_requests.ts";
 import type {
   AdapterFile,
   Engine,
@@ -54,16 +54,14 @@ function defaultThreads(llama: Llama): number {
 class LlamaEngine implements LocalEngine {
   readonly #llama: Llama;
   readonly #options: LlamaEngineOptions;
-  readonly #queue: RequestQueue;
-  /** Ends what is in flight when the engine is disposed. */
-  readonly #closing = new AbortController();
+  readonly #requests: EngineRequests;
   #loaded: LoadedModel | null = null;
   readonly #loads = new SerialExecutor();
 
   constructor(llama: Llama, options: LlamaEngineOptions) {
     this.#llama = llama;
     this.#options = options;
-    this.#queue = new RequestQueue({ capacity: options.sequences, queueLimit: options.queueLimit });
+    this.#requests = new EngineRequests({ capacity: options.sequences, queueLimit: options.queueLimit });
   }
 
   get modelId(): string | null {
@@ -71,34 +69,31 @@ class LlamaEngine implements LocalEngine {
   }
 
   get occupancy(): EngineOccupancy {
-    const { running, waiting, capacity } = this.#queue;
-    return { running, waiting, capacity };
+    return this.#requests.occupancy;
   }
 
   load(file: ModelFile): Promise<void> {
     return this.#loads.run(() => this.#swapIn(file));
   }
 
-  async generate(request: GenerationRequest, options: GenerationOptions = {}): Promise<Generation> {
-    const signal = this.#untilClosing(options.signal);
-    const arrivedAt = performance.now();
-    using _slot = await this.#queue.acquire(signal, requesterOf(request));
-    const queueMs = Math.round((performance.now() - arrivedAt) * 10) / 10;
-    const loaded = this.#model();
-    using _use = loaded.use();
-    using lease = await serving(loaded, request.adapter, { signal });
-    const details = await generateReply(lease.served, request, { ...options, signal });
-    const { promptTokens: _, replyTokens: __, ...generation } = details;
-    return { ...generation, timings: { ...generation.timings, queue_ms: queueMs } };
+  generate(request: GenerationRequest, options: GenerationOptions = {}): Promise<Generation> {
+    return this.#requests.generate(request, options, async (options) => {
+      const loaded = this.#model();
+      using _use = loaded.use();
+      using lease = await serving(loaded, request.adapter, options);
+      const details = await generateReply(lease.served, request, options);
+      const { promptTokens: _, replyTokens: __, ...generation } = details;
+      return generation;
+    });
   }
 
-  async evaluate(request: EvaluationRequest, options: { signal?: AbortSignal } = {}): Promise<Likelihood[]> {
-    const signal = this.#untilClosing(options.signal);
-    using _slot = await this.#queue.acquire(signal, { background: true });
-    const loaded = this.#model();
-    using _use = loaded.use();
-    using lease = await serving(loaded, request.adapter, { signal });
-    return await evaluateSamples(lease.served, request.samples, { signal });
+  evaluate(request: EvaluationRequest, options: { signal?: AbortSignal } = {}): Promise<Likelihood[]> {
+    return this.#requests.background(options, async (signal) => {
+      const loaded = this.#model();
+      using _use = loaded.use();
+      using lease = await serving(loaded, request.adapter, { signal });
+      return await evaluateSamples(lease.served, request.samples, { signal });
+    });
   }
 
   tokenize(sample: Sample): TokenizedSample {
@@ -117,7 +112,7 @@ class LlamaEngine implements LocalEngine {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing.abort(notLoaded("The service is stopping"));
+    this.#requests.close();
     await this.#loads.idle();
     const loaded = this.#loaded;
     this.#loaded = null;
@@ -126,7 +121,7 @@ class LlamaEngine implements LocalEngine {
   }
 
   async #swapIn(file: ModelFile): Promise<void> {
-    this.#closing.signal.throwIfAborted();
+    this.#requests.closed.throwIfAborted();
     const { threads = defaultThreads(this.#llama), adapterContexts = 1, ...options } = this.#options;
     const next = await loadModel(this.#llama, file, { ...options, threads, adapterContexts });
     const previous = this.#loaded;
@@ -134,13 +129,9 @@ class LlamaEngine implements LocalEngine {
     await previous?.[Symbol.asyncDispose]();
   }
 
-  #untilClosing(signal: AbortSignal | undefined): AbortSignal {
-    return signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
-  }
-
   #model(): LoadedModel {
     if (this.#loaded) return this.#loaded;
-    throw notLoaded("No model is loaded; /health says why");
+    throw modelNotLoaded("No model is loaded; /health says why");
   }
 }
 
@@ -160,15 +151,11 @@ async function serving(
   if (adapter !== undefined) checkBase(adapter, loaded);
   return await loaded.serve(adapter, options).catch((error) => {
     options.signal.throwIfAborted();
-    if (!(error instanceof ModelError)) throw notLoaded(messageOf(error), error);
+    if (!(error instanceof ModelError)) throw modelNotLoaded(messageOf(error), error);
     // What is wrong with one adapter must not look like a fault of the service, for which all its callers wait.
     const code = error instanceof DamagedAdapterError ? "adapter_damaged" : "conflict";
     throw new ApiError(code, messageOf(error), { cause: error });
   });
-}
-
-function notLoaded(message: string, cause?: unknown): ApiError {
-  return new ApiError("model_not_loaded", message, { retryAfterSeconds: 5, cause });
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The engine on an OpenAI-compatible server, such as vLLM, llama-server or Ollama. */
 import { ApiError } from "../../../lib/errors.ts";
-import { requesterOf, RequestQueue } from "../request_queue.ts";
+import { EngineRequests, type WorkOptions } from "../engine_requests.ts";
 import type {
   Engine,
   EngineOccupancy,
@@ -76,14 +76,12 @@ function createSend({ url, token }: OpenAiEngineOptions): Send {
 /** See {@linkcode Engine}. Made by {@linkcode createOpenAiEngine}. */
 class OpenAiEngine implements RemoteEngine {
   readonly #send: Send;
-  readonly #queue: RequestQueue;
-  /** Ends what is in flight when the engine is disposed. */
-  readonly #closing = new AbortController();
+  readonly #requests: EngineRequests;
   #modelId: string | null = null;
 
   constructor(options: OpenAiEngineOptions) {
     this.#send = createSend(options);
-    this.#queue = new RequestQueue(options);
+    this.#requests = new EngineRequests(options);
   }
 
   get modelId(): string | null {
@@ -91,12 +89,11 @@ class OpenAiEngine implements RemoteEngine {
   }
 
   get occupancy(): EngineOccupancy {
-    const { running, waiting, capacity } = this.#queue;
-    return { running, waiting, capacity };
+    return this.#requests.occupancy;
   }
 
   async listModels(): Promise<string[]> {
-    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(LIST_TIMEOUT_MS)]);
+    const signal = AbortSignal.any([this.#requests.closed, AbortSignal.timeout(LIST_TIMEOUT_MS)]);
     const answer = await this.#send("/models", { signal });
     const parsed = remoteModelsSchema.safeParse(await answer.json().catch(() => null));
     if (!parsed.success) throw unavailable("The model server's list of models has an unknown shape");
@@ -114,16 +111,12 @@ class OpenAiEngine implements RemoteEngine {
 
   async generate(request: GenerationRequest, options: GenerationOptions = {}): Promise<Generation> {
     if (request.adapter !== undefined) throw new ApiError("not_implemented", LLAMA_ONLY);
-    const closing = this.#closing.signal;
-    const signal = options.signal ? AbortSignal.any([options.signal, closing]) : closing;
-    const arrivedAt = performance.now();
-    using _slot = await this.#queue.acquire(signal, requesterOf(request));
-    const queueMs = performance.now() - arrivedAt;
-    if (this.#modelId === null) {
-      throw new ApiError("model_not_loaded", "No model is chosen; /health says why");
-    }
-    const generation = await this.#generate(request, { ...options, signal, model: this.#modelId });
-    return { ...generation, timings: { ...generation.timings, queue_ms: queueMs } };
+    return await this.#requests.generate(request, options, async (options) => {
+      if (this.#modelId === null) {
+        throw new ApiError("model_not_loaded", "No model is chosen; /health says why");
+      }
+      return await this.#generate(request, { ...options, model: this.#modelId });
+    });
   }
 
   evaluate(): Promise<Likelihood[]> {
@@ -139,14 +132,13 @@ class OpenAiEngine implements RemoteEngine {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    const reason = new ApiError("model_not_loaded", "The service is stopping", { retryAfterSeconds: 5 });
-    this.#closing.abort(reason);
+    this.#requests.close();
     return Promise.resolve();
   }
 
   async #generate(
     request: GenerationRequest,
-    options: GenerationOptions & { signal: AbortSignal; model: string },
+    options: WorkOptions & { model: string },
   ): Promise<Generation> {
     const { signal, model } = options;
     const reply = new RemoteReply(request, options);

@@ -1,6 +1,5 @@
 /** The engine in a process of its own: requests queue here, and whatever happens there, the service answers. */
 import { SerialExecutor } from "../../../lib/async.ts";
-import { ApiError } from "../../../lib/errors.ts";
 import type { Metrics } from "../../../lib/metrics.ts";
 import type {
   AdapterFile,
@@ -16,7 +15,7 @@ import type {
 } from "../engine.ts";
 import type { LogLevel } from "../../../lib/log.ts";
 import type { LlamaEngineOptions } from "../llama/llama.ts";
-import { requesterOf, RequestQueue } from "../request_queue.ts";
+import { EngineRequests, modelNotLoaded } from "../engine_requests.ts";
 import { SupervisedModel } from "./supervised_model.ts";
 
 export interface ProcessEngineOptions extends LlamaEngineOptions {
@@ -26,23 +25,18 @@ export interface ProcessEngineOptions extends LlamaEngineOptions {
   metrics: Metrics;
 }
 
-function notLoaded(message: string): ApiError {
-  return new ApiError("model_not_loaded", message, { retryAfterSeconds: 5 });
-}
-
 /** See {@linkcode Engine}. Made by {@linkcode createProcessEngine}. */
 class ProcessEngine implements Engine {
   readonly #options: ProcessEngineOptions;
-  readonly #queue: RequestQueue;
+  /** They wait here, not in the process, so that places and `/health` are right while it is away. */
+  readonly #requests: EngineRequests;
   readonly #onCrash: () => void;
-  /** Ends what is in flight when the engine is disposed. */
-  readonly #closing = new AbortController();
   #model: SupervisedModel | null = null;
   readonly #loads = new SerialExecutor();
 
   constructor(options: ProcessEngineOptions) {
     this.#options = options;
-    this.#queue = new RequestQueue({ capacity: options.sequences, queueLimit: options.queueLimit });
+    this.#requests = new EngineRequests({ capacity: options.sequences, queueLimit: options.queueLimit });
     const { metrics } = options;
     const crashes = metrics.counter("ml_engine_crashes_total", "Crashes of the model's process", {
       labels: [],
@@ -59,31 +53,26 @@ class ProcessEngine implements Engine {
   }
 
   get occupancy(): EngineOccupancy {
-    const { running, waiting, capacity } = this.#queue;
-    return { running, waiting, capacity };
+    return this.#requests.occupancy;
   }
 
   load(file: ModelFile): Promise<void> {
     return this.#loads.run(() => this.#swapIn(file));
   }
 
-  async generate(request: GenerationRequest, options: GenerationOptions = {}): Promise<Generation> {
-    const signal = this.#untilClosing(options.signal);
-    const { onToken } = options;
-    const arrivedAt = performance.now();
-    // Held until the process has ended the request, so that it never has more of them than it has sequences.
-    using _slot = await this.#queue.acquire(signal, requesterOf(request));
-    const queueMs = Math.round((performance.now() - arrivedAt) * 10) / 10;
-    const generation = await this.#served().run((child) =>
-      child.call("generate", request, { signal, onToken })
+  generate(request: GenerationRequest, options: GenerationOptions = {}): Promise<Generation> {
+    return this.#requests.generate(
+      request,
+      options,
+      async (options) => await this.#served().run((child) => child.call("generate", request, options)),
     );
-    return { ...generation, timings: { ...generation.timings, queue_ms: queueMs } };
   }
 
-  async evaluate(request: EvaluationRequest, options: { signal?: AbortSignal } = {}): Promise<Likelihood[]> {
-    const signal = this.#untilClosing(options.signal);
-    using _slot = await this.#queue.acquire(signal, { background: true });
-    return await this.#served().run((child) => child.call("evaluate", request, { signal }));
+  evaluate(request: EvaluationRequest, options: { signal?: AbortSignal } = {}): Promise<Likelihood[]> {
+    return this.#requests.background(
+      options,
+      async (signal) => await this.#served().run((child) => child.call("evaluate", request, { signal })),
+    );
   }
 
   async probeAdapter(adapter: AdapterFile): Promise<void> {
@@ -95,7 +84,7 @@ class ProcessEngine implements Engine {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing.abort(notLoaded("The service is stopping"));
+    this.#requests.close();
     await this.#model?.kill();
     await this.#loads.idle();
     await this.#model?.kill();
@@ -104,7 +93,7 @@ class ProcessEngine implements Engine {
 
   /** The one before serves until the next one answers, and finishes what it has begun. */
   async #swapIn(model: ModelFile): Promise<void> {
-    const { signal } = this.#closing;
+    const signal = this.#requests.closed;
     signal.throwIfAborted();
     const { keepAliveSeconds, logLevel, log, metrics: _, ...engine } = this.#options;
     const next = await SupervisedModel.open({ model, engine, logLevel }, {
@@ -118,14 +107,10 @@ class ProcessEngine implements Engine {
     await previous?.[Symbol.asyncDispose]();
   }
 
-  #untilClosing(signal: AbortSignal | undefined): AbortSignal {
-    return signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
-  }
-
   #served(): SupervisedModel {
-    this.#closing.signal.throwIfAborted();
+    this.#requests.closed.throwIfAborted();
     if (this.#model) return this.#model;
-    throw notLoaded("No model is loaded; /health says why");
+    throw modelNotLoaded("No model is loaded; /health says why");
   }
 }
 
