@@ -5,12 +5,12 @@ import { UserError } from "../lib/errors.ts";
 import { ifPresent, writeFileAtomically } from "../lib/files.ts";
 import { formatBytes } from "../lib/progress.ts";
 import { writeLine } from "../lib/log.ts";
-import { loadSecret, restoreSecret, type SecretOptions } from "./auth/secret.ts";
+import { loadSecret, restoreSecret, secretOptionsOf } from "./auth/secret.ts";
 import type { ServerConfig } from "./config.ts";
 import { readBackup, writeBackup } from "./store/backup/backup_file.ts";
 import { isMigrated } from "./store/migrate.ts";
 import { restore } from "./store/backup/restore.ts";
-import { createStores, joinDatabase, type Stores } from "./store/store.ts";
+import { createStores, joinDatabase } from "./store/store.ts";
 
 /** Holds the public key of the key that the first backup showed. */
 const RECIPIENT_FILE = "backup_recipient";
@@ -55,11 +55,6 @@ async function recipientOf(context: CommandContext): Promise<string> {
     await newRecipient(context);
 }
 
-function secretOptions({ config, stores }: { config: ServerConfig; stores: Stores }): SecretOptions {
-  const { jwtSecret: configured, dataDir, databaseUrl } = config;
-  return { configured, dataDir, share: databaseUrl === null ? undefined : stores.sharedSecret };
-}
-
 /**
  * Writes a backup to a new file.
  *
@@ -72,9 +67,9 @@ export async function backUp(file: string, context: CommandContext): Promise<voi
     throw new UserError("There is nothing to back up: no server has run here yet");
   }
   const recipient = await recipientOf(context);
-  const stores = createStores(database);
+  const { sharedSecret } = createStores(database);
   const secret = config.jwtSecret === null
-    ? (await loadSecret(secretOptions({ config, stores }))).toHex()
+    ? (await loadSecret(secretOptionsOf(config, sharedSecret))).toHex()
     : null;
   const path = resolve(file);
   await using own = await database.connect();
@@ -106,8 +101,8 @@ export async function restoreBackup(
   const dumped = await readBackup(resolve(file), { askForKey: () => keyOf(context, options.key) });
   await using database = await joinDatabase(config);
   const { header, rows } = await restore(database, { dumped, replace: options.replace ?? false });
-  const stores = createStores(database);
-  if (header.secret !== null) await restoreSecret(header.secret, secretOptions({ config, stores }));
+  const { sharedSecret } = createStores(database);
+  if (header.secret !== null) await restoreSecret(header.secret, secretOptionsOf(config, sharedSecret));
   const made = header.createdAt.slice(0, 16).replace("T", " ");
   writeLine(`Restored the backup of ${made} UTC: ${rows} rows. Restart a server that is running.`);
 }

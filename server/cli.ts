@@ -5,7 +5,7 @@ import { writeLine } from "../lib/log.ts";
 import { VERSION } from "../lib/version.ts";
 import { askOnTerminal, backUp, restoreBackup } from "./backup.ts";
 import { hashPairingCode } from "./services/devices/pairing.ts";
-import { loadSecret } from "./auth/secret.ts";
+import { loadSecret, secretOptionsOf } from "./auth/secret.ts";
 import { readServerConfig } from "./config.ts";
 import type { DeviceStore } from "./store/devices/device_store.ts";
 import type { Device } from "./store/schema.ts";
@@ -68,9 +68,7 @@ function commands(): Command {
     .action(async (code: string) => {
       const config = readServerConfig();
       await using store = await joinStore(config);
-      const { jwtSecret: configured, dataDir, databaseUrl } = config;
-      const share = databaseUrl === null ? undefined : store.sharedSecret;
-      const secret = await loadSecret({ configured, dataDir, share });
+      const secret = await loadSecret(secretOptionsOf(config, store.sharedSecret));
       await approveDevice(store.devices, { code, secret });
     });
   const context = () => ({ config: readServerConfig(), ask: askOnTerminal });

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { ifPresent, writeFileAtomically } from "../../lib/files.ts";
 import { UserError } from "../../lib/errors.ts";
+import type { ServerConfig } from "../config.ts";
 
 const SECRET_FILE = "jwt_secret";
 const SECRET_BYTES = 32;
@@ -42,6 +43,17 @@ export interface SecretOptions {
   dataDir: string;
   /** For a database that servers share: gives theirs, which is the one given here where they have none yet. */
   share?: (own: string) => Promise<string>;
+}
+
+/** Where the secret of a server with these settings is; `share` is that of the database it would share. */
+export function secretOptionsOf(
+  { jwtSecret: configured, dataDir, databaseUrl }: Pick<
+    ServerConfig,
+    "jwtSecret" | "dataDir" | "databaseUrl"
+  >,
+  share: SecretOptions["share"],
+): SecretOptions {
+  return { configured, dataDir, share: databaseUrl === null ? undefined : share };
 }
 
 /** The secret of a database. An installation that was there before it brings the one of its folder. */

@@ -22,7 +22,7 @@ import type {
 } from "../store/schema.ts";
 import { pageFieldsOf, pageRequestOf } from "./paging.ts";
 
-/** The newest messages by which is told whether a conversation waits for an answer. */
+/** How many of its newest messages decide whether a conversation waits for an answer. */
 const LOOKED_AT = 10;
 
 export interface ConversationServiceOptions {

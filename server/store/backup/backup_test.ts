@@ -11,6 +11,7 @@ import {
 } from "../../../tests/support/postgres/postgres.ts";
 import { acceptedSample, batch, message, paired } from "../../../tests/support/server/store_rows.ts";
 import { inTempDir } from "../../../tests/support/process/temp_dir.ts";
+import { isUserError } from "../../../tests/support/process/user_error.ts";
 import type { Database } from "../database.ts";
 import { migrate, readMigrations } from "../migrate.ts";
 import { openStore } from "../store.ts";
@@ -69,10 +70,6 @@ async function restoreFrom(
 ) {
   const dumped = await readBackup(path, { askForKey: () => key });
   return await restore(database, { dumped, replace });
-}
-
-function isRefusal(sentence: RegExp): (error: unknown) => boolean {
-  return (error) => error instanceof UserError && sentence.test(error.message);
 }
 
 const servers = await testServers();
@@ -162,7 +159,7 @@ Deno.test("a server that is used is overwritten only on request, and completely"
     const path = join(dir, "backup.age");
     await backUp(source, path);
     const held = await rowsOf(target.database);
-    await assert.rejects(restoreFrom(path, target), isRefusal(/holds messages already/));
+    await assert.rejects(restoreFrom(path, target), isUserError(/holds messages already/));
     assert.deepEqual(await rowsOf(target.database), held);
     await restoreFrom(path, target, { replace: true });
     assert.deepEqual(await rowsOf(target.database), await rowsOf(source.database));
@@ -179,9 +176,9 @@ Deno.test("a file that is cut off, changed or of another kind is refused, and no
     const bytes = await Deno.readFile(path);
     const held = await rowsOf(target.database);
     const other = await generateX25519Identity();
-    await assert.rejects(restoreFrom(path, target, { key: other }), isRefusal(/key does not open/));
-    await assert.rejects(restoreFrom(path, target, { key: "no key" }), isRefusal(/key does not open/));
-    await assert.rejects(restoreFrom(join(dir, "none"), target), isRefusal(/There is no file/));
+    await assert.rejects(restoreFrom(path, target, { key: other }), isUserError(/key does not open/));
+    await assert.rejects(restoreFrom(path, target, { key: "no key" }), isUserError(/key does not open/));
+    await assert.rejects(restoreFrom(join(dir, "none"), target), isUserError(/There is no file/));
     const damaged = join(dir, "damaged");
     for (const share of [0.01, 0.3, 0.6, 0.99]) {
       const cut = Math.floor(bytes.length * share);
@@ -191,7 +188,7 @@ Deno.test("a file that is cut off, changed or of another kind is refused, and no
       await assert.rejects(restoreFrom(damaged, target), UserError);
     }
     await Deno.writeTextFile(damaged, "a text");
-    await assert.rejects(restoreFrom(damaged, target), isRefusal(/is no backup/));
+    await assert.rejects(restoreFrom(damaged, target), isUserError(/is no backup/));
     assert.deepEqual(await rowsOf(target.database), held);
   });
 });
@@ -204,7 +201,7 @@ Deno.test("a dump that was cut off, was made by a newer program or names another
   const text = (await Array.fromAsync(dump(own, { secret: null }))).join("");
   const refused = async (changed: string, sentence: RegExp) => {
     const dumped = ReadableStream.from([changed]);
-    await assert.rejects(restore(target.database, { dumped, replace: false }), isRefusal(sentence));
+    await assert.rejects(restore(target.database, { dumped, replace: false }), isUserError(sentence));
   };
   const lines = text.split("\n");
   for (const length of [2, Math.floor(lines.length / 2), lines.length - 2]) {
@@ -225,7 +222,7 @@ Deno.test("a database that others use too is left alone", async () => {
   await target.database.sql`create table recipes (name text)`;
   await using own = await source.database.connect();
   const restored = restore(target.database, { dumped: dump(own, { secret: null }), replace: true });
-  await assert.rejects(restored, isRefusal(/tables that are not this program's \(recipes\)/));
+  await assert.rejects(restored, isUserError(/tables that are not this program's \(recipes\)/));
 });
 
 Deno.test("an existing file is not overwritten", async () => {
@@ -233,7 +230,7 @@ Deno.test("an existing file is not overwritten", async () => {
   await inTempDir(async (dir) => {
     const path = join(dir, "backup.age");
     await Deno.writeTextFile(path, "mine");
-    await assert.rejects(backUp(source, path), isRefusal(/exists already/));
+    await assert.rejects(backUp(source, path), isUserError(/exists already/));
     assert.equal(await Deno.readTextFile(path), "mine");
     assert.equal((await Array.fromAsync(Deno.readDir(dir))).length, 1);
   });
