@@ -1,9 +1,9 @@
 /** Tests the commands `backup` and `restore`: how the key is made and asked for, and where the secret goes. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { UserError } from "../lib/errors.ts";
 import { createTestDatabase, type TestDatabase, urlOf } from "../tests/support/postgres/postgres.ts";
 import { inTempDir } from "../tests/support/process/temp_dir.ts";
+import { isUserError } from "../tests/support/process/user_error.ts";
 import { paired } from "../tests/support/server/store_rows.ts";
 import { loadSecret } from "./auth/secret.ts";
 import { type Ask, backUp, restoreBackup } from "./backup.ts";
@@ -13,10 +13,6 @@ const KEY = /AGE-SECRET-KEY-1[0-9A-Z]+/;
 
 function configOf({ address }: TestDatabase, dataDir: string) {
   return serverConfigFrom({ DATABASE_URL: urlOf(address), DATA_DIR: dataDir });
-}
-
-function isRefusal(sentence: RegExp): (error: unknown) => boolean {
-  return (error) => error instanceof UserError && sentence.test(error.message);
 }
 
 const nobody: Ask = () => null;
@@ -31,16 +27,19 @@ Deno.test("the first backup shows a key and asks it back, later ones need none, 
     let key = "";
     await assert.rejects(
       backUp(files[0] ?? "", { config, ask: nobody }),
-      isRefusal(/no key has been set up/),
+      isUserError(/no key has been set up/),
     );
-    await assert.rejects(backUp(files[0] ?? "", { config, ask: () => "another" }), isRefusal(/not the key/));
+    await assert.rejects(
+      backUp(files[0] ?? "", { config, ask: () => "another" }),
+      isUserError(/not the key/),
+    );
     const ask: Ask = (question) => key = KEY.exec(question)?.[0] ?? "";
     await backUp(files[0] ?? "", { config, ask });
     await backUp(files[1] ?? "", { config, ask: nobody });
     const keyFile = join(dir, "key.txt");
     await Deno.writeTextFile(keyFile, `# created: today\n# public key: age1…\n${key}\n`);
     const context = { config: configOf(target, join(dir, "other")), ask: nobody };
-    await assert.rejects(restoreBackup(files[0] ?? "", {}, context), isRefusal(/key does not open/));
+    await assert.rejects(restoreBackup(files[0] ?? "", {}, context), isUserError(/key does not open/));
     for (const file of files) await restoreBackup(file, { key: keyFile, replace: true }, context);
     const rows = await target.database.sql<{ id: string }>`select id from accounts`;
     assert.deepEqual(rows.map(({ id }) => id), [accountId]);
@@ -71,6 +70,6 @@ Deno.test("a database that no server has used yet is not backed up", async () =>
   await using empty = await createTestDatabase("embedded", { migrated: false });
   await inTempDir(async (dir) => {
     const backedUp = backUp(join(dir, "backup"), { config: configOf(empty, dir), ask: nobody });
-    await assert.rejects(backedUp, isRefusal(/nothing to back up/));
+    await assert.rejects(backedUp, isUserError(/nothing to back up/));
   });
 });

@@ -13,7 +13,7 @@ import { createLlamaEngine } from "../../ml/engine/llama/llama.ts";
 import { createProcessEngine } from "../../ml/engine/process/process_engine.ts";
 import { buildTinyGguf } from "../../tests/support/ml/tiny_gguf.ts";
 import { inTempDir } from "../../tests/support/process/temp_dir.ts";
-import { tableLines } from "../support/bench_output.ts";
+import { median, tableLines } from "../support/bench_output.ts";
 
 const ROUNDS = 60;
 const WARM_UP_ROUNDS = 5;
@@ -34,10 +34,6 @@ async function ask(engine: Engine, maxTokens: number): Promise<number> {
   }, { onToken: () => {} });
   if (tokensUsed !== maxTokens) throw new Error(`The reply ended after ${tokensUsed} tokens`);
   return performance.now() - startedAt;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
 }
 
 /** The times of one side. */

@@ -1,41 +1,18 @@
 /** Tests refresh tokens: a pairing lasts while they are used, survives a lost answer, and ends when one is copied. */
 import assert from "node:assert/strict";
-import {
-  deviceResponseSchema,
-  registerDeviceResponseSchema,
-  verifyDeviceResponseSchema,
-} from "../../contract/devices.ts";
+import { deviceResponseSchema, verifyDeviceResponseSchema } from "../../contract/devices.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import {
-  REGISTRATION,
+  type PairedDevice,
   type ServerAppUnderTest,
   startServerApp,
 } from "../../tests/support/server/server_app.ts";
 import { REFRESH_VALIDITY_MS, TOKEN_VALIDITY_MS } from "../auth/authenticate.ts";
 
-interface Credentials {
-  deviceId: string;
-  token: string;
-  refreshToken: string;
-}
-
-async function pair(server: ServerAppUnderTest): Promise<Credentials> {
-  const { deviceId, code } = await server.expect(SERVER_PATHS.registerDevice, {
-    body: REGISTRATION,
-    status: 201,
-    schema: registerDeviceResponseSchema,
-  });
-  const verified = await server.expect(SERVER_PATHS.verifyDevice, {
-    body: { deviceId, code },
-    schema: verifyDeviceResponseSchema.required(),
-  });
-  return { ...verified, deviceId };
-}
-
 async function refresh(
   server: ServerAppUnderTest,
-  { deviceId, refreshToken }: Credentials,
-): Promise<Credentials> {
+  { deviceId, refreshToken }: PairedDevice,
+): Promise<PairedDevice> {
   const answer = await server.expect(SERVER_PATHS.refreshDevice, {
     body: { refreshToken },
     schema: verifyDeviceResponseSchema.required(),
@@ -43,12 +20,12 @@ async function refresh(
   return { ...answer, deviceId };
 }
 
-async function assertWorks(server: ServerAppUnderTest, { deviceId, token }: Credentials): Promise<void> {
+async function assertWorks(server: ServerAppUnderTest, { deviceId, token }: PairedDevice): Promise<void> {
   const { device } = await server.expect(SERVER_PATHS.currentDevice, { token, schema: deviceResponseSchema });
   assert.equal(device.id, deviceId);
 }
 
-async function assertShutOut(server: ServerAppUnderTest, { refreshToken }: Credentials): Promise<void> {
+async function assertShutOut(server: ServerAppUnderTest, { refreshToken }: PairedDevice): Promise<void> {
   const refused = { status: 403, code: "device_deactivated" } as const;
   await server.refuse(SERVER_PATHS.refreshDevice, { body: { refreshToken }, ...refused });
 }
@@ -59,7 +36,7 @@ function passTime(server: ServerAppUnderTest, ms: number): void {
 
 Deno.test("a pairing that is refreshed outlives its first token and its first refresh token", async () => {
   await using server = await startServerApp();
-  const first = await pair(server);
+  const first = await server.pair();
   let held = first;
   for (let month = 0; month < 5; month++) {
     passTime(server, REFRESH_VALIDITY_MS - 1_000);
@@ -72,7 +49,7 @@ Deno.test("a pairing that is refreshed outlives its first token and its first re
 
 Deno.test("a device that was away for 90 days must pair again", async () => {
   await using server = await startServerApp();
-  const { refreshToken } = await pair(server);
+  const { refreshToken } = await server.pair();
   passTime(server, REFRESH_VALIDITY_MS);
   const expired = { status: 401, code: "token_expired" } as const;
   await server.refuse(SERVER_PATHS.refreshDevice, { body: { refreshToken }, ...expired });
@@ -80,7 +57,7 @@ Deno.test("a device that was away for 90 days must pair again", async () => {
 
 Deno.test("a refresh token whose answers were lost works until one that it gave is used", async () => {
   await using server = await startServerApp();
-  const first = await pair(server);
+  const first = await server.pair();
   const [lost, held] = [await refresh(server, first), await refresh(server, first)];
   const next = await refresh(server, held);
   await assertWorks(server, next);
@@ -96,7 +73,7 @@ Deno.test("a refresh token whose answers were lost works until one that it gave 
 Deno.test("reusing a replaced refresh token shuts the device out, whoever of the two uses it second", async () => {
   await using server = await startServerApp();
   for (const secondIsThief of [true, false]) {
-    const stolen = await pair(server);
+    const stolen = await server.pair();
     const [first, second] = [await refresh(server, stolen), await refresh(server, stolen)];
     const [owner, thief] = secondIsThief ? [first, second] : [second, first];
     const used = await refresh(server, secondIsThief ? owner : thief);
@@ -107,7 +84,7 @@ Deno.test("reusing a replaced refresh token shuts the device out, whoever of the
 
 Deno.test("the same refresh token sent twice at once shuts nobody out", async () => {
   await using server = await startServerApp();
-  const first = await pair(server);
+  const first = await server.pair();
   const answers = await Promise.all([1, 2, 3, 4].map(() => refresh(server, first)));
   assert.equal(new Set(answers.map(({ refreshToken }) => refreshToken)).size, 4);
   const [, held] = answers;
@@ -117,7 +94,7 @@ Deno.test("the same refresh token sent twice at once shuts nobody out", async ()
 
 Deno.test("a refresh token ends with its device, and an unknown one is refused", async () => {
   await using server = await startServerApp();
-  const device = await pair(server);
+  const device = await server.pair();
   const { token, deviceId } = device;
   await server.request(pathOf(SERVER_PATHS.deactivateDevice, { id: deviceId }), { method: "POST", token });
   await assertShutOut(server, device);
@@ -127,7 +104,7 @@ Deno.test("a refresh token ends with its device, and an unknown one is refused",
 
 Deno.test("refreshing leaves the token before valid to its end, for requests that are under way", async () => {
   await using server = await startServerApp();
-  const first = await pair(server);
+  const first = await server.pair();
   await refresh(server, first);
   passTime(server, TOKEN_VALIDITY_MS - 1_000);
   await assertWorks(server, first);

@@ -1,8 +1,8 @@
 /** Tests the migrations, and that the drizzle schema matches what they create. */
 import assert from "node:assert/strict";
 import { getTableConfig, PgTable } from "drizzle-orm/pg-core";
-import { UserError } from "../../lib/errors.ts";
 import { createTestDatabase, testServers } from "../../tests/support/postgres/postgres.ts";
+import { isUserError } from "../../tests/support/process/user_error.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { migrate, type Migration, readMigrations } from "./migrate.ts";
 import * as schema from "./schema.ts";
@@ -16,10 +16,6 @@ async function tablesOf({ sql }: Database): Promise<string[]> {
     { table_name: string }
   >`select table_name from information_schema.tables where table_schema = 'public' order by 1`;
   return rows.map((row) => row.table_name);
-}
-
-function refusal(sentence: RegExp): (error: unknown) => boolean {
-  return (error) => error instanceof UserError && sentence.test(error.message);
 }
 
 for (const server of await testServers()) {
@@ -73,7 +69,7 @@ Deno.test("an applied migration that was changed is refused", async () => {
   const changed = [migration("0001_a.sql", "create table b (id int)")];
   await assert.rejects(
     migrate(empty.database, { migrations: changed }),
-    refusal(/0001_a\.sql was changed after it had been applied/),
+    isUserError(/0001_a\.sql was changed after it had been applied/),
   );
   assert.deepEqual(await tablesOf(empty.database), ["a", "schema_migrations"]);
 });
@@ -84,7 +80,7 @@ Deno.test("a database that a newer version has migrated is refused", async () =>
   await migrate(empty.database, { migrations: [first, migration("0002_b.sql", "create table b (id int)")] });
   await assert.rejects(
     migrate(empty.database, { migrations: [first] }),
-    refusal(/newer version of this program \(0002_b\.sql\)/),
+    isUserError(/newer version of this program \(0002_b\.sql\)/),
   );
 });
 
@@ -96,7 +92,7 @@ Deno.test("a database that is not UTF-8 is refused", async () => {
   );
   {
     await using ascii = openDatabase({ ...home.address, database: name, max: 1 });
-    await assert.rejects(migrate(ascii), refusal(/encoded as SQL_ASCII: create it with ENCODING 'UTF8'/));
+    await assert.rejects(migrate(ascii), isUserError(/encoded as SQL_ASCII: create it with ENCODING 'UTF8'/));
   }
   await home.database.sql.script(`drop database ${name}`);
 });

@@ -3,25 +3,15 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ApiError } from "../../../lib/errors.ts";
 import { buildTinyGguf } from "../../../tests/support/ml/tiny_gguf.ts";
-import { type TinyEngine, withTinyEngine } from "../../../tests/support/ml/tiny_gguf_engine.ts";
-import type { Generation, GenerationRequest } from "../engine.ts";
+import {
+  generationRequest as request,
+  PROMPT,
+  type TinyEngine,
+  withTinyEngine,
+} from "../../../tests/support/ml/tiny_gguf_engine.ts";
+import type { Generation } from "../engine.ts";
 import { createLlamaEngine } from "./llama.ts";
 import { silentLogger } from "../../../lib/log.ts";
-
-const PROMPT = "Them: are you coming tonight?\nMe:";
-
-function request(options: Partial<GenerationRequest> = {}): GenerationRequest {
-  return {
-    prompt: PROMPT,
-    maxTokens: 12,
-    temperature: 0.8,
-    topP: 0.95,
-    repeatPenalty: 1.1,
-    stop: [],
-    seed: 1,
-    ...options,
-  };
-}
 
 /** A test on an engine of its own. */
 function engineTest(name: string, use: (tiny: TinyEngine) => Promise<void>): void {

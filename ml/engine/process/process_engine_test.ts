@@ -5,31 +5,21 @@ import { ApiError, messageOf } from "../../../lib/errors.ts";
 import { writeMutatedModels } from "../../../tests/support/ml/mutated_model.ts";
 import { trainTinyAdapter } from "../../../tests/support/ml/tiny_adapter.ts";
 import { buildTinyGguf } from "../../../tests/support/ml/tiny_gguf.ts";
-import { withTinyEngine } from "../../../tests/support/ml/tiny_gguf_engine.ts";
+import {
+  generationRequest as request,
+  PROMPT,
+  withTinyEngine,
+} from "../../../tests/support/ml/tiny_gguf_engine.ts";
 import {
   isAlive,
   type TinyProcessEngine,
   withTinyProcessEngine,
 } from "../../../tests/support/ml/tiny_process_engine.ts";
 import { ModelError, sha256OfFile } from "../../models/model_file.ts";
-import type { Engine, Generation, GenerationRequest } from "../engine.ts";
+import type { Engine, Generation } from "../engine.ts";
 import type { ProcessEngineOptions } from "./process_engine.ts";
 
-const SAMPLES = [{ input: "Them: are you coming tonight?\nMe:", output: "yes, at eight" }];
-
-function request(options: Partial<GenerationRequest> = {}): GenerationRequest {
-  const prompt = "Them: are you coming tonight?\nMe:";
-  return {
-    prompt,
-    maxTokens: 12,
-    temperature: 0.8,
-    topP: 0.95,
-    repeatPenalty: 1.1,
-    stop: [],
-    seed: 1,
-    ...options,
-  };
-}
+const SAMPLES = [{ input: PROMPT, output: "yes, at eight" }];
 
 /** Fills the context: a generation that is still running when the test acts on it. */
 const LONG = request({ prompt: "hi", raw: true, temperature: 0, maxTokens: 400 });

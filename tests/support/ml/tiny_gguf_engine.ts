@@ -1,5 +1,6 @@
 /** Runs tests with an engine on a tiny model, built in a temporary folder. */
 import { join } from "node:path";
+import type { GenerationRequest } from "../../../ml/engine/engine.ts";
 import {
   createLlamaEngine,
   type LlamaEngineOptions,
@@ -8,6 +9,23 @@ import {
 import { silentLogger } from "../../../lib/log.ts";
 import { inTempDir } from "../process/temp_dir.ts";
 import { buildTinyGguf, type TinyGgufOptions } from "./tiny_gguf.ts";
+
+/** A transcript to answer. */
+export const PROMPT = "Them: are you coming tonight?\nMe:";
+
+/** A request for a short reply, the same each time. */
+export function generationRequest(options: Partial<GenerationRequest> = {}): GenerationRequest {
+  return {
+    prompt: PROMPT,
+    maxTokens: 12,
+    temperature: 0.8,
+    topP: 0.95,
+    repeatPenalty: 1.1,
+    stop: [],
+    seed: 1,
+    ...options,
+  };
+}
 
 export interface TinyEngineOptions {
   gguf?: Omit<TinyGgufOptions, "path">;

@@ -46,6 +46,7 @@ export interface RequestOptions {
 export interface PairedDevice {
   deviceId: string;
   token: string;
+  refreshToken: string;
 }
 
 /** The server's app, and what tests need around it. */
@@ -171,12 +172,12 @@ export async function startServerApp(options: ServerAppUnderTestOptions = {}): P
         schema: registerDeviceResponseSchema,
       });
       const body = { deviceId, code };
-      const { token } = await expect(SERVER_PATHS.verifyDevice, {
+      const { token, refreshToken } = await expect(SERVER_PATHS.verifyDevice, {
         body,
         address,
-        schema: verifyDeviceResponseSchema,
+        schema: verifyDeviceResponseSchema.required(),
       });
-      return { deviceId, token };
+      return { deviceId, token, refreshToken };
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
