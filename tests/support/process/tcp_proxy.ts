@@ -1,5 +1,14 @@
 /** A TCP port in front of a Unix socket or another port, which a test can cut off and restore like a network. */
 
+/** Closes a connection, unless forwarding closed it just now: it is taken off the list a moment later. */
+function closeIfOpen(connection: Deno.Conn): void {
+  try {
+    connection.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
+}
+
 /** A proxy that listens from the start. */
 export class TcpProxy implements AsyncDisposable {
   readonly port: number;
@@ -21,7 +30,7 @@ export class TcpProxy implements AsyncDisposable {
   async goDown(): Promise<void> {
     this.#listener?.close();
     this.#listener = null;
-    for (const connection of this.#open) connection.close();
+    for (const connection of this.#open) closeIfOpen(connection);
     this.#open.clear();
     await this.#accepting;
   }
