@@ -26,18 +26,39 @@ const SCHEME = /^(?:tel|sms|smsto|imessage|facetime|facetime-audio|mailto):(?:\/
 /** Marks of writing direction and invisible characters, in which Messages and Contacts wrap numbers. */
 // deno-lint-ignore no-control-regex -- these are what is removed
 const INVISIBLE = /[\u0000-\u001F\u00AD\u200B-\u200F\u202A-\u202E\u2060-\u2069\uFEFF]/g;
+/** What people write around a number: a picture of a telephone before it, a word in brackets behind it. */
+const AROUND = /^[\p{So}\uFE0F\s]+|\s*\([^()\p{N}]+\)$/gu;
 const EXTENSION = /(?:[;,]|\s*(?:ext(?:ension|n)?\.?|x|#|durchwahl|poste)(?=[\s:.]*\p{N}))[\s\S]*$/iu;
 /** The trunk prefix that people write into an international number: +49 (0)171. */
-const TRUNK_IN_BRACKETS = /(\p{N})\s*\(0\)/u;
+const TRUNK_IN_BRACKETS = /(\p{N})[\s-]*\(0\)/u;
+const PLUS = /^[\s(\uFF08]*[+\uFF0B]/;
 const PHONE =
-  /^[+\uFF0B]?[\p{Nd}\s().\-\/\u00A0\u00B7\u2010-\u2015\u2212\uFF08\uFF09\uFF0D\u2000-\u200A\u202F~*]+$/u;
+  /^[\s(\uFF08]*[+\uFF0B]?[\p{Nd}\s().\-\/\u00A0\u00B7\u2010-\u2015\u2212\uFF08\uFF09\uFF0D\u2000-\u200A\u202F~*]+$/u;
 const PLAIN_DIGITS = /^\+?[0-9]+$/;
 /** Short codes have no country. */
 const MAX_SHORT_CODE = 6;
 /** National numbers of fewer digits are too many people's. */
 const MIN_MATCHED_DIGITS = 7;
-/** Before 2019 Mexican mobile numbers had a 1 after the country code, and some handles still do. */
-const MEXICAN_MOBILE = /^\+521(\d{10})$/;
+/**
+ * Complete numbers that are written in two ways, each with the shorter one: by it they are compared, and never shown. Messages
+ * keeps the older one of a conversation for years.
+ */
+const LONGER_FORMS: readonly [form: RegExp, shorter: string][] = [
+  // Mexico: a 1 before mobile numbers, until 2019.
+  [/^\+521(\d{10})$/, "+52$1"],
+  // Argentina: a 9 before mobile numbers in calls from abroad; texts come without it. Houses have other numbers.
+  [/^\+549(\d{10})$/, "+54$1"],
+  // Brazil: a 9 before mobile numbers, since 2016. Those with 7 may be of radios, which have none.
+  [/^\+55(\d{2})9([689]\d{7})$/, "+55$1$2"],
+  // Benin: 01 before all numbers, since 2024.
+  [/^\+22901(\d{8})$/, "+229$1"],
+  // Côte d’Ivoire: two digits for the company, since 2021, by the second digit of the number.
+  [/^\+225(?:01(?=\d[0-3])|05(?=\d[4-6])|07(?=\d[7-9]))(\d{8})$/, "+225$1"],
+];
+/** How mobile numbers were dialled within Mexico until 2019. */
+const MEXICAN_TRUNK = /^(?:01|04[45])(?=\d{10}$)/;
+/** Dialled before a country code in most of the world, and in North America. */
+const EXIT_CODE = /^(?:00|011)/;
 
 /** An address without what is not part of it; e-mail addresses in lower case. */
 export function plainAddress(typed: string): string {
@@ -48,10 +69,13 @@ export function plainAddress(typed: string): string {
 /** The digits of a phone number, with its plus sign; null for what is no phone number. */
 export function phoneDigits(typed: string): string | null {
   if (PLAIN_DIGITS.test(typed)) return typed;
-  const number = plainAddress(typed).replace(EXTENSION, "").replace(TRUNK_IN_BRACKETS, "$1");
+  const number = plainAddress(typed).replace(AROUND, "").replace(EXTENSION, "").replace(
+    TRUNK_IN_BRACKETS,
+    "$1",
+  );
   if (!PHONE.test(number)) return null;
   const digits = Array.from(number.normalize("NFKC")).map(digitOf).join("");
-  return digits === "" ? null : /^[+\uFF0B]/.test(number) ? `+${digits}` : digits;
+  return digits === "" ? null : PLUS.test(number) ? `+${digits}` : digits;
 }
 
 /** Unicode has the digits of each script in a row of ten. */
@@ -101,7 +125,8 @@ interface Completion {
   readonly kind: "mobile" | "plausible";
 }
 
-function completionOf(digits: string, country: CountryCode): Completion | null {
+function completionOf(dialled: string, country: CountryCode): Completion | null {
+  const digits = country === "MX" ? dialled.replace(MEXICAN_TRUNK, "") : dialled;
   const parsed = parsePhoneNumberFromString(digits, country);
   if (parsed === undefined || !parsed.isPossible()) return null;
   if (parsed.isValid()) return { number: parsed.number, kind: "mobile" };
@@ -113,26 +138,22 @@ function completionOf(digits: string, country: CountryCode): Completion | null {
 /** `exact`: as people in the number's country write it. `digits`: the significant digits are the same. */
 function matchOf(digits: string, known: PhoneNumber): "exact" | "digits" | null {
   const { nationalNumber, countryCallingCode } = known;
+  const key = keyOf(known.number);
   const country = countryOfNumber(known.number);
   const prefix = country === null ? "" : trunkPrefixOf(country);
   if (digits === prefix + nationalNumber) return "exact";
-  if (
-    country !== null && digits.startsWith(prefix) && completionOf(digits, country)?.number === known.number
-  ) {
-    return "exact";
-  }
-  const spellings = [
-    nationalNumber,
-    `0${nationalNumber}`,
-    `1${nationalNumber}`,
-    countryCallingCode + nationalNumber,
-  ];
-  return spellings.includes(digits) ? "digits" : null;
+  const completion = country === null ? null : completionOf(digits, country);
+  if (completion !== null && digits.startsWith(prefix) && keyOf(completion.number) === key) return "exact";
+  const meant = [digits, digits.replace(/^[01]/, "")].map((national) => `+${countryCallingCode}${national}`);
+  return [`+${digits}`, ...meant, completion?.number ?? ""].some((number) => keyOf(number) === key)
+    ? "digits"
+    : null;
 }
 
 /** By which the spellings of one complete number are compared. */
 function keyOf(number: string): string {
-  return number.replace(MEXICAN_MOBILE, "+52$1");
+  const [form, shorter] = LONGER_FORMS.find(([longer]) => longer.test(number)) ?? [];
+  return form === undefined || shorter === undefined ? number : number.replace(form, shorter);
 }
 
 /** Knows the addresses of chat.db and the owner's country, and gives every address its one spelling. */
@@ -201,7 +222,7 @@ export class KnownAddresses {
     if (exact !== undefined) return exact;
     const parsed = parsePhoneNumberFromString(typed);
     const number = parsed?.isValid() ? parsed.number : typed;
-    const known = this.#complete.get(keyOf(number));
+    const known = this.#known([number, parsed?.number ?? number]);
     if (known !== undefined) return known;
     const national = this.#national.filter((digits) =>
       parsed !== undefined && matchOf(digits, parsed) !== null
@@ -214,13 +235,20 @@ export class KnownAddresses {
     const completions = countries.map((country) => completionOf(digits, country)).filter((one) =>
       one !== null
     );
-    const known = [...completions.map(({ number }) => number), `+${digits.replace(/^00/, "")}`]
-      .map((number) => this.#complete.get(keyOf(number))).find((number) => number !== undefined);
+    const known = this.#known([
+      ...completions.map(({ number }) => number),
+      `+${digits.replace(EXIT_CODE, "")}`,
+    ]);
     if (known !== undefined) return known;
     const mobile = completions.find(({ kind }) => kind === "mobile") ?? withoutPlus(digits, countries);
     if (digits.length <= MAX_SHORT_CODE) return mobile?.number ?? digits;
     return mobile?.number ?? this.#match(digits, "exact") ?? completions[0]?.number ??
       this.#match(digits, "digits") ?? digits;
+  }
+
+  /** The first of complete numbers that is known, in its spelling. */
+  #known(numbers: readonly string[]): string | undefined {
+    return numbers.map((number) => this.#complete.get(keyOf(number))).find((number) => number !== undefined);
   }
 
   /** The one known number with these significant digits; undefined for none, or several. */

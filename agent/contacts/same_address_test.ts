@@ -143,6 +143,65 @@ const SAME: [what: string, region: string | null, spellings: string[]][] = [
     "55 1234 5678",
   ]],
   ["a Mexican mobile number elsewhere", "US", ["+5215512345678", "+52 1 55 1234 5678"]],
+  ["a Mexican mobile number without a known country", null, [
+    "+5215512345678",
+    "+525512345678",
+    "55 1234 5678",
+    "044 55 1234 5678",
+  ]],
+  ["a Mexican mobile number as it was dialled", "MX", [
+    "+525512345678",
+    "045 55 1234 5678",
+    "01 55 1234 5678",
+  ]],
+  ["an Argentine mobile number", "AR", [
+    "+5491123456789",
+    "+54 11 2345-6789",
+    "11 2345-6789",
+    "011 15 2345-6789",
+    "+54 11 15 2345-6789",
+    "+54 9 11 2345-6789",
+  ]],
+  ["an Argentine mobile number elsewhere, as its texts come", "US", [
+    "+541123456789",
+    "+54 9 11 2345-6789",
+    "+54 11 15 2345-6789",
+  ]],
+  ["an Argentine mobile number without a known country", null, [
+    "+541123456789",
+    "11 2345 6789",
+    "9 11 2345 6789",
+    "011 15 2345-6789",
+  ]],
+  ["a Brazilian mobile number", "BR", [
+    "+5511987654321",
+    "+55 11 8765-4321",
+    "(11) 98765-4321",
+    "(11) 8765-4321",
+    "0 15 11 98765-4321",
+  ]],
+  ["a Brazilian mobile number of eight digits", null, [
+    "+551187654321",
+    "+55 (11) 98765-4321",
+    "11 8765-4321",
+    "11 98765-4321",
+  ]],
+  ["a number of Benin", "BJ", ["+2290197123456", "+229 97 12 34 56", "97 12 34 56"]],
+  ["a number of Côte d’Ivoire", "CI", ["+2250707123456", "+225 07 12 34 56", "07 12 34 56"]],
+  ["an Israeli number", null, [
+    "+972501234567",
+    "+972 (0)50-123-4567",
+    "+972-(0)50-123-4567",
+    "+972 050 123 4567",
+  ]],
+  ["a German number with more around it", null, [
+    "+491711234567",
+    "(+49) 171 1234567",
+    "+(49) 171 1234567",
+    "☎ +49 171 1234567",
+    "+49 171 1234567 (mobil)",
+    "011 49 171 1234567",
+  ]],
   ["a Russian number", "RU", ["+79123456789", "8 912 345-67-89", "79123456789"]],
   ["an e-mail address", null, [
     "ada@example.com",
@@ -160,6 +219,24 @@ for (const [what, region, spellings] of SAME) {
     for (const other of others) assert.equal(known.spelling(other), known.spelling(first), other);
   });
 }
+
+Deno.test("numbers that only resemble an older form of another stay numbers of their own", () => {
+  const numbers = [
+    ["+5511977654321", "+551177654321", "a Brazilian mobile number, and a radio's of eight digits"],
+    ["+5511934567890", "+551134567890", "a Brazilian mobile number, and one of a house"],
+    ["+5491123456789", "+5491123456780", "two of Buenos Aires"],
+    ["+2250707123456", "+2250507123456", "two companies of Côte d’Ivoire"],
+    ["+2250101123456", "+22507123456", "a new number, and the old one of another company"],
+    ["+5215512345678", "+523312345678", "two of Mexico"],
+  ];
+  for (const [one = "", other = "", what = ""] of numbers) {
+    const handles = [one, other].map((id) => ({ id, country: null }));
+    for (const region of [null, "BR", "AR", "MX", "CI"]) {
+      assert.equal(new KnownAddresses(handles, { region }).isSame(one, other), false, what);
+      assert.equal(new KnownAddresses(handles.slice(0, 1), { region }).isSame(one, other), false, what);
+    }
+  }
+});
 
 Deno.test("a Mexican number keeps its digits, and has the spelling of chat.db where that is another", () => {
   assert.equal(new KnownAddresses([], { region: "US" }).spelling("+52 1 55 1234 5678"), "+5215512345678");
