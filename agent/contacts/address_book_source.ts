@@ -1,7 +1,8 @@
 /** Reads one source of the address book, a Core Data store whose entity numbers and owner columns differ by model. */
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { ChatDatabaseError } from "../chatdb/file/chat_database_error.ts";
 import { probeDatabaseFile } from "../chatdb/file/database_file.ts";
+import { openReadOnly } from "../chatdb/file/read_only_connection.ts";
 import { wordsOf } from "../chatdb/file/sql_value.ts";
 import {
   type CardHandle,
@@ -40,11 +41,9 @@ type Row = Record<string, Value>;
  */
 export function readSource(path: string, options: { addresses: KnownAddresses }): ContactCard[] {
   const realPath = probeDatabaseFile(path);
-  // Deno knows `readBigInts`, which the types it ships do not name yet; dates and hashes may exceed 2^53.
-  const open = { readOnly: true, readBigInts: true };
-  const sqlite = new DatabaseSync(realPath, open);
+  const { sqlite } = openReadOnly(realPath, { busyTimeoutMs: BUSY_TIMEOUT_MS });
   try {
-    sqlite.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; BEGIN`);
+    sqlite.exec("BEGIN");
     return readCards(sqlite, { path: realPath, ...options });
   } finally {
     sqlite.close();

@@ -1,7 +1,8 @@
 /** Opens chat.db read-only, and reads it in short transactions. */
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { asChatDatabaseError, ChatDatabaseError } from "./chat_database_error.ts";
-import { type FileIdentity, fileIdentityOf, lacksSharedMemory, probeDatabaseFile } from "./database_file.ts";
+import { type FileIdentity, fileIdentityOf, fileSignature, probeDatabaseFile } from "./database_file.ts";
+import { openReadOnly } from "./read_only_connection.ts";
 import { probeSchema, type Schema } from "./schema.ts";
 import { integerOf, type Query, type SqlRow } from "./sql_value.ts";
 
@@ -25,9 +26,6 @@ const DEFAULT_BUSY_TIMEOUT_MS = 5_000;
 /** Rows are read once and in their order, for which a larger cache is of no use. */
 const PAGE_CACHE_KIB = 512;
 
-/** Arrays are the fastest rows; Deno knows the last two options, which the types it ships do not name yet. */
-const OPEN_OPTIONS = { readOnly: true, readBigInts: true, returnArrays: true };
-
 /**
  * An open chat.db. It is opened read-only and never with `immutable`, which would hide the newest rows in the `-wal`.
  * Every failure is a `ChatDatabaseError`.
@@ -41,6 +39,8 @@ export class ChatDatabase implements Disposable {
   readonly regions: Regions;
   readonly #requestedPath: string;
   readonly #sqlite: DatabaseSync;
+  /** The signature of the files that were copied; null where they themselves are open. */
+  readonly #copied: string | null;
   readonly #selectDataVersion: Query;
 
   /** @throws ChatDatabaseError when the file cannot be opened or is no database of Messages */
@@ -49,9 +49,12 @@ export class ChatDatabase implements Disposable {
     this.regions = options.regions ?? { chosenRegion: null, systemRegion: null };
     this.path = probeDatabaseFile(path);
     this.file = fileIdentityOf(this.path);
-    this.#sqlite = this.#guard(() => new DatabaseSync(this.path, OPEN_OPTIONS));
+    const { busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS } = options;
+    const { sqlite, copied } = this.#guard(() =>
+      openReadOnly(this.path, { busyTimeoutMs, returnArrays: true })
+    );
+    [this.#sqlite, this.#copied] = [sqlite, copied];
     try {
-      this.#exec(`PRAGMA busy_timeout = ${options.busyTimeoutMs ?? DEFAULT_BUSY_TIMEOUT_MS}`);
       this.schema = this.readTransaction(() => probeSchema((sql) => this.prepare(sql)));
       // After the first read: on a locked database this statement fails without saying so.
       this.#exec(`PRAGMA cache_size = -${PAGE_CACHE_KIB}`);
@@ -95,13 +98,14 @@ export class ChatDatabase implements Disposable {
   }
 
   /**
-   * True when another file has taken the place of the open one (a restore, a new account): this connection would
-   * read the old file for ever, so open the database again.
+   * True when another file has taken the place of the open one (a restore, a new account), or the files that this reads a
+   * copy of have changed: this connection would read the old ones for ever, so open the database again.
    *
    * @throws ChatDatabaseError when the file at the path is gone or not readable
    */
   isReplaced(): boolean {
     const now = fileIdentityOf(probeDatabaseFile(this.#requestedPath));
+    if (this.#copied !== null && this.#copied !== fileSignature(this.path)) return true;
     return now.device !== this.file.device || now.inode !== this.file.inode;
   }
 
@@ -117,16 +121,9 @@ export class ChatDatabase implements Disposable {
     try {
       return action();
     } catch (error) {
-      throw withTrueCause(asChatDatabaseError(error, this.path));
+      throw asChatDatabaseError(error, this.path);
     }
   }
-}
-
-/** What SQLite reports as missing access may be that it cannot make the `-shm` that it needs beside a `-wal`. */
-function withTrueCause(error: unknown): unknown {
-  const isDenied = error instanceof ChatDatabaseError && error.code === "permission_denied";
-  if (!isDenied || !lacksSharedMemory(error.path)) return error;
-  return new ChatDatabaseError("read_only_folder", error.path, { cause: error.cause });
 }
 
 /**

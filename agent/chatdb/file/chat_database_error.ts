@@ -49,9 +49,11 @@ const TEXTS: Record<ChatDatabaseErrorCode, (path: string) => { message: string; 
   }),
   read_only_folder: (path) => ({
     message:
-      `The folder of ${path} may not be written to, so SQLite cannot read the newest messages in its -wal file`,
+      `The folder of ${path} may not be written to, and a copy could not be made elsewhere: there is no room, or ` +
+      "another program was writing",
     fix:
-      "Copy chat.db together with its -wal file to a folder of your own, and set AGENT_CHAT_DB to that copy",
+      "Quit the other program or make room, or copy chat.db together with its -wal file to a folder of your own " +
+      "and set AGENT_CHAT_DB to that copy",
   }),
 };
 

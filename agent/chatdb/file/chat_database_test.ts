@@ -178,12 +178,17 @@ Deno.test("a database that another program has locked is reported as locked, and
     assert.equal(countMessages(database), 40);
   }));
 
-/** The code of the fault that an ordinary user meets at `path`; root is never denied anything. */
-async function faultOfOrdinaryUser(folder: string, path: string): Promise<string> {
+const COUNT = `"read " + database.prepare("SELECT COUNT(*) FROM message")()[0][0]`;
+
+/**
+ * What an ordinary user finds at `path`, by default the number of messages, or the code of the fault; root is never denied
+ * anything.
+ */
+async function foundByOrdinaryUser(folder: string, path: string, expression = COUNT): Promise<string> {
   const script = join(folder, "open.ts");
   const source = join(folder, "agent/chatdb/file");
   await Deno.mkdir(source, { recursive: true });
-  await Deno.mkdir(join(folder, "lib"));
+  await Deno.mkdir(join(folder, "lib"), { recursive: true });
   await Deno.copyFile(new URL("../../../lib/errors.ts", import.meta.url), join(folder, "lib/errors.ts"));
   for await (const { name } of Deno.readDir(import.meta.dirname ?? ".")) {
     if (!name.endsWith("_test.ts")) {
@@ -193,20 +198,24 @@ async function faultOfOrdinaryUser(folder: string, path: string): Promise<string
   await Deno.writeTextFile(
     script,
     `import { ChatDatabase } from "./agent/chatdb/file/chat_database.ts";
-     let code = "opened";
-     try { new ChatDatabase(Deno.args[0]); } catch (error) { code = error.code ?? String(error); }
+     let code;
+     try {
+       using database = new ChatDatabase(Deno.args[0]);
+       code = String(${expression});
+     } catch (error) { code = error.code ?? String(error); }
      await Deno.stdout.write(new TextEncoder().encode(code));`,
   );
   // The binary may lie in root's own folder, where nobody else may look.
   const deno = join(folder, "deno");
   await Deno.copyFile(Deno.execPath(), deno);
   await Deno.chmod(deno, 0o755);
-  await Deno.mkdir(join(folder, "cache"));
-  await Deno.chmod(join(folder, "cache"), 0o777);
+  const cache = join(folder, "cache");
+  await Deno.mkdir(join(cache, "tmp"), { recursive: true });
+  for (const open of [cache, join(cache, "tmp")]) await Deno.chmod(open, 0o777);
   const isRoot = Deno.uid() === 0;
   const { stdout, stderr } = await new Deno.Command(deno, {
     args: ["run", "--no-config", "--no-check", "--allow-all", script, path],
-    env: { DENO_DIR: join(folder, "cache"), HOME: join(folder, "cache"), NO_COLOR: "1" },
+    env: { DENO_DIR: cache, HOME: cache, TMPDIR: join(cache, "tmp"), NO_COLOR: "1" },
     ...(isRoot ? { uid: NOBODY, gid: NOBODY } : {}),
   }).output();
   return new TextDecoder().decode(stdout) || new TextDecoder().decode(stderr);
@@ -218,7 +227,7 @@ Deno.test("a file or folder that may not be read is denied", async () => {
     const path = join(folder, "chat.db");
     writeChatDb(path, { checkpoint: true });
     await Deno.chmod(path, 0o000);
-    assert.equal(await faultOfOrdinaryUser(folder, path), "permission_denied");
+    assert.equal(await foundByOrdinaryUser(folder, path), "permission_denied");
   });
   await inTempDir(async (folder) => {
     await Deno.chmod(folder, 0o755);
@@ -226,7 +235,7 @@ Deno.test("a file or folder that may not be read is denied", async () => {
     await Deno.mkdir(closed);
     writeChatDb(join(closed, "chat.db"), { checkpoint: true });
     await Deno.chmod(closed, 0o000);
-    assert.equal(await faultOfOrdinaryUser(folder, join(closed, "chat.db")), "permission_denied");
+    assert.equal(await foundByOrdinaryUser(folder, join(closed, "chat.db")), "permission_denied");
     await Deno.chmod(closed, 0o755);
   });
 });
@@ -237,30 +246,74 @@ Deno.test("a file that is hidden in a folder which may not be listed is denied, 
     const closed = join(folder, "Messages");
     await Deno.mkdir(closed);
     await Deno.chmod(closed, 0o111);
-    assert.equal(await faultOfOrdinaryUser(folder, join(closed, "chat.db")), "permission_denied");
+    assert.equal(await foundByOrdinaryUser(folder, join(closed, "chat.db")), "permission_denied");
     await Deno.chmod(closed, 0o755);
   }));
 
-Deno.test("a copy with its -wal in a folder that may not be written to is said to be that, not to lack a permission", () =>
+/** A chat.db as people copy it: without the `-shm`, which SQLite makes again wherever it may. */
+function writeCopy(path: string, options: { checkpoint: boolean }): void {
+  writeChatDb(path, options);
+  if (!options.checkpoint) Deno.removeSync(`${path}-shm`);
+}
+
+Deno.test("a copy in a folder that may not be written to is read, with its -wal or without, and nothing is left of that", () =>
+  inTempDir(async (folder) => {
+    await Deno.chmod(folder, 0o755);
+    for (const checkpoint of [false, true]) {
+      const copies = join(folder, `copies ${checkpoint}`);
+      await Deno.mkdir(copies);
+      const path = join(copies, "chat.db");
+      writeCopy(path, { checkpoint });
+      const names = Array.from(Deno.readDirSync(copies), ({ name }) => name);
+      assert.deepEqual(names.toSorted(), checkpoint ? ["chat.db"] : ["chat.db", "chat.db-wal"]);
+      for (const name of names) await Deno.chmod(join(copies, name), 0o444);
+      await Deno.chmod(copies, 0o555);
+      assert.equal(await foundByOrdinaryUser(folder, path), "read 40");
+      assert.deepEqual(Array.from(Deno.readDirSync(copies), ({ name }) => name), names);
+      assert.deepEqual(Array.from(Deno.readDirSync(join(folder, "cache", "tmp"))), []);
+      await Deno.chmod(copies, 0o755);
+    }
+  }));
+
+Deno.test("a copy that may not be written to is read with the shared memory that was copied with it", () =>
   inTempDir(async (folder) => {
     await Deno.chmod(folder, 0o755);
     const [path, copies] = [join(folder, "chat.db"), join(folder, "copies")];
-    using _db = createChatDb(path);
+    using db = createChatDb(path);
+    db.addMessage({ chat: db.addChat({ identifier: "+15550100001" }), from: "me", sentAt: AT, text: "Hi" });
     await Deno.mkdir(copies);
-    for (const suffix of ["", "-wal"]) await Deno.copyFile(path + suffix, join(copies, `chat.db${suffix}`));
+    for (const suffix of ["", "-wal", "-shm"]) {
+      await Deno.copyFile(path + suffix, join(copies, `chat.db${suffix}`));
+      await Deno.chmod(join(copies, `chat.db${suffix}`), 0o444);
+    }
     await Deno.chmod(copies, 0o555);
-    assert.equal(await faultOfOrdinaryUser(folder, join(copies, "chat.db")), "read_only_folder");
+    assert.equal(await foundByOrdinaryUser(folder, join(copies, "chat.db")), "read 1");
     await Deno.chmod(copies, 0o755);
   }));
 
-Deno.test("a folder in which SQLite may not make its -shm file is denied", () =>
+Deno.test("a copy whose -wal may not be read is denied, for its newest messages would be missing", () =>
   inTempDir(async (folder) => {
     await Deno.chmod(folder, 0o755);
-    const closed = join(folder, "Messages");
-    await Deno.mkdir(closed);
-    writeChatDb(join(closed, "chat.db"), { checkpoint: true });
-    await Deno.chmod(join(closed, "chat.db"), 0o444);
-    await Deno.chmod(closed, 0o555);
-    assert.equal(await faultOfOrdinaryUser(folder, join(closed, "chat.db")), "permission_denied");
-    await Deno.chmod(closed, 0o755);
+    const copies = join(folder, "copies");
+    await Deno.mkdir(copies);
+    writeCopy(join(copies, "chat.db"), { checkpoint: false });
+    await Deno.chmod(join(copies, "chat.db-wal"), 0o000);
+    await Deno.chmod(copies, 0o555);
+    assert.equal(await foundByOrdinaryUser(folder, join(copies, "chat.db")), "permission_denied");
+    await Deno.chmod(copies, 0o755);
+  }));
+
+Deno.test("a copy that is written to after it was opened is opened again", () =>
+  inTempDir(async (folder) => {
+    await Deno.chmod(folder, 0o755);
+    const copies = join(folder, "copies");
+    await Deno.mkdir(copies);
+    const path = join(copies, "chat.db");
+    writeCopy(path, { checkpoint: false });
+    await Deno.chmod(`${path}-wal`, 0o666);
+    await Deno.chmod(copies, 0o555);
+    const append = `Deno.writeFileSync(Deno.args[0] + "-wal", new Uint8Array(9), { append: true })`;
+    const replaced = `[database.isReplaced(), ${append}, database.isReplaced()]`;
+    assert.equal(await foundByOrdinaryUser(folder, path, replaced), "false,,true");
+    await Deno.chmod(copies, 0o755);
   }));

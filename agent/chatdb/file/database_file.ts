@@ -26,12 +26,13 @@ export function probeDatabaseFile(path: string): string {
 }
 
 /**
- * True for a database that can be read as a file while its `-wal` cannot be used: SQLite needs a `-shm` beside it, and a
- * copy in a folder that may not be written to has none, or one that may not be written either.
+ * True for a database that can be read as a file with its `-wal`. Where SQLite reports that access is missing although it is
+ * there, it cannot make the `-shm` that it needs beside them: the folder may not be written to.
  */
-export function lacksSharedMemory(path: string): boolean {
+export function isReadableAsFile(path: string): boolean {
   try {
     if (readStart(path).length < HEADER_BYTES) return false;
+    if (statOrNull(`${path}-wal`) === null) return true;
     using _wal = Deno.openSync(`${path}-wal`);
   } catch {
     return false;
