@@ -53,8 +53,8 @@ export interface ConversationBatch {
 const DEFAULT_MESSAGES = 8_000;
 /** Few enough that rows of 100 kB of text each are no burden either. */
 const ROWS_AT_ONCE = 250;
-/** Long texts end a batch earlier: 16 MiB as JavaScript stores them. */
-const MAX_TEXT_UNITS = 8 * 1024 * 1024;
+/** Long texts end a batch earlier: 4 MiB as JavaScript stores them. The JSON of each lies beside it until the batch is sent. */
+const MAX_TEXT_UNITS = 2 * 1024 * 1024;
 /** An eighth of what the server takes, so that a request is never near its bound and memory stays small. */
 const MAX_REQUEST_BYTES = 1024 * 1024;
 /** UTF-8 bytes of one UTF-16 unit at most; JSON's own escapes are already in the string that is measured. */

@@ -146,7 +146,8 @@ const LARGE_SENT_AT = "2024-06-01T12:00:00Z";
 const PAYLOAD_BYTES = 400_000;
 /** Of these rows, one carries a payload and the others long texts. */
 const ROWS_PER_PAYLOAD = 5;
-const LONG_TEXT = "A long message that somebody has pasted. ".repeat(500);
+/** The apostrophe is of a person's keyboard: JavaScript then holds two bytes for each letter. */
+const LONG_TEXT = "A long message that’s been pasted by somebody. ".repeat(500);
 const ROWS_AT_ONCE = 200;
 
 /**
