@@ -19,6 +19,7 @@ export const ERROR_CODES = [
   "not_found",
   "method_not_allowed",
   "conflict",
+  "upgrade_required",
   "idempotency_key_reused",
   "job_exists",
   "adapter_damaged",

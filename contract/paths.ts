@@ -14,6 +14,7 @@ export const SERVER_PATHS = {
   deactivateDevice: "/api/devices/:id/deactivate",
   session: "/api/session",
   sessionCodes: "/api/session/codes",
+  events: "/api/events",
   syncMessages: "/api/sync/messages",
   syncContacts: "/api/sync/contacts",
   syncDeletions: "/api/sync/deletions",

@@ -3,6 +3,7 @@ import { readySchema, serverHealthSchema } from "../contract/health.ts";
 import { SERVER_PATHS } from "../contract/paths.ts";
 import { MAX_SYNC_BODY_BYTES } from "../contract/sync.ts";
 import { createRoute } from "../deps.ts";
+import type { Clock } from "../lib/clock.ts";
 import { ApiError } from "../lib/errors.ts";
 import type { AllowedHosts } from "../lib/http/allowed_hosts.ts";
 import { mountDocs } from "../lib/http/api_docs.ts";
@@ -20,6 +21,7 @@ import {
 } from "./auth/authenticate.ts";
 import { conversationRoutes } from "./routes/conversation_routes.ts";
 import { deviceRoutes } from "./routes/device_routes.ts";
+import { eventRoutes } from "./routes/event_routes.ts";
 import { modelRoutes } from "./routes/model_routes.ts";
 import { pageRoutes } from "./routes/page_routes.ts";
 import { responseRoutes } from "./routes/response_routes.ts";
@@ -27,6 +29,7 @@ import { sampleRoutes } from "./routes/sample_routes.ts";
 import { sessionRoutes } from "./routes/session_routes.ts";
 import { syncRoutes } from "./routes/sync_routes.ts";
 import { trainingRoutes } from "./routes/training_routes.ts";
+import type { EventService } from "./services/event_service.ts";
 import type { ConversationService } from "./services/conversation_service.ts";
 import type { DeviceService } from "./services/devices/device_service.ts";
 import type { SessionService } from "./services/devices/sessions.ts";
@@ -60,6 +63,7 @@ const DATABASE_RETRY_SECONDS = 5;
 /** What the routes call. */
 export interface ServerServices {
   readonly devices: DeviceService;
+  readonly events: EventService;
   readonly sessions: SessionService;
   readonly sync: SyncService;
   readonly conversations: ConversationService;
@@ -79,6 +83,7 @@ export interface ServerAppContext {
   readonly hosts: AllowedHosts;
   readonly metrics: Metrics;
   readonly log: Logger;
+  readonly clock: Clock;
   readonly now: () => Date;
 }
 
@@ -115,7 +120,7 @@ function healthRoutes({ health: service }: ServerServices) {
 
 /** Creates the server's app; `app.fetch` serves it and `app.request` tests it. */
 export function createServerApp(context: ServerAppContext) {
-  const { services, store, tokens, metrics, log, now, clientAddressOf, hosts } = context;
+  const { services, store, tokens, metrics, log, clock, now, clientAddressOf, hosts } = context;
   const app = createApiApp<ServerEnv>({ log, hosts, translateError });
   app.use(measureRequests(metrics));
   app.use("/api/*", authenticate({ ...store, tokens, now }));
@@ -123,6 +128,7 @@ export function createServerApp(context: ServerAppContext) {
   app.route("/", healthRoutes(services));
   app.route("/", deviceRoutes({ ...services, clientAddressOf }));
   app.route("/", sessionRoutes(services));
+  app.route("/", eventRoutes({ ...services, clock, log }));
   app.route("/", syncRoutes(services));
   app.route("/", conversationRoutes(services));
   app.route("/", responseRoutes(services));

@@ -21,13 +21,14 @@ import { createSessionService } from "./services/devices/sessions.ts";
 import { createDraftHandler, recoverDrafts, type ServerJobs } from "./services/drafts/draft_jobs.ts";
 import { createDrafting } from "./services/drafts/draft_service.ts";
 import { createResponseService } from "./services/drafts/response_service.ts";
+import { createEventService } from "./services/event_service.ts";
 import { createHealthService } from "./services/health_service.ts";
 import { createSyncService } from "./services/sync_service.ts";
 import { MlReconciler } from "./services/training/outbox.ts";
 import { createModelsService } from "./services/training/models_service.ts";
 import { createTrainingJobSync, type TrainingJobSync } from "./services/training/job_sync.ts";
 import { createTrainingService } from "./services/training/training_service.ts";
-import { Announcements } from "./store/jobs/announcements.ts";
+import type { Announcements } from "./store/jobs/announcements.ts";
 import type { SharedDatabase } from "./store/jobs/shared_database.ts";
 import { openStore, type Store, type Stores } from "./store/store.ts";
 
@@ -64,6 +65,7 @@ export interface ServerContext extends AsyncDisposable {
   readonly tokens: Tokens;
   readonly metrics: Metrics;
   readonly log: Logger;
+  readonly clock: Clock;
   readonly now: () => Date;
   readonly clientAddressOf: ClientAddressOf;
   readonly hosts: AllowedHosts;
@@ -77,7 +79,7 @@ export interface ServerContext extends AsyncDisposable {
 type Core =
   & Pick<
     ServerContext,
-    "store" | "jobs" | "ml" | "jobSync" | "reconciler" | "tokens" | "metrics" | "log" | "now"
+    "store" | "jobs" | "ml" | "jobSync" | "reconciler" | "tokens" | "metrics" | "log" | "clock" | "now"
   >
   & {
     readonly pingKv: () => Promise<unknown>;
@@ -86,7 +88,6 @@ type Core =
     readonly shared: SharedDatabase | null;
     readonly secret: Uint8Array;
     readonly pairing: ServerConfig["pairing"];
-    readonly clock: Clock;
   };
 
 function createServices(core: Core): ServerServices {
@@ -96,6 +97,7 @@ function createServices(core: Core): ServerServices {
   return {
     devices,
     sessions: createSessionService({ ...core, ...store, me: devices.me }),
+    events: createEventService({ ...core, ...store }),
     sync: createSyncService({ ...core, ...store, onOutbox }),
     conversations: createConversationService({ ...store, onOutbox }),
     drafting: createDrafting({ ...core, ...store }),
@@ -212,15 +214,15 @@ export async function createContext(
   stack.use(await lockKvFile(join(dataDir, KV_FILE)));
   const own = overrides.store === undefined ? stack.use(await openOwnStore(config, log)) : undefined;
   const store = overrides.store ?? own as Store;
-  const { databaseUrl } = config;
-  const shared = own !== undefined && databaseUrl !== null ? stack.use(await own.share({ log })) : null;
+  const joined = stack.use(await store.share({ log }));
+  const shared = own !== undefined && config.databaseUrl !== null ? joined : null;
   const share = shared === null ? undefined : store.sharedSecret;
   const secret = await loadSecret({ configured: config.jwtSecret, dataDir, share });
   const jobsOptions = { dataDir, log, backoff: overrides.jobBackoff };
   const { jobs, pingKv } = shared === null
     ? await openOwnJobs(stack, jobsOptions)
     : await openSharedJobs(shared, jobsOptions);
-  const announcements = shared?.link ?? new Announcements();
+  const announcements = joined.link;
   stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
   const ml = overrides.ml ?? createMlClient({ baseUrl: config.mlUrl, token: config.mlToken });
   const startGraceMs = shared === null ? 0 : START_GRACE_MS;

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { type Context, createMiddleware } from "../../deps.ts";
 import { isLoopback, type Setting, setting } from "../config.ts";
 import { ApiError } from "../errors.ts";
+import { isHandshake } from "./web_sockets.ts";
 
 export interface AllowedHosts {
   /** @param hostname as a URL has it: lower case, an IPv6 address in brackets */
@@ -59,11 +60,16 @@ export function allowedHosts({ host, names }: { host: string; names: readonly st
 }
 
 /** Methods that change nothing. */
-export const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** Whether a request may do more than read: browsers let any page open a WebSocket, with the cookies of its server. */
+export function mayChange(c: Context): boolean {
+  return !SAFE_METHODS.has(c.req.method) || isHandshake(c);
+}
 
 /** Whether a page of another origin sends this. Programs send no `Origin`. */
 function isForeign(c: Context, url: URL, hosts: AllowedHosts): boolean {
-  if (SAFE_METHODS.has(c.req.method)) return false;
+  if (!mayChange(c)) return false;
   const origin = c.req.header("origin");
   if (origin === undefined) return c.req.header("sec-fetch-site") === "cross-site";
   if (!URL.canParse(origin)) return true;

@@ -2,7 +2,8 @@
  * An HTTP server with limits of time and of number, on `node:http`: Deno's own server has neither, and ends the
  * process when it accepts a connection without a free descriptor.
  */
-import { createServer, type IncomingMessage, Server, type ServerResponse } from "node:http";
+import type { Buffer } from "node:buffer";
+import { createServer, type IncomingMessage, Server, ServerResponse } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import {
   affordableLimits,
@@ -13,6 +14,7 @@ import {
 } from "./connections.ts";
 import { answer, type BodyTimeLimits, type FetchHandler } from "./node_bridge.ts";
 import { withRequestSpan } from "../tracing.ts";
+import { type Handshake, isHandshakeOf } from "./web_sockets.ts";
 import { NO_PROXIES, originOf, type TrustedProxies } from "./trusted_proxies.ts";
 
 /** How long a client may take for each step, in milliseconds. */
@@ -21,6 +23,8 @@ export interface TimeLimits extends HeadLimits, BodyTimeLimits {
   checkMs: number;
   /** How often it is made sure that connections are accepted. */
   acceptCheckMs: number;
+  /** How often the client of a WebSocket is asked whether it is there. */
+  pingMs: number;
 }
 
 export const TIME_LIMITS: TimeLimits = {
@@ -30,6 +34,7 @@ export const TIME_LIMITS: TimeLimits = {
   keepAliveMs: 75_000,
   checkMs: 1_000,
   acceptCheckMs: 10_000,
+  pingMs: 15_000,
 };
 
 export interface HttpServerOptions {
@@ -116,6 +121,9 @@ function createHttp(times: TimeLimits): Server {
     headersTimeout: 0,
     requestTimeout: 0,
     keepAliveTimeout: times.keepAliveMs,
+    // Whoever asks for another protocol is answered in this one.
+    shouldUpgradeCallback: ({ method = "", headers }: IncomingMessage) =>
+      isHandshakeOf(method, (name) => headers[name]?.toString()),
   });
   server.timeout = 0;
   server.maxHeadersCount = 100;
@@ -140,17 +148,27 @@ export async function serveHttp(handler: FetchHandler, options: HttpServerOption
   const idle = { inFlight: 0, ...Promise.withResolvers<void>() };
   const http = createHttp(times);
 
-  http.on("request", (incoming: IncomingMessage, outgoing: ServerResponse) => {
+  const serve = (incoming: IncomingMessage, outgoing: ServerResponse, handshake?: Handshake) => {
     const end = connections.begin(incoming.socket);
     idle.inFlight++;
-    outgoing.on("close", () => {
+    // A WebSocket lasts as long as its connection.
+    (handshake?.connection ?? outgoing).on("close", () => {
       end();
       if (--idle.inFlight === 0 && stopping.signal.aborted) idle.resolve();
     });
     if (stopping.signal.aborted) outgoing.shouldKeepAlive = false;
     const origin = originOf(incoming, proxies);
-    const exchange = { incoming, outgoing, origin, times, stopping: stopping.signal };
+    const exchange = { incoming, outgoing, origin, times, stopping: stopping.signal, handshake };
     void withRequestSpan(outgoing, () => answer(handler, exchange));
+  };
+  http.on("request", serve);
+  http.on("upgrade", (incoming: IncomingMessage, connection: Socket, head: Buffer) => {
+    // For the answer where no socket is opened.
+    const outgoing = new ServerResponse(incoming);
+    outgoing.assignSocket(connection);
+    outgoing.shouldKeepAlive = false;
+    outgoing.on("finish", () => connection.destroySoon());
+    serve(incoming, outgoing, { incoming, connection, head, pingMs: times.pingMs });
   });
   http.on("connection", (socket: Socket) => void connections.admit(socket));
   const { hostname } = options;

@@ -1,6 +1,7 @@
 /** Carries requests of `node:http` to a fetch handler, and its responses back, with backpressure and abort signals. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { ApiError, errorBodyOf } from "../errors.ts";
+import { type AcceptOptions, type AcceptWebSocket, type Handshake, openWebSocket } from "./web_sockets.ts";
 
 /** How long bodies may take, in milliseconds; a request body that takes longer ends its request with 408. */
 export interface BodyTimeLimits {
@@ -17,6 +18,8 @@ const LINGER_MS = 1_000;
 export interface HandlerInfo extends Deno.ServeHandlerInfo<Deno.NetAddr> {
   /** Aborts when the server begins to stop: streams without an end of their own end then. */
   stopping: AbortSignal;
+  /** Of a request that asks for a WebSocket. */
+  acceptWebSocket?: AcceptWebSocket;
 }
 export type FetchHandler = (request: Request, info: HandlerInfo) => Response | Promise<Response>;
 
@@ -191,11 +194,28 @@ export interface Exchange {
   origin: RequestOrigin;
   times: BodyTimeLimits;
   stopping: AbortSignal;
+  /** Where the request asks for a WebSocket. */
+  handshake?: Handshake;
+}
+
+/** What a handler accepts a handshake with, and how that is read; the answer that it gets stands for the socket. */
+function accepting(
+  { connection }: Handshake,
+): { accept: AcceptWebSocket; accepted: () => AcceptOptions | null } {
+  let accepted: AcceptOptions | null = null;
+  const accept: AcceptWebSocket = (options) => {
+    accepted = options;
+    if (connection.destroyed) options.ended();
+    else connection.once("close", options.ended);
+    return new Response(null);
+  };
+  return { accept, accepted: () => accepted };
 }
 
 /** Answers one request of `node:http` with what the handler answers. Never rejects. */
 export async function answer(handler: FetchHandler, exchange: Exchange): Promise<void> {
-  const { incoming, outgoing, origin, times, stopping } = exchange;
+  const { incoming, outgoing, origin, times, stopping, handshake } = exchange;
+  const webSocket = handshake && accepting(handshake);
   const leaving = new AbortController();
   const completed = Promise.withResolvers<void>();
   outgoing.on("close", () => {
@@ -209,7 +229,17 @@ export async function answer(handler: FetchHandler, exchange: Exchange): Promise
       hostname: origin.address,
       port: incoming.socket.remotePort ?? 0,
     };
-    const response = await handler(request, { remoteAddr, completed: completed.promise, stopping });
+    const response = await handler(request, {
+      remoteAddr,
+      completed: completed.promise,
+      stopping,
+      acceptWebSocket: webSocket?.accept,
+    });
+    const accepted = response.ok ? webSocket?.accepted() : undefined;
+    if (handshake && accepted) {
+      outgoing.detachSocket(incoming.socket);
+      return openWebSocket(handshake, accepted);
+    }
     if (outgoing.destroyed) return await response.body?.cancel();
     if (declaresBody(incoming) && !incoming.complete) closeAfter(outgoing);
     await respond(outgoing, response, times.stallMs);

@@ -10,10 +10,12 @@ import {
   SignJWT,
   z,
 } from "../../deps.ts";
+import { TOKEN_PROTOCOL_PREFIX } from "../../contract/events.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import { ApiError } from "../../lib/errors.ts";
-import { SAFE_METHODS } from "../../lib/http/allowed_hosts.ts";
+import { mayChange } from "../../lib/http/allowed_hosts.ts";
 import { type ApiEnv, bearerTokenOf } from "../../lib/http/app.ts";
+import { isHandshake, protocolsOf } from "../../lib/http/web_sockets.ts";
 import { type DeviceStore, SEEN_PRECISION_MS } from "../store/devices/device_store.ts";
 import type { SessionStore } from "../store/devices/session_store.ts";
 import type { Device } from "../store/schema.ts";
@@ -99,6 +101,8 @@ export interface Caller {
   readonly accountId: string;
   readonly deviceId: string;
   readonly scope: DeviceScope;
+  /** The hash of the secret of the session that the request was sent in. */
+  readonly sessionHash?: string;
 }
 
 /** What the context of a request to the server carries. `caller` is set on every path that needs a token. */
@@ -145,9 +149,16 @@ export function secretHashOf(secret: string): string {
   return createHash("sha256").update(secret).digest("hex");
 }
 
+/** The token that a request brings: in its header, or, since pages may set none for a WebSocket, as a subprotocol. */
+function tokenOf(c: Context): string | null {
+  const offered = isHandshake(c) ? protocolsOf(c) : [];
+  const protocol = offered.find((name) => name.startsWith(TOKEN_PROTOCOL_PREFIX));
+  return bearerTokenOf(c) ?? protocol?.slice(TOKEN_PROTOCOL_PREFIX.length) ?? null;
+}
+
 /** The secret of the session that a request is sent in; null for one that brings credentials of its own. */
 export function sessionSecretOf(c: Context): string | null {
-  if (c.req.header("authorization") !== undefined) return null;
+  if (c.req.header("authorization") !== undefined || tokenOf(c) !== null) return null;
   return getCookie(c, SESSION_COOKIE) ?? null;
 }
 
@@ -191,16 +202,17 @@ export async function callerOfToken(token: string, options: TokenCheckOptions): 
  * @throws ApiError `unauthorized`, `forbidden` or `device_deactivated`
  */
 async function callerOfSession(c: Context, secret: string, options: AuthenticateOptions): Promise<Caller> {
-  const session = await options.sessions.find(secretHashOf(secret), options.now());
+  const sessionHash = secretHashOf(secret);
+  const session = await options.sessions.find(sessionHash, options.now());
   if (session === undefined) throw new ApiError("unauthorized", "The session has ended: sign in again");
-  if (c.req.header("origin") === undefined && !SAFE_METHODS.has(c.req.method)) {
+  if (c.req.header("origin") === undefined && mayChange(c)) {
     throw new ApiError("forbidden", "What a session changes needs the header `Origin`");
   }
-  return await activeCallerOf(session.device, options);
+  return { ...await activeCallerOf(session.device, options), sessionHash };
 }
 
 async function callerOf(c: Context, options: AuthenticateOptions): Promise<Caller> {
-  const token = bearerTokenOf(c);
+  const token = tokenOf(c);
   if (token !== null) return await callerOfToken(token, options);
   const secret = sessionSecretOf(c);
   if (secret !== null) return await callerOfSession(c, secret, options);

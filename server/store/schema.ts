@@ -12,6 +12,7 @@ import {
   uuid,
 } from "drizzle-orm/pg-core";
 import type { DEVICE_STATUSES, DeviceScope } from "../../contract/devices.ts";
+import type { EventName } from "../../contract/events.ts";
 import type { Timings } from "../../contract/ml.ts";
 import type { AdapterFault, AdapterState } from "../../contract/models.ts";
 import type { RESPONSE_ACTIONS, ResponseStatus } from "../../contract/responses.ts";
@@ -41,6 +42,20 @@ const count = (name: string) => bigint(name, { mode: "number" }).notNull();
 export const accounts = pgTable("accounts", {
   id: uuid("id").primaryKey(),
   createdAt: createdAt(),
+  /** The number of the account's newest event; see {@linkcode events}. */
+  lastEventId: count("last_event_id").default(0),
+});
+
+/**
+ * What happened in an account within the last five minutes or longer, numbered without gaps. Triggers write it
+ * (`add_event` of 0019), in the transaction of what happened.
+ */
+export const events = pgTable("events", {
+  accountId: uuid("account_id").notNull(),
+  id: count("id"),
+  event: text("event").$type<EventName>().notNull(),
+  data: jsonb("data").$type<unknown>().notNull(),
+  createdAt: time("created_at").notNull().default(sql`clock_timestamp()`),
 });
 
 /** A Mac or another client; `accountId` is null until the device is linked or verified. */

@@ -12,6 +12,7 @@ import { type ConversationStore, createConversationStore } from "./messages/conv
 import { type Database, openDatabase, type PostgresAddress } from "./database.ts";
 import { isDatabaseUnavailable } from "./database_errors.ts";
 import { createDeviceStore, type DeviceStore } from "./devices/device_store.ts";
+import { createEventStore, type EventStore } from "./events/event_store.ts";
 import { createSessionStore, type SessionStore } from "./devices/session_store.ts";
 import { findRunningPostgres, startEmbeddedPostgres } from "./postgres/embedded_postgres.ts";
 import { createMessageIngest, type MessageIngest } from "./messages/message_ingest.ts";
@@ -46,6 +47,9 @@ export interface Stores {
   readonly adapters: AdapterStore;
   readonly mlOutbox: MlOutboxStore;
   readonly deletions: DeletionStore;
+  readonly events: EventStore;
+  /** Joins the other servers of the database, or listens to the triggers of one's own. */
+  share(options: { readonly log: Logger }): Promise<SharedDatabase>;
   /** The secret that signs tokens, in hex: the one given here where no server brought one before. */
   sharedSecret(own: string): Promise<string>;
   /** Rejects unless the database answers within `timeoutMs`. */
@@ -58,8 +62,6 @@ export interface Store extends Stores, AsyncDisposable {
   readonly postgres: { readonly version: string; readonly embedded: boolean };
   /** Settles with a sentence when the embedded PostgreSQL ends without having been asked to; never for a given one. */
   readonly lost: Promise<string>;
-  /** Joins the other servers of the database. */
-  share(options: { readonly log: Logger }): Promise<SharedDatabase>;
 }
 
 async function ping({ sql }: Database, { timeoutMs }: { timeoutMs: number }): Promise<void> {
@@ -90,6 +92,8 @@ export function createStores(database: Database): Stores {
     adapters: traced("adapters", createAdapterStore(database)),
     mlOutbox: traced("mlOutbox", createMlOutboxStore(database)),
     deletions: traced("deletions", createDeletionStore(database)),
+    events: traced("events", createEventStore(database)),
+    share: (options) => joinSharedDatabase(database, options),
     sharedSecret: (own) => sharedSecret(database, own),
     ping: (limit) => ping(database, limit),
   };
@@ -146,7 +150,6 @@ async function openOn(server: Server, options: StoreOptions): Promise<Store> {
     ...createStores(database),
     postgres: { version, embedded },
     lost: server.lost,
-    share: (options) => joinSharedDatabase(database, options),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }

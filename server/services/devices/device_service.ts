@@ -35,7 +35,7 @@ function deviceOf(row: DeviceRow): Device {
 
 /** Makes the device service. */
 export function createDeviceService(options: PairingOptions): DeviceService {
-  const { devices, announcements } = options;
+  const { devices } = options;
   const pairing = createPairing(options);
   return {
     ...pairing,
@@ -52,7 +52,6 @@ export function createDeviceService(options: PairingOptions): DeviceService {
     async deactivate(caller, deviceId) {
       const device = await devices.deactivate(caller.accountId, deviceId);
       if (device === undefined) throw new ApiError("not_found", "There is no device with this id");
-      await announcements.announce({ topic: "device_deactivated", text: deviceId });
       return deviceOf(device);
     },
   };

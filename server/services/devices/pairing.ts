@@ -16,7 +16,6 @@ import {
   type Tokens,
 } from "../../auth/authenticate.ts";
 import type { DeviceStore } from "../../store/devices/device_store.ts";
-import type { Announcements } from "../../store/jobs/announcements.ts";
 import type { VerifyResult } from "../../store/devices/device_verification.ts";
 import type { Device } from "../../store/schema.ts";
 
@@ -61,7 +60,6 @@ export interface PairingOptions {
   /** Keys the hashes of pairing codes. */
   secret: Uint8Array;
   pairing: "open" | "approve";
-  announcements: Announcements;
   now: () => Date;
 }
 
@@ -200,7 +198,6 @@ function refreshing(options: PairingOptions): Pairing["refresh"] {
       case "refreshed":
         return await answerOf(options, { device: result.device, refresh });
       case "reused":
-        await options.announcements.announce({ topic: "device_deactivated", text: result.device.id });
         throw new ApiError(
           "device_deactivated",
           "This refresh token was replaced before, so somebody has a copy: the device was deactivated",

@@ -17,7 +17,7 @@ import type { SampleStore } from "../../store/training/sample_store.ts";
 import type { TrainingJob as JobRow } from "../../store/schema.ts";
 import type { TrainingJobStore } from "../../store/training/training_job_store.ts";
 import { pageFieldsOf, pageRequestOf } from "../paging.ts";
-import { type Announcements, untilDeactivated } from "../../store/jobs/announcements.ts";
+import { type Announcements, whileSignedIn } from "../../store/jobs/announcements.ts";
 import type { PromptStores } from "../drafts/prompt_builder.ts";
 import { importSamples } from "./sample_import.ts";
 import { isLive, isUnknownToMl, type JobEvent, type JobWatch, type TrainingJobSync } from "./job_sync.ts";
@@ -160,9 +160,9 @@ export function createTrainingService(options: TrainingServiceOptions): Training
     },
     get: async ({ accountId }, jobId) =>
       jobOf(await jobSync.refresh(await findJob(options, { accountId, jobId }))),
-    async watch({ accountId, deviceId }, { jobId, ...watch }) {
-      const job = await findJob(options, { accountId, jobId });
-      const signal = untilDeactivated(options.announcements, { deviceId, signal: watch.signal });
+    async watch(caller, { jobId, ...watch }) {
+      const job = await findJob(options, { accountId: caller.accountId, jobId });
+      const signal = whileSignedIn(options.announcements, { holder: caller, signal: watch.signal });
       return eventsOf(jobSync.watch(job, { ...watch, signal }));
     },
     cancel: cancelling(options),

@@ -22,6 +22,9 @@ const TABLES: ReadonlySet<string> = new Set([
 /** Characters of rows that one statement inserts. */
 const CHARACTERS_PER_INSERT = 1_000_000;
 
+/** More events than an account has between a backup and its restoring. */
+const EVENTS_SKIPPED = 1_000_000_000;
+
 export interface RestoreOptions {
   /** Whether what the database holds may be deleted. */
   readonly replace: boolean;
@@ -179,6 +182,16 @@ async function advanceSequences(sql: Sql): Promise<void> {
   }
 }
 
+/**
+ * Events from now on get numbers that no client has seen: those between the dump and now were given already. With none
+ * stored, no client takes the new ones for what follows its last one.
+ */
+async function renumberEvents(sql: Sql): Promise<void> {
+  await sql`set constraints all immediate`;
+  await sql`delete from events`;
+  await sql`update accounts set last_event_id = last_event_id + ${EVENTS_SKIPPED}`;
+}
+
 async function restoreIn(
   sql: Sql,
   { lines, replace }: RestoreOptions & { lines: DumpLines },
@@ -190,7 +203,10 @@ async function restoreIn(
   await migrateIn(sql, atDump);
   const rows = await fillTables(sql, lines);
   await advanceSequences(sql);
+  // What waits for the commit would keep the migrations from the tables.
+  await sql`set constraints all immediate`;
   await migrateIn(sql, known);
+  await renumberEvents(sql);
   return { header, rows };
 }
 

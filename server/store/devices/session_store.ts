@@ -13,6 +13,8 @@ export interface SessionStore {
   /** Adds a session, and deletes those that have expired. */
   add(session: { secretHash: string; deviceId: string; expiresAt: Date; now: Date }): Promise<void>;
   find(secretHash: string, now: Date): Promise<StoredSession | undefined>;
+  /** Whether a device is active, and its session, where it is one's, has not ended. */
+  isSignedIn(holder: { deviceId: string; sessionHash?: string }): Promise<boolean>;
   extend(secretHash: string, expiresAt: Date): Promise<void>;
   remove(secretHash: string): Promise<void>;
   /** Adds a code, and deletes those that have expired. */
@@ -34,6 +36,17 @@ export function createSessionStore({ db }: Database): SessionStore {
         .innerJoin(devices, eq(devices.id, sessions.deviceId))
         .where(and(is(secretHash), gt(sessions.expiresAt, now)));
       return found;
+    },
+    async isSignedIn({ deviceId, sessionHash }) {
+      const isActive = and(eq(devices.id, deviceId), eq(devices.status, "active"));
+      const device = db.select({ id: devices.id }).from(devices);
+      const [found] =
+        await (sessionHash === undefined
+          ? device.where(isActive)
+          : device.innerJoin(sessions, eq(sessions.deviceId, devices.id)).where(
+            and(isActive, is(sessionHash)),
+          ));
+      return found !== undefined;
     },
     async extend(secretHash, expiresAt) {
       await db.update(sessions).set({ expiresAt }).where(is(secretHash));

@@ -1,4 +1,5 @@
 /** What one part of a server tells the others, and, where several servers share a database, all of them. */
+import { ApiError } from "../../../lib/errors.ts";
 
 /** What happened; the text says to what, such as a device's id. */
 export interface Announcement {
@@ -6,8 +7,18 @@ export interface Announcement {
   text: string;
 }
 
-/** `missed` says that some may have been lost: the link to the other servers was broken for a while. */
-export type Topic = "jobs" | "outbox" | "draft_cancelled" | "device_deactivated" | "missed";
+/**
+ * `events` (an account has new ones), `device_deactivated` and `session_ended` (the hash of its secret) come from triggers of the
+ * database. `missed` says that some may have been lost: the link to the database was broken for a while.
+ */
+export type Topic =
+  | "jobs"
+  | "outbox"
+  | "draft_cancelled"
+  | "device_deactivated"
+  | "session_ended"
+  | "events"
+  | "missed";
 
 /** Announcements of one server. What is announced is heard at once. */
 export class Announcements {
@@ -31,15 +42,32 @@ export class Announcements {
   }
 }
 
-/** A signal that aborts with the given one, and when the device is shut out by whichever server. */
-export function untilDeactivated(
+/** What a stream that lasts is open for: a device, in a session where a browser opened it. */
+export interface StreamHolder {
+  readonly deviceId: string;
+  readonly sessionHash?: string;
+}
+
+/** The reason for which a stream ends whose holder may open no other. */
+export function signedOut(): ApiError {
+  return new ApiError("unauthorized", "The device was deactivated, or the session has ended");
+}
+
+/**
+ * A signal that aborts with the given one, and, with {@linkcode signedOut}, when the device is shut out, by whichever server, or
+ * its session ends.
+ */
+export function whileSignedIn(
   announcements: Announcements,
-  { deviceId, signal }: { deviceId: string; signal: AbortSignal },
+  { holder, signal }: { holder: StreamHolder; signal: AbortSignal },
 ): AbortSignal {
   const ending = new AbortController();
+  const endAt = (topic: Topic, own: string | undefined) =>
+    announcements.on(topic, (text) => text === own && ending.abort(signedOut()));
   const offs = [
-    announcements.on("device_deactivated", (id) => id === deviceId && ending.abort()),
-    // It may have been: whoever still holds a valid token opens another stream.
+    endAt("device_deactivated", holder.deviceId),
+    endAt("session_ended", holder.sessionHash),
+    // That may have been missed: whoever is still signed in opens another stream.
     announcements.on("missed", () => ending.abort()),
   ];
   signal.addEventListener("abort", () => {

@@ -1,12 +1,14 @@
-/** A server's own connection to the database it shares: proof that it lives, and what servers tell each other. */
+/** A server's own connection to its database: proof that it lives, and what servers and triggers tell each other. */
 import { backoffMs, delay } from "../../../lib/backoff.ts";
 import { logFieldsOfError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import type { Connection, Database, OwnConnection } from "../database.ts";
 import { type Announcement, Announcements, type Topic } from "./announcements.ts";
 
-/** The one channel of NOTIFY; what is on it says which topic it is of. */
+/** The one channel of NOTIFY, of triggers too; what is on it says who sends it, which topic it is of, and to what it happened. */
 const CHANNEL = "conversation_assistant";
+/** The sender of what every server has yet to hear. */
+const ANYONE = "-";
 const RECONNECT = { baseMs: 200, capMs: 5_000 };
 /** A peer that is silent for this long is gone: PostgreSQL then frees the locks of a server whose machine was lost. */
 const KEEPALIVE =
@@ -42,10 +44,11 @@ export class ServerLink extends Announcements implements AsyncDisposable {
   /** Tells this server at once, and the others; in a transaction, all of them once it is committed. */
   override async announce(announcement: Announcement, transaction?: Connection["sql"]): Promise<void> {
     const { topic, text } = announcement;
-    const notify = (sql: Connection["sql"]) => sql`select pg_notify(${CHANNEL}, ${`${topic} ${text}`})`;
-    if (transaction !== undefined) return void await notify(transaction);
+    const notify = (sql: Connection["sql"], sender: string) =>
+      sql`select pg_notify(${CHANNEL}, ${`${sender} ${topic} ${text}`})`;
+    if (transaction !== undefined) return void await notify(transaction, ANYONE);
     this.deliver(announcement);
-    await notify(this.#database.sql).catch((error: unknown) => {
+    await notify(this.#database.sql, this.id).catch((error: unknown) => {
       this.#log.warn("other servers were not notified", { topic, ...logFieldsOfError(error) });
     });
   }
@@ -90,8 +93,8 @@ export class ServerLink extends Announcements implements AsyncDisposable {
   }
 
   #hear(payload: string): void {
-    const [topic = "", ...words] = payload.split(" ");
-    this.deliver({ topic: topic as Topic, text: words.join(" ") });
+    const [sender, topic = "", ...words] = payload.split(" ");
+    if (sender !== this.id) this.deliver({ topic: topic as Topic, text: words.join(" ") });
   }
 
   #lose(connection: OwnConnection): void {

@@ -9,7 +9,7 @@ import { createPgStore } from "../../../tests/support/jobs/pg_store.ts";
 import { createTestDatabase, type TestDatabase } from "../../../tests/support/postgres/postgres.ts";
 import { inTempDir } from "../../../tests/support/process/temp_dir.ts";
 import { loadSecret } from "../../auth/secret.ts";
-import { type Topic, untilDeactivated } from "./announcements.ts";
+import { type Topic, whileSignedIn } from "./announcements.ts";
 import { ServerLink } from "./server_link.ts";
 
 const log = silentLogger();
@@ -55,16 +55,35 @@ Deno.test("a link that is lost is made again: its server lives, and hears that i
   await heard;
 });
 
-Deno.test("what a device shut out at one server has open at another ends, and nobody else's", async () => {
+Deno.test("what a device shut out, or a browser signed out, at one server has open at another ends, and nobody else's", async () => {
   await using home = await createTestDatabase();
   await using first = await ServerLink.open(home.database, { log });
   await using second = await ServerLink.open(home.database, { log });
   const { signal } = new AbortController();
-  const [shutOut, other] = ["one", "two"].map((deviceId) => untilDeactivated(second, { deviceId, signal }));
+  const holders = [{ deviceId: "one" }, { deviceId: "two" }, { deviceId: "two", sessionHash: "hash" }];
+  const signals = holders.map((holder) => whileSignedIn(second, { holder, signal }));
+  const aborted = () => signals.map(({ aborted }) => aborted);
   const heard = next(second, "device_deactivated");
   await first.announce({ topic: "device_deactivated", text: "one" });
   await heard;
-  assert.deepEqual([shutOut?.aborted, other?.aborted], [true, false]);
+  assert.deepEqual(aborted(), [true, false, false]);
+  const left = next(second, "session_ended");
+  await first.announce({ topic: "session_ended", text: "hash" });
+  await left;
+  assert.deepEqual(aborted(), [true, false, true]);
+});
+
+Deno.test("a server hears what it says itself once, at once, and what is said in a transaction when that is committed", async () => {
+  await using home = await createTestDatabase();
+  await using link = await ServerLink.open(home.database, { log });
+  const heard: string[] = [];
+  link.on("outbox", (text) => heard.push(text));
+  await link.announce({ topic: "outbox", text: "alone" });
+  assert.deepEqual(heard, ["alone"]);
+  const committed = next(link, "outbox");
+  await home.database.transaction(({ sql }) => link.announce({ topic: "outbox", text: "committed" }, sql));
+  await committed;
+  assert.deepEqual(heard, ["alone", "committed"]);
 });
 
 Deno.test("servers of one database sign with one secret: that of the folder that came first", async () => {

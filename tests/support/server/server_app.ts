@@ -4,6 +4,7 @@ import type { z } from "zod";
 import { registerDeviceResponseSchema, verifyDeviceResponseSchema } from "../../../contract/devices.ts";
 import { type ErrorBody, errorBodySchema, type ErrorCode } from "../../../contract/errors.ts";
 import { SERVER_PATHS } from "../../../contract/paths.ts";
+import type { FetchHandler } from "../../../lib/http/node_bridge.ts";
 import { createLogger } from "../../../lib/log.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import { createServerApp } from "../../../server/app.ts";
@@ -63,6 +64,8 @@ export interface ServerAppUnderTest extends AsyncDisposable {
   readonly outbox: { triggers: number };
   /** Lines of the server's log. */
   readonly logLines: string[];
+  /** For a server that listens. */
+  readonly fetch: FetchHandler;
   request(path: string, options?: RequestOptions): Promise<Response>;
   /** Sends a request as it is. */
   send(path: string, init?: RequestInit): Promise<Response>;
@@ -160,6 +163,7 @@ export async function startServerApp(options: ServerAppUnderTestOptions = {}): P
     clock,
     outbox,
     logLines,
+    fetch: app.fetch,
     request,
     send: async (path, init) => await app.request(path, init),
     expect,
