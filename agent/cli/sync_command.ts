@@ -67,7 +67,7 @@ function messageLines(messages: MessageSyncReport, durationMs: number): string[]
   if (refused > 0) {
     lines.push(`  ${countText(refused)} were refused by the server; \`agent status --json\` lists them.`);
   }
-  if (isIncomplete) lines.push("  Messages is still writing the newest ones; the next sync takes them.");
+  if (isIncomplete) lines.push("  Messages is still writing some; the next sync takes them.");
   return lines;
 }
 

@@ -134,7 +134,7 @@ export class LiveAgent {
     this.#publisher.update({
       phase: "watching",
       lastSyncAt: new Date(nowMs).toISOString(),
-      lagRows: isIncomplete ? this.#session.lagRows() : 0,
+      lagRows: 0,
       lastError: null,
       nextTryAt: null,
       counts: sumOf(this.#publisher.state.counts, sent),

@@ -34,6 +34,8 @@ export type Checksums = ReadonlyMap<number, number>;
 const CURSOR = "cursor";
 /** The state of a row in Recently Deleted that was reported to the server; no other state is spelled like this. */
 const REPORTED = "reported_deleted";
+/** The state of a row that Messages is still writing; earlier versions stored it so. */
+export const INCOMPLETE_STATE = "unfinished";
 /** More rows than a person's Messages gets in an hour; a first sync leaves its newest ones. */
 export const WATCHED_ROWS = 500;
 /** Far more drafts than anybody has; rows in Recently Deleted wait only until they are reported. */
@@ -82,11 +84,11 @@ export class SyncState {
     );
   }
 
-  /** The newest watched rows and the state of each. */
+  /** The watched rows that Messages is still writing, then the newest ones, and the state of each. */
   watched(limit: number): Map<number, string> {
     const rows = this.database.all(
       `SELECT row_id, state FROM seen_rows WHERE state IS NOT NULL AND state <> '${REPORTED}'
-       ORDER BY row_id DESC LIMIT ?`,
+       ORDER BY state = '${INCOMPLETE_STATE}' DESC, row_id DESC LIMIT ?`,
       limit,
     );
     return new Map(rows.map(([rowId, state]) => [Number(rowId), String(state)]));

@@ -29,8 +29,8 @@ export interface SyncBatch {
   /** Messages without words because their body could not be decoded. */
   readonly undecodable: number;
   readonly hasMore: boolean;
-  /** True when reading stopped at a row that Messages may still be writing. */
-  readonly isIncomplete: boolean;
+  /** Those that Messages may still be writing, which are read again later. */
+  readonly incomplete: readonly number[];
 }
 
 export interface ReadBatchOptions {
@@ -83,20 +83,21 @@ export function readBatch(
 ): SyncBatch {
   const messages: ChatMessage[] = [];
   const skipped: SkippedRow[] = [];
+  const incomplete: number[] = [];
   const limit = Math.min(ROWS_AT_ONCE, enough);
   let [lastRowId, lastGuid, undecodable, textUnits] = [rowId, markGuid, 0, 0];
   while (true) {
     const batch = reader.readAfter(lastRowId, { limit, nowMs, markGuid: lastGuid });
     messages.push(...batch.messages);
     skipped.push(...batch.skippedRows);
+    incomplete.push(...batch.incompleteRows);
     ({ lastRowId, lastGuid } = batch);
     undecodable += batch.undecodableCount;
     textUnits += batch.messages.reduce((sum, { text }) => sum + (text?.length ?? 0), 0);
     if (batch.hasMore && messages.length < enough && textUnits < MAX_TEXT_UNITS) continue;
-    const { hasMore, incompleteRowId } = batch;
-    const rows = messages.length + skipped.length;
-    const isIncomplete = incompleteRowId !== null;
-    return { messages, lastRowId, lastGuid, rows, skipped, undecodable, hasMore, isIncomplete };
+    const { hasMore } = batch;
+    const rows = messages.length + skipped.length + incomplete.length;
+    return { messages, lastRowId, lastGuid, rows, skipped, incomplete, undecodable, hasMore };
   }
 }
 

@@ -172,5 +172,5 @@ Deno.test("rows that are no messages are counted and skipped", () =>
     const [batch] = allBatches(reader);
     assert.deepEqual([batch?.rows, batch?.skipped.length, batch?.lastRowId], [2, 1, 2]);
     assert.deepEqual(batch?.skipped[0]?.targetGuid, batch?.messages[0]?.guid);
-    assert.equal(batch?.isIncomplete, false);
+    assert.deepEqual(batch?.incomplete, []);
   }));

@@ -5,7 +5,13 @@ import type { SkipReason } from "../chatdb/messages/message_class.ts";
 import type { MessageReader } from "../chatdb/messages/message_reader.ts";
 import type { RowOutcome } from "../chatdb/messages/row_reader.ts";
 import { timestampChecksum } from "../chatdb/messages/row_timestamps.ts";
-import { type Checksums, type SyncState, type Watch, WATCHED_ROWS } from "../state/sync_state.ts";
+import {
+  type Checksums,
+  INCOMPLETE_STATE,
+  type SyncState,
+  type Watch,
+  WATCHED_ROWS,
+} from "../state/sync_state.ts";
 import type { SyncBatch } from "./batches.ts";
 import { digestOf, outgoingMessageOf } from "./message_mapping.ts";
 
@@ -49,9 +55,8 @@ const REPEATS: readonly SkipReason[] = ["self_chat_twin", "link_preview"];
  */
 const UNSTEADY: readonly SkipReason[] = ["tapback", "empty", ...REPEATS];
 const TAPBACK_STATE = "tapback:";
-/** The state of a row that Messages is still writing; earlier versions stored it so. */
-const INCOMPLETE_STATE = "unfinished";
-
+/** A row that Messages is still writing is looked at until it is not. */
+const INCOMPLETE: Watch = { state: INCOMPLETE_STATE, untilMs: null };
 /** How a row is now: the digest of everything that the server is sent of a message, or why it is none. */
 function stateOf(outcome: FinishedRow): string {
   if (outcome.kind === "skipped") {
@@ -77,7 +82,7 @@ function isWaiting(outcome: RowOutcome): boolean {
 
 /** Notes what was sent of a batch, and what was seen of its rows that are no messages. Only the newest are watched. */
 export function noteBatch(state: SyncState, { batch, nowMs }: { batch: SyncBatch; nowMs: number }): void {
-  const { messages, skipped } = batch;
+  const { messages, skipped, incomplete } = batch;
   const watchedFrom = messages.at(-WATCHED_ROWS)?.rowId ?? 0;
   for (const message of messages) {
     state.noteChecksum(message.rowId, timestampChecksum(message));
@@ -88,6 +93,7 @@ export function noteBatch(state: SyncState, { batch, nowMs }: { batch: SyncBatch
     state.noteChecksum(row.rowId, row.timestampChecksum);
     watch(state, row.rowId, watchOf({ kind: "skipped", ...row }, nowMs));
   }
+  for (const rowId of incomplete) watch(state, rowId, INCOMPLETE);
 }
 
 /**
@@ -105,7 +111,7 @@ export function noteFound(
     const isWatched = state.watchedState(rowId) !== null;
     if (outcome === null) state.forget(rowId);
     else if (outcome.kind === "incomplete") {
-      if (!isWatched) state.watch(rowId, { state: INCOMPLETE_STATE, untilMs: nowMs + WATCH_MS });
+      if (!isWatched) watch(state, rowId, INCOMPLETE);
     } else {
       const checksum = outcome.kind === "message"
         ? timestampChecksum(outcome.message)
@@ -128,7 +134,7 @@ export function newRepeats(
 ): number[] {
   return [...outcomes].flatMap(([rowId, outcome]) =>
     outcome?.kind === "skipped" && REPEATS.includes(outcome.reason) &&
-      state.watchedState(rowId) !== outcome.reason
+      ![outcome.reason, INCOMPLETE_STATE].includes(state.watchedState(rowId) ?? "")
       ? [rowId]
       : []
   );

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { AgentDatabase } from "../state/agent_database.ts";
-import { SyncState } from "../state/sync_state.ts";
+import { INCOMPLETE_STATE, SyncState } from "../state/sync_state.ts";
 import { changedTimestamps, type ChangeScan, RECENT_ROWS } from "./changed_rows.ts";
 
 /** Of old rows and of new ones alike. */
@@ -75,6 +75,14 @@ class World implements Disposable {
     return new Map(rows.filter(([, checksum]) => checksum !== 0));
   }
 }
+
+Deno.test("a row that Messages is still writing is looked at, however many came after it", () => {
+  using database = new AgentDatabase(":memory:");
+  const state = new SyncState(database);
+  state.watch(1, { state: INCOMPLETE_STATE, untilMs: null });
+  for (let rowId = 2; rowId <= 40; rowId++) state.watch(rowId, { state: "x", untilMs: 1 });
+  assert.deepEqual([...state.watched(3).keys()], [1, 40, 39]);
+});
 
 Deno.test("a full scan sends exactly the rows whose timestamps changed, a recent one those of new rows, and none twice", async () => {
   await fc.assert(

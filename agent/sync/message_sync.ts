@@ -54,7 +54,7 @@ export interface MessageCounts {
   readonly undecodable: number;
   /** Messages that were sent again because Messages had changed them. */
   readonly resent: number;
-  /** True when the last rows were left for the next sync, because Messages may still be writing them. */
+  /** True when rows were left for the next sync, because Messages may still be writing them. */
   readonly isIncomplete: boolean;
 }
 

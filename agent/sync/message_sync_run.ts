@@ -45,7 +45,7 @@ export class MessageSyncRun {
   /** Rows up to this one were read before this run. */
   readonly startRowId: number;
   cursor: SyncCursor;
-  /** True when the last rows were left for the next sync, because Messages may still be writing them. */
+  /** True when rows were left for the next sync, because Messages may still be writing them. */
   isIncomplete = false;
   /** Rows that waited when the run began, and those that have been read since. */
   readonly #rowsTotal: number;

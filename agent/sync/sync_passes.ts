@@ -32,7 +32,6 @@ async function sendNewRows(run: MessageSyncRun): Promise<void> {
     await run.sendFound(reacted);
     const mark = { markRowId: batch.lastRowId, markGuid: batch.lastGuid };
     run.cursor = { ...run.cursor, database: { ...run.cursor.database, ...mark } };
-    run.isIncomplete = batch.isIncomplete;
     run.commit(() => {
       run.noteBatch(batch);
       run.noteFound(reacted);
@@ -68,6 +67,7 @@ async function sendChangedTimestamps(run: MessageSyncRun): Promise<void> {
 async function sendChangedRows(run: MessageSyncRun): Promise<void> {
   const { markRowId: lastRowId, reader, state, nowMs, options: { scan } } = run;
   const found = findWatched(reader, state, { lastRowId, scan, nowMs });
+  run.isIncomplete = [...found.outcomes.values()].some((outcome) => outcome?.kind === "incomplete");
   await run.sendFound(found);
   run.commit(() => {
     run.noteFound(found);

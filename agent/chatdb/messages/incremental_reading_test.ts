@@ -60,7 +60,7 @@ Deno.test("gaps in the ROWIDs are skipped", () =>
     assert.equal(batch.hasMore, false);
   }));
 
-Deno.test("reading stops at a row without its chat, and takes it once the chat is there", () =>
+Deno.test("a row without its chat is left for later while the others are read, and taken once the chat is there", () =>
   withReader((db, reader) => {
     const chat = db.addChat({ identifier: ANA });
     db.addMessage({ chat, from: ANA, sentAt: AT, text: "first" });
@@ -74,15 +74,11 @@ Deno.test("reading stops at a row without its chat, and takes it once the chat i
     db.addMessage({ chat, from: ANA, sentAt: AT, text: "after" });
     const nowMs = Date.now();
     const held = reader.readAfter(0, { nowMs });
-    assert.deepEqual(held.messages.map(({ text }) => text), ["first"]);
-    assert.deepEqual([held.lastRowId, held.incompleteRowId, held.hasMore], [1, late.rowId, false]);
+    assert.deepEqual(held.messages.map(({ text }) => text), ["first", "after"]);
+    assert.deepEqual([held.lastRowId, held.incompleteRows, held.hasMore], [3, [late.rowId], false]);
     db.joinMessage(late, chat);
-    const rest = reader.readAfter(held.lastRowId, { nowMs });
-    assert.deepEqual(rest.messages.map(({ text, conversation }) => [text, conversation?.id]), [
-      ["late", ANA],
-      ["after", ANA],
-    ]);
-    assert.equal(rest.incompleteRowId, null);
+    const [again] = reader.readRows([late.rowId], { nowMs }).values();
+    assert.equal(again?.kind === "message" ? again.message.conversation?.id : null, ANA);
   }));
 
 Deno.test("a row that stays without a chat is read as an orphan after the grace period, also where its date is to come", () =>
@@ -91,7 +87,7 @@ Deno.test("a row that stays without a chat is read as an orphan after the grace 
     const lost = db.addMessage({ chat: null, from: ANA, sentAt, text: "lost" });
     const writtenMs = Deno.statSync(`${db.store.path}-wal`).mtime?.getTime() ?? assert.fail();
     for (const nowMs of [writtenMs, writtenMs + GRACE_PERIOD_MS - 1]) {
-      assert.equal(reader.readAfter(0, { nowMs }).incompleteRowId, lost.rowId);
+      assert.deepEqual(reader.readAfter(0, { nowMs }).incompleteRows, [lost.rowId]);
     }
     const batch = reader.readAfter(0, { nowMs: writtenMs + GRACE_PERIOD_MS });
     assert.deepEqual(batch.messages.map(({ text, conversation }) => [text, conversation]), [["lost", null]]);
@@ -102,13 +98,15 @@ Deno.test("rows that lack something and are old are read at once, however lately
   withReader((db, reader) => {
     const chat = db.addChat({ identifier: ANA });
     const late = db.addMessage({ chat, from: ANA, sentAt: AT, text: "no chat", joinLater: true });
+    db.addMessage({ chat: null, from: ANA, sentAt: AT, text: "no date", columns: { date: 0 } });
     db.addMessage({ chat, from: ANA, sentAt: AT });
     db.addMessage({ chat, from: ANA, sentAt: AT, text: "\ufffc" });
     db.addMessage({ chat, from: ANA, sentAt: AT, text: "after" });
     const batch = reader.readAfter(0, { nowMs: Date.now() });
-    assert.deepEqual([batch.incompleteRowId, batch.lastRowId], [null, 4]);
+    assert.deepEqual([batch.incompleteRows, batch.lastRowId], [[], 5]);
     assert.deepEqual(batch.messages.map(({ text, conversation }) => [text, conversation?.id]), [
       ["no chat", undefined],
+      ["no date", undefined],
       [null, ANA],
       ["after", ANA],
     ]);
@@ -125,13 +123,13 @@ Deno.test("orphans of a database that is not being written delay nothing", () =>
     assert.equal(reader.readAfter(0, { nowMs: Date.now() }).messages.length, 5);
   }));
 
-Deno.test("reading stops at a row whose text or file is still to come, then reads or skips it", () =>
+Deno.test("a row whose text or file is still to come is incomplete, then read or skipped", () =>
   withReader((db, reader) => {
     const chat = db.addChat({ identifier: ANA });
     const parts = [{ attachmentGuid: "at_0_X" }];
     const photo = db.addMessage({ chat, from: ANA, sentAt: new Date(), parts });
     const nowMs = Date.now();
-    assert.equal(reader.readAfter(0, { nowMs }).incompleteRowId, photo.rowId);
+    assert.deepEqual(reader.readAfter(0, { nowMs }).incompleteRows, [photo.rowId]);
     const file = { guid: "at_0_X", original_guid: "at_0_X", transfer_name: "a.png", mime_type: "image/png" };
     const attachmentId = db.store.insert("attachment", file);
     db.store.insert("message_attachment_join", { message_id: photo.rowId, attachment_id: attachmentId });
@@ -139,7 +137,7 @@ Deno.test("reading stops at a row whose text or file is still to come, then read
       1,
     ]);
     const blank = db.addMessage({ chat, from: ANA, sentAt: new Date() });
-    assert.equal(reader.readAfter(photo.rowId, { nowMs: Date.now() }).incompleteRowId, blank.rowId);
+    assert.deepEqual(reader.readAfter(photo.rowId, { nowMs: Date.now() }).incompleteRows, [blank.rowId]);
     assert.equal(skippedOf(reader.readAfter(photo.rowId, { nowMs: afterGracePeriod() })).empty, 1);
   }));
 
@@ -203,11 +201,11 @@ Deno.test("a file that vanishes while it is open ends the read with a clear erro
 Deno.test("an empty database gives an empty batch at the same mark", () =>
   withReader((_db, reader) => {
     const batch = reader.readAfter(0, { nowMs: afterGracePeriod() });
-    assert.deepEqual([batch.messages, batch.lastRowId, batch.hasMore, batch.incompleteRowId], [
+    assert.deepEqual([batch.messages, batch.lastRowId, batch.hasMore, batch.incompleteRows], [
       [],
       0,
       false,
-      null,
+      [],
     ]);
   }));
 

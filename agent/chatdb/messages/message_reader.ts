@@ -14,7 +14,7 @@ import { integerOf, type Query, textOf } from "../file/sql_value.ts";
 const DEFAULT_LIMIT = 1_000;
 /** Chat rows have been seen to follow their message by 3 s. */
 const DEFAULT_GRACE_PERIOD_MS = 10_000;
-/** Far more rows than Messages leaves incomplete at a time: an orphan deep in the history never holds up a sync. */
+/** Far more rows than Messages leaves incomplete at a time: an orphan deep in the history is never waited for. */
 const INCOMPLETE_ROWS = 10_000;
 
 export interface ReadOptions {
@@ -22,7 +22,7 @@ export interface ReadOptions {
   limit?: number;
   /** The present, in Unix time. */
   nowMs: number;
-  /** How long reading stops at an incomplete row (no chat, or nothing in it yet), 10 s by default. */
+  /** How long a row is incomplete while it lacks something (its chat, or all that is in it), 10 s by default. */
   gracePeriodMs?: number;
   /** Guid of the row at the mark, which proves that the rows are still numbered as before. */
   markGuid?: string | null;
@@ -47,8 +47,8 @@ export interface MessageBatch {
   lastGuid: string | null;
   /** True when more rows can be read at once. */
   hasMore: boolean;
-  /** The row at which reading stopped because Messages may still be writing it: read again later. Null for none. */
-  incompleteRowId: number | null;
+  /** Rows that Messages may still be writing: to be read again later. */
+  incompleteRows: number[];
   skippedRows: SkippedRow[];
   /** Messages whose body could not be decoded and whose `text` is empty; they are in `messages`, without words. */
   undecodableCount: number;
@@ -112,10 +112,7 @@ export class MessageReader {
     return this.#database.readTransaction(() => {
       for (const [first, last] of spansOf(wanted)) {
         const rows = this.#selectSpan(first, last).filter(({ rowId }) => wanted.has(rowId));
-        this.#visit(rows, options, ({ rowId }, outcome) => {
-          found.set(rowId, outcome);
-          return true;
-        });
+        this.#visit(rows, options, ({ rowId }, outcome) => found.set(rowId, outcome));
       }
       return found;
     });
@@ -213,19 +210,12 @@ function spansOf(rowIds: Iterable<number>): [first: number, last: number][] {
   return spans;
 }
 
-/** Adds the outcome of a row. Returns false to stop reading: at a row that Messages may still be writing. */
-function takeRow(
-  batch: MessageBatch,
-  { row, outcome }: { row: MessageRow; outcome: RowOutcome },
-): boolean {
-  if (outcome.kind === "incomplete") {
-    batch.hasMore = false;
-    batch.incompleteRowId = row.rowId;
-    return false;
-  }
+/** Adds the outcome of a row. */
+function takeRow(batch: MessageBatch, { row, outcome }: { row: MessageRow; outcome: RowOutcome }): void {
   batch.lastRowId = row.rowId;
   batch.lastGuid = row.guid;
-  if (outcome.kind === "message") {
+  if (outcome.kind === "incomplete") batch.incompleteRows.push(row.rowId);
+  else if (outcome.kind === "message") {
     batch.messages.push(outcome.message);
     if (outcome.isUndecodable) batch.undecodableCount++;
   } else {
@@ -237,7 +227,6 @@ function takeRow(
       timestampChecksum: timestampChecksum(timestampsOf(row)),
     });
   }
-  return true;
 }
 
 /** A batch before its first row, at the mark `rowId`. */
@@ -250,7 +239,7 @@ function emptyBatch(
     lastRowId: rowId,
     lastGuid,
     hasMore,
-    incompleteRowId: null,
+    incompleteRows: [],
     skippedRows: [],
     undecodableCount: 0,
   };
