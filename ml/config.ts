@@ -118,7 +118,7 @@ export const SETTINGS = {
     env: "ADAPTER_CONTEXTS",
     parse: wholeNumber({ min: 1, max: 64 }),
     fallback: 2,
-    description: "Adapters loaded at a time; each takes as much memory for prompts as the model itself",
+    description: "Adapters kept in memory at a time; each takes about the size of its file",
   }),
   adaptersLimitMb: setting({
     env: "ADAPTERS_LIMIT_MB",

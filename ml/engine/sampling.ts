@@ -2,7 +2,8 @@
  * Samples the next token from the model's own probabilities, with a seeded random number generator.
  *
  * This is done here and not by llama.cpp's sampler chain because the chain reports a token's probability only after
- * changing it; `confidence` needs the original.
+ * changing it; `confidence` needs the original. Penalties are those of llama.cpp, but for what they look at: the
+ * generated tokens alone, while llama-server counts those of the prompt too.
  */
 
 /** Tokens less probable than this share of the best one are ignored: together they weigh about 0.1 %. */
@@ -28,6 +29,8 @@ export interface SamplingOptions<Id extends number = number> {
   frequencyPenalty: number;
   /** Tokens generated so far, which penalties look at. */
   generated: readonly Id[];
+  /** The best token's logit, which tells the others'. Default: such that the floor's is 0. */
+  bestLogit?: number;
   /** Numbers in [0, 1); not drawn at temperature 0. */
   random: () => number;
 }
@@ -43,33 +46,46 @@ interface Candidate<Id extends number> extends SampledToken<Id> {
   weight: number;
 }
 
-/**
- * Lowers a repeated token's weight as llama.cpp does: its logit is divided by the penalty.
- *
- * Raw logits are not available here, and the division depends on where zero lies. Zero is placed at the floor, so the
- * best token's logit is 13.8, close to what language models produce.
- */
-function penalised(probability: number, best: number, penalty: number): number {
-  const logit = Math.max(0, Math.log(probability / best) - Math.log(PROBABILITY_FLOOR));
-  return best * PROBABILITY_FLOOR * Math.exp(logit / penalty);
+/** Lowers a repeated token's weight as llama.cpp does: a logit above 0 is divided by the penalty, another multiplied. */
+function penalised(
+  probability: number,
+  best: number,
+  { repeatPenalty, bestLogit = -Math.log(PROBABILITY_FLOOR) }: SamplingOptions,
+): number {
+  const logit = Math.log(probability / best) + bestLogit;
+  return best * Math.exp((logit > 0 ? logit / repeatPenalty : logit * repeatPenalty) - bestLogit);
 }
 
 /** What penalties do to the probability of a token; tokens that are not in the map stay as they are. */
 type Penalties<Id extends number> = ReadonlyMap<Id, (probability: number, best: number) => number>;
 
-function penaltiesOf<Id extends number>(options: SamplingOptions<Id>): Penalties<Id> {
-  const { generated, repeatPenalty, presencePenalty, frequencyPenalty } = options;
+/** The tokens that the repeat penalty concerns, and how often each was generated where that matters. */
+function repetitionsOf<Id extends number>(
+  { generated, repeatPenalty, presencePenalty, frequencyPenalty }: SamplingOptions<Id>,
+): { recent: Set<Id>; counts: Map<Id, number> } {
   const recent = new Set(repeatPenalty === 1 ? [] : generated.slice(-PENALTY_WINDOW));
   const counts = new Map<Id, number>();
   if (presencePenalty !== 0 || frequencyPenalty !== 0) {
     for (const token of generated) counts.set(token, (counts.get(token) ?? 0) + 1);
   }
+  return { recent, counts };
+}
+
+/** The tokens whose probabilities penalties change. */
+export function penalisedTokens<Id extends number>(options: SamplingOptions<Id>): Set<Id> {
+  const { recent, counts } = repetitionsOf(options);
+  return new Set([...recent, ...counts.keys()]);
+}
+
+function penaltiesOf<Id extends number>(options: SamplingOptions<Id>): Penalties<Id> {
+  const { presencePenalty, frequencyPenalty } = options;
+  const { recent, counts } = repetitionsOf(options);
   return new Map([...recent, ...counts.keys()].map((token) => {
     const count = counts.get(token) ?? 0;
     // To subtract from a logit is to multiply the probability, up to a factor that all tokens share.
     const factor = count === 0 ? 1 : Math.exp(-presencePenalty - frequencyPenalty * count);
     return [token, (probability, best) => {
-      return factor * (recent.has(token) ? penalised(probability, best, repeatPenalty) : probability);
+      return factor * (recent.has(token) ? penalised(probability, best, options) : probability);
     }];
   }));
 }

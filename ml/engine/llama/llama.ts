@@ -1,4 +1,4 @@
-/** The engine on llama.cpp through node-llama-cpp: one model, several sequences evaluated in one batch. */
+/** The engine on llama.cpp: one model, several sequences evaluated in one batch. */
 import type { Llama } from "node-llama-cpp";
 import { SerialExecutor } from "../../../lib/async.ts";
 import { ApiError, messageOf } from "../../../lib/errors.ts";
@@ -34,7 +34,7 @@ export interface LlamaEngineOptions {
   contextSize: number;
   /** How many requests may wait. */
   queueLimit: number;
-  /** How many adapters are kept ready at a time; each takes the memory of a context. Default 1. */
+  /** How many adapters are kept in memory at a time. Default 1. */
   adapterContexts?: number;
   log: Logger;
 }
@@ -104,7 +104,7 @@ class LlamaEngine implements LocalEngine {
     const loaded = this.#model();
     using _use = loaded.use();
     checkBase(adapter, loaded);
-    await probeAdapter(loaded.model, adapter);
+    await probeAdapter(loaded, adapter);
   }
 
   async retireAdapter(adapterId: string): Promise<void> {

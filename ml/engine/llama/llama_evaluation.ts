@@ -1,16 +1,11 @@
 /** Evaluates samples on a loaded model: how probable it finds a reply that was really given. */
-import type { LlamaContextSequence, Token } from "node-llama-cpp";
+import type { Token } from "node-llama-cpp";
 import { promptOfSampleInput } from "../../../contract/prompt.ts";
 import { ApiError } from "../../../lib/errors.ts";
 import { fitPrompt, promptFormOf, replyTokens } from "../chat_prompt.ts";
 import type { Likelihood, Sample } from "../engine.ts";
+import { logProbability } from "../libllama/logits.ts";
 import type { ServedModel } from "./llama_model.ts";
-import { evaluatePrompt } from "./sequences.ts";
-
-/** Tokens evaluated at a time: the probabilities of a large vocabulary take megabytes per token. */
-const CHUNK_TOKENS = 8;
-/** llama.cpp's greedy chain leaves the probabilities of the vocabulary unchanged. */
-const ALL_PROBABILITIES = { generateNext: { probabilities: true, options: { temperature: 0 } } } as const;
 
 /** A sample's tokens: the prompt, rendered through the model's template and shortened to fit, and the reply. */
 export interface SampleTokens {
@@ -40,28 +35,25 @@ export function sampleTokens(
 }
 
 /** The natural logarithm of the probability of each token of `reply` after `prompt`. */
-export async function logProbabilities(
-  sequence: LlamaContextSequence,
+async function logProbabilities(
+  { loop, adapter, pool }: ServedModel,
   { prompt, reply }: SampleTokens,
-  options: { signal?: AbortSignal },
+  { signal }: { signal?: AbortSignal },
 ): Promise<number[]> {
-  await evaluatePrompt(sequence, prompt, options);
-  await sequence.evaluateWithoutGeneratingNewTokens(prompt.slice(sequence.nextTokenIndex, -1));
-  const inputs = [...prompt.slice(-1), ...reply.slice(0, -1)];
+  if (reply.length === 0) return [];
   const logs: number[] = [];
-  while (logs.length < reply.length) {
-    options.signal?.throwIfAborted();
-    const from = logs.length;
-    const outputs = await sequence.controlledEvaluate(
-      inputs.slice(from, from + CHUNK_TOKENS).map((token) => [token, ALL_PROBABILITIES]),
-    );
-    outputs.forEach((output, index) => {
-      const token = reply[from + index];
-      const probability = token === undefined ? undefined : output?.next.probabilities?.get(token);
-      if (probability === undefined) throw new Error("llama.cpp gave no probability for a token");
-      logs.push(Math.log(probability));
-    });
-  }
+  using lease = pool.acquire({ tokens: prompt, adapter });
+  await loop.run({
+    sequence: lease.sequence,
+    adapter,
+    tokens: [...prompt, ...reply.slice(0, -1)],
+    outputs: reply.length,
+    next: (logits) => {
+      logs.push(logProbability(logits, reply[logs.length] ?? NaN));
+      return undefined;
+    },
+    signal,
+  });
   return logs;
 }
 
@@ -73,15 +65,8 @@ export async function evaluateSamples(
 ): Promise<Likelihood[]> {
   const likelihoods: Likelihood[] = [];
   for (const sample of samples) {
-    const tokens = sampleTokens(sample, loaded);
-    await using lease = loaded.pool.acquire(tokens.prompt);
-    try {
-      const logs = await logProbabilities(lease.sequence, tokens, options);
-      likelihoods.push({ tokens: logs.length, logLikelihood: logs.reduce((sum, log) => sum + log, 0) });
-    } catch (error) {
-      if (!options.signal?.aborted) lease.invalidate();
-      throw error;
-    }
+    const logs = await logProbabilities(loaded, sampleTokens(sample, loaded), options);
+    likelihoods.push({ tokens: logs.length, logLikelihood: logs.reduce((sum, log) => sum + log, 0) });
   }
   return likelihoods;
 }

@@ -1,8 +1,10 @@
 /** Generates one reply on a loaded model, with its confidence and timings. */
-import type { LlamaContextSequence, Token } from "node-llama-cpp";
+import type { Token } from "node-llama-cpp";
 import type { Timings } from "../../../contract/ml.ts";
-import { fitPrompt, promptFormOf, replyCleaner } from "../chat_prompt.ts";
+import { endsReply, fitPrompt, promptFormOf, replyCleaner } from "../chat_prompt.ts";
 import type { Generation, GenerationOptions, GenerationRequest } from "../engine.ts";
+import type { Sequence } from "../libllama/decode_loop.ts";
+import { sampleLogits } from "../libllama/logits.ts";
 import { ReplyBuilder } from "../reply_builder.ts";
 import type { ServedModel } from "./llama_model.ts";
 import {
@@ -13,7 +15,6 @@ import {
   type SamplingOptions,
   seededRandom,
 } from "../sampling.ts";
-import { chooseTokens, evaluatePrompt } from "./sequences.ts";
 
 /** At most this share of the context is reserved for the reply. */
 const MAX_REPLY_SHARE = 0.5;
@@ -73,24 +74,29 @@ function timingsOf(
 
 /** Runs a generation on a sequence. */
 async function generateOn(
-  sequence: LlamaContextSequence,
-  tokens: Token[],
+  { model, loop, adapter, contextSize }: ServedModel,
+  { sequence, tokens }: { sequence: Sequence; tokens: Token[] },
   options: GenerationOptions & { request: GenerationRequest; reply: ReplyBuilder<Token> },
 ): Promise<Omit<DetailedGeneration, "modelId" | "adapterId" | "promptTokens">> {
   const { signal, request, reply } = options;
   const startedAt = performance.now();
-  let promptedAt = 0;
-  const { rest, cachedTokens } = await evaluatePrompt(sequence, tokens, { signal });
-  const maxTokens = Math.min(request.maxTokens, sequence.contextSize - tokens.length);
+  let [promptedAt, cachedTokens] = [0, 0];
+  const maxTokens = Math.min(request.maxTokens, contextSize - tokens.length);
+  const sampling = samplingOf(request);
+  const generated: Token[] = [];
   let finishReason: Generation["finishReason"] = "stop";
-  for await (const token of chooseTokens(sequence, rest, samplingOf(request))) {
+  const next = (logits: Float32Array) => {
     promptedAt ||= performance.now();
-    signal?.throwIfAborted();
-    if (reply.add(token)) break;
-    if (reply.length < maxTokens) continue;
+    const chosen = sampleLogits(logits, { ...sampling, generated });
+    if (endsReply(chosen.token, model)) return undefined;
+    generated.push(chosen.token);
+    if (reply.add(chosen)) return undefined;
+    if (reply.length < maxTokens) return chosen.token;
     finishReason = "length";
-    break;
-  }
+    return undefined;
+  };
+  const onStart = (count: number) => cachedTokens = count;
+  await loop.run({ sequence, adapter, tokens, outputs: 1, next, onStart, signal });
   const { text, tokens: replyTokens } = reply.end();
   const endedAt = performance.now();
   return {
@@ -129,12 +135,9 @@ export async function generateReply(
     clean: replyCleaner(form),
     onToken: options.onToken,
   });
-  await using lease = loaded.pool.acquire(promptTokens, { conversationId: request.conversationId });
-  try {
-    const generation = await generateOn(lease.sequence, promptTokens, { ...options, request, reply });
-    return { ...generation, modelId: loaded.id, adapterId: loaded.adapterId, promptTokens };
-  } catch (error) {
-    if (!options.signal?.aborted) lease.invalidate();
-    throw error;
-  }
+  const { conversationId } = request;
+  using lease = loaded.pool.acquire({ tokens: promptTokens, adapter: loaded.adapter, conversationId });
+  const run = { sequence: lease.sequence, tokens: promptTokens };
+  const generation = await generateOn(loaded, run, { ...options, request, reply });
+  return { ...generation, modelId: loaded.id, adapterId: loaded.adapterId, promptTokens };
 }

@@ -12,7 +12,7 @@ import { silentLogger } from "../../../lib/log.ts";
 
 async function withLoadedModel(
   options: { chatTemplate?: string | null },
-  use: (loaded: LoadedModel) => Promise<void> | void,
+  use: (loaded: LoadedModel, oracleModel: LlamaModel) => Promise<void> | void,
 ): Promise<void> {
   const dir = await Deno.makeTempDir();
   try {
@@ -25,7 +25,8 @@ async function withLoadedModel(
       adapterContexts: 1,
       log: silentLogger(),
     });
-    await use(loaded);
+    await using oracleModel = await llama.loadModel({ modelPath: path });
+    await use(loaded, oracleModel);
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
@@ -59,7 +60,7 @@ const SETTINGS = [
 
 for (const { name, ...settings } of SETTINGS) {
   Deno.test(`confidence is the geometric mean of the model's own probabilities: ${name}`, async () => {
-    await withLoadedModel({}, async (loaded) => {
+    await withLoadedModel({}, async (loaded, oracleModel) => {
       const prompt = "System: You are Sam.\nThem: are you coming tonight?\nMe:";
       const reply = await generateReply(
         loaded,
@@ -68,14 +69,14 @@ for (const { name, ...settings } of SETTINGS) {
       );
       const tokens = reply.replyTokens.map(({ token }) => token);
       assert.equal(tokens.length, reply.tokensUsed);
-      const logs = await oracle(loaded.model, reply.promptTokens, tokens);
+      const logs = await oracle(oracleModel, reply.promptTokens, tokens);
       assertNear(reply.confidence, Math.exp(sumOf(logs) / logs.length), 1e-4);
     });
   });
 }
 
 Deno.test("a stop sequence's tokens do not count towards confidence", async () => {
-  await withLoadedModel({}, async (loaded) => {
+  await withLoadedModel({}, async (loaded, oracleModel) => {
     const request = {
       prompt: "Them: hi\nMe:",
       maxTokens: 30,
@@ -90,7 +91,7 @@ Deno.test("a stop sequence's tokens do not count towards confidence", async () =
     const cut = await generateReply(loaded, { ...request, stop: [stop] }, {});
     assert.ok(cut.replyTokens.length < cut.tokensUsed);
     const kept = cut.replyTokens.map(({ token }) => token);
-    const logs = await oracle(loaded.model, cut.promptTokens, kept);
+    const logs = await oracle(oracleModel, cut.promptTokens, kept);
     assertNear(cut.confidence, Math.exp(sumOf(logs) / logs.length), 1e-4);
   });
 });
@@ -98,7 +99,7 @@ Deno.test("a stop sequence's tokens do not count towards confidence", async () =
 for (const chatTemplate of [undefined, null]) {
   const kind = chatTemplate === null ? "a base model" : "a chat model";
   Deno.test(`evaluation gives the reply's own log-likelihood on ${kind}`, async () => {
-    await withLoadedModel({ chatTemplate }, async (loaded) => {
+    await withLoadedModel({ chatTemplate }, async (loaded, oracleModel) => {
       const samples = [
         { input: "Them: are you coming tonight?\nMe:", output: "yes, I will be there at eight" },
         { input: "what time is it?", output: "no idea 😀\nsorry" },
@@ -109,7 +110,7 @@ for (const chatTemplate of [undefined, null]) {
         const { prompt, reply } = sampleTokens(sample, loaded);
         const likelihood = likelihoods[index];
         assert.equal(likelihood?.tokens, reply.length);
-        assertNear(likelihood?.logLikelihood ?? NaN, sumOf(await oracle(loaded.model, prompt, reply)), 1e-3);
+        assertNear(likelihood?.logLikelihood ?? NaN, sumOf(await oracle(oracleModel, prompt, reply)), 1e-3);
       }
     });
   });

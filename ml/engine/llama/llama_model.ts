@@ -1,14 +1,21 @@
 /** A model in memory: weights, context, chat template, sequences and adapters. */
-import { JinjaTemplateChatWrapper, type Llama, type LlamaContext, type LlamaModel } from "node-llama-cpp";
+import { JinjaTemplateChatWrapper, type Llama, type LlamaModel } from "node-llama-cpp";
 import { messageOf } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
-import { AdapterContexts } from "./adapter_contexts.ts";
+import { AdapterCache } from "./adapter_cache.ts";
 import type { AdapterFile, ModelFile } from "../engine.ts";
-import { type AdapterContext, type ContextSizes, openAdapterContext } from "./llama_adapter.ts";
+import { DecodeLoop } from "../libllama/decode_loop.ts";
+import { openLibLlama } from "../libllama/library.ts";
+import { type ContextSizes, NativeContext } from "../libllama/native_context.ts";
+import { type NativeAdapter, NativeModel } from "../libllama/native_model.ts";
+import { type LoadedAdapter, openAdapter } from "./llama_adapter.ts";
 import { SequencePool } from "./sequences.ts";
 
+/** How many tokens of a sample's reply are evaluated at a time: the logits of a large vocabulary take megabytes. */
+const EVALUATED_OUTPUTS = 8;
+
 export interface LlamaOptions extends ContextSizes {
-  /** How many adapters have a context of their own at a time. */
+  /** How many adapters are kept in memory at a time. */
   adapterContexts: number;
   log: Logger;
 }
@@ -17,7 +24,10 @@ export interface LlamaOptions extends ContextSizes {
 export interface ServedModel {
   readonly id: string;
   readonly adapterId?: string;
+  readonly adapter: NativeAdapter | null;
+  /** Its vocabulary; the weights are the loop's. */
   readonly model: LlamaModel;
+  readonly loop: DecodeLoop;
   readonly pool: SequencePool;
   /** The model's own chat template; null for a base model. */
   readonly template: JinjaTemplateChatWrapper | null;
@@ -27,33 +37,41 @@ export interface ServedModel {
 /** A loaded model. Disposing waits for its users. */
 export class LoadedModel implements ServedModel, AsyncDisposable {
   readonly id: string;
+  readonly adapter = null;
   readonly model: LlamaModel;
+  readonly native: NativeModel;
+  readonly loop: DecodeLoop;
   readonly pool: SequencePool;
   readonly template: JinjaTemplateChatWrapper | null;
   readonly contextSize: number;
-  readonly #context: LlamaContext;
-  readonly #adapters: AdapterContexts<AdapterFile, AdapterContext>;
+  readonly #memory: AsyncDisposable;
+  readonly #adapters: AdapterCache<AdapterFile, LoadedAdapter>;
   #users = 0;
   #idle = Promise.withResolvers<void>();
 
   constructor(dependencies: {
     id: string;
     model: LlamaModel;
-    context: LlamaContext;
+    native: NativeModel;
+    context: NativeContext;
+    /** Disposed with the model: it holds the others. */
+    memory: AsyncDisposable;
     template: JinjaTemplateChatWrapper | null;
-    options: LlamaOptions;
+    sizes: ContextSizes;
+    adapterContexts: number;
   }) {
-    const { model, options: { sequences, threads, adapterContexts } } = dependencies;
+    const { native, sizes: { contextSize, sequences } } = dependencies;
     this.id = dependencies.id;
-    this.model = model;
+    this.model = dependencies.model;
+    this.native = native;
     this.template = dependencies.template;
-    this.contextSize = dependencies.context.contextSize;
-    this.#context = dependencies.context;
-    this.pool = new SequencePool(dependencies.context);
-    const sizes = { contextSize: this.contextSize, sequences, threads };
-    this.#adapters = new AdapterContexts({
-      limit: adapterContexts,
-      open: (adapter) => openAdapterContext(model, { adapter, ...sizes }),
+    this.contextSize = contextSize;
+    this.loop = new DecodeLoop(dependencies.context);
+    this.pool = new SequencePool({ sequences });
+    this.#memory = dependencies.memory;
+    this.#adapters = new AdapterCache({
+      limit: dependencies.adapterContexts,
+      open: (adapter) => openAdapter(this, adapter),
     });
     this.#idle.resolve();
   }
@@ -79,8 +97,9 @@ export class LoadedModel implements ServedModel, AsyncDisposable {
   ): Promise<{ served: ServedModel } & Disposable> {
     if (adapter === undefined) return { served: this, [Symbol.dispose]: () => {} };
     const lease = await this.#adapters.acquire(adapter, options);
-    const { id, model, template, contextSize } = this;
-    const served = { id, adapterId: adapter.id, model, template, contextSize, pool: lease.context.pool };
+    const { id, model, loop, pool, template, contextSize } = this;
+    const { weights } = lease.loaded;
+    const served = { id, adapterId: adapter.id, adapter: weights, model, loop, pool, template, contextSize };
     return { served, [Symbol.dispose]: () => lease[Symbol.dispose]() };
   }
 
@@ -92,8 +111,7 @@ export class LoadedModel implements ServedModel, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#idle.promise;
     await this.#adapters[Symbol.asyncDispose]();
-    await this.#context.dispose();
-    await this.model.dispose();
+    await this.#memory[Symbol.asyncDispose]();
   }
 }
 
@@ -111,8 +129,18 @@ export function templateOf(model: LlamaModel, log: Logger): JinjaTemplateChatWra
   }
 }
 
+/** How many layers node-llama-cpp would give to the GPU. */
+async function gpuLayersFor(llama: Llama, model: LlamaModel): Promise<number> {
+  if (llama.gpu === false) return 0;
+  const { gpuLayers } = await model.fileInsights.configurationResolver.resolveModelGpuLayersV2("auto", {
+    defaultContextFlashAttention: model.defaultContextFlashAttention,
+    defaultContextSwaFullCache: model.defaultContextSwaFullCache,
+  });
+  return gpuLayers;
+}
+
 /**
- * Loads a GGUF file.
+ * Loads a GGUF file: its vocabulary and template by node-llama-cpp, its weights and contexts straight by llama.cpp.
  *
  * @throws Error saying what is wrong with the file
  */
@@ -120,24 +148,35 @@ export async function loadModel(llama: Llama, file: ModelFile, options: LlamaOpt
   await Deno.stat(file.path).catch(() => {
     throw new Error(`There is no model file at ${file.path}`);
   });
-  const model = await llama.loadModel({ modelPath: file.path }).catch((error) => {
+  await using memory = new AsyncDisposableStack();
+  const cannotLoad = (error: unknown): never => {
     throw new Error(
       `The model file ${file.path} cannot be loaded, it may be cut short or no GGUF: ${messageOf(error)}`,
       { cause: error },
     );
-  });
-  try {
-    const context = await model.createContext({
-      contextSize: Math.min(options.contextSize, model.trainContextSize),
-      sequences: options.sequences,
-      threads: options.threads,
-    });
-    const template = templateOf(model, options.log);
-    return new LoadedModel({ id: file.id, model, context, template, options });
-  } catch (error) {
-    await model.dispose();
-    throw new Error(`There is not enough memory for the model ${file.id}: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
+  };
+  const library = openLibLlama(llama);
+  const model = memory.use(
+    await llama.loadModel({ modelPath: file.path, vocabOnly: true }).catch(cannotLoad),
+  );
+  const gpuLayers = await gpuLayersFor(llama, model);
+  const native = memory.use(
+    await NativeModel.load(library, { path: file.path, gpuLayers }).catch(cannotLoad),
+  );
+  const { sequences, threads, adapterContexts } = options;
+  const sizes = {
+    contextSize: Math.min(options.contextSize, native.trainContextSize),
+    sequences,
+    threads,
+  };
+  const context = memory.use(
+    await NativeContext.create(native, { ...sizes, outputs: EVALUATED_OUTPUTS }).catch((error) => {
+      throw new Error(`There is not enough memory for the model ${file.id}: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }),
+  );
+  const template = templateOf(model, options.log);
+  const parts = { id: file.id, model, native, context, template, sizes, adapterContexts };
+  return new LoadedModel({ ...parts, memory: memory.move() });
 }

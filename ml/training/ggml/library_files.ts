@@ -21,15 +21,23 @@ export interface LibraryFiles {
   base: string;
   /** The registry of backends. */
   registry: string;
+  /** Models, contexts and vocabularies. */
+  llama: string;
+}
+
+export interface LibraryOptions {
+  /** Which of the package's builds: node-llama-cpp's name of its GPU interface. Default: the one without. */
+  gpu?: string | false;
 }
 
 /** Where node-llama-cpp's package of binaries for this machine lies. */
-function binariesDirectory(): string {
+function binariesDirectory({ gpu }: LibraryOptions): string {
   const platform = `${Deno.build.os}-${Deno.build.arch}`;
-  const name = BINARY_PACKAGES[platform];
-  if (name === undefined) {
+  const plainName = BINARY_PACKAGES[platform];
+  if (plainName === undefined) {
     throw new TrainingError("library_unusable", `node-llama-cpp has no prebuilt library for ${platform}`);
   }
+  const name = gpu && !plainName.endsWith(gpu) ? `${plainName}-${gpu}` : plainName;
   try {
     const resolve = createRequire(import.meta.resolve("node-llama-cpp")).resolve;
     const entry = pathToFileURL(resolve(`@node-llama-cpp/${name}`));
@@ -58,11 +66,12 @@ function findLibrary(directory: string, name: string): string {
  *
  * @throws TrainingError `library_unusable` when they are not installed
  */
-export function findLibraryFiles(): LibraryFiles {
-  const directory = binariesDirectory();
+export function findLibraryFiles(options: LibraryOptions = {}): LibraryFiles {
+  const directory = binariesDirectory(options);
   return {
     directory,
     base: findLibrary(directory, "ggml-base"),
     registry: findLibrary(directory, "ggml"),
+    llama: findLibrary(directory, "llama"),
   };
 }

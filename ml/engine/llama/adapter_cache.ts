@@ -1,19 +1,19 @@
-/** The contexts that serve adapters: a few at a time; the least recently used idle one is closed for the next. */
+/** The adapters in memory: a few at a time; the least recently used idle one is closed for the next. */
 import { Notifier, unlessAborted } from "../../../lib/async.ts";
 
-export interface AdapterContextsOptions<Adapter extends { id: string }, Context extends AsyncDisposable> {
+export interface AdapterCacheOptions<Adapter extends { id: string }, Loaded extends AsyncDisposable> {
   /** How many may be open at a time; at least 1. */
   limit: number;
-  open: (adapter: Adapter) => Promise<Context>;
+  open: (adapter: Adapter) => Promise<Loaded>;
 }
 
-/** A context held for one run. Disposing releases it. */
-export interface ContextLease<Context> extends Disposable {
-  readonly context: Context;
+/** A loaded adapter held for one run. Disposing releases it. */
+export interface AdapterLease<Loaded> extends Disposable {
+  readonly loaded: Loaded;
 }
 
-interface Entry<Context> {
-  context: Context;
+interface Entry<Loaded> {
+  loaded: Loaded;
   users: number;
   /** Out of service: its last user closes it. */
   retired: boolean;
@@ -21,30 +21,30 @@ interface Entry<Context> {
 }
 
 /**
- * Opens contexts on demand. While all are in use, callers wait for the first one that is released. An adapter has one
- * context at a time: two would share its weights, which are freed with the first one that is closed.
+ * Opens adapters on demand. While all are in use, callers wait for the first one that is released. An adapter is in
+ * memory once at a time: it is closed before its file is read again.
  */
-export class AdapterContexts<Adapter extends { id: string }, Context extends AsyncDisposable>
+export class AdapterCache<Adapter extends { id: string }, Loaded extends AsyncDisposable>
   implements AsyncDisposable {
-  readonly #options: AdapterContextsOptions<Adapter, Context>;
+  readonly #options: AdapterCacheOptions<Adapter, Loaded>;
   /** By adapter id, least recently used first. */
-  readonly #open = new Map<string, Entry<Context>>();
-  readonly #opening = new Map<string, Promise<Context>>();
-  /** By adapter id, contexts that are being closed. */
+  readonly #open = new Map<string, Entry<Loaded>>();
+  readonly #opening = new Map<string, Promise<Loaded>>();
+  /** By id, adapters that are being closed. */
   readonly #closing = new Map<string, Promise<void>>();
-  /** Notifies when a context becomes idle or a slot becomes free. */
+  /** Notifies when an adapter becomes idle or a slot becomes free. */
   readonly #changes = new Notifier();
 
-  constructor(options: AdapterContextsOptions<Adapter, Context>) {
+  constructor(options: AdapterCacheOptions<Adapter, Loaded>) {
     this.#options = options;
   }
 
   /**
-   * Returns the context of an adapter, opening it if necessary.
+   * Returns a loaded adapter, opening it if necessary.
    *
    * @throws what `open` throws; the signal's reason when that aborts first
    */
-  async acquire(adapter: Adapter, options: { signal?: AbortSignal } = {}): Promise<ContextLease<Context>> {
+  async acquire(adapter: Adapter, options: { signal?: AbortSignal } = {}): Promise<AdapterLease<Loaded>> {
     const { signal } = options;
     for (;;) {
       signal?.throwIfAborted();
@@ -57,7 +57,7 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
     }
   }
 
-  /** Takes an adapter out of service. Current users finish on its context; no one else gets it. */
+  /** Takes an adapter out of service. Current users finish on it; no one else gets it. */
   async retire(adapterId: string): Promise<void> {
     await this.#opening.get(adapterId)?.catch(() => {});
     const entry = this.#open.get(adapterId);
@@ -68,12 +68,12 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
     this.#changes.notify();
   }
 
-  /** Closes all contexts; none may be in use. */
+  /** Closes all adapters; none may be in use. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled([...this.#opening.values(), ...this.#closing.values()]);
     const entries = [...this.#open.values()];
     this.#open.clear();
-    for (const { context } of entries) await context[Symbol.asyncDispose]();
+    for (const { loaded } of entries) await loaded[Symbol.asyncDispose]();
   }
 
   #hasRoom(): boolean {
@@ -87,13 +87,13 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
     return undefined;
   }
 
-  /** Opens a context, closing an idle one first where the limit is reached. */
-  async #openFor(adapter: Adapter): Promise<ContextLease<Context>> {
+  /** Opens an adapter, closing an idle one first where the limit is reached. */
+  async #openFor(adapter: Adapter): Promise<AdapterLease<Loaded>> {
     const opening = this.#replaceIdle(adapter);
     this.#opening.set(adapter.id, opening);
     try {
-      const context = await opening;
-      const entry = { context, users: 0, retired: false, closed: Promise.withResolvers<void>() };
+      const loaded = await opening;
+      const entry = { loaded, users: 0, retired: false, closed: Promise.withResolvers<void>() };
       this.#open.set(adapter.id, entry);
       return this.#lease(adapter.id, entry);
     } finally {
@@ -102,7 +102,7 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
     }
   }
 
-  async #replaceIdle(adapter: Adapter): Promise<Context> {
+  async #replaceIdle(adapter: Adapter): Promise<Loaded> {
     const { limit, open } = this.#options;
     const id = this.#open.size + this.#opening.size < limit ? undefined : this.#idleId();
     const idle = id === undefined ? undefined : this.#open.get(id);
@@ -113,29 +113,29 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
     return await open(adapter);
   }
 
-  /** Stops handing out a context; its adapter gets no other one until it is closed. */
-  #withdraw(id: string, { closed }: Entry<Context>): void {
+  /** Stops handing out an adapter, which is not opened again until it is closed. */
+  #withdraw(id: string, { closed }: Entry<Loaded>): void {
     this.#open.delete(id);
     this.#closing.set(id, closed.promise);
   }
 
-  async #close(id: string, { context, closed }: Entry<Context>): Promise<void> {
+  async #close(id: string, { loaded, closed }: Entry<Loaded>): Promise<void> {
     try {
-      await context[Symbol.asyncDispose]();
+      await loaded[Symbol.asyncDispose]();
     } finally {
       this.#closing.delete(id);
       closed.resolve();
     }
   }
 
-  #lease(id: string, entry: Entry<Context>): ContextLease<Context> {
+  #lease(id: string, entry: Entry<Loaded>): AdapterLease<Loaded> {
     entry.users++;
     // The map is ordered by last use.
     this.#open.delete(id);
     this.#open.set(id, entry);
     let held = true;
     return {
-      context: entry.context,
+      loaded: entry.loaded,
       [Symbol.dispose]: () => {
         if (!held) return;
         held = false;
@@ -144,9 +144,9 @@ export class AdapterContexts<Adapter extends { id: string }, Context extends Asy
     };
   }
 
-  #release(id: string, entry: Entry<Context>): void {
+  #release(id: string, entry: Entry<Loaded>): void {
     if (--entry.users > 0) return;
-    // How closing ends does not concern the last run on a retired context.
+    // How closing ends does not concern the last run on a retired adapter.
     if (entry.retired) void this.#close(id, entry).catch(() => {});
     this.#changes.notify();
   }

@@ -1,0 +1,219 @@
+/**
+ * The loop that evaluates: one call of llama.cpp for all replies that are being written, one for each piece of a prompt.
+ *
+ * Prompts are evaluated apart from replies, since llama.cpp takes longer for a batch of both than for two; between two
+ * replies' tokens at most `PROMPT_TOKENS_PER_TURN` of them, so that a long prompt holds nobody up.
+ */
+import { SerialExecutor } from "../../../lib/async.ts";
+import type { BatchRow, NativeContext } from "./native_context.ts";
+import type { NativeAdapter } from "./native_model.ts";
+
+/** Tokens of prompts that are evaluated before the replies go on. */
+const PROMPT_TOKENS_PER_TURN = 256;
+/** Turns that one adapter has before it is another one's turn: each change costs llama.cpp a new plan of its memory. */
+const TURNS_PER_ADAPTER = 8;
+
+/** A sequence of the context, and the tokens whose keys and values it holds. */
+export interface Sequence {
+  readonly id: number;
+  tokens: number[];
+  /** What they were evaluated with: with other weights they mean something else. */
+  adapter: NativeAdapter | null;
+}
+
+/** Tokens to evaluate on a sequence, and what to do with what the model says after them. */
+export interface Evaluation {
+  sequence: Sequence;
+  adapter: NativeAdapter | null;
+  /** From the sequence's start: what it holds already is not evaluated again. */
+  tokens: readonly number[];
+  /** How many of the last tokens are followed by a call of `next`; at least 1. */
+  outputs: number;
+  /** Given the logits after a token, returns a token to evaluate after all others; ends without one. */
+  next: (logits: Float32Array) => number | undefined;
+  /** Called once, with how many tokens the sequence held already. */
+  onStart?: (cachedTokens: number) => void;
+  signal?: AbortSignal;
+}
+
+/** An evaluation that is under way. */
+interface Task extends Evaluation {
+  pending: number[];
+  started: boolean;
+  done: PromiseWithResolvers<void>;
+}
+
+/** Tokens of one task in a batch. */
+interface Piece {
+  task: Task;
+  count: number;
+}
+
+/** How many tokens, from their start, two lists have in common. */
+export function sharedLength(a: readonly number[], b: readonly number[]): number {
+  const length = Math.min(a.length, b.length);
+  let shared = 0;
+  while (shared < length && a[shared] === b[shared]) shared++;
+  return shared;
+}
+
+/** See the module. */
+export class DecodeLoop {
+  readonly #context: NativeContext;
+  readonly #tasks = new Set<Task>();
+  /** One turn or other work on the context at a time. */
+  readonly #turns = new SerialExecutor();
+  #isRunning = false;
+  #adapter: NativeAdapter | null = null;
+  #turnsOfAdapter = 0;
+
+  constructor(context: NativeContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Evaluates to the end.
+   *
+   * @throws the signal's reason; what `next` throws; Error when llama.cpp fails, and the sequence is then empty
+   */
+  async run(evaluation: Evaluation): Promise<void> {
+    const task = { ...evaluation, pending: [], started: false, done: Promise.withResolvers<void>() };
+    this.#tasks.add(task);
+    if (!this.#isRunning) void this.#runAll();
+    await task.done.promise;
+  }
+
+  /** Does work while nothing is evaluated. */
+  between<Result>(work: (context: NativeContext) => Promise<Result> | Result): Promise<Result> {
+    return this.#turns.run(async () => await work(this.#context));
+  }
+
+  async #runAll(): Promise<void> {
+    this.#isRunning = true;
+    while (this.#tasks.size > 0) await this.#turns.run(() => this.#takeTurn());
+    this.#isRunning = false;
+  }
+
+  /** Some tokens of prompts, then one token for each reply. */
+  async #takeTurn(): Promise<void> {
+    for (const task of [...this.#tasks]) {
+      if (task.signal?.aborted) this.#end(task, task.signal.reason);
+    }
+    if (this.#tasks.size === 0) return;
+    this.#chooseAdapter();
+    let budget = PROMPT_TOKENS_PER_TURN;
+    for (let prompt = this.#findPrompt(); prompt && budget > 0; prompt = this.#findPrompt()) {
+      const count = Math.min(budget, this.#pieceOf(prompt));
+      budget -= count;
+      await this.#evaluate([{ task: prompt, count }]);
+    }
+    const replies = this.#served().filter(({ pending }) => pending.length === 1);
+    if (replies.length > 0) await this.#evaluate(replies.map((task) => ({ task, count: 1 })));
+  }
+
+  /** Keeps the adapter for some turns, then goes on to the one that has waited longest. */
+  #chooseAdapter(): void {
+    const others = [...this.#tasks].filter(({ adapter }) => adapter !== this.#adapter);
+    const own = this.#served();
+    const [next] = others;
+    const isOver = own.length === 0 || this.#turnsOfAdapter >= TURNS_PER_ADAPTER;
+    if (next !== undefined && isOver) {
+      for (const task of own) {
+        this.#tasks.delete(task);
+        this.#tasks.add(task);
+      }
+      this.#adapter = next.adapter;
+      this.#turnsOfAdapter = 0;
+    }
+    this.#turnsOfAdapter++;
+    for (const task of this.#served()) {
+      if (!task.started) this.#start(task);
+    }
+  }
+
+  #served(): Task[] {
+    return [...this.#tasks].filter(({ adapter }) => adapter === this.#adapter);
+  }
+
+  #findPrompt(): Task | undefined {
+    for (const task of this.#served()) {
+      if (!task.started) this.#start(task);
+      if (task.pending.length > 1) return task;
+    }
+    return undefined;
+  }
+
+  #start(task: Task): void {
+    const { sequence, adapter, tokens, outputs } = task;
+    const shared = sequence.adapter === adapter ? sharedLength(sequence.tokens, tokens) : 0;
+    const kept = this.#context.keep(sequence.id, Math.min(shared, tokens.length - outputs));
+    sequence.adapter = adapter;
+    sequence.tokens = tokens.slice(0, kept);
+    task.pending = tokens.slice(kept);
+    task.started = true;
+    task.onStart?.(kept);
+  }
+
+  /** How many of a prompt's next tokens one batch can take: its outputs are limited. */
+  #pieceOf({ pending, outputs }: Task): number {
+    return Math.min(pending.length, pending.length - outputs + this.#context.maxOutputs);
+  }
+
+  async #evaluate(pieces: readonly Piece[]): Promise<void> {
+    const rows = pieces.flatMap(rowsOf);
+    try {
+      this.#context.use(this.#adapter);
+      await this.#context.decode(rows);
+    } catch (error) {
+      for (const { task } of pieces) this.#fail(task, error);
+      return;
+    }
+    let row = 0;
+    for (const { task, count } of pieces) {
+      this.#take(task, { count, row });
+      row += count;
+    }
+  }
+
+  /** Gives a task what the model says after its evaluated tokens. */
+  #take(task: Task, { count, row }: { count: number; row: number }): void {
+    const { pending, sequence } = task;
+    const silent = pending.length - task.outputs;
+    sequence.tokens.push(...pending.splice(0, count));
+    try {
+      for (let index = Math.max(0, silent); index < count; index++) {
+        if (task.signal?.aborted) return this.#end(task, task.signal.reason);
+        task.outputs--;
+        const token = task.next(this.#context.logits(row + index));
+        if (token === undefined) continue;
+        pending.push(token);
+        task.outputs++;
+      }
+      if (pending.length === 0) this.#end(task);
+    } catch (error) {
+      this.#fail(task, error);
+    }
+  }
+
+  #fail(task: Task, error: unknown): void {
+    this.#context.keep(task.sequence.id, 0);
+    task.sequence.tokens = [];
+    this.#end(task, error);
+  }
+
+  #end(task: Task, error?: unknown): void {
+    this.#tasks.delete(task);
+    if (error === undefined) task.done.resolve();
+    else task.done.reject(error);
+  }
+}
+
+function rowsOf({ task, count }: Piece): BatchRow[] {
+  const { pending, sequence, outputs } = task;
+  return pending.slice(0, count).map((token, index) => ({
+    sequence: sequence.id,
+    token,
+    position: sequence.tokens.length + index,
+    wanted: index >= pending.length - outputs,
+  }));
+}
