@@ -88,7 +88,8 @@ const lagSchema = z.int().min(0).describe("Rows of chat.db that still wait on th
 
 export const syncMessagesRequestSchema = z.object({
   conversationImessageId: labelSchema(MAX_CONVERSATION_ID_LENGTH),
-  conversationDisplayName: textSchema(MAX_DISPLAY_NAME_LENGTH).nullable().optional(),
+  conversationDisplayName: textSchema(MAX_DISPLAY_NAME_LENGTH).nullable().optional()
+    .describe("Null takes a group's name away; without it the conversation keeps the name that it has"),
   isGroup: z.boolean(),
   participantIds: z.array(labelSchema(MAX_ADDRESS_LENGTH)).max(MAX_PARTICIPANTS),
   messages: z.array(syncMessageSchema).max(MAX_SYNC_MESSAGES),

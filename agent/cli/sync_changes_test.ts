@@ -431,6 +431,9 @@ Deno.test("a group that is renamed has its new name with the next sync, although
   db.store.update("chat", { rowId: group.rowId, set: { display_name: "Newer" } });
   await synced(home);
   assert.equal(name(), "Newer", "also without a row that tells of it");
+  addSystemRow(db, { chat: group, kind: "renamed", by: MAYA, at: AT, title: null });
+  await synced(home);
+  assert.equal(name(), null, "a name that was taken away");
   const sent = home.server.syncRequests.length;
   await synced(home);
   const batches = home.server.syncRequests.slice(sent).filter(({ path }) => path.endsWith("/messages"));

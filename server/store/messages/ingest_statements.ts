@@ -1,8 +1,9 @@
 /** The SQL of the message ingest: one statement a table, each able to run a thousand rows at once. */
+import type { SQL } from "drizzle-orm";
 import { parseTime } from "../../../contract/scalars.ts";
 import type { Reaction, SyncMessage, SyncMessagesRequest } from "../../../contract/sync.ts";
 import { messagesLockOf, newId } from "../database.ts";
-import { rawFragment, type Sql } from "../sql.ts";
+import { fragment, rawFragment, type Sql } from "../sql.ts";
 
 /** The device that sends a batch, and its account. */
 export interface BatchOrigin {
@@ -150,6 +151,12 @@ export async function storeMessages(
   return stored;
 }
 
+/** A group's null says that it has no name by now; that of two people has none in Messages, so it says nothing. */
+function nameAfter({ conversationDisplayName: name, isGroup }: SyncMessagesRequest): SQL {
+  const saysIt = name !== undefined && (name !== null || isGroup);
+  return saysIt ? fragment`${name}::text` : fragment`display_name`;
+}
+
 /** Brings what the batch says of its conversation, and what the messages make of it, up to date. */
 export function refreshConversation(
   tx: Sql,
@@ -161,7 +168,7 @@ export function refreshConversation(
       display_name = n.display_name, is_group = n.is_group, participant_ids = n.participant_ids,
       message_count = n.message_count, last_message_at = n.last_message_at
     from (
-      select coalesce(${batch.conversationDisplayName ?? null}::text, display_name) as display_name,
+      select ${nameAfter(batch)} as display_name,
         ${batch.isGroup}::boolean as is_group, ${batch.participantIds}::text[] as participant_ids,
         message_count + ${added}::int as message_count,
         (select max(sent_at) from messages where conversation_id = ${stored.conversationId}) as last_message_at

@@ -247,6 +247,25 @@ export const ingestTests: StoreTests = {
     assert.deepEqual([messageCount, lastMessageAt], [1, minutesOn(3)]);
   },
 
+  "a name that is taken from a group goes, and a batch that names none keeps it": async ({ stores }) => {
+    const { ingest, conversations } = stores;
+    const origin = await paired(stores);
+    const nameAfter = async (name: string | null | undefined, isGroup: boolean, id = "group") => {
+      const place = { conversationImessageId: id, conversationDisplayName: name, isGroup };
+      const sent = await ingest.ingestMessages(origin, batch([message(`of ${id}`)], place));
+      return (await conversations.find(origin.accountId, sent.conversationId))?.displayName;
+    };
+    assert.deepEqual([await nameAfter("Hiking", true), await nameAfter(undefined, true)], [
+      "Hiking",
+      "Hiking",
+    ]);
+    assert.equal(await nameAfter(null, true), null);
+    assert.deepEqual([await nameAfter("John Doe", false, "+1"), await nameAfter(null, false, "+1")], [
+      "John Doe",
+      "John Doe",
+    ], "of two people it is not Messages' own");
+  },
+
   "messages of a merged chat move to the latest one, with their drafts and samples": async (shared) => {
     const { stores, database: { sql } } = shared;
     const origin = await paired(stores);
