@@ -19,6 +19,10 @@ export const registerDeviceRequestSchema = z.object({
   platform: z.enum(PLATFORMS),
   osVersion: labelSchema(64),
   scope: deviceScopeSchema.optional().describe("`sync` may only ingest; default `full`"),
+  join: z.boolean().optional().describe(
+    "It gets no account of its own: it waits for the owner's approval, whatever `PAIRING` is. On a server that nobody " +
+      "owns it claims the server, from the same machine or with the setup code",
+  ),
 }).meta({ id: "RegisterDeviceRequest" });
 export type RegisterDeviceRequest = z.infer<typeof registerDeviceRequestSchema>;
 
@@ -26,12 +30,18 @@ export const registerDeviceResponseSchema = z.object({
   deviceId: idSchema,
   code: pairingCodeSchema,
   expiresAt: timeSchema,
+  approveCommand: z.string().optional().describe(
+    "What approves the code on the server's machine, as it is typed there",
+  ),
 }).meta({ id: "RegisterDeviceResponse" });
 export type RegisterDeviceResponse = z.infer<typeof registerDeviceResponseSchema>;
 
 export const verifyDeviceRequestSchema = z.object({
   deviceId: idSchema,
   code: pairingCodeSchema,
+  setupCode: z.string().min(1).max(40).optional().describe(
+    "What a server that nobody owns printed at its start; only the first device needs it, and not on loopback",
+  ),
 }).meta({ id: "VerifyDeviceRequest" });
 export type VerifyDeviceRequest = z.infer<typeof verifyDeviceRequestSchema>;
 
@@ -71,6 +81,11 @@ export type DeviceList = z.infer<typeof deviceListSchema>;
 
 export const deviceResponseSchema = z.object({ device: deviceSchema }).meta({ id: "DeviceResponse" });
 export type DeviceResponse = z.infer<typeof deviceResponseSchema>;
+
+export const renameDeviceRequestSchema = registerDeviceRequestSchema.pick({ name: true }).meta({
+  id: "RenameDeviceRequest",
+});
+export type RenameDeviceRequest = z.infer<typeof renameDeviceRequestSchema>;
 
 /** An active device of the owner vouches for the new device that shows this code. */
 export const linkDeviceRequestSchema = z.object({ code: pairingCodeSchema }).meta({

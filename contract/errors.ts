@@ -14,6 +14,7 @@ export const ERROR_CODES = [
   "device_deactivated",
   "scope_insufficient",
   "pairing_required",
+  "setup_code_required",
   "code_invalid",
   "host_not_allowed",
   "not_found",

@@ -12,6 +12,7 @@ export const SERVER_PATHS = {
   currentDevice: "/api/devices/me",
   linkDevice: "/api/devices/link",
   deactivateDevice: "/api/devices/:id/deactivate",
+  renameDevice: "/api/devices/:id/rename",
   session: "/api/session",
   sessionCodes: "/api/session/codes",
   events: "/api/events",

@@ -13,6 +13,7 @@ const STATUS_OF_CODE: Record<ErrorCode, number> = {
   device_deactivated: 403,
   scope_insufficient: 403,
   pairing_required: 403,
+  setup_code_required: 403,
   code_invalid: 400,
   host_not_allowed: 421,
   not_found: 404,

@@ -41,7 +41,8 @@ async function approveDevice(
       );
     case "unclaimed":
       throw new UserError("No device has claimed this server yet", {
-        fix: "Pair the first device: it needs no approval",
+        fix:
+          "Pair the first device: it needs no approval, and over a network the setup code that the server prints at its start",
       });
     case "not_found":
       throw new UserError("No device shows this code: it may have expired or been used", {

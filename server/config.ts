@@ -1,4 +1,5 @@
 /** The server's settings: their names, defaults and checks. */
+import { basename } from "node:path";
 import {
   ConfigError,
   configFrom,
@@ -80,6 +81,13 @@ export const SETTINGS = {
     fallback: null,
     fallbackText: "open on a loopback address, approve on any other",
     description: "Whether a new device may verify itself or must be linked by the owner first",
+  }),
+  command: setting({
+    env: "SERVER_COMMAND",
+    parse: text,
+    fallback: Deno.build.standalone ? basename(Deno.execPath()) : "deno task server",
+    fallbackText: "deno task server, or the compiled program's name",
+    description: "How the server's commands are typed on its machine, for messages that name one",
   }),
   backupRecipient: setting<string | null>({
     env: "BACKUP_RECIPIENT",

@@ -1,8 +1,10 @@
 /** Builds everything a running server holds open, from the database to the job queue, and closes it in reverse order. */
 import { join } from "node:path";
 import type { BackoffOptions } from "../lib/backoff.ts";
+import { isLoopback } from "../lib/config.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { type AllowedHosts, allowedHosts } from "../lib/http/allowed_hosts.ts";
+import { NO_PROXIES } from "../lib/http/trusted_proxies.ts";
 import { moveJobs } from "../lib/jobs/job_table.ts";
 import { JobQueue } from "../lib/jobs/job_queue.ts";
 import { KvJobTable, lockKvFile } from "../lib/jobs/kv_job_table.ts";
@@ -17,6 +19,7 @@ import { createMlClient, type MlClient } from "./clients/ml.ts";
 import type { ServerConfig } from "./config.ts";
 import { createConversationService } from "./services/conversation_service.ts";
 import { createDeviceService } from "./services/devices/device_service.ts";
+import { setupCodeOf } from "./services/devices/pairing.ts";
 import { createSessionService } from "./services/devices/sessions.ts";
 import { createDraftHandler, recoverDrafts, type ServerJobs } from "./services/drafts/draft_jobs.ts";
 import { createDrafting } from "./services/drafts/draft_service.ts";
@@ -69,6 +72,8 @@ export interface ServerContext extends AsyncDisposable {
   readonly now: () => Date;
   readonly clientAddressOf: ClientAddressOf;
   readonly hosts: AllowedHosts;
+  /** What the first device needs to claim the server, where it is in reach of others and nobody owns it; else null. */
+  setupCode(): Promise<string | null>;
   /** Settles with a sentence when the embedded PostgreSQL ended and the server cannot continue. */
   readonly lost: Promise<string>;
   /** Resumes what the server before this one left, and starts background drafts and the reconciler. */
@@ -88,6 +93,8 @@ type Core =
     readonly shared: SharedDatabase | null;
     readonly secret: Uint8Array;
     readonly pairing: ServerConfig["pairing"];
+    readonly isNetworked: boolean;
+    readonly command: string;
   };
 
 function createServices(core: Core): ServerServices {
@@ -194,6 +201,20 @@ async function openSharedJobs(
   return { jobs: new JobQueue({ table, log, backoff }), pingKv: () => table.stats() };
 }
 
+function pairingRulesOf(
+  { pairing, command, host }: ServerConfig,
+): Pick<Core, "pairing" | "command" | "isNetworked"> {
+  return { pairing, command, isNetworked: !isLoopback(host) };
+}
+
+function setupCodeWhileUnclaimed(
+  { store, secret, isNetworked }: Core,
+  isProxied: boolean,
+): ServerContext["setupCode"] {
+  return async () =>
+    (isNetworked || isProxied) && !await store.devices.isClaimed() ? setupCodeOf(secret) : null;
+}
+
 const never = new Promise<never>(() => {});
 
 /**
@@ -205,7 +226,7 @@ export async function createContext(
   config: ServerConfig,
   overrides: Partial<ContextOverrides> = {},
 ): Promise<ServerContext> {
-  const { dataDir, pairing } = config;
+  const { dataDir, databaseUrl } = config;
   const log = overrides.log ?? createLogger({ level: config.logLevel }).child({ service: "server" });
   const clock = overrides.clock ?? systemClock;
   const now = () => new Date(clock.now());
@@ -215,7 +236,7 @@ export async function createContext(
   const own = overrides.store === undefined ? stack.use(await openOwnStore(config, log)) : undefined;
   const store = overrides.store ?? own as Store;
   const joined = stack.use(await store.share({ log }));
-  const shared = own !== undefined && config.databaseUrl !== null ? joined : null;
+  const shared = own !== undefined && databaseUrl !== null ? joined : null;
   const share = shared === null ? undefined : store.sharedSecret;
   const secret = await loadSecret({ configured: config.jwtSecret, dataDir, share });
   const jobsOptions = { dataDir, log, backoff: overrides.jobBackoff };
@@ -245,7 +266,7 @@ export async function createContext(
     serverId: shared?.link.id ?? null,
     shared,
     secret,
-    pairing,
+    ...pairingRulesOf(config),
     clock,
   };
   addGauges(core);
@@ -254,6 +275,7 @@ export async function createContext(
     ...core,
     services: createServices(core),
     hosts: allowedHosts({ host: config.host, names: config.allowedHosts }),
+    setupCode: setupCodeWhileUnclaimed(core, config.trustedProxies !== NO_PROXIES),
     clientAddressOf: overrides.clientAddressOf ?? connectionAddressOf,
     lost: own?.lost ?? never,
     start: starting(core, opened),

@@ -76,6 +76,7 @@ Deno.test("every endpoint that takes an id answers a stranger as if there were n
   const { token } = await server.pair();
   const requests: [string, string, { method?: string; body?: unknown }][] = [
     [SERVER_PATHS.deactivateDevice, world.device.deviceId, POST],
+    [SERVER_PATHS.renameDevice, world.device.deviceId, { body: { name: "Mine" } }],
     [SERVER_PATHS.conversation, world.conversationId, {}],
     [SERVER_PATHS.conversationMessages, world.conversationId, {}],
     [SERVER_PATHS.conversation, world.conversationId, { method: "DELETE" }],

@@ -2,6 +2,7 @@
 import { serveUntil } from "../lib/http/serve.ts";
 import { runMain } from "../lib/lifecycle.ts";
 import { UserError } from "../lib/errors.ts";
+import { writeLine } from "../lib/log.ts";
 import { createServerApp } from "./app.ts";
 import { runCommand } from "./cli.ts";
 import { readServerConfig } from "./config.ts";
@@ -13,6 +14,10 @@ await runMain(async (signal) => {
   await using context = await createContext(config);
   await context.start();
   const { log, lost } = context;
+  const setupCode = await context.setupCode();
+  if (setupCode !== null) {
+    writeLine(`Nobody owns this server yet. Its first device needs this setup code: ${setupCode}`);
+  }
   const served = serveUntil(createServerApp(context).fetch, {
     hostname: config.host,
     port: config.port,

@@ -10,6 +10,8 @@ export interface PairOptions {
   name?: string;
   /** Verify the registration under way, instead of beginning one. */
   continue?: boolean;
+  /** What a server that nobody owns printed at its start. */
+  setupCode?: string;
 }
 
 function deviceName(name: string): string {
@@ -19,9 +21,11 @@ function deviceName(name: string): string {
 }
 
 async function outcomeOf(options: PairOptions, services: AgentContext): Promise<PairingOutcome> {
-  if (options.continue) return await continuePairing(services.pairing);
+  const { setupCode } = options;
+  if (options.continue) return await continuePairing(services.pairing, { setupCode });
   const device = await services.describeDevice();
-  return await pair(services.pairing, { ...device, name: deviceName(options.name ?? device.name) });
+  const named = { ...device, name: deviceName(options.name ?? device.name) };
+  return await pair(services.pairing, { device: named, setupCode });
 }
 
 /** Runs the command; a pairing that waits for approval is exit code 1. */
@@ -37,11 +41,10 @@ export async function pairCommand(options: PairOptions, services: AgentContext):
     output.line("Next: `agent sync --once` sends messages and contacts.");
     return 0;
   }
-  const { code, expiresAt } = outcome.pending;
-  output.line(`This server wants new devices approved. Code: ${code} (valid until ${expiresAt})`);
-  output.line(
-    `Approve it on a device that is already linked, or with \`server devices approve ${code}\` on the`,
-  );
-  output.line("server's machine, then run `agent pair --continue`.");
+  const { code, expiresAt, approveCommand = `server devices approve ${code}` } = outcome.pending;
+  output.line(`The server's owner must let this device in. Code: ${code} (valid until ${expiresAt})`);
+  output.line(`Approve it on the server's page, with \`agent devices approve ${code}\` on a paired device,`);
+  output.line(`or with \`${approveCommand}\` on the server's machine.`);
+  output.line("Then run `agent pair --continue`.");
   return 1;
 }

@@ -38,6 +38,7 @@ function addSyncCommands(program: Command, { services, exit }: CommandContext): 
   program.command("pair").description("register this device with the server and pair it")
     .option("--name <NAME>", "the name of this device; by default its host name")
     .option("--continue", "finish a pairing whose code was approved")
+    .option("--setup-code <CODE>", "what a server that nobody owns yet printed at its start")
     .action(async (options) => {
       const { pairCommand } = await import("./pair_command.ts");
       exit(await pairCommand(options, services()));
@@ -55,6 +56,27 @@ function addSyncCommands(program: Command, { services, exit }: CommandContext): 
     .action(async ({ dryRun, ...options }) => {
       const { syncCommand } = await import("./sync_command.ts");
       exit(await syncCommand({ ...options, "dry-run": dryRun }, services()));
+    });
+}
+
+function addDeviceCommands(program: Command, { services, exit }: CommandContext): void {
+  const devices = program.command("devices").description("list the devices of your account, or let one in")
+    .option(...JSON_OPTION)
+    .action(async (options) => {
+      const { devicesCommand } = await import("./devices_command.ts");
+      exit(await devicesCommand(options, services()));
+    });
+  devices.command("approve").description("let the device that shows this code into your account")
+    .argument("<CODE>", "the six digits it shows")
+    .action(async (code: string) => {
+      const { approveCommand } = await import("./devices_command.ts");
+      exit(await approveCommand(code, services()));
+    });
+  program.command("unpair").description("end this device's pairing, here and on the server")
+    .option("--force", "also when the server cannot be reached: revoke the device on its page then")
+    .action(async (options) => {
+      const { unpairCommand } = await import("./devices_command.ts");
+      exit(await unpairCommand(options, services()));
     });
 }
 
@@ -126,6 +148,7 @@ function createProgram(context: CommandContext): Command {
     .showHelpAfterError(`\n${HELP_HINT}`)
     .exitOverride();
   addSyncCommands(program, context);
+  addDeviceCommands(program, context);
   addLookCommands(program, context);
   addServiceCommands(program, context);
   addSuggestCommand(program, context);

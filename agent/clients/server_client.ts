@@ -1,6 +1,7 @@
 /** The server calls for pairing and sync, each typed by the contract. */
 import {
   type Device,
+  deviceListSchema,
   deviceResponseSchema,
   type RegisterDeviceRequest,
   type RegisterDeviceResponse,
@@ -9,6 +10,7 @@ import {
   type VerifyDeviceResponse,
   verifyDeviceResponseSchema,
 } from "../../contract/devices.ts";
+import { MAX_PAGE_SIZE } from "../../contract/paging.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import {
   type SyncContact,
@@ -34,6 +36,8 @@ export interface ServerClient {
   /** Vouches, as a paired device, for the new device that shows this code. */
   link(code: string): Promise<Device>;
   deactivate(deviceId: string): Promise<Device>;
+  /** Every device of the account, newest first. */
+  devices(): Promise<Device[]>;
   /** A code that signs one browser in as this device, within 60 seconds. */
   sessionCode(): Promise<SessionCode>;
   /** The device that the token belongs to. */
@@ -117,6 +121,17 @@ export function createServerClient(options: ServerClientOptions): ServerClient {
     deactivate: async (id) => {
       const path = pathOf(SERVER_PATHS.deactivateDevice, { id });
       return (await client.request("POST", path, { signal, schema: deviceResponseSchema })).device;
+    },
+    devices: async () => {
+      const devices: Device[] = [];
+      for (let cursor: string | null = ""; cursor !== null;) {
+        const after: string = cursor === "" ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+        const path = `${SERVER_PATHS.devices}?pageSize=${MAX_PAGE_SIZE}${after}`;
+        const page = await client.request("GET", path, { signal, schema: deviceListSchema });
+        devices.push(...page.devices);
+        cursor = page.nextCursor ?? null;
+      }
+      return devices;
     },
     sessionCode: () =>
       client.request("POST", SERVER_PATHS.sessionCodes, { signal, schema: sessionCodeSchema }),

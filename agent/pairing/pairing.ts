@@ -111,18 +111,20 @@ async function storeTokens(
 
 async function verifyPending(
   dependencies: PairingDependencies,
-  record: PairingRecord,
-  pending: PendingPairing,
+  record: PairingRecord & { pending: PendingPairing },
+  setupCode?: string,
 ): Promise<PairingOutcome> {
   const { records, server, serverUrl } = dependencies;
+  const { pending } = record;
   const { deviceId, code, syncTarget } = pending;
   try {
-    const answer = await server(null).verify({ deviceId, code });
+    const answer = await server(null).verify({ deviceId, code, setupCode });
     const paired = { ...record, pending: null, active: { serverUrl, deviceId, syncTarget } };
     return { kind: "paired", pairing: await storeTokens(dependencies, paired, answer) };
   } catch (error) {
     if (!(error instanceof RemoteError)) throw error;
     if (error.body.code === "pairing_required") return { kind: "approval_needed", pending };
+    if (error.body.code === "setup_code_required") throw setupCodeFault(error, setupCode);
     if (error.body.code !== "code_invalid") throw error;
     await records.save({ ...record, pending: null });
     throw new UserError("The code has expired or was used", {
@@ -130,6 +132,15 @@ async function verifyPending(
       cause: error,
     });
   }
+}
+
+function setupCodeFault(cause: RemoteError, given: string | undefined): UserError {
+  const message = given === undefined
+    ? "Nobody owns this server yet, and it is open to a network"
+    : "This is not the server's setup code";
+  const fix =
+    "Run `agent pair --continue --setup-code CODE` with the code that the server prints at its start";
+  return new UserError(message, { fix, cause });
 }
 
 /** An old pairing that was replaced is shut out; that it stays valid for its last days would harm nobody. */
@@ -141,19 +152,26 @@ async function retireOldPairing(server: ServerClient, old: ActivePairing): Promi
   }
 }
 
+/** What a device says of itself, and what it was given to claim a server with. */
+export interface PairRequest {
+  readonly device: Omit<RegisterDeviceRequest, "hardwareId" | "join">;
+  /** What a server that nobody owns printed at its start. */
+  readonly setupCode?: string;
+}
+
 async function registerAndVerify(
   dependencies: PairingDependencies,
-  device: Omit<RegisterDeviceRequest, "hardwareId">,
+  { device, setupCode }: PairRequest,
 ): Promise<PairingOutcome> {
   const { records, server, serverUrl, tokenStore } = dependencies;
   const record = await loadRecord(records);
   const { hardwareId } = record;
-  const registration = await server(null).register({ ...device, hardwareId });
+  const registration = await server(null).register({ ...device, hardwareId, join: true });
   const vouching = await vouchForOwnCode(dependencies, record, registration.code);
   const syncTarget = vouching?.syncTarget ?? crypto.randomUUID();
   const pending = { ...registration, serverUrl, syncTarget };
   await records.save({ ...record, pending });
-  const outcome = await verifyPending(dependencies, { ...record, pending }, pending);
+  const outcome = await verifyPending(dependencies, { ...record, pending }, setupCode);
   if (outcome.kind === "paired" && vouching !== null) {
     await retireOldPairing(server(await tokenStore(hardwareId).read()), vouching);
   }
@@ -165,12 +183,9 @@ async function registerAndVerify(
  *
  * @throws UserError with a sentence for the person
  */
-export async function pair(
-  dependencies: PairingDependencies,
-  device: Omit<RegisterDeviceRequest, "hardwareId">,
-): Promise<PairingOutcome> {
+export async function pair(dependencies: PairingDependencies, request: PairRequest): Promise<PairingOutcome> {
   try {
-    return await registerAndVerify(dependencies, device);
+    return await registerAndVerify(dependencies, request);
   } catch (error) {
     throw serverFault(error, dependencies.serverUrl);
   }
@@ -181,7 +196,10 @@ export async function pair(
  *
  * @throws UserError with a sentence for the person
  */
-export async function continuePairing(dependencies: PairingDependencies): Promise<PairingOutcome> {
+export async function continuePairing(
+  dependencies: PairingDependencies,
+  { setupCode }: Pick<PairRequest, "setupCode"> = {},
+): Promise<PairingOutcome> {
   const { records, serverUrl } = dependencies;
   const stored = await records.load();
   const pending = stored.kind === "found" ? stored.state.pending : null;
@@ -191,10 +209,19 @@ export async function continuePairing(dependencies: PairingDependencies): Promis
     });
   }
   try {
-    return await verifyPending(dependencies, stored.state, pending);
+    return await verifyPending(dependencies, { ...stored.state, pending }, setupCode);
   } catch (error) {
     throw serverFault(error, serverUrl);
   }
+}
+
+/** Forgets the pairing and its tokens on this device. */
+export async function endPairing(dependencies: PairingDependencies): Promise<void> {
+  const { records, tokenStore, refreshTokenStore } = dependencies;
+  const record = await loadRecord(records);
+  await tokenStore(record.hardwareId).remove();
+  await refreshTokenStore(record.hardwareId).remove();
+  await records.save({ ...record, pending: null, active: null });
 }
 
 /**

@@ -163,7 +163,7 @@ Deno.test("a Mac that is paired again after weeks stays in its account, and its 
   await using dated = await DatedMac.create();
   dated.pass(30);
   const { pairing, describeDevice } = dated.services();
-  assert.equal((await pair(pairing, await describeDevice())).kind, "paired");
+  assert.equal((await pair(pairing, { device: await describeDevice() })).kind, "paired");
   const { rows } = await dated.mac.served.app.store.devices.listAll({ page: 1, pageSize: 10 });
   assert.deepEqual(rows.map(({ status }) => status), ["active", "deactivated"]);
   assert.equal(new Set(rows.map(({ accountId }) => accountId)).size, 1);

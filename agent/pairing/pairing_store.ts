@@ -31,7 +31,11 @@ export function isRefreshDue({ refreshedAtMs }: ActivePairing, nowMs: number): b
 }
 
 /** A registration whose code waits to be approved: six digits, shown to the person only. */
-const pendingPairingSchema = activePairingSchema.unwrap().extend({ code: z.string() }).readonly();
+const pendingPairingSchema = activePairingSchema.unwrap().extend({
+  code: z.string(),
+  /** What approves it on the server's machine; absent where an older server does not say. */
+  approveCommand: z.string().optional(),
+}).readonly();
 export type PendingPairing = z.infer<typeof pendingPairingSchema>;
 
 const pairingRecordSchema = z.object({

@@ -12,6 +12,7 @@ import {
 } from "../../deps.ts";
 import { TOKEN_PROTOCOL_PREFIX } from "../../contract/events.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
+import { isLoopback } from "../../lib/config.ts";
 import { ApiError } from "../../lib/errors.ts";
 import { mayChange } from "../../lib/http/allowed_hosts.ts";
 import { type ApiEnv, bearerTokenOf } from "../../lib/http/app.ts";
@@ -261,6 +262,11 @@ export function addressKey(address: string): string {
   if (!address.includes(":")) return address;
   const groups = groupsOf(address.replace(/%.*$/, "").toLowerCase());
   return `${groups.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, "")).join(":")}::/64`;
+}
+
+/** Whether an address, as `addressKey` gives it, is this machine's own loopback address. */
+export function isLocalAddress(key: string): boolean {
+  return isLoopback(key) || key === addressKey("::1");
 }
 
 /** The address of the connection itself: headers such as X-Forwarded-For are the client's own words. */

@@ -165,6 +165,8 @@ Deno.test("a device of scope sync may send and ask for its own state, and nothin
       SERVER_PATHS.importTrainingSamples,
       SERVER_PATHS.rollBackAdapter,
       pathOf(SERVER_PATHS.promoteAdapter, { adapterId: "some-adapter" }),
+      pathOf(SERVER_PATHS.renameDevice, { id: crypto.randomUUID() }),
+      pathOf(SERVER_PATHS.deactivateDevice, { id: crypto.randomUUID() }),
     ]
   ) await server.refuse(path, { ...refused, body: {} });
   for (const path of [SERVER_PATHS.trainingSample, SERVER_PATHS.conversation, SERVER_PATHS.message]) {

@@ -7,6 +7,7 @@ import {
   refreshDeviceRequestSchema,
   registerDeviceRequestSchema,
   registerDeviceResponseSchema,
+  renameDeviceRequestSchema,
   verifyDeviceRequestSchema,
   verifyDeviceResponseSchema,
 } from "../../contract/devices.ts";
@@ -68,6 +69,12 @@ const link = tokenRoute("post", SERVER_PATHS.linkDevice, {
   errors: [429],
 });
 
+const rename = tokenRoute("post", SERVER_PATHS.renameDevice, {
+  summary: "Gives a device another name",
+  request: { params: idParams, body: jsonBody(renameDeviceRequestSchema) },
+  responses: { 200: jsonResponse(deviceResponseSchema, "The renamed device") },
+});
+
 const deactivate = tokenRoute("post", SERVER_PATHS.deactivateDevice, {
   summary: "Shuts a device out at once",
   request: { params: idParams },
@@ -93,6 +100,10 @@ export function deviceRoutes(
     .openapi(link, async (c) => {
       const request = { ...c.req.valid("json"), address: clientAddressOf(c) };
       return c.json({ device: await devices.link(c.var.caller, request) }, 200);
+    })
+    .openapi(rename, async (c) => {
+      const device = { deviceId: c.req.valid("param").id, name: c.req.valid("json").name };
+      return c.json({ device: await devices.rename(c.var.caller, device) }, 200);
     })
     .openapi(deactivate, async (c) => {
       return c.json({ device: await devices.deactivate(c.var.caller, c.req.valid("param").id) }, 200);

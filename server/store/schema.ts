@@ -58,7 +58,7 @@ export const events = pgTable("events", {
   createdAt: time("created_at").notNull().default(sql`clock_timestamp()`),
 });
 
-/** A Mac or another client; `accountId` is null until the device is linked or verified. */
+/** A Mac or another client; `accountId` is null until the device is linked or verified. One that `joins` makes no account. */
 export const devices = pgTable("devices", {
   id: uuid("id").primaryKey(),
   accountId: uuid("account_id"),
@@ -67,6 +67,7 @@ export const devices = pgTable("devices", {
   platform: text("platform").notNull(),
   osVersion: text("os_version").notNull(),
   scope: text("scope").$type<DeviceScope>().notNull(),
+  joins: boolean("joins").notNull().default(false),
   status: text("status").$type<DeviceStatus>().notNull(),
   tokenId: uuid("token_id"),
   registeredAddress: text("registered_address").notNull(),

@@ -16,6 +16,9 @@ Deno.test("without a URL the embedded PostgreSQL is used, and keeps what was sto
     address: newAddress(),
     tokenId: crypto.randomUUID(),
     pairing: "open",
+    setupCode: "absent",
+    isNetworked: false,
+    isLocal: true,
     now: START,
   } as const;
   let tokenId: string;

@@ -47,7 +47,7 @@ export async function pairWith(services: AgentContext): Promise<string> {
   const isUnderWay = await pendingPairing(services) !== null;
   const outcome = isUnderWay
     ? await continuePairing(services.pairing)
-    : await pair(services.pairing, await services.describeDevice());
+    : await pair(services.pairing, { device: await services.describeDevice() });
   if (outcome.kind !== "paired") {
     return isUnderWay ? "The code is not approved yet." : "Approve the code, then come back here.";
   }

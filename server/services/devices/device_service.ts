@@ -13,6 +13,8 @@ export interface DeviceService extends Omit<Pairing, "link"> {
   list(caller: Caller, query: PageQuery): Promise<DeviceList>;
   me(caller: Caller): Promise<Device>;
   /** @throws ApiError `not_found` */
+  rename(caller: Caller, device: { deviceId: string; name: string }): Promise<Device>;
+  /** @throws ApiError `not_found` */
   deactivate(caller: Caller, deviceId: string): Promise<Device>;
 }
 
@@ -33,6 +35,10 @@ function deviceOf(row: DeviceRow): Device {
   };
 }
 
+function noSuchDevice(): ApiError {
+  return new ApiError("not_found", "There is no device with this id");
+}
+
 /** Makes the device service. */
 export function createDeviceService(options: PairingOptions): DeviceService {
   const { devices } = options;
@@ -49,9 +55,14 @@ export function createDeviceService(options: PairingOptions): DeviceService {
       if (device === undefined) throw new ApiError("not_found", "This device does not exist any more");
       return deviceOf(device);
     },
+    async rename(caller, device) {
+      const renamed = await devices.rename(caller.accountId, device);
+      if (renamed === undefined) throw noSuchDevice();
+      return deviceOf(renamed);
+    },
     async deactivate(caller, deviceId) {
       const device = await devices.deactivate(caller.accountId, deviceId);
-      if (device === undefined) throw new ApiError("not_found", "There is no device with this id");
+      if (device === undefined) throw noSuchDevice();
       return deviceOf(device);
     },
   };

@@ -10,13 +10,14 @@ import type {
 import { ApiError } from "../../../lib/errors.ts";
 import {
   type Caller,
+  isLocalAddress,
   randomSecret,
   REFRESH_VALIDITY_MS,
   secretHashOf,
   type Tokens,
 } from "../../auth/authenticate.ts";
 import type { DeviceStore } from "../../store/devices/device_store.ts";
-import type { VerifyResult } from "../../store/devices/device_verification.ts";
+import type { VerifyAttempt, VerifyResult } from "../../store/devices/device_verification.ts";
 import type { Device } from "../../store/schema.ts";
 
 /** How long a code may be used after its device registered. */
@@ -51,6 +52,30 @@ export function hashPairingCode(secret: Uint8Array, code: string): string {
   return createHmac("sha256", secret).update(`pairing-code:${code}`).digest("hex");
 }
 
+/** Letters and digits that are not mistaken for each other. */
+const SETUP_ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789";
+const SETUP_LENGTH = 10;
+
+/**
+ * What a first device claims a server on a network with: `ABCDE-FGHJK`, some 49 bits. The same for all servers of a
+ * secret, and of no use once somebody owns the server.
+ */
+export function setupCodeOf(secret: Uint8Array): string {
+  const bytes = createHmac("sha256", secret).update("setup-code").digest();
+  const letters = Array.from(
+    bytes.subarray(0, SETUP_LENGTH),
+    (byte) => SETUP_ALPHABET[byte % SETUP_ALPHABET.length],
+  );
+  return `${letters.slice(0, SETUP_LENGTH / 2).join("")}-${letters.slice(SETUP_LENGTH / 2).join("")}`;
+}
+
+/** Whether a setup code is the server's, however it was typed. */
+function checkedSetupCode(typed: string | undefined, secret: Uint8Array): VerifyAttempt["setupCode"] {
+  if (typed === undefined) return "absent";
+  const plain = (code: string) => secretHashOf(code.toUpperCase().replace(/[^A-Z0-9]/g, ""));
+  return plain(typed) === plain(setupCodeOf(secret)) ? "right" : "wrong";
+}
+
 /** Draws of a code that no other pending device shows; a second one is needed once in a million. */
 const MAX_DRAWS = 5;
 
@@ -60,6 +85,10 @@ export interface PairingOptions {
   /** Keys the hashes of pairing codes. */
   secret: Uint8Array;
   pairing: "open" | "approve";
+  /** Whether the server listens to more than its own machine. */
+  isNetworked: boolean;
+  /** How the server's commands are typed on its machine: `deno task server`. */
+  command: string;
   now: () => Date;
 }
 
@@ -71,7 +100,7 @@ export interface Origin {
 export interface Pairing {
   /** @throws ApiError `too_many_requests` */
   register(request: RegisterDeviceRequest, origin: Origin): Promise<RegisterDeviceResponse>;
-  /** @throws ApiError `code_invalid`, `too_many_attempts`, `pairing_required` or `device_deactivated` */
+  /** @throws ApiError `code_invalid`, `too_many_attempts`, `pairing_required`, `setup_code_required` or `device_deactivated` */
   verify(request: VerifyDeviceRequest, origin: Origin): Promise<VerifyDeviceResponse>;
   /**
    * The next token and refresh token. The reuse of a replaced one deactivates the device.
@@ -94,15 +123,28 @@ function tooManyAttempts(retryAt: Date, now: Date): ApiError {
 }
 
 /** Tells no more than the person with the right code needs: an unknown device and a wrong code look alike. */
-function verifyRefusal(result: Exclude<VerifyResult, { outcome: "verified" }>, now: Date): ApiError {
+function verifyRefusal(
+  result: Exclude<VerifyResult, { outcome: "verified" }>,
+  { now, command }: { now: Date; command: string },
+): ApiError {
   switch (result.outcome) {
     case "rate_limited":
       return tooManyAttempts(result.retryAt, now);
     case "not_linked":
       return new ApiError(
         "pairing_required",
-        "The owner must let this device in first: enter its code on a device that is paired, " +
-          "or run `server devices approve` with the code on the server",
+        "The owner must let this device in first: approve its code on the server's page or with " +
+          `\`agent devices approve\` on a paired device, or with \`${command} devices approve\` on the server's machine`,
+      );
+    case "unclaimed":
+      return new ApiError(
+        "setup_code_required",
+        "Nobody owns this server yet: its first device needs the setup code that the server prints at its start",
+      );
+    case "wrong_setup_code":
+      return new ApiError(
+        "setup_code_required",
+        "This is not the setup code that the server prints at its start",
       );
     case "deactivated":
       return new ApiError("device_deactivated", "This device was deactivated: register it again to use it");
@@ -120,9 +162,11 @@ function registration(options: PairingOptions): Pairing["register"] {
     for (let draw = 0; draw < MAX_DRAWS; draw++) {
       const code = drawPairingCode();
       const now = options.now();
+      const { join = false, scope = "full", ...described } = request;
       const result = await options.devices.register({
-        ...request,
-        scope: request.scope ?? "full",
+        ...described,
+        scope,
+        joins: join,
         address,
         codeHash: hashPairingCode(options.secret, code),
         expiresAt: new Date(now.getTime() + CODE_VALIDITY_MS),
@@ -130,7 +174,12 @@ function registration(options: PairingOptions): Pairing["register"] {
       });
       if (result.outcome === "registered") {
         const expiresAt = new Date(now.getTime() + CODE_VALIDITY_MS).toISOString();
-        return { deviceId: result.device.id, code, expiresAt };
+        return {
+          deviceId: result.device.id,
+          code,
+          expiresAt,
+          approveCommand: `${options.command} devices approve ${code}`,
+        };
       }
       if (result.outcome === "too_many") {
         throw new ApiError(
@@ -145,17 +194,21 @@ function registration(options: PairingOptions): Pairing["register"] {
 }
 
 function verification(options: PairingOptions): Pairing["verify"] {
-  return async ({ deviceId, code }, { address }) => {
+  const { secret, pairing, isNetworked } = options;
+  return async ({ deviceId, code, setupCode }, { address }) => {
     const now = options.now();
     const result = await options.devices.verify({
       deviceId,
-      codeHash: hashPairingCode(options.secret, code),
+      codeHash: hashPairingCode(secret, code),
       address,
       tokenId: crypto.randomUUID(),
-      pairing: options.pairing,
+      pairing,
+      setupCode: checkedSetupCode(setupCode, secret),
+      isNetworked,
+      isLocal: isLocalAddress(address),
       now,
     });
-    if (result.outcome !== "verified") throw verifyRefusal(result, now);
+    if (result.outcome !== "verified") throw verifyRefusal(result, { now, command: options.command });
     const refresh = newRefreshToken(now);
     await options.devices.addRefreshToken({ ...refresh.row, deviceId });
     return await answerOf(options, { device: result.device, refresh });

@@ -18,6 +18,8 @@ export interface DeviceRegistration {
   readonly platform: string;
   readonly osVersion: string;
   readonly scope: DeviceScope;
+  /** It never gets an account of its own but on a server that nobody owns. */
+  readonly joins: boolean;
   readonly address: string;
   readonly codeHash: string;
   readonly expiresAt: Date;

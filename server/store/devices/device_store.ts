@@ -45,6 +45,8 @@ export interface DeviceStore {
   listAll(page: PageRequest): Promise<Page<Device>>;
   /** Shuts the device out at once; undefined when the account has no such device. Repeating it changes nothing. */
   deactivate(accountId: string, deviceId: string): Promise<Device | undefined>;
+  /** Gives a device of the account another name; undefined when the account has no such device. */
+  rename(accountId: string, device: { deviceId: string; name: string }): Promise<Device | undefined>;
   /** Notes that the device was seen, to the minute. */
   touch(deviceId: string, now: Date): Promise<void>;
   /** True once an account exists, that is, once a first device was verified. */
@@ -84,6 +86,15 @@ async function deactivate(
   return device;
 }
 
+async function rename(
+  { db }: Database,
+  accountId: string,
+  { deviceId, name }: { deviceId: string; name: string },
+): Promise<Device | undefined> {
+  const [device] = await db.update(devices).set({ name }).where(isDevice(accountId, deviceId)).returning();
+  return device;
+}
+
 async function touch({ db }: Database, deviceId: string, now: Date): Promise<void> {
   const stale = lt(devices.lastSeenAt, new Date(now.getTime() - SEEN_PRECISION_MS));
   await db.update(devices).set({ lastSeenAt: now })
@@ -103,6 +114,7 @@ export function createDeviceStore(database: Database): DeviceStore {
     list,
     listAll,
     deactivate,
+    rename,
     touch,
     isClaimed: ({ db }) => isClaimed(db),
   });

@@ -13,6 +13,12 @@ export interface VerifyAttempt {
   readonly tokenId: string;
   /** `approve`: once the server has an account, only linked devices get in. */
   readonly pairing: "open" | "approve";
+  /** The code that the server printed at its start, which lets a first device claim it from anywhere. */
+  readonly setupCode: "right" | "wrong" | "absent";
+  /** Whether the server listens to a network, where a first device needs that code. */
+  readonly isNetworked: boolean;
+  /** Whether the device is on the server's machine. */
+  readonly isLocal: boolean;
   readonly now: Date;
 }
 
@@ -21,15 +27,21 @@ export type VerifiedDevice = Device & { readonly accountId: string };
 
 /**
  * The result of a verify attempt. `verified`: the code is used up, the device is active. `not_linked`: the code is
- * right, but this claimed server wants the device linked first; the code stays valid and the attempt is not counted.
- * Every other refusal but `rate_limited` is counted.
+ * right, but this claimed server wants the device linked first; `unclaimed`: nobody owns the server, and the device may
+ * not claim it without the setup code. In both cases the code stays valid and the attempt is not counted. Every other refusal but `rate_limited` is counted.
  */
 export type VerifyResult =
   | { readonly outcome: "verified"; readonly device: VerifiedDevice }
   | { readonly outcome: "rate_limited"; readonly retryAt: Date }
-  | { readonly outcome: VerifyRefusal | "not_linked" };
+  | { readonly outcome: VerifyRefusal | "not_linked" | "unclaimed" };
 
-export type VerifyRefusal = "unknown_device" | "wrong_code" | "expired" | "used" | "deactivated";
+export type VerifyRefusal =
+  | "wrong_setup_code"
+  | "unknown_device"
+  | "wrong_code"
+  | "expired"
+  | "used"
+  | "deactivated";
 
 /** A device with the code it was registered with. */
 interface CodedDevice {
@@ -70,19 +82,34 @@ function refusalOf(
   return undefined;
 }
 
-/** The account that vouched for the device, else a new, empty one; undefined when the server wants a link first. */
+type ClaimRefusal = "not_linked" | "unclaimed" | "wrong_setup_code";
+
+/** Why the device may not claim the server. Claims take turns until their transactions end. */
+async function claimRefusalOf(
+  tx: Queries,
+  { device, attempt }: { device: Device; attempt: VerifyAttempt },
+): Promise<ClaimRefusal | undefined> {
+  await lockUntilCommit(tx, "claim");
+  if (await isClaimed(tx)) return "not_linked";
+  const { setupCode, isNetworked, isLocal } = attempt;
+  if (setupCode === "right") return undefined;
+  if (setupCode === "wrong") return "wrong_setup_code";
+  return isNetworked || (device.joins && !isLocal) ? "unclaimed" : undefined;
+}
+
+/** The account that vouched for the device, else a new, empty one where it may have one. */
 async function accountFor(
   tx: Queries,
   { device, attempt }: { device: Device; attempt: VerifyAttempt },
-): Promise<string | undefined> {
-  if (device.accountId) return device.accountId;
-  if (attempt.pairing === "approve") {
-    await lockUntilCommit(tx, "claim");
-    if (await isClaimed(tx)) return undefined;
+): Promise<{ accountId: string } | { refusal: ClaimRefusal }> {
+  if (device.accountId) return { accountId: device.accountId };
+  if (device.joins || attempt.pairing === "approve") {
+    const refusal = await claimRefusalOf(tx, { device, attempt });
+    if (refusal) return { refusal };
   }
   const accountId = newId();
   await tx.insert(accounts).values({ id: accountId, createdAt: attempt.now });
-  return accountId;
+  return { accountId };
 }
 
 async function activate(
@@ -109,8 +136,11 @@ export function verifyDevice({ transaction }: Database, attempt: VerifyAttempt):
       await countRefusedAttempt(tx, attempt);
       return { outcome: refusal ?? "unknown_device" };
     }
-    const accountId = await accountFor(tx, { device: found.device, attempt });
-    if (!accountId) return { outcome: "not_linked" };
-    return { outcome: "verified", device: await activate(tx, { accountId, attempt }) };
+    const account = await accountFor(tx, { device: found.device, attempt });
+    if ("accountId" in account) {
+      return { outcome: "verified", device: await activate(tx, { accountId: account.accountId, attempt }) };
+    }
+    if (account.refusal === "wrong_setup_code") await countRefusedAttempt(tx, attempt);
+    return { outcome: account.refusal };
   });
 }

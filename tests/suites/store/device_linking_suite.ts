@@ -17,6 +17,9 @@ function verify(
     address: device.registeredAddress,
     tokenId: crypto.randomUUID(),
     pairing: "approve",
+    setupCode: "absent",
+    isNetworked: false,
+    isLocal: true,
     now: START,
   });
 }

@@ -22,6 +22,9 @@ function attempt(deviceId: string, changes: Partial<VerifyAttempt> = {}): Verify
     address: newAddress(),
     tokenId: crypto.randomUUID(),
     pairing: "open",
+    setupCode: "absent",
+    isNetworked: false,
+    isLocal: true,
     now: START,
     ...changes,
   };

@@ -1,4 +1,5 @@
 /** An agent's surroundings in a test: a data folder, a chat.db, an address book, and a contract server. */
+import assert from "node:assert/strict";
 import { join } from "node:path";
 import { agentConfigFrom } from "../../../agent/config.ts";
 import { createAgentContext } from "../../../agent/context.ts";
@@ -71,6 +72,14 @@ export class AgentHome implements AsyncDisposable {
     const home = await AgentHome.create();
     await home.run("pair");
     return home;
+  }
+
+  /** Pairs at a server that has an owner: it asks for approval whatever `PAIRING` is. */
+  async pairApproved(): Promise<void> {
+    const asked = await this.run("pair");
+    assert.equal(asked.code, 1);
+    this.server.approve(/Code: (\d{6}) /.exec(asked.stdout)?.[1] ?? "");
+    assert.equal((await this.run("pair --continue")).code, 0);
   }
 
   get env(): Record<string, string> {

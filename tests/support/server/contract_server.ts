@@ -80,6 +80,7 @@ interface DeviceEntry {
   code: string | null;
   account: string | null;
   token: string | null;
+  joins: boolean;
 }
 
 interface Answer {
@@ -301,7 +302,7 @@ export class ContractServer implements AsyncDisposable {
   }
 
   #register(
-    request: RegisterDeviceRequest,
+    { join: joins = false, ...request }: RegisterDeviceRequest,
     id: string = crypto.randomUUID(),
   ): { deviceId: string; code: string; expiresAt: string } {
     const code = String(100_000 + this.#devices.size);
@@ -315,7 +316,7 @@ export class ContractServer implements AsyncDisposable {
       lastSeenAt: null,
       deactivatedAt: null,
     };
-    this.#devices.set(id, { device, code, account: null, token: null });
+    this.#devices.set(id, { device, code, account: null, token: null, joins });
     return { deviceId: id, code, expiresAt: this.#timeIn(CODE_LIFETIME_MS) };
   }
 
@@ -331,7 +332,8 @@ export class ContractServer implements AsyncDisposable {
     if (entry === undefined || entry.code !== code) {
       throw new ApiError("code_invalid", "The code is wrong, used or expired");
     }
-    if (entry.account === null && this.pairing === "approve") {
+    const isClaimed = this.accounts.size > 0;
+    if (entry.account === null && (this.pairing === "approve" || (entry.joins && isClaimed))) {
       throw new ApiError("pairing_required", "A linked device must approve the code");
     }
     entry.account ??= crypto.randomUUID();

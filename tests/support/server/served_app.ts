@@ -12,7 +12,7 @@ export interface ServedApp extends AsyncDisposable {
 /** Starts the app on a free port. */
 export async function serveApp(options: ServerAppUnderTestOptions = {}): Promise<ServedApp> {
   const stack = new AsyncDisposableStack();
-  const app = stack.use(await startServerApp(options));
+  const app = stack.use(await startServerApp({ clientAddress: "127.0.0.1", ...options }));
   const server = await serveHttp(app.fetch, { hostname: "127.0.0.1", port: 0 });
   const stop = async () => {
     const stopped = server.shutdown();

@@ -26,6 +26,10 @@ export interface ServerAppUnderTestOptions {
   /** Shared with another app, as a restarted server shares its database; by default an own, empty one. */
   store?: Stores;
   pairing?: "open" | "approve";
+  /** Where the server listens, as far as its rules go; by default its machine alone. */
+  host?: string;
+  /** Of requests that name no address. */
+  clientAddress?: string;
   mlToken?: string;
   /** Runs the reconciler's timers; by default it runs only when a test calls it. */
   clock?: Clock;
@@ -112,7 +116,13 @@ export async function startServerApp(options: ServerAppUnderTestOptions = {}): P
   const log = createLogger({ pretty: false, level: "debug", write: (line) => logLines.push(line) });
   const ml = stack.use(await MlServer.start());
   const clock = { now: new Date() };
-  const settings = { DATA_DIR: dataDir, JWT_SECRET: SECRET_TEXT, ML_URL: ml.url, ML_TOKEN: options.mlToken };
+  const settings = {
+    SERVER_HOST: options.host,
+    DATA_DIR: dataDir,
+    JWT_SECRET: SECRET_TEXT,
+    ML_URL: ml.url,
+    ML_TOKEN: options.mlToken,
+  };
   const config = { ...serverConfigFrom(settings), pairing: options.pairing ?? "open" };
   const context = stack.use(
     await createContext(config, {
@@ -121,7 +131,7 @@ export async function startServerApp(options: ServerAppUnderTestOptions = {}): P
       ml: options.wrapMl?.(createMlClient({ baseUrl: ml.url, token: config.mlToken })),
       // Without timers, so that the reconciler runs only when a test calls it.
       clock: options.clock ?? { now: () => clock.now.getTime(), after: () => () => {} },
-      clientAddressOf: (c) => c.req.header("x-test-address") ?? "192.0.2.1",
+      clientAddressOf: (c) => c.req.header("x-test-address") ?? options.clientAddress ?? "192.0.2.1",
       jobBackoff: { baseMs: 5, capMs: 20 },
     }),
   );

@@ -29,6 +29,7 @@ export function registration(changes: Partial<DeviceRegistration> = {}): DeviceR
     platform: "macos",
     osVersion: "14.0",
     scope: "full",
+    joins: false,
     address: newAddress(),
     codeHash: crypto.randomUUID(),
     expiresAt: new Date(now.getTime() + CODE_LIFE_MS),
@@ -58,6 +59,9 @@ export async function paired(stores: Stores): Promise<BatchOrigin & { tokenId: s
     address: newAddress(),
     tokenId,
     pairing: "open",
+    setupCode: "absent",
+    isNetworked: false,
+    isLocal: true,
     now: START,
   });
   assert.equal(result.outcome, "verified");
