@@ -10,7 +10,7 @@ import { createClient } from "../../../lib/http/client.ts";
 import { REGISTRATION } from "../server/server_app.ts";
 import { type MessageInput, syncBatch, syncMessage } from "../server/sync_batches.ts";
 import type { AbuseReport } from "./abuse_report.ts";
-import { type AbusedServer, faultsOf, isAnswering, startAbusedServer } from "./abused_server.ts";
+import { type AbusedServer, faultsOf, startAbusedServer } from "./abused_service.ts";
 
 const ACCOUNTS = 5;
 const DEVICES_OF_EACH = 10;
@@ -131,6 +131,6 @@ export async function batchesPart(): Promise<AbuseReport> {
   ];
   return {
     figures: { batches: uploads.length, ...answers, acknowledged, stored },
-    faults: faultsOf(abused, await isAnswering(abused), faults),
+    faults: await faultsOf(abused, faults),
   };
 }

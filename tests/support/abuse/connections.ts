@@ -1,19 +1,26 @@
 /** The parts of the abuse that open connections: sockets that send nothing or not all of it, and half-sent bodies. */
 import { connect, type Socket } from "node:net";
-import { SERVER_PATHS } from "../../../contract/paths.ts";
 import { delay } from "../../../lib/backoff.ts";
 import type { AbuseReport } from "./abuse_report.ts";
-import { faultsOf, isAnswering, residentMegabytes, startAbusedServer } from "./abused_server.ts";
+import { type AbusedService, faultsOf, residentMegabytes } from "./abused_service.ts";
 
-const HEAD =
-  `POST ${SERVER_PATHS.registerDevice} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`;
-/** Connections that stay open: 450 of each kind. */
-const UNFINISHED: Readonly<Record<string, string>> = {
-  idle: "",
-  "half head": "GET /health HTTP/1.1\r\nHost: local",
-  "half body": `${HEAD}Content-Length: 100\r\n\r\n{"name":`,
-  "keep-alive": "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n",
-};
+const GET_HEALTH = "GET /health HTTP/1.1\r\nHost: local";
+/** What is sent on connections that stay open, by kind. */
+function unfinishedOf(abused: AbusedService): Readonly<Record<string, string>> {
+  return {
+    "idle": "",
+    "half head": GET_HEALTH,
+    "half body": `${headOf(abused, 100)}{"name":`,
+    "keep-alive": `${GET_HEALTH}host\r\n\r\n`,
+  };
+}
+
+/** The head of a POST that anybody may send. */
+function headOf({ openPath }: AbusedService, bodyBytes: number): string {
+  return `POST ${openPath} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n` +
+    `Content-Length: ${bodyBytes}\r\n\r\n`;
+}
+
 const OF_EACH_KIND = 450;
 /** The longest limit, between two requests, with its buffer. */
 const WAIT_MS = 80_000;
@@ -27,30 +34,30 @@ function open(port: number, bytes: string | Uint8Array): Socket {
 }
 
 /** Idle sockets, half heads, half bodies and idle keep-alives: how many are still open after the longest limit. */
-export async function socketsPart(): Promise<AbuseReport> {
-  await using abused = await startAbusedServer();
+export async function abuseWithSockets(start: () => Promise<AbusedService>): Promise<AbuseReport> {
+  await using abused = await start();
   const figures: Record<string, number> = {};
-  const sockets = Object.entries(UNFINISHED).flatMap(([kind, bytes]) =>
+  const unfinished = unfinishedOf(abused);
+  const sockets = Object.entries(unfinished).flatMap(([kind, bytes]) =>
     Array.from({ length: OF_EACH_KIND }, () => ({ kind, socket: open(abused.port, bytes) }))
   );
   await delay(WAIT_MS);
-  for (const kind of Object.keys(UNFINISHED)) {
+  for (const kind of Object.keys(unfinished)) {
     figures[`${kind} still open`] = sockets.filter((one) => one.kind === kind && !one.socket.closed).length;
   }
   const left = Object.values(figures).reduce((sum, count) => sum + count, 0);
   for (const { socket } of sockets) socket.destroy();
-  const answers = await isAnswering(abused);
   return {
     figures,
-    faults: faultsOf(abused, answers, left > 0 ? [`${left} connections were never closed`] : []),
+    faults: await faultsOf(abused, left > 0 ? [`${left} connections were never closed`] : []),
   };
 }
 
 /** Anonymous requests with nine tenths of a body of 1 MB: how much memory they hold. */
-export async function bodiesPart(): Promise<AbuseReport> {
-  await using abused = await startAbusedServer();
+export async function abuseWithBodies(start: () => Promise<AbusedService>): Promise<AbuseReport> {
+  await using abused = await start();
   const before = await residentMegabytes(abused);
-  const head = new TextEncoder().encode(`${HEAD}Content-Length: ${BODY_BYTES}\r\n\r\n`);
+  const head = new TextEncoder().encode(headOf(abused, BODY_BYTES));
   const bytes = new Uint8Array(head.length + 0.9 * BODY_BYTES).fill(32);
   bytes.set(head);
   const sockets = Array.from({ length: HALF_BODIES }, () => open(abused.port, bytes));
@@ -60,10 +67,9 @@ export async function bodiesPart(): Promise<AbuseReport> {
     peak = Math.max(peak, await residentMegabytes(abused));
   }
   for (const socket of sockets) socket.destroy();
-  const answers = await isAnswering(abused);
   const growth = peak - before;
   return {
     figures: { "resident MB before": before, "resident MB at most": peak },
-    faults: faultsOf(abused, answers, growth >= 150 ? [`half bodies held ${growth} MB`] : []),
+    faults: await faultsOf(abused, growth >= 150 ? [`half bodies held ${growth} MB`] : []),
   };
 }

@@ -8,15 +8,23 @@ import { UserError } from "../../../lib/errors.ts";
 import { runMain } from "../../../lib/lifecycle.ts";
 import { writeLine } from "../../../lib/log.ts";
 import type { AbuseReport } from "./abuse_report.ts";
+import { startAbusedMl, startAbusedServer } from "./abused_service.ts";
+import { adaptersPart } from "./adapters.ts";
 import { batchesPart } from "./batches.ts";
-import { bodiesPart, socketsPart } from "./connections.ts";
+import { abuseWithBodies, abuseWithSockets } from "./connections.ts";
 import { databasePart } from "./database.ts";
+import { abuseWithForeignPages } from "./foreign_pages.ts";
 
 const PARTS: Readonly<Record<string, () => Promise<AbuseReport>>> = {
   database: databasePart,
-  sockets: socketsPart,
-  bodies: bodiesPart,
+  sockets: () => abuseWithSockets(startAbusedServer),
+  bodies: () => abuseWithBodies(startAbusedServer),
+  pages: () => abuseWithForeignPages(startAbusedServer),
   batches: batchesPart,
+  "ml-sockets": () => abuseWithSockets(startAbusedMl),
+  "ml-bodies": () => abuseWithBodies(startAbusedMl),
+  "ml-pages": () => abuseWithForeignPages(startAbusedMl),
+  "ml-adapters": adaptersPart,
 };
 
 async function main(): Promise<void> {

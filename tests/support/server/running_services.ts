@@ -79,7 +79,8 @@ export function agentEnvOf(services: RunningServices, chatDb: string): Record<st
   };
 }
 
-function startMl(
+/** Starts ml alone on a model, its data and log in `dir`. */
+export function startMl(
   options: { dir: string; model: string; env: Record<string, string> },
 ): Promise<ServiceProcess> {
   const port = choosePort();
