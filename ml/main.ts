@@ -1,26 +1,17 @@
-/** Starts the ml service, which serves at once and loads its model meanwhile, or runs one of its commands. */
-import { serveUntil } from "../lib/http/serve.ts";
-import { runMain } from "../lib/lifecycle.ts";
-import { createMlApp } from "./app.ts";
-import { readMlConfig } from "./config.ts";
-import { createContext } from "./context.ts";
+/** Starts the ml service, or one of its processes, or runs one of its commands. */
+import { CHILD_COMMAND, type ChildPart } from "./process/child_process.ts";
 
-await runMain(async (signal) => {
-  if (Deno.args.length > 0) {
-    const { runCommand } = await import("./cli/commands.ts");
-    return await runCommand(Deno.args);
-  }
-  const config = readMlConfig();
-  await using context = await createContext(config, { signal });
-  const { models, log } = context;
-  await serveUntil(createMlApp(context).fetch, {
-    hostname: config.host,
-    port: config.port,
-    trustedProxies: config.trustedProxies,
-    signal,
-    onReady: (url) => {
-      log.info(`The ml service is ready at ${url}`, { url });
-      models.start();
-    },
-  });
-});
+/** Each is loaded where it runs: a process of the model needs none of the service, and the other way around. */
+const CHILDREN: Record<ChildPart, () => Promise<{ main: (argument: string) => Promise<void> }>> = {
+  engine: () => import("./engine/process/engine_main.ts"),
+  training: () => import("./training/run/training_main.ts"),
+};
+
+const [command, part, argument = ""] = Deno.args;
+if (command === CHILD_COMMAND) {
+  const child = await CHILDREN[part as ChildPart]();
+  await child.main(argument);
+} else {
+  const { runMl } = await import("./ml.ts");
+  await runMl();
+}

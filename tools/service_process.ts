@@ -1,4 +1,5 @@
-/** Runs ml and server as child processes with their tasks' own flags: log file, readiness, clean end. */
+/** Runs ml and server as child processes, by their tasks or as built programs: log file, readiness, clean end. */
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -16,6 +17,17 @@ export function taskArguments(name: ServiceName): string[] {
   const [program, ...rest] = denoJson.tasks[name].command.split(" ");
   if (program !== "deno") throw new TypeError(`The task ${name} must begin with deno: got ${program}`);
   return rest;
+}
+
+/**
+ * What starts a service, without its arguments: its task, or its program in the folder that `PROGRAMS_DIR` names. A release
+ * passes the tests of running services with that, on the programs that it publishes.
+ */
+function serviceCommand(name: ServiceName): [string, ...string[]] {
+  const folder = Deno.env.get("PROGRAMS_DIR") ?? "";
+  const program = join(folder, `conversation-${name}`);
+  if (folder !== "" && existsSync(program)) return [program];
+  return [Deno.execPath(), ...taskArguments(name)];
 }
 
 export interface ServiceOptions {
@@ -58,8 +70,9 @@ export class ServiceProcess implements AsyncDisposable {
    */
   static async start(options: ServiceOptions): Promise<ServiceProcess> {
     const toFile = options.output !== "inherit";
-    const child = new Deno.Command(Deno.execPath(), {
-      args: taskArguments(options.name),
+    const [program, ...args] = serviceCommand(options.name);
+    const child = new Deno.Command(program, {
+      args,
       cwd: PROJECT_ROOT,
       env: { OTEL_SERVICE_NAME: options.name, ...options.env },
       stdin: "null",

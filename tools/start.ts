@@ -1,5 +1,6 @@
 /** Runs ml and server together for real use and shows a new owner the next steps. */
 import { aborted } from "../lib/async.ts";
+import { localUrl } from "../lib/http/healthcheck.ts";
 import { runMain } from "../lib/lifecycle.ts";
 import { UserError } from "../lib/errors.ts";
 import { writeLine } from "../lib/log.ts";
@@ -15,11 +16,10 @@ What comes next, on the Mac whose Messages you want drafts for:
 Your data stays in {data}. Ctrl-C ends both services.
 `;
 
-/** The address this machine reaches a service at; a wildcard bind is reached over loopback. */
+/** The address this machine reaches a service at. */
 function urlOf(hostVariable: string, portVariable: string, defaultPort: number): string {
   const host = Deno.env.get(hostVariable) || "127.0.0.1";
-  const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
-  return `http://${reachable}:${Deno.env.get(portVariable) || defaultPort}`;
+  return localUrl({ host, port: Deno.env.get(portVariable) || defaultPort });
 }
 
 function hintsFor(serverUrl: string): string {

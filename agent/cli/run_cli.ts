@@ -87,6 +87,13 @@ function addLookCommands(program: Command, { services, exit }: CommandContext): 
       const { statusCommand } = await import("./status_command.ts");
       exit(await statusCommand(options, services()));
     });
+  program.command("healthcheck").description(
+    "exit with 0 if the agent runs and nothing keeps it from sending",
+  )
+    .action(async () => {
+      const { healthcheckCommand } = await import("./status_command.ts");
+      exit(await healthcheckCommand(services()));
+    });
   program.command("doctor").description("check everything that can go wrong, and say how to fix it")
     .option(...JSON_OPTION)
     .action(async (options) => {

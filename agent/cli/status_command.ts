@@ -1,4 +1,4 @@
-/** `agent status`: the agent's state in a few lines, or as JSON for programs. */
+/** `agent status`: the agent's state in a few lines, or as JSON for programs; `agent healthcheck`: as an exit code. */
 import { type AgentStatus, agentStatus, type PairingState, type Problem } from "../run/agent_status.ts";
 import { type AgentPhase, readRunningAgent, type RunningAgent } from "../run/agent_state.ts";
 import type { AgentContext } from "./agent_context.ts";
@@ -91,4 +91,16 @@ export async function statusCommand(options: { json?: boolean }, services: Agent
   const lines = options.json ? [JSON.stringify(status)] : statusLines(status);
   for (const line of lines) output.line(line);
   return 0;
+}
+
+/** Phases in which the agent sends what there is to send. */
+const GOOD_PHASES: readonly AgentPhase[] = ["starting", "syncing", "watching"];
+
+/** Runs `healthcheck`: one line, and 0 if an agent runs on this data folder and nothing is wrong, else 1. */
+export async function healthcheckCommand({ config, output }: AgentContext): Promise<number> {
+  const agent = await readRunningAgent(config.dataDir);
+  const { running, state } = agent;
+  const isWell = running && state !== null && GOOD_PHASES.includes(state.phase);
+  output.line(isWell ? "healthy" : agentText(agent));
+  return isWell ? 0 : 1;
 }

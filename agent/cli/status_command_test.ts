@@ -134,3 +134,10 @@ Deno.test("a record of past syncs that cannot be read costs its contents only", 
   assert.equal((await home.run("sync --once")).code, 0);
   assert.notEqual((await statusOf(home)).lastSync, null);
 });
+
+Deno.test("the health check of an agent that does not run fails with a line", async () => {
+  await using home = await AgentHome.paired();
+  const { code, stdout } = await home.run("healthcheck");
+  assert.equal(code, 1);
+  assert.match(stdout, /^not running: /);
+});

@@ -1,12 +1,13 @@
-/** The commands of ml for the person at its machine: `training show JOB`. */
+/** The commands of ml for the person at its machine: `healthcheck`, `training show JOB`. */
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { mlTrainingStatusSchema, trainingJobIdSchema } from "../../contract/ml_training.ts";
 import type { z } from "../../deps.ts";
 import { UserError } from "../../lib/errors.ts";
+import { checkHealth } from "../../lib/http/healthcheck.ts";
 import { readLines } from "../../lib/line_log.ts";
 import { writeLine } from "../../lib/log.ts";
-import { VERSION } from "../../lib/version.ts";
+import { commandOf, VERSION } from "../../lib/version.ts";
 import { readMlConfig } from "../config.ts";
 import { JobFolders, STATUS_FILE, TRAINING_DIRECTORY } from "../training/job/job_folders.ts";
 import { readCurves } from "../training/job/metrics_file.ts";
@@ -66,11 +67,13 @@ export async function showTraining(jobId: string, options: { dataDir: string }):
 
 /** Runs the command that the arguments name, beside a service that may be running; exits with 2 when they name none. */
 export async function runCommand(args: readonly string[]): Promise<void> {
-  const program = new Command("deno task ml")
+  const program = new Command(commandOf("ml"))
     .description("Without a command the ml service starts.")
     .version(VERSION)
     .showHelpAfterError()
     .exitOverride();
+  program.command("healthcheck").description("Says whether the service of these settings answers")
+    .action(async () => writeLine(await checkHealth(readMlConfig())));
   const training = program.command("training").description("Training jobs of this machine");
   training.command("show")
     .description("Shows a training job's losses, its learning rate and its result")

@@ -1,4 +1,9 @@
-/** Runs a module of ours in a process of its own, where a native crash ends that process alone; messages are JSON lines. */
+/**
+ * Runs a part of ml in a process of its own, where a native crash ends that process alone; messages are JSON lines.
+ *
+ * The process is this program again, with a command that only this module gives: a compiled program holds no `deno` that
+ * could run another module.
+ */
 import { fileURLToPath } from "node:url";
 import { textLinesOf } from "../../lib/async.ts";
 
@@ -6,7 +11,9 @@ import { textLinesOf } from "../../lib/async.ts";
 const PERMISSIONS = ["read", "write", "env", "sys", "ffi", "run"].map((name) => `--allow-${name}`);
 
 /** A small young generation: most of the process's memory is native, and V8's default takes 30 MB more. */
-const V8_FLAGS = "--v8-flags=--max-semi-space-size=4";
+export const CHILD_V8_FLAGS = "--v8-flags=--max-semi-space-size=4";
+
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 
 /** How last lines of native libraries and the runtime begin; nothing else of stderr is used. */
 const NATIVE_LINE =
@@ -18,11 +25,17 @@ export interface Message {
   type: string;
 }
 
+/** ml's command for its own processes; behind it, the part and that part's argument. */
+export const CHILD_COMMAND = "child-process";
+
+/** What runs in a process of its own; each follows its parent by `followParent` of `parent.ts`. */
+export type ChildPart = "engine" | "training";
+
 export interface ChildOptions<Received extends Message> {
-  /** The module; it follows its parent by `followParent` of `parent.ts`. */
-  main: URL;
-  args: readonly string[];
-  /** The program that starts Deno, with its arguments, such as `nice`. Default: none. */
+  part: ChildPart;
+  /** What the part's `main` gets. */
+  argument: string;
+  /** The program that starts this one, with its arguments, such as `nice`. Default: none. */
   through?: readonly string[];
   onMessage: (message: Received) => void;
 }
@@ -62,12 +75,20 @@ function endOf(status: Deno.CommandStatus, nativeLine: string | undefined): stri
   return nativeLine === undefined ? how : `${how}: ${nativeLine}`;
 }
 
+/** The words that start ml as one of its parts: the compiled program has its flags and its module built in. */
+export function childCommand(
+  { part, argument }: { part: ChildPart; argument: string },
+  { isStandalone = Deno.build.standalone, execPath = Deno.execPath() } = {},
+): string[] {
+  const run = ["run", "--quiet", "--no-prompt", CHILD_V8_FLAGS, ...PERMISSIONS, MAIN];
+  return [execPath, ...(isStandalone ? [] : run), CHILD_COMMAND, part, argument];
+}
+
 /** Starts a child. */
 export function startChild<Received extends Message, Sent extends Message>(
-  { main, args, through = [], onMessage }: ChildOptions<Received>,
+  { part, argument, through = [], onMessage }: ChildOptions<Received>,
 ): Child<Sent> {
-  const deno = [Deno.execPath(), "run", "--quiet", "--no-prompt", V8_FLAGS, ...PERMISSIONS];
-  const [program = "", ...rest] = [...through, ...deno, fileURLToPath(main), ...args];
+  const [program = "", ...rest] = [...through, ...childCommand({ part, argument })];
   const child = new Deno.Command(program, {
     args: rest,
     stdin: "piped",

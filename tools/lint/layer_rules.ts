@@ -54,6 +54,7 @@ const PART_LAYERS: Readonly<Record<"server" | "ml" | "agent", Readonly<Record<st
     "services": "service",
     "routes": "route",
     "cli": "app",
+    "ml.ts": "main",
   },
   agent: {
     "chatdb": "capability",

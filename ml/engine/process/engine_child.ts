@@ -11,8 +11,6 @@ import {
   type ToEngine,
 } from "./engine_protocol.ts";
 
-const MAIN = new URL("./engine_main.ts", import.meta.url);
-
 export interface CallOptions {
   /** Asks the process to end the call, which it does at the next token. */
   signal?: AbortSignal;
@@ -45,8 +43,8 @@ export class EngineChild {
   private constructor(settings: EngineSettings, log: Logger) {
     this.#log = log;
     this.#child = startChild<FromEngine, ToEngine>({
-      main: MAIN,
-      args: [JSON.stringify(settings)],
+      part: "engine",
+      argument: JSON.stringify(settings),
       onMessage: (message) => this.#receive(message),
     });
     this.ended = this.#child.ended.then((how) => {

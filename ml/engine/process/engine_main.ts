@@ -45,9 +45,10 @@ async function open({ model, engine: options, logLevel }: EngineSettings): Promi
   return engine;
 }
 
-async function main(settings: EngineSettings): Promise<void> {
+/** Runs the engine. @param argument the {@linkcode EngineSettings} as JSON */
+export async function main(argument: string): Promise<void> {
   const cancellations = new Map<number, AbortController>();
-  const opening = open(settings);
+  const opening = open(JSON.parse(argument));
   void followParent<ToEngine>(async (message) => {
     const { id } = message;
     if (message.type === "cancel") return cancellations.get(id)?.abort();
@@ -65,5 +66,3 @@ async function main(settings: EngineSettings): Promise<void> {
     send({ type: "failed", reason: messageOf(error) });
   });
 }
-
-await main(JSON.parse(Deno.args[0] ?? ""));

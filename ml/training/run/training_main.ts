@@ -17,7 +17,8 @@ function outliveFileLimit(): void {
   if (Deno.build.os !== "windows") process.on("SIGXFSZ", () => {});
 }
 
-async function main(folder: string): Promise<void> {
+/** Trains the job of a folder, and ends the process. */
+export async function main(folder: string): Promise<void> {
   outliveFileLimit();
   const cancellation = new AbortController();
   void followParent<CancelMessage>(() => cancellation.abort(new DOMException("Cancelled", "AbortError")));
@@ -30,5 +31,3 @@ async function main(folder: string): Promise<void> {
   // The reader of stdin and native libraries would otherwise hold the process.
   Deno.exit(0);
 }
-
-await main(Deno.args[0] ?? "");

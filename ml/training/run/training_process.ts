@@ -3,8 +3,6 @@ import { pushStream } from "../../../lib/async.ts";
 import { type Child, startChild } from "../../process/child_process.ts";
 import type { TrainingEnd, TrainingEvent } from "../job/training_event.ts";
 
-const MAIN = new URL("./training_main.ts", import.meta.url);
-
 /** Training yields to serving: the lowest priority, for all threads of the process. */
 const LOWEST_PRIORITY: readonly string[] = Deno.build.os === "windows" ? [] : ["nice", "-n", "19"];
 
@@ -19,7 +17,7 @@ const CANCEL_GRACE_MS = 30_000;
 export interface TrainingProcessOptions {
   /** How long a cancelled process may take to end. */
   cancelGraceMs?: number;
-  /** The program that starts Deno, with its arguments. Default: `nice`. */
+  /** The program that starts this one, with its arguments. Default: `nice`. */
   through?: readonly string[];
 }
 
@@ -81,8 +79,8 @@ export function startTrainingProcess(folder: string, options: TrainingProcessOpt
   const events = pushStream<TrainingEvent>();
   let reportedEnd: TrainingEnd | undefined;
   const child = startChild<TrainingEvent, CancelMessage>({
-    main: MAIN,
-    args: [folder],
+    part: "training",
+    argument: folder,
     through: options.through ?? LOWEST_PRIORITY,
     onMessage(event) {
       reportedEnd = endOf(event) ?? reportedEnd;
