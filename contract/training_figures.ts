@@ -20,6 +20,8 @@ const progressFields = {
   phase: z.string().describe("What the job is at, such as `training`"),
   ...stepFields,
   heldOutLoss: z.number().describe("Of the latest evaluation, per token"),
+  evaluated: z.int().min(0).describe("Replies that the running evaluation has measured"),
+  toEvaluate: z.int().min(0).describe("Replies that the running evaluation measures in all"),
   excluded: z.record(z.string(), z.int().min(0)).describe("Samples that were left out, by reason"),
 };
 

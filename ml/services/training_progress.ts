@@ -22,6 +22,8 @@ export const NO_PROGRESS: TrainingProgress = { progress: 0, ...nothingOf(mlTrain
 
 export const PREPARING: TrainingProgress = { ...NO_PROGRESS, phase: "preparing" };
 
+const NO_EVALUATION = { evaluated: null, to_evaluate: null };
+
 /** 100 % is reached only once the adapter has an id. */
 const MOST_BEFORE_END = 99;
 
@@ -36,14 +38,20 @@ export function advanced(progress: TrainingProgress, event: TrainingEvent): Trai
     case "prepared":
       return { ...progress, steps: event.steps, excluded: event.excluded };
     case "evaluating":
-      return { ...progress, phase: "evaluating" };
+      return { ...progress, phase: "evaluating", evaluated: event.evaluated, to_evaluate: event.toEvaluate };
     case "step": {
       const { type: _, ...figures } = event;
       const percent = percentOf(event.step, event.steps);
-      return { ...progress, progress: percent, phase: "training", ...snakeCased(figures) };
+      return { ...progress, ...NO_EVALUATION, progress: percent, phase: "training", ...snakeCased(figures) };
     }
     case "epoch":
-      return { ...progress, phase: "training", epoch: event.epoch, held_out_loss: event.heldOutLoss };
+      return {
+        ...progress,
+        ...NO_EVALUATION,
+        phase: "training",
+        epoch: event.epoch,
+        held_out_loss: event.heldOutLoss,
+      };
     case "exporting":
       return { ...progress, phase: "exporting", eta_ms: null };
     default:
@@ -76,7 +84,7 @@ const MAX_SPACING_MS = 10_000;
 /** The spacing grows with the job's age: its age divided by this. */
 const REPORTS_PER_AGE = 1_000;
 
-/** Decides which steps are reported: thousands a day instead of millions. */
+/** Decides which steps and evaluated replies are reported: thousands a day instead of millions. */
 export class ReportThrottle {
   readonly #now: () => number;
   readonly #startedAt: number;

@@ -137,7 +137,8 @@ export function createTrainingWork(options: TrainingWorkOptions): TrainingWork {
     const onEvent = (event: TrainingEvent) => {
       logEvent(log, event);
       const next = advanced(reporter.progress, event);
-      reporter.report(next, { mayWait: event.type === "step" });
+      const mayWait = event.type === "step" || (event.type === "evaluating" && event.evaluated > 0);
+      reporter.report(next, { mayWait });
     };
     const result = await train(folders.pathOf(jobId), { signal: context.signal, onEvent });
     reporter.report(publishing(reporter.progress));

@@ -161,6 +161,7 @@ class LoraTrainer implements Trainer {
         const likelihood = likelihoods[owner];
         if (likelihood !== undefined) likelihood.logLikelihood += logs[row] ?? 0;
       });
+      options.onEvaluated?.(group.length);
     }
     return likelihoods;
   }

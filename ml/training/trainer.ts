@@ -91,6 +91,8 @@ export interface EvaluateOptions {
   /** 0 evaluates the base model, 1 the adapter as trained. Default 1. */
   adapterScale?: number;
   signal?: AbortSignal;
+  /** Called as samples are evaluated. @param count how many since the last call */
+  onEvaluated?: (count: number) => void;
 }
 
 /** A reply's log-probability: natural logarithm, summed over its tokens. */

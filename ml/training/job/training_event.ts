@@ -47,12 +47,21 @@ export interface NoteEvent {
   message: string;
 }
 
+/** Replies are measured without learning from them. */
+export interface EvaluatingEvent {
+  type: "evaluating";
+  what: "base" | "examples" | "pairs" | "heldOut";
+  evaluated: number;
+  /** How many replies are measured in all. */
+  toEvaluate: number;
+}
+
 export type TrainingEvent =
   | PreparedEvent
   | StepEvent
   | EpochEvent
+  | EvaluatingEvent
   | NoteEvent
-  | { type: "evaluating"; what: "base" | "examples" | "pairs" | "heldOut" }
   | { type: "exporting" }
   | { type: "completed"; result: RunResult }
   | { type: "failed" } & TrainingFailure

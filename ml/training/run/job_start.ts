@@ -14,11 +14,10 @@ async function measureBase(
   trainer: Trainer,
   { job: { samples: { heldOut } }, emit, signal }: JobRun,
 ): Promise<BaseMeasures> {
-  emit({ type: "evaluating", what: "base" });
-  const base = await heldOutLoss(trainer, heldOut.map(({ plain }) => plain), { adapterScale: 0, signal });
-  emit({ type: "evaluating", what: "examples" });
+  const plain = heldOut.map((sample) => sample.plain);
+  const base = await heldOutLoss(trainer, plain, { what: "base", emit, signal });
   const shown = heldOut.map(({ withExamples }) => withExamples);
-  const examples = await heldOutLoss(trainer, shown, { adapterScale: 0, signal });
+  const examples = await heldOutLoss(trainer, shown, { what: "examples", emit, signal });
   return {
     baseLoss: base.loss,
     examplesLoss: examples.loss,

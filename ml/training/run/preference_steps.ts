@@ -90,13 +90,14 @@ function hasWeight({ weight = 0 }: TokenSample): boolean {
 /**
  * Evaluates every pair with the base model, once.
  *
+ * @param options `onEvaluated` is called as replies are evaluated, two of each pair
  * @returns a step on a batch of them; its loss is the pairs' mean
  * @throws the signal's reason
  */
 export async function preferenceSteps(
   trainer: Trainer,
   pairs: readonly PreparedSample[],
-  options: PreferenceOptions & { signal: AbortSignal },
+  options: PreferenceOptions & { signal: AbortSignal; onEvaluated?: (replies: number) => void },
 ): Promise<TakeStep> {
   const { signal } = options;
   const base = new Map<PreparedSample, PairLikelihood>();
@@ -104,6 +105,7 @@ export async function preferenceSteps(
     const some = pairs.slice(from, from + PAIRS_AT_ONCE);
     const likelihoods = await likelihoodsOf(trainer, some, { adapterScale: 0, signal });
     some.forEach((pair, index) => base.set(pair, likelihoods[index] ?? { preferred: NaN, rejected: NaN }));
+    options.onEvaluated?.(2 * some.length);
   }
   return async (batch, { learningRate, signal }) => {
     const policy = await likelihoodsOf(trainer, batch, { adapterScale: 1, signal });

@@ -16,7 +16,7 @@ import { MetricsFile } from "../job/metrics_file.ts";
 import { preferenceSteps } from "./preference_steps.ts";
 import { StepClock } from "./step_clock.ts";
 import type { RunResult } from "../job/training_event.ts";
-import { type LoopOptions, runEpochs, stepsPerEpoch } from "./training_loop.ts";
+import { type LoopOptions, reportEvaluation, runEpochs, stepsPerEpoch } from "./training_loop.ts";
 import { writePlot } from "../plot/training_plot.ts";
 import { finishTraining, readResult } from "../job/training_result.ts";
 import { TrainingError } from "../training_error.ts";
@@ -27,9 +27,9 @@ async function stepsOf(
   { job: { request, samples }, emit, signal }: JobRun,
 ): Promise<LoopOptions["takeStep"]> {
   if (request.method === "sft") return (batch, options) => trainer.step(batch, options);
-  emit({ type: "evaluating", what: "pairs" });
   const { dpoBeta: beta, dpoAnchor: anchor } = request;
-  return await preferenceSteps(trainer, samples.train, { beta, anchor, signal });
+  const onEvaluated = reportEvaluation(emit, { what: "pairs", toEvaluate: 2 * samples.train.length });
+  return await preferenceSteps(trainer, samples.train, { beta, anchor, signal, onEvaluated });
 }
 
 async function draw({ examplesLoss }: CheckpointFacts, { job: { folder }, metrics }: JobRun): Promise<void> {

@@ -166,3 +166,25 @@ Deno.test("a failure's message never quotes a sample", () => {
   assert.equal(failureOf(new TrainingError("diverged", "It diverged")).code, "diverged");
   assert.equal(failureOf(new Error("No space left on device (os error 28)")).code, "disk_full");
 });
+
+Deno.test("every evaluation of a job reports how many replies it has measured, from none to all", async () => {
+  await using training = await makeTrainingFolder();
+  const samples = inventedSamples(24).map((sample) => ({ ...sample, rejected: `no, ${sample.output}?` }));
+  const folder = await training.job({ samples, method: "dpo", epochs: 2 });
+  const { events, result } = await run(folder);
+  const counts = new Map<string, number[]>();
+  for (const event of events) {
+    if (event.type !== "evaluating") continue;
+    const all = event.what === "pairs" ? 2 * result.train : result.heldOut.samples;
+    assert.equal(event.toEvaluate, all, event.what);
+    counts.set(event.what, [...counts.get(event.what) ?? [], event.evaluated]);
+  }
+  assert.deepEqual([...counts.keys()], ["base", "examples", "pairs", "heldOut"]);
+  const pairs = counts.get("pairs") ?? [];
+  assert.ok(pairs.length > 2, `more than its beginning and its end: ${pairs}`);
+  for (const [what, evaluated] of counts) {
+    const last = what === "pairs" ? 2 * result.train : result.heldOut.samples;
+    assert.deepEqual([evaluated.at(0), evaluated.at(-1)], [0, last], what);
+    assert.ok(evaluated.every((count) => count <= last), what);
+  }
+});

@@ -5,12 +5,9 @@ import { type CheckpointFacts, type Checkpoints, stateFileOf } from "./checkpoin
 import { epochBatches, learningRateAt } from "./schedule.ts";
 import type { MetricsFile } from "../job/metrics_file.ts";
 import type { StepClock } from "./step_clock.ts";
-import type { EpochEvent, StepEvent, TrainingEvent } from "../job/training_event.ts";
+import type { EpochEvent, EvaluatingEvent, StepEvent, TrainingEvent } from "../job/training_event.ts";
 import type { TrainingJob } from "../job/training_job.ts";
 import { TrainingError } from "../training_error.ts";
-
-/** Samples evaluated at a time; a cancellation takes effect between two groups. */
-const SAMPLES_AT_ONCE = 16;
 
 export interface HeldOutMeasure {
   /** Mean negative natural log-probability per reply token. */
@@ -19,26 +16,38 @@ export interface HeldOutMeasure {
   logLikelihoods: number[];
 }
 
+/** Reports that an evaluation begins. @returns what reports that `count` more replies are measured */
+export function reportEvaluation(
+  emit: (event: TrainingEvent) => void,
+  { what, toEvaluate }: Pick<EvaluatingEvent, "what" | "toEvaluate">,
+): (count: number) => void {
+  let evaluated = 0;
+  const report = (count: number) => {
+    evaluated += count;
+    emit({ type: "evaluating", what, evaluated, toEvaluate });
+  };
+  report(0);
+  return report;
+}
+
 /**
  * Measures a model's loss per reply token on samples, end-of-turn tokens included.
  *
- * @param options `adapterScale`: 0 evaluates the base model
  * @throws TrainingError `diverged` when the loss is not a number
  */
 export async function heldOutLoss(
   trainer: Trainer,
   samples: readonly TokenSample[],
-  options: { adapterScale: 0 | 1; signal: AbortSignal },
+  options: Pick<LoopOptions, "emit" | "signal"> & { what: "base" | "examples" | "heldOut" },
 ): Promise<HeldOutMeasure> {
-  let tokens = 0;
-  const logLikelihoods: number[] = [];
-  for (let from = 0; from < samples.length; from += SAMPLES_AT_ONCE) {
-    const likelihoods = await trainer.evaluate(samples.slice(from, from + SAMPLES_AT_ONCE), options);
-    for (const likelihood of likelihoods) {
-      logLikelihoods.push(likelihood.logLikelihood);
-      tokens += likelihood.tokens;
-    }
-  }
+  const { what, emit, signal } = options;
+  const likelihoods = await trainer.evaluate(samples, {
+    adapterScale: what === "heldOut" ? 1 : 0,
+    signal,
+    onEvaluated: reportEvaluation(emit, { what, toEvaluate: samples.length }),
+  });
+  const logLikelihoods = likelihoods.map(({ logLikelihood }) => logLikelihood);
+  const tokens = likelihoods.reduce((sum, likelihood) => sum + likelihood.tokens, 0);
   const loss = -logLikelihoods.reduce((sum, value) => sum + value, 0) / tokens;
   if (Number.isFinite(loss)) return { loss, logLikelihoods };
   throw new TrainingError("diverged", "The held-out loss is no number any more", {
@@ -117,9 +126,9 @@ async function step(
 
 async function measureEpoch(state: LoopState, options: LoopOptions & { epoch: number }): Promise<void> {
   const { trainer, heldOut, epoch, signal, emit } = options;
-  emit({ type: "evaluating", what: "heldOut" });
   const { loss, logLikelihoods } = await heldOutLoss(trainer, heldOut.map(({ plain }) => plain), {
-    adapterScale: 1,
+    what: "heldOut",
+    emit,
     signal,
   });
   const measure = { epoch, step: state.steps, heldOutLoss: loss, heldOutPerplexity: Math.exp(loss) };

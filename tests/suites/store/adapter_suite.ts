@@ -19,6 +19,8 @@ function metricsOf(adapterId: string, offered = true): TrainingMetrics {
     epoch: 3,
     loss: 2.5,
     heldOutLoss: 3.25,
+    evaluated: null,
+    toEvaluate: null,
     learningRate: 0,
     tokensPerSecond: 100,
     etaMs: 0,
