@@ -1,5 +1,6 @@
 /** The server's settings: their names, defaults and checks. */
 import { basename } from "node:path";
+import { MAX_TRAINING_SAMPLES } from "../contract/ml_training.ts";
 import {
   ConfigError,
   configFrom,
@@ -13,6 +14,7 @@ import {
   setting,
   type SettingsTable,
   text,
+  wholeNumber,
 } from "../lib/config.ts";
 import { allowedHostsSetting } from "../lib/http/allowed_hosts.ts";
 import { trustedProxiesSetting } from "../lib/http/trusted_proxies.ts";
@@ -34,6 +36,19 @@ function secretText(raw: string): string {
 function ageRecipient(raw: string): string {
   if (/^age1[02-9ac-hj-np-z]{58}$/.test(raw)) return raw;
   throw new Error("the public key of an age identity, age1 and 58 letters and digits behind it");
+}
+
+/** Hours of the machine's local time, 0 to 24; a range may pass midnight. */
+export interface HourRange {
+  from: number;
+  /** The first hour that is outside. */
+  to: number;
+}
+
+function hourRange(raw: string): HourRange {
+  const [, from, to] = /^(\d{1,2})-(\d{1,2})$/.exec(raw)?.map(Number) ?? [];
+  if (from !== undefined && to !== undefined && from < 24 && to <= 24) return { from, to };
+  throw new Error("two hours from 0 to 24 such as 1-5 or 22-4");
 }
 
 /** How a new device joins: by itself (`open`), or only once the owner linked it (`approve`). */
@@ -97,6 +112,21 @@ export const SETTINGS = {
     description: "Public key (age1…) that backups are encrypted for; only its secret key opens them",
     // The secret key may be given by mistake.
     secret: true,
+  }),
+  retrainAfter: setting<number | null>({
+    env: "RETRAIN_AFTER",
+    parse: wholeNumber({ min: 1, max: MAX_TRAINING_SAMPLES }),
+    fallback: null,
+    fallbackText: "off",
+    description:
+      "New samples after which an account's last completed training is repeated with all samples, at RETRAIN_HOURS",
+  }),
+  retrainHours: setting<HourRange>({
+    env: "RETRAIN_HOURS",
+    parse: hourRange,
+    fallback: { from: 1, to: 5 },
+    fallbackText: "1-5",
+    description: "Hours of local time in which such a training may start",
   }),
   mlUrl: setting({
     env: "ML_URL",

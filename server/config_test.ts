@@ -35,6 +35,16 @@ Deno.test("pairing is open on a loopback bind and needs approval on any other, u
   assert.equal(serverConfigFrom({ PAIRING: "approve" }).pairing, "approve");
 });
 
+Deno.test("hours of training are a range of the clock, and nothing is trained again unless it is asked for", () => {
+  const { retrainAfter, retrainHours } = serverConfigFrom({});
+  assert.deepEqual({ retrainAfter, retrainHours }, { retrainAfter: null, retrainHours: { from: 1, to: 5 } });
+  assert.deepEqual(serverConfigFrom({ RETRAIN_HOURS: "22-4" }).retrainHours, { from: 22, to: 4 });
+  for (const bad of ["1", "5-25", "24-3", "-1-5", "1-5h", "one-five"]) {
+    assert.equal(faultsOf({ RETRAIN_HOURS: bad }).length, 1, bad);
+  }
+  assert.equal(faultsOf({ RETRAIN_AFTER: "0" }).length, 1);
+});
+
 Deno.test("every setting that cannot be used is named at once, secrets without their value", () => {
   const faults = faultsOf({
     SERVER_PORT: "70000",

@@ -30,7 +30,8 @@ import { createSyncService } from "./services/sync_service.ts";
 import { MlReconciler } from "./services/training/outbox.ts";
 import { createModelsService } from "./services/training/models_service.ts";
 import { createTrainingJobSync, type TrainingJobSync } from "./services/training/job_sync.ts";
-import { createTrainingService } from "./services/training/training_service.ts";
+import { keepRetraining } from "./services/training/retraining.ts";
+import { createTrainingService, type TrainingService } from "./services/training/training_service.ts";
 import type { Announcements } from "./store/jobs/announcements.ts";
 import type { SharedDatabase } from "./store/jobs/shared_database.ts";
 import { openStore, type Store, type Stores } from "./store/store.ts";
@@ -95,6 +96,9 @@ type Core =
     readonly pairing: ServerConfig["pairing"];
     readonly isNetworked: boolean;
     readonly command: string;
+    readonly config: ServerConfig;
+    /** Whether this server does what only one of those on a database may do; absent: it is the only one. */
+    readonly isLeader?: () => Promise<boolean>;
   };
 
 function createServices(core: Core): ServerServices {
@@ -142,8 +146,11 @@ function keepRecovering({ store, jobs, shared, clock, log }: Core): () => void {
   return () => cancel();
 }
 
-function starting(core: Core, stack: AsyncDisposableStack): ServerContext["start"] {
-  const { store, jobs, shared, ml, reconciler, log } = core;
+function starting(
+  core: Core,
+  { stack, training }: { stack: AsyncDisposableStack; training: TrainingService },
+): ServerContext["start"] {
+  const { store, jobs, shared, ml, reconciler, log, clock, config, isLeader } = core;
   return async () => {
     await recoverDrafts({
       responses: store.responses,
@@ -153,6 +160,10 @@ function starting(core: Core, stack: AsyncDisposableStack): ServerContext["start
     if (shared !== null) stack.defer(keepRecovering(core));
     jobs.listen({ draft: createDraftHandler({ ...store, ml, log }) }, { concurrency: DRAFT_CONCURRENCY });
     reconciler.start();
+    const { retrainAfter: newSamples, retrainHours: hours } = config;
+    if (newSamples === null) return;
+    const { trainingJobs } = store;
+    stack.defer(keepRetraining({ trainingJobs, training, log, clock, newSamples, hours, isLeader }));
   };
 }
 
@@ -215,6 +226,13 @@ function setupCodeWhileUnclaimed(
     (isNetworked || isProxied) && !await store.devices.isClaimed() ? setupCodeOf(secret) : null;
 }
 
+function openJobs(
+  stack: AsyncDisposableStack,
+  { shared, ...options }: JobsOptions & { shared: SharedDatabase | null },
+): Promise<OpenJobs> {
+  return shared === null ? openOwnJobs(stack, options) : openSharedJobs(shared, options);
+}
+
 const never = new Promise<never>(() => {});
 
 /**
@@ -239,10 +257,7 @@ export async function createContext(
   const shared = own !== undefined && databaseUrl !== null ? joined : null;
   const share = shared === null ? undefined : store.sharedSecret;
   const secret = await loadSecret({ configured: config.jwtSecret, dataDir, share });
-  const jobsOptions = { dataDir, log, backoff: overrides.jobBackoff };
-  const { jobs, pingKv } = shared === null
-    ? await openOwnJobs(stack, jobsOptions)
-    : await openSharedJobs(shared, jobsOptions);
+  const { jobs, pingKv } = await openJobs(stack, { shared, dataDir, log, backoff: overrides.jobBackoff });
   const announcements = joined.link;
   stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
   const ml = overrides.ml ?? createMlClient({ baseUrl: config.mlUrl, token: config.mlToken });
@@ -267,18 +282,21 @@ export async function createContext(
     shared,
     secret,
     ...pairingRulesOf(config),
+    config,
+    isLeader,
     clock,
   };
   addGauges(core);
+  const services = createServices(core);
   const opened = stack.move();
   return {
     ...core,
-    services: createServices(core),
+    services,
     hosts: allowedHosts({ host: config.host, names: config.allowedHosts }),
     setupCode: setupCodeWhileUnclaimed(core, config.trustedProxies !== NO_PROXIES),
     clientAddressOf: overrides.clientAddressOf ?? connectionAddressOf,
     lost: own?.lost ?? never,
-    start: starting(core, opened),
+    start: starting(core, { stack: opened, training: services.training }),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

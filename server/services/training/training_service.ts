@@ -42,7 +42,10 @@ export interface TrainingService {
   /** @throws ApiError `not_found` */
   deleteSample(caller: Caller, sampleId: string): Promise<Deletion>;
   /** @throws ApiError `validation_failed`, `conflict` while the device has a live job, or what ml fails with */
-  start(caller: Caller, request: StartTrainingRequest): Promise<TrainingJob>;
+  start(
+    caller: Pick<Caller, "accountId" | "deviceId">,
+    request: StartTrainingRequest,
+  ): Promise<TrainingJob>;
   list(caller: Caller, query: PageQuery): Promise<TrainingJobList>;
   /** @throws ApiError `not_found` */
   get(caller: Caller, jobId: string): Promise<TrainingJob>;

@@ -1,10 +1,22 @@
 /** Stores training jobs: at most one live job a device; one that completes with a result adds its adapter. */
-import { and, asc, eq, getTableColumns, inArray, type SQL, sql } from "drizzle-orm";
+import {
+  and,
+  asc,
+  count,
+  desc,
+  eq,
+  getTableColumns,
+  gt,
+  inArray,
+  notExists,
+  type SQL,
+  sql,
+} from "drizzle-orm";
 import type { TrainingMethod, TrainingSettings, TrainingStatus } from "../../../contract/training.ts";
 import { addAdapter, lockAdapters } from "./adapter_promotion.ts";
 import { bindTo, type Database, newId, type Queries } from "../database.ts";
 import { type Page, type PageRequest, readNewest } from "../paging.ts";
-import { type TrainingJob, trainingJobs } from "../schema.ts";
+import { type TrainingJob, trainingJobs, trainingSamples } from "../schema.ts";
 
 export interface NewTrainingJob {
   readonly accountId: string;
@@ -41,6 +53,11 @@ export interface TrainingJobStore {
   liveJob(accountId: string, deviceId: string): Promise<TrainingJob | undefined>;
   /** The queued and training jobs of all accounts, oldest first. */
   listLive(): Promise<readonly TrainingJob[]>;
+  /**
+   * The last completed job of each account that has since got at least `newSamples` samples to learn from, and that
+   * has started no job after `idleSince`.
+   */
+  listOutdated(request: { newSamples: number; idleSince: Date }): Promise<readonly TrainingJob[]>;
 }
 
 /** The states in which a job is live; the index `training_jobs_live` has the same. */
@@ -132,6 +149,27 @@ async function listLive({ db }: Database): Promise<readonly TrainingJob[]> {
     .orderBy(asc(trainingJobs.id));
 }
 
+async function listOutdated(
+  { db }: Database,
+  { newSamples, idleSince }: { newSamples: number; idleSince: Date },
+): Promise<readonly TrainingJob[]> {
+  const last = db.selectDistinctOn([trainingJobs.accountId], JOB_COLUMNS).from(trainingJobs)
+    .where(eq(trainingJobs.status, "completed"))
+    .orderBy(trainingJobs.accountId, desc(trainingJobs.createdAt)).as("last");
+  const samplesSince = db.select({ count: count() }).from(trainingSamples).where(and(
+    eq(trainingSamples.accountId, last.accountId),
+    gt(trainingSamples.quality, 0),
+    gt(trainingSamples.createdAt, last.createdAt),
+  ));
+  const recent = db.select({ id: trainingJobs.id }).from(trainingJobs).where(and(
+    eq(trainingJobs.accountId, last.accountId),
+    gt(trainingJobs.createdAt, idleSince),
+  ));
+  return await db.select().from(last)
+    .where(and(sql`(${samplesSince}) >= ${newSamples}`, notExists(recent)))
+    .orderBy(asc(last.id));
+}
+
 export function createTrainingJobStore(database: Database): TrainingJobStore {
-  return bindTo(database, { create, find, list, update, sampleIds, liveJob, listLive });
+  return bindTo(database, { create, find, list, update, sampleIds, liveJob, listLive, listOutdated });
 }

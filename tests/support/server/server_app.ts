@@ -33,6 +33,8 @@ export interface ServerAppUnderTestOptions {
   mlToken?: string;
   /** Runs the reconciler's timers; by default it runs only when a test calls it. */
   clock?: Clock;
+  /** More of the server's environment. */
+  settings?: Record<string, string>;
   /** Changes the client of ml, to act between its calls. */
   wrapMl?: (ml: MlClient) => MlClient;
 }
@@ -123,7 +125,10 @@ export async function startServerApp(options: ServerAppUnderTestOptions = {}): P
     ML_URL: ml.url,
     ML_TOKEN: options.mlToken,
   };
-  const config = { ...serverConfigFrom(settings), pairing: options.pairing ?? "open" };
+  const config = {
+    ...serverConfigFrom({ ...settings, ...options.settings }),
+    pairing: options.pairing ?? "open",
+  };
   const context = stack.use(
     await createContext(config, {
       store,
