@@ -13,7 +13,6 @@ const KEY = {
 } as const;
 
 const SUMMARY = "message_summary_info";
-const EDIT_DATE = "date_edited";
 
 export interface EditHistory {
   /** Unix time of the last edit of any part; null when none was edited. */
@@ -27,8 +26,8 @@ export interface EditHistory {
 }
 
 /**
- * The expression that selects a summary only where it says more than the row itself: after an unsend, or an edit that
- * left no time or took the row's words. Most rows have a summary and few need it, so the others get NULL.
+ * The expression that selects a summary only where it records an edit or an unsend. Most rows have a summary and few were
+ * changed, so the others get NULL.
  *
  * @param present the columns that the table has
  */
@@ -36,11 +35,7 @@ export function editSummaryColumn(table: string, present: ReadonlySet<string>): 
   if (!present.has(SUMMARY)) return "NULL";
   const summary = `${table}.${SUMMARY}`;
   const has = (key: string) => `instr(${summary}, x'${plistKey(key)}') > 0`;
-  const isUndated = present.has(EDIT_DATE) ? `coalesce(${table}.${EDIT_DATE}, 0) = 0 AND ` : "";
-  const isWordless = ["text", "attributedBody"].filter((column) => present.has(column))
-    .map((column) => `coalesce(${table}.${column}, '') = ''`).join(" AND ") || "0";
-  return `CASE WHEN ${has(KEY.retractedParts)} OR (${isUndated}${has(KEY.versions)})
-    OR (${isWordless} AND ${has(KEY.versions)}) THEN ${summary} END`;
+  return `CASE WHEN ${has(KEY.retractedParts)} OR ${has(KEY.versions)} THEN ${summary} END`;
 }
 
 /** The edits that a summary records; null when there are none or it cannot be read. */

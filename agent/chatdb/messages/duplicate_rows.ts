@@ -1,4 +1,5 @@
 /** Recognises rows that repeat an earlier one: the preview of a link, and the second row of a note to oneself. */
+import { domainToUnicode } from "node:url";
 import type { ChatDatabase } from "../file/chat_database.ts";
 import type { ChatDirectory } from "../chats/chat_directory.ts";
 import type { Conversation } from "../chats/conversation.ts";
@@ -118,12 +119,25 @@ function isSameSender(a: MessageRow, b: MessageRow): boolean {
   return a.isFromMe === b.isFromMe && (a.isFromMe || a.handleId === b.handleId);
 }
 
+/** Text in which links are spelled in one way: people write letters where addresses have codes for them. */
+function plainLinks(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, decoded).replace(/xn--[a-z0-9-]+/gi, (label) => {
+    return domainToUnicode(label) || label;
+  }).normalize("NFC").toLowerCase();
+}
+
+function decoded(codes: string): string {
+  try {
+    return decodeURIComponent(codes);
+  } catch {
+    return codes;
+  }
+}
+
 /** True when a text holds a link, whatever stands around it in whatever script. */
 function hasLink(text: string, link: string): boolean {
-  const [words, wanted] = [
-    text.toLowerCase(),
-    link.replace(BEFORE_LINK, "").replace(AFTER_LINK, "").toLowerCase(),
-  ];
+  const words = plainLinks(text);
+  const wanted = plainLinks(link.replace(BEFORE_LINK, "")).replace(AFTER_LINK, "");
   if (wanted === "") return false;
   for (let at = words.indexOf(wanted); at >= 0; at = words.indexOf(wanted, at + 1)) {
     const before = words.slice(Math.max(0, at - 12), at).replace(/(?:https?:\/\/)?(?:www\.)?$/, "");

@@ -118,7 +118,8 @@ export class RowReader {
   /** The words of a row: its own, else those that only its edits or its balloon still hold. */
   #bodyOf(row: MessageRow, history: EditHistory | null): MessageText {
     const body = messageTextOf(row);
-    if (body.isUndecodable || (body.text !== "" && !isPlaceholderOnly(body.text))) return body;
+    const isReadable = body.text !== "" && !isPlaceholderOnly(body.text);
+    if (isReadable || unixMsOf(row.dateRetracted) !== null) return body;
     const words = history?.text ?? (row.balloonBundleId === null ? null : this.#balloonWords(row.rowId));
     return words ? { text: cleanText(words), isUndecodable: false } : body;
   }
