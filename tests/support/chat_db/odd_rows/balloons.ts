@@ -5,7 +5,6 @@ import {
   ANA,
   at,
   balloon,
-  files,
   GAME,
   incoming,
   LINK,

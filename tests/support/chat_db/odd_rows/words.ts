@@ -1,6 +1,6 @@
 /** Odd rows: how words and times are kept, in each schema. */
 import { addAttachmentMessage } from "../rows.ts";
-import { ANA, at, BO, files, incoming, later, type OddRow, STICKER } from "./odd_row.ts";
+import { ANA, at, BO, incoming, later, type OddRow, STICKER } from "./odd_row.ts";
 
 export const WORDS: readonly OddRow[] = [
   {
