@@ -1,91 +1,27 @@
 /** Tests of the owner's page in a real browser, against a running server and ml: what a person sees and does there. */
 import assert from "node:assert/strict";
-import axe from "axe-core";
 import type { Page } from "playwright-core";
 import { trainingSampleListSchema } from "../contract/training.ts";
 import { deviceListSchema, deviceResponseSchema } from "../contract/devices.ts";
 import { pathOf, SERVER_PATHS } from "../contract/paths.ts";
 import { sessionCodeSchema } from "../contract/session.ts";
-import { syncContactsResponseSchema, syncMessagesResponseSchema } from "../contract/sync.ts";
-import { type Client, createClient } from "../lib/http/client.ts";
-import { browserTests, type TestBrowser } from "./support/process/browser.ts";
-import { pairDevice } from "./support/server/owner_client.ts";
+import type { Client } from "../lib/http/client.ts";
+import { browserTests } from "./support/process/browser.ts";
+import {
+  DESKTOP,
+  HOSTILE,
+  nameJohn,
+  openPage,
+  ownerOf,
+  PHONE,
+  send,
+  seriousFindings,
+  signIn,
+} from "./support/server/owner_page.ts";
 import { startServices } from "./support/server/running_services.ts";
-import { JOHN, type MessageInput, syncBatch, syncMessage } from "./support/server/sync_batches.ts";
+import { JOHN } from "./support/server/sync_batches.ts";
 
-const DESKTOP = { width: 1280, height: 800 };
-const PHONE = { width: 390, height: 844 };
 const HISTORY = 320;
-
-/** Texts that a careless page would run, break at, or lay out wrongly. */
-const HOSTILE = [
-  `<script>document.title = "owned"</script>`,
-  `"'><img src=x onerror="document.title='owned'">&lt;b&gt;`,
-  `</textarea></p><h1>x`,
-  "נפגשים הערב בשמונה? \u202Eevil",
-  "👩‍👧‍👦🎉🏳️‍🌈",
-  "w".repeat(50_000),
-];
-
-/** A device of the owner, which stands for the agent: it sends messages and approves the browser. */
-async function ownerOf(serverUrl: string): Promise<Client> {
-  const token = await pairDevice(serverUrl);
-  return createClient({ baseUrl: serverUrl, token: () => token });
-}
-
-/** Sends messages of one conversation, a minute between them. */
-async function send(owner: Client, texts: readonly string[], chat: string): Promise<void> {
-  const messages: MessageInput[] = texts.map((text, minute) =>
-    syncMessage({ text, sentAt: new Date(Date.UTC(2024, 0, 1, 12, minute)).toISOString() })
-  );
-  const change = { conversationImessageId: chat, conversationDisplayName: null };
-  await owner.request("POST", SERVER_PATHS.syncMessages, {
-    body: syncBatch(messages, change),
-    schema: syncMessagesResponseSchema,
-  });
-}
-
-async function nameJohn(owner: Client, displayName: string): Promise<void> {
-  const contact = { appleId: null, phoneNumber: JOHN, email: null, displayName, avatarHash: null };
-  const body = { contacts: [contact] };
-  await owner.request("POST", SERVER_PATHS.syncContacts, { body, schema: syncContactsResponseSchema });
-}
-
-/** Opens the page and notes what it should never do: dialogs, errors, and requests to elsewhere. */
-async function openPage(
-  browser: TestBrowser,
-  { url, ...look }: { url: string; width: number; height: number; isDark?: boolean },
-  address = url,
-): Promise<{ page: Page; faults: string[] }> {
-  const page = await browser.page(look);
-  const faults: string[] = [];
-  page.on("dialog", (dialog) => void faults.push(dialog.message()));
-  page.on("crash", () => void faults.push("crashed"));
-  page.on("pageerror", (error) => void faults.push(String(error)));
-  page.on("request", (request) => {
-    if (!request.url().startsWith(url)) faults.push(request.url());
-  });
-  await page.goto(address);
-  return { page, faults };
-}
-
-/** Signs the browser in: the owner approves the code that it shows. */
-async function signIn(page: Page, owner: Client): Promise<void> {
-  await page.getByRole("button", { name: "Sign in this browser" }).click();
-  const code = await page.getByLabel("Code of this browser").textContent();
-  await owner.request("POST", SERVER_PATHS.linkDevice, { body: { code }, schema: deviceResponseSchema });
-  await page.getByRole("button", { name: "Continue" }).click();
-  await page.getByRole("navigation", { name: "Conversations" }).waitFor();
-}
-
-/** What axe-core finds serious on the page as it is. */
-async function seriousFindings(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const found = await page.evaluate(`axe.run().then(({ violations }) => violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ": " + html.slice(0, 200))))`);
-  return found as string[];
-}
 
 async function samplesOf(owner: Client): Promise<{ output: string; source: string }[]> {
   const { samples } = await owner.request("GET", SERVER_PATHS.trainingSamples, {

@@ -13,6 +13,20 @@ export const openConversationId = computed(() =>
 
 export const LIST_ADDRESS = "#/conversations";
 
+/** The pages behind the navigation, in its order; the first is shown where the address names none. */
+export const PAGES = ["conversations", "devices"] as const;
+export type PageName = typeof PAGES[number];
+
+/** The page that is open. */
+export const openPage = computed((): PageName =>
+  PAGES.find((page) => new RegExp(`^#/${page}(/|$)`).test(hash.value)) ?? PAGES[0]
+);
+
+/** The address of a page. */
+export function pageAddress(page: PageName): string {
+  return `#/${page}`;
+}
+
 /** The address of a conversation. */
 export function conversationAddress(id: string): string {
   return `${LIST_ADDRESS}/${encodeURIComponent(id)}`;

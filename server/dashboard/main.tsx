@@ -1,9 +1,11 @@
-/** Starts the page: signing in, or the conversations of who is signed in. */
+/** Starts the page: signing in, or the pages of who is signed in. */
 import "@preact/signals";
-import { render } from "preact";
+import { type ComponentChild, render } from "preact";
 import { useState } from "preact/hooks";
 import { isSignedIn, sentenceOf } from "./api.ts";
+import { openPage, pageAddress, type PageName, PAGES } from "./address.ts";
 import { Conversations } from "./conversations.tsx";
+import { Devices } from "./devices/devices.tsx";
 import { endSession, resumeSession } from "./session.ts";
 import { SignIn } from "./sign_in.tsx";
 import { STRINGS } from "./strings.ts";
@@ -14,6 +16,23 @@ function skip(event: Event): void {
   document.getElementById("content")?.focus();
 }
 
+const PAGE_OF: Readonly<Record<PageName, () => ComponentChild>> = {
+  conversations: Conversations,
+  devices: Devices,
+};
+
+function Navigation() {
+  return (
+    <nav class="pages" aria-label={STRINGS.navigation}>
+      {PAGES.map((page) => (
+        <a key={page} href={pageAddress(page)} aria-current={openPage.value === page ? "page" : undefined}>
+          {STRINGS.pages[page]}
+        </a>
+      ))}
+    </nav>
+  );
+}
+
 function Page() {
   const [error, setError] = useState<string | null>(null);
   const signOut = () => {
@@ -22,18 +41,20 @@ function Page() {
   };
   if (isSignedIn.value === null) return null;
   if (!isSignedIn.value) return <SignIn />;
+  const Open = PAGE_OF[openPage.value];
   return (
     <>
       <a class="skip" href="#content" onClick={skip}>{STRINGS.skip}</a>
       <header class="top">
         <img src="/icon.svg" alt="" width="24" height="24" />
-        <strong>{STRINGS.product}</strong>
+        <strong class="product">{STRINGS.product}</strong>
+        <Navigation />
         {error !== null && <span role="alert">{error}</span>}
         <button type="button" class="plain" onClick={signOut}>
           {STRINGS.signOut}
         </button>
       </header>
-      <Conversations />
+      <Open />
     </>
   );
 }

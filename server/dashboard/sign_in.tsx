@@ -1,68 +1,128 @@
 /** Signing in: the browser shows a code, the owner approves it, and the browser gets a session. */
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import {
   type RegisterDeviceResponse,
   registerDeviceResponseSchema,
   verifyDeviceResponseSchema,
 } from "../../contract/devices.ts";
+import type { ErrorCode } from "../../contract/errors.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
-import { accessEnded, request, sentenceOf } from "./api.ts";
+import { accessEnded, request, RequestError, sentenceOf } from "./api.ts";
 import { startSession } from "./session.ts";
 import { STRINGS } from "./strings.ts";
 
 const { signIn: TEXT } = STRINGS;
 
+/** How often a browser that waits for its approval asks whether it came. */
+const ASK_AGAIN_MS = 2_000;
+
 /** Registers this browser, whose code the owner then approves. */
 function register(): Promise<RegisterDeviceResponse> {
-  const body = { name: "Browser", hardwareId: crypto.randomUUID(), platform: "web", osVersion: "browser" };
+  const described = { name: "Browser", platform: "web", osVersion: "browser", join: true };
+  const body = { ...described, hardwareId: crypto.randomUUID() };
   return request(`POST ${SERVER_PATHS.registerDevice}`, { schema: registerDeviceResponseSchema, body });
 }
 
-async function verify({ deviceId, code }: RegisterDeviceResponse): Promise<void> {
-  const { token } = await request(`POST ${SERVER_PATHS.verifyDevice}`, {
-    schema: verifyDeviceResponseSchema,
-    body: { deviceId, code },
-  });
-  await startSession({ token });
+/** A registration, and what the server wants before it lets the browser in. */
+interface Waiting {
+  readonly registered: RegisterDeviceResponse;
+  readonly wants: "approval" | "setup_code";
 }
 
-function CodeToApprove({ code }: { code: string }) {
+const WANTS: Partial<Record<ErrorCode, Waiting["wants"]>> = {
+  pairing_required: "approval",
+  setup_code_required: "setup_code",
+};
+
+/** Signs in, or returns what the server wants first. @throws RequestError */
+async function verify(registered: RegisterDeviceResponse, setupCode?: string): Promise<Waiting | null> {
+  const { deviceId, code } = registered;
+  try {
+    const { token } = await request(`POST ${SERVER_PATHS.verifyDevice}`, {
+      schema: verifyDeviceResponseSchema,
+      body: { deviceId, code, setupCode },
+    });
+    await startSession({ token });
+    return null;
+  } catch (error) {
+    const wants = error instanceof RequestError && error.code !== null ? WANTS[error.code] : undefined;
+    if (wants === undefined || setupCode !== undefined) throw error;
+    return { registered, wants };
+  }
+}
+
+function CodeToApprove({ registered, onAsk }: { registered: RegisterDeviceResponse; onAsk: () => void }) {
+  useEffect(() => {
+    const timer = setInterval(onAsk, ASK_AGAIN_MS);
+    return () => clearInterval(timer);
+  }, [registered]);
+  const { code, approveCommand } = registered;
   return (
     <>
       <p class="code" aria-label={TEXT.code}>{code}</p>
       <p>{TEXT.approve}</p>
-      <pre><code>{TEXT.command(code)}</code></pre>
-      <p class="quiet">{TEXT.empty}</p>
+      {approveCommand !== undefined && <pre><code>{approveCommand}</code></pre>}
+      <p class="quiet" role="status">{TEXT.waits}</p>
     </>
+  );
+}
+
+function SetupCode({ onCode }: { onCode: (code: string) => void }) {
+  const [code, setCode] = useState("");
+  const submit = (event: Event) => {
+    event.preventDefault();
+    onCode(code.trim());
+  };
+  return (
+    <form class="buttons" onSubmit={submit}>
+      <p>{TEXT.setup}</p>
+      <input
+        autoFocus
+        required
+        autoComplete="off"
+        maxLength={40}
+        aria-label={TEXT.setupCode}
+        placeholder={TEXT.setupCode}
+        value={code}
+        onInput={(event) => setCode(event.currentTarget.value)}
+      />
+      <button type="submit" class="primary">{TEXT.claim}</button>
+    </form>
   );
 }
 
 /** The page of a browser that is not signed in. */
 export function SignIn() {
-  const [registered, setRegistered] = useState<RegisterDeviceResponse | null>(null);
+  const [waiting, setWaiting] = useState<Waiting | null>(null);
   const [error, setError] = useState<string | null>(accessEnded.value ? TEXT.ended : null);
-  const attempt = async (step: () => Promise<unknown>) => {
-    setError(null);
-    await step().catch((error) => setError(sentenceOf(error)));
+  const attempt = async (step: () => Promise<Waiting | null>) => {
+    try {
+      setWaiting(await step());
+      setError(null);
+    } catch (error) {
+      setError(sentenceOf(error));
+      if (error instanceof RequestError && error.code === "code_invalid") setWaiting(null);
+    }
   };
-  const begin = () => void attempt(async () => setRegistered(await register()));
+  const begin = () => void attempt(async () => await verify(await register()));
   return (
     <main class="sign-in" id="content">
       <img src="/icon.svg" alt="" width="56" height="56" />
       <h1>{STRINGS.product}</h1>
       <p>{TEXT.lead}</p>
-      {registered !== null && <CodeToApprove code={registered.code} />}
+      {waiting?.wants === "approval" && (
+        <CodeToApprove
+          registered={waiting.registered}
+          onAsk={() => void attempt(() => verify(waiting.registered))}
+        />
+      )}
+      {waiting?.wants === "setup_code" && (
+        <SetupCode onCode={(code) => void attempt(() => verify(waiting.registered, code))} />
+      )}
       {error !== null && <p role="alert">{error}</p>}
-      {registered === null
+      {waiting === null
         ? <button type="button" class="primary" onClick={begin}>{TEXT.begin}</button>
-        : (
-          <div class="buttons">
-            <button type="button" class="primary" onClick={() => void attempt(() => verify(registered))}>
-              {TEXT.proceed}
-            </button>
-            <button type="button" onClick={begin}>{TEXT.again}</button>
-          </div>
-        )}
+        : <button type="button" class="plain" onClick={begin}>{TEXT.again}</button>}
     </main>
   );
 }

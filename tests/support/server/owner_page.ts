@@ -1,0 +1,83 @@
+/** The owner's page in a test: opened in a real browser, signed in, and looked through by axe-core. */
+import axe from "axe-core";
+import type { Page } from "playwright-core";
+import { deviceResponseSchema } from "../../../contract/devices.ts";
+import { SERVER_PATHS } from "../../../contract/paths.ts";
+import { syncContactsResponseSchema, syncMessagesResponseSchema } from "../../../contract/sync.ts";
+import { type Client, createClient } from "../../../lib/http/client.ts";
+import type { TestBrowser } from "../process/browser.ts";
+import { pairDevice } from "./owner_client.ts";
+import { JOHN, type MessageInput, syncBatch, syncMessage } from "./sync_batches.ts";
+
+/** Of a window on a desktop, and of a phone. */
+export const DESKTOP = { width: 1280, height: 800 };
+export const PHONE = { width: 390, height: 844 };
+/** Texts that a careless page would run, break at, or lay out wrongly. */
+export const HOSTILE = [
+  `<script>document.title = "owned"</script>`,
+  `"'><img src=x onerror="document.title='owned'">&lt;b&gt;`,
+  `</textarea></p><h1>x`,
+  "נפגשים הערב בשמונה? \u202Eevil",
+  "👩‍👧‍👦🎉🏳️‍🌈",
+  "w".repeat(50_000),
+];
+
+/** A device of the owner, which stands for the agent: it sends messages and approves the browser. */
+export async function ownerOf(serverUrl: string): Promise<Client> {
+  const token = await pairDevice(serverUrl);
+  return createClient({ baseUrl: serverUrl, token: () => token });
+}
+
+/** Sends messages of one conversation, a minute between them. */
+export async function send(owner: Client, texts: readonly string[], chat: string): Promise<void> {
+  const messages: MessageInput[] = texts.map((text, minute) =>
+    syncMessage({ text, sentAt: new Date(Date.UTC(2024, 0, 1, 12, minute)).toISOString() })
+  );
+  const change = { conversationImessageId: chat, conversationDisplayName: null };
+  await owner.request("POST", SERVER_PATHS.syncMessages, {
+    body: syncBatch(messages, change),
+    schema: syncMessagesResponseSchema,
+  });
+}
+
+/** Gives the person who writes a name. */
+export async function nameJohn(owner: Client, displayName: string): Promise<void> {
+  const contact = { appleId: null, phoneNumber: JOHN, email: null, displayName, avatarHash: null };
+  const body = { contacts: [contact] };
+  await owner.request("POST", SERVER_PATHS.syncContacts, { body, schema: syncContactsResponseSchema });
+}
+
+/** Opens the page and notes what it should never do: dialogs, errors, and requests to elsewhere. */
+export async function openPage(
+  browser: TestBrowser,
+  { url, ...look }: { url: string; width: number; height: number; isDark?: boolean },
+  address = url,
+): Promise<{ page: Page; faults: string[] }> {
+  const page = await browser.page(look);
+  const faults: string[] = [];
+  page.on("dialog", (dialog) => void faults.push(dialog.message()));
+  page.on("crash", () => void faults.push("crashed"));
+  page.on("pageerror", (error) => void faults.push(String(error)));
+  page.on("request", (request) => {
+    if (!request.url().startsWith(url)) faults.push(request.url());
+  });
+  await page.goto(address);
+  return { page, faults };
+}
+
+/** Signs the browser in: the owner approves the code that it shows. */
+export async function signIn(page: Page, owner: Client): Promise<void> {
+  await page.getByRole("button", { name: "Sign in this browser" }).click();
+  const code = await page.getByLabel("Code of this browser").textContent();
+  await owner.request("POST", SERVER_PATHS.linkDevice, { body: { code }, schema: deviceResponseSchema });
+  await page.getByRole("navigation", { name: "Conversations" }).waitFor();
+}
+
+/** What axe-core finds serious on the page as it is. */
+export async function seriousFindings(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const found = await page.evaluate(`axe.run().then(({ violations }) => violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ": " + html.slice(0, 200))))`);
+  return found as string[];
+}
