@@ -5,6 +5,7 @@ import type { Page } from "playwright-core";
 import { browserTests } from "./support/process/browser.ts";
 import {
   DESKTOP,
+  fitsWidth,
   HOSTILE,
   openPage,
   ownerOf,
@@ -96,7 +97,7 @@ await browserTests({
       await openDevices(page);
       await page.getByText("This browser acts as it").waitFor();
       assert.deepEqual(await seriousFindings(page), []);
-      assert.equal(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), true);
+      assert.equal(await fitsWidth(page), true);
       assert.deepEqual(faults, []);
       await page.close();
     }

@@ -81,3 +81,10 @@ export async function seriousFindings(page: Page): Promise<string[]> {
     .flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ": " + html.slice(0, 200))))`);
   return found as string[];
 }
+
+/** Whether nothing of the page is wider than the window, so that it scrolls down only. */
+export async function fitsWidth(page: Page): Promise<boolean> {
+  return await page.evaluate(
+    `[document.documentElement, document.querySelector("main")].every((box) => box.scrollWidth <= box.clientWidth)`,
+  );
+}
