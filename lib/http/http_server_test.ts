@@ -151,6 +151,35 @@ for (const body of ["", "x".repeat(100_000)]) {
   });
 }
 
+Deno.test("a request whose client left before its signal was asked for says so", async () => {
+  const seen = Promise.withResolvers<boolean>();
+  const arrived = Promise.withResolvers<void>();
+  await using http = await served(async (request, { completed }) => {
+    arrived.resolve();
+    await completed;
+    seen.resolve(request.signal.aborted);
+    return new Response();
+  });
+  const leaving = new AbortController();
+  const answer = fetch(http.url, { signal: leaving.signal });
+  await arrived.promise;
+  leaving.abort();
+  await assert.rejects(answer);
+  assert.equal(await seen.promise, true);
+});
+
+Deno.test("an answer keeps each of its cookies, beside all other headers", async () => {
+  await using http = await served(() => {
+    const headers = new Headers({ "content-type": "application/json", "x-one": "1" });
+    for (const cookie of ["a=1; Path=/", "b=2; Path=/"]) headers.append("set-cookie", cookie);
+    return new Response("{}", { headers });
+  });
+  const response = await fetch(http.url);
+  assert.deepEqual(response.headers.getSetCookie(), ["a=1; Path=/", "b=2; Path=/"]);
+  assert.equal(response.headers.get("x-one"), "1");
+  assert.deepEqual(await response.json(), {});
+});
+
 Deno.test("a stream is sent piece by piece, and cancelled when its reader leaves", async () => {
   const cancelled = Promise.withResolvers<void>();
   await using http = await served(() => {

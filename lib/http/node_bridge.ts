@@ -85,31 +85,57 @@ function bodyOf(incoming: IncomingMessage, { stallMs, bodyMs }: BodyTimeLimits):
   }, { highWaterMark: 0 });
 }
 
+/** The last `Host` that was found to be one: clients repeat theirs. */
+let knownHost = "localhost";
+
+function isHost(host: string): boolean {
+  if (host !== knownHost && !URL.canParse(`http://${host}`)) return false;
+  knownHost = host;
+  return true;
+}
+
 /** The URL of a request: its path, or the whole of one that was written for a proxy, on the host that it names. */
 function urlOf({ url = "/", headers }: IncomingMessage, protocol: string): string {
   const host = headers.host ?? "localhost";
   const whole = url.startsWith("/") ? `${protocol}://${host}${url}` : url;
-  if (URL.canParse(whole) && URL.canParse(`http://${host}`)) return whole;
+  if (isHost(host) && URL.canParse(whole)) return whole;
   throw new ApiError("validation_failed", "The request names no host or path that can be read");
+}
+
+/** Aborts when the client leaves. Most requests never ask for its signal, which costs as much as all their headers. */
+class Leaving {
+  #controller: AbortController | undefined;
+  #hasLeft = false;
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#hasLeft) this.#controller.abort();
+    return this.#controller.signal;
+  }
+
+  leave(): void {
+    this.#hasLeft = true;
+    this.#controller?.abort();
+  }
 }
 
 function requestOf(
   incoming: IncomingMessage,
-  options: { origin: RequestOrigin; signal: AbortSignal; times: BodyTimeLimits },
+  options: { origin: RequestOrigin; leaving: Leaving; times: BodyTimeLimits },
 ): Request {
   const { rawHeaders, method = "GET" } = incoming;
   if (FORBIDDEN_METHODS.has(method)) throw methodNotAllowed();
-  const headers = new Headers();
+  const headers: [string, string][] = [];
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    headers.append(rawHeaders[i] ?? "", rawHeaders[i + 1] ?? "");
+    headers.push([rawHeaders[i] ?? "", rawHeaders[i + 1] ?? ""]);
   }
   const hasBody = method !== "GET" && method !== "HEAD" && declaresBody(incoming);
-  return new Request(urlOf(incoming, options.origin.protocol), {
+  const request = new Request(urlOf(incoming, options.origin.protocol), {
     method,
     headers,
     body: hasBody ? bodyOf(incoming, options.times) : null,
-    signal: options.signal,
   });
+  return Object.defineProperty(request, "signal", { get: () => options.leaving.signal });
 }
 
 /** Resolves once more can be written; rejects when the connection ended, or its client read nothing for too long. */
@@ -154,15 +180,19 @@ const HOP_HEADERS: ReadonlySet<string> = new Set(["connection", "transfer-encodi
 
 async function respond(outgoing: ServerResponse, response: Response, stallMs: number): Promise<void> {
   const headers: string[] = [];
-  for (const [name, value] of response.headers) if (!HOP_HEADERS.has(name)) headers.push(name, value);
+  // An iterator of Deno's sorts all headers anew at each step.
+  response.headers.forEach((value, name) => void (HOP_HEADERS.has(name) || headers.push(name, value)));
+  const isJson = /^application\/json\b/.test(response.headers.get("content-type") ?? "");
+  if (isJson && outgoing.req.method !== "HEAD") {
+    // JSON is whole when it is answered: one write carries head and body. To look at its body would make it a stream.
+    const bytes = await response.bytes();
+    outgoing.writeHead(response.status, headers).end(bytes);
+    return;
+  }
   const { body } = response;
   if (body === null || outgoing.req.method === "HEAD") {
     await body?.cancel();
     outgoing.writeHead(response.status, headers).end();
-  } else if (/^application\/json\b/.test(response.headers.get("content-type") ?? "")) {
-    // JSON is whole when it is answered: one write carries head and body.
-    const bytes = await response.bytes();
-    outgoing.writeHead(response.status, headers).end(bytes);
   } else {
     outgoing.writeHead(response.status, headers).flushHeaders();
     await writeBody(outgoing, { body, stallMs });
@@ -216,14 +246,14 @@ function accepting(
 export async function answer(handler: FetchHandler, exchange: Exchange): Promise<void> {
   const { incoming, outgoing, origin, times, stopping, handshake } = exchange;
   const webSocket = handshake && accepting(handshake);
-  const leaving = new AbortController();
+  const leaving = new Leaving();
   const completed = Promise.withResolvers<void>();
   outgoing.on("close", () => {
-    if (!outgoing.writableFinished) leaving.abort();
+    if (!outgoing.writableFinished) leaving.leave();
     completed.resolve();
   });
   try {
-    const request = requestOf(incoming, { origin, signal: leaving.signal, times });
+    const request = requestOf(incoming, { origin, leaving, times });
     const remoteAddr: Deno.NetAddr = {
       transport: "tcp",
       hostname: origin.address,
