@@ -180,7 +180,7 @@ const HOP_HEADERS: ReadonlySet<string> = new Set(["connection", "transfer-encodi
 
 async function respond(outgoing: ServerResponse, response: Response, stallMs: number): Promise<void> {
   const headers: string[] = [];
-  // An iterator of Deno's sorts all headers anew at each step.
+  // An iterator of Deno's sorts all headers again at each step.
   response.headers.forEach((value, name) => void (HOP_HEADERS.has(name) || headers.push(name, value)));
   const isJson = /^application\/json\b/.test(response.headers.get("content-type") ?? "");
   if (isJson && outgoing.req.method !== "HEAD") {
