@@ -24,6 +24,7 @@ export const ERROR_CODES = [
   "idempotency_key_reused",
   "job_exists",
   "adapter_damaged",
+  "adapter_unproven",
   "too_many_attempts",
   "too_many_requests",
   "overloaded",

@@ -8,6 +8,14 @@ export const serverHealthSchema = z.object({
   kv_connected: z.boolean(),
   ml: z.enum(["ready", "loading", "unavailable"]).describe("The ml service as last seen"),
   model_version: z.string().nullable(),
+  adapters: z.object({
+    agrees: z.int().min(0),
+    measured: z.int().min(0),
+    refused: z.int().min(0),
+  }).optional().describe(
+    "How many of the adapters that ml loaded last are applied as they were trained, are applied without figures of " +
+      "their training, and were refused because they are not applied",
+  ),
 }).meta({ id: "ServerHealth" });
 export type ServerHealth = z.infer<typeof serverHealthSchema>;
 

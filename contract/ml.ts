@@ -18,6 +18,21 @@ export const modelIdSchema = z.string()
   )
   .refine((id) => !id.includes(".."), "must be a model id, not a path");
 
+/** The proof that an adapter is applied to the model it is served with. */
+export const adapterProofSchema = z.object({
+  id: z.string(),
+  sha256: z.string().describe("Of its file, in hex"),
+  probe: z.enum(["agrees", "measured", "refused"]).describe(
+    "`agrees`: it changes the model as it did in training; `measured`: it changes the model, and nothing was stored in " +
+      "training to compare with; `refused`: it does not change the model, or not as it did in training, and is not served",
+  ),
+  shift: z.number().min(0).nullable().describe(
+    "How far it moves the log-probability of a token of a fixed probe (root mean square); null where it was refused",
+  ),
+  expected_shift: z.number().min(0).nullable().describe("The same as the trainer stored it"),
+}).meta({ id: "AdapterProof" });
+export type AdapterProof = z.infer<typeof adapterProofSchema>;
+
 export const healthResponseSchema = z.object({
   status: z.enum(["healthy", "loading", "degraded"]),
   model_loaded: z.boolean().describe(
@@ -28,6 +43,9 @@ export const healthResponseSchema = z.object({
   kv_connected: z.boolean(),
   queue_length: z.int().min(0),
   reason: z.string().optional().describe("Why the model is not in memory"),
+  adapters: z.array(adapterProofSchema).optional().describe(
+    "The adapters that were asked to answer since the service started, the latest first, and whether they are applied",
+  ),
 }).meta({ id: "MlHealth" });
 export type HealthResponse = z.infer<typeof healthResponseSchema>;
 
@@ -82,6 +100,9 @@ export const generateResultSchema = z.object({
   cached: z.boolean(),
   finish_reason: z.enum(["stop", "length"]).optional(),
   timings: timingsSchema.optional(),
+  adapter: adapterProofSchema.optional().describe(
+    "The adapter that wrote it, and the proof that it was applied; absent for the base model",
+  ),
 }).meta({ id: "GenerateResponse" });
 export type GenerateResult = z.infer<typeof generateResultSchema>;
 
@@ -143,6 +164,9 @@ export const adapterInfoSchema = z.object({
     "Why it is offered or not, with the figures; null where not noted",
   ),
   size_bytes: z.int().min(0),
+  proof: adapterProofSchema.nullable().optional().describe(
+    "The latest proof that it is applied; null for one of an earlier version that has not answered yet",
+  ),
 }).meta({ id: "AdapterInfo" });
 export type AdapterInfo = z.infer<typeof adapterInfoSchema>;
 

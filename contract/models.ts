@@ -4,7 +4,7 @@ import { describedTime, idSchema, timeSchema } from "./scalars.ts";
 import { trainingOutcomeSchema } from "./training_figures.ts";
 
 export const ADAPTER_STATES = ["staged", "promoted", "retired", "tainted"] as const;
-export const ADAPTER_FAULTS = ["unknown", "refused", "damaged"] as const;
+export const ADAPTER_FAULTS = ["unknown", "refused", "damaged", "unproven"] as const;
 
 export const adapterStateSchema = z.enum(ADAPTER_STATES).meta({ id: "AdapterState" })
   .describe("`tainted`: it learned from something that was deleted since, and is used no more");
@@ -14,6 +14,21 @@ export type AdapterFault = typeof ADAPTER_FAULTS[number];
 /** An adapter's name, as ml gave it. */
 export const adapterIdSchema = z.string().min(1).max(128);
 
+/** What a fixed probe showed of an adapter where it is served. */
+export const appliedAdapterSchema = z.object({
+  id: adapterIdSchema,
+  sha256: z.string().describe("Of its file, in hex"),
+  probe: z.enum(["agrees", "measured", "refused"]).describe(
+    "`agrees`: it changes the model as it did in training; `measured`: it changes the model, and nothing was stored in " +
+      "training to compare with; `refused`: it does not change the model, or not as it did in training, and drafts nothing",
+  ),
+  shift: z.number().min(0).nullable().describe(
+    "How far it moves the log-probability of a token of the probe; null where it was refused",
+  ),
+  expectedShift: z.number().min(0).nullable().describe("The same as measured when it was trained"),
+}).meta({ id: "AppliedAdapter" });
+export type AppliedAdapter = z.infer<typeof appliedAdapterSchema>;
+
 export const adapterSchema = trainingOutcomeSchema.omit({ adapterId: true }).extend({
   id: adapterIdSchema,
   jobId: idSchema.describe("The training job that made it"),
@@ -21,9 +36,12 @@ export const adapterSchema = trainingOutcomeSchema.omit({ adapterId: true }).ext
   state: adapterStateSchema,
   fault: z.enum(ADAPTER_FAULTS).nullable()
     .describe(
-      "Why ml did not draft with it the last time it was asked to: it has no such adapter, refuses it, or its file " +
-        "is not the one that was trained. Such drafts come from the base model, as their `modelVersion` says",
+      "Why ml did not draft with it the last time it was asked to: it has no such adapter, refuses it, its file is " +
+        "not the one that was trained, or the probe showed that it is not applied. Such drafts come from the base model, as their `modelVersion` says",
     ),
+  applied: appliedAdapterSchema.nullable().optional().describe(
+    "What the probe showed when ml last loaded it; null where ml has not loaded it since it started",
+  ),
   createdAt: timeSchema,
   promotedAt: describedTime("When it last came into use").nullable(),
 }).meta({ id: "Adapter" });

@@ -3,6 +3,7 @@ import * as z from "zod";
 import { pageFields } from "./paging.ts";
 import { idSchema, MAX_TEXT_LENGTH, textSchema, timeSchema } from "./scalars.ts";
 import { timingsSchema } from "./ml.ts";
+import { appliedAdapterSchema } from "./models.ts";
 
 export const RESPONSE_STATUSES = ["queued", "generating", "completed", "failed", "cancelled"] as const;
 export const RESPONSE_ACTIONS = ["accept", "edit", "reject"] as const;
@@ -43,6 +44,9 @@ export const generatedResponseSchema = z.object({
   modelVersion: z.string().nullable(),
   tokensUsed: z.int().min(0).nullable(),
   timings: timingsSchema.nullable().optional(),
+  adapter: appliedAdapterSchema.nullable().optional().describe(
+    "The adapter that wrote it, and the proof that it was applied; null: the base model wrote it",
+  ),
 }).meta({ id: "GeneratedResponse" });
 export type GeneratedResponse = z.infer<typeof generatedResponseSchema>;
 

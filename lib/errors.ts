@@ -23,6 +23,7 @@ const STATUS_OF_CODE: Record<ErrorCode, number> = {
   idempotency_key_reused: 422,
   job_exists: 409,
   adapter_damaged: 409,
+  adapter_unproven: 409,
   too_many_attempts: 429,
   too_many_requests: 429,
   overloaded: 503,

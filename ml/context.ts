@@ -12,7 +12,8 @@ import type { Engine } from "./engine/engine.ts";
 import { type AdapterRegistry, openAdapterRegistry } from "./models/adapter_registry.ts";
 import { DEFAULT_HUB_URL } from "./models/catalog.ts";
 import { fileModelSource, type ModelSource, remoteModelSource } from "./models/model_source.ts";
-import { createAdapterService } from "./services/adapter_service.ts";
+import { AdapterProofs } from "./services/adapter_proofs.ts";
+import { type AdapterDependencies, createAdapterService } from "./services/adapter_service.ts";
 import { createGenerateHandler, GenerationJobs, type MlTasks } from "./services/generation_jobs.ts";
 import { createGenerationService } from "./services/generation_service.ts";
 import { createHealthService, createModelService } from "./services/model_service.ts";
@@ -30,6 +31,7 @@ const BYTES_OF_MB = 1_000_000;
 export interface MlContext extends MlServices, AsyncDisposable {
   readonly engine: Engine;
   readonly registry: AdapterRegistry;
+  readonly proofs: AdapterProofs;
   readonly jobs: JobQueue<MlTasks>;
 }
 
@@ -88,6 +90,16 @@ async function openKv(stack: AsyncDisposableStack, path: string): Promise<Deno.K
   return stack.adopt(await Deno.openKv(path), (kv) => kv.close());
 }
 
+async function openAdapters(
+  { dataDir, adaptersLimitMb }: MlConfig,
+  { log, ...parts }: Pick<AdapterDependencies, "engine" | "cache" | "models"> & { log: Logger },
+): Promise<Pick<MlContext, "registry" | "proofs" | "adapters">> {
+  const registry = await openAdapterRegistry({ directory: join(dataDir, "adapters"), log });
+  const proofs = new AdapterProofs(registry);
+  const limitBytes = adaptersLimitMb * BYTES_OF_MB;
+  return { registry, proofs, adapters: createAdapterService({ ...parts, registry, limitBytes, proofs }) };
+}
+
 /**
  * Builds the service.
  *
@@ -106,15 +118,12 @@ export async function createContext(
   const kv = overrides.kv ?? await openKv(stack, join(dataDir, "ml.kv"));
   const { engine, source } = await openEngine(config, { ...overrides, log, signal, metrics });
   if (engine !== overrides.engine) stack.use(engine);
-  const directory = join(dataDir, "jobs");
-  const table = await KvJobTable.open({ kv, queue: "ml", directory, log });
+  const table = await KvJobTable.open({ kv, queue: "ml", directory: join(dataDir, "jobs"), log });
   const jobs = new JobQueue<MlTasks>({ table, log, retentionMs: JOB_RETENTION_MS });
   stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
   const cache = createResponseCache({ kv, metrics });
   const models = createModelService({ engine, source, model: config.model, log });
-  const registry = await openAdapterRegistry({ directory: join(dataDir, "adapters"), log });
-  const limitBytes = config.adaptersLimitMb * BYTES_OF_MB;
-  const adapters = createAdapterService({ registry, engine, cache, models, limitBytes });
+  const { registry, proofs, adapters } = await openAdapters(config, { engine, cache, models, log });
   const trainingJobs = await openTraining(stack, {
     kv,
     adapters,
@@ -125,11 +134,13 @@ export async function createContext(
     stopping: signal,
     log,
   });
-  const generation = createGenerationService({ engine, adapters, cache, metrics, log });
+  const generation = createGenerationService({ engine, adapters, proofs, cache, metrics, log });
+  const pingKv = () => kv.get(["health"]);
   const health = createHealthService({
     models,
     engine,
-    pingKv: () => kv.get(["health"]),
+    proofs,
+    pingKv,
     queuedJobs: () => jobs.queueLength(),
   });
   jobs.listen({ generate: createGenerateHandler(generation) }, { concurrency: config.sequences });
@@ -137,6 +148,7 @@ export async function createContext(
   return {
     engine,
     registry,
+    proofs,
     jobs,
     generation,
     generationJobs: new GenerationJobs(jobs, config),

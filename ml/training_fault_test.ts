@@ -19,7 +19,8 @@ import {
   statusIn,
   trainingTest,
 } from "../tests/support/training/training_client.ts";
-import type { AdapterFile, Engine } from "./engine/engine.ts";
+import type { AdapterProof } from "./engine/adapter_probe.ts";
+import type { Engine } from "./engine/engine.ts";
 import { ModelError, sha256OfFile } from "./models/model_file.ts";
 import { queueIdOf } from "./services/training_status.ts";
 
@@ -50,6 +51,7 @@ async function publishOne(
     adapterLoss: 3,
     offered: true,
     offerReason: null,
+    probe: null,
   };
   const { id } = await adapters.publish(draft, { sourcePath: path });
   await Deno.remove(path);
@@ -165,7 +167,7 @@ trainingTest("a job whose adapter was published before a crash makes no second o
 });
 
 /** An engine whose probe of an adapter is in a test's hands. */
-function probing(engine: Engine, probe: (adapter: AdapterFile) => Promise<void>): Engine {
+function probing(engine: Engine, probe: Engine["probeAdapter"]): Engine {
   return new Proxy(engine, {
     get(target, key) {
       if (key === "probeAdapter") return probe;
@@ -177,7 +179,7 @@ function probing(engine: Engine, probe: (adapter: AdapterFile) => Promise<void>)
 
 function probeTest(
   name: string,
-  options: { probe: (adapter: AdapterFile) => Promise<void>; use: (service: MlService) => Promise<void> },
+  options: { probe: Engine["probeAdapter"]; use: (service: MlService) => Promise<void> },
 ): void {
   Deno.test(
     name,
@@ -194,7 +196,7 @@ function probeTest(
 }
 
 const reached = Promise.withResolvers<void>();
-const held = Promise.withResolvers<void>();
+const held = Promise.withResolvers<AdapterProof>();
 
 probeTest("a job that is cancelled while its adapter is being checked leaves none", {
   probe: () => (reached.resolve(), held.promise),
@@ -202,7 +204,7 @@ probeTest("a job that is cancelled while its adapter is being checked leaves non
     await start(service);
     await reached.promise;
     assert.equal((await statusIn(await service.post("/training/cancel/job-1", {}))).status, "cancelled");
-    held.resolve();
+    held.resolve({ probe: "measured", shift: 0.5, expectedShift: null });
     assert.equal((await follow(service, "job-1")).at(-1)?.status.status, "cancelled");
     assert.deepEqual(await Array.fromAsync(Deno.readDir(join(service.dir, "adapters"))), []);
     await assertCleanEnd(service, "job-1");

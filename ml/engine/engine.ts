@@ -1,6 +1,7 @@
 /** The `Engine` interface: what the ml service asks of a language model, whatever runs it. */
 import type { Timings } from "../../contract/ml.ts";
 import { ApiError } from "../../lib/errors.ts";
+import type { AdapterProof, ProbeFigures } from "./adapter_probe.ts";
 
 /** A model to load. */
 export interface ModelFile {
@@ -18,6 +19,8 @@ export interface AdapterFile {
   sha256: string;
   /** The model it was trained on, the only one it can be applied to. */
   baseModelId: string;
+  /** What the trainer measured of it on the probe; null where nothing is stored. */
+  probe: ProbeFigures | null;
 }
 
 export interface GenerationRequest {
@@ -66,6 +69,8 @@ export interface Generation {
   modelId: string;
   /** The adapter it used. */
   adapterId?: string;
+  /** What the probe showed of that adapter in the context that answered. */
+  adapterProof?: AdapterProof;
   text: string;
   /** Geometric mean probability of the reply's tokens before sampling changes, in [0, 1]; 0 when unknown. */
   confidence: number;
@@ -126,7 +131,7 @@ export interface EvaluationRequest {
  * Runs a language model. Requests beyond its capacity wait in a bounded queue.
  *
  * Errors are `ApiError`s: `model_not_loaded` before `load` has succeeded and while it starts again after
- * a crash, {@linkcode EngineCrashError}, `queue_full`, `adapter_damaged`,
+ * a crash, {@linkcode EngineCrashError}, `queue_full`, `adapter_damaged`, `adapter_unproven`,
  * `conflict` for an adapter of another model or one that cannot be loaded, `validation_failed` for a raw prompt longer than the
  * context, `not_implemented`.
  */
@@ -141,8 +146,11 @@ export interface Engine extends AsyncDisposable {
   generate(request: GenerationRequest, options?: GenerationOptions): Promise<Generation>;
   /** How probable the model finds each sample's reply. */
   evaluate(request: EvaluationRequest, options?: { signal?: AbortSignal }): Promise<Likelihood[]>;
-  /** Checks that an adapter can be served on the loaded model. Rejects with a ModelError that says why not. */
-  probeAdapter(adapter: AdapterFile): Promise<void>;
+  /**
+   * Proves that an adapter changes the loaded model, as it did in training where that is stored. Rejects with a
+   * ModelError that says why it cannot be served.
+   */
+  probeAdapter(adapter: AdapterFile): Promise<AdapterProof>;
   /** Unloads an adapter that is no longer served; requests in flight finish on it. */
   retireAdapter(adapterId: string): Promise<void>;
 }

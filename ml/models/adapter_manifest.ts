@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { z } from "../../deps.ts";
 import { writeFileAtomically } from "../../lib/files.ts";
+import { adapterProofSchema, probeFiguresSchema } from "../engine/adapter_probe.ts";
 
 export const ADAPTER_FILE = "adapter.gguf";
 const MANIFEST_FILE = "adapter.json";
@@ -25,6 +26,10 @@ const adapterManifestSchema = z.object({
   /** What the gate decided, and why; manifests of earlier versions have no reason. */
   offered: z.boolean(),
   offerReason: z.string().nullable().default(null),
+  /** What the trainer measured of it on the probe; null for adapters of earlier versions. */
+  probe: probeFiguresSchema.nullable().default(null),
+  /** What the probe showed when it was published; null for adapters of earlier versions. */
+  proof: adapterProofSchema.nullable().default(null),
   /** Something it learned from was deleted: it is no longer served. */
   tainted: z.boolean(),
 });

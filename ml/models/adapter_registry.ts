@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { SerialExecutor } from "../../lib/async.ts";
 import { ifPresent } from "../../lib/files.ts";
 import type { Logger } from "../../lib/log.ts";
+import type { AdapterProof } from "../engine/adapter_probe.ts";
 import { ADAPTER_FILE, type AdapterManifest, readManifest, writeManifest } from "./adapter_manifest.ts";
 import { ModelError, sha256OfFile } from "./model_file.ts";
 
@@ -11,13 +12,16 @@ const STAGED = "staged-";
 const REMOVED = "removed-";
 
 /** What is known of an adapter before it is published. */
-export type AdapterDraft = Omit<AdapterManifest, "version" | "id" | "sizeBytes" | "createdAt" | "tainted">;
+export type AdapterDraft = Omit<
+  AdapterManifest,
+  "version" | "id" | "sizeBytes" | "createdAt" | "proof" | "tainted"
+>;
 
 export interface PublishOptions {
   /** The trained file; it is copied. */
   sourcePath: string;
-  /** Rejects when the copy at a path cannot be served. */
-  check: (adapter: { id: string; path: string }) => Promise<void>;
+  /** Proves that the copy at a path is applied; rejects when it cannot be served. */
+  check: (adapter: { id: string; path: string }) => Promise<AdapterProof>;
 }
 
 /** All adapters of one data folder, to which one process writes. */
@@ -117,9 +121,9 @@ class FolderRegistry implements AdapterRegistry {
     try {
       const { path, sizeBytes } = await stage(staged, { sourcePath, sha256: draft.sha256 });
       const createdAt = new Date(this.#now()).toISOString();
-      const manifest = { version: 1, id, ...draft, sizeBytes, createdAt, tainted: false } as const;
+      const proof = await check({ id, path });
+      const manifest = { version: 1, id, ...draft, sizeBytes, createdAt, proof, tainted: false } as const;
       await writeManifest(staged, manifest);
-      await check({ id, path });
       await Deno.rename(staged, this.#folderOf(id));
       this.#adapters.set(id, manifest);
       return manifest;

@@ -16,6 +16,7 @@ const DRAFT: AdapterDraft = {
   adapterLoss: 3.25,
   offered: true,
   offerReason: null,
+  probe: null,
 };
 
 interface Fixture {
@@ -48,7 +49,9 @@ async function namesIn(directory: string): Promise<string[]> {
   return (await Array.fromAsync(Deno.readDir(directory), ({ name }) => name)).sort();
 }
 
-const accept = () => Promise.resolve();
+const PROOF = { probe: "measured", shift: 0.5, expectedShift: null } as const;
+
+const accept = () => Promise.resolve(PROOF);
 
 registryTest(
   "a published adapter is there for the next process, for its owner's eyes only",
@@ -62,9 +65,11 @@ registryTest(
         assert.deepEqual(await Deno.readFile(path), BYTES);
         assert.equal(registry.get(id), undefined, "it is not to be had before it is checked");
         checked.push(id);
+        return PROOF;
       },
     });
     assert.deepEqual(checked, [published.id]);
+    assert.deepEqual(published.proof, PROOF);
     const again = await open();
     assert.deepEqual(again.list(), [published]);
     assert.deepEqual(await Deno.readFile(again.pathOf(published.id)), BYTES);

@@ -1,5 +1,5 @@
 /** Which adapters a request may name: those that exist, are not tainted, and fit the served model. */
-import type { AdapterInfo } from "../../contract/ml.ts";
+import type { AdapterInfo, AdapterProof } from "../../contract/ml.ts";
 import { ApiError, messageOf } from "../../lib/errors.ts";
 import { formatBytes } from "../../lib/progress.ts";
 import type { ResponseCache } from "../cache/response_cache.ts";
@@ -7,6 +7,7 @@ import type { AdapterFile, Engine } from "../engine/engine.ts";
 import type { AdapterManifest } from "../models/adapter_manifest.ts";
 import type { AdapterDraft, AdapterRegistry } from "../models/adapter_registry.ts";
 import { peftArchiveOf } from "../models/peft_export.ts";
+import type { AdapterProofs } from "./adapter_proofs.ts";
 import type { ServedModelFile } from "./model_service.ts";
 
 export interface AdapterDependencies {
@@ -14,6 +15,7 @@ export interface AdapterDependencies {
   engine: Pick<Engine, "probeAdapter" | "retireAdapter">;
   cache: Pick<ResponseCache, "deleteOfAdapter">;
   models: { servedFile(): Promise<ServedModelFile> };
+  proofs: Pick<AdapterProofs, "get">;
   /** Disk space that adapters may take before no more are trained. */
   limitBytes: number;
 }
@@ -30,7 +32,7 @@ export interface AdapterService {
    */
   require(id: string): Promise<AdapterFile>;
   /**
-   * Publishes a trained file as an adapter, after checking that it can be served.
+   * Publishes a trained file as an adapter, after the proof that it is applied to the served model.
    *
    * @throws ApiError `conflict` when the model it was trained on is not the one that is served; ModelError
    */
@@ -49,7 +51,7 @@ export interface AdapterService {
   checkRoom(): void;
 }
 
-function infoOf(manifest: AdapterManifest): AdapterInfo {
+function infoOf(manifest: AdapterManifest, proof: AdapterProof | null): AdapterInfo {
   return {
     id: manifest.id,
     base_model: manifest.baseModel,
@@ -61,6 +63,7 @@ function infoOf(manifest: AdapterManifest): AdapterInfo {
     offered: manifest.offered,
     offer_reason: manifest.offerReason,
     size_bytes: manifest.sizeBytes,
+    proof,
   };
 }
 
@@ -106,7 +109,8 @@ function noRoom(...sizes: [takenBytes: number, limitBytes: number]): ApiError {
 
 /** Makes the service. */
 export function createAdapterService(options: AdapterDependencies): AdapterService {
-  const { registry, engine, cache, models, limitBytes } = options;
+  const { registry, engine, cache, models, limitBytes, proofs } = options;
+  const shown = (manifest: AdapterManifest) => infoOf(manifest, proofs.get(manifest.id));
 
   /** Unloads an adapter and deletes its cached replies. */
   async function withdraw(id: string): Promise<void> {
@@ -114,11 +118,11 @@ export function createAdapterService(options: AdapterDependencies): AdapterServi
   }
 
   return {
-    list: () => registry.list().map(infoOf),
+    list: () => registry.list().map(shown),
 
     findByJob(jobId) {
       const found = registry.list().find((manifest) => manifest.jobId === jobId);
-      return found && infoOf(found);
+      return found && shown(found);
     },
 
     async require(id) {
@@ -128,15 +132,16 @@ export function createAdapterService(options: AdapterDependencies): AdapterServi
         throw new ApiError("conflict", `The adapter ${id} is tainted: something it learned from was deleted`);
       }
       checkBase(manifest, await models.servedFile());
-      const { baseModel: baseModelId, sha256 } = manifest;
-      return { id, path: registry.pathOf(id), sha256, baseModelId };
+      const { baseModel: baseModelId, sha256, probe } = manifest;
+      return { id, path: registry.pathOf(id), sha256, baseModelId, probe };
     },
 
     async publish(draft, { sourcePath }) {
       checkBase(draft, await models.servedFile());
+      const { sha256, baseModel: baseModelId, probe } = draft;
       const check = (adapter: { id: string; path: string }) =>
-        engine.probeAdapter({ ...adapter, sha256: draft.sha256, baseModelId: draft.baseModel });
-      return infoOf(await registry.publish(draft, { sourcePath, check }));
+        engine.probeAdapter({ ...adapter, sha256, baseModelId, probe });
+      return shown(await registry.publish(draft, { sourcePath, check }));
     },
 
     async export(id) {
@@ -148,14 +153,14 @@ export function createAdapterService(options: AdapterDependencies): AdapterServi
       const manifest = await registry.taint(id);
       if (manifest === undefined) throw notFound(id);
       await withdraw(id);
-      return infoOf(manifest);
+      return shown(manifest);
     },
 
     async remove(id) {
       const manifest = await registry.remove(id);
       if (manifest === undefined) throw notFound(id);
       await withdraw(id);
-      return infoOf(manifest);
+      return infoOf(manifest, null);
     },
 
     checkRoom() {

@@ -18,6 +18,7 @@ import type {
   GenerationRequest,
   Likelihood,
 } from "../engine/engine.ts";
+import type { AdapterProofs } from "./adapter_proofs.ts";
 import type { AdapterService } from "./adapter_service.ts";
 
 /** Whether equal requests should get the same reply. */
@@ -48,6 +49,7 @@ export interface GenerationService {
 export interface GenerationDependencies {
   engine: Engine;
   adapters: Pick<AdapterService, "require">;
+  proofs: Pick<AdapterProofs, "get" | "watch">;
   cache: ResponseCache;
   metrics: Metrics;
   log: Logger;
@@ -150,9 +152,19 @@ function registerMetrics({ engine, metrics }: GenerationDependencies) {
   };
 }
 
+/** A failing cache costs time, never a reply. */
+async function tolerating<Value>(work: Promise<Value>, log: Logger): Promise<Value | null> {
+  try {
+    return await work;
+  } catch (error) {
+    log.warn("the response cache failed", logFieldsOfError(error));
+    return null;
+  }
+}
+
 /** Makes the service. */
 export function createGenerationService(options: GenerationDependencies): GenerationService {
-  const { engine, adapters, cache, log } = options;
+  const { engine, adapters, proofs, cache, log } = options;
   const { replies, tokens } = registerMetrics(options);
 
   function measure({ timings, tokensUsed }: Generation): void {
@@ -162,14 +174,9 @@ export function createGenerationService(options: GenerationDependencies): Genera
     tokens.inc({ kind: "prompt_reused" }, timings.cached_tokens);
   }
 
-  /** A failing cache costs time, never a reply. */
-  async function tolerating<Value>(work: Promise<Value>): Promise<Value | null> {
-    try {
-      return await work;
-    } catch (error) {
-      log.warn("the response cache failed", logFieldsOfError(error));
-      return null;
-    }
+  function proofOf(adapterId: string | undefined): Pick<GenerateResult, "adapter"> {
+    const adapter = adapterId === undefined ? null : proofs.get(adapterId);
+    return adapter === null ? {} : { adapter };
   }
 
   async function isServed(adapterId: string | undefined): Promise<boolean> {
@@ -177,25 +184,28 @@ export function createGenerationService(options: GenerationDependencies): Genera
   }
 
   return {
-    async generate(request, generationOptions = {}) {
+    async generate(request, options = {}) {
       const { adapter_id: adapterId } = request;
       // Checked before the cache: a tainted adapter's cached replies are not served either.
       const adapter = adapterId === undefined ? undefined : await adapters.require(adapterId);
       const scope = { modelId: engine.modelId ?? "", adapterId };
       const key = cacheKeyOf(request, scope.modelId);
-      const cached = key === null ? null : await tolerating(cache.get(key, scope));
+      const cached = key === null ? null : await tolerating(cache.get(key, scope), log);
       if (cached) {
         replies.inc({ source: "cache" });
-        generationOptions.onToken?.(cached.response);
-        return cachedResultOf(cached, scope);
+        options.onToken?.(cached.response);
+        return { ...cachedResultOf(cached, scope), ...proofOf(adapterId) };
       }
-      const generation = await engine.generate(engineRequestOf(request, adapter), generationOptions);
+      const generation = await proofs.watch(
+        adapter,
+        () => engine.generate(engineRequestOf(request, adapter), options),
+      );
       measure(generation);
       // Meanwhile another model may have been loaded, or the adapter taken out of service.
       if (key !== null && generation.modelId === scope.modelId && await isServed(adapterId)) {
-        await tolerating(cache.set(key, { ...scope, reply: cachedReplyOf(generation) }));
+        await tolerating(cache.set(key, { ...scope, reply: cachedReplyOf(generation) }), log);
       }
-      return resultOf(generation);
+      return { ...resultOf(generation), ...proofOf(adapterId) };
     },
 
     async evaluate({ samples, adapter_id: adapterId }, options) {

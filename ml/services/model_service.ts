@@ -4,6 +4,7 @@ import { ApiError, messageOf } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { ModelSource } from "../models/model_source.ts";
+import type { AdapterProofs } from "./adapter_proofs.ts";
 
 /** The model file that is served; an adapter fits exactly one. */
 export interface ServedModelFile {
@@ -172,6 +173,7 @@ export interface HealthServiceOptions {
   pingKv: () => Promise<unknown>;
   /** How many jobs wait. */
   queuedJobs: () => Promise<number>;
+  proofs: Pick<AdapterProofs, "recent">;
 }
 
 const STATUS_OF_MODEL = { loading: "loading", ready: "healthy", failed: "degraded" } as const;
@@ -190,6 +192,7 @@ export function createHealthService(options: HealthServiceOptions): HealthServic
         redis_connected: kvConnected,
         kv_connected: kvConnected,
         queue_length: options.engine.occupancy.waiting + queuedJobs,
+        adapters: options.proofs.recent(),
         ...(reason === undefined ? {} : { reason }),
       };
     },

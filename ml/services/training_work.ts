@@ -86,7 +86,8 @@ function publishFault(error: unknown): Error {
 }
 
 async function publish(result: RunResult, adapters: TrainingWorkOptions["adapters"]): Promise<string> {
-  const { jobId, modelId, modelHash, adapterHash, adapterPath, heldOut, offered, offerReason } = result;
+  const { jobId, modelId, modelHash, adapterHash, adapterPath, heldOut, offered, offerReason, probe } =
+    result;
   const known = adapters.findByJob(jobId);
   if (known !== undefined) return known.id;
   const draft = {
@@ -98,6 +99,7 @@ async function publish(result: RunResult, adapters: TrainingWorkOptions["adapter
     adapterLoss: heldOut.adapterLoss,
     offered,
     offerReason,
+    probe,
   };
   return (await adapters.publish(draft, { sourcePath: adapterPath })).id;
 }

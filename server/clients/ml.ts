@@ -35,6 +35,7 @@ const PASSED_CODES: ReadonlySet<ErrorCode> = new Set([
   "conflict",
   "job_exists",
   "adapter_damaged",
+  "adapter_unproven",
   "not_found",
   "validation_failed",
 ]);

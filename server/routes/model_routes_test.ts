@@ -1,5 +1,6 @@
 /** Tests which adapter an account's drafts are made with, and what happens when ml does not serve it. */
 import assert from "node:assert/strict";
+import { serverHealthSchema } from "../../contract/health.ts";
 import { modelsResponseSchema } from "../../contract/models.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import { generatedResponseSchema, responseRecordSchema } from "../../contract/responses.ts";
@@ -100,7 +101,14 @@ Deno.test("an adapter that the gate did not offer is refused with a sentence", a
   assert.deepEqual(adapters.map(({ id, offerReason }) => [id, offerReason]), [[adapterId, REFUSED]]);
 });
 
-for (const [state, fault] of [["gone", "unknown"], ["tainted", "refused"], ["damaged", "damaged"]] as const) {
+for (
+  const [state, fault] of [
+    ["gone", "unknown"],
+    ["tainted", "refused"],
+    ["damaged", "damaged"],
+    ["unproven", "unproven"],
+  ] as const
+) {
   Deno.test(`when ml has the promoted adapter as ${state}, the base model drafts and the account sees why`, async () => {
     const trainee = await startWithSamples();
     await using server = trainee.server;
@@ -111,7 +119,7 @@ for (const [state, fault] of [["gone", "unknown"], ["tainted", "refused"], ["dam
     else server.ml.adapters.set(adapterId, state);
     const before = server.ml.generated.length;
     const draft = await draftFor(trainee, messageId);
-    assert.deepEqual([draft.status, draft.modelVersion], ["completed", "test-model"]);
+    assert.deepEqual([draft.status, draft.modelVersion, draft.adapter], ["completed", "test-model", null]);
     const asked = server.ml.generated.slice(before).map(({ adapter_id }) => adapter_id);
     assert.deepEqual(asked, [adapterId, undefined]);
     const [adapter] = (await readModels(trainee)).adapters;
@@ -124,6 +132,32 @@ for (const [state, fault] of [["gone", "unknown"], ["tainted", "refused"], ["dam
     assert.equal((await readModels(trainee)).adapters[0]?.fault, null);
   });
 }
+
+Deno.test("a draft, the models and the health show the proof that the adapter is applied", async () => {
+  const trainee = await startWithSamples();
+  await using server = trainee.server;
+  const [messageId = ""] = trainee.messageIds;
+  const id = await trainAdapter(trainee);
+  await promote(trainee, id);
+  const draft = await draftFor(trainee, messageId);
+  const applied = { id, sha256: "ab".repeat(32), probe: "agrees", shift: 0.5, expectedShift: 0.49 };
+  assert.deepEqual(draft.adapter, applied);
+  assert.equal((await readModels(trainee)).adapters[0]?.applied, null, "ml has not loaded it");
+  const { expectedShift: expected_shift, ...proof } = applied;
+  server.ml.health = {
+    ...server.ml.health,
+    adapters: [{ ...proof, probe: "refused", expected_shift }, {
+      ...proof,
+      id: "another",
+      probe: "agrees",
+      expected_shift,
+    }],
+  };
+  assert.deepEqual((await readModels(trainee)).adapters[0]?.applied, { ...applied, probe: "refused" });
+  server.clock.now = new Date(server.clock.now.getTime() + 10_000);
+  const health = await server.expect(SERVER_PATHS.health, { schema: serverHealthSchema });
+  assert.deepEqual(health.adapters, { agrees: 1, measured: 0, refused: 1 });
+});
 
 Deno.test("when ml itself fails there is no second try without the adapter", async () => {
   const trainee = await startWithSamples();

@@ -1,4 +1,5 @@
 /** Reports the server's health: its database, its job store, and the last known state of ml. */
+import type { AdapterProof } from "../../contract/ml.ts";
 import type { ServerHealth } from "../../contract/health.ts";
 import { ApiError } from "../../lib/errors.ts";
 import { VERSION } from "../../lib/version.ts";
@@ -9,7 +10,7 @@ const ML_SEEN_FOR_MS = 2_000;
 const DATABASE_TIMEOUT_MS = 2_000;
 const READY_RETRY_SECONDS = 5;
 
-type MlHealth = Pick<ServerHealth, "ml" | "model_version">;
+type MlHealth = Pick<ServerHealth, "ml" | "model_version" | "adapters">;
 
 export interface HealthServiceOptions {
   /** Rejects unless the database answers in time. */
@@ -31,11 +32,18 @@ async function answers(ping: Promise<unknown>): Promise<boolean> {
   return await ping.then(() => true, () => false);
 }
 
+function countsOf(proofs: readonly AdapterProof[]): ServerHealth["adapters"] {
+  const counts = { agrees: 0, measured: 0, refused: 0 };
+  for (const { probe } of proofs) counts[probe]++;
+  return counts;
+}
+
 async function readMlHealth(ml: HealthServiceOptions["ml"]): Promise<MlHealth> {
   try {
-    const { status, model_loaded, model_version } = await ml.health();
+    const { status, model_loaded, model_version, adapters: proofs } = await ml.health();
+    const adapters = proofs && countsOf(proofs);
     // Where ml has given its memory back, the next request loads the model.
-    if (model_loaded || status === "healthy") return { ml: "ready", model_version };
+    if (model_loaded || status === "healthy") return { ml: "ready", model_version, adapters };
     return { ml: status === "loading" ? "loading" : "unavailable", model_version: null };
   } catch {
     return { ml: "unavailable", model_version: null };

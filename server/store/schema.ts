@@ -14,7 +14,7 @@ import {
 import type { DEVICE_STATUSES, DeviceScope } from "../../contract/devices.ts";
 import type { EventName } from "../../contract/events.ts";
 import type { Timings } from "../../contract/ml.ts";
-import type { AdapterFault, AdapterState } from "../../contract/models.ts";
+import type { AdapterFault, AdapterState, AppliedAdapter } from "../../contract/models.ts";
 import type { RESPONSE_ACTIONS, ResponseStatus } from "../../contract/responses.ts";
 import type { Attachment, MessageDirection, MessageType, Reaction } from "../../contract/sync.ts";
 import type {
@@ -197,6 +197,7 @@ export const responses = pgTable("responses", {
   modelVersion: text("model_version"),
   tokensUsed: integer("tokens_used"),
   timings: jsonb("timings").$type<Timings>(),
+  adapter: jsonb("adapter").$type<AppliedAdapter>(),
   error: text("error"),
   action: text("action").$type<ResponseAction>(),
   editedResponse: text("edited_response"),

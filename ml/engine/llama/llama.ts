@@ -1,8 +1,10 @@
 /** The engine on llama.cpp: one model, several sequences evaluated in one batch. */
 import type { Llama } from "node-llama-cpp";
+import type { ErrorCode } from "../../../contract/errors.ts";
 import { SerialExecutor } from "../../../lib/async.ts";
 import { ApiError, messageOf } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
+import { type AdapterProof, UnprovenAdapterError } from "../adapter_probe.ts";
 import { EngineRequests, modelNotLoaded } from "../engine_requests.ts";
 import type {
   AdapterFile,
@@ -17,9 +19,9 @@ import type {
   Sample,
   TokenizedSample,
 } from "../engine.ts";
-import { evaluateSamples, sampleTokens } from "./llama_evaluation.ts";
+import { evaluateSamples } from "./llama_evaluation.ts";
+import { sampleTokens } from "./sample_tokens.ts";
 import { DamagedAdapterError, ModelError } from "../../models/model_file.ts";
-import { probeAdapter } from "./llama_adapter.ts";
 import { generateReply } from "./llama_generation.ts";
 import { closeLlama, openLlama } from "./llama_library.ts";
 import { type LoadedModel, loadModel } from "./llama_model.ts";
@@ -100,11 +102,11 @@ class LlamaEngine implements LocalEngine {
     return sampleTokens(sample, this.#model());
   }
 
-  async probeAdapter(adapter: AdapterFile): Promise<void> {
+  async probeAdapter(adapter: AdapterFile): Promise<AdapterProof> {
     const loaded = this.#model();
     using _use = loaded.use();
     checkBase(adapter, loaded);
-    await probeAdapter(loaded, adapter);
+    return await loaded.probeAdapter(adapter);
   }
 
   async retireAdapter(adapterId: string): Promise<void> {
@@ -153,9 +155,13 @@ async function serving(
     options.signal.throwIfAborted();
     if (!(error instanceof ModelError)) throw modelNotLoaded(messageOf(error), error);
     // What is wrong with one adapter must not look like a fault of the service, for which all its callers wait.
-    const code = error instanceof DamagedAdapterError ? "adapter_damaged" : "conflict";
-    throw new ApiError(code, messageOf(error), { cause: error });
+    throw new ApiError(codeOf(error), messageOf(error), { cause: error });
   });
+}
+
+function codeOf(error: ModelError): ErrorCode {
+  if (error instanceof DamagedAdapterError) return "adapter_damaged";
+  return error instanceof UnprovenAdapterError ? "adapter_unproven" : "conflict";
 }
 
 /**

@@ -1,24 +1,16 @@
-/** Adapters on a loaded model: their weights, and the check that one can be served. */
+/** Adapters on a loaded model: their weights, and the proof that they are applied. */
 import { messageOf } from "../../../lib/errors.ts";
 import { DamagedAdapterError, ModelError, sha256OfFile } from "../../models/model_file.ts";
+import type { AdapterProof } from "../adapter_probe.ts";
 import type { AdapterFile } from "../engine.ts";
-import type { DecodeLoop } from "../libllama/decode_loop.ts";
-import { NativeContext } from "../libllama/native_context.ts";
-import { NativeAdapter, type NativeModel } from "../libllama/native_model.ts";
-
-/** Any token will do for the probe. */
-const PROBED_TOKEN = 1;
-const PROBE_SIZES = { contextSize: 256, sequences: 1, threads: 1, outputs: 1 };
-
-/** A model in memory, and the loop that evaluates on it. */
-export interface EvaluatedModel {
-  native: NativeModel;
-  loop: DecodeLoop;
-}
+import { NativeAdapter } from "../libllama/native_model.ts";
+import type { EvaluatedModel, ModelProbe } from "./llama_probe.ts";
 
 /** The weights of an adapter. */
 export interface LoadedAdapter extends AsyncDisposable {
   readonly weights: NativeAdapter;
+  /** What the probe showed when they were loaded. */
+  readonly proof: AdapterProof;
 }
 
 /** llama.cpp would load a file of wrong numbers, and some that are cut short: only the hash tells. */
@@ -33,13 +25,15 @@ async function checkFile({ id, path, sha256 }: AdapterFile): Promise<void> {
 }
 
 /**
- * Loads an adapter's weights.
+ * Loads an adapter's weights, and proves by the probe that they are applied.
  *
- * @throws DamagedAdapterError for a file that is not the one that was trained; ModelError saying what else is wrong
+ * @throws DamagedAdapterError for a file that is not the one that was trained; UnprovenAdapterError; ModelError saying
+ * what else is wrong
  */
 export async function openAdapter(
-  { native, loop }: EvaluatedModel,
+  { native, loop }: Pick<EvaluatedModel, "native" | "loop">,
   adapter: AdapterFile,
+  { probe }: { probe: ModelProbe },
 ): Promise<LoadedAdapter> {
   await checkFile(adapter);
   // llama.cpp lists a model's adapters, and reads that list while it plans an evaluation.
@@ -48,28 +42,15 @@ export async function openAdapter(
       cause: error,
     });
   });
-  return {
-    weights,
-    [Symbol.asyncDispose]: () =>
-      loop.between((context) => {
-        context.forget(weights);
-        weights[Symbol.dispose]();
-      }),
-  };
-}
-
-/**
- * Checks that an adapter can be served: llama.cpp loads it, and the model then gives finite numbers.
- *
- * @throws DamagedAdapterError, ModelError saying what is wrong
- */
-export async function probeAdapter(model: EvaluatedModel, adapter: AdapterFile): Promise<void> {
-  await using loaded = await openAdapter(model, adapter);
-  await model.loop.between(async () => {
-    using context = await NativeContext.create(model.native, PROBE_SIZES);
-    context.use(loaded.weights);
-    await context.decode([{ sequence: 0, token: PROBED_TOKEN, position: 0, wanted: true }]);
-    if (context.logits(0).every(Number.isFinite)) return;
-    throw new ModelError(`The model does not answer with numbers once the adapter ${adapter.id} is on it`);
-  });
+  const close = () =>
+    loop.between((context) => {
+      context.forget(weights);
+      weights[Symbol.dispose]();
+    });
+  try {
+    return { weights, proof: await probe.prove(weights, adapter), [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }

@@ -24,7 +24,13 @@ function adapterTest(name: string, use: (tiny: Tiny) => Promise<void>): void {
       const train = async (seed: number) => {
         const path = join(tiny.dir, `adapter-${seed}.gguf`);
         await trainTinyAdapter({ modelPath: tiny.path, path, seed }, () => {});
-        return { id: `adapter-${seed}`, path, sha256: await sha256OfFile(path), baseModelId: "tiny" };
+        return {
+          id: `adapter-${seed}`,
+          path,
+          sha256: await sha256OfFile(path),
+          baseModelId: "tiny",
+          probe: null,
+        };
       };
       await use({ ...tiny, train });
     }));
@@ -41,7 +47,7 @@ function hasCode(code: string, words: RegExp = /./): (error: unknown) => boolean
 
 Deno.test("the engine with an adapter finds replies as probable as the trainer that made it", async () => {
   await withTinyEngine({}, async ({ engine, path, dir }) => {
-    const file = { id: "mine", path: join(dir, "adapter.gguf"), baseModelId: "tiny" };
+    const file = { id: "mine", path: join(dir, "adapter.gguf"), baseModelId: "tiny", probe: null };
     const tokens = SAMPLES.map((sample) => engine.tokenize(sample));
     const [base, adapted] = await trainTinyAdapter(
       { modelPath: path, path: file.path },

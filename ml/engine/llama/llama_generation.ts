@@ -77,7 +77,7 @@ async function generateOn(
   { model, loop, adapter, contextSize }: ServedModel,
   { sequence, tokens }: { sequence: Sequence; tokens: Token[] },
   options: GenerationOptions & { request: GenerationRequest; reply: ReplyBuilder<Token> },
-): Promise<Omit<DetailedGeneration, "modelId" | "adapterId" | "promptTokens">> {
+): Promise<Omit<DetailedGeneration, "modelId" | "adapterId" | "adapterProof" | "promptTokens">> {
   const { signal, request, reply } = options;
   const startedAt = performance.now();
   let [promptedAt, cachedTokens] = [0, 0];
@@ -139,5 +139,6 @@ export async function generateReply(
   using lease = loaded.pool.acquire({ tokens: promptTokens, adapter: loaded.adapter, conversationId });
   const run = { sequence: lease.sequence, tokens: promptTokens };
   const generation = await generateOn(loaded, run, { ...options, request, reply });
-  return { ...generation, modelId: loaded.id, adapterId: loaded.adapterId, promptTokens };
+  const { id: modelId, adapterId, adapterProof } = loaded;
+  return { ...generation, modelId, adapterId, adapterProof, promptTokens };
 }

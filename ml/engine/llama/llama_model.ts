@@ -3,12 +3,14 @@ import { JinjaTemplateChatWrapper, type Llama, type LlamaModel } from "node-llam
 import { messageOf } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import { AdapterCache } from "./adapter_cache.ts";
+import type { AdapterProof } from "../adapter_probe.ts";
 import type { AdapterFile, ModelFile } from "../engine.ts";
 import { DecodeLoop } from "../libllama/decode_loop.ts";
 import { openLibLlama } from "../libllama/library.ts";
 import { type ContextSizes, NativeContext } from "../libllama/native_context.ts";
 import { type NativeAdapter, NativeModel } from "../libllama/native_model.ts";
 import { type LoadedAdapter, openAdapter } from "./llama_adapter.ts";
+import { ModelProbe } from "./llama_probe.ts";
 import { SequencePool } from "./sequences.ts";
 
 /** How many tokens of a sample's reply are evaluated at a time: the logits of a large vocabulary take megabytes. */
@@ -24,6 +26,7 @@ export interface LlamaOptions extends ContextSizes {
 export interface ServedModel {
   readonly id: string;
   readonly adapterId?: string;
+  readonly adapterProof?: AdapterProof;
   readonly adapter: NativeAdapter | null;
   /** Its vocabulary; the weights are the loop's. */
   readonly model: LlamaModel;
@@ -46,6 +49,7 @@ export class LoadedModel implements ServedModel, AsyncDisposable {
   readonly contextSize: number;
   readonly #memory: AsyncDisposable;
   readonly #adapters: AdapterCache<AdapterFile, LoadedAdapter>;
+  readonly #probe = new ModelProbe(this);
   #users = 0;
   #idle = Promise.withResolvers<void>();
 
@@ -71,7 +75,7 @@ export class LoadedModel implements ServedModel, AsyncDisposable {
     this.#memory = dependencies.memory;
     this.#adapters = new AdapterCache({
       limit: dependencies.adapterContexts,
-      open: (adapter) => openAdapter(this, adapter),
+      open: (adapter) => openAdapter(this, adapter, { probe: this.#probe }),
     });
     this.#idle.resolve();
   }
@@ -98,9 +102,16 @@ export class LoadedModel implements ServedModel, AsyncDisposable {
     if (adapter === undefined) return { served: this, [Symbol.dispose]: () => {} };
     const lease = await this.#adapters.acquire(adapter, options);
     const { id, model, loop, pool, template, contextSize } = this;
-    const { weights } = lease.loaded;
-    const served = { id, adapterId: adapter.id, adapter: weights, model, loop, pool, template, contextSize };
+    const { weights, proof: adapterProof } = lease.loaded;
+    const shared = { id, model, loop, pool, template, contextSize };
+    const served = { ...shared, adapterId: adapter.id, adapter: weights, adapterProof };
     return { served, [Symbol.dispose]: () => lease[Symbol.dispose]() };
+  }
+
+  /** Proves that an adapter can be served; it is unloaded again. */
+  async probeAdapter(adapter: AdapterFile): Promise<AdapterProof> {
+    await using loaded = await openAdapter(this, adapter, { probe: this.#probe });
+    return loaded.proof;
   }
 
   /** Closes an adapter's context once it is idle. */

@@ -3,9 +3,9 @@ import { ApiError, messageOf } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import { endOfTurnTokens } from "../chat_prompt.ts";
 import type { Sample, TokenizedSample } from "../engine.ts";
-import { sampleTokens } from "./llama_evaluation.ts";
 import { closeLlama, openLlama } from "./llama_library.ts";
 import { templateOf } from "./llama_model.ts";
+import { sampleTokens } from "./sample_tokens.ts";
 
 /** Tokenises samples exactly as the engine does. */
 export interface SampleTokenizer extends AsyncDisposable {

@@ -123,7 +123,7 @@ class OpenAiEngine implements RemoteEngine {
     return Promise.reject(new ApiError("not_implemented", LLAMA_ONLY));
   }
 
-  probeAdapter(): Promise<void> {
+  probeAdapter(): Promise<never> {
     return Promise.reject(new ApiError("not_implemented", LLAMA_ONLY));
   }
 

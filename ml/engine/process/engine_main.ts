@@ -30,8 +30,7 @@ async function answer(engine: Engine, call: CallMessage, signal: AbortSignal): P
     case "evaluate":
       return await engine.evaluate(call.input, { signal });
     case "probeAdapter":
-      await engine.probeAdapter(call.input);
-      return null;
+      return await engine.probeAdapter(call.input);
     case "retireAdapter":
       await engine.retireAdapter(call.input);
       return null;

@@ -3,6 +3,7 @@ import { ApiError, type ApiErrorOptions } from "../../../lib/errors.ts";
 import type { ErrorCode } from "../../../contract/errors.ts";
 import type { LogFields, LogLevel } from "../../../lib/log.ts";
 import { ModelError } from "../../models/model_file.ts";
+import type { AdapterProof } from "../adapter_probe.ts";
 import type {
   AdapterFile,
   EvaluationRequest,
@@ -24,7 +25,7 @@ export interface EngineSettings {
 export interface EngineCalls {
   generate: { input: GenerationRequest; result: Generation };
   evaluate: { input: EvaluationRequest; result: Likelihood[] };
-  probeAdapter: { input: AdapterFile; result: null };
+  probeAdapter: { input: AdapterFile; result: AdapterProof };
   retireAdapter: { input: string; result: null };
 }
 

@@ -1,6 +1,7 @@
 /** The engine in a process of its own: requests queue here, and whatever happens there, the service answers. */
 import { SerialExecutor } from "../../../lib/async.ts";
 import type { Metrics } from "../../../lib/metrics.ts";
+import type { AdapterProof } from "../adapter_probe.ts";
 import type {
   AdapterFile,
   Engine,
@@ -75,8 +76,8 @@ class ProcessEngine implements Engine {
     );
   }
 
-  async probeAdapter(adapter: AdapterFile): Promise<void> {
-    await this.#served().run((child) => child.call("probeAdapter", adapter));
+  async probeAdapter(adapter: AdapterFile): Promise<AdapterProof> {
+    return await this.#served().run((child) => child.call("probeAdapter", adapter));
   }
 
   async retireAdapter(adapterId: string): Promise<void> {

@@ -52,7 +52,7 @@ async function begun(engine: Engine, wanted = LONG): Promise<{ reply: Promise<Ge
 
 Deno.test("the engine in its own process answers as the one in this process", async () => {
   await withTinyEngine({}, async ({ engine: local, path, dir }) => {
-    const file = { id: "mine", path: join(dir, "adapter.gguf"), baseModelId: "tiny" };
+    const file = { id: "mine", path: join(dir, "adapter.gguf"), baseModelId: "tiny", probe: null };
     await trainTinyAdapter({ modelPath: path, path: file.path }, () => {});
     const adapter = { ...file, sha256: await sha256OfFile(file.path) };
     await withTinyProcessEngine({}, async ({ engine }) => {
@@ -74,7 +74,7 @@ Deno.test("the engine in its own process answers as the one in this process", as
       }
       const evaluation = { samples: SAMPLES, adapter };
       assert.deepEqual(await engine.evaluate(evaluation), await local.evaluate(evaluation));
-      await engine.probeAdapter(adapter);
+      assert.deepEqual(await engine.probeAdapter(adapter), await local.probeAdapter(adapter));
       await engine.retireAdapter(adapter.id);
       const damaged = { ...adapter, sha256: "0".repeat(64) };
       await assert.rejects(engine.probeAdapter(damaged), (error) => error instanceof ModelError);

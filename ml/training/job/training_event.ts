@@ -1,6 +1,7 @@
 /** Defines the events of a training job's process and the result it ends with. */
 import { z } from "zod";
 import type { StepFigures } from "../../../contract/training_figures.ts";
+import { probeFiguresSchema } from "../../engine/adapter_probe.ts";
 import type { TrainingFailure } from "../training_error.ts";
 
 /** Excluded samples by reason; no sample is counted twice. */
@@ -108,6 +109,8 @@ export const runResultSchema = z.object({
   offered: z.boolean(),
   /** Absent in results of earlier versions. */
   offerReason: z.string().nullable().default(null),
+  /** What the adapter makes of the probe; absent in results of earlier versions. */
+  probe: probeFiguresSchema.nullable().default(null),
   /** Epochs only: there may be millions of steps, which are in the metrics file. */
   curve: z.object({ epochs: z.array(epochMeasureSchema) }),
 });

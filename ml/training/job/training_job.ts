@@ -2,12 +2,13 @@
 import { createHash } from "node:crypto";
 import { messageOf } from "../../../lib/errors.ts";
 import { silentLogger } from "../../../lib/log.ts";
+import { probeTokens } from "./trained_probe.ts";
 import { openSampleTokenizer } from "../../engine/llama/sample_tokenizer.ts";
 import { type PreparedSamples, prepareSamples } from "../samples/prepare_samples.ts";
 import { GgufFile } from "../ggml/gguf_file.ts";
 import { openGgml } from "../ggml/library.ts";
 import { readHyperparameters } from "../model/hyperparameters.ts";
-import type { TrainerOptions } from "../trainer.ts";
+import type { TokenSample, TrainerOptions } from "../trainer.ts";
 import { sha256OfFile } from "../../models/model_file.ts";
 import { eventLoopYielder } from "../samples/sample_selection.ts";
 import { readTrainingRequest, type TrainingRequest } from "./training_request.ts";
@@ -25,6 +26,8 @@ export interface TrainingJob {
   /** SHA-256 of the base model's file, in hex. */
   modelHash: string;
   samples: PreparedSamples;
+  /** The probe by which the adapter is proven where it is served. */
+  probe: readonly TokenSample[];
 }
 
 /** The model's context length in tokens; refuses a model that cannot be trained before any work is done. */
@@ -37,7 +40,7 @@ async function samplesOf(
   texts: TrainingRequest["samples"],
   request: TrainingJob["request"],
   { signal }: { signal: AbortSignal },
-): Promise<PreparedSamples> {
+): Promise<Pick<TrainingJob, "samples" | "probe">> {
   const { modelPath, method, heldOutShare, maxHeldOut } = request;
   const maxSampleTokens = Math.min(request.maxSampleTokens, contextLengthOf(modelPath));
   // The library logs files and tensors, which are of no interest here.
@@ -45,7 +48,7 @@ async function samplesOf(
   await using tokenizer = await openSampleTokenizer(modelPath, { log }).catch((cause) => {
     throw new TrainingError("model_unreadable", messageOf(cause), { cause });
   });
-  return await prepareSamples(texts, {
+  const samples = await prepareSamples(texts, {
     tokenizer,
     method,
     maxSampleTokens,
@@ -53,6 +56,7 @@ async function samplesOf(
     maxHeldOut,
     yieldToEventLoop: eventLoopYielder(signal),
   });
+  return { samples, probe: probeTokens(tokenizer) };
 }
 
 /**
@@ -94,7 +98,7 @@ export async function openTrainingJob(folder: string, signal: AbortSignal): Prom
     request,
     requestHash,
     modelHash,
-    samples: await samplesOf(texts, request, { signal }),
+    ...await samplesOf(texts, request, { signal }),
   };
 }
 

@@ -6,6 +6,7 @@ import { sha256OfFile } from "../../models/model_file.ts";
 import type { CheckpointFacts } from "../run/checkpoints.ts";
 import { judge, type MeasuredReply } from "./gate.ts";
 import type { JobRun, TrainingJob } from "./training_job.ts";
+import { measureProbe } from "./trained_probe.ts";
 import { type RunResult, runResultSchema } from "./training_event.ts";
 
 export const RESULT_FILE = "result.json";
@@ -29,7 +30,7 @@ export async function readResult(folder: string): Promise<RunResult | undefined>
   return result?.adapterHash === adapterHash ? result : undefined;
 }
 
-function provenanceOf(job: TrainingJob, result: Omit<RunResult, "adapterHash">): Provenance {
+function provenanceOf(job: TrainingJob, result: Omit<RunResult, "adapterHash" | "probe">): Provenance {
   const { request: { learningRate, epochs, batchSize, seed, lora, provenance }, samples } = job;
   const { modelId, modelHash, jobId, method, steps, bestEpoch, train, heldOut } = result;
   return {
@@ -104,7 +105,8 @@ export async function finishTraining(
     curve: { epochs: metrics.curves().epochs },
   };
   await trainer.exportAdapter(adapterPath, provenanceOf(job, facts));
-  const result = { ...facts, adapterHash: await sha256OfFile(adapterPath) };
+  const probe = await measureProbe(trainer, job.probe);
+  const result = { ...facts, probe, adapterHash: await sha256OfFile(adapterPath) };
   await writeFileAtomically(join(folder, RESULT_FILE), JSON.stringify(result));
   return result;
 }

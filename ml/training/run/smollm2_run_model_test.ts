@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Llama } from "node-llama-cpp";
 import { fetchSmallModel } from "../../../tests/support/ml/small_model.ts";
 import { inventedSamples } from "../../../tests/support/training/training_folder.ts";
+import { createLlamaEngine } from "../../engine/llama/llama.ts";
 import { openSampleTokenizer } from "../../engine/llama/sample_tokenizer.ts";
 import { llamaTable, openOracle } from "../../../tests/suites/training/model_oracle_suite.ts";
 import type { TokenSample } from "../trainer.ts";
@@ -69,6 +70,24 @@ Deno.test("a job on the real small model learns a style, and llama.cpp with its 
       Math.abs(adapted - heldOut.adapterLoss) < 0.1,
       `adapter: ${adapted} against ${heldOut.adapterLoss}`,
     );
+    await using engine = await createLlamaEngine({
+      gpu: "off",
+      threads: 1,
+      sequences: 1,
+      contextSize: 512,
+      queueLimit: 1,
+      log: silentLogger(),
+    });
+    await engine.load({ id: "small", path: modelPath });
+    const { adapterHash: sha256, probe } = end.result;
+    const proof = await engine.probeAdapter({
+      id: "a",
+      path: adapterPath,
+      sha256,
+      baseModelId: "small",
+      probe,
+    });
+    assert.ok(proof.probe === "agrees" && proof.shift > 0.3, JSON.stringify(proof));
   } finally {
     await Deno.remove(dir, { recursive: true });
   }

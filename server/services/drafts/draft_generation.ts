@@ -1,13 +1,14 @@
 /** Makes one attempt at a draft: has ml write the text, with the account's adapter, and stores the result. */
 import { createHash } from "node:crypto";
 import {
+  type AdapterProof,
   DEFAULT_STOP,
   type GenerateInput,
   type GenerateResult,
   MAX_STOP_TEXT_LENGTH,
   MAX_STOP_TEXTS,
 } from "../../../contract/ml.ts";
-import type { AdapterFault } from "../../../contract/models.ts";
+import type { AdapterFault, AppliedAdapter } from "../../../contract/models.ts";
 import { ApiError, logFieldsOfError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import type { MlClient } from "../../clients/ml.ts";
@@ -45,7 +46,13 @@ function adapterFaultOf(error: unknown): AdapterFault | undefined {
   if (!(error instanceof ApiError)) return undefined;
   if (error.code === "not_found") return "unknown";
   if (error.code === "adapter_damaged") return "damaged";
+  if (error.code === "adapter_unproven") return "unproven";
   return error.code === "conflict" ? "refused" : undefined;
+}
+
+/** ml's proof of an adapter, with the names of the server's wire. */
+export function appliedAdapterOf({ expected_shift: expectedShift, ...proof }: AdapterProof): AppliedAdapter {
+  return { ...proof, expectedShift };
 }
 
 /** One call of ml for a draft. */
@@ -143,6 +150,7 @@ export async function generateDraft(
       modelVersion: result.model_version,
       tokensUsed: result.tokens_used,
       timings: result.timings,
+      adapter: result.adapter ? appliedAdapterOf(result.adapter) : null,
     },
   });
   if (completed === undefined) await clearCachedReply(dependencies, request);

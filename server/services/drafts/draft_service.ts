@@ -71,6 +71,7 @@ function generatedResponseOf(row: DraftResponse): GeneratedResponse {
     modelVersion: row.modelVersion,
     tokensUsed: row.tokensUsed,
     timings: row.timings,
+    adapter: row.adapter,
   };
 }
 

@@ -1,8 +1,10 @@
 /** Shows an account's adapters, promotes one, and rolls back. */
+import type { AdapterProof } from "../../../contract/ml.ts";
 import type { Adapter, ModelsResponse } from "../../../contract/models.ts";
 import { ApiError } from "../../../lib/errors.ts";
 import type { Caller } from "../../auth/authenticate.ts";
 import type { MlClient } from "../../clients/ml.ts";
+import { appliedAdapterOf } from "../drafts/draft_generation.ts";
 import type { Promotion } from "../../store/training/adapter_promotion.ts";
 import type { AdapterStore } from "../../store/training/adapter_store.ts";
 import type { Adapter as AdapterRow } from "../../store/schema.ts";
@@ -22,7 +24,8 @@ export interface ModelsService {
   rollBack(caller: Caller): Promise<ModelsResponse>;
 }
 
-function adapterOf(row: AdapterRow): Adapter {
+function adapterOf(row: AdapterRow, proofs: readonly AdapterProof[]): Adapter {
+  const proof = proofs.find(({ id }) => id === row.id);
   return {
     id: row.id,
     jobId: row.jobId,
@@ -36,27 +39,32 @@ function adapterOf(row: AdapterRow): Adapter {
     heldOutSamples: row.heldOutSamples,
     trainSamples: row.trainSamples,
     fault: row.fault,
+    applied: proof === undefined ? null : appliedAdapterOf(proof),
     createdAt: row.createdAt.toISOString(),
     promotedAt: row.promotedAt?.toISOString() ?? null,
   };
 }
 
-async function servedModel(ml: ModelsServiceOptions["ml"]): Promise<string | null> {
+/** What ml serves; nothing while it cannot be asked. */
+async function served(
+  ml: ModelsServiceOptions["ml"],
+): Promise<{ baseModel: string | null; proofs: readonly AdapterProof[] }> {
   try {
-    return (await ml.health()).model_version;
+    const { model_version: baseModel, adapters: proofs = [] } = await ml.health();
+    return { baseModel, proofs };
   } catch (error) {
-    if (error instanceof ApiError) return null;
+    if (error instanceof ApiError) return { baseModel: null, proofs: [] };
     throw error;
   }
 }
 
 async function showing({ adapters, ml }: ModelsServiceOptions, accountId: string): Promise<ModelsResponse> {
-  const [rows, baseModel] = await Promise.all([adapters.list(accountId), servedModel(ml)]);
+  const [rows, { baseModel, proofs }] = await Promise.all([adapters.list(accountId), served(ml)]);
   return {
     baseModel,
     promotedAdapterId: rows.find(({ state }) => state === "promoted")?.id ?? null,
     canRollback: rows.some(({ state }) => state === "promoted" || state === "retired"),
-    adapters: rows.map(adapterOf),
+    adapters: rows.map((row) => adapterOf(row, proofs)),
   };
 }
 

@@ -1,6 +1,7 @@
 /** Stores drafts, from queued to completed, and the person's one action on each. */
 import { and, eq, inArray, type SQL } from "drizzle-orm";
 import type { Timings } from "../../../contract/ml.ts";
+import type { AppliedAdapter } from "../../../contract/models.ts";
 import { bindTo, type Database, messagesLockOf, newId, shareLockUntilCommit } from "../database.ts";
 import { type Page, type PageRequest, readNewest } from "../paging.ts";
 import { type ActionRequest, type ActionResult, recordAction } from "./response_action.ts";
@@ -29,6 +30,8 @@ export interface Completion {
   readonly modelVersion: string;
   readonly tokensUsed: number;
   readonly timings?: Timings;
+  /** Null where the base model answered. */
+  readonly adapter?: AppliedAdapter | null;
 }
 
 export interface CompletedDraft {

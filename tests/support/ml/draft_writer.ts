@@ -59,9 +59,13 @@ export async function writeDrafts(
     log: silentLogger(),
   });
   await engine.load({ id: MODEL_ID, path: modelPath });
-  const adapter = adapterPath === undefined
-    ? undefined
-    : { id: "measured", path: adapterPath, sha256: await sha256OfFile(adapterPath), baseModelId: MODEL_ID };
+  const adapter = adapterPath === undefined ? undefined : {
+    id: "measured",
+    path: adapterPath,
+    sha256: await sha256OfFile(adapterPath),
+    baseModelId: MODEL_ID,
+    probe: null,
+  };
   const drafts: string[] = [];
   for (const request of requests) drafts.push(await draft(engine, request, adapter));
   return drafts;

@@ -86,7 +86,7 @@ export function createFakeEngine(options: FakeEngineOptions): Engine {
         const tokens = output.split(" ").length;
         return { tokens, logLikelihood: -tokens };
       })),
-    probeAdapter: () => Promise.resolve(),
+    probeAdapter: () => Promise.resolve({ probe: "measured", shift: 1, expectedShift: null }),
     retireAdapter: () => Promise.resolve(),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

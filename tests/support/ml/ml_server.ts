@@ -47,6 +47,9 @@ const TIMINGS = {
   tokens_per_second: 100,
 };
 
+/** What its probe shows of every adapter. */
+const PROOF = { sha256: "ab".repeat(32), probe: "agrees", shift: 0.5, expected_shift: 0.49 } as const;
+
 /** An ml service without a model. Its state is open to the test. */
 export class MlServer implements AsyncDisposable {
   behaviour: MlBehaviour = { kind: "answer" };
@@ -65,7 +68,7 @@ export class MlServer implements AsyncDisposable {
   /** What `/training/status` answers, by job id. */
   readonly trainingJobs = new Map<string, MlTrainingStatus>();
   /** The adapters that it has, and whether they serve. */
-  readonly adapters = new Map<string, "ready" | "tainted" | "damaged">();
+  readonly adapters = new Map<string, "ready" | "tainted" | "damaged" | "unproven">();
   /** Adapters and jobs of which it takes no order, and what it answers instead. */
   readonly refusing = new Map<string, ErrorCode>();
   /** The requests that changed adapters, cache and jobs, in order: method and path. */
@@ -223,7 +226,7 @@ export class MlServer implements AsyncDisposable {
     }
   }
 
-  #requireAdapter(id: string): "ready" | "tainted" | "damaged" {
+  #requireAdapter(id: string): "ready" | "tainted" | "damaged" | "unproven" {
     const state = this.adapters.get(id);
     if (state === undefined) throw new ApiError("not_found", "There is no adapter with this id");
     return state;
@@ -233,6 +236,7 @@ export class MlServer implements AsyncDisposable {
     const state = this.#requireAdapter(id);
     if (state === "tainted") throw new ApiError("conflict", "The adapter is tainted");
     if (state === "damaged") throw new ApiError("adapter_damaged", "The adapter is damaged");
+    if (state === "unproven") throw new ApiError("adapter_unproven", "The adapter does not change the model");
   }
 
   #streamEvents(c: Context, jobId: string): Response {
@@ -284,6 +288,7 @@ export class MlServer implements AsyncDisposable {
       cached: false,
       finish_reason: "stop",
       timings: TIMINGS,
+      ...(adapterId === undefined ? {} : { adapter: { ...PROOF, id: adapterId } }),
     };
   }
 

@@ -1,8 +1,11 @@
 /** Trains tiny adapters for tests: a few real steps on a small model, enough to change its answers. */
 import { join } from "node:path";
 import type { AdapterInfo } from "../../../contract/ml.ts";
+import { silentLogger } from "../../../lib/log.ts";
+import { openSampleTokenizer } from "../../../ml/engine/llama/sample_tokenizer.ts";
 import { seededRandom } from "../../../ml/engine/sampling.ts";
 import { sha256OfFile } from "../../../ml/models/model_file.ts";
+import { measureProbe, probeTokens } from "../../../ml/training/job/trained_probe.ts";
 import { createTrainer } from "../../../ml/training/lora_trainer.ts";
 import type { TokenSample, Trainer } from "../../../ml/training/trainer.ts";
 import type { MlService } from "./ml_service.ts";
@@ -13,6 +16,8 @@ export interface TinyAdapterOptions {
   path: string;
   /** Other seeds, other adapters. Default 1. */
   seed?: number;
+  /** None leaves B at zero. Default 8. */
+  steps?: number;
 }
 
 function samplesOf(seed: number): TokenSample[] {
@@ -26,7 +31,7 @@ export async function trainTinyAdapter<Result>(
   options: TinyAdapterOptions,
   use: (trainer: Trainer) => Promise<Result> | Result,
 ): Promise<Result> {
-  const { modelPath, path, seed = 1 } = options;
+  const { modelPath, path, seed = 1, steps = 8 } = options;
   const settings = {
     modelPath,
     lora: { rank: 4 },
@@ -36,7 +41,7 @@ export async function trainTinyAdapter<Result>(
     microBatchTokens: 96,
   } as const;
   using trainer = await createTrainer(settings);
-  for (let step = 0; step < 8; step++) await trainer.step(samplesOf(seed), { learningRate: 5e-3 });
+  for (let step = 0; step < steps; step++) await trainer.step(samplesOf(seed), { learningRate: 5e-3 });
   await trainer.exportAdapter(path, {});
   return await use(trainer);
 }
@@ -48,7 +53,10 @@ export async function publishTinyAdapter(
 ): Promise<AdapterInfo> {
   const { id, path: modelPath, sha256 } = await models.servedFile();
   const sourcePath = join(dir, `trained-${seed}.gguf`);
-  await trainTinyAdapter({ modelPath, path: sourcePath, seed }, () => {});
+  const probe = await trainTinyAdapter({ modelPath, path: sourcePath, seed }, async (trainer) => {
+    await using tokenizer = await openSampleTokenizer(modelPath, { log: silentLogger() });
+    return await measureProbe(trainer, probeTokens(tokenizer));
+  });
   const draft = {
     jobId: `job-${seed}`,
     baseModel: id,
@@ -58,6 +66,7 @@ export async function publishTinyAdapter(
     adapterLoss: null,
     offered: true,
     offerReason: null,
+    probe,
   };
   return await adapters.publish(draft, { sourcePath });
 }
