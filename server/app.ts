@@ -131,7 +131,7 @@ export function createServerApp(context: ServerAppContext) {
   app.route("/", eventRoutes({ ...services, clock, log }));
   app.route("/", syncRoutes(services));
   app.route("/", conversationRoutes(services));
-  app.route("/", responseRoutes(services));
+  app.route("/", responseRoutes({ ...services, log }));
   app.route("/", sampleRoutes(services));
   app.route("/", trainingRoutes({ ...services, log }));
   app.route("/", modelRoutes(services));

@@ -60,7 +60,7 @@ export interface Client {
     options: RequestOptions<Schema>,
   ): Promise<z.output<Schema>>;
   /**
-   * Reads server-sent events until the server ends the stream, skipping those whose data does not fit the schema. The
+   * Asks, with a POST where there is a body, and reads server-sent events until the server ends the stream, skipping those whose data does not fit the schema. The
    * timeout is for the start of the answer; after that the stream may be silent for any time.
    *
    * @throws what `request` throws; also an UnreachableError when the stream breaks
@@ -72,7 +72,7 @@ export interface Client {
 }
 
 export interface EventsOptions<Schema extends z.ZodType>
-  extends Pick<RequestOptions<Schema>, "schema" | "signal" | "timeoutMs"> {
+  extends Pick<RequestOptions<Schema>, "schema" | "signal" | "timeoutMs" | "body"> {
   /** The id of the last event received: the stream resumes after it. */
   lastEventId?: string;
 }
@@ -237,7 +237,7 @@ export function createClient(options: ClientOptions): Client {
         }
       }
     },
-    async *events(path, { schema, signal, timeoutMs, lastEventId }) {
+    async *events(path, { schema, signal, timeoutMs, lastEventId, body }) {
       let response: Response;
       {
         using timeout = cancellableTimeout(timeoutMsOf(timeoutMs));
@@ -245,7 +245,8 @@ export function createClient(options: ClientOptions): Client {
           accept: "text/event-stream",
           ...(lastEventId === undefined ? {} : { "last-event-id": lastEventId }),
         };
-        response = await open(options, { method: "GET", path, headers, signal, timeout: timeout.signal });
+        const method = body === undefined ? "GET" : "POST";
+        response = await open(options, { method, path, headers, body, signal, timeout: timeout.signal });
       }
       if (response.body !== null) yield* readEvents(response.body, { schema, signal });
     },

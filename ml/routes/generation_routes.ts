@@ -3,7 +3,6 @@ import {
   evaluateRequestSchema,
   evaluateResponseSchema,
   generateAsyncResponseSchema,
-  type GenerateRequest,
   generateRequestSchema,
   type GenerateResult,
   generateResultSchema,
@@ -11,10 +10,8 @@ import {
 } from "../../contract/ml.ts";
 import { ML_PATHS } from "../../contract/paths.ts";
 import { idSchema } from "../../contract/scalars.ts";
-import { type Context, createRoute, streamSSE, z } from "../../deps.ts";
-import { errorBodyOf, logFieldsOfError } from "../../lib/errors.ts";
+import { createRoute, z } from "../../deps.ts";
 import {
-  type ApiEnv,
   createRoutes,
   documentedPath,
   errorResponses,
@@ -25,7 +22,12 @@ import {
 import type { Logger } from "../../lib/log.ts";
 import type { GenerationJobs } from "../services/generation_jobs.ts";
 import type { GenerationService } from "../services/generation_service.ts";
-import { startGeneration, unlessAborted } from "./generation_stream.ts";
+import {
+  asksForEvents,
+  type StreamedWork,
+  streamGeneration,
+  unlessAborted,
+} from "../../lib/http/streamed_work.ts";
 
 const generate = createRoute({
   method: "post",
@@ -92,35 +94,6 @@ const evaluate = createRoute({
   },
 });
 
-/**
- * Answers with server-sent events: `token` for each piece, then `done` or `error`.
- *
- * The response starts with the first piece: what fails before it is an ordinary error with its status.
- */
-async function streamGeneration(
-  c: Context<ApiEnv>,
-  { request, generation, log }: { request: GenerateRequest; generation: GenerationService; log: Logger },
-): Promise<Response> {
-  const { pieces, result, signal, leave } = await startGeneration<string, GenerateResult>(
-    c,
-    ({ signal, onPiece }) => generation.generate(request, { signal, onToken: onPiece }),
-  );
-  return streamSSE(c, async (stream) => {
-    stream.onAbort(leave);
-    for await (const text of pieces) {
-      await stream.writeSSE({ event: "token", data: JSON.stringify({ text }) });
-    }
-    const ending = await result.then(
-      (answer) => ({ event: "done", data: JSON.stringify(answer) }),
-      (error: unknown) => {
-        if (!signal.aborted) log.error("generation failed", logFieldsOfError(error));
-        return { event: "error", data: JSON.stringify(errorBodyOf(error, c.get("requestId"))) };
-      },
-    );
-    await stream.writeSSE(ending);
-  });
-}
-
 /** The routes of generation and evaluation. */
 export function generationRoutes(
   { generation, generationJobs, log }: {
@@ -134,9 +107,11 @@ export function generationRoutes(
       const request = c.req.valid("json");
       const { signal } = c.req.raw;
       try {
-        if (c.req.header("accept")?.includes("text/event-stream")) {
+        if (asksForEvents(c)) {
+          const generate: StreamedWork<string, GenerateResult> = ({ signal, onPiece }) =>
+            generation.generate(request, { signal, onToken: onPiece });
           // The typed route knows JSON answers only; a stream is described in its text.
-          return await streamGeneration(c, { request, generation, log }) as never;
+          return await streamGeneration(c, { generate, lastEvent: "done", log }) as never;
         }
         return c.json(await generation.generate(request, { signal }), 200);
       } catch (error) {

@@ -24,7 +24,7 @@ import {
 } from "../../lib/http/app.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { ChoicePiece, CompletionResult, OpenAiService } from "../services/openai_service.ts";
-import { startGeneration, type StreamedWork, unlessAborted } from "./generation_stream.ts";
+import { startGeneration, type StreamedWork, unlessAborted } from "../../lib/http/streamed_work.ts";
 
 const STREAM_TEXT =
   "With `stream: true` the answer is server-sent events, each with a chunk, and last `[DONE]`.";

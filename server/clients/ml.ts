@@ -1,5 +1,5 @@
 /** Calls the ml service, and translates its failures for the server's own clients. */
-import type { ErrorCode } from "../../contract/errors.ts";
+import { errorBodySchema, type ErrorCode } from "../../contract/errors.ts";
 import {
   type GenerateInput,
   type GenerateResult,
@@ -14,7 +14,13 @@ import {
 } from "../../contract/ml_training.ts";
 import { ML_PATHS, pathOf } from "../../contract/paths.ts";
 import { z } from "../../deps.ts";
-import { createClient, RemoteError, type StreamEvent, UnreachableError } from "../../lib/http/client.ts";
+import {
+  type Client,
+  createClient,
+  RemoteError,
+  type StreamEvent,
+  UnreachableError,
+} from "../../lib/http/client.ts";
 import { ApiError, invalidRequest } from "../../lib/errors.ts";
 import { traceMethods } from "../../lib/tracing.ts";
 
@@ -42,7 +48,11 @@ const PASSED_CODES: ReadonlySet<ErrorCode> = new Set([
 
 export interface MlClient {
   health(): Promise<HealthResponse>;
-  generate(input: GenerateInput, options: { signal?: AbortSignal }): Promise<GenerateResult>;
+  /** @param options.onPiece asks for the reply as it is written, and is given each further piece */
+  generate(
+    input: GenerateInput,
+    options: { signal?: AbortSignal; onPiece?: (text: string) => void },
+  ): Promise<GenerateResult>;
   startTraining(request: MlStartTrainingRequest): Promise<MlTrainingStatus>;
   trainingStatus(jobId: string): Promise<MlTrainingStatus>;
   cancelTraining(jobId: string): Promise<MlTrainingStatus>;
@@ -128,6 +138,30 @@ function inServerFields(error: unknown): unknown {
   return invalidRequest(details, { cause: error });
 }
 
+const pieceSchema = z.object({ text: z.string() });
+/** The data of a stream's events `token`, `done` and `error`. */
+const generationEventSchema = z.union([generateResultSchema, errorBodySchema, pieceSchema]);
+
+/** Has a reply written as a stream, which the client's leaving ends at the next token. */
+async function generateAsStream(
+  client: Client,
+  input: GenerateInput,
+  { signal, onPiece }: { signal?: AbortSignal; onPiece: (text: string) => void },
+): Promise<GenerateResult> {
+  const events = client.events(ML_PATHS.generate, {
+    schema: generationEventSchema,
+    body: input,
+    signal,
+    timeoutMs: GENERATE_TIMEOUT_MS,
+  });
+  for await (const { data } of events) {
+    if ("text" in data) onPiece(data.text);
+    else if ("response" in data) return data;
+    else throw new RemoteError(data, null);
+  }
+  throw new UnreachableError("The ml service ended the reply in the middle");
+}
+
 /**
  * Makes the client of one ml service.
  *
@@ -147,13 +181,17 @@ export function createMlClient(options: MlClientOptions): MlClient {
   return traceMethods<MlClient>("ml", {
     health: () =>
       request("GET", ML_PATHS.health, { schema: healthResponseSchema, timeoutMs: HEALTH_TIMEOUT_MS }),
-    generate: (input, { signal }) =>
-      request("POST", ML_PATHS.generate, {
-        schema: generateResultSchema,
-        body: input,
-        signal,
-        timeoutMs: GENERATE_TIMEOUT_MS,
-      }),
+    generate: (input, { signal, onPiece }) =>
+      onPiece === undefined
+        ? request("POST", ML_PATHS.generate, {
+          schema: generateResultSchema,
+          body: input,
+          signal,
+          timeoutMs: GENERATE_TIMEOUT_MS,
+        })
+        : generateAsStream(client, input, { signal, onPiece }).catch((error) => {
+          throw apiErrorOfMl(error);
+        }),
     startTraining: (body) =>
       request("POST", ML_PATHS.startTraining, {
         schema: mlTrainingStatusSchema,

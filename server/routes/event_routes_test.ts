@@ -341,22 +341,25 @@ Deno.test("a reader that is too slow is closed with the word to resume, and then
   assert.deepEqual(seen, Array.from({ length: 30 }, (_, n) => id + 1 + n));
 });
 
-Deno.test("a server that stops, and one that lost its database for a moment, send their clients back", async () => {
+Deno.test("a client hears what happened while its server had lost the database, and is sent back by one that stops", async () => {
   await using home = await createTestDatabase();
   await using served = await serveApp({ store: home.stores });
-  const { token } = await served.app.pair();
-  const connect = async () => {
-    const client = await openEvents(served.url, { token });
-    await client.next();
-    return client;
-  };
-  await using atBreak = await connect();
-  await home.database.sql`select pg_terminate_backend(pid) from pg_stat_activity
-    where datname = current_database() and query ilike '%advisory_lock_shared%' and pid <> pg_backend_pid()`;
-  assert.equal(await atBreak.closed, RESUME_CLOSE_CODE);
-  await using atStop = await connect();
+  const { token, deviceId } = await served.app.pair();
+  const lost = await served.app.pair();
+  await using client = await openEvents(served.url, { token });
+  await using shutOut = await openEvents(served.url, lost);
+  for (const open of [client, shutOut]) await open.next();
+  // In one statement with what happens, so that the server can only read of it later.
+  await home.database.transaction(async ({ sql }) => {
+    await sql`update devices set name = 'Renamed' where id = ${deviceId}`;
+    await sql`update devices set status = 'deactivated' where id = ${lost.deviceId}`;
+    await sql`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and query ilike '%advisory_lock_shared%' and pid <> pg_backend_pid()`;
+  });
+  assert.deepEqual((await client.next()).data, { deviceId, status: "active" });
+  assert.equal(await shutOut.closed, SIGNED_OUT_CLOSE_CODE);
   const stopped = served.shutdown();
-  assert.equal(await atStop.closed, RESUME_CLOSE_CODE);
+  assert.equal(await client.closed, RESUME_CLOSE_CODE);
   await stopped;
 });
 

@@ -1,6 +1,7 @@
 /** The routes of `/api/responses`. */
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import {
+  type GeneratedResponse,
   generatedResponseSchema,
   generateResponseRequestSchema,
   idempotencyHeaderSchema,
@@ -11,7 +12,9 @@ import {
 } from "../../contract/responses.ts";
 import { pageQuery } from "../../contract/paging.ts";
 import { idParams, idSchema } from "../../contract/scalars.ts";
-import { createRoutes, jsonBody, jsonResponse, tokenRoute } from "../../lib/http/app.ts";
+import { createRoutes, eventStreamContent, jsonBody, jsonResponse, tokenRoute } from "../../lib/http/app.ts";
+import { asksForEvents, type StreamedWork, streamGeneration } from "../../lib/http/streamed_work.ts";
+import type { Logger } from "../../lib/log.ts";
 import type { ServerEnv } from "../auth/authenticate.ts";
 import type { Drafting } from "../services/drafts/draft_service.ts";
 import type { ResponseService } from "../services/drafts/response_service.ts";
@@ -20,10 +23,18 @@ const generate = tokenRoute("post", SERVER_PATHS.generateResponse, {
   summary: "Drafts a reply to an incoming message",
   description:
     "Sent again with the same `Idempotency-Key` within a day, a request answers with the same draft; one that " +
-    "failed frees its key.",
+    "failed frees its key. With `Accept: text/event-stream` the draft comes as it is written: events `token` with `{ text }` " +
+    "for each further piece, then `completed` with the body of the JSON answer, whose text is what counts; or `error` with " +
+    "an error body. A client that leaves ends the draft.",
   request: { headers: idempotencyHeaderSchema, body: jsonBody(generateResponseRequestSchema) },
   responses: {
-    200: jsonResponse(generatedResponseSchema, "The draft"),
+    200: {
+      description: "The draft",
+      content: {
+        "application/json": { schema: generatedResponseSchema },
+        ...eventStreamContent(["token", "completed"]),
+      },
+    },
     202: jsonResponse(generatedResponseSchema, "With `async`: the draft is queued"),
   },
   errors: [404, 422],
@@ -58,11 +69,19 @@ const cancel = tokenRoute("post", SERVER_PATHS.cancelResponse, {
 });
 
 /** The routes of drafts. */
-export function responseRoutes({ drafting, responses }: { drafting: Drafting; responses: ResponseService }) {
+export function responseRoutes(
+  { drafting, responses, log }: { drafting: Drafting; responses: ResponseService; log: Logger },
+) {
   return createRoutes<ServerEnv>()
     .openapi(generate, async (c) => {
       const request = c.req.valid("json");
       const key = c.req.valid("header")["idempotency-key"];
+      if (asksForEvents(c) && !request.async) {
+        const generate: StreamedWork<string, GeneratedResponse> = (wait) =>
+          drafting.stream(c.var.caller, { request, key, ...wait });
+        // The typed route knows JSON answers only; a stream is described in its text.
+        return await streamGeneration(c, { generate, lastEvent: "completed", log }) as never;
+      }
       if (key !== undefined) {
         const answer = await drafting.draftOnce(c.var.caller, { key, request, signal: c.req.raw.signal });
         return c.json(answer, request.async ? 202 : 200);

@@ -4,7 +4,7 @@ import type { Caller } from "../auth/authenticate.ts";
 import type { SessionStore } from "../store/devices/session_store.ts";
 import { EVENT_PAGE_SIZE, type EventStore, type StoredEvent } from "../store/events/event_store.ts";
 import { ApiError } from "../../lib/errors.ts";
-import { type Announcements, signedOut, whileSignedIn } from "../store/jobs/announcements.ts";
+import { type Announcements, whileSignedIn } from "../store/jobs/announcements.ts";
 
 export interface EventServiceOptions {
   events: EventStore;
@@ -24,7 +24,7 @@ export interface EventStream {
   readonly from: number;
   /** Whether that is the one which the reader had seen last, so that it misses none. */
   readonly resumed: boolean;
-  /** The events, some at a time, until the signal aborts or word of them was missed. @throws ApiError `unauthorized` */
+  /** The events, some at a time, until the signal aborts. @throws ApiError `unauthorized` */
   readonly pages: AsyncGenerator<readonly StoredEvent[]>;
 }
 
@@ -48,13 +48,17 @@ class AccountFeeds {
 
   constructor({ events, announcements }: Pick<EventServiceOptions, "events" | "announcements">) {
     this.#events = events;
-    announcements.on("events", (accountId) => {
-      const feed = this.#feeds.get(accountId);
-      if (feed === undefined) return;
-      // Reads that began before may lack what is new.
-      feed.reads = new Map();
-      feed.news.notify();
+    announcements.on("events", (accountId) => this.#wake(this.#feeds.get(accountId)));
+    announcements.on("missed", () => {
+      for (const feed of this.#feeds.values()) this.#wake(feed);
     });
+  }
+
+  #wake(feed: Feed | undefined): void {
+    if (feed === undefined) return;
+    // Reads that began before may lack what is new.
+    feed.reads = new Map();
+    feed.news.notify();
   }
 
   /** Pages of events after the given one, until the signal aborts. */
@@ -82,8 +86,11 @@ class AccountFeeds {
     feed: Feed,
     { accountId, after }: { accountId: string; after: number },
   ): Promise<readonly StoredEvent[]> {
-    const read = feed.reads.get(after) ?? this.#events.after(accountId, after);
+    const running = feed.reads.get(after);
+    if (running !== undefined) return running;
+    const read = this.#events.after(accountId, after);
     feed.reads.set(after, read);
+    read.catch(() => feed.reads.delete(after));
     return read;
   }
 }
@@ -100,9 +107,7 @@ export function createEventService({ events, sessions, announcements }: EventSer
   }
   return {
     async follow(caller, { after, signal: leaving }) {
-      const signal = whileSignedIn(announcements, { holder: caller, signal: leaving });
-      // Who was shut out since the request was let in is not heard of again.
-      if (!await sessions.isSignedIn(caller)) throw signedOut();
+      const signal = await whileSignedIn({ announcements, sessions }, { holder: caller, signal: leaving });
       const { newest, oldest } = await events.range(caller.accountId);
       const isThere = after !== undefined &&
         (after === newest || (after < newest && oldest !== null && oldest <= after + 1));

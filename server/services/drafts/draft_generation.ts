@@ -39,6 +39,8 @@ export interface Generation {
   /** Nobody waits for it: ml runs it after the drafts for which somebody does. */
   background: boolean;
   signal: AbortSignal;
+  /** Given each piece of the text as ml writes it; the stored text may differ: it is trimmed, and may be another one. */
+  onPiece?: (text: string) => void;
 }
 
 /** Why ml does not draft with an adapter; undefined for a failure that has nothing to do with it. */
@@ -60,12 +62,13 @@ interface GenerationCall {
   draft: DraftResponse;
   request: GenerateInput;
   signal: AbortSignal;
+  onPiece?: (text: string) => void;
 }
 
 /** What the promoted adapter writes; undefined when ml does not serve it, or it was tainted meanwhile. */
 async function generateWithAdapter(
   { ml, adapters, log }: GenerationDependencies,
-  { adapter, draft, request, signal }: GenerationCall & { adapter: Adapter },
+  { adapter, draft, request, signal, onPiece }: GenerationCall & { adapter: Adapter },
 ): Promise<GenerateResult | undefined> {
   const { accountId, id: responseId } = draft;
   const { id: adapterId, fault: knownFault } = adapter;
@@ -74,7 +77,7 @@ async function generateWithAdapter(
   };
   let reason: AdapterFault | "tainted" = "tainted";
   try {
-    const result = await ml.generate({ ...request, adapter_id: adapterId }, { signal });
+    const result = await ml.generate({ ...request, adapter_id: adapterId }, { signal, onPiece });
     await note(null);
     if (!await adapters.isTainted(accountId, adapterId)) return result;
   } catch (error) {
@@ -91,9 +94,17 @@ async function generate(
   dependencies: GenerationDependencies,
   call: GenerationCall,
 ): Promise<GenerateResult> {
-  const adapter = await dependencies.adapters.promoted(call.draft.accountId);
-  const result = adapter && await generateWithAdapter(dependencies, { ...call, adapter });
-  return result ?? await dependencies.ml.generate(call.request, { signal: call.signal });
+  const { draft, request, signal } = call;
+  let isStarted = false;
+  const onPiece = call.onPiece && ((text: string) => {
+    isStarted = true;
+    call.onPiece?.(text);
+  });
+  const adapter = await dependencies.adapters.promoted(draft.accountId);
+  const result = adapter && await generateWithAdapter(dependencies, { ...call, onPiece, adapter });
+  // A second text does not continue the pieces of the first.
+  return result ??
+    await dependencies.ml.generate(request, { signal, onPiece: isStarted ? undefined : onPiece });
 }
 
 /** Where a reply ends: small models continue with what the others would say. */
@@ -139,9 +150,9 @@ export async function generateDraft(
   dependencies: GenerationDependencies,
   generation: Generation,
 ): Promise<DraftResponse | undefined> {
-  const { draft, labels, signal } = generation;
+  const { draft, labels, signal, onPiece } = generation;
   const request = requestOf(generation);
-  const result = await generate(dependencies, { draft, request, signal });
+  const result = await generate(dependencies, { draft, request, signal, onPiece });
   const completed = await dependencies.responses.complete(draft.accountId, {
     responseId: draft.id,
     completion: {

@@ -9,7 +9,7 @@ import {
 import { ApiError, logFieldsOfError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import type { Caller } from "../../auth/authenticate.ts";
-import type { Announcements } from "../../store/jobs/announcements.ts";
+import { type SignedInOptions, whileSignedIn } from "../../store/jobs/announcements.ts";
 import type { IdempotencyStore } from "../../store/drafts/idempotency_store.ts";
 import type { ResponseStore } from "../../store/drafts/response_store.ts";
 import type { DraftResponse } from "../../store/schema.ts";
@@ -18,10 +18,9 @@ import type { ServerJobs } from "./draft_jobs.ts";
 import { draftOnce, type KeyedRequest } from "./idempotency.ts";
 import { promptFor, type PromptStores } from "./prompt_builder.ts";
 
-export interface DraftingOptions extends GenerationDependencies, PromptStores {
+export interface DraftingOptions extends GenerationDependencies, PromptStores, SignedInOptions {
   idempotency: IdempotencyStore;
   jobs: Pick<ServerJobs, "enqueue" | "cancel" | "get">;
-  announcements: Announcements;
   /** This server among those of its database; null where it is alone. */
   serverId: string | null;
   log: Logger;
@@ -32,6 +31,13 @@ interface DraftIdentity {
   responseId?: string;
 }
 
+/** How somebody waits for a draft. */
+interface DraftWait {
+  signal: AbortSignal;
+  /** Given each piece of the text as it is written. The answer is what counts: it may differ. */
+  onPiece?: (text: string) => void;
+}
+
 export interface Drafting {
   /**
    * Drafts a reply and waits for it; when the signal aborts, ml stops at its next token.
@@ -40,7 +46,7 @@ export interface Drafting {
    */
   draft(
     caller: Caller,
-    request: GenerateResponseRequest & { signal: AbortSignal } & DraftIdentity,
+    request: GenerateResponseRequest & DraftWait & DraftIdentity,
   ): Promise<GeneratedResponse>;
   /** Drafts a reply in the background; `GET /api/responses/:id` shows its progress. */
   enqueue(caller: Caller, request: GenerateResponseRequest & DraftIdentity): Promise<GeneratedResponse>;
@@ -50,8 +56,20 @@ export interface Drafting {
    * @throws ApiError `idempotency_key_reused` when another request had the key, and what the two above throw
    */
   draftOnce(caller: Caller, keyed: Omit<KeyedRequest, "caller">): Promise<GeneratedResponse>;
+  /**
+   * Drafts for a reader of the pieces, with a key or without, and stops when the reader is shut out.
+   *
+   * @throws ApiError what `draft` and `draftOnce` throw
+   */
+  stream(caller: Caller, request: StreamedDraftRequest): Promise<GeneratedResponse>;
   /** Ends a draft that is not finished. @throws ApiError `not_found`, or `conflict` when it is */
   cancel(caller: Caller, responseId: string): Promise<ResponseRecord>;
+}
+
+export interface StreamedDraftRequest extends Required<DraftWait> {
+  request: GenerateResponseRequest;
+  /** Of the header `Idempotency-Key`. */
+  key?: string;
 }
 
 interface DraftRequest {
@@ -143,7 +161,8 @@ function draftingNow(
   running: Map<string, AbortController>,
 ): Drafting["draft"] {
   const { responses } = options;
-  return async (caller, { responseId, messageId, context = generateContextSchema.parse({}), signal }) => {
+  return async (caller, request) => {
+    const { responseId, messageId, context = generateContextSchema.parse({}), signal, onPiece } = request;
     const { draft, labels } = await createDraft(options, {
       caller,
       request: { responseId, messageId, context, status: "generating" },
@@ -158,6 +177,7 @@ function draftingNow(
         settings: context,
         background: false,
         signal: either,
+        onPiece,
       });
       return generatedResponseOf(completed ?? await findDraft(responses, draft.accountId, draft.id));
     } catch (error) {
@@ -220,17 +240,29 @@ export function createDrafting(options: DraftingOptions): Drafting {
   });
   const draft = draftingNow(options, running);
   const enqueue = draftingLater(options);
+  const once: Drafting["draftOnce"] = async (caller, { request, key, ...wait }) => {
+    const make = (responseId: string) =>
+      request.async
+        ? enqueue(caller, { ...request, responseId })
+        : draft(caller, { ...request, ...wait, responseId });
+    const made = await draftOnce(options, { caller, key, request, signal: wait.signal }, make);
+    return "responseId" in made ? made : generatedResponseOf(made);
+  };
   return {
     draft,
     enqueue,
     cancel: cancelling(options),
-    async draftOnce(caller, { request, signal, key }) {
-      const make = (responseId: string) =>
-        request.async
-          ? enqueue(caller, { ...request, responseId })
-          : draft(caller, { ...request, signal, responseId });
-      const made = await draftOnce(options, { caller, key, request, signal }, make);
-      return "responseId" in made ? made : generatedResponseOf(made);
+    draftOnce: once,
+    async stream(caller, { request, key, signal: leaving, onPiece }) {
+      const ended = new AbortController();
+      const open = AbortSignal.any([leaving, ended.signal]);
+      try {
+        const signal = await whileSignedIn(options, { holder: caller, signal: open });
+        if (key !== undefined) return await once(caller, { request, key, signal, onPiece });
+        return await draft(caller, { ...request, signal, onPiece });
+      } finally {
+        ended.abort();
+      }
     },
   };
 }

@@ -24,6 +24,7 @@ export interface KeyedRequest {
   readonly key: string;
   readonly request: GenerateResponseRequest;
   readonly signal: AbortSignal;
+  readonly onPiece?: (text: string) => void;
 }
 
 function hashOf({ messageId, context, async }: GenerateResponseRequest): string {

@@ -17,18 +17,17 @@ import type { SampleStore } from "../../store/training/sample_store.ts";
 import type { TrainingJob as JobRow } from "../../store/schema.ts";
 import type { TrainingJobStore } from "../../store/training/training_job_store.ts";
 import { pageFieldsOf, pageRequestOf } from "../paging.ts";
-import { type Announcements, whileSignedIn } from "../../store/jobs/announcements.ts";
+import { type SignedInOptions, whileSignedIn } from "../../store/jobs/announcements.ts";
 import type { PromptStores } from "../drafts/prompt_builder.ts";
 import { importSamples } from "./sample_import.ts";
 import { isLive, isUnknownToMl, type JobEvent, type JobWatch, type TrainingJobSync } from "./job_sync.ts";
 import { chooseSamples, exportLines, listSamples, mlSamplesOf } from "./training_samples.ts";
 
-export interface TrainingServiceOptions extends PromptStores {
+export interface TrainingServiceOptions extends PromptStores, SignedInOptions {
   samples: SampleStore;
   trainingJobs: TrainingJobStore;
   jobSync: TrainingJobSync;
   ml: Pick<MlClient, "cancelTraining">;
-  announcements: Announcements;
   /** Called when the outbox may have messages for ml: about tainted adapters. */
   onOutbox: () => void;
 }
@@ -165,7 +164,7 @@ export function createTrainingService(options: TrainingServiceOptions): Training
       jobOf(await jobSync.refresh(await findJob(options, { accountId, jobId }))),
     async watch(caller, { jobId, ...watch }) {
       const job = await findJob(options, { accountId: caller.accountId, jobId });
-      const signal = whileSignedIn(options.announcements, { holder: caller, signal: watch.signal });
+      const signal = await whileSignedIn(options, { holder: caller, signal: watch.signal });
       return eventsOf(jobSync.watch(job, { ...watch, signal }));
     },
     cancel: cancelling(options),

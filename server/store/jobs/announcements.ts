@@ -53,26 +53,43 @@ export function signedOut(): ApiError {
   return new ApiError("unauthorized", "The device was deactivated, or the session has ended");
 }
 
+export interface SignedInOptions {
+  announcements: Announcements;
+  sessions: { isSignedIn(holder: StreamHolder): Promise<boolean> };
+}
+
 /**
  * A signal that aborts with the given one, and, with {@linkcode signedOut}, when the device is shut out, by whichever server, or
  * its session ends.
+ *
+ * @throws ApiError {@linkcode signedOut} when that has happened already
  */
-export function whileSignedIn(
-  announcements: Announcements,
+export async function whileSignedIn(
+  { announcements, sessions }: SignedInOptions,
   { holder, signal }: { holder: StreamHolder; signal: AbortSignal },
-): AbortSignal {
+): Promise<AbortSignal> {
   const ending = new AbortController();
   const endAt = (topic: Topic, own: string | undefined) =>
     announcements.on(topic, (text) => text === own && ending.abort(signedOut()));
+  const check = async () => {
+    if (!await sessions.isSignedIn(holder)) ending.abort(signedOut());
+  };
   const offs = [
     endAt("device_deactivated", holder.deviceId),
     endAt("session_ended", holder.sessionHash),
-    // That may have been missed: whoever is still signed in opens another stream.
-    announcements.on("missed", () => ending.abort()),
+    announcements.on("missed", () => void check().catch((error) => ending.abort(error))),
   ];
-  signal.addEventListener("abort", () => {
+  const stop = () => {
     for (const off of offs) off();
     ending.abort(signal.reason);
-  }, { once: true });
-  return signal.aborted ? signal : ending.signal;
+  };
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
+  // It may have happened since the request was let in.
+  await check().catch((error) => ending.abort(error));
+  if (ending.signal.aborted && !signal.aborted) {
+    for (const off of offs) off();
+    throw ending.signal.reason;
+  }
+  return ending.signal;
 }

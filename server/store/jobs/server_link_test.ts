@@ -61,7 +61,9 @@ Deno.test("what a device shut out, or a browser signed out, at one server has op
   await using second = await ServerLink.open(home.database, { log });
   const { signal } = new AbortController();
   const holders = [{ deviceId: "one" }, { deviceId: "two" }, { deviceId: "two", sessionHash: "hash" }];
-  const signals = holders.map((holder) => whileSignedIn(second, { holder, signal }));
+  const sessions = { isSignedIn: () => Promise.resolve(true) };
+  const options = { announcements: second, sessions };
+  const signals = await Promise.all(holders.map((holder) => whileSignedIn(options, { holder, signal })));
   const aborted = () => signals.map(({ aborted }) => aborted);
   const heard = next(second, "device_deactivated");
   await first.announce({ topic: "device_deactivated", text: "one" });

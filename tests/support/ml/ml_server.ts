@@ -20,11 +20,13 @@ import { silentLogger } from "../../../lib/log.ts";
 
 /** What the next calls of `/generate` and `/training/start` get. */
 export type MlBehaviour =
-  | { kind: "answer"; response?: string }
+  /** `pieces`: what a reader of the stream gets before the answer. */
+  | { kind: "answer"; response?: string; pieces?: string[] }
   | { kind: "fail"; code: ErrorCode; message?: string; retryAfterSeconds?: number; details?: Fault[] }
-  /** `/training/start` takes the job, and what it answers is of no use. */
+  /** `/training/start` takes the job, and what it answers is of no use; a streamed reply breaks off. */
   | { kind: "lose_answer" }
   | { kind: "garbage" }
+  /** With a stream: after its first piece. */
   | { kind: "hang" };
 
 /** A promise that a test awaits and the server resolves. */
@@ -174,6 +176,8 @@ export class MlServer implements AsyncDisposable {
       const request = generateRequestSchema.parse(await c.req.json());
       this.generated.push(request);
       if (request.adapter_id !== undefined) this.#checkAdapter(request.adapter_id);
+      const isStream = c.req.header("accept") === "text/event-stream";
+      if (isStream && this.behaviour.kind !== "fail") return this.#streamReply(c, request);
       await this.#behave(c.req.raw.signal);
       if (this.behaviour.kind === "garbage") return c.json({ hello: "world" });
       return c.json(this.#result(request.adapter_id));
@@ -215,6 +219,18 @@ export class MlServer implements AsyncDisposable {
       return c.json({ invalidated: 0 });
     });
     return app.route("/", routes);
+  }
+
+  #streamReply(c: Context, request: GenerateRequest): Response {
+    return streamSSE(c, async (stream) => {
+      const { behaviour } = this;
+      const pieces = behaviour.kind === "answer" ? behaviour.pieces ?? [] : ["A piece"];
+      for (const text of pieces) await stream.writeSSE({ event: "token", data: JSON.stringify({ text }) });
+      await this.#behave(c.req.raw.signal);
+      if (behaviour.kind === "lose_answer") return;
+      const data = behaviour.kind === "garbage" ? { hello: "world" } : this.#result(request.adapter_id);
+      await stream.writeSSE({ event: "done", data: JSON.stringify(data) });
+    });
   }
 
   #takeOrder({ req }: Context): void {
