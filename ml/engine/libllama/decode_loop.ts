@@ -10,6 +10,8 @@ import type { NativeAdapter } from "./native_model.ts";
 
 /** Tokens of prompts that are evaluated before the replies go on. */
 const PROMPT_TOKENS_PER_TURN = 256;
+/** A piece counts as this many tokens at least: a small one takes about as long. */
+const LEAST_PIECE_TOKENS = 32;
 /** Turns that one adapter has before it is another one's turn: each change costs llama.cpp a new plan of its memory. */
 const TURNS_PER_ADAPTER = 8;
 
@@ -104,7 +106,7 @@ export class DecodeLoop {
     let budget = PROMPT_TOKENS_PER_TURN;
     for (let prompt = this.#findPrompt(); prompt && budget > 0; prompt = this.#findPrompt()) {
       const count = Math.min(budget, this.#pieceOf(prompt));
-      budget -= count;
+      budget -= Math.max(count, LEAST_PIECE_TOKENS);
       await this.#evaluate([{ task: prompt, count }]);
     }
     const replies = this.#served().filter(({ pending }) => pending.length === 1);

@@ -6,10 +6,10 @@ import { AdapterCache } from "./adapter_cache.ts";
 import type { AdapterProof } from "../adapter_probe.ts";
 import type { AdapterFile, ModelFile } from "../engine.ts";
 import { DecodeLoop } from "../libllama/decode_loop.ts";
-import { openLibLlama } from "../libllama/library.ts";
 import { type ContextSizes, NativeContext } from "../libllama/native_context.ts";
-import { type NativeAdapter, NativeModel } from "../libllama/native_model.ts";
+import type { NativeAdapter, NativeModel } from "../libllama/native_model.ts";
 import { type LoadedAdapter, openAdapter } from "./llama_adapter.ts";
+import { loadFile } from "./llama_library.ts";
 import { ModelProbe } from "./llama_probe.ts";
 import { SequencePool } from "./sequences.ts";
 
@@ -114,7 +114,7 @@ export class LoadedModel implements ServedModel, AsyncDisposable {
     return loaded.proof;
   }
 
-  /** Closes an adapter's context once it is idle. */
+  /** Frees an adapter once it is idle. */
   retireAdapter(adapterId: string): Promise<void> {
     return this.#adapters.retire(adapterId);
   }
@@ -140,16 +140,6 @@ export function templateOf(model: LlamaModel, log: Logger): JinjaTemplateChatWra
   }
 }
 
-/** How many layers node-llama-cpp would give to the GPU. */
-async function gpuLayersFor(llama: Llama, model: LlamaModel): Promise<number> {
-  if (llama.gpu === false) return 0;
-  const { gpuLayers } = await model.fileInsights.configurationResolver.resolveModelGpuLayersV2("auto", {
-    defaultContextFlashAttention: model.defaultContextFlashAttention,
-    defaultContextSwaFullCache: model.defaultContextSwaFullCache,
-  });
-  return gpuLayers;
-}
-
 /**
  * Loads a GGUF file: its vocabulary and template by node-llama-cpp, its weights and contexts straight by llama.cpp.
  *
@@ -160,26 +150,17 @@ export async function loadModel(llama: Llama, file: ModelFile, options: LlamaOpt
     throw new Error(`There is no model file at ${file.path}`);
   });
   await using memory = new AsyncDisposableStack();
-  const cannotLoad = (error: unknown): never => {
-    throw new Error(
-      `The model file ${file.path} cannot be loaded, it may be cut short or no GGUF: ${messageOf(error)}`,
-      { cause: error },
-    );
-  };
-  const library = openLibLlama(llama);
-  const model = memory.use(
-    await llama.loadModel({ modelPath: file.path, vocabOnly: true }).catch(cannotLoad),
-  );
-  const gpuLayers = await gpuLayersFor(llama, model);
-  const native = memory.use(
-    await NativeModel.load(library, { path: file.path, gpuLayers }).catch(cannotLoad),
+  const { model, native } = memory.use(
+    await loadFile(llama, file.path).catch((error) => {
+      throw new Error(
+        `The model file ${file.path} cannot be loaded, it may be cut short or no GGUF: ${messageOf(error)}`,
+        { cause: error },
+      );
+    }),
   );
   const { sequences, threads, adapterContexts } = options;
-  const sizes = {
-    contextSize: Math.min(options.contextSize, native.trainContextSize),
-    sequences,
-    threads,
-  };
+  const contextSize = Math.min(options.contextSize, native.trainContextSize);
+  const sizes = { contextSize, sequences, threads };
   const context = memory.use(
     await NativeContext.create(native, { ...sizes, outputs: EVALUATED_OUTPUTS }).catch((error) => {
       throw new Error(`There is not enough memory for the model ${file.id}: ${messageOf(error)}`, {

@@ -102,7 +102,7 @@ export class EngineChild {
     const id = ++this.#lastId;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#calls.set(id, { resolve, reject, onToken });
-    this.#child.send({ type: "call", id, name, input } as CallMessage);
+    this.#child.send({ type: "call", id, name, input, streams: onToken !== undefined } as CallMessage);
     const cancel = () => this.#child.send({ type: "cancel", id });
     if (signal?.aborted) cancel();
     signal?.addEventListener("abort", cancel, { once: true });

@@ -25,7 +25,7 @@ async function answer(engine: Engine, call: CallMessage, signal: AbortSignal): P
     case "generate":
       return await engine.generate(call.input, {
         signal,
-        onToken: (piece) => send({ type: "token", id: call.id, piece }),
+        onToken: call.streams ? (piece) => send({ type: "token", id: call.id, piece }) : undefined,
       });
     case "evaluate":
       return await engine.evaluate(call.input, { signal });

@@ -31,7 +31,14 @@ export interface EngineCalls {
 
 /** A call of one of {@linkcode EngineCalls}; its number is in every message that concerns it. */
 export type CallMessage = {
-  [Name in keyof EngineCalls]: { type: "call"; id: number; name: Name; input: EngineCalls[Name]["input"] };
+  [Name in keyof EngineCalls]: {
+    type: "call";
+    id: number;
+    name: Name;
+    input: EngineCalls[Name]["input"];
+    /** Whether the caller wants each piece of a reply as it comes. */
+    streams: boolean;
+  };
 }[keyof EngineCalls];
 
 export type ToEngine = CallMessage | { type: "cancel"; id: number };
