@@ -1,5 +1,6 @@
 /** Starts the ml service, or one of its processes, or runs one of its commands. */
 import { CHILD_COMMAND, type ChildPart } from "./process/child_process.ts";
+import { outliveFileLimit } from "./process/parent.ts";
 
 /** Each is loaded where it runs: a process of the model needs none of the service, and the other way around. */
 const CHILDREN: Record<ChildPart, () => Promise<{ main: (argument: string) => Promise<void> }>> = {
@@ -9,6 +10,7 @@ const CHILDREN: Record<ChildPart, () => Promise<{ main: (argument: string) => Pr
 
 const [command, part, argument = ""] = Deno.args;
 if (command === CHILD_COMMAND) {
+  outliveFileLimit();
   const child = await CHILDREN[part as ChildPart]();
   await child.main(argument);
 } else {

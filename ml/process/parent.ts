@@ -20,6 +20,14 @@ function ignoreShutdownSignals(): void {
   for (const name of names) process.on(name, () => {});
 }
 
+/**
+ * Makes exceeding the file size limit fail the write, as a full disk does, instead of killing the process by a signal: of
+ * what the runtime caches while it loads modules too, if it is called before.
+ */
+export function outliveFileLimit(): void {
+  if (Deno.build.os !== "windows") process.on("SIGXFSZ", () => {});
+}
+
 /** Passes on the parent's messages; kills this process, native threads included, when the parent has gone. */
 export async function followParent<Received extends Message>(
   onMessage: (message: Received) => void,
