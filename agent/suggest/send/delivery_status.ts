@@ -38,9 +38,12 @@ const OUTCOME_SENTENCES: Record<SendOutcomeKind, string> = {
     "It is not known whether the reply was sent: check the chat in Messages; it will not be sent again",
 };
 
-/** The digest by which a sent message is recognised; the draft's id keeps short texts from being guessed. */
+/**
+ * The digest by which a sent message is recognised; the draft's id keeps short texts from being guessed. White space does not
+ * count: Messages takes it away where it splits a text into rows.
+ */
 export function sentTextDigest(responseId: string, text: string): string {
-  const words = text.replaceAll("\r\n", "\n").normalize("NFC").trim();
+  const words = text.replace(/\s+/g, "").normalize("NFC");
   return digestOf(`${responseId}\n${words}`);
 }
 
@@ -56,27 +59,16 @@ export function lookForDelivery(database: ChatDatabase, entry: SendEntry): Deliv
   return lookForMessage(database, entry)?.delivery ?? "absent";
 }
 
-/** Messages may send a text in this many rows: a link in the middle, and what stands before and behind it. */
-const MAX_PIECES = 3;
-/** What stood between two pieces before Messages split the text. */
-const BETWEEN_PIECES = ["", " ", "\n"];
-
-/** The texts that some rows may have been before Messages split it. */
-function wholeTexts([first = "", ...others]: readonly string[]): string[] {
-  return others.reduce(
-    (texts, piece) => texts.flatMap((text) => BETWEEN_PIECES.map((between) => text + between + piece)),
-    [first],
-  );
-}
+/** Messages may send a text in this many rows: each link is one, and so is what stands between two. */
+const MAX_PIECES = 15;
 
 /** The rows that together hold the words of an entry, each time that Messages has written them. */
 function* sentTogether(rows: readonly SentMessage[], entry: SendEntry): Generator<readonly SentMessage[]> {
   for (let first = 0; first < rows.length; first++) {
-    for (let pieces = 1; pieces <= MAX_PIECES; pieces++) {
+    for (let pieces = 1; pieces <= Math.min(MAX_PIECES, rows.length - first); pieces++) {
       const together = rows.slice(first, first + pieces);
-      if (together.length < pieces) break;
-      const texts = wholeTexts(together.map(({ text }) => text.trim()));
-      if (texts.some((text) => sentTextDigest(entry.responseId, text) === entry.textDigest)) yield together;
+      const text = together.map((row) => row.text).join("");
+      if (sentTextDigest(entry.responseId, text) === entry.textDigest) yield together;
     }
   }
 }
@@ -99,8 +91,9 @@ function lookForMessage(
   try {
     const chatIds = chatsOfConversations(database, entry.chatIds);
     const rows = readSentMessages(database, { chatIds, afterRowId: entry.afterRowId });
-    const found = [...sentTogether(rows, entry)].map(statusOfAll);
-    return found.findLast(({ delivery }) => delivery !== "failed") ?? found.at(-1) ?? null;
+    const arrived = rows.filter((row) => deliveryStatusOf(row) !== "failed");
+    const together = [...sentTogether(arrived, entry)].at(-1) ?? [...sentTogether(rows, entry)].at(-1);
+    return together === undefined ? null : statusOfAll(together);
   } catch (error) {
     if (error instanceof ChatDatabaseError) return null;
     throw error;

@@ -160,6 +160,40 @@ Deno.test("a text whose link Messages splits off into rows of its own was delive
   );
 });
 
+Deno.test("a text with several links, each in a row of its own, was sent, also where rows failed and went out as SMS", async () => {
+  const text = "First https://a.example.test, then https://b.example.test\n\nand https://c.example.test!";
+  const pieces = [
+    "First",
+    "https://a.example.test",
+    ", then",
+    "https://b.example.test",
+    "and",
+    "https://c.example.test",
+    "!",
+  ];
+  const FAILED = { is_sent: 0, is_delivered: 0, error: 22 };
+  const add = ({ db, chat }: World, piece: string, columns: Record<string, number>) =>
+    db.addMessage({ ...OWN, chat, text: piece, columns });
+  assert.equal(
+    await outcomeAfter(text, (world) => pieces.forEach((piece) => add(world, piece, SENT))),
+    "delivered",
+  );
+  assert.equal(
+    await outcomeAfter(text, (world) => {
+      for (const piece of pieces) for (const columns of [FAILED, SENT]) add(world, piece, columns);
+    }),
+    "delivered",
+    "each row failed, and its SMS came right behind it",
+  );
+  assert.equal(
+    await outcomeAfter(text, (world) => {
+      for (const piece of pieces) add(world, piece, piece === "and" ? FAILED : SENT);
+    }),
+    "failed",
+    "one row is missing to the other side",
+  );
+});
+
 Deno.test("a text that Messages writes into a new chat row of the same conversation is found there", async () => {
   assert.equal(
     await outcomeAfter("Yes", ({ db }) => {
