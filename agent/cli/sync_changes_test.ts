@@ -440,6 +440,32 @@ Deno.test("a group that is renamed has its new name with the next sync, although
   assert.deepEqual(batches, [], "once");
 });
 
+Deno.test("a conversation that turns out to be another one moves there with its history", async () => {
+  await using home = await AgentHome.paired();
+  using db = createChatDb(home.chatDb);
+  const half = db.addChat({
+    identifier: "01711234567",
+    participants: [db.addHandle("01711234567", { country: null })],
+  });
+  const group = db.addChat({ identifier: "chat1", groupId: "G1", participants: [MAYA] });
+  const old = [0, 1, 2].map((index) =>
+    db.addMessage({ chat: half, from: "01711234567", text: `${index}`, sentAt: AT })
+  );
+  const inGroup = db.addMessage({ chat: group, from: MAYA, text: "hi", sentAt: AT });
+  await synced(home);
+  const conversationOf = ({ guid }: Message) => home.server.account.messages.get(guid)?.conversation;
+  const placesOf = () => [...old, inGroup].map(conversationOf);
+  assert.deepEqual(placesOf(), ["01711234567", "01711234567", "01711234567", "G1"]);
+  const complete = db.addChat({ identifier: "+491711234567" });
+  db.addMessage({ chat: complete, from: "+491711234567", text: "3", sentAt: AT });
+  db.store.update("chat", { rowId: group.rowId, set: { original_group_id: "G0" } });
+  await syncCommand({ once: true }, { ...home.services(), now: () => Date.now() + 2 * HOUR_MS });
+  assert.deepEqual(placesOf(), ["+491711234567", "+491711234567", "+491711234567", "G0"]);
+  assert.deepEqual(await synced(home), [], "once");
+  home.services().store.write((state) => state.run("DELETE FROM documents WHERE id = 'conversations'"));
+  assert.deepEqual((await synced(home)).map(({ text }) => text), ["0", "1", "2"], "as after an update");
+});
+
 Deno.test("a change that the server did not acknowledge is sent by the next sync", () =>
   withSyncedMessages(async ({ home, db, messages }) => {
     const to = first(messages);

@@ -14,6 +14,7 @@ export type SyncPass = (run: MessageSyncRun) => Promise<void>;
 export const SYNC_PASSES: readonly SyncPass[] = [
   sendNewRows,
   sendNewNames,
+  sendMovedChats,
   sendChangedTimestamps,
   sendChangedRows,
   sendDeletions,
@@ -129,4 +130,43 @@ async function sendNewNames(run: MessageSyncRun): Promise<void> {
     await run.sendChanged(run.findAgain(rowIds).messages.slice(-1));
   }
   if (JSON.stringify(before) !== JSON.stringify(now)) run.commit(() => names.put(GROUP_NAMES, now));
+}
+
+/** Names the document with the conversation under which the rows of each chat were sent, as digests. */
+const CONVERSATIONS = "conversations";
+const ROWS_AT_ONCE = 1_000;
+
+/**
+ * Sends all messages of a chat again whose conversation is another one than before: a number has become known with its
+ * country code, or a group as one that was created again. The server moves them. What an earlier version sent may have gone
+ * under an address as the database spells it.
+ */
+async function sendMovedChats(run: MessageSyncRun): Promise<void> {
+  if (run.options.scan !== "full") return;
+  const { directory } = run.reader;
+  const documents = new Values(run.state.database, {
+    table: "documents",
+    schema: z.record(z.string(), z.string()),
+  });
+  const before = documents.get(CONVERSATIONS);
+  const now: Record<string, string> = {};
+  for (const [chatId, { id }] of directory.conversations()) {
+    const digest = now[chatId] = digestOf(id);
+    const sentAs = before === null
+      ? digestOf(directory.writtenAddress(chatId) ?? id)
+      : before[chatId] ?? digest;
+    if (run.startRowId > 0 && sentAs !== digest) await sendRowsOf(run, chatId);
+  }
+  if (JSON.stringify(before) !== JSON.stringify(now)) run.commit(() => documents.put(CONVERSATIONS, now));
+}
+
+async function sendRowsOf(run: MessageSyncRun, chatId: number): Promise<void> {
+  for (let after = 0;;) {
+    const rowIds = run.reader.rowsOfChat(chatId, { after, upTo: run.markRowId, limit: ROWS_AT_ONCE });
+    const found = run.findAgain(rowIds);
+    await run.sendFound(found);
+    run.commit(() => run.noteFound(found));
+    if (rowIds.length < ROWS_AT_ONCE) return;
+    after = rowIds.at(-1) ?? after;
+  }
 }

@@ -1,6 +1,6 @@
 /** Holds the small tables around the messages in memory: handles, chats, members, the owner's aliases. */
 import type { ChatDatabase } from "../file/chat_database.ts";
-import { countryOfNumber, KnownAddresses } from "../../contacts/same_address.ts";
+import { countryOfNumber, KnownAddresses, plainAddress } from "../../contacts/same_address.ts";
 import { type Conversation, conversationsOf, normalizeAlias } from "./conversation.ts";
 import { column, flag, type RowOf, rowTable } from "../file/schema.ts";
 import { addressOf, guidOf, integerOf, textOf, wordsOf } from "../file/sql_value.ts";
@@ -72,6 +72,7 @@ export class ChatDirectory {
   #rooms = new Map<string, number>();
   readonly #addressedAliases = new Map<number, string | null>();
   #hiddenChats = new Set<number>();
+  readonly #writtenAddresses = new Map<number, string>();
   /** Normalised alias of each spelling met so far. */
   readonly #aliases = new Map<string, string | null>();
   readonly #ownAliases = new Set<string>();
@@ -127,6 +128,16 @@ export class ChatDirectory {
     return this.#rooms.get(roomName) ?? null;
   }
 
+  /** The conversation of every chat, by its ROWID. */
+  conversations(): ReadonlyMap<number, Conversation> {
+    return this.#conversations;
+  }
+
+  /** The other address of a chat of two as the database spells it; null for a group. */
+  writtenAddress(chatRowId: number): string | null {
+    return this.#writtenAddresses.get(chatRowId) ?? null;
+  }
+
   /** Every group with its chats. */
   groups(): Map<Conversation, number[]> {
     const groups = new Map<Conversation, number[]>();
@@ -170,7 +181,9 @@ export class ChatDirectory {
     this.#conversations = conversationsOf(chats, this.#members(), this.#addresses);
     this.#rooms = new Map();
     for (const { rowId, identifier } of chats) {
-      if (identifier !== null && this.isGroup(rowId)) this.#rooms.set(identifier, rowId);
+      if (identifier === null) continue;
+      if (this.isGroup(rowId)) this.#rooms.set(identifier, rowId);
+      else this.#writtenAddresses.set(rowId, plainAddress(identifier));
     }
     this.#hiddenChats = new Set(chats.filter(({ isHidden }) => isHidden).map(({ rowId }) => rowId));
     for (const { rowId, accountLogin, lastAddressedHandle } of chats) {

@@ -126,6 +126,16 @@ export class MessageReader {
     return select(...chatIds, upTo, limit).map(([rowId]) => integerOf(rowId)).reverse();
   }
 
+  /** Some rows of a chat from after one up to another, ascending. */
+  rowsOfChat(
+    chatId: number,
+    { after, upTo, limit }: { after: number; upTo: number; limit: number },
+  ): number[] {
+    const select = this.#database.prepare(`SELECT message_id FROM chat_message_join
+      WHERE chat_id = ? AND message_id > ? AND message_id <= ? ORDER BY message_id LIMIT ?`);
+    return select(chatId, after, upTo, limit).map(([rowId]) => integerOf(rowId));
+  }
+
   /** The row of a message; null when there is none. */
   rowIdOf(guid: string): number | null {
     const [row] = this.#selectRowId(guid);

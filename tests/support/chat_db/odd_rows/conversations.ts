@@ -152,6 +152,7 @@ export const CONVERSATIONS: readonly OddRow[] = [
   },
   {
     what: "a handle without its country code, beside the complete one",
+    quirk: "A chat's conversation becomes another one: a number is completed, a group created again",
     write: (db, ana) => {
       incoming(db, ana, "One");
       for (const id of ["5550100001", "15550100001"]) {
