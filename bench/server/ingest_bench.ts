@@ -19,53 +19,15 @@ import { type Database, newId, openDatabase } from "../../server/store/database.
 import { findRunningPostgres } from "../../server/store/postgres/embedded_postgres.ts";
 import { migrate } from "../../server/store/migrate.ts";
 import { choosePort, ServiceProcess } from "../../tools/service_process.ts";
+import { BATCH_MESSAGES, batchOf, CONVERSATIONS } from "../support/bench_messages.ts";
 import { familyBytes, peakRssBytes } from "../support/process_usage.ts";
 
 const DEFAULT_MESSAGES = 200_000;
-const BATCH_MESSAGES = 1_000;
-const CONVERSATIONS = 40;
 /** Batches a side sends before the next one has its turn. */
 const SLICE_BATCHES = 10;
 /** Batches each side sends before its time is taken: both warm up. */
 const WARM_UP_BATCHES = 5;
 const MEMORY_SAMPLE_MS = 500;
-
-type SyncMessage = SyncMessagesInput["messages"][number];
-
-const WORDS = "ok see you at seven then bring the dog and some bread we are late again 😀 schön".split(" ");
-
-/** A text of 1 to 40 words; the same number gives the same text. */
-function textOf(number: number): string {
-  const length = 1 + (number * 7_919) % 40;
-  return Array.from({ length }, (_, index) => WORDS[(number * 31 + index * 17) % WORDS.length]).join(" ");
-}
-
-function messageOf(number: number, prefix: string): SyncMessage {
-  const outgoing = number % 3 === 0;
-  return {
-    imessageGuid: `${prefix}-${number.toString(16).padStart(32, "0")}`,
-    senderId: outgoing ? null : `+1555${number % 100}`,
-    direction: outgoing ? "outgoing" : "incoming",
-    messageType: "text",
-    text: textOf(number),
-    sentAt: new Date(1_600_000_000_000 + number * 60_000).toISOString(),
-    ...(number % 20 === 0 ? { reactions: [{ kind: "love", senderId: null }] } : {}),
-    ...(number % 50 === 0 ? { attachments: [{ guid: `at-${number}`, mimeType: "image/jpeg" }] } : {}),
-  };
-}
-
-function batchOf(batch: number, prefix: string): SyncMessagesInput {
-  return {
-    conversationImessageId: `${prefix};-;${batch % CONVERSATIONS}`,
-    conversationDisplayName: "Someone",
-    isGroup: false,
-    participantIds: ["+15550100"],
-    messages: Array.from(
-      { length: BATCH_MESSAGES },
-      (_, index) => messageOf(batch * BATCH_MESSAGES + index, prefix),
-    ),
-  };
-}
 
 /** One way to get batches into PostgreSQL. */
 interface Side {
