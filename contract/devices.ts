@@ -11,7 +11,7 @@ export const deviceScopeSchema = z.enum(DEVICE_SCOPES).meta({ id: "DeviceScope" 
 export type DeviceScope = z.infer<typeof deviceScopeSchema>;
 
 /** A pairing code: six decimal digits, valid for ten minutes, usable once. */
-export const pairingCodeSchema = z.string().regex(/^\d{6}$/, "must be six digits");
+export const pairingCodeSchema = z.string().regex(/^[0-9]{6}$/, "must be six digits");
 
 export const registerDeviceRequestSchema = z.object({
   name: labelSchema(200).describe("What the person calls the device"),

@@ -73,6 +73,6 @@ export type EventMessage = z.infer<typeof eventMessageSchema>;
 export type EventName = Exclude<EventMessage["event"], "connected" | "heartbeat">;
 
 export const eventsQuerySchema = z.object({
-  after: z.string().regex(/^\d{1,15}$/, "must be the id of an event").transform(Number).optional()
+  after: z.string().regex(/^[0-9]{1,15}$/, "must be the id of an event").transform(Number).optional()
     .describe("The id of the last event that the client has seen"),
 });

@@ -10,13 +10,11 @@ export const MAX_STOP_TEXT_LENGTH = 64;
 /** Endings at which a raw transcript's reply stops; both names of design section 7. */
 export const DEFAULT_STOP = ["\nThem:", "\nMe:"];
 
-/** A model's name in the catalog or the models folder: no path, no URL. */
-export const modelIdSchema = z.string()
-  .regex(
-    /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/,
-    "must be a model id: letters, digits, dots, dashes, underscores",
-  )
-  .refine((id) => !id.includes(".."), "must be a model id, not a path");
+/** A model's name in the catalog or the models folder: no path, no URL, no two dots in a row. */
+export const modelIdSchema = z.string().regex(
+  /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/,
+  "must be a model id, not a path: letters, digits, dots, dashes, underscores",
+);
 
 /** The proof that an adapter is applied to the model it is served with. */
 export const adapterProofSchema = z.object({

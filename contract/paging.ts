@@ -7,7 +7,7 @@ export const MAX_PAGE = 1_000_000;
 
 function wholeNumber(bounds: { min: number; max: number; fallback: number }) {
   return z.string()
-    .regex(/^\d{1,12}$/, "must be a whole number")
+    .regex(/^[0-9]{1,12}$/, "must be a whole number")
     .transform(Number)
     .pipe(z.number().min(bounds.min).max(bounds.max))
     .default(bounds.fallback)
@@ -23,7 +23,8 @@ export function pageQuerySchema(defaultSize = 20) {
   return z.object({
     page: wholeNumber({ min: 1, max: MAX_PAGE, fallback: 1 }),
     pageSize: wholeNumber({ min: 1, max: MAX_PAGE_SIZE, fallback: defaultSize }),
-    cursor: z.string().max(200).regex(/^[\w.~:-]+$/, "must be a cursor from an earlier answer").optional(),
+    cursor: z.string().max(200).regex(/^[A-Za-z0-9_.~:-]+$/, "must be a cursor from an earlier answer")
+      .optional(),
   });
 }
 

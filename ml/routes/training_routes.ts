@@ -54,7 +54,7 @@ const events = createRoute({
   request: {
     params: jobParams,
     headers: z.object({
-      "last-event-id": z.string().regex(/^\d{1,15}$/, "must be the id of an event").optional(),
+      "last-event-id": z.string().regex(/^[0-9]{1,15}$/, "must be the id of an event").optional(),
     }),
   },
   responses: {

@@ -54,7 +54,7 @@ const events = tokenRoute("get", SERVER_PATHS.trainingJobEvents, {
   request: {
     params: idParams,
     headers: z.object({
-      "last-event-id": z.string().regex(/^\d{1,15}$/, "must be the id of an event").optional(),
+      "last-event-id": z.string().regex(/^[0-9]{1,15}$/, "must be the id of an event").optional(),
     }),
   },
   responses: {
