@@ -1,23 +1,24 @@
-/** Starts server and ml for the fuzzer: an account with a history, two devices, training samples and a draft. */
+/** Starts server and ml for the fuzzer: an account with a history, two devices, training samples, and work under way. */
 import { z } from "zod";
-import { conversationListSchema, messageListSchema } from "../../../contract/conversations.ts";
 import {
   deviceResponseSchema,
   registerDeviceResponseSchema,
   verifyDeviceResponseSchema,
 } from "../../../contract/devices.ts";
-import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";
-import { generatedResponseSchema } from "../../../contract/responses.ts";
+import { SERVER_PATHS } from "../../../contract/paths.ts";
 import { importSamplesResponseSchema } from "../../../contract/training.ts";
 import { type Client, createClient } from "../../../lib/http/client.ts";
 import { startServices } from "../server/running_services.ts";
 import { JOHN, syncBatch, syncMessage } from "../server/sync_batches.ts";
+import { type KnownIds, startMlWork, startServerWork } from "./running_work.ts";
 
 /** One service as the fuzzer reaches it. */
 export interface FuzzedService {
   readonly name: "server" | "ml";
   readonly url: string;
   readonly token: string;
+  /** Of what exists, so that half of the requests reach it. */
+  readonly ids: KnownIds;
 }
 
 export interface FuzzedServices extends AsyncDisposable {
@@ -56,19 +57,6 @@ async function fillAccount(client: Client): Promise<void> {
   await client.request("POST", SERVER_PATHS.importTrainingSamples, { body: {}, schema });
 }
 
-async function draftOnce(client: Client): Promise<void> {
-  const { conversations: [conversation] } = await client.request("GET", SERVER_PATHS.conversations, {
-    schema: conversationListSchema,
-  });
-  const path = pathOf(SERVER_PATHS.conversationMessages, { id: conversation?.id ?? "" });
-  const { messages } = await client.request("GET", path, { schema: messageListSchema });
-  const messageId = messages.find(({ direction }) => direction === "incoming")?.id;
-  await client.request("POST", SERVER_PATHS.generateResponse, {
-    body: { messageId, context: { maxTokens: 16 } },
-    schema: generatedResponseSchema,
-  });
-}
-
 /** Starts both services on free ports and fills the account of the device whose token is handed out. */
 export async function startFuzzedServices(): Promise<FuzzedServices> {
   await using stack = new AsyncDisposableStack();
@@ -85,12 +73,14 @@ export async function startFuzzedServices(): Promise<FuzzedServices> {
   });
   await verify(anonymous, other);
   await fillAccount(client);
-  await draftOnce(client);
+  const work = await startServerWork(client);
+  const mlClient = createClient({ baseUrl: running.ml.url, token: () => mlToken });
+  const mlIds = await startMlWork(mlClient, work.adapterId);
   const owned = stack.move();
   return {
     services: [
-      { name: "server", url: running.server.url, token },
-      { name: "ml", url: running.ml.url, token: mlToken },
+      { name: "server", url: running.server.url, token, ids: work.ids },
+      { name: "ml", url: running.ml.url, token: mlToken, ids: mlIds },
     ],
     ownDeviceId: own.deviceId,
     otherDeviceId: other.deviceId,

@@ -71,5 +71,9 @@ export async function fuzz(service: FuzzedService, options: FuzzOptions): Promis
     ...["--seed", String(options.seed), "--max-examples", String(options.maxExamples)],
     ...["--request-timeout", String(REQUEST_TIMEOUT_SECONDS)],
     ...["--generation-database", "none", "--report-json-path", report],
-  ], { SCHEMATHESIS_HOOKS: projectPath("tests", "support", "fuzz", "hooks.py"), ...options.env });
+  ], {
+    SCHEMATHESIS_HOOKS: projectPath("tests", "support", "fuzz", "hooks.py"),
+    FUZZ_IDS: JSON.stringify(service.ids),
+    ...options.env,
+  });
 }
