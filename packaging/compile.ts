@@ -100,13 +100,24 @@ const USAGE = `Usage: deno task compile ${PRODUCTS.join("|")} [--output PATH] [-
 }]
 Without --output the program is written to data/dist/PLATFORM.`;
 
+/** The target of an image, which Docker names `amd64` or `arm64`. */
+function imageTarget(architecture: string): string {
+  const platform = `linux-${architecture === "amd64" ? "x64" : architecture}`;
+  return Object.entries(TARGETS).find(([, { name }]) => name === platform)?.[0] ?? architecture;
+}
+
 function buildOf(args: string[]): Omit<Build, "lock"> | null {
   const { values, positionals } = parseArgs({
     args,
-    options: { target: { type: "string" }, output: { type: "string" } },
+    options: {
+      "target": { type: "string" },
+      "docker-arch": { type: "string" },
+      "output": { type: "string" },
+    },
     allowPositionals: true,
   });
-  const { target: name = Deno.build.target, output } = values;
+  const { "docker-arch": architecture, output } = values;
+  const name = architecture === undefined ? values.target ?? Deno.build.target : imageTarget(architecture);
   const product = PRODUCTS.find((known) => known === positionals[0]);
   if (product === undefined || positionals.length > 1 || !Object.hasOwn(TARGETS, name)) return null;
   const target = name as Target;
