@@ -21,4 +21,4 @@ if [ -d "$app.app" ]; then mv "$app.app" "$app"; fi
 # (agent/service/service_program.ts looks for it there).
 deno task compile agent --target "$target" --output "$app/Contents/MacOS/agent"
 
-echo "Built $app. Next: packaging/macos/sign.sh \"$app\" \"Developer ID Application: …\""
+echo "Built $app. Next: packaging/macos/sign.sh \"$app\" \"Developer ID Application: …\" ARCHIVE"

@@ -1,8 +1,6 @@
 // Tests of what the Mac app is packaged with, as far as a machine without macOS can tell.
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { type Release, renderCask } from "../homebrew/render_cask.ts";
-import { SERVICE_LABEL } from "../../agent/service/launch_agent_plist.ts";
 import { parseXmlPlist } from "../../tests/support/mac/xml_plist.ts";
 import { buildArguments } from "../compile.ts";
 import { sourceFiles } from "../../tools/check_cycles.ts";
@@ -67,33 +65,4 @@ Deno.test("the scripts are sound to the shell that runs them", async () => {
     assert.equal(code, 0, new TextDecoder().decode(stderr));
     assert.ok(((await Deno.stat(path)).mode ?? 0) & 0o100, `${name} can be run`);
   }
-});
-
-const RELEASE: Release = {
-  version: "1.2.3",
-  sha256Arm: "a".repeat(64),
-  sha256Intel: "b".repeat(64),
-  releasesUrl: "https://example.org/releases/download",
-  homepage: "https://example.org",
-};
-
-Deno.test("the cask has every value of its release, and knows the service by its label", async () => {
-  const template = await read("packaging/homebrew/conversation-assistant.rb.template");
-  const cask = renderCask(template, RELEASE);
-  for (const value of Object.values(RELEASE)) assert.ok(cask.includes(value), value);
-  assert.doesNotMatch(cask, /@[A-Z]/);
-  assert.ok(cask.includes(`uninstall launchctl: "${SERVICE_LABEL}"`));
-  assert.equal((cask.match(/\bdo\b/g) ?? []).length, (cask.match(/^\s*end$/gm) ?? []).length);
-});
-
-Deno.test("a value that could not stand in a cask is refused", () => {
-  for (
-    const [field, value] of Object.entries({ version: "v1", sha256Arm: "", homepage: 'https://x"; evil' })
-  ) {
-    assert.throws(
-      () => renderCask("@VERSION@", { ...RELEASE, [field]: value }),
-      new RegExp(`^TypeError: .*${field}`),
-    );
-  }
-  assert.throws(() => renderCask("@NAME@", RELEASE), /@NAME@/);
 });

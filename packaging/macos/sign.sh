@@ -3,13 +3,14 @@
 # profile named "conversation-assistant".
 set -eu
 
-if [ $# -ne 2 ]; then
-  echo "Usage: sign.sh APP IDENTITY" >&2
+if [ $# -ne 3 ]; then
+  echo "Usage: sign.sh APP IDENTITY ARCHIVE" >&2
   exit 2
 fi
 here="$(cd "$(dirname "$0")" && pwd)"
 app="$1"
 identity="$2"
+archive="$3"
 info="$app/Contents/Info.plist"
 
 # Keys that are there already are replaced: PlistBuddy's Merge alone would keep the old ones.
@@ -30,7 +31,6 @@ find "$app/Contents" -type f \( -name '*.dylib' -o -perm -u+x \) -print0 |
 codesign --force --options runtime --timestamp --entitlements "$here/entitlements.plist" --sign "$identity" "$app"
 codesign --verify --deep --strict "$app"
 
-archive="${app%.app}.zip"
 ditto -c -k --keepParent "$app" "$archive"
 xcrun notarytool submit "$archive" --keychain-profile conversation-assistant --wait
 xcrun stapler staple "$app"
