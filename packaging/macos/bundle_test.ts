@@ -58,7 +58,7 @@ Deno.test("the app is built by the tasks that there are, with the agent where th
 });
 
 Deno.test("the scripts are sound to the shell that runs them", async () => {
-  for (const name of ["build.sh", "sign.sh"]) {
+  for (const name of ["build.sh", "make_keychain.sh", "sign.sh"]) {
     const path = new URL(`packaging/macos/${name}`, ROOT);
     const [shell = ""] = /^#!(\S+)/.exec(await Deno.readTextFile(path))?.slice(1) ?? [];
     const { code, stderr } = await new Deno.Command(shell, { args: ["-n", path.pathname] }).output();
