@@ -120,20 +120,53 @@ export const sentReplyTests: StoreTests = {
   },
 };
 
+/** A conversation of so many messages from both sides in turn; the id of one near its beginning that was received. */
+async function longChat(stores: Stores, length: number): Promise<{ accountId: string; messageId: string }> {
+  const origin = await paired(stores);
+  let conversationId = "";
+  for (let from = 0; from < length; from += 1_000) {
+    const messages = Array.from({ length: 1_000 }, (_, index) => {
+      const direction = (from + index) % 2 === 0 ? "incoming" : "outgoing";
+      return message(`${from + index}`, { direction, minute: from + index });
+    });
+    ({ conversationId } = await stores.ingest.ingestMessages(origin, batch(messages)));
+  }
+  const { accountId } = origin;
+  const page = await stores.conversations.messages(accountId, {
+    conversationId,
+    page: length / 100,
+    pageSize: 100,
+  });
+  const { id: messageId } = page?.rows.find(({ imessageGuid }) => imessageGuid === "10") ?? assert.fail();
+  return { accountId, messageId };
+}
+
 export const sentReplyReadingTests: StoreTests = {
+  "what was sent after a message is found by reading as much in a history ten times as long": async (
+    { address, database, stores },
+  ) => {
+    const read: number[] = [];
+    for (const length of [LONG_CHAT, 10 * LONG_CHAT]) {
+      const { accountId, messageId } = await longChat(stores, length);
+      await database.sql.script("analyze messages");
+      read.push(
+        await rowsRead(address, async ({ responses }) => {
+          const found = (await responses.repliesTo(accountId, [messageId])).get(messageId);
+          assert.equal(found?.messages[0]?.imessageGuid, "11");
+        }),
+      );
+    }
+    const [short = 0, long = 0] = read;
+    assert.ok(short > 0 && long < 1.5 * short, `${short} rows, then ${long}`);
+    assert.ok(long <= 300, `${long} rows`);
+  },
+
   "the latest replies of a history ten times as long are found by reading as much": async (
     { address, database, stores },
   ) => {
     const read: number[] = [];
     for (const length of [LONG_CHAT, 10 * LONG_CHAT]) {
-      const origin = await paired(stores);
-      for (let from = 0; from < length; from += 1_000) {
-        const messages = Array.from({ length: 1_000 }, (_, index) => {
-          const direction = (from + index) % 2 === 0 ? "incoming" : "outgoing";
-          return message(`${from + index}`, { direction, minute: from + index });
-        });
-        await stores.ingest.ingestMessages(origin, batch(messages));
-      }
+      const origin = await longChat(stores, length);
       await database.sql.script("analyze messages");
       read.push(
         await rowsRead(address, async ({ samples }) => {
