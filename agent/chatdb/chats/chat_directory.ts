@@ -70,6 +70,7 @@ export class ChatDirectory {
   #conversations = new Map<number, Conversation>();
   /** Chat of each group's `chat_identifier`, which is what `message.cache_roomnames` holds. */
   #rooms = new Map<string, number>();
+  readonly #roomNames = new Map<number, string>();
   readonly #addressedAliases = new Map<number, string | null>();
   #hiddenChats = new Set<number>();
   readonly #writtenAddresses = new Map<number, string>();
@@ -128,6 +129,15 @@ export class ChatDirectory {
     return this.#rooms.get(roomName) ?? null;
   }
 
+  /** The room of a group's chat; null for another one. */
+  roomOf(chatRowId: number): string | null {
+    return this.#roomNames.get(chatRowId) ?? null;
+  }
+
+  isSameConversation(one: number, other: number): boolean {
+    return this.#conversations.get(one) === this.#conversations.get(other);
+  }
+
   /** The conversation of every chat, by its ROWID. */
   conversations(): ReadonlyMap<number, Conversation> {
     return this.#conversations;
@@ -182,8 +192,10 @@ export class ChatDirectory {
     this.#rooms = new Map();
     for (const { rowId, identifier } of chats) {
       if (identifier === null) continue;
-      if (this.isGroup(rowId)) this.#rooms.set(identifier, rowId);
-      else this.#writtenAddresses.set(rowId, plainAddress(identifier));
+      if (this.isGroup(rowId)) {
+        this.#rooms.set(identifier, rowId);
+        this.#roomNames.set(rowId, identifier);
+      } else this.#writtenAddresses.set(rowId, plainAddress(identifier));
     }
     this.#hiddenChats = new Set(chats.filter(({ isHidden }) => isHidden).map(({ rowId }) => rowId));
     for (const { rowId, accountLogin, lastAddressedHandle } of chats) {

@@ -1,5 +1,6 @@
 /** Finds the chats of messages: of a range of rows in one query, and of one message to be answered. */
 import type { ChatDatabase } from "../file/chat_database.ts";
+import type { KnownAddresses } from "../../contacts/same_address.ts";
 import { CHAT_ROWS, readAddresses } from "./chat_directory.ts";
 import { type ChatRow, conversationIdOf, isGroupChat } from "./conversation.ts";
 import { column, rowTable } from "../file/schema.ts";
@@ -32,8 +33,11 @@ export function chatFinder(database: ChatDatabase): ChatFinder {
 /** What is known of chats when the one of a message is chosen. */
 export interface ChatChoice {
   isGroup(chatId: number): boolean;
-  /** The chat of a group's room; null when no chat has it. */
+  /** The chat of a group's room, of several the last; null when no chat has it. */
   chatOfRoom(room: string): number | null;
+  /** The room of a group's chat. */
+  roomOf(chatId: number): string | null;
+  isSameConversation(oneChatId: number, otherChatId: number): boolean;
 }
 
 /**
@@ -46,13 +50,15 @@ export function chatOfMessage(
   choice: ChatChoice,
 ): number | null {
   const chatIds = chats === undefined ? [] : typeof chats === "number" ? [chats] : chats;
-  const room = roomName === null ? null : choice.chatOfRoom(roomName);
-  if (room !== null) return room;
   const [lowest = null] = chatIds;
   if (roomName === null && chatIds.length < 2) return lowest;
   const groups = chatIds.filter((chatId) => choice.isGroup(chatId));
-  if (roomName !== null) return groups.length === 1 ? groups[0] ?? null : null;
-  return groups.length === 0 ? lowest : null;
+  if (roomName === null) return groups.length === 0 ? lowest : null;
+  const named = groups.find((chatId) => choice.roomOf(chatId) === roomName);
+  if (named !== undefined) return named;
+  const room = choice.chatOfRoom(roomName);
+  if (room === null) return groups.length === 1 ? groups[0] ?? null : null;
+  return groups.every((chatId) => choice.isSameConversation(chatId, room)) ? room : null;
 }
 
 /** The chats that belong to the conversations of some chats by now, those themselves among them. */
@@ -92,14 +98,10 @@ export function findReplyChat(database: ChatDatabase, messageGuid: string): Repl
     const { rowId: messageRowId, roomName } = message;
     const chats: ChatRow[] = CHAT_ROWS.prepare(database, "chat")();
     const joined = chatFinder(database)(messageRowId, messageRowId).get(messageRowId);
-    const chatId = chatOfMessage({ roomName, chats: joined }, {
-      isGroup: (id) => chats.some((chat) => chat.rowId === id && isGroupChat(chat)),
-      chatOfRoom: (room) =>
-        chats.findLast((chat) => isGroupChat(chat) && chat.identifier === room)?.rowId ?? null,
-    });
+    const addresses = readAddresses(database);
+    const chatId = chatOfMessage({ roomName, chats: joined }, choiceAmong(chats, addresses));
     const chat = chats.find(({ rowId }) => rowId === chatId);
     if (chat === undefined) return null;
-    const addresses = readAddresses(database);
     const id = conversationIdOf(chat, addresses);
     const own = chats.filter((other) => conversationIdOf(other, addresses) === id);
     return {
@@ -109,4 +111,19 @@ export function findReplyChat(database: ChatDatabase, messageGuid: string): Repl
       messageRowId,
     };
   });
+}
+
+function choiceAmong(chats: readonly ChatRow[], addresses: KnownAddresses): ChatChoice {
+  const groups = new Map(chats.filter(isGroupChat).map((chat) => [chat.rowId, chat]));
+  const idOf = (chatId: number) => {
+    const chat = groups.get(chatId);
+    return chat === undefined ? null : conversationIdOf(chat, addresses);
+  };
+  return {
+    isGroup: (chatId) => groups.has(chatId),
+    chatOfRoom: (room) =>
+      chats.findLast((chat) => isGroupChat(chat) && chat.identifier === room)?.rowId ?? null,
+    roomOf: (chatId) => groups.get(chatId)?.identifier ?? null,
+    isSameConversation: (one, other) => idOf(one) === idOf(other),
+  };
 }

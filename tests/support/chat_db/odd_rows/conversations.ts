@@ -207,6 +207,29 @@ export const CONVERSATIONS: readonly OddRow[] = [
     messages: [`GROUP < text: to all {with ${ANA}, ${BO}}`],
   },
   {
+    what: "a row in a group that names the room of another one",
+    write: (db) => {
+      db.addChat({ identifier: "chat8", groupId: "OTHER", participants: [BO] });
+      incoming(db, group(db), "to all");
+      db.store.run("UPDATE message SET cache_roomnames = 'chat8'");
+    },
+    messages: ["- < text: to all"],
+  },
+  {
+    what: "a row in one of two chats of a group's room, of which the later one has another id",
+    write: (db) => {
+      incoming(db, group(db), "to all");
+      db.addChat({
+        identifier: "chat7",
+        groupId: "LATER",
+        service: "SMS",
+        guidPrefix: "SMS",
+        participants: [ANA],
+      });
+    },
+    messages: [`GROUP < text: to all {with ${ANA}, ${BO}}`],
+  },
+  {
     what: "a row in a direct chat that names a room nobody has",
     write: (db, ana) => {
       incoming(db, ana, "to all");
