@@ -128,6 +128,14 @@ export const SETTINGS = {
     fallbackText: "1-5",
     description: "Hours of local time in which such a training may start",
   }),
+  draftExamples: setting<"untrained" | "always" | "off">({
+    env: "DRAFT_EXAMPLES",
+    parse: oneOf("untrained", "always", "off"),
+    fallback: "untrained",
+    description:
+      "When drafts show the model up to five of the person's own earlier replies: while no adapter is promoted, always, " +
+      "or never",
+  }),
   mlUrl: setting({
     env: "ML_URL",
     parse: httpUrl,

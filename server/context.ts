@@ -111,7 +111,7 @@ function createServices(core: Core): ServerServices {
     events: createEventService({ ...core, ...store }),
     sync: createSyncService({ ...core, ...store, onOutbox }),
     conversations: createConversationService({ ...store, onOutbox }),
-    drafting: createDrafting({ ...core, ...store }),
+    drafting: createDrafting({ ...core, ...store, draftExamples: core.config.draftExamples }),
     responses: createResponseService(store),
     training: createTrainingService({ ...core, ...store, onOutbox }),
     models: createModelsService({ ...store, ml, onOutbox }),

@@ -26,7 +26,7 @@ interface Talk {
 }
 
 async function startTalk(contacts: readonly SyncContact[]): Promise<Talk & AsyncDisposable> {
-  const server = await startServerApp();
+  const server = await startServerApp({ settings: { DRAFT_EXAMPLES: "off" } });
   const { token } = await server.pair();
   const say: Talk["say"] = async (said, change) => {
     const messages = said.map(([minute, who, text]) =>

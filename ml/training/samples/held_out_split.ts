@@ -1,5 +1,6 @@
 /** Splits samples into trained and held-out ones by content, so that the split is stable and nothing leaks. */
-import { contentHash, hashShare, normalised } from "./sample_text.ts";
+import { normalised } from "../../../lib/bm25.ts";
+import { contentHash, hashShare } from "./sample_text.ts";
 
 /** What the split needs to know about a sample. */
 export interface Splittable {

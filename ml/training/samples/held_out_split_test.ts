@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MIN_HELD_OUT, splitSamples, type Splittable } from "./held_out_split.ts";
-import { normalised } from "./sample_text.ts";
+import { normalised } from "../../../lib/bm25.ts";
 
 const OPTIONS = { share: 0.1, most: 400 };
 

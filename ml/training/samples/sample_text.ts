@@ -1,13 +1,6 @@
-/** Identifies samples by content: normalised text, hashes, and the message that is answered. */
+/** Identifies samples by content: hashes, and the message that is answered. */
 import { createHash } from "node:crypto";
 import { parseTranscript, promptOfSampleInput, type Transcript } from "../../../contract/prompt.ts";
-
-/** Maps messages that differ only in case, space and punctuation to the same text. */
-export function normalised(text: string): string {
-  return text.normalize("NFKC").toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim() ||
-    // Messages without letters or digits, such as emoji, are only normalised in space.
-    text.normalize("NFKC").replace(/\s+/gu, " ").trim();
-}
 
 /** SHA-256 of a list of texts, unambiguous in where each ends. */
 export function contentHash(texts: readonly string[]): string {

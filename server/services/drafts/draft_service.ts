@@ -16,9 +16,17 @@ import type { DraftResponse } from "../../store/schema.ts";
 import { failureTextOf, generateDraft, type GenerationDependencies } from "./draft_generation.ts";
 import type { ServerJobs } from "./draft_jobs.ts";
 import { draftOnce, type KeyedRequest } from "./idempotency.ts";
-import { promptFor, type PromptStores } from "./prompt_builder.ts";
+import { exampleFinder, type ExampleStores } from "./examples.ts";
+import { type ExampleFinder, promptFor, type PromptStores } from "./prompt_builder.ts";
 
-export interface DraftingOptions extends GenerationDependencies, PromptStores, SignedInOptions {
+/** When earlier replies are shown as examples: while no adapter is promoted, which has learned from them, always, or never. */
+export type ExamplePolicy = "untrained" | "always" | "off";
+
+export interface DraftingOptions
+  extends GenerationDependencies, PromptStores, ExampleStores, SignedInOptions {
+  /** Absent: `off`. */
+  draftExamples?: ExamplePolicy;
+  conversations: PromptStores["conversations"] & ExampleStores["conversations"];
   idempotency: IdempotencyStore;
   jobs: Pick<ServerJobs, "enqueue" | "cancel" | "get">;
   /** This server among those of its database; null where it is alone. */
@@ -125,6 +133,14 @@ export async function findDraft(
   return draft;
 }
 
+/** What finds the examples of an account's drafts; undefined where they have none. */
+async function examplesOf(options: DraftingOptions, accountId: string): Promise<ExampleFinder | undefined> {
+  const { draftExamples = "off", adapters } = options;
+  if (draftExamples === "off") return undefined;
+  const isTrained = draftExamples === "untrained" && await adapters.promoted(accountId) !== undefined;
+  return isTrained ? undefined : exampleFinder(options);
+}
+
 async function createDraft(
   options: DraftingOptions,
   { caller, request }: { caller: Caller; request: DraftRequest },
@@ -133,6 +149,7 @@ async function createDraft(
   const { responseId: id, messageId, context, status } = request;
   while (true) {
     const { text: prompt, labels, sourceMessageIds } = await promptFor(options, {
+      examples: await examplesOf(options, accountId),
       accountId,
       messageId,
       context,

@@ -43,6 +43,8 @@ export interface PromptSource {
   messages: readonly PromptMessage[];
   /** Display names by sender id; null when the model must not know who the people are. */
   names: ReadonlyMap<string, string> | null;
+  /** Exchanges before the conversation that show how the person writes. */
+  examples?: readonly Turn[];
 }
 
 /** A prompt, and the sender names before its messages, each once; there are none in a direct chat. */
@@ -138,7 +140,8 @@ function instructionOf(source: PromptSource): string {
 export function buildPrompt(source: PromptSource): BuiltPrompt {
   const turns = latestThatFit(turnsOf(source));
   const labels = [...new Set(turns.flatMap(({ label }) => label ?? []))];
-  return { text: formatTranscript({ system: instructionOf(source), turns }), labels };
+  const shown = [...source.examples ?? [], ...turns];
+  return { text: formatTranscript({ system: instructionOf(source), turns: shown }), labels };
 }
 
 export interface PromptStores {
@@ -220,6 +223,26 @@ async function withOtherThreads(
   return inOrder([...before, ...others]).slice(-limit);
 }
 
+/** Examples as turns, and all messages whose words are in them. */
+export interface ShownExamples {
+  readonly turns: readonly Turn[];
+  readonly messageIds: readonly string[];
+}
+
+/** Finds the examples for a message that can be answered. */
+export type ExampleFinder = (
+  asked: {
+    message: Message;
+    conversation: Conversation;
+    /** Whether the conversations of one person may be taken for one. */
+    isPersonKnown: boolean;
+    /** Messages that the prompt has already. */
+    shownIds: ReadonlySet<string>;
+  },
+) => Promise<ShownExamples>;
+
+const NO_EXAMPLES: ShownExamples = { turns: [], messageIds: [] };
+
 /** A prompt, and the messages that it was made from. */
 export interface Prompt extends BuiltPrompt {
   readonly sourceMessageIds: string[];
@@ -230,12 +253,15 @@ export interface Prompt extends BuiltPrompt {
  *
  * @throws ApiError as {@linkcode promptOf}, and `not_found` for a message that the account does not have
  */
-export async function promptFor(stores: PromptStores, request: PromptRequest): Promise<Prompt> {
-  const { accountId, messageId, context } = request;
+export async function promptFor(
+  stores: PromptStores,
+  request: PromptRequest & { examples?: ExampleFinder },
+): Promise<Prompt> {
+  const { accountId, messageId, context, examples } = request;
   const asked = { messageIds: [messageId], limit: context.maxHistory };
   const history = (await stores.conversations.histories(accountId, asked)).get(messageId);
   if (history === undefined) throw new ApiError("not_found", "There is no message with this id");
-  return await promptOf(stores, { history, context });
+  return await promptOf(stores, { history, context, examples });
 }
 
 /**
@@ -245,7 +271,11 @@ export async function promptFor(stores: PromptStores, request: PromptRequest): P
  */
 export async function promptOf(
   stores: PromptStores,
-  { history, context }: { history: MessageHistory; context: PromptRequest["context"] },
+  { history, context, examples: find }: {
+    history: MessageHistory;
+    context: PromptRequest["context"];
+    examples?: ExampleFinder;
+  },
 ): Promise<Prompt> {
   const { message, before } = history;
   checkAnswerable(message);
@@ -256,6 +286,9 @@ export async function promptOf(
   const earlier = isPersonKnown ? await withOtherThreads(stores, history, maxHistory) : before;
   const messages = [...earlier, message];
   const names = includeContactInfo ? await namesOf(stores, { accountId, messages }) : null;
-  const prompt = buildPrompt({ conversation, messages, names });
-  return { ...prompt, sourceMessageIds: messages.map(({ id }) => id) };
+  const shownIds = new Set(messages.map(({ id }) => id));
+  const asked = { message, conversation, isPersonKnown, shownIds };
+  const { turns: examples, messageIds } = await find?.(asked) ?? NO_EXAMPLES;
+  const prompt = buildPrompt({ conversation, messages, names, examples });
+  return { ...prompt, sourceMessageIds: [...shownIds.union(new Set(messageIds))] };
 }

@@ -38,7 +38,7 @@ const ONLY_LINKS = /^(?:https?:\/\/\S+\s*)+$/i;
 const ONLY_NUMBER = /^[\d\s+().,:/-]*\d[\d\s+().,:/-]*$/;
 
 /** A reply's text as the model is to write it: its bubbles as lines, without reactions that were sent as texts. */
-function replyTextOf({ texts, before }: SentReply): string {
+export function replyTextOf({ texts, before }: Pick<SentReply, "texts" | "before">): string {
   const others = [before?.text ?? null];
   return texts.filter((text) => !isReactionText(text, others)).map(promptTextOf)
     .filter((text) => text !== "").join("\n");

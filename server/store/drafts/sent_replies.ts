@@ -1,4 +1,4 @@
-/** Finds the replies that the person sent, for the import of training samples. */
+/** Finds the replies that the person sent, for the import of training samples and for the examples of drafts. */
 import type { SQL } from "drizzle-orm";
 import type { MessageDirection } from "../../../contract/sync.ts";
 import type { Database } from "../database.ts";
@@ -7,8 +7,9 @@ import { fragment, rawFragment } from "../sql.ts";
 /** Messages of one's own that follow each other within this time are one reply. */
 export const BUBBLE_GAP_SECONDS = 120;
 
-/** One reply: bubbles sent one after the other in a direct conversation. */
+/** One reply: bubbles sent one after the other in a conversation. */
 export interface SentReply {
+  readonly conversationId: string;
   /** The first bubble; a sample of it has this message id. */
   readonly messageId: string;
   /** All of its bubbles, in order. */
@@ -26,6 +27,8 @@ export interface SentReply {
   readonly delaySeconds: number | null;
   /** The reply, or the draft of an answer to the same message, is a sample already. */
   readonly isSample: boolean;
+  /** One of its bubbles, or the message before, was edited. */
+  readonly isEdited: boolean;
 }
 
 type Row = Omit<SentReply, "before"> & {
@@ -55,8 +58,12 @@ function replyOf(
 /** Which replies to find. */
 export interface SentReplyRequest {
   readonly accountId: string;
-  /** Absent: all direct conversations. */
+  /** Absent: all. */
   readonly conversationIds?: readonly string[];
+  /** Of groups instead of two-person conversations. */
+  readonly inGroups?: boolean;
+  /** Only replies that were sent before this message. */
+  readonly before?: { readonly id: string; readonly sentAt: Date };
 }
 
 /** Replies looked for at once. */
@@ -68,8 +75,14 @@ function readable(message: SQL): SQL {
     and ${message}.message_type <> 'system'`;
 }
 
+/** Where to read on: behind a bubble, or a message. */
+interface Place {
+  readonly lastAt: string;
+  readonly lastId: string;
+}
+
 /** A reply as it is read: with the place of its last bubble in the account's time. */
-type PlacedRow = Row & { readonly lastAt: string; readonly lastId: string };
+type PlacedRow = Row & Place;
 
 /**
  * Some replies whose last bubble lies before a place, latest first. From each last bubble (`tails`) it walks back, message
@@ -77,8 +90,8 @@ type PlacedRow = Row & { readonly lastAt: string; readonly lastId: string };
  */
 function repliesBefore(
   { sql }: Database,
-  { accountId, conversationIds }: SentReplyRequest,
-  place: { lastAt: string; lastId: string } | undefined,
+  { accountId, conversationIds, inGroups = false }: SentReplyRequest,
+  place: Place | undefined,
 ): Promise<PlacedRow[]> {
   const only = conversationIds === undefined
     ? fragment``
@@ -89,9 +102,9 @@ function repliesBefore(
   const [m, next, previous] = [rawFragment("m"), rawFragment("n"), rawFragment("p")];
   return sql<PlacedRow>`
     with recursive tails as materialized (
-      select m.id, m.conversation_id, m.text, m.sent_at from messages m
+      select m.id, m.conversation_id, m.text, m.sent_at, m.edited_at from messages m
       where m.account_id = ${accountId} and m.direction = 'outgoing' and ${readable(m)} ${only} ${before}
-        and not (select c.is_group from conversations c where c.id = m.conversation_id)
+        and ${inGroups} = (select c.is_group from conversations c where c.id = m.conversation_id)
         and not coalesce((
           select n.direction = 'outgoing' and n.sent_at - m.sent_at <= make_interval(secs => ${BUBBLE_GAP_SECONDS})
           from messages n where n.conversation_id = m.conversation_id and ${readable(next)}
@@ -100,14 +113,14 @@ function repliesBefore(
       order by m.sent_at desc, m.id desc limit ${CHUNK}
     ), walk as (
       select t.id as tail, 0 as step, true as bubble, t.conversation_id, t.id, t.text, t.sent_at,
-        'outgoing' as direction, null::text as sender_id
+        'outgoing' as direction, null::text as sender_id, t.edited_at
       from tails t
       union all
       select w.tail, w.step + 1,
         p.direction = 'outgoing' and w.sent_at - p.sent_at <= make_interval(secs => ${BUBBLE_GAP_SECONDS}),
-        w.conversation_id, p.id, p.text, p.sent_at, p.direction, p.sender_id
+        w.conversation_id, p.id, p.text, p.sent_at, p.direction, p.sender_id, p.edited_at
       from walk w cross join lateral (
-        select p.id, p.text, p.sent_at, p.direction, p.sender_id from messages p
+        select p.id, p.text, p.sent_at, p.direction, p.sender_id, p.edited_at from messages p
         where p.conversation_id = w.conversation_id and ${readable(previous)}
           and (p.sent_at, p.id) < (w.sent_at, w.id)
         order by p.sent_at desc, p.id desc limit 1) p
@@ -118,10 +131,11 @@ function repliesBefore(
         min(sent_at) filter (where bubble) as first_at, max(sent_at) filter (where bubble) as last_at,
         min(id::text) filter (where not bubble) as before_id, min(direction) filter (where not bubble) as before_direction,
         min(sender_id) filter (where not bubble) as before_sender, min(text) filter (where not bubble) as before_text,
-        min(sent_at) filter (where not bubble) as before_at
+        min(sent_at) filter (where not bubble) as before_at,
+        min(conversation_id::text) as conversation_id, bool_or(edited_at is not null) as is_edited
       from walk group by tail
     )
-    select ids[1] as "messageId", ids as "bubbleIds", texts, before_id as "beforeId",
+    select conversation_id as "conversationId", is_edited as "isEdited", ids[1] as "messageId", ids as "bubbleIds", texts, before_id as "beforeId",
       before_direction as "beforeDirection", before_sender as "beforeSender", before_text as "beforeText",
       extract(epoch from first_at - before_at)::float8 as "delaySeconds",
       last_at::text as "lastAt", tail as "lastId",
@@ -133,12 +147,13 @@ function repliesBefore(
     from replies order by last_at desc, tail desc`;
 }
 
-/** The account's replies in direct conversations, latest first, some at a time, without a connection held between. */
+/** The account's replies in conversations of one kind, latest first, some at a time, without a connection held between. */
 export async function* sentReplies(
   database: Database,
   request: SentReplyRequest,
 ): AsyncGenerator<readonly SentReply[]> {
-  let place: PlacedRow | undefined;
+  const { before } = request;
+  let place: Place | undefined = before && { lastAt: before.sentAt.toISOString(), lastId: before.id };
   do {
     const rows: PlacedRow[] = await repliesBefore(database, request, place);
     yield rows.map(replyOf);
