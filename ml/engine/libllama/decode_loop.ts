@@ -2,10 +2,13 @@
  * The loop that evaluates: one call of llama.cpp for all replies that are being written, one for each piece of a prompt.
  *
  * Prompts are evaluated apart from replies, since llama.cpp takes longer for a batch of both than for two; between two
- * replies' tokens at most `PROMPT_TOKENS_PER_TURN` of them, so that a long prompt holds nobody up.
+ * replies' tokens at most `PROMPT_TOKENS_PER_TURN` of them, so that a long prompt holds nobody up. Prompts are evaluated on
+ * another thread, the next tokens of replies on this one, which has nothing else to do until they are there.
  */
+import { setImmediate } from "node:timers/promises";
 import { SerialExecutor } from "../../../lib/async.ts";
-import type { BatchRow, NativeContext } from "./native_context.ts";
+import { type Evaluation, type Piece, rowsOf, sharedLength, type Task } from "./evaluation.ts";
+import type { NativeContext } from "./native_context.ts";
 import type { NativeAdapter } from "./native_model.ts";
 
 /** Tokens of prompts that are evaluated before the replies go on. */
@@ -14,50 +17,6 @@ const PROMPT_TOKENS_PER_TURN = 256;
 const LEAST_PIECE_TOKENS = 32;
 /** Turns that one adapter has before it is another one's turn: each change costs llama.cpp a new plan of its memory. */
 const TURNS_PER_ADAPTER = 8;
-
-/** A sequence of the context, and the tokens whose keys and values it holds. */
-export interface Sequence {
-  readonly id: number;
-  tokens: number[];
-  /** What they were evaluated with: with other weights they mean something else. */
-  adapter: NativeAdapter | null;
-}
-
-/** Tokens to evaluate on a sequence, and what to do with what the model says after them. */
-export interface Evaluation {
-  sequence: Sequence;
-  adapter: NativeAdapter | null;
-  /** From the sequence's start: what it holds already is not evaluated again. */
-  tokens: readonly number[];
-  /** How many of the last tokens are followed by a call of `next`; at least 1. */
-  outputs: number;
-  /** Given the logits after a token, returns a token to evaluate after all others; ends without one. */
-  next: (logits: Float32Array) => number | undefined;
-  /** Called once, with how many tokens the sequence held already. */
-  onStart?: (cachedTokens: number) => void;
-  signal?: AbortSignal;
-}
-
-/** An evaluation that is under way. */
-interface Task extends Evaluation {
-  pending: number[];
-  started: boolean;
-  done: PromiseWithResolvers<void>;
-}
-
-/** Tokens of one task in a batch. */
-interface Piece {
-  task: Task;
-  count: number;
-}
-
-/** How many tokens, from their start, two lists have in common. */
-export function sharedLength(a: readonly number[], b: readonly number[]): number {
-  const length = Math.min(a.length, b.length);
-  let shared = 0;
-  while (shared < length && a[shared] === b[shared]) shared++;
-  return shared;
-}
 
 /** See the module. */
 export class DecodeLoop {
@@ -92,7 +51,11 @@ export class DecodeLoop {
 
   async #runAll(): Promise<void> {
     this.#isRunning = true;
-    while (this.#tasks.size > 0) await this.#turns.run(() => this.#takeTurn());
+    while (this.#tasks.size > 0) {
+      await this.#turns.run(() => this.#takeTurn());
+      // Lets in what waits for this thread: requests, and callers who leave.
+      await setImmediate();
+    }
     this.#isRunning = false;
   }
 
@@ -107,10 +70,10 @@ export class DecodeLoop {
     for (let prompt = this.#findPrompt(); prompt && budget > 0; prompt = this.#findPrompt()) {
       const count = Math.min(budget, this.#pieceOf(prompt));
       budget -= Math.max(count, LEAST_PIECE_TOKENS);
-      await this.#evaluate([{ task: prompt, count }]);
+      await this.#evaluate([{ task: prompt, count }], { here: false });
     }
     const replies = this.#served().filter(({ pending }) => pending.length === 1);
-    if (replies.length > 0) await this.#evaluate(replies.map((task) => ({ task, count: 1 })));
+    if (replies.length > 0) await this.#evaluate(replies.map((task) => ({ task, count: 1 })), { here: true });
   }
 
   /** Keeps the adapter for some turns, then goes on to the one that has waited longest. */
@@ -161,11 +124,11 @@ export class DecodeLoop {
     return Math.min(pending.length, pending.length - outputs + this.#context.maxOutputs);
   }
 
-  async #evaluate(pieces: readonly Piece[]): Promise<void> {
+  async #evaluate(pieces: readonly Piece[], options: { here: boolean }): Promise<void> {
     const rows = pieces.flatMap(rowsOf);
     try {
       this.#context.use(this.#adapter);
-      await this.#context.decode(rows);
+      await this.#context.decode(rows, options);
     } catch (error) {
       for (const { task } of pieces) this.#fail(task, error);
       return;
@@ -208,14 +171,4 @@ export class DecodeLoop {
     if (error === undefined) task.done.resolve();
     else task.done.reject(error);
   }
-}
-
-function rowsOf({ task, count }: Piece): BatchRow[] {
-  const { pending, sequence, outputs } = task;
-  return pending.slice(0, count).map((token, index) => ({
-    sequence: sequence.id,
-    token,
-    position: sequence.tokens.length + index,
-    wanted: index >= pending.length - outputs,
-  }));
 }

@@ -9,6 +9,8 @@ const LAZY_MODE_OFF = 0;
 export class NativeModel implements Disposable {
   readonly library: LibLlama;
   readonly handle: ModelHandle;
+  /** Layers that a GPU computes; 0 without one. */
+  readonly gpuLayers: number;
   /** Logits that each evaluated token yields. */
   readonly vocabularySize: number;
   /** Tokens of the longest texts that the model was trained on. */
@@ -16,9 +18,10 @@ export class NativeModel implements Disposable {
   /** Tokens that a layer with sliding-window attention looks back; 0 for a model without. */
   readonly slidingWindow: number;
 
-  private constructor(library: LibLlama, handle: ModelHandle) {
+  private constructor(library: LibLlama, handle: ModelHandle, { gpuLayers }: { gpuLayers: number }) {
     this.library = library;
     this.handle = handle;
+    this.gpuLayers = gpuLayers;
     this.vocabularySize = library.llama_vocab_n_tokens(library.llama_model_get_vocab(handle));
     this.trainContextSize = library.llama_model_n_ctx_train(handle);
     this.slidingWindow = library.llama_model_n_swa(handle);
@@ -40,7 +43,7 @@ export class NativeModel implements Disposable {
     const text = cText(path);
     const handle = await whileHeld([text, params], library.llama_model_load_from_file(text, params));
     if (handle === null) throw new Error("llama.cpp could not read its weights");
-    return new NativeModel(library, handle);
+    return new NativeModel(library, handle, { gpuLayers });
   }
 
   [Symbol.dispose](): void {

@@ -49,7 +49,7 @@ export const GGML_SYMBOLS = {
   ggml_commit: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** Of `libllama`. What takes long does not block the thread that calls it. */
+/** Of `libllama`. What takes long does not block the thread that calls it, but for `llama_decode_here`. */
 export const LLAMA_SYMBOLS = {
   llama_model_default_params: { parameters: [], result: MODEL_PARAMS },
   llama_context_default_params: { parameters: [], result: CONTEXT_PARAMS },
@@ -63,6 +63,7 @@ export const LLAMA_SYMBOLS = {
   llama_init_from_model: { parameters: [model, CONTEXT_PARAMS], result: context, nonblocking: true },
   llama_free: { parameters: [context], result: "void" },
   llama_decode: { parameters: [context, BATCH], result: "i32", nonblocking: true },
+  llama_decode_here: { name: "llama_decode", parameters: [context, BATCH], result: "i32" },
   llama_synchronize: { parameters: [context], result: "void", nonblocking: true },
   llama_get_logits_ith: { parameters: [context, "i32"], result: "pointer" },
   llama_get_memory: { parameters: [context], result: memory },

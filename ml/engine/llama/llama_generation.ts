@@ -3,7 +3,7 @@ import type { Token } from "node-llama-cpp";
 import type { Timings } from "../../../contract/ml.ts";
 import { endsReply, fitPrompt, promptFormOf, replyCleaner } from "../chat_prompt.ts";
 import type { Generation, GenerationOptions, GenerationRequest } from "../engine.ts";
-import type { Sequence } from "../libllama/decode_loop.ts";
+import type { Sequence } from "../libllama/evaluation.ts";
 import { sampleLogits } from "../libllama/logits.ts";
 import { ReplyBuilder } from "../reply_builder.ts";
 import type { ServedModel } from "./llama_model.ts";

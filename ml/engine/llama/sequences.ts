@@ -1,5 +1,5 @@
 /** The sequences of a context: which one a prompt gets. */
-import { type Sequence, sharedLength } from "../libllama/decode_loop.ts";
+import { type Sequence, sharedLength } from "../libllama/evaluation.ts";
 import type { NativeAdapter } from "../libllama/native_model.ts";
 
 /** A sequence and the conversation whose prompt it holds. */
