@@ -56,8 +56,8 @@ function connected(path: string, { busyTimeoutMs, returnArrays = false }: ReadOn
 
 /**
  * Copies the database with its `-wal` into a new folder that only this user can read, opens the copy, and removes the folder
- * at once: what is open stays readable, and however the program ends no message is left on the disk. Within one volume
- * of macOS nothing is copied but the names; elsewhere it takes the room of the database.
+ * at once: what is open stays readable, and once it is open no end of the program leaves a message on the disk. Within one
+ * volume of macOS nothing is copied but the names; elsewhere it takes the room of the database.
  */
 function openCopy(path: string, options: ReadOnlyOptions): ReadOnlyConnection {
   const folder = Deno.makeTempDirSync({ prefix: "conversation-assistant-" });
