@@ -56,6 +56,9 @@ export async function extractRunnable(program: Program, folder: string): Promise
   await Deno.writeTextFile(join(source, "deno.lock"), await lockOf(program));
   const path = join(folder, programName(part));
   await Deno.writeTextFile(path, launcher(part, { source, cache }), { mode: 0o755 });
+  // At its first start Deno writes the lock file in its own words; later the folder may be read-only.
+  const { success } = await new Deno.Command(path, { args: ["--version"], stdout: "null" }).output();
+  if (!success) throw new Error(`The extracted files of ${programName(part)} do not start`);
   return path;
 }
 

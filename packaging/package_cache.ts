@@ -4,6 +4,7 @@
  * about the machine.
  */
 import { dirname, join } from "node:path";
+import { PROJECT_ROOT } from "../tools/service_process.ts";
 import { type Target, TARGETS } from "./artifacts.ts";
 
 /** Packages for one platform each: the part of the name behind this prefix says which. */
@@ -50,6 +51,20 @@ async function copyFolder(
   }
 }
 
+/** Leaves packages for other platforms empty, so that Deno finds them and does not fetch them into the program. */
+async function leaveOthersEmpty(folder: string, target: Target): Promise<void> {
+  const { npm } = JSON.parse(await Deno.readTextFile(join(PROJECT_ROOT, "deno.lock")));
+  for (const identity of Object.keys(npm)) {
+    const [, name = "", version = ""] = /^(.+)@([\d.]+)$/.exec(identity) ?? [];
+    if (isWanted(`${name}/${version}/any`, target)) continue;
+    const path = join(folder, name, version, "package.json");
+    await Deno.mkdir(dirname(path), { recursive: true });
+    await Deno.writeTextFile(path, JSON.stringify({ name, version }), { createNew: true }).catch((error) => {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    });
+  }
+}
+
 /** Fills `to` with the packages of Deno's own cache, whose folders have the names of registries. */
 export async function copyPackages(to: string, target: Target): Promise<void> {
   const from = join(await denoFolder(), "npm");
@@ -57,6 +72,7 @@ export async function copyPackages(to: string, target: Target): Promise<void> {
   for await (const { name, isDirectory } of Deno.readDir(from)) {
     if (isDirectory) await copyFolder(join(from, name), { to: join(to, name), target });
   }
+  await leaveOthersEmpty(join(to, await registryFolder()), target);
 }
 
 /** The name of the registry's folder that packages lie in, for a cache that is made by hand. */
