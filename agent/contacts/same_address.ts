@@ -26,8 +26,9 @@ const SCHEME = /^(?:tel|sms|smsto|imessage|facetime|facetime-audio|mailto):(?:\/
 /** Marks of writing direction and invisible characters, in which Messages and Contacts wrap numbers. */
 // deno-lint-ignore no-control-regex -- these are what is removed
 const INVISIBLE = /[\u0000-\u001F\u00AD\u200B-\u200F\u202A-\u202E\u2060-\u2069\uFEFF]/g;
-/** What people write around a number: a picture of a telephone before it, a word in brackets behind it. */
-const AROUND = /^[\p{So}\uFE0F\s]+|\s*\([^()\p{N}]+\)$/gu;
+/** What people write around a number: a picture of a telephone, what it is for, in Brazil the place of a company's code. */
+const AROUND =
+  /^[\p{So}\uFE0F\s]+|^\p{L}[\p{L}.\s]*:\s*|^\(?0\s*xx|\s*\([^()\p{N}]+\)$|\s+\p{L}[\p{L}\s.]*$/giu;
 const EXTENSION = /(?:[;,]|\s*(?:ext(?:ension|n)?\.?|x|#|durchwahl|poste)(?=[\s:.]*\p{N}))[\s\S]*$/iu;
 /** The trunk prefix that people write into an international number: +49 (0)171. */
 const TRUNK_IN_BRACKETS = /(\p{N})[\s-]*\(0\)/u;
@@ -57,6 +58,7 @@ const LONGER_FORMS: readonly [form: RegExp, shorter: string][] = [
 ];
 /** How mobile numbers were dialled within Mexico until 2019. */
 const MEXICAN_TRUNK = /^(?:01|04[45])(?=\d{10}$)/;
+const MAY_HAVE_TRUNK = /^\+\d{1,3}0/;
 /** Dialled before a country code in most of the world, and in North America. */
 const EXIT_CODE = /^(?:00|011)/;
 
@@ -69,13 +71,16 @@ export function plainAddress(typed: string): string {
 /** The digits of a phone number, with its plus sign; null for what is no phone number. */
 export function phoneDigits(typed: string): string | null {
   if (PLAIN_DIGITS.test(typed)) return typed;
-  const number = plainAddress(typed).replace(AROUND, "").replace(EXTENSION, "").replace(
+  const address = plainAddress(typed);
+  const number = address.replace(AROUND, "").replace(EXTENSION, "").replace(
     TRUNK_IN_BRACKETS,
     "$1",
   );
   if (!PHONE.test(number)) return null;
   const digits = Array.from(number.normalize("NFKC")).map(digitOf).join("");
-  return digits === "" ? null : PLUS.test(number) ? `+${digits}` : digits;
+  // A few digits with words are a name.
+  if (digits === "" || digits.length < MIN_MATCHED_DIGITS && /\p{L}/u.test(address)) return null;
+  return PLUS.test(number) ? `+${digits}` : digits;
 }
 
 /** Unicode has the digits of each script in a row of ten. */
@@ -209,9 +214,14 @@ export class KnownAddresses {
   }
 
   #add(number: string): void {
-    const key = keyOf(number);
+    // To parse each number would take longer than all else; a trunk prefix among the digits is a 0.
+    const plain = MAY_HAVE_TRUNK.test(number) ? parsePhoneNumberFromString(number)?.number ?? number : number;
+    const [key, plainKey] = [keyOf(number), keyOf(plain)];
     if (this.#complete.has(key)) return;
-    this.#complete.set(key, number);
+    const known = this.#complete.get(plainKey);
+    this.#complete.set(key, known ?? number);
+    if (known !== undefined) return;
+    this.#complete.set(plainKey, number);
     const ending = number.slice(-MIN_MATCHED_DIGITS);
     this.#byEnding.set(ending, [...this.#byEnding.get(ending) ?? [], number]);
   }

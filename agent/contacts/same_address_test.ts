@@ -179,6 +179,7 @@ const SAME: [what: string, region: string | null, spellings: string[]][] = [
     "(11) 98765-4321",
     "(11) 8765-4321",
     "0 15 11 98765-4321",
+    "(0xx11) 98765-4321",
   ]],
   ["a Brazilian mobile number of eight digits", null, [
     "+551187654321",
@@ -194,12 +195,20 @@ const SAME: [what: string, region: string | null, spellings: string[]][] = [
     "+972-(0)50-123-4567",
     "+972 050 123 4567",
   ]],
+  ["a Korean number that Messages has with its 0", "KR", [
+    "+8201012345678",
+    "+82 10-1234-5678",
+    "010-1234-5678",
+    "+82 (0)10-1234-5678",
+  ]],
   ["a German number with more around it", null, [
     "+491711234567",
     "(+49) 171 1234567",
     "+(49) 171 1234567",
     "☎ +49 171 1234567",
     "+49 171 1234567 (mobil)",
+    "+49-171-1234567 privat",
+    "Mobil: +49 171 1234567",
     "011 49 171 1234567",
   ]],
   ["a Russian number", "RU", ["+79123456789", "8 912 345-67-89", "79123456789"]],
@@ -253,6 +262,9 @@ Deno.test("a number that only chat.db's own incomplete spelling has is found by 
 Deno.test("short codes, senders' names and businesses are as they are", () => {
   const known = new KnownAddresses([{ id: "+15550262966", country: "us" }], { region: "US" });
   for (const address of ["262966", "AMAZON", "DHL-Info", "urn:biz:1b2c", "chat123456789", ""]) {
+    assert.equal(known.spelling(address), address);
+  }
+  for (const address of ["50 Cent", "Info: 24", "24 Info", "112 India"]) {
     assert.equal(known.spelling(address), address);
   }
   assert.equal(plainAddress("26 29 66"), "26 29 66");
