@@ -31,7 +31,7 @@ const MAX_SAMPLES_BODY_BYTES = 256 * MEBIBYTE;
 
 const BODY_LIMITS: BodyLimits = {
   maxBodyBytes: MAX_BODY_BYTES,
-  maxBytesInFlight: 64 * MEBIBYTE,
+  maxBytesInFlight: 32 * MEBIBYTE,
   maxBodyBytesOf: {
     [ML_PATHS.evaluate]: MAX_SAMPLES_BODY_BYTES,
     [ML_PATHS.startTraining]: MAX_SAMPLES_BODY_BYTES,

@@ -47,6 +47,26 @@ Deno.test("bodies on their way share a bound; beyond it a request is refused for
   assert.equal((await post(app, "/", { body: "x".repeat(30_000) })).status, 200);
 });
 
+/** A body in pieces that end anywhere, also within a character. */
+function inPieces(text: string, pieceBytes: number): ReadableStream<Uint8Array> {
+  const bytes = new TextEncoder().encode(text);
+  const count = Math.ceil(bytes.length / pieceBytes);
+  return ReadableStream.from(
+    Array.from({ length: count }, (_, index) => bytes.slice(index * pieceBytes, (index + 1) * pieceBytes)),
+  );
+}
+
+Deno.test("a body is read as it was written, in whatever pieces it comes and however long it is", async () => {
+  const app = testApp(async (c) => c.body(await c.req.text()));
+  for (const pieceBytes of [777, 16_384, 100_001]) {
+    for (const count of [0, 1, 1_820, 1_821, 3_641, 27_000]) {
+      const text = `-${"é漢😀".repeat(count)}`;
+      const answer = await post(app, "/large", { body: inPieces(text, pieceBytes) });
+      assert.ok(await answer.text() === text, `${count} times in pieces of ${pieceBytes} bytes`);
+    }
+  }
+});
+
 Deno.test("a compressed body counts by what it becomes", async () => {
   const app = testApp(sizeOf);
   const open = openBody(40_000);
