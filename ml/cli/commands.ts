@@ -1,4 +1,4 @@
-/** The commands of ml for the person at its machine: `healthcheck`, `training show JOB`. */
+/** The commands of ml for the person at its machine: `healthcheck`, `models …`, `training show JOB`. */
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { mlTrainingStatusSchema, trainingJobIdSchema } from "../../contract/ml_training.ts";
@@ -13,6 +13,7 @@ import { JobFolders, STATUS_FILE, TRAINING_DIRECTORY } from "../training/job/job
 import { readCurves } from "../training/job/metrics_file.ts";
 import { readResultFile } from "../training/job/training_result.ts";
 import { PLOT_FILE } from "../training/plot/training_plot.ts";
+import { listModels, pullModel, removeModel, verifyModel } from "./models_commands.ts";
 import { trainingReport } from "./training_report.ts";
 
 /** The exit code of a command line that cannot be understood. */
@@ -65,6 +66,22 @@ export async function showTraining(jobId: string, options: { dataDir: string }):
   });
 }
 
+function addModelsCommands(program: Command): void {
+  const context = () => ({ ...readMlConfig(), write: writeLine });
+  const models = program.command("models").description("The model files of this machine");
+  models.command("list").description("Lists the files that are here and the catalog").action(() =>
+    listModels(context())
+  );
+  models.command("pull").argument("<name>", "an id of the catalog, or OWNER/REPOSITORY of the hub")
+    .argument("[file]", "the file in that repository, FILE.gguf")
+    .description("Fetches a model; what it is at first is what it has to be from then on")
+    .action((name: string, file: string | undefined) => pullModel(name, file, context()));
+  models.command("verify").argument("<id>", "as `list` shows it").description("Checks a file's SHA-256")
+    .action((id: string) => verifyModel(id, context()));
+  models.command("rm").argument("<id>", "as `list` shows it").description("Removes a file")
+    .action((id: string) => removeModel(id, context()));
+}
+
 /** Runs the command that the arguments name, beside a service that may be running; exits with 2 when they name none. */
 export async function runCommand(args: readonly string[]): Promise<void> {
   const program = new Command(commandOf("ml"))
@@ -81,6 +98,7 @@ export async function runCommand(args: readonly string[]): Promise<void> {
     .action(async (jobId: string) => {
       for (const line of await showTraining(jobId, readMlConfig())) writeLine(line);
     });
+  addModelsCommands(program);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
