@@ -16,6 +16,7 @@ export const SERVER_PATHS = {
   session: "/api/session",
   sessionCodes: "/api/session/codes",
   events: "/api/events",
+  status: "/api/status",
   syncMessages: "/api/sync/messages",
   syncContacts: "/api/sync/contacts",
   syncDeletions: "/api/sync/deletions",

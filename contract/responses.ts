@@ -36,6 +36,15 @@ export const idempotencyHeaderSchema = z.object({
     .optional(),
 });
 
+/** Where a draft that waits is; absent for one that does not. */
+const queueFields = {
+  position: z.int().min(1).nullable().optional().describe(
+    "Place in the queue, 1 for the next to start; it starts earlier where those before it are another account's",
+  ),
+  mlOfflineSince: timeSchema.nullable().optional()
+    .describe("Since when drafts have found ml away; null while it is there"),
+};
+
 export const generatedResponseSchema = z.object({
   responseId: idSchema,
   status: responseStatusSchema,
@@ -47,6 +56,7 @@ export const generatedResponseSchema = z.object({
   adapter: appliedAdapterSchema.nullable().optional().describe(
     "The adapter that wrote it, and the proof that it was applied; null: the base model wrote it",
   ),
+  ...queueFields,
 }).meta({ id: "GeneratedResponse" });
 export type GeneratedResponse = z.infer<typeof generatedResponseSchema>;
 

@@ -1,13 +1,14 @@
 /** Mounts the server's routes: every request is measured, authenticated and limited in size. */
 import { readySchema, serverHealthSchema } from "../contract/health.ts";
 import { SERVER_PATHS } from "../contract/paths.ts";
+import { statusSchema } from "../contract/status.ts";
 import { MAX_SYNC_BODY_BYTES } from "../contract/sync.ts";
 import { createRoute } from "../deps.ts";
 import type { Clock } from "../lib/clock.ts";
 import { ApiError } from "../lib/errors.ts";
 import type { AllowedHosts } from "../lib/http/allowed_hosts.ts";
 import { mountDocs } from "../lib/http/api_docs.ts";
-import { createApiApp, createRoutes, errorResponses, jsonResponse } from "../lib/http/app.ts";
+import { createApiApp, createRoutes, errorResponses, jsonResponse, tokenRoute } from "../lib/http/app.ts";
 import type { Logger } from "../lib/log.ts";
 import { measureRequests, type Metrics, mountMetrics } from "../lib/metrics.ts";
 import { type BodyLimits, receiveBodies } from "../lib/http/request_bodies.ts";
@@ -16,6 +17,7 @@ import {
   authenticate,
   type ClientAddressOf,
   OPEN_PATHS,
+  SESSION_COOKIE,
   type ServerEnv,
   type Tokens,
 } from "./auth/authenticate.ts";
@@ -36,6 +38,7 @@ import type { SessionService } from "./services/devices/sessions.ts";
 import type { Drafting } from "./services/drafts/draft_service.ts";
 import type { ResponseService } from "./services/drafts/response_service.ts";
 import type { HealthService } from "./services/health_service.ts";
+import type { StatusService } from "./services/status_service.ts";
 import type { SyncService } from "./services/sync_service.ts";
 import type { ModelsService } from "./services/training/models_service.ts";
 import type { TrainingService } from "./services/training/training_service.ts";
@@ -72,6 +75,7 @@ export interface ServerServices {
   readonly training: TrainingService;
   readonly models: ModelsService;
   readonly health: HealthService;
+  readonly status: StatusService;
 }
 
 /** What the app takes from the server's context. */
@@ -109,13 +113,19 @@ const ready = createRoute({
   responses: { 200: jsonResponse(readySchema, "It can"), ...errorResponses(503) },
 });
 
-function healthRoutes({ health: service }: ServerServices) {
+const status = tokenRoute("get", SERVER_PATHS.status, {
+  summary: "Tells how the server, ml, the account's queue, the disk and the capture of its messages are",
+  responses: { 200: jsonResponse(statusSchema, "How they are") },
+});
+
+function healthRoutes({ health: service, status: statusService }: ServerServices) {
   return createRoutes<ServerEnv>()
     .openapi(health, async (c) => c.json(await service.health(), 200))
     .openapi(ready, async (c) => {
       await service.checkReady();
       return c.json({ ready: true as const }, 200);
-    });
+    })
+    .openapi(status, async (c) => c.json(await statusService.read(c.var.caller), 200));
 }
 
 /** Creates the server's app; `app.fetch` serves it and `app.request` tests it. */
@@ -138,6 +148,7 @@ export function createServerApp(context: ServerAppContext) {
   app.route("/", pageRoutes());
   mountMetrics(app, { path: SERVER_PATHS.metrics, metrics });
   mountDocs(app, {
+    sessionCookie: SESSION_COOKIE,
     openPaths: [SERVER_PATHS.health, SERVER_PATHS.ready, ...OPEN_PATHS],
     title: "Conversation Assistant",
     version: VERSION,

@@ -93,7 +93,7 @@ Deno.test("the OpenAPI document names every path of the contract with its method
     .filter((path) => document.paths[path.replace(/:(\w+)/g, "{$1}")] === undefined);
   assert.deepEqual(undocumented, []);
   const sync = document.paths[SERVER_PATHS.syncMessages].post;
-  assert.deepEqual(sync.security, [{ bearer: [] }]);
+  assert.deepEqual(sync.security, [{ bearer: [] }, { session: [] }]);
   assert.equal(sync.requestBody.required, true);
   assert.equal(
     sync.requestBody.content["application/json"].schema.$ref,

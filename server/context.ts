@@ -26,6 +26,7 @@ import { createDrafting } from "./services/drafts/draft_service.ts";
 import { createResponseService } from "./services/drafts/response_service.ts";
 import { createEventService } from "./services/event_service.ts";
 import { createHealthService } from "./services/health_service.ts";
+import { createStatusService } from "./services/status_service.ts";
 import { createSyncService } from "./services/sync_service.ts";
 import { MlReconciler } from "./services/training/outbox.ts";
 import { createModelsService } from "./services/training/models_service.ts";
@@ -93,6 +94,7 @@ type Core =
     readonly serverId: string | null;
     readonly shared: SharedDatabase | null;
     readonly secret: Uint8Array;
+    readonly dataDir: string;
     readonly pairing: ServerConfig["pairing"];
     readonly isNetworked: boolean;
     readonly command: string;
@@ -104,6 +106,7 @@ type Core =
 function createServices(core: Core): ServerServices {
   const { store, ml, announcements, pingKv, now } = core;
   const onOutbox = () => void announcements.announce({ topic: "outbox", text: "" });
+  const health = createHealthService({ pingDatabase: store.ping, pingKv, ml, now });
   const devices = createDeviceService({ ...core, devices: store.devices });
   return {
     devices,
@@ -112,10 +115,11 @@ function createServices(core: Core): ServerServices {
     sync: createSyncService({ ...core, ...store, onOutbox }),
     conversations: createConversationService({ ...store, onOutbox }),
     drafting: createDrafting({ ...core, ...store, draftExamples: core.config.draftExamples }),
-    responses: createResponseService(store),
+    responses: createResponseService({ ...core, ...store }),
     training: createTrainingService({ ...core, ...store, onOutbox }),
     models: createModelsService({ ...store, ml, onOutbox }),
-    health: createHealthService({ pingDatabase: store.ping, pingKv, ml, now }),
+    health,
+    status: createStatusService({ ...core, ...store, health }),
   };
 }
 
@@ -281,6 +285,7 @@ export async function createContext(
     serverId: shared?.link.id ?? null,
     shared,
     secret,
+    dataDir,
     ...pairingRulesOf(config),
     config,
     isLeader,

@@ -42,9 +42,16 @@ export const DOCS_PATHS: readonly string[] = [
   ...Object.keys(ASSETS).map((name) => `/docs/${name}`),
 ];
 
+export interface DocsOptions {
+  /** Paths of operations that need no token. */
+  openPaths?: readonly string[];
+  /** The cookie that does for a token. */
+  sessionCookie?: string;
+}
+
 interface Operation {
   requestBody?: unknown;
-  security?: unknown;
+  security?: unknown[];
   responses: Record<string, unknown>;
 }
 
@@ -62,15 +69,16 @@ function refusalOf(status: number) {
 /** Completes a document: each operation's usual refusals, and the token of those that need one. */
 function completed<Document extends { paths?: object }>(
   document: Document,
-  openPaths: readonly string[],
+  { openPaths = [], sessionCookie }: DocsOptions,
 ): Document {
+  const credentials = [{ bearer: [] }, ...(sessionCookie === undefined ? [] : [{ session: [] }])];
   for (const [path, methods] of Object.entries(document.paths ?? {})) {
     for (const [method, operation] of Object.entries(methods as Record<string, Operation>)) {
       for (const status of usualStatusesOf(method, operation)) {
         operation.responses[status] ??= refusalOf(status);
       }
       if (openPaths.includes(path)) continue;
-      operation.security ??= [{ bearer: [] }];
+      if (operation.security === undefined || operation.security.length > 0) operation.security = credentials;
       operation.responses[401] ??= refusalOf(401);
     }
   }
@@ -79,17 +87,23 @@ function completed<Document extends { paths?: object }>(
 
 /**
  * Serves the OpenAPI document at `/openapi.json` and a page that shows it at `/docs`.
- *
- * @param info.openPaths paths of operations that need no token
  */
 export function mountDocs<Env extends ApiEnv>(
   app: OpenAPIHono<Env>,
-  { openPaths = [], ...info }: ApiInfo & { openPaths?: readonly string[] },
+  { openPaths, sessionCookie, ...info }: ApiInfo & DocsOptions,
 ): void {
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer" });
+  if (sessionCookie !== undefined) {
+    app.openAPIRegistry.registerComponent("securitySchemes", "session", {
+      type: "apiKey",
+      in: "cookie",
+      name: sessionCookie,
+      description: "Of a browser that is signed in; what changes something needs the header `Origin` as well",
+    });
+  }
   app.get("/openapi.json", (c) => {
     const document = app.getOpenAPI31Document({ openapi: "3.1.0", info: { ...info } });
-    return c.json(completed(document, openPaths));
+    return c.json(completed(document, { openPaths, sessionCookie }));
   });
   app.get("/docs", (c) => c.html(pageOf(info.title)));
   for (const [name, contentType] of Object.entries(ASSETS)) {

@@ -1,5 +1,5 @@
 /** Reports the server's health: its database, its job store, and the last known state of ml. */
-import type { AdapterProof } from "../../contract/ml.ts";
+import type { AdapterProof, HealthResponse } from "../../contract/ml.ts";
 import type { ServerHealth } from "../../contract/health.ts";
 import { ApiError } from "../../lib/errors.ts";
 import { VERSION } from "../../lib/version.ts";
@@ -11,6 +11,17 @@ const DATABASE_TIMEOUT_MS = 2_000;
 const READY_RETRY_SECONDS = 5;
 
 type MlHealth = Pick<ServerHealth, "ml" | "model_version" | "adapters">;
+
+/** ml as it was last seen. */
+export interface MlSeen {
+  readonly health: MlHealth;
+  /** Why the model is not in memory. */
+  readonly reason: string | null;
+  /** Requests that wait there; null while it is away. */
+  readonly queueLength: number | null;
+  /** When it was first found away; null while it answers. */
+  readonly offlineSince: Date | null;
+}
 
 export interface HealthServiceOptions {
   /** Rejects unless the database answers in time. */
@@ -24,6 +35,8 @@ export interface HealthServiceOptions {
 export interface HealthService {
   /** `healthy` when all that the main job needs answers; never throws. */
   health(): Promise<ServerHealth>;
+  /** ml as it was seen within the last two seconds; never throws. */
+  ml(): Promise<MlSeen>;
   /** @throws ApiError `database_unavailable` when the database does not answer */
   checkReady(): Promise<void>;
 }
@@ -38,31 +51,39 @@ function countsOf(proofs: readonly AdapterProof[]): ServerHealth["adapters"] {
   return counts;
 }
 
-async function readMlHealth(ml: HealthServiceOptions["ml"]): Promise<MlHealth> {
+function mlHealthOf({ status, model_loaded, model_version, adapters: proofs }: HealthResponse): MlHealth {
+  const adapters = proofs && countsOf(proofs);
+  // Where ml has given its memory back, the next request loads the model.
+  if (model_loaded || status === "healthy") return { ml: "ready", model_version, adapters };
+  return { ml: status === "loading" ? "loading" : "unavailable", model_version: null };
+}
+
+async function readMl({ ml, now }: HealthServiceOptions, before: MlSeen | null): Promise<MlSeen> {
   try {
-    const { status, model_loaded, model_version, adapters: proofs } = await ml.health();
-    const adapters = proofs && countsOf(proofs);
-    // Where ml has given its memory back, the next request loads the model.
-    if (model_loaded || status === "healthy") return { ml: "ready", model_version, adapters };
-    return { ml: status === "loading" ? "loading" : "unavailable", model_version: null };
+    const answer = await ml.health();
+    const { reason = null, queue_length: queueLength } = answer;
+    return { health: mlHealthOf(answer), reason, queueLength, offlineSince: null };
   } catch {
-    return { ml: "unavailable", model_version: null };
+    const health: MlHealth = { ml: "unavailable", model_version: null };
+    return { health, reason: null, queueLength: null, offlineSince: before?.offlineSince ?? now() };
   }
 }
 
 /** Makes the health service. */
 export function createHealthService(options: HealthServiceOptions): HealthService {
-  let seen: { at: number; answer: Promise<MlHealth> } | null = null;
+  let seen: { at: number; answer: Promise<MlSeen> } | null = null;
 
-  function lastSeenMl(): Promise<MlHealth> {
+  function lastSeenMl(): Promise<MlSeen> {
     const now = options.now().getTime();
     if (seen === null || now - seen.at >= ML_SEEN_FOR_MS) {
-      seen = { at: now, answer: readMlHealth(options.ml) };
+      const before = seen?.answer ?? null;
+      seen = { at: now, answer: Promise.resolve(before).then((last) => readMl(options, last)) };
     }
     return seen.answer;
   }
 
   return {
+    ml: lastSeenMl,
     async checkReady() {
       if (await answers(options.pingDatabase({ timeoutMs: DATABASE_TIMEOUT_MS }))) return;
       throw new ApiError("database_unavailable", "The database does not answer", {
@@ -70,7 +91,7 @@ export function createHealthService(options: HealthServiceOptions): HealthServic
       });
     },
     async health() {
-      const [database, kv, ml] = await Promise.all([
+      const [database, kv, { health: ml }] = await Promise.all([
         answers(options.pingDatabase({ timeoutMs: DATABASE_TIMEOUT_MS })),
         answers(options.pingKv()),
         lastSeenMl(),

@@ -15,6 +15,7 @@ import type { ResponseStore } from "../../store/drafts/response_store.ts";
 import type { DraftResponse } from "../../store/schema.ts";
 import { failureTextOf, generateDraft, type GenerationDependencies } from "./draft_generation.ts";
 import type { ServerJobs } from "./draft_jobs.ts";
+import { findWaiting } from "./waiting_drafts.ts";
 import { draftOnce, type KeyedRequest } from "./idempotency.ts";
 import { exampleFinder, type ExampleStores } from "./examples.ts";
 import { type ExampleFinder, promptFor, type PromptStores } from "./prompt_builder.ts";
@@ -28,7 +29,7 @@ export interface DraftingOptions
   draftExamples?: ExamplePolicy;
   conversations: PromptStores["conversations"] & ExampleStores["conversations"];
   idempotency: IdempotencyStore;
-  jobs: Pick<ServerJobs, "enqueue" | "cancel" | "get">;
+  jobs: Pick<ServerJobs, "enqueue" | "cancel" | "list">;
   /** This server among those of its database; null where it is alone. */
   serverId: string | null;
   log: Logger;
@@ -229,7 +230,7 @@ function draftingLater(options: DraftingOptions): Drafting["enqueue"] {
       await recordFailure(options, { draft, error });
       throw error;
     }
-    return generatedResponseOf(draft);
+    return { ...generatedResponseOf(draft), ...(await findWaiting(options.jobs, [draft])).get(draft.id) };
   };
 }
 

@@ -13,12 +13,19 @@ import type { ResponseStore } from "../../store/drafts/response_store.ts";
 import { pageFieldsOf, pageRequestOf } from "../paging.ts";
 import type { DraftResponse } from "../../store/schema.ts";
 import { findSentReplies } from "./sent_reply.ts";
+import type { ServerJobs } from "./draft_jobs.ts";
+import { findWaiting } from "./waiting_drafts.ts";
 import { findStale, type Staleness } from "./stale_drafts.ts";
 import { findDraft, responseNotFound, responseRecordOf } from "./draft_service.ts";
 
 /** A sample's weight in training: what the person sent teaches, what was rejected is kept out. */
 const LEARNED_QUALITY = 1;
 const REJECTED_QUALITY = 0;
+
+export interface ResponseServiceOptions {
+  responses: ResponseStore;
+  jobs: Pick<ServerJobs, "list">;
+}
 
 export interface ResponseService {
   list(caller: Caller, query: PageQuery & { conversationId?: string }): Promise<ResponseList>;
@@ -51,14 +58,16 @@ function sampleOf(draft: DraftResponse, action: ResponseActionRequest): ActionSa
 
 /** Reads what has happened since to some drafts; what it returns makes the record of each. */
 async function recordsOf(
-  responses: ResponseStore,
+  { responses, jobs }: ResponseServiceOptions,
   accountId: string,
   drafts: readonly DraftResponse[],
 ): Promise<(draft: DraftResponse) => ResponseRecord> {
   const stale = await findStale(responses, accountId, drafts);
   const sent = await findSentReplies(responses, accountId, drafts);
+  const waiting = await findWaiting(jobs, drafts);
   return (draft) => ({
     ...responseRecordOf(draft),
+    ...waiting.get(draft.id),
     ...(stale.has(draft.id) ? { stale: true } : {}),
     ...(sent.has(draft.id) ? { sentReply: sent.get(draft.id) } : {}),
   });
@@ -114,16 +123,17 @@ function acting(responses: ResponseStore): ResponseService["act"] {
 }
 
 /** Makes the response service. */
-export function createResponseService({ responses }: { responses: ResponseStore }): ResponseService {
+export function createResponseService(options: ResponseServiceOptions): ResponseService {
+  const { responses } = options;
   return {
     async list({ accountId }, { conversationId, ...query }) {
       const page = await responses.list(accountId, { ...pageRequestOf(query), conversationId });
-      const recordOf = await recordsOf(responses, accountId, page.rows);
+      const recordOf = await recordsOf(options, accountId, page.rows);
       return { responses: page.rows.map(recordOf), ...pageFieldsOf(page, query) };
     },
     async get({ accountId }, responseId) {
       const draft = await findDraft(responses, accountId, responseId);
-      return (await recordsOf(responses, accountId, [draft]))(draft);
+      return (await recordsOf(options, accountId, [draft]))(draft);
     },
     act: acting(responses),
   };
