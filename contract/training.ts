@@ -47,6 +47,7 @@ export const importSamplesRequestSchema = z.object({
     .describe("Absent: all direct conversations; groups are left out always"),
   limit: z.int().min(1).max(MAX_IMPORTED_SAMPLES).default(1_000)
     .describe("Most samples to make; the latest replies come first"),
+  dryRun: z.boolean().default(false).describe("Nothing is made: `imported` says how many samples would be"),
 }).meta({ id: "ImportSamplesRequest" });
 export type ImportSamplesRequest = z.infer<typeof importSamplesRequestSchema>;
 

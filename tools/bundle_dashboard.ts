@@ -1,18 +1,21 @@
 /**
- * Bundles the owner's page into the one script that the server serves; with `--check`, says whether the script in the
- * tree is what the sources give.
+ * Bundles the owner's page into the scripts that the server serves; with `--check`, says whether those in the tree are what
+ * the sources give.
  */
 import { join } from "node:path";
 import { writeErrorLine, writeLine } from "../lib/log.ts";
 import { PROJECT_ROOT } from "./service_process.ts";
 
-const ENTRY = "server/dashboard/main.tsx";
-export const BUNDLE = "server/dashboard/public/app.js";
+/** Each script with the source that it begins at. */
+const BUNDLES = {
+  "server/dashboard/public/app.js": "server/dashboard/main.tsx",
+  "server/dashboard/public/curve.js": "server/dashboard/training/uplot_entry.ts",
+};
 
-/** Bundles the sources. @throws Error with Deno's report when they cannot be bundled */
-export async function bundle(): Promise<string> {
+/** Bundles what a source needs. @throws Error with Deno's report when it cannot be bundled */
+async function bundle(entry: string): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["bundle", "--platform", "browser", "--minify", ENTRY],
+    args: ["bundle", "--platform", "browser", "--minify", entry],
     cwd: PROJECT_ROOT,
     env: { NO_COLOR: "1" },
   }).output();
@@ -21,13 +24,15 @@ export async function bundle(): Promise<string> {
 }
 
 if (import.meta.main) {
-  const path = join(PROJECT_ROOT, BUNDLE);
-  const script = await bundle();
-  if (!Deno.args.includes("--check")) {
-    await Deno.writeTextFile(path, script);
-    writeLine(`Wrote ${BUNDLE}`);
-  } else if (await Deno.readTextFile(path) !== script) {
-    writeErrorLine(`${BUNDLE} is not what its sources give: run \`deno task dashboard\``);
-    Deno.exit(1);
+  for (const [name, entry] of Object.entries(BUNDLES)) {
+    const path = join(PROJECT_ROOT, name);
+    const script = await bundle(entry);
+    if (!Deno.args.includes("--check")) {
+      await Deno.writeTextFile(path, script);
+      writeLine(`Wrote ${name}`);
+    } else if (await Deno.readTextFile(path) !== script) {
+      writeErrorLine(`${name} is not what its sources give: run \`deno task dashboard\``);
+      Deno.exit(1);
+    }
   }
 }

@@ -9,6 +9,7 @@ import { Devices } from "./devices/devices.tsx";
 import { endSession, resumeSession } from "./session.ts";
 import { SignIn } from "./sign_in.tsx";
 import { STRINGS } from "./strings.ts";
+import { Training } from "./training/training.tsx";
 
 /** Moves the focus without the address, which says where the person is. */
 function skip(event: Event): void {
@@ -18,6 +19,7 @@ function skip(event: Event): void {
 
 const PAGE_OF: Readonly<Record<PageName, () => ComponentChild>> = {
   conversations: Conversations,
+  training: Training,
   devices: Devices,
 };
 

@@ -19,3 +19,12 @@ export function timeOf(iso: string): string {
 export function shortTimeOf(iso: string, now = new Date()): string {
   return new Date(iso).toDateString() === now.toDateString() ? timeOf(iso) : dayOf(iso, now);
 }
+
+const MINUTE_MS = 60_000;
+
+/** A duration in its two largest words: `40 s`, `12 min`, `3 h 5 min`. */
+export function durationOf(ms: number): string {
+  if (ms < MINUTE_MS) return `${Math.max(1, Math.round(ms / 1_000))} s`;
+  const minutes = Math.round(ms / MINUTE_MS);
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}

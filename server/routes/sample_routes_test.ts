@@ -119,6 +119,18 @@ Deno.test("replies that failed, reactions that were sent as texts, and answers t
   assert.deepEqual(await samplesOf(sender), []);
 });
 
+Deno.test("a dry run says what an import would make, and makes nothing", async () => {
+  await using server = await startServerApp();
+  const sender = { server, ...await server.pair() };
+  await sendTimed(sender, { lines: [[0, "me", "Hello"], [1, JOHN, "Dinner?"], [2, "me", "sure"]] });
+  const preview = await importReplies(sender, { dryRun: true });
+  assert.deepEqual([preview.imported, preview.skipped.unprompted], [1, 1]);
+  assert.deepEqual(await samplesOf(sender), []);
+  assert.deepEqual(await importReplies(sender), preview);
+  const again = await importReplies(sender, { dryRun: true });
+  assert.deepEqual([again.imported, again.skipped.repeated], [0, 1]);
+});
+
 Deno.test("an import makes each sample once, however often and in parallel it is asked for", async () => {
   await using server = await startServerApp();
   const sender = { server, ...await server.pair() };

@@ -96,6 +96,7 @@ export const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "lru-cache": ["ml/cache/"],
   "preact": ["server/dashboard/"],
   "@preact/signals": ["server/dashboard/"],
+  "uplot": ["server/dashboard/"],
   "zod": ["deps.ts", "contract/", "lib/", "agent/", "ml/training/", "server/dashboard/"],
   "@types/cli-progress": ["lib/"],
   "@types/pg": ["server/store/"],

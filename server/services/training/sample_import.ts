@@ -172,7 +172,7 @@ export async function importSamples(
   options: SampleImportOptions,
   { accountId, request }: { accountId: string; request: ImportSamplesRequest },
 ): Promise<ImportSamplesResponse> {
-  const { conversationIds, limit } = request;
+  const { conversationIds, limit, dryRun } = request;
   await checkConversations(options, { accountId, ids: conversationIds ?? [] });
   const replies = options.samples.sentReplies({ accountId, conversationIds });
   const { chosen, examined, skipped } = await chooseReplies(replies, limit);
@@ -181,7 +181,7 @@ export async function importSamples(
   for (let from = 0; from < chosen.length; from += CHUNK) {
     const chunk = chosen.slice(from, from + CHUNK);
     const made = await samplesOf(stores, { accountId, replies: chunk });
-    const added = await options.samples.import(accountId, made);
+    const added = dryRun ? made.length : await options.samples.import(accountId, made);
     imported += added;
     skipped.unsuitable += chunk.length - made.length;
     // Another import was faster with these.

@@ -1,0 +1,122 @@
+/** The training samples: what the model learns from, by source, each to leave out or delete. */
+import { useState } from "preact/hooks";
+import { deletionSchema } from "../../../contract/conversations.ts";
+import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";
+import { SAMPLE_SOURCES, type TrainingSample } from "../../../contract/training.ts";
+import { request } from "../api.ts";
+import { useSteps } from "../loading.ts";
+import { PagedList } from "../pages.ts";
+import { ListEnd, Part } from "../scrolling.tsx";
+import { STRINGS } from "../strings.ts";
+import { dayOf } from "../times.ts";
+import { excludedIds, readSamples, setExcluded } from "./excluded.ts";
+
+const { training: TEXT } = STRINGS;
+const PAGE_SIZE = 50;
+type Source = TrainingSample["source"] | "all";
+
+function listSamples(): PagedList<TrainingSample> {
+  return new PagedList(async (cursor) => {
+    const list = await readSamples(cursor, PAGE_SIZE);
+    return { items: list.samples, nextCursor: list.nextCursor ?? null };
+  });
+}
+
+/** The last message of a prompt, which ends with the word for the reply to come. */
+function lastLineOf(input: string): string {
+  return input.trimEnd().split("\n").slice(0, -1).at(-1) ?? input;
+}
+
+function SampleItem({ sample, onDelete }: { sample: TrainingSample; onDelete: () => void }) {
+  const [isDeleting, setDeleting] = useState(false);
+  const { error, isBusy, run } = useSteps();
+  const { id, input, output, rejectedOutput, source, createdAt } = sample;
+  const remove = () =>
+    run(async () => {
+      await request(`DELETE ${pathOf(SERVER_PATHS.trainingSample, { id })}`, { schema: deletionSchema });
+      onDelete();
+    });
+  return (
+    <li class="card sample">
+      <details>
+        <summary dir="auto" class="quiet">{lastLineOf(input)}</summary>
+        <pre dir="auto">{input}</pre>
+      </details>
+      {output !== "" && <p dir="auto" class="text">{output}</p>}
+      {rejectedOutput !== null && (
+        <p class="quiet text">
+          {TEXT.notLike} <bdi>{rejectedOutput}</bdi>
+        </p>
+      )}
+      <div class="buttons">
+        <span class="badge">{TEXT.sources[source]}</span>
+        <time dateTime={createdAt}>{dayOf(createdAt)}</time>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={excludedIds.value.has(id)}
+            onChange={(event) => setExcluded(id, event.currentTarget.checked)}
+          />
+          {TEXT.exclude}
+        </label>
+        {isDeleting
+          ? (
+            <>
+              <p>{TEXT.deleteHint}</p>
+              <button autoFocus type="button" class="danger" disabled={isBusy} onClick={remove}>
+                {TEXT.confirmDelete}
+              </button>
+              <button type="button" onClick={() => setDeleting(false)}>{TEXT.keep}</button>
+            </>
+          )
+          : <button type="button" class="plain" onClick={() => setDeleting(true)}>{TEXT.delete}</button>}
+      </div>
+      {error !== null && <p role="alert">{error}</p>}
+    </li>
+  );
+}
+
+/** All samples, newest first; `onDelete` is called when one went, as adapters may be tainted by it. */
+export function Samples({ onDelete }: { onDelete: () => void }) {
+  const [list] = useState(listSamples);
+  const [source, setSource] = useState<Source>("all");
+  const [deleted, setDeleted] = useState<ReadonlySet<string>>(new Set());
+  const state = list.state.value;
+  const shown = (page: readonly TrainingSample[]) =>
+    page.filter((sample) => !deleted.has(sample.id) && (source === "all" || sample.source === source));
+  const remove = (id: string) => {
+    setDeleted(new Set(deleted).add(id));
+    onDelete();
+  };
+  const isEmpty = state.isComplete && state.pages.every((page) => shown(page).length === 0);
+  return (
+    <section aria-label={TEXT.samples}>
+      <h2>{TEXT.samples}</h2>
+      <label>
+        {TEXT.filter}{" "}
+        <select value={source} onChange={(event) => setSource(event.currentTarget.value as Source)}>
+          {(["all", ...SAMPLE_SOURCES] as const).map((one) => (
+            <option key={one} value={one}>{TEXT.sources[one]}</option>
+          ))}
+        </select>
+      </label>
+      {isEmpty && <p class="quiet">{TEXT.noSamples}</p>}
+      {state.pages.map((page, index) => (
+        <Part key={index}>
+          {() => (
+            <ul class="samples">
+              {shown(page).map((sample) => (
+                <SampleItem
+                  key={sample.id}
+                  sample={sample}
+                  onDelete={() => remove(sample.id)}
+                />
+              ))}
+            </ul>
+          )}
+        </Part>
+      ))}
+      <ListEnd state={state} more={() => void list.more()} />
+    </section>
+  );
+}

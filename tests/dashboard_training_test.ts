@@ -1,0 +1,151 @@
+/** Tests of the page of training in a real browser: from sent replies to an adapter in use, and back. */
+import assert from "node:assert/strict";
+import { z } from "zod";
+import type { Locator, Page } from "playwright-core";
+import { SERVER_PATHS } from "../contract/paths.ts";
+import type { Client } from "../lib/http/client.ts";
+import { browserTests } from "./support/process/browser.ts";
+import {
+  DESKTOP,
+  fitsWidth,
+  HOSTILE,
+  openPage,
+  ownerOf,
+  PHONE,
+  seriousFindings,
+  signIn,
+} from "./support/server/owner_page.ts";
+import { startServices } from "./support/server/running_services.ts";
+import { JOHN, syncBatch, syncMessage } from "./support/server/sync_batches.ts";
+
+/** Of so many, enough are held out for the adapter to be offered. */
+const PAIRS = 130;
+const SOON_AFTER = "2024-01-01T12:01:00Z";
+
+/** A conversation in which the owner answered once. */
+async function syncReply(
+  owner: Client,
+  { chat, asked, reply }: { chat: string; asked: string; reply: string },
+) {
+  const messages = [
+    syncMessage({ senderId: JOHN, text: asked }),
+    syncMessage({ senderId: null, direction: "outgoing", text: reply, sentAt: SOON_AFTER }),
+  ];
+  const body = syncBatch(messages, { conversationImessageId: chat });
+  await owner.request("POST", SERVER_PATHS.syncMessages, { body, schema: z.unknown() });
+}
+
+async function openTraining(page: Page): Promise<void> {
+  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Training" }).click();
+  await page.getByRole("heading", { name: "Training", exact: true, level: 1 }).waitFor();
+}
+
+function samplesOf(page: Page): Locator {
+  return page.getByRole("region", { name: "Examples" });
+}
+
+async function chooseSettings(page: Page): Promise<void> {
+  await page.getByText("Settings").click();
+  await page.getByLabel("Passes over the examples").fill("4");
+  await page.getByLabel("Learning rate").fill("0.02");
+}
+
+/** Learns from the replies until the training is done. */
+async function learn(page: Page): Promise<void> {
+  await page.getByRole("button", { name: "Preview" }).click();
+  await page.getByText(`${PAIRS} new examples, of ${PAIRS} sent replies that were looked at.`).waitFor();
+  await page.getByText("There are none yet.").waitFor();
+  await page.getByRole("button", { name: "Learn from my last 500 replies" }).click();
+  await page.getByText(`On ${PAIRS} examples`).waitFor();
+  await page.getByRole("img", { name: /^Loss by step; at step \d+ it is \d/ }).waitFor();
+  assert.deepEqual(await seriousFindings(page), []);
+  await page.getByRole("heading", { name: "Training: completed" }).waitFor({ timeout: 120_000 });
+}
+
+await browserTests({
+  "replies are previewed, learned from with a curve, and the adapter is promoted, tainted and gone back from":
+    async (browser) => {
+      await using services = await startServices();
+      const { url } = services.server;
+      const owner = await ownerOf(url);
+      for (let index = 0; index < PAIRS; index++) {
+        const asked = `are you in for plan ${index}?`;
+        await syncReply(owner, { chat: `chat-${index}`, asked, reply: `yes plan ${index} ok` });
+      }
+      const { page, faults } = await openPage(browser, { url, ...DESKTOP });
+      await signIn(page, owner);
+      await openTraining(page);
+      await chooseSettings(page);
+      await learn(page);
+
+      // The curve is there again when the page is opened later.
+      const curve = page.getByRole("img", { name: /^Loss by step; at step \d+ it is \d/ });
+      const shown = await curve.getAttribute("aria-label");
+      await page.reload();
+      await page.getByRole("img", { name: shown ?? "" }).waitFor();
+      await page.getByRole("figure").locator("canvas").waitFor();
+
+      const adapter = page.getByRole("listitem").filter({ hasText: "Learned from" });
+      await adapter.getByText("Base model with examples").waitFor();
+      await adapter.getByRole("button", { name: "Draft with it" }).click();
+      await adapter.getByText("Drafts are made with it").waitFor();
+      await page.getByRole("button", { name: "Go back to what drafted before" }).click();
+      const base = page.getByRole("listitem").filter({ hasText: "The model as it came" });
+      await base.getByText("Drafts are made with it").waitFor();
+      await adapter.getByRole("button", { name: "Draft with it" }).press("Enter");
+      await adapter.getByText("Drafts are made with it").waitFor();
+
+      const samples = samplesOf(page);
+      await samples.getByRole("combobox", { name: "Show" }).selectOption("edit");
+      await samples.getByText("There are none yet.").waitFor();
+      await samples.getByRole("combobox", { name: "Show" }).selectOption("import");
+      await samples.getByRole("button", { name: "Delete" }).first().click();
+      await samples.getByRole("button", { name: "Delete it" }).click();
+      await adapter.getByText("Tainted").waitFor();
+      await adapter.getByText("It learned from something that was deleted since").waitFor();
+      assert.equal(await adapter.getByRole("button", { name: "Draft with it" }).count(), 0);
+      assert.deepEqual(faults, []);
+    },
+
+  "a training is cancelled, learns only what is not left out, and hostile examples are shown as texts":
+    async (browser) => {
+      await using services = await startServices();
+      const { url } = services.server;
+      const owner = await ownerOf(url);
+      for (const [index, reply] of HOSTILE.slice(0, 5).entries()) {
+        await syncReply(owner, { chat: `chat-${index}`, asked: reply, reply });
+      }
+      const { page, faults } = await openPage(browser, { url, ...DESKTOP });
+      await signIn(page, owner);
+      await openTraining(page);
+      const learn = page.getByRole("button", { name: "Learn from my last 500 replies" });
+      await learn.click();
+      await page.getByText("On 5 examples").waitFor();
+      const cancel = page.getByRole("button", { name: "Cancel the training" });
+      const ended = page.getByRole("heading", { name: /^Training: (completed|cancelled|failed)$/ });
+      await cancel.or(ended).first().waitFor();
+      // So few may be learned from before the click.
+      if (await cancel.isVisible()) await cancel.click();
+      await ended.waitFor();
+      const samples = samplesOf(page);
+      await samples.getByLabel("Leave out of the next training").first().check();
+      await learn.click();
+      await page.getByText("On 4 examples").waitFor();
+      await ended.waitFor();
+      assert.deepEqual(faults, []);
+      await page.close();
+
+      for (const look of [DESKTOP, { ...DESKTOP, isDark: true }, PHONE]) {
+        const { page, faults } = await openPage(browser, { url, ...look });
+        await signIn(page, owner);
+        await openTraining(page);
+        await samplesOf(page).getByText(HOSTILE[0] ?? "", { exact: true }).last().waitFor();
+        await page.getByText("On 4 examples").waitFor();
+        assert.deepEqual(await seriousFindings(page), []);
+        assert.equal(await fitsWidth(page), true);
+        assert.equal(await page.title(), "Conversation Assistant");
+        assert.deepEqual(faults, []);
+        await page.close();
+      }
+    },
+});
