@@ -62,17 +62,20 @@ export const SETTINGS = {
     fallbackText: "the public model hub",
     description: "Model hub, or a mirror of it",
   }),
-  engine: setting<"llama" | "openai">({
+  engine: setting<"llama" | "openai" | "ollama">({
     env: "ENGINE",
-    parse: oneOf("llama", "openai"),
+    parse: oneOf("llama", "openai", "ollama"),
     fallback: "llama",
-    description: "What runs the model: llama.cpp in a process of its own, or an OpenAI-compatible server",
+    description:
+      "What runs the model: llama.cpp in a process of its own, or an OpenAI-compatible server; `ollama` is " +
+      "the one of this machine",
   }),
   engineUrl: setting<string | null>({
     env: "ENGINE_URL",
     parse: httpUrl,
     fallback: null,
-    description: "Address of the OpenAI-compatible server, such as http://127.0.0.1:11434/v1",
+    fallbackText: "none; for `ollama` http://127.0.0.1:11434/v1",
+    description: "Address of the OpenAI-compatible server",
   }),
   engineToken: setting<string | null>({
     env: "ENGINE_TOKEN",
@@ -145,7 +148,13 @@ export const SETTINGS = {
   logLevel: logLevelSetting,
 } satisfies SettingsTable;
 
-export type MlConfig = Omit<ConfigOf<typeof SETTINGS>, "modelsDir"> & { readonly modelsDir: string };
+export type MlConfig = Omit<ConfigOf<typeof SETTINGS>, "modelsDir" | "engine"> & {
+  readonly modelsDir: string;
+  readonly engine: "llama" | "openai";
+};
+
+/** Where Ollama listens unless its own settings say otherwise. */
+const OLLAMA_URL = "http://127.0.0.1:11434/v1";
 
 function faultsOf(config: ConfigOf<typeof SETTINGS>): string[] {
   const faults: string[] = [];
@@ -169,7 +178,10 @@ export function mlConfigFrom(env: Record<string, string | undefined>): MlConfig 
   const config = configFrom(SETTINGS, env);
   const faults = faultsOf(config);
   if (faults.length > 0) throw new ConfigError(faults);
-  return { ...config, modelsDir: config.modelsDir ?? join(config.dataDir, "models") };
+  const modelsDir = config.modelsDir ?? join(config.dataDir, "models");
+  return config.engine === "ollama"
+    ? { ...config, modelsDir, engine: "openai", engineUrl: config.engineUrl ?? OLLAMA_URL }
+    : { ...config, modelsDir, engine: config.engine };
 }
 
 /** The service's configuration from the process's own environment. */

@@ -41,3 +41,10 @@ Deno.test("the remote engine needs an address", () => {
   const config = mlConfigFrom({ ENGINE: "openai", ENGINE_URL: "http://127.0.0.1:11434/v1/" });
   assert.equal(config.engineUrl, "http://127.0.0.1:11434/v1");
 });
+
+Deno.test("Ollama is an engine by its name, at its own address or another", () => {
+  const local = mlConfigFrom({ ENGINE: "ollama", MODEL: "llama3.2" });
+  assert.deepEqual([local.engine, local.engineUrl], ["openai", "http://127.0.0.1:11434/v1"]);
+  const elsewhere = mlConfigFrom({ ENGINE: "ollama", ENGINE_URL: "http://10.0.0.5:11434/v1" });
+  assert.equal(elsewhere.engineUrl, "http://10.0.0.5:11434/v1");
+});

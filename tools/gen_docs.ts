@@ -9,6 +9,7 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SETTINGS as AGENT_SETTINGS } from "../agent/config.ts";
 import type { Setting, SettingsTable } from "../lib/config.ts";
+import { messageOf } from "../lib/errors.ts";
 import { writeErrorLine } from "../lib/log.ts";
 import { SETTINGS as ML_SETTINGS } from "../ml/config.ts";
 import { SETTINGS as SERVER_SETTINGS } from "../server/config.ts";
@@ -40,10 +41,23 @@ export async function configPage(): Promise<string> {
 /** A Markdown table with one row for each setting. */
 export function settingsTable(settings: SettingsTable): string {
   const rows = Object.values(settings).map((setting) =>
-    [`\`${setting.env}\``, defaultOf(setting), description(setting)].map(escapeCell)
+    [`\`${setting.env}\``, allowedOf(setting), defaultOf(setting), description(setting)].map(escapeCell)
   );
-  const lines = [["Variable", "Default", "What it is"], ["---", "---", "---"], ...rows];
+  const lines = [["Variable", "Value", "Default", "What it is"], ["---", "---", "---", "---"], ...rows];
   return lines.map((cells) => `| ${cells.join(" | ")} |\n`).join("");
+}
+
+/** No setting takes this: what its parser says then is what would be right. */
+const UNACCEPTABLE = "\u0000";
+
+/** What a setting may be, in the words that a wrong value is answered with. */
+function allowedOf({ parse }: Setting<unknown>): string {
+  try {
+    parse(UNACCEPTABLE);
+    return "text";
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 function defaultOf({ fallback, fallbackText }: Setting<unknown>): string {

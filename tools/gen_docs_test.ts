@@ -15,7 +15,7 @@ Deno.test("docs/agent.md shows what the doctor and the menubar say", async () =>
   assert.equal(await Deno.readTextFile(AGENT_PAGE), await formattedAgentPage(), "run `deno task docs`");
 });
 
-Deno.test("a settings table shows names, defaults, secrets and what each is", () => {
+Deno.test("a settings table shows names, allowed values, defaults, secrets and what each is", () => {
   const table = settingsTable({
     port: setting({
       env: "PORT",
@@ -41,11 +41,11 @@ Deno.test("a settings table shows names, defaults, secrets and what each is", ()
   assert.equal(
     table,
     [
-      "| Variable | Default | What it is |",
+      "| Variable | Value | Default | What it is |",
       "| --- | --- | --- |",
-      "| `PORT` | `7` | Where to listen |",
-      "| `TOKEN` | none | What callers show (secret: never printed) |",
-      "| `MODE` | `a` at home | a\\|b |",
+      "| `PORT` | a whole number from 0 to 9 | `7` | Where to listen |",
+      "| `TOKEN` | text | none | What callers show (secret: never printed) |",
+      "| `MODE` | text | `a` at home | a\\|b |",
       "",
     ].join("\n"),
   );
