@@ -42,7 +42,7 @@ Deno.test("a settings table shows names, allowed values, defaults, secrets and w
     table,
     [
       "| Variable | Value | Default | What it is |",
-      "| --- | --- | --- |",
+      "| --- | --- | --- | --- |",
       "| `PORT` | a whole number from 0 to 9 | `7` | Where to listen |",
       "| `TOKEN` | text | none | What callers show (secret: never printed) |",
       "| `MODE` | text | `a` at home | a\\|b |",
