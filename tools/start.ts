@@ -4,16 +4,16 @@ import { localUrl } from "../lib/http/healthcheck.ts";
 import { runMain } from "../lib/lifecycle.ts";
 import { UserError } from "../lib/errors.ts";
 import { writeLine } from "../lib/log.ts";
-import { defaultDataDir } from "../lib/config.ts";
+import { defaultDataDir, isLoopback } from "../lib/config.ts";
 import { ServiceProcess } from "./service_process.ts";
 
 const HINTS = `
 Your page is at {server}  (the API: {server}/docs)
 What comes next, on the Mac whose Messages you want drafts for:
   1. Give your terminal Full Disk Access: System Settings > Privacy & Security > Full Disk Access.
-  2. deno task agent pair          claims this server for you
+  2. {agent} pair          claims this server for you
   3. deno task agent sync --once   sends messages and contacts
-Your data stays in {data}. Ctrl-C ends both services.
+{elsewhere}{model}Your data stays in {data}. Ctrl-C ends both services.
 `;
 
 /** The address this machine reaches a service at. */
@@ -22,14 +22,51 @@ function urlOf(hostVariable: string, portVariable: string, defaultPort: number):
   return localUrl({ host, port: Deno.env.get(portVariable) || defaultPort });
 }
 
-function hintsFor(serverUrl: string): string {
-  const dataDir = Deno.env.get("DATA_DIR") || defaultDataDir();
-  return HINTS.replaceAll("{server}", serverUrl).replace("{data}", dataDir);
+/** What the Mac needs when it is another machine than this one. */
+function elsewhereHints(): { agent: string; elsewhere: string } {
+  const host = Deno.env.get("SERVER_HOST") || "127.0.0.1";
+  if (isLoopback(host)) {
+    const elsewhere =
+      "If that Mac is another machine, start this with SERVER_HOST=0.0.0.0 so that it can reach the server.\n";
+    return { agent: "deno task agent", elsewhere };
+  }
+  const name = host === "0.0.0.0" || host === "::" ? Deno.hostname() : host;
+  const port = Deno.env.get("SERVER_PORT") || SERVER_PORT;
+  return { agent: `AGENT_SERVER_URL=http://${name}:${port} deno task agent`, elsewhere: "" };
 }
 
+async function hintsFor({ serverUrl, mlUrl }: { serverUrl: string; mlUrl: string }): Promise<string> {
+  const dataDir = Deno.env.get("DATA_DIR") || defaultDataDir();
+  const { agent, elsewhere } = elsewhereHints();
+  const health = await fetch(`${mlUrl}/health`).then((answer) => answer.json()).catch(() => ({}));
+  const model = health.model_loaded === true
+    ? ""
+    : 'The model is not loaded yet: there are drafts once a line above says "The model is …".\n';
+  return HINTS.replaceAll("{server}", serverUrl).replace("{data}", dataDir).replace("{agent}", agent)
+    .replace("{elsewhere}", elsewhere).replace("{model}", model);
+}
+
+/** Whoever has the port would answer in the place of the service that is started. @throws UserError when it is taken */
+function requireFreePort(variable: string, url: string): void {
+  const { port } = new URL(url);
+  try {
+    Deno.listen({ hostname: "127.0.0.1", port: Number(port) }).close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    throw new UserError(`Port ${port} is taken, perhaps because this runs already`, {
+      fix: `Stop what uses it, or set ${variable} to another port`,
+    });
+  }
+}
+
+const ML_PORT = 8100;
+const SERVER_PORT = 3100;
+
 await runMain(async (signal) => {
-  const mlUrl = urlOf("ML_HOST", "ML_PORT", 8100);
-  const serverUrl = urlOf("SERVER_HOST", "SERVER_PORT", 3100);
+  const mlUrl = urlOf("ML_HOST", "ML_PORT", ML_PORT);
+  const serverUrl = urlOf("SERVER_HOST", "SERVER_PORT", SERVER_PORT);
+  requireFreePort("ML_PORT", mlUrl);
+  requireFreePort("SERVER_PORT", serverUrl);
   await using ml = await ServiceProcess.start({ name: "ml", env: {}, output: "inherit", url: mlUrl });
   await using server = await ServiceProcess.start({
     name: "server",
@@ -37,7 +74,7 @@ await runMain(async (signal) => {
     output: "inherit",
     url: serverUrl,
   });
-  writeLine(hintsFor(serverUrl));
+  writeLine(await hintsFor({ serverUrl, mlUrl }));
   const ended = await Promise.race([
     aborted(signal).then(() => null),
     ml.ended.then(() => "ml"),
