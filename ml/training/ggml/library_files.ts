@@ -51,9 +51,11 @@ function binariesDirectory({ gpu }: LibraryOptions): string {
   }
 }
 
-/** Finds `libNAME.so`, also with a version in its name: `libggml.v0.4.0.so`. */
-function findLibrary(directory: string, name: string): string {
-  const pattern = new RegExp(`^(?:lib)?${name}(?:\\.v?[0-9]+)*\\.(?:so|dylib|dll)(?:\\.[0-9]+)*$`);
+/** Finds `libNAME.so`, also with a GPU interface and a version in its name: `libggml.vulkan.v0.4.0.so`. */
+export function findLibrary(directory: string, name: string): string {
+  const pattern = new RegExp(
+    `^(?:lib)?${name}(?:\\.(?:cuda|vulkan|metal))?(?:\\.v?[0-9]+)*\\.(?:so|dylib|dll)(?:\\.[0-9]+)*$`,
+  );
   const file = [...Deno.readDirSync(directory)].map((entry) => entry.name).sort().find((name) =>
     pattern.test(name)
   );

@@ -3,6 +3,9 @@ import { CpuBackend } from "./backend.ts";
 import { checkLibrary, openGgml, type SelfDescription } from "./library.ts";
 import { cText, textAt } from "./ffi.ts";
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { inTempDir } from "../../../tests/support/process/temp_dir.ts";
+import { findLibrary } from "./library_files.ts";
 import { TrainingError } from "../training_error.ts";
 
 function isUnusable(words: RegExp): (error: unknown) => boolean {
@@ -35,6 +38,26 @@ Deno.test("another version, type, block, operation or struct size is refused wit
     assert.throws(() => checkLibrary(describedWith(change)), isUnusable(words));
   }
   assert.equal(textAt(pointer), "0.99.0");
+});
+
+Deno.test("the libraries are found under the names of every build of the package", async () => {
+  const builds = [
+    ["libllama.v0.4.0.so", "libggml.v0.4.0.so"],
+    ["libllama.vulkan.v0.4.0.so", "libggml.vulkan.v0.4.0.so"],
+    ["libllama.cuda.v0.4.0.so", "libggml.cuda.v0.4.0.so"],
+    ["libllama.metal.v0.4.0.dylib", "libggml.metal.v0.4.0.dylib"],
+    ["llama.v0.4.0.dll", "ggml.v0.4.0.dll"],
+  ];
+  for (const [llama = "", ggml = ""] of builds) {
+    await inTempDir(async (dir) => {
+      const others = ["libllama-common.so", "libggml-base.so", "libggml-vulkan.so", "llama-addon.node"];
+      for (const name of [llama, ggml, ...others]) await Deno.writeTextFile(join(dir, name), "");
+      assert.deepEqual(
+        ["llama", "ggml", "ggml-base"].map((name) => findLibrary(dir, name)),
+        [llama, ggml, "libggml-base.so"].map((name) => join(dir, name)),
+      );
+    });
+  }
 });
 
 Deno.test("a backend starts with the number of threads it is given, repeatedly", () => {
