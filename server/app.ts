@@ -17,12 +17,13 @@ import {
   authenticate,
   type ClientAddressOf,
   OPEN_PATHS,
-  SESSION_COOKIE,
   type ServerEnv,
+  SESSION_COOKIE,
   type Tokens,
 } from "./auth/authenticate.ts";
 import { conversationRoutes } from "./routes/conversation_routes.ts";
 import { deviceRoutes } from "./routes/device_routes.ts";
+import { accountRoutes } from "./routes/account_routes.ts";
 import { eventRoutes } from "./routes/event_routes.ts";
 import { modelRoutes } from "./routes/model_routes.ts";
 import { pageRoutes } from "./routes/page_routes.ts";
@@ -31,6 +32,7 @@ import { sampleRoutes } from "./routes/sample_routes.ts";
 import { sessionRoutes } from "./routes/session_routes.ts";
 import { syncRoutes } from "./routes/sync_routes.ts";
 import { trainingRoutes } from "./routes/training_routes.ts";
+import type { AccountService } from "./services/account_service.ts";
 import type { EventService } from "./services/event_service.ts";
 import type { ConversationService } from "./services/conversation_service.ts";
 import type { DeviceService } from "./services/devices/device_service.ts";
@@ -69,6 +71,7 @@ export interface ServerServices {
   readonly events: EventService;
   readonly sessions: SessionService;
   readonly sync: SyncService;
+  readonly account: AccountService;
   readonly conversations: ConversationService;
   readonly drafting: Drafting;
   readonly responses: ResponseService;
@@ -139,6 +142,7 @@ export function createServerApp(context: ServerAppContext) {
   app.route("/", deviceRoutes({ ...services, clientAddressOf }));
   app.route("/", sessionRoutes(services));
   app.route("/", eventRoutes({ ...services, clock, log }));
+  app.route("/", accountRoutes(services));
   app.route("/", syncRoutes(services));
   app.route("/", conversationRoutes(services));
   app.route("/", responseRoutes({ ...services, log }));

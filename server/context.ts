@@ -17,6 +17,7 @@ import { type ClientAddressOf, connectionAddressOf, createTokens, type Tokens } 
 import { loadSecret } from "./auth/secret.ts";
 import { createMlClient, type MlClient } from "./clients/ml.ts";
 import type { ServerConfig } from "./config.ts";
+import { createAccountService } from "./services/account_service.ts";
 import { createConversationService } from "./services/conversation_service.ts";
 import { createDeviceService } from "./services/devices/device_service.ts";
 import { setupCodeOf } from "./services/devices/pairing.ts";
@@ -112,6 +113,7 @@ function createServices(core: Core): ServerServices {
     devices,
     sessions: createSessionService({ ...core, ...store, me: devices.me }),
     events: createEventService({ ...core, ...store }),
+    account: createAccountService(store),
     sync: createSyncService({ ...core, ...store, onOutbox }),
     conversations: createConversationService({ ...store, onOutbox }),
     drafting: createDrafting({ ...core, ...store, draftExamples: core.config.draftExamples }),

@@ -1,7 +1,11 @@
 /** Tests what an account is shown of its queue and of the server: places, an ml that is away, the disk, and the capture. */
 import assert from "node:assert/strict";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
-import { generatedResponseSchema, responseListSchema, responseRecordSchema } from "../../contract/responses.ts";
+import {
+  generatedResponseSchema,
+  responseListSchema,
+  responseRecordSchema,
+} from "../../contract/responses.ts";
 import { statusSchema } from "../../contract/status.ts";
 import { VERSION } from "../../lib/version.ts";
 import { openEvents } from "../../tests/support/server/event_client.ts";
@@ -20,7 +24,10 @@ Deno.test("a queued draft shows its place and since when ml is away, and neither
   const schema = generatedResponseSchema;
   const first = await server.expect(SERVER_PATHS.generateResponse, { token, body, status: 202, schema });
   const read = async () =>
-    await server.expect(pathOf(SERVER_PATHS.response, { id: first.responseId }), { token, schema: responseRecordSchema });
+    await server.expect(pathOf(SERVER_PATHS.response, { id: first.responseId }), {
+      token,
+      schema: responseRecordSchema,
+    });
   // Each try of the job is a `response:generating`; after the first one it waits and says why.
   await client.find("response:generating");
   let waiting = await read();
@@ -29,7 +36,9 @@ Deno.test("a queued draft shows its place and since when ml is away, and neither
   assert.equal(typeof second.mlOfflineSince, "string");
   const { responses } = await server.expect(SERVER_PATHS.responses, { token, schema: responseListSchema });
   // One that is just being tried has no place.
-  for (const { position } of responses) assert.ok([1, 2, null, undefined].includes(position), String(position));
+  for (const { position } of responses) {
+    assert.ok([1, 2, null, undefined].includes(position), String(position));
+  }
   const away = await server.expect(SERVER_PATHS.status, { token, schema: statusSchema });
   assert.deepEqual([away.ml.state, away.queue.queued + away.queue.generating], ["unavailable", 2]);
   assert.ok(away.ml.offlineSince !== null && away.ml.offlineSince <= (waiting.mlOfflineSince ?? ""));
@@ -45,7 +54,8 @@ Deno.test("the status tells version, ml, queue, disk and the capture of each dev
   const stranger = await server.pair();
   await sendConversation({ server, token }, { lines: [[JOHN, "One"], [JOHN, "Two"]] });
   await server.request(SERVER_PATHS.syncHeartbeat, { token, body: { lagRows: 7 } });
-  const read = async (token: string) => await server.expect(SERVER_PATHS.status, { token, schema: statusSchema });
+  const read = async (token: string) =>
+    await server.expect(SERVER_PATHS.status, { token, schema: statusSchema });
   const status = await read(token);
   assert.deepEqual([status.version, status.ml], [VERSION, {
     state: "ready",
@@ -55,10 +65,17 @@ Deno.test("the status tells version, ml, queue, disk and the capture of each dev
     queueLength: 0,
   }]);
   assert.deepEqual(status.queue, { queued: 0, generating: 0, training: 0 });
-  assert.ok((status.disk.freeBytes ?? 0) > 0 && (status.disk.totalBytes ?? 0) >= (status.disk.freeBytes ?? 0));
+  assert.ok(
+    (status.disk.freeBytes ?? 0) > 0 && (status.disk.totalBytes ?? 0) >= (status.disk.freeBytes ?? 0),
+  );
   assert.ok(status.disk.databaseBytes > 0);
   const [device, ...others] = status.devices;
-  assert.deepEqual([device?.deviceId, device?.stored, device?.unchanged, device?.lagRows], [deviceId, 2, 0, 7]);
+  assert.deepEqual([device?.deviceId, device?.stored, device?.unchanged, device?.lagRows], [
+    deviceId,
+    2,
+    0,
+    7,
+  ]);
   assert.ok(device?.lastBatchAt && device.lastHeartbeatAt && device.lastSeenAt);
   assert.deepEqual(others, []);
   const { devices } = await read(stranger.token);

@@ -30,7 +30,8 @@ export interface StatusService {
 async function mlStatusOf({ health, jobs }: StatusServiceOptions): Promise<Status["ml"]> {
   const { health: seen, reason, queueLength, offlineSince } = await health.ml();
   // A draft may have found it away before this server was asked.
-  const since = offlineSince && [offlineSince, (await readQueue(jobs)).mlAwaySince ?? offlineSince].map(Number);
+  const since = offlineSince &&
+    [offlineSince, (await readQueue(jobs)).mlAwaySince ?? offlineSince].map(Number);
   return {
     state: seen.ml,
     offlineSince: since && new Date(Math.min(...since)).toISOString(),
@@ -71,7 +72,9 @@ async function devicesOf(
   const { devices: syncs } = await ingest.status(accountId);
   const places = new Map(syncs.map(({ deviceId }, index) => [deviceId, index]));
   const placeOf = ({ id }: Device) => places.get(id) ?? syncs.length;
-  return rows.toSorted((a, b) => placeOf(a) - placeOf(b)).map((device) => captureOf(device, syncs[placeOf(device)]));
+  return rows.toSorted((a, b) => placeOf(a) - placeOf(b)).map((device) =>
+    captureOf(device, syncs[placeOf(device)])
+  );
 }
 
 /** Makes the service of the status. */

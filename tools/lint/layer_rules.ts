@@ -105,7 +105,7 @@ export const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "cli-progress": ["lib/"],
   "commander": ["agent/cli/", "server/cli.ts", "ml/cli/"],
   "eventsource-parser": ["lib/"],
-  "fflate": ["ml/models/"],
+  "fflate": ["ml/models/", "server/services/"],
   "@opentelemetry/api": ["lib/"],
   "prom-client": ["lib/"],
   "ws": ["lib/"],
