@@ -1,4 +1,5 @@
 /** The ml service's settings: names, defaults and checks. */
+import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import {
   ConfigError,
@@ -16,6 +17,7 @@ import {
   wholeNumber,
 } from "../lib/config.ts";
 import { allowedHostsSetting } from "../lib/http/allowed_hosts.ts";
+import type { OwnService } from "../lib/service/own_service.ts";
 import { trustedProxiesSetting } from "../lib/http/trusted_proxies.ts";
 
 export const SETTINGS = {
@@ -187,4 +189,11 @@ export function mlConfigFrom(env: Record<string, string | undefined>): MlConfig 
 /** The service's configuration from the process's own environment. */
 export function readMlConfig(): MlConfig {
   return mlConfigFrom(Deno.env.toObject());
+}
+
+/** The service that `service install` makes of this start's settings. @throws ConfigError for those that cannot be used */
+export function mlService(): OwnService {
+  const { dataDir } = readMlConfig();
+  const checkout = { config: fileURLToPath(new URL("../deno.json", import.meta.url)) };
+  return { part: "ml", settings: SETTINGS, environment: Deno.env.toObject(), dataDir, checkout };
 }

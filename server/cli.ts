@@ -3,11 +3,17 @@ import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { UserError } from "../lib/errors.ts";
 import { checkHealth } from "../lib/http/healthcheck.ts";
 import { writeLine } from "../lib/log.ts";
+import {
+  installOwnService,
+  ownServiceStatus,
+  SERVICE_HELP,
+  uninstallOwnService,
+} from "../lib/service/own_service.ts";
 import { commandOf, VERSION } from "../lib/version.ts";
 import { askOnTerminal, backUp, restoreBackup } from "./backup.ts";
 import { hashPairingCode } from "./services/devices/pairing.ts";
 import { loadSecret, secretOptionsOf } from "./auth/secret.ts";
-import { readServerConfig } from "./config.ts";
+import { readServerConfig, serverService } from "./config.ts";
 import type { DeviceStore } from "./store/devices/device_store.ts";
 import type { Device } from "./store/schema.ts";
 import { joinStore } from "./store/store.ts";
@@ -58,6 +64,18 @@ function pairingCode(text: string): string {
   throw new InvalidArgumentError("It must be the six digits that the device shows.");
 }
 
+/** The program as a service of this machine. */
+function addServiceCommands(program: Command): void {
+  const service = program.command("service").description(
+    "The server as a service that starts with the machine or at login",
+  );
+  const actions = { install: installOwnService, uninstall: uninstallOwnService, status: ownServiceStatus };
+  for (const [name, act] of Object.entries(actions)) {
+    service.command(name).description(SERVICE_HELP[name as keyof typeof actions])
+      .action(async () => writeLine(await act(serverService())));
+  }
+}
+
 function commands(): Command {
   const program = new Command(commandOf("server")).description("Without a command the server starts.")
     .version(VERSION);
@@ -76,6 +94,7 @@ function commands(): Command {
     });
   program.command("healthcheck").description("Says whether the server of these settings answers")
     .action(async () => writeLine(await checkHealth(readServerConfig())));
+  addServiceCommands(program);
   const context = () => ({ config: readServerConfig(), ask: askOnTerminal });
   program.command("backup").usage("FILE").argument("<file>", "a new file")
     .description("Writes everything of the database into one encrypted file; the server may be running")

@@ -1,4 +1,5 @@
 /** The server's settings: their names, defaults and checks. */
+import { fileURLToPath } from "node:url";
 import { basename } from "node:path";
 import { MAX_TRAINING_SAMPLES } from "../contract/ml_training.ts";
 import {
@@ -17,6 +18,7 @@ import {
   wholeNumber,
 } from "../lib/config.ts";
 import { allowedHostsSetting } from "../lib/http/allowed_hosts.ts";
+import type { OwnService } from "../lib/service/own_service.ts";
 import { trustedProxiesSetting } from "../lib/http/trusted_proxies.ts";
 
 /** HS256 wants a key at least as long as its hash: RFC 7518 section 3.2. */
@@ -173,4 +175,11 @@ export function serverConfigFrom(env: Record<string, string | undefined>): Serve
 /** The server's configuration from the process's own environment. */
 export function readServerConfig(): ServerConfig {
   return serverConfigFrom(Deno.env.toObject());
+}
+
+/** The service that `service install` makes of this start's settings. @throws ConfigError for those that cannot be used */
+export function serverService(): OwnService {
+  const { dataDir } = readServerConfig();
+  const checkout = { config: fileURLToPath(new URL("../deno.json", import.meta.url)) };
+  return { part: "server", settings: SETTINGS, environment: Deno.env.toObject(), dataDir, checkout };
 }

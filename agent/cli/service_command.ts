@@ -12,7 +12,7 @@ import {
 } from "../service/agent_service.ts";
 import { launchAgentPlist } from "../service/launch_agent_plist.ts";
 import { permissionHolder, programFacts, serviceProgram } from "../service/service_program.ts";
-import { systemdUnit } from "../service/systemd_unit.ts";
+import { systemdUnit } from "../../lib/service/systemd_unit.ts";
 import type { AgentContext } from "./agent_context.ts";
 import { UsageError } from "./output.ts";
 
@@ -72,7 +72,9 @@ function statusLines(status: ServiceStatus): string[] {
 /** The file of this system's own service manager. */
 function serviceFile({ config, machine }: AgentContext): string {
   const spec = serviceSpec({ config, program: serviceProgram(programFacts()) });
-  return machine.os === "darwin" ? launchAgentPlist(spec) : systemdUnit(spec);
+  return machine.os === "darwin"
+    ? launchAgentPlist(spec)
+    : systemdUnit(spec, { description: "Agent of Conversation Assistant" });
 }
 
 async function install(options: ServiceOptions, services: AgentContext): Promise<number> {

@@ -5,7 +5,8 @@ import { UserError } from "../../lib/errors.ts";
 import type { AgentConfig } from "../config.ts";
 import type { Launchd, LaunchdJob } from "../platform/launchd.ts";
 import { makePrivateFolder, readFileIfPresent } from "../platform/private_file.ts";
-import { launchAgentPlist, SERVICE_LABEL, type ServiceSpec } from "./launch_agent_plist.ts";
+import type { ServiceSpec } from "../../lib/service/launchd_plist.ts";
+import { launchAgentPlist, SERVICE_LABEL } from "./launch_agent_plist.ts";
 import { serviceLogPath } from "./log_rotation.ts";
 
 export interface ServiceDependencies {

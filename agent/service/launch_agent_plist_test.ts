@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
 import { parseXmlPlist } from "../../tests/support/mac/xml_plist.ts";
-import { launchAgentPlist, type ServiceSpec } from "./launch_agent_plist.ts";
+import type { ServiceSpec } from "../../lib/service/launchd_plist.ts";
+import { launchAgentPlist } from "./launch_agent_plist.ts";
 import { permissionHolder, programFacts, serviceProgram } from "./service_program.ts";
-import { systemdUnit } from "./systemd_unit.ts";
+import { systemdUnit } from "../../lib/service/systemd_unit.ts";
 
 const SPEC: ServiceSpec = {
   program: ["/Applications/Conversation Assistant.app/Contents/MacOS/agent", "run"],
@@ -90,7 +91,12 @@ Deno.test("whatever stands in a path or a setting, a reader of XML gets it back"
 
 Deno.test("the systemd unit quotes what systemd would take for its own", () => {
   const program = [`/opt/a b/100% "sure"/$HOME`, "run"] as const;
-  assert.equal(systemdUnit({ program, environment: { AGENT_DATA_DIR: "/home/me/$x 50%" } }), UNIT);
+  assert.equal(
+    systemdUnit({ program, environment: { AGENT_DATA_DIR: "/home/me/$x 50%" } }, {
+      description: "Agent of Conversation Assistant",
+    }),
+    UNIT,
+  );
 });
 
 Deno.test("a compiled agent is its own program, the app has one beside it, and a checkout is run by its task", () => {

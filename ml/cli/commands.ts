@@ -7,8 +7,14 @@ import { UserError } from "../../lib/errors.ts";
 import { checkHealth } from "../../lib/http/healthcheck.ts";
 import { readLines } from "../../lib/line_log.ts";
 import { writeLine } from "../../lib/log.ts";
+import {
+  installOwnService,
+  ownServiceStatus,
+  SERVICE_HELP,
+  uninstallOwnService,
+} from "../../lib/service/own_service.ts";
 import { commandOf, VERSION } from "../../lib/version.ts";
-import { readMlConfig } from "../config.ts";
+import { mlService, readMlConfig } from "../config.ts";
 import { JobFolders, STATUS_FILE, TRAINING_DIRECTORY } from "../training/job/job_folders.ts";
 import { readCurves } from "../training/job/metrics_file.ts";
 import { readResultFile } from "../training/job/training_result.ts";
@@ -66,6 +72,18 @@ export async function showTraining(jobId: string, options: { dataDir: string }):
   });
 }
 
+/** The program as a service of this machine. */
+function addServiceCommands(program: Command): void {
+  const service = program.command("service").description(
+    "ml as a service that starts with the machine or at login",
+  );
+  const actions = { install: installOwnService, uninstall: uninstallOwnService, status: ownServiceStatus };
+  for (const [name, act] of Object.entries(actions)) {
+    service.command(name).description(SERVICE_HELP[name as keyof typeof actions])
+      .action(async () => writeLine(await act(mlService())));
+  }
+}
+
 function addModelsCommands(program: Command): void {
   const context = () => ({ ...readMlConfig(), write: writeLine });
   const models = program.command("models").description("The model files of this machine");
@@ -99,6 +117,7 @@ export async function runCommand(args: readonly string[]): Promise<void> {
       for (const line of await showTraining(jobId, readMlConfig())) writeLine(line);
     });
   addModelsCommands(program);
+  addServiceCommands(program);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {

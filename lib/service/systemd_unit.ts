@@ -1,5 +1,5 @@
-/** The systemd user unit, for those who run the agent on Linux. */
-import type { ServiceSpec } from "./launch_agent_plist.ts";
+/** A systemd unit, of a user or of the system. */
+import type { ServiceSpec } from "./launchd_plist.ts";
 
 const RESTART_S = 30;
 
@@ -14,13 +14,16 @@ function argument(text: string): string {
 }
 
 /** The unit; the journal keeps its output. */
-export function systemdUnit({ program, environment }: Omit<ServiceSpec, "logPath">): string {
+export function systemdUnit(
+  { program, environment }: Omit<ServiceSpec, "logPath">,
+  { description, wantedBy = "default.target" }: { description: string; wantedBy?: string },
+): string {
   const settings = Object.entries(environment).map(([name, value]) =>
     `Environment=${quoted(`${name}=${value}`)}`
   );
   return [
     `[Unit]`,
-    `Description=Agent of Conversation Assistant`,
+    `Description=${description}`,
     ``,
     `[Service]`,
     `ExecStart=${program.map(argument).join(" ")}`,
@@ -29,7 +32,7 @@ export function systemdUnit({ program, environment }: Omit<ServiceSpec, "logPath
     `RestartSec=${RESTART_S}`,
     ``,
     `[Install]`,
-    `WantedBy=default.target`,
+    `WantedBy=${wantedBy}`,
     ``,
   ].join("\n");
 }
