@@ -80,7 +80,10 @@ const ACTIONS: Readonly<Record<string, Action>> = {
       pageSize: MAX_PAGE_SIZE,
     }),
   [`import of ${IMPORTED}`]: async (stores, { accountId }) => {
-    const { imported } = await importSamples(stores, { accountId, request: { limit: IMPORTED } });
+    const { imported } = await importSamples(stores, {
+      accountId,
+      request: { limit: IMPORTED, dryRun: false },
+    });
     if (imported !== IMPORTED) throw new Error(`${imported} samples were imported`);
   },
 };
