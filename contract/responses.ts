@@ -57,6 +57,10 @@ export const generatedResponseSchema = z.object({
     "The adapter that wrote it, and the proof that it was applied; null: the base model wrote it",
   ),
   ...queueFields,
+  unsupported: z.array(z.string()).nullable().optional().describe(
+    "Numbers, times, days, names and links of the draft that neither the conversation nor the examples have, as the " +
+      "draft writes them: the model may have made them up. Null for a draft without a text",
+  ),
 }).meta({ id: "GeneratedResponse" });
 export type GeneratedResponse = z.infer<typeof generatedResponseSchema>;
 

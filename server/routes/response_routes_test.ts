@@ -64,6 +64,7 @@ Deno.test("a draft is answered as documented and recorded", async () => {
     modelVersion: "test-model",
     tokensUsed: 4,
     adapter: null,
+    unsupported: ["1"],
   });
   assert.equal(timings?.tokens_per_second, 100);
   const record = await server.expect(pathOf(SERVER_PATHS.response, { id: responseId }), {

@@ -198,6 +198,7 @@ export const responses = pgTable("responses", {
   tokensUsed: integer("tokens_used"),
   timings: jsonb("timings").$type<Timings>(),
   adapter: jsonb("adapter").$type<AppliedAdapter>(),
+  unsupported: text("unsupported").array(),
   error: text("error"),
   action: text("action").$type<ResponseAction>(),
   editedResponse: text("edited_response"),

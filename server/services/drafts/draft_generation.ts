@@ -16,6 +16,7 @@ import type { AdapterStore } from "../../store/training/adapter_store.ts";
 import { draftCachePrefix } from "../../store/messages/deletion.ts";
 import type { ResponseStore } from "../../store/drafts/response_store.ts";
 import type { Adapter, DraftResponse } from "../../store/schema.ts";
+import { unsupportedIn } from "./unsupported.ts";
 
 /** How the model is to write; the rest of ml's settings keep their defaults. */
 export interface DraftSettings {
@@ -153,10 +154,12 @@ export async function generateDraft(
   const { draft, labels, signal, onPiece } = generation;
   const request = requestOf(generation);
   const result = await generate(dependencies, { draft, request, signal, onPiece });
+  const response = withoutLabel(result.response.trim(), labels);
   const completed = await dependencies.responses.complete(draft.accountId, {
     responseId: draft.id,
     completion: {
-      response: withoutLabel(result.response.trim(), labels),
+      response,
+      unsupported: unsupportedIn(response, draft.prompt),
       confidence: result.confidence,
       modelVersion: result.model_version,
       tokensUsed: result.tokens_used,

@@ -99,6 +99,7 @@ function generatedResponseOf(row: DraftResponse): GeneratedResponse {
     tokensUsed: row.tokensUsed,
     timings: row.timings,
     adapter: row.adapter,
+    unsupported: row.unsupported,
   };
 }
 

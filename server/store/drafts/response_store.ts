@@ -32,6 +32,8 @@ export interface Completion {
   readonly timings?: Timings;
   /** Null where the base model answered. */
   readonly adapter?: AppliedAdapter | null;
+  /** Numbers, times, names and links that nothing in its prompt says. */
+  readonly unsupported?: string[];
 }
 
 export interface CompletedDraft {
