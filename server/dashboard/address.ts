@@ -14,7 +14,7 @@ export const openConversationId = computed(() =>
 export const LIST_ADDRESS = "#/conversations";
 
 /** The pages behind the navigation, in its order; the first is shown where the address names none. */
-export const PAGES = ["conversations", "training", "devices"] as const;
+export const PAGES = ["conversations", "training", "devices", "privacy", "health"] as const;
 export type PageName = typeof PAGES[number];
 
 /** The page that is open. */

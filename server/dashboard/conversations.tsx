@@ -20,7 +20,8 @@ const PAGE_SIZE = 50;
 /** Characters of the newest message; more would not fit into a line. */
 const PREVIEW_LENGTH = 120;
 
-function listConversations(): PagedList<Conversation> {
+/** Conversations, the latest first. */
+export function listConversations(): PagedList<Conversation> {
   return new PagedList(async (cursor) => {
     const after = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
     const list = await request(`GET ${SERVER_PATHS.conversations}?pageSize=${PAGE_SIZE}${after}`, {

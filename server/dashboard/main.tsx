@@ -6,6 +6,8 @@ import { isSignedIn, sentenceOf } from "./api.ts";
 import { openPage, pageAddress, type PageName, PAGES } from "./address.ts";
 import { Conversations } from "./conversations.tsx";
 import { Devices } from "./devices/devices.tsx";
+import { Health } from "./health/health.tsx";
+import { Privacy } from "./privacy/privacy.tsx";
 import { endSession, resumeSession } from "./session.ts";
 import { SignIn } from "./sign_in.tsx";
 import { STRINGS } from "./strings.ts";
@@ -21,6 +23,8 @@ const PAGE_OF: Readonly<Record<PageName, () => ComponentChild>> = {
   conversations: Conversations,
   training: Training,
   devices: Devices,
+  privacy: Privacy,
+  health: Health,
 };
 
 function Navigation() {

@@ -5,7 +5,13 @@ export const STRINGS = {
   skip: "Skip to the content",
   signOut: "Sign out",
   navigation: "Pages",
-  pages: { conversations: "Conversations", training: "Training", devices: "Devices" },
+  pages: {
+    conversations: "Conversations",
+    training: "Training",
+    devices: "Devices",
+    privacy: "Privacy",
+    health: "Health",
+  },
   loading: "Loading…",
   tryAgain: "Try again",
   unreachable: "The server cannot be reached. Check that it is running, then try again.",
@@ -130,6 +136,53 @@ export const STRINGS = {
     deleteHint: "Adapters that learned from it are used no more.",
     confirmDelete: "Delete it",
     keep: "Keep it",
+  },
+  health: {
+    title: "Health",
+    model: "Model",
+    states: { ready: "Ready", loading: "Loads the model", unavailable: "Away" },
+    offlineSince: (time: string) => `It is away since ${time}. Drafts wait until it is back.`,
+    serves: "Serves",
+    waitsInModel: "Requests that wait in it",
+    server: "Server",
+    version: "Version",
+    queued: "Drafts that wait",
+    generating: "Drafts being written",
+    trainings: "Trainings that wait or run",
+    database: "Database",
+    free: "Free on its disk",
+    size: (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`,
+    freeOf: (free: number, total: number) => `${(free / 1e9).toFixed(1)} of ${(total / 1e9).toFixed(1)} GB`,
+    capture: "What arrived, by device",
+    captureHint: "Nothing is missing where no row waits on the device and it was heard from lately.",
+    revoked: "Revoked",
+    stored: "Messages stored",
+    unchanged: "Sent again",
+    lag: "Rows that wait on it",
+    lastBatch: "Last messages",
+    heartbeat: "Last heard from",
+    never: "never",
+  },
+  privacy: {
+    title: "Privacy",
+    leaves: "What leaves your machines",
+    nothing:
+      "Nothing. Messages go from your Mac to this server, drafts and training happen here, and this page loads nothing from " +
+      "elsewhere.",
+    exportSamples: "Download all training examples",
+    conversations: "Delete a conversation",
+    conversationsHint:
+      "Deleting here leaves Messages on your Mac as it is; what was deleted is not stored again when the Mac sends it again.",
+    delete: "Delete",
+    goesWithIt:
+      "With it go its messages, the drafts and examples made of them, and every use of adapters that learned from them.",
+    confirm: "Delete all of it",
+    keep: "Keep it",
+    gone: (
+      gone: { messages: number; responses: number; samples: number; taintedAdapterIds: readonly string[] },
+    ) =>
+      `Deleted: ${gone.messages} messages, ${gone.responses} drafts, ${gone.samples} examples; ` +
+      `${gone.taintedAdapterIds.length} adapters are used no more.`,
   },
   devices: {
     title: "Devices",

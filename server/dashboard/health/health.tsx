@@ -1,0 +1,119 @@
+/** The page of health: what answers, what waits, and whether every message arrived. */
+import { useEffect } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import { SERVER_PATHS } from "../../../contract/paths.ts";
+import { type Status, statusSchema } from "../../../contract/status.ts";
+import { request } from "../api.ts";
+import { useLoaded } from "../loading.ts";
+import { STRINGS } from "../strings.ts";
+import { dayOf, timeOf } from "../times.ts";
+
+const { health: TEXT } = STRINGS;
+const LOOK_AGAIN_MS = 10_000;
+
+function momentOf(iso: string | null): string {
+  return iso === null ? TEXT.never : `${dayOf(iso)}, ${timeOf(iso)}`;
+}
+
+function Rows({ rows }: { rows: readonly (readonly [name: string, value: ComponentChildren])[] }) {
+  return (
+    <table>
+      <tbody>
+        {rows.map(([name, value]) => (
+          <tr key={name}>
+            <th scope="row">{name}</th>
+            <td>{value}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function Model({ ml }: Pick<Status, "ml">) {
+  const { state, offlineSince, model, reason, queueLength } = ml;
+  return (
+    <li class="card">
+      <h2>
+        {TEXT.model}
+        <span class={state === "ready" ? "badge" : "badge alarming"}>{TEXT.states[state]}</span>
+      </h2>
+      {offlineSince !== null && <p role="alert">{TEXT.offlineSince(momentOf(offlineSince))}</p>}
+      {reason !== null && <p class="quiet">{reason}</p>}
+      <Rows
+        rows={[[TEXT.serves, <bdi key="model">{model ?? "–"}</bdi>], [TEXT.waitsInModel, queueLength ?? "–"]]}
+      />
+    </li>
+  );
+}
+
+function Server({ status: { version, queue, disk } }: { status: Status }) {
+  const { freeBytes, totalBytes, databaseBytes } = disk;
+  return (
+    <li class="card">
+      <h2>{TEXT.server}</h2>
+      <Rows
+        rows={[
+          [TEXT.version, version],
+          [TEXT.queued, queue.queued],
+          [TEXT.generating, queue.generating],
+          [TEXT.trainings, queue.training],
+          [TEXT.database, TEXT.size(databaseBytes)],
+          [TEXT.free, freeBytes === null || totalBytes === null ? "–" : TEXT.freeOf(freeBytes, totalBytes)],
+        ]}
+      />
+    </li>
+  );
+}
+
+function Capture({ device }: { device: Status["devices"][number] }) {
+  const { name, status, lastHeartbeatAt, lastBatchAt, stored, unchanged, lagRows } = device;
+  return (
+    <li class="card">
+      <h2>
+        <bdi>{name}</bdi>
+        {status === "deactivated" && <span class="badge alarming">{TEXT.revoked}</span>}
+      </h2>
+      <Rows
+        rows={[
+          [TEXT.stored, stored.toLocaleString("en")],
+          [TEXT.unchanged, unchanged.toLocaleString("en")],
+          [TEXT.lag, lagRows === null ? "–" : lagRows.toLocaleString("en")],
+          [TEXT.lastBatch, momentOf(lastBatchAt)],
+          [TEXT.heartbeat, momentOf(lastHeartbeatAt)],
+        ]}
+      />
+    </li>
+  );
+}
+
+/** How the server, its model and the capture are; read again while it is open. */
+export function Health() {
+  const { value, error, reload } = useLoaded(() =>
+    request(`GET ${SERVER_PATHS.status}`, { schema: statusSchema })
+  );
+  useEffect(() => {
+    const timer = setInterval(() => void reload(), LOOK_AGAIN_MS);
+    return () => clearInterval(timer);
+  }, []);
+  return (
+    <main id="content" class="sheet scroll" tabIndex={0}>
+      <h1>{TEXT.title}</h1>
+      {error !== null && <p role="alert">{error}</p>}
+      {value === null && error === null && <p class="quiet">{STRINGS.loading}</p>}
+      {value !== null && (
+        <>
+          <ul class="cards">
+            <Model ml={value.ml} />
+            <Server status={value} />
+          </ul>
+          <h2>{TEXT.capture}</h2>
+          <p class="quiet">{TEXT.captureHint}</p>
+          <ul class="cards" aria-label={TEXT.capture}>
+            {value.devices.map((device) => <Capture key={device.deviceId} device={device} />)}
+          </ul>
+        </>
+      )}
+    </main>
+  );
+}

@@ -1,0 +1,80 @@
+/** The page of privacy: what leaves the machine, and conversations to delete with all that was made of them. */
+import { useEffect, useState } from "preact/hooks";
+import { type Conversation, type Deletion, deletionSchema } from "../../../contract/conversations.ts";
+import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";
+import { request } from "../api.ts";
+import { listConversations } from "../conversations.tsx";
+import { useSteps } from "../loading.ts";
+import { loadNames, titleOf } from "../names.ts";
+import { ListEnd, Part } from "../scrolling.tsx";
+import { STRINGS } from "../strings.ts";
+
+const { privacy: TEXT } = STRINGS;
+
+function Item({ conversation }: { conversation: Conversation }) {
+  const [step, setStep] = useState<"shown" | "asking">("shown");
+  const [gone, setGone] = useState<Deletion | null>(null);
+  const { error, isBusy, run } = useSteps();
+  const { id, messageCount } = conversation;
+  const remove = () =>
+    run(async () =>
+      setGone(
+        await request(`DELETE ${pathOf(SERVER_PATHS.conversation, { id })}`, { schema: deletionSchema }),
+      )
+    );
+  return (
+    <li class="card">
+      <h2>
+        <bdi>{titleOf(conversation)}</bdi>
+      </h2>
+      {gone === null
+        ? <p class="quiet">{STRINGS.conversations.messages(messageCount)}</p>
+        : <p role="status">{TEXT.gone(gone)}</p>}
+      {gone === null && step === "shown" && (
+        <div class="buttons">
+          <button type="button" onClick={() => setStep("asking")}>{TEXT.delete}</button>
+        </div>
+      )}
+      {gone === null && step === "asking" && (
+        <div class="buttons">
+          <p>{TEXT.goesWithIt}</p>
+          <button autoFocus type="button" class="danger" disabled={isBusy} onClick={remove}>
+            {TEXT.confirm}
+          </button>
+          <button type="button" onClick={() => setStep("shown")}>{TEXT.keep}</button>
+        </div>
+      )}
+      {error !== null && <p role="alert">{error}</p>}
+    </li>
+  );
+}
+
+/** What is stored of whom, and how it goes. */
+export function Privacy() {
+  const [list] = useState(listConversations);
+  useEffect(() => {
+    // Without names the handles are shown, which says enough.
+    loadNames().catch(() => {});
+  }, []);
+  const state = list.state.value;
+  return (
+    <main id="content" class="sheet scroll" tabIndex={-1}>
+      <h1>{TEXT.title}</h1>
+      <section class="card" aria-label={TEXT.leaves}>
+        <h2>{TEXT.leaves}</h2>
+        <p>{TEXT.nothing}</p>
+        <p>
+          <a href={SERVER_PATHS.exportTrainingSamples} download>{TEXT.exportSamples}</a>
+        </p>
+      </section>
+      <h2>{TEXT.conversations}</h2>
+      <p class="quiet">{TEXT.conversationsHint}</p>
+      {state.pages.map((page, index) => (
+        <Part key={index}>
+          {() => <ul class="cards">{page.map((one) => <Item key={one.id} conversation={one} />)}</ul>}
+        </Part>
+      ))}
+      <ListEnd state={state} more={() => void list.more()} />
+    </main>
+  );
+}
