@@ -17,6 +17,7 @@ export const SERVER_PATHS = {
   sessionCodes: "/api/session/codes",
   events: "/api/events",
   status: "/api/status",
+  account: "/api/account",
   exportAccount: "/api/account/export",
   syncMessages: "/api/sync/messages",
   syncContacts: "/api/sync/contacts",

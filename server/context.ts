@@ -113,7 +113,7 @@ function createServices(core: Core): ServerServices {
     devices,
     sessions: createSessionService({ ...core, ...store, me: devices.me }),
     events: createEventService({ ...core, ...store }),
-    account: createAccountService(store),
+    account: createAccountService({ ...core, ...store, onOutbox }),
     sync: createSyncService({ ...core, ...store, onOutbox }),
     conversations: createConversationService({ ...store, onOutbox }),
     drafting: createDrafting({ ...core, ...store, draftExamples: core.config.draftExamples }),

@@ -1,7 +1,8 @@
 /** The routes of `/api/account`. */
 import { z } from "../../deps.ts";
+import { accountDeletionSchema, deleteAccountRequestSchema } from "../../contract/account.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
-import { createRoutes, tokenRoute } from "../../lib/http/app.ts";
+import { createRoutes, jsonBody, jsonResponse, tokenRoute } from "../../lib/http/app.ts";
 import type { ServerEnv } from "../auth/authenticate.ts";
 import type { AccountService } from "../services/account_service.ts";
 
@@ -18,14 +19,26 @@ const exportAccount = tokenRoute("get", SERVER_PATHS.exportAccount, {
   },
 });
 
+const deleteAccount = tokenRoute("delete", SERVER_PATHS.account, {
+  summary: "Deletes the account with everything in it, for good, and has ml delete what was made of it",
+  description: "Backups of the server keep what was in them.",
+  request: { body: jsonBody(deleteAccountRequestSchema) },
+  responses: { 200: jsonResponse(accountDeletionSchema, "What was deleted") },
+});
+
 /** The routes of accounts. */
 export function accountRoutes({ account }: { account: AccountService }) {
-  return createRoutes<ServerEnv>().openapi(exportAccount, (c) => {
-    const pieces = account.export(c.var.caller);
-    // The typed route knows JSON answers only.
-    return c.body(ReadableStream.from(pieces), 200, {
-      "content-type": "application/zip",
-      "content-disposition": 'attachment; filename="conversation-assistant.zip"',
-    }) as never;
-  });
+  return createRoutes<ServerEnv>()
+    .openapi(
+      deleteAccount,
+      async (c) => c.json(await account.delete(c.var.caller, c.req.valid("json").name), 200),
+    )
+    .openapi(exportAccount, (c) => {
+      const pieces = account.export(c.var.caller);
+      // The typed route knows JSON answers only.
+      return c.body(ReadableStream.from(pieces), 200, {
+        "content-type": "application/zip",
+        "content-disposition": 'attachment; filename="conversation-assistant.zip"',
+      }) as never;
+    });
 }

@@ -1,10 +1,15 @@
-/** Tests the export of an account: all that is its own, nothing of another, and nothing that signs in. */
+/** Tests what an account's owner may do with all of it: export it, without what signs in, and delete it, here and in ml. */
 import assert from "node:assert/strict";
 import { unzipSync } from "fflate";
+import { accountDeletionSchema } from "../../contract/account.ts";
+import { SIGNED_OUT_CLOSE_CODE } from "../../contract/events.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
+import { createTestDatabase } from "../../tests/support/postgres/postgres.ts";
+import { openEvents } from "../../tests/support/server/event_client.ts";
+import { REGISTRATION } from "../../tests/support/server/server_app.ts";
 import { serveApp } from "../../tests/support/server/served_app.ts";
 import { JOHN, sendBatch, syncBatch, syncMessage } from "../../tests/support/server/sync_batches.ts";
-import { pairTrainee, trainAdapter } from "../../tests/support/server/trainee.ts";
+import { pairTrainee, startJob, trainAdapter } from "../../tests/support/server/trainee.ts";
 
 async function exported(url: string, token: string): Promise<Record<string, Record<string, unknown>[]>> {
   const response = await fetch(url + SERVER_PATHS.exportAccount, {
@@ -67,4 +72,54 @@ Deno.test("an account that holds nothing but its device has an export all the sa
   const { token, deviceId } = await served.app.pair();
   const files = await exported(served.url, token);
   assert.deepEqual([files["devices.jsonl"]?.map(({ id }) => id), files["messages.jsonl"]], [[deviceId], []]);
+});
+
+Deno.test("a deleted account is gone everywhere, ml's work of it included, and no other one is touched", async () => {
+  await using home = await createTestDatabase();
+  await using served = await serveApp({ store: home.stores });
+  const { app: server, url } = served;
+  const owner = await pairTrainee(server);
+  const other = await pairTrainee(server);
+  const adapterId = await trainAdapter(owner);
+  const othersAdapter = await trainAdapter(other);
+  const job = await startJob(owner);
+  const { token } = owner;
+  await using client = await openEvents(url, { token });
+  const ask = (name: string) => ({ method: "DELETE", token, body: { name } });
+  const refused = { ...ask("Another Mac"), status: 400, code: "validation_failed" } as const;
+  await server.refuse(SERVER_PATHS.account, refused);
+  const deletion = await server.expect(SERVER_PATHS.account, {
+    ...ask(REGISTRATION.name),
+    schema: accountDeletionSchema,
+  });
+  assert.ok(deletion.messages > 0 && deletion.samples > 0 && deletion.responses > 0);
+  assert.deepEqual([deletion.adapters, deletion.devices], [1, 1]);
+  assert.equal(await client.closed, SIGNED_OUT_CLOSE_CODE);
+  await server.refuse(SERVER_PATHS.currentDevice, { token, status: 401, code: "unauthorized" });
+  const { sql } = home.database;
+  for (
+    const table of [
+      "accounts",
+      "devices",
+      "messages",
+      "conversations",
+      "responses",
+      "training_samples",
+      "adapters",
+    ]
+  ) {
+    const rows = await sql.script(`select from ${table}`);
+    const left = table === "accounts" ? rows.length === 1 : rows.length > 0;
+    assert.ok(left, `${table}: what the other account has stays`);
+  }
+  const [{ accounts } = { accounts: 0 }] = await sql<{ accounts: number }>`
+    select count(distinct account_id)::integer as accounts from (
+      select account_id from devices union select account_id from messages union select account_id from responses
+      union select account_id from training_samples union select account_id from training_jobs
+      union select account_id from events union select account_id from device_syncs) held`;
+  assert.equal(accounts, 1);
+  await server.reconciler.reconcile();
+  assert.deepEqual([server.ml.adapters.has(adapterId), server.ml.adapters.has(othersAdapter)], [false, true]);
+  assert.equal(server.ml.trainingJobs.get(job.id)?.status, "cancelled");
+  assert.ok(server.ml.orders.some((order) => order.startsWith("DELETE /cachedraft:")));
 });

@@ -1,11 +1,34 @@
-/** Hands an account's owner all that is stored of it, as one file. */
+/** Hands an account's owner all that is stored of it, as one file, and deletes it. */
 import { Zip, ZipDeflate } from "fflate";
+import type { AccountDeletion } from "../../contract/account.ts";
+import { invalidRequest } from "../../lib/errors.ts";
 import type { Caller } from "../auth/authenticate.ts";
+import type { AccountDeletionStore } from "../store/account/account_deletion.ts";
 import type { AccountExport } from "../store/account/account_export.ts";
+import type { DeviceStore } from "../store/devices/device_store.ts";
+import type { Announcements } from "../store/jobs/announcements.ts";
+import type { ServerJobs } from "./drafts/draft_jobs.ts";
+
+export interface AccountServiceOptions {
+  accountExport: AccountExport;
+  accountDeletion: AccountDeletionStore;
+  devices: Pick<DeviceStore, "find">;
+  jobs: Pick<ServerJobs, "remove">;
+  announcements: Announcements;
+  /** Called when the outbox has messages for ml. */
+  onOutbox: () => void;
+}
 
 export interface AccountService {
   /** A zip of a file `TABLE.jsonl` for each kind of thing, a line of JSON for each; made as it is read. */
   export(caller: Caller): AsyncGenerator<Uint8Array<ArrayBuffer>>;
+  /**
+   * Deletes the account for good, with its devices and what ml made of it.
+   *
+   * @param name that of the device that asks
+   * @throws ApiError `validation_failed` when it has another name
+   */
+  delete(caller: Caller, name: string): Promise<AccountDeletion>;
 }
 
 /** A zip whose files are written one after the other; `take` gives what has come out since the last call. */
@@ -49,8 +72,22 @@ class ZipWriter {
 }
 
 /** Makes the service of accounts. */
-export function createAccountService({ accountExport }: { accountExport: AccountExport }): AccountService {
+export function createAccountService(options: AccountServiceOptions): AccountService {
+  const { accountExport, accountDeletion, devices, jobs, announcements, onOutbox } = options;
   return {
+    async delete({ accountId, deviceId }, name) {
+      const device = await devices.find(accountId, deviceId);
+      if (device?.name !== name) {
+        throw invalidRequest([{ path: "name", message: "must be the name of the device that asks" }]);
+      }
+      const { counts, unfinished } = await accountDeletion.delete(accountId);
+      for (const id of unfinished) {
+        await announcements.announce({ topic: "draft_cancelled", text: id });
+        await jobs.remove(id);
+      }
+      onOutbox();
+      return counts;
+    },
     async *export({ accountId }) {
       const zip = new ZipWriter();
       for await (const { table, lines } of accountExport.read(accountId)) {

@@ -13,6 +13,7 @@ import { type Database, openDatabase, type PostgresAddress } from "./database.ts
 import { isDatabaseUnavailable } from "./database_errors.ts";
 import { createDeviceStore, type DeviceStore } from "./devices/device_store.ts";
 import { createEventStore, type EventStore } from "./events/event_store.ts";
+import { type AccountDeletionStore, createAccountDeletion } from "./account/account_deletion.ts";
 import { type AccountExport, createAccountExport } from "./account/account_export.ts";
 import { createFigureStore, type FigureStore } from "./figure_store.ts";
 import { createSessionStore, type SessionStore } from "./devices/session_store.ts";
@@ -52,6 +53,7 @@ export interface Stores {
   readonly events: EventStore;
   readonly figures: FigureStore;
   readonly accountExport: AccountExport;
+  readonly accountDeletion: AccountDeletionStore;
   /** Joins the other servers of the database, or listens to the triggers of one's own. */
   share(options: { readonly log: Logger }): Promise<SharedDatabase>;
   /** The secret that signs tokens, in hex: the one given here where no server brought one before. */
@@ -96,6 +98,7 @@ export function createStores(database: Database): Stores {
     adapters: traced("adapters", createAdapterStore(database)),
     mlOutbox: traced("mlOutbox", createMlOutboxStore(database)),
     deletions: traced("deletions", createDeletionStore(database)),
+    accountDeletion: traced("accountDeletion", createAccountDeletion(database)),
     accountExport: traced("accountExport", createAccountExport(database)),
     figures: traced("figures", createFigureStore(database)),
     events: traced("events", createEventStore(database)),

@@ -1,0 +1,23 @@
+/** The wire of `DELETE /api/account`. */
+import * as z from "zod";
+import { textSchema } from "./scalars.ts";
+
+export const deleteAccountRequestSchema = z.strictObject({
+  name: textSchema(256, { minLength: 1 })
+    .describe(
+      "The name of the device that asks, as `GET /api/devices/me` shows it: nobody deletes all by accident",
+    ),
+}).meta({ id: "DeleteAccountRequest" });
+
+const count = z.int().min(0);
+
+export const accountDeletionSchema = z.object({
+  messages: count,
+  conversations: count,
+  contacts: count,
+  responses: count.describe("Drafts"),
+  samples: count.describe("Training samples"),
+  adapters: count.describe("Adapters, which ml deletes too"),
+  devices: count.describe("All are signed out"),
+}).meta({ id: "AccountDeletion", description: "What was deleted" });
+export type AccountDeletion = z.infer<typeof accountDeletionSchema>;
