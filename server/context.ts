@@ -264,14 +264,13 @@ export async function createContext(
   const share = shared === null ? undefined : store.sharedSecret;
   const secret = await loadSecret({ configured: config.jwtSecret, dataDir, share });
   const { jobs, pingKv } = await openJobs(stack, { shared, dataDir, log, backoff: overrides.jobBackoff });
-  const announcements = joined.link;
   stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
   const ml = overrides.ml ?? createMlClient({ baseUrl: config.mlUrl, token: config.mlToken });
   const startGraceMs = shared === null ? 0 : START_GRACE_MS;
   const jobSync = createTrainingJobSync({ ...store, ml, log, startGraceMs });
   const isLeader = shared === null ? undefined : () => shared.link.leads("reconciler");
   const reconciler = stack.use(new MlReconciler({ ...store, jobSync, ml, log, clock, isLeader }));
-  stack.defer(announcements.on("outbox", () => reconciler.trigger()));
+  stack.defer(joined.link.on("outbox", () => reconciler.trigger()));
   const core: Core = {
     store,
     jobs,
@@ -283,7 +282,7 @@ export async function createContext(
     log,
     now,
     pingKv,
-    announcements,
+    announcements: joined.link,
     serverId: shared?.link.id ?? null,
     shared,
     secret,
