@@ -16,7 +16,7 @@ ENV DENO_DIR=/deno-dir DENO_NO_PROMPT=1 DENO_NO_UPDATE_CHECK=1
 WORKDIR /build/assistant
 COPY deno.json deno.lock package.json ./
 COPY server/dashboard/deno.json server/dashboard/
-# Only a change of packages builds this layer anew.
+# Only a change of packages builds this layer again.
 RUN deno install --frozen
 COPY deps.ts ./
 COPY contract/ contract/
