@@ -37,8 +37,14 @@ export interface LlamaGgufOptions {
   /** A folder for the file. */
   dir: string;
   shape?: LlamaShape;
-  /** The type of all matrices. Default f32. */
-  type?: TypeName;
+  /** The type of all matrices, or of each by its name. Default f32. */
+  type?: TypeName | ((name: string) => TypeName);
+  /** See {@linkcode TinyGgufOptions.vocabulary}. */
+  vocabulary?: number;
+  /** Rows of a matrix beyond so many repeat the first ones, for files of which only the size and the speed count. */
+  distinctRows?: number;
+  /** The file's name. Default: one of its own. */
+  fileName?: string;
   /** The output matrix is the token embedding. Default false. */
   tied?: boolean;
   /** Divisors of the rotation frequencies, one for each pair of a head's elements. */
@@ -78,7 +84,7 @@ function matrices(options: LlamaGgufOptions, vocabulary: number): Matrix[] {
       name: `${name}.weight`,
       shape: [columns, rows],
       spread: spread / Math.sqrt(columns),
-      type,
+      type: typeof type === "string" ? type : type(name),
       center: 0,
     };
   };
@@ -161,9 +167,12 @@ const WHOLE_NUMBERS = /original_context_length|_count|_length|sliding_window/;
 
 /** Writes the file and returns its path. Equal options give equal bytes. */
 export async function buildLlamaGguf(options: LlamaGgufOptions): Promise<string> {
-  const { architecture = "llama", type = "f32", tied = false } = options;
-  const tinyPath = await buildTinyGguf({ path: join(options.dir, `tokenizer-${crypto.randomUUID()}.gguf`) });
-  const path = join(options.dir, `${architecture}-${type}${tied ? "-tied" : ""}-${crypto.randomUUID()}.gguf`);
+  const { architecture = "llama", dir, vocabulary: wanted, distinctRows = Infinity } = options;
+  const tinyPath = await buildTinyGguf({
+    path: join(dir, `tokenizer-${crypto.randomUUID()}.gguf`),
+    vocabulary: wanted,
+  });
+  const path = join(dir, options.fileName ?? `${architecture}-${crypto.randomUUID()}.gguf`);
   using stack = new DisposableStack();
   const backend = stack.use(new CpuBackend(1));
   const { ggml } = backend;
@@ -201,16 +210,22 @@ export async function buildLlamaGguf(options: LlamaGgufOptions): Promise<string>
   for (const [index, { shape: [columns, rows], spread, center, type }] of all.entries()) {
     const tensor = tensors[index];
     if (tensor === undefined) continue;
-    const numbers = Float32Array.from({ length: columns * rows }, () => center + spread * normal());
+    const distinct = Math.min(rows, distinctRows);
+    const numbers = Float32Array.from({ length: columns * distinct }, () => center + spread * normal());
+    const bytes = memoryOf(ggml, tensor);
     library.symbols.ggml_quantize_chunk(
       GGML_TYPE[type],
       numbers,
-      memoryOf(ggml, tensor),
+      bytes,
       0n,
-      BigInt(rows),
+      BigInt(distinct),
       BigInt(columns),
       null,
     );
+    for (let row = distinct; row < rows; row += distinct) {
+      const rowBytes = bytes.length / rows;
+      bytes.copyWithin(row * rowBytes, 0, Math.min(distinct, rows - row) * rowBytes);
+    }
     ggml.gguf_add_tensor(target, tensor);
   }
   if (!ggml.gguf_write_to_file(target, cText(path), false)) throw new Error(`${path} cannot be written`);

@@ -1,6 +1,6 @@
 /** Builds a tiny llama-architecture GGUF with seeded weights and a real tokenizer, for llama.cpp itself to load. */
 import { type GgufTensor, type GgufValue, writeGguf } from "./tiny_gguf_writer.ts";
-import { SPECIAL_TOKENS, type TinyTokenizer, trainTinyTokenizer } from "./tiny_gguf_tokenizer.ts";
+import { SPECIAL_TOKENS, type TinyTokenizer, TOKEN_TYPE, trainTinyTokenizer } from "./tiny_gguf_tokenizer.ts";
 import { seededRandom } from "../../../ml/engine/sampling.ts";
 
 /** The usual ChatML template: each message between `<|im_start|>role` and `<|im_end|>`. */
@@ -17,6 +17,8 @@ export interface TinyGgufOptions {
   chatTemplate?: string | null;
   /** Trained context in tokens. */
   contextLength?: number;
+  /** How many tokens there are; those beyond the trained ones spell nothing. Default: the trained ones. */
+  vocabulary?: number;
 }
 
 const SHAPE = { layers: 2, width: 64, heads: 4, keyValueHeads: 2, feedForward: 160 } as const;
@@ -104,9 +106,16 @@ function modelMetadata(contextLength: number, vocabularySize: number): Record<st
   };
 }
 
+/** The tokenizer with tokens that no text has. */
+function padded({ tokens, types, merges }: TinyTokenizer, vocabulary: number): TinyTokenizer {
+  const missing = Math.max(0, vocabulary - tokens.length);
+  const names = Array.from({ length: missing }, (_, index) => `<|unused_${index}|>`);
+  return { merges, tokens: [...tokens, ...names], types: [...types, ...names.map(() => TOKEN_TYPE.unused)] };
+}
+
 /** Writes the model and returns its path. About 0.7 MB. */
 export async function buildTinyGguf(options: TinyGgufOptions): Promise<string> {
-  const tokenizer = trainTinyTokenizer();
+  const tokenizer = padded(trainTinyTokenizer(), options.vocabulary ?? 0);
   const chatTemplate = options.chatTemplate === undefined ? CHATML_TEMPLATE : options.chatTemplate;
   const bytes = writeGguf({
     metadata: {

@@ -1,7 +1,7 @@
 /** The tiny model's tokenizer: a byte-level BPE trained on a few lines, which can represent any UTF-8 text. */
 
 /** `llama_token_type` of llama.h. */
-const TOKEN_TYPE = { normal: 1, control: 3 } as const;
+export const TOKEN_TYPE = { normal: 1, control: 3, unused: 5 } as const;
 
 export const SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"] as const;
 
