@@ -1,5 +1,6 @@
 /** Reads from `message_summary_info` when parts of a message were edited, and which were unsent. */
-import { APPLE_EPOCH_MS } from "../file/sql_value.ts";
+import type { ChatDatabase } from "../file/chat_database.ts";
+import { APPLE_EPOCH_MS, bytesOf } from "../file/sql_value.ts";
 import { decodeAttributedBody } from "./typedstream.ts";
 import { decodePlist, type PlistDict, type PlistValue } from "./binary_plist.ts";
 
@@ -13,6 +14,7 @@ const KEY = {
 } as const;
 
 const SUMMARY = "message_summary_info";
+const EDIT_DATE = "date_edited";
 
 export interface EditHistory {
   /** Unix time of the last edit of any part; null when none was edited. */
@@ -26,8 +28,8 @@ export interface EditHistory {
 }
 
 /**
- * The expression that selects a summary only where it records an edit or an unsend. Most rows have a summary and few were
- * changed, so the others get NULL.
+ * The expression that selects a summary only where it says more than the row itself: after an unsend, or an edit that left
+ * no time. Most rows have a summary and few need it, so the others get NULL. See `editHistoryFinder`.
  *
  * @param present the columns that the table has
  */
@@ -35,7 +37,18 @@ export function editSummaryColumn(table: string, present: ReadonlySet<string>): 
   if (!present.has(SUMMARY)) return "NULL";
   const summary = `${table}.${SUMMARY}`;
   const has = (key: string) => `instr(${summary}, x'${plistKey(key)}') > 0`;
-  return `CASE WHEN ${has(KEY.retractedParts)} OR ${has(KEY.versions)} THEN ${summary} END`;
+  const isUndated = present.has(EDIT_DATE) ? `coalesce(${table}.${EDIT_DATE}, 0) = 0 AND ` : "";
+  return `CASE WHEN ${has(KEY.retractedParts)} OR (${isUndated}${has(KEY.versions)}) THEN ${summary} END`;
+}
+
+/** Finds the edits of a single row, by its ROWID: for one that has lost its words. */
+export function editHistoryFinder(database: ChatDatabase): (rowId: number) => EditHistory | null {
+  if (!database.schema.get("message")?.has(SUMMARY)) return () => null;
+  const select = database.prepare(`SELECT ${SUMMARY} FROM message WHERE ROWID = ?`);
+  return (rowId) => {
+    const summary = bytesOf(select(rowId)[0]?.[0]);
+    return summary === null ? null : editHistoryOf(summary);
+  };
 }
 
 /** The edits that a summary records; null when there are none or it cannot be read. */

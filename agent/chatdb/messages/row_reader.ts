@@ -4,7 +4,7 @@ import type { ChatDirectory } from "../chats/chat_directory.ts";
 import { type ChatMessage, isEmptyMessage, lacksFiles, messageRecord } from "./chat_message.ts";
 import { DuplicateFinder } from "./duplicate_rows.ts";
 import { balloonWords } from "../body/balloon_words.ts";
-import { type EditHistory, editHistoryOf } from "../body/edit_history.ts";
+import { type EditHistory, editHistoryFinder, editHistoryOf } from "../body/edit_history.ts";
 import { type AttachmentFinder, attachmentFinder, type MessageAttachment } from "./message_attachments.ts";
 import { type ChatFinder, chatFinder, chatOfMessage } from "../chats/message_chats.ts";
 import { type SkipReason, skipReasonOf, tapbackTargetOf } from "./message_class.ts";
@@ -48,6 +48,7 @@ export class RowReader {
   readonly #duplicates: DuplicateFinder;
   /** Few rows are balloons without words, and payloads are large. */
   readonly #selectPayload: Query;
+  readonly #editsOf: (rowId: number) => EditHistory | null;
 
   constructor(database: ChatDatabase, directory: ChatDirectory) {
     this.#directory = directory;
@@ -55,6 +56,7 @@ export class RowReader {
     this.#duplicates = new DuplicateFinder(database, directory);
     this.#findChats = chatFinder(database);
     this.#findAttachments = attachmentFinder(database);
+    this.#editsOf = editHistoryFinder(database);
     this.#selectPayload = database.schema.get("message")?.has("payload_data")
       ? database.prepare("SELECT payload_data FROM message WHERE ROWID = ?")
       : () => [];
@@ -120,7 +122,8 @@ export class RowReader {
     const body = messageTextOf(row);
     const isReadable = body.text !== "" && !isPlaceholderOnly(body.text);
     if (isReadable || unixMsOf(row.dateRetracted) !== null) return body;
-    const words = history?.text ?? (row.balloonBundleId === null ? null : this.#balloonWords(row.rowId));
+    const edits = history ?? (row.dateEdited === null ? null : this.#editsOf(row.rowId));
+    const words = edits?.text ?? (row.balloonBundleId === null ? null : this.#balloonWords(row.rowId));
     return words ? { text: cleanText(words), isUndecodable: false } : body;
   }
 
