@@ -17,7 +17,8 @@ const WORD = /[\p{L}\p{M}]+(?:['’][\p{L}\p{M}]+)*/gu;
 /** After these a capital says nothing. */
 const SENTENCE_START = /(?:^|[.!?…:;\n\r"“”„«»()\p{Extended_Pictographic}\u{FE0F}-])\s*$/u;
 /** Words of German that other languages do not have. */
-const GERMAN = /(?<!\p{L})(?:ich|nicht|und|wir|auch|bin|noch|ist|das|dann|zum|zur|mit|für|heute|morgen)(?!\p{L})/giu;
+const GERMAN =
+  /(?<!\p{L})(?:ich|nicht|und|wir|auch|bin|noch|ist|das|dann|zum|zur|mit|für|heute|morgen)(?!\p{L})/giu;
 
 /** Languages whose names of days and months are known; both as ICU writes them. */
 const LANGUAGES = ["en", "de", "fr", "es", "it", "pt", "nl", "sv", "da", "pl", "cs", "ru", "uk", "tr"];
