@@ -23,6 +23,8 @@ export interface PersonReplies {
   train: ReplySample[];
   /** Replies of later conversations, none of which a training sample comes from. */
   heldOut: ReplySample[];
+  /** The number of the conversation that a reply comes from. */
+  conversationOf: ReadonlyMap<ReplySample, number>;
 }
 
 export interface PeopleOptions {
@@ -94,7 +96,10 @@ function split(
   const lastOfTraining = conversations.findIndex(({ length }) => (count += length) >= options.train);
   const heldOut = conversations.slice(lastOfTraining + 1).flat().slice(0, options.heldOut);
   if (lastOfTraining < 0 || heldOut.length < options.heldOut) return undefined;
-  return { train: conversations.flat().slice(0, options.train), heldOut };
+  const conversationOf = new Map(
+    conversations.flatMap((replies, index) => replies.map((reply) => [reply, index] as const)),
+  );
+  return { train: conversations.flat().slice(0, options.train), heldOut, conversationOf };
 }
 
 /** From -1, capitals and full stops throughout, to 1, none of either. */
