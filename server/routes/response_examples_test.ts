@@ -82,6 +82,21 @@ Deno.test("the most similar exchange with the same person comes last, just befor
   ]);
 });
 
+Deno.test("examples stay the same while a talk goes on, and are chosen again after a pause", async () => {
+  await using talk = await startTalk();
+  const ada = await talk.say(ADA, DINNER);
+  const first = turnsOf(await talk.prompt(ada));
+  await talk.say(ADA, [[61, "me", "sure"], [62, ADA, "and the match?"]]);
+  const second = turnsOf(await talk.prompt(ada, { maxHistory: 2 }));
+  assert.deepEqual(second, [...first, "me: sure", "them: and the match?"]);
+  await talk.say(ADA, [[180, ADA, "the match again?"]]);
+  assert.deepEqual(turnsOf(await talk.prompt(ada)).slice(-3), [
+    "them: did you see the match",
+    "me: nah fell asleep",
+    "them: the match again?",
+  ]);
+});
+
 Deno.test("what the prompt shows already is no example", async () => {
   await using talk = await startTalk();
   const conversation = await talk.say(ADA, DINNER);

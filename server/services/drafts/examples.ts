@@ -1,5 +1,5 @@
 /**
- * Shows the model how the person writes: their own earlier replies to messages like the one to answer, before its prompt.
+ * Shows the model how the person writes: their own earlier replies to messages like the one the talk began with.
  *
  * What another contact wrote never travels into a draft for this one, nor do words that the person wrote to one contact
  * alone: see `travels`.
@@ -35,7 +35,7 @@ export interface Example {
 
 /** Whose replies may be shown, the latest first of each. */
 export interface ExampleSource {
-  /** The message to answer. */
+  /** What the talk began with. */
   readonly text: string;
   /** In conversations with the same person, or in the same group. */
   readonly same: readonly SentReply[];
@@ -83,7 +83,7 @@ function exampleOf(reply: SentReply, { isSame }: { isSame: boolean }): Example {
 }
 
 /**
- * The examples for a message: first those of the same person, then of others, each time the most similar and of those the
+ * The examples for a talk: first those of the same person, then of others, each time the most similar and of those the
  * latest first, as far as they fit. Equal replies are shown once. The best one comes last, next to the conversation.
  */
 export function chooseExamples({ text, same, others }: ExampleSource): Example[] {
@@ -120,14 +120,14 @@ export interface ExampleStores {
   conversations: Pick<ConversationStore, "withSamePerson">;
 }
 
-/** Finds examples for a message: of the latest replies before it, some hundreds of each kind. */
+/** Finds examples for a talk: of the latest replies before it, some hundreds of each kind. */
 async function find(
   { samples, conversations }: ExampleStores,
-  { message, conversation, isPersonKnown, shownIds }: Parameters<ExampleFinder>[0],
+  { opener, conversation, isPersonKnown, shownIds }: Parameters<ExampleFinder>[0],
 ): Promise<ShownExamples> {
-  const { accountId, conversationId } = message;
+  const { accountId, conversationId } = opener;
   const { isGroup } = conversation;
-  const asked = { accountId, inGroups: isGroup, before: message };
+  const asked = { accountId, inGroups: isGroup, before: opener };
   const samePerson = isPersonKnown ? await conversations.withSamePerson(accountId, conversationId) : [];
   const here = [conversationId, ...samePerson];
   const latest = async (conversationIds?: readonly string[]): Promise<readonly SentReply[]> => {
@@ -137,7 +137,7 @@ async function find(
   const [all, latestHere] = await Promise.all([latest(), latest(here)]);
   const same = latestHere.filter(({ bubbleIds }) => !bubbleIds.some((id) => shownIds.has(id)));
   const others = all.filter((reply) => !here.includes(reply.conversationId));
-  const examples = chooseExamples({ text: promptTextOf(message.text), same, others });
+  const examples = chooseExamples({ text: promptTextOf(opener.text), same, others });
   return { turns: exampleTurns(examples), messageIds: examples.flatMap(({ messageIds }) => messageIds) };
 }
 

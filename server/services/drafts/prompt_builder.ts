@@ -223,16 +223,32 @@ async function withOtherThreads(
   return inOrder([...before, ...others]).slice(-limit);
 }
 
+/** Messages further apart belong to two talks. */
+const PAUSE_MS = 3_600_000;
+
+/**
+ * The first incoming message of the present talk. Examples are chosen for it, and not for the message to answer: they then
+ * stay the same from draft to draft, and the model need not read the prompt's beginning again.
+ */
+function openerOf(messages: readonly Message[]): Message | undefined {
+  const start = messages.findLastIndex(({ sentAt }, index) => {
+    const before = messages[index - 1];
+    return before === undefined || sentAt.getTime() - before.sentAt.getTime() >= PAUSE_MS;
+  });
+  return messages.slice(start).find(({ direction }) => direction === "incoming");
+}
+
 /** Examples as turns, and all messages whose words are in them. */
 export interface ShownExamples {
   readonly turns: readonly Turn[];
   readonly messageIds: readonly string[];
 }
 
-/** Finds the examples for a message that can be answered. */
+/** Finds the examples for a talk. */
 export type ExampleFinder = (
   asked: {
-    message: Message;
+    /** The message that it began with; what came later gives no example. */
+    opener: Message;
     conversation: Conversation;
     /** Whether the conversations of one person may be taken for one. */
     isPersonKnown: boolean;
@@ -287,7 +303,7 @@ export async function promptOf(
   const messages = [...earlier, message];
   const names = includeContactInfo ? await namesOf(stores, { accountId, messages }) : null;
   const shownIds = new Set(messages.map(({ id }) => id));
-  const asked = { message, conversation, isPersonKnown, shownIds };
+  const asked = { opener: openerOf(messages) ?? message, conversation, isPersonKnown, shownIds };
   const { turns: examples, messageIds } = await find?.(asked) ?? NO_EXAMPLES;
   const prompt = buildPrompt({ conversation, messages, names, examples });
   return { ...prompt, sourceMessageIds: [...shownIds.union(new Set(messageIds))] };
