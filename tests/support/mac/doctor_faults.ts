@@ -1,7 +1,6 @@
 /** Every fault that the doctor can find, made for real on a Mac that is otherwise well: for its test and its manual. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import type { AgentContext } from "../../../agent/cli/agent_context.ts";
 import { doctorCommand, doctorLines } from "../../../agent/cli/doctor_command.ts";
 import { serviceCommand } from "../../../agent/cli/service_command.ts";
@@ -302,12 +301,6 @@ export async function doctorBoundByFileModes(home: AgentHome): Promise<Finding[]
   return JSON.parse(stdout).findings;
 }
 
-/** Leaves the database without the files beside it, which a reader would have to create. */
-function closeWal(chatDb: string): void {
-  using db = new DatabaseSync(chatDb);
-  db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-}
-
 export interface DeniedPath {
   path: (home: AgentHome) => string;
   /** By default nobody may do anything with it. */
@@ -317,14 +310,6 @@ export interface DeniedPath {
 
 export const DENIED: Record<string, DeniedPath> = {
   "a chat.db that may not be opened": { path: ({ chatDb }) => chatDb, id: "full_disk_access" },
-  "a chat.db that SQLite may not open, although its bytes can be read": {
-    path: ({ dir, chatDb }) => {
-      closeWal(chatDb);
-      return dir;
-    },
-    mode: 0o555,
-    id: "full_disk_access",
-  },
   "an address book that may not be listed": { path: ({ addressBook }) => addressBook, id: "address_book" },
   "a data folder that may not be written": { path: ({ dataDir }) => dataDir, mode: 0o555, id: "disk" },
 };
