@@ -78,8 +78,10 @@ const AFTER = listOf(({ name, stored }) => STORED[stored].replaceAll("%", name))
 
 /** A message as the message statement reads it. */
 function rowOf(message: SyncMessage): Record<string, unknown> {
-  const values = COLUMNS.map(({ name, of }) => [name, of(message)]);
-  return { id: newId(), guid: message.imessageGuid, ...Object.fromEntries(values) };
+  const row: Record<string, unknown> = { id: newId(), guid: message.imessageGuid };
+  // A loop: entries and a spread take half as long again, for each of a thousand messages.
+  for (const { name, of } of COLUMNS) row[name] = of(message);
+  return row;
 }
 
 /** One row a guid, as JSON: a statement may touch a row only once, so the last of twins stands for all. */
