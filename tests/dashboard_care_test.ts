@@ -63,6 +63,8 @@ await browserTests({
       await page.getByText("Ready", { exact: true }).waitFor();
       const terminal = page.getByRole("listitem").filter({ hasText: "Demo terminal" });
       await terminal.getByRole("row", { name: "Messages stored 2" }).waitFor();
+      const capturing = page.getByRole("list", { name: "What arrived, by device" }).getByRole("listitem");
+      assert.equal(await capturing.count(), 1, "browsers send no messages");
       assert.deepEqual(await seriousFindings(page), []);
       assert.equal(await fitsWidth(page), true);
       assert.deepEqual(faults, []);

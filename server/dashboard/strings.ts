@@ -154,6 +154,7 @@ export const STRINGS = {
     size: (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`,
     freeOf: (free: number, total: number) => `${(free / 1e9).toFixed(1)} of ${(total / 1e9).toFixed(1)} GB`,
     capture: "What arrived, by device",
+    nothingSent: "No Mac has sent anything yet.",
     captureHint: "Nothing is missing where no row waits on the device and it was heard from lately.",
     revoked: "Revoked",
     stored: "Messages stored",

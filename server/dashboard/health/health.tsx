@@ -87,6 +87,19 @@ function Capture({ device }: { device: Status["devices"][number] }) {
   );
 }
 
+/** The devices that send messages: a browser captures nothing. */
+function CaptureList({ devices }: Pick<Status, "devices">) {
+  const sending = devices.filter(({ lastBatchAt, lastHeartbeatAt }) =>
+    lastBatchAt !== null || lastHeartbeatAt !== null
+  );
+  if (sending.length === 0) return <p>{TEXT.nothingSent}</p>;
+  return (
+    <ul class="cards" aria-label={TEXT.capture}>
+      {sending.map((device) => <Capture key={device.deviceId} device={device} />)}
+    </ul>
+  );
+}
+
 /** How the server, its model and the capture are; read again while it is open. */
 export function Health() {
   const { value, error, reload } = useLoaded(() =>
@@ -109,9 +122,7 @@ export function Health() {
           </ul>
           <h2>{TEXT.capture}</h2>
           <p class="quiet">{TEXT.captureHint}</p>
-          <ul class="cards" aria-label={TEXT.capture}>
-            {value.devices.map((device) => <Capture key={device.deviceId} device={device} />)}
-          </ul>
+          <CaptureList devices={value.devices} />
         </>
       )}
     </main>
