@@ -296,6 +296,8 @@ Deno.test("a job shows the progress that ml reports, also after it has ended", a
     epoch: 1,
     loss: 2.75,
     heldOutLoss: 3.5,
+    evaluated: null,
+    toEvaluate: null,
     learningRate: 0.0001,
     tokensPerSecond: 250,
     etaMs: 60_000,
