@@ -29,6 +29,7 @@ export const SERVER_PATHS = {
   conversationMessages: "/api/conversations/:id/messages",
   message: "/api/messages/:id",
   contacts: "/api/contacts",
+  search: "/api/search",
   generateResponse: "/api/responses/generate",
   responses: "/api/responses",
   response: "/api/responses/:id",

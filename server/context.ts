@@ -27,6 +27,7 @@ import { createDrafting } from "./services/drafts/draft_service.ts";
 import { createResponseService } from "./services/drafts/response_service.ts";
 import { createEventService } from "./services/event_service.ts";
 import { createHealthService } from "./services/health_service.ts";
+import { createSearchService } from "./services/search_service.ts";
 import { createStatusService } from "./services/status_service.ts";
 import { createSyncService } from "./services/sync_service.ts";
 import { MlReconciler } from "./services/training/outbox.ts";
@@ -116,6 +117,7 @@ function createServices(core: Core): ServerServices {
     account: createAccountService({ ...core, ...store, onOutbox }),
     sync: createSyncService({ ...core, ...store, onOutbox }),
     conversations: createConversationService({ ...store, onOutbox }),
+    search: createSearchService(store),
     drafting: createDrafting({ ...core, ...store, draftExamples: core.config.draftExamples }),
     responses: createResponseService({ ...core, ...store }),
     training: createTrainingService({ ...core, ...store, onOutbox }),

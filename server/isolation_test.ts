@@ -132,6 +132,7 @@ Deno.test("lists show a stranger nothing", async () => {
       `${SERVER_PATHS.responses}?conversationId=${world.conversationId}`,
       SERVER_PATHS.trainingSamples,
       SERVER_PATHS.trainingJobs,
+      `${SERVER_PATHS.search}?q=dinner`,
     ]
   ) {
     const list = await (await server.request(path, { token })).json();

@@ -9,6 +9,7 @@ import { z } from "zod";
 import { verifyDeviceResponseSchema } from "../contract/devices.ts";
 import { pathOf, SERVER_PATHS } from "../contract/paths.ts";
 import { generatedResponseSchema } from "../contract/responses.ts";
+import { searchResultListSchema } from "../contract/search.ts";
 import { type SyncMessagesInput, syncMessagesResponseSchema } from "../contract/sync.ts";
 import { type Database, openDatabase } from "../server/store/database.ts";
 import { rawFragment } from "../server/store/sql.ts";
@@ -173,6 +174,26 @@ testOldDatabase("a device that an older server registered verifies itself with i
   const { token } = await server.expect(SERVER_PATHS.verifyDevice, verified);
   assert.equal((await server.request(SERVER_PATHS.currentDevice, { token })).status, 200);
 });
+
+testOldDatabase(
+  "an older server's messages are found, by an index whose statistics are there at once",
+  async (server, { database: { sql } }) => {
+    const token = old.tokens.owner;
+    for (
+      const [q, snippet] of [["luigi", "At Luigi's, 19:30 🍝"], ["🍝", "At Luigi's, 19:30 🍝"], [
+        "hearsal",
+        "Rehearsal at 7",
+      ]]
+    ) {
+      const path = `${SERVER_PATHS.search}?q=${encodeURIComponent(q ?? "")}`;
+      const { results } = await server.expect(path, { token, schema: searchResultListSchema });
+      assert.deepEqual(results.map((result) => result.snippet), [snippet]);
+    }
+    const [{ found } = { found: false }] = await sql<{ found: boolean }>`
+      select exists (select from pg_stats where tablename = 'messages_search') as found`;
+    assert.ok(found);
+  },
+);
 
 testOldDatabase("a batch that an older server stored is unchanged when it is sent again", async (server) => {
   const token = old.tokens.owner;

@@ -1,5 +1,6 @@
 /**
- * Compares what reading costs in a short and in a long history: lists, first and last pages, contacts, import of samples.
+ * Compares what reading costs in a short and in a long history: lists, first and last pages, contacts, import of samples,
+ * search.
  *
  * `deno run -A bench/server/reading_bench.ts [short] [long]` (10,000 and 1,000,000 messages): on an embedded PostgreSQL of its
  * own, at the stores, in accounts that take turns. Each history is measured in as many conversations as the other one, in
@@ -7,6 +8,7 @@
  * the last column.
  */
 import { MAX_PAGE_SIZE } from "../../contract/paging.ts";
+import { MAX_SEARCH_RESULTS } from "../../contract/search.ts";
 import { writeLine } from "../../lib/log.ts";
 import { median } from "../support/bench_output.ts";
 import { importSamples } from "../../server/services/training/sample_import.ts";
@@ -22,6 +24,9 @@ const MANY_CONVERSATIONS = 5_000;
 const RUNS = 15;
 const IMPORTED = 200;
 const PAGE_SIZE = 20;
+/** The last words of so many messages of each history, evenly spread over it: what is searched is in some and in no other. */
+const RARE_MESSAGES = 50;
+const RARE_WORDS = "Zahnarzttermin 牙医 🦷";
 
 interface History {
   readonly messages: number;
@@ -49,7 +54,8 @@ async function fill({ sql }: Database, { messages, conversations }: History): Pr
   await sql`
     insert into messages (id, account_id, conversation_id, imessage_guid, sender_id, direction, message_type, text, sent_at)
     select gen_random_uuid(), ${accountId}, c.id, 'message-' || n, case when n % 2 = 0 then c.participant_ids[1] end,
-      case when n % 2 = 0 then 'incoming' else 'outgoing' end, 'text', 'See you at seven then, number ' || n,
+      case when n % 2 = 0 then 'incoming' else 'outgoing' end, 'text', 'See you at seven then, number ' || n ||
+        case when n % ${Math.ceil(messages / RARE_MESSAGES)}::int = 0 then ${` ${RARE_WORDS}`} else '' end,
       '2001-01-01Z'::timestamptz + make_interval(mins => n)
     from generate_series(0, ${messages}::int - 1) n
     join conversations c on c.account_id = ${accountId} and c.imessage_id = 'chat-' || (n / 2 % ${conversations}::int)`;
@@ -62,6 +68,15 @@ async function fill({ sql }: Database, { messages, conversations }: History): Pr
     select id, message_count as count from conversations where account_id = ${accountId} and imessage_id = 'chat-0'`;
   if (!chat) throw new Error("The first conversation was not found");
   return { accountId, messages, conversations, conversationId: chat.id, conversationMessages: chat.count };
+}
+
+/** Searches for one word; what is found must be so many messages. */
+function searching(word: string, expected: number): Action {
+  return async ({ search }, { accountId }) => {
+    const request = { words: [word], limit: MAX_SEARCH_RESULTS, page: 1, pageSize: PAGE_SIZE };
+    const { total } = await search.find(accountId, request);
+    if (total !== expected) throw new Error(`${total} messages were found`);
+  };
 }
 
 type Action = (stores: Stores, account: Account) => Promise<unknown>;
@@ -79,6 +94,12 @@ const ACTIONS: Readonly<Record<string, Action>> = {
       page: Math.ceil(conversationMessages / MAX_PAGE_SIZE),
       pageSize: MAX_PAGE_SIZE,
     }),
+  "search, word in few": searching("Zahnarzttermin", RARE_MESSAGES),
+  "search, part of a word": searching("arztter", RARE_MESSAGES),
+  "search, Chinese in few": searching("牙医", RARE_MESSAGES),
+  "search, emoji in few": searching("🦷", RARE_MESSAGES),
+  "search, word in all": searching("seven", MAX_SEARCH_RESULTS),
+  "search, word in none": searching("nowhere", 0),
   [`import of ${IMPORTED}`]: async (stores, { accountId }) => {
     const { imported } = await importSamples(stores, {
       accountId,

@@ -42,6 +42,28 @@ async function checkServer(sql: Sql): Promise<void> {
   }
 }
 
+/** The extension that the search needs is part of PostgreSQL's contrib package, and may be made by who owns the database. */
+async function checkExtension(sql: Sql): Promise<void> {
+  const [row] = await sql<{ installed: boolean; available: boolean; allowed: boolean }>`
+    select exists (select from pg_extension where extname = 'pg_trgm') as installed,
+      exists (select from pg_available_extensions where name = 'pg_trgm') as available,
+      has_database_privilege(current_database(), 'create') as allowed`;
+  if (!row || row.installed) return;
+  if (!row.available) {
+    throw new UserError("The PostgreSQL of DATABASE_URL has no extension pg_trgm, which the search needs", {
+      fix: "Install PostgreSQL's contrib package (postgresql-contrib) on that server",
+    });
+  }
+  if (!row.allowed) {
+    throw new UserError(
+      "The role of DATABASE_URL may not make the extension pg_trgm, which the search needs",
+      {
+        fix: "Run `create extension pg_trgm` in that database as its owner",
+      },
+    );
+  }
+}
+
 /** The migrations still to be applied. Throws a UserError when history and files disagree. */
 function pendingOf(migrations: readonly Migration[], applied: ReadonlyMap<string, string>): Migration[] {
   const known = new Map(migrations.map((migration) => [migration.name, migration.sha256]));
@@ -116,7 +138,7 @@ export interface MigrateOptions {
  * Brings the database to the newest schema, each migration in a transaction of its own; servers that start
  * together take turns. Returns the names of the migrations it applied.
  *
- * @throws UserError when the server is too old or not UTF-8, an applied migration was changed, or a newer program was here
+ * @throws UserError when the server is too old, not UTF-8 or without pg_trgm, an applied migration was changed, or a newer program was here
  */
 export async function migrate(
   database: Database,
@@ -127,6 +149,7 @@ export async function migrate(
   await using own = await database.connect();
   const { sql } = own;
   await checkServer(sql);
+  await checkExtension(sql);
   await holdMigrationLock(sql);
   const { pending, isNew } = await readPending(sql, files);
   const [next] = pending;

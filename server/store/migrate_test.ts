@@ -84,6 +84,32 @@ Deno.test("a database that a newer version has migrated is refused", async () =>
   );
 });
 
+Deno.test("a PostgreSQL without pg_trgm is refused with what to install", async () => {
+  await using empty = await createTestDatabase("embedded", { migrated: false });
+  const name = empty.address.database;
+  await empty.database.sql.script(`alter database ${name} set extension_control_path = '/nowhere'`);
+  await using bare = openDatabase({ ...empty.address, max: 1 });
+  await assert.rejects(migrate(bare), isUserError(/has no extension pg_trgm/));
+  assert.deepEqual(await tablesOf(bare), []);
+});
+
+for (const server of await testServers()) {
+  Deno.test(`a role that may not make pg_trgm is refused until the owner has made it (${server})`, async () => {
+    await using empty = await createTestDatabase(server, { migrated: false });
+    const { database: name } = empty.address;
+    const role = `role_of_${name}`;
+    const { script } = empty.database.sql;
+    await script(`create role ${role} login password 'test'; grant all on schema public to ${role}`);
+    {
+      await using own = openDatabase({ ...empty.address, user: role, password: "test", max: 1 });
+      await assert.rejects(migrate(own), isUserError(/may not make the extension pg_trgm/));
+      await script("create extension pg_trgm");
+      assert.ok((await migrate(own)).includes("0023_search.sql"));
+    }
+    await script(`drop owned by ${role}; drop role ${role}`);
+  });
+}
+
 Deno.test("a database that is not UTF-8 is refused", async () => {
   await using home = await createTestDatabase();
   const name = `ascii_${crypto.randomUUID().replaceAll("-", "")}`;

@@ -19,6 +19,7 @@ import { createFigureStore, type FigureStore } from "./figure_store.ts";
 import { createSessionStore, type SessionStore } from "./devices/session_store.ts";
 import { findRunningPostgres, startEmbeddedPostgres } from "./postgres/embedded_postgres.ts";
 import { createMessageIngest, type MessageIngest } from "./messages/message_ingest.ts";
+import { createMessageSearch, type MessageSearch } from "./messages/message_search.ts";
 import { createDeletionStore, type DeletionStore } from "./messages/deletion.ts";
 import { migrate } from "./migrate.ts";
 import { createMlOutboxStore, type MlOutboxStore } from "./training/ml_outbox_store.ts";
@@ -43,6 +44,7 @@ export interface Stores {
   readonly ingest: MessageIngest;
   readonly contacts: ContactStore;
   readonly conversations: ConversationStore;
+  readonly search: MessageSearch;
   readonly responses: ResponseStore;
   readonly idempotency: IdempotencyStore;
   readonly samples: SampleStore;
@@ -91,6 +93,7 @@ export function createStores(database: Database): Stores {
     ingest: traced("ingest", createMessageIngest(database)),
     contacts: traced("contacts", createContactStore(database)),
     conversations: traced("conversations", createConversationStore(database)),
+    search: traced("search", createMessageSearch(database)),
     responses: traced("responses", createResponseStore(database)),
     idempotency: traced("idempotency", createIdempotencyStore(database)),
     samples: traced("samples", createSampleStore(database)),

@@ -13,6 +13,7 @@ import { deletionTests } from "./deletion_suite.ts";
 import { deviceTests } from "./device_suite.ts";
 import { unlearningTests } from "./unlearning_suite.ts";
 import { ingestModelTests, ingestTests } from "./ingest_suite.ts";
+import { searchTests } from "./search_suite.ts";
 import { responseTests } from "./response_suite.ts";
 import { sentReplyReadingTests, sentReplyTests } from "./sent_reply_suite.ts";
 import { timeTests } from "./time_suite.ts";
@@ -26,6 +27,7 @@ const SHARING: StoreTests = {
   ...deletionTests,
   ...contactTests,
   ...conversationTests,
+  ...searchTests,
   ...responseTests,
   ...timeTests,
   ...sentReplyTests,
