@@ -65,7 +65,10 @@ async function openOldServer(
   database: TestDatabase,
   stack: AsyncDisposableStack,
 ): Promise<ServerAppUnderTest> {
-  const store = stack.use(await openStore({ databaseUrl: urlOf(database.address), dataDir: "unused" }));
+  // The backup before the migration is written there.
+  const dataDir = await Deno.makeTempDir({ prefix: "old-server-" });
+  stack.defer(() => Deno.remove(dataDir, { recursive: true }));
+  const store = stack.use(await openStore({ databaseUrl: urlOf(database.address), dataDir }));
   const server = stack.use(await startServerApp({ store }));
   server.clock.now = new Date(old.now);
   return server;
