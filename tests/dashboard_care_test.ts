@@ -45,6 +45,31 @@ await browserTests({
     assert.deepEqual(faults, []);
   },
 
+  "everything is downloaded, and deleted once the device's name is typed": async (browser) => {
+    await using services = await startServices();
+    const { url } = services.server;
+    const owner = await ownerOf(url);
+    await send(owner, ["Dinner?"], `any;-;${JOHN}`);
+    const { page, faults } = await openPage(browser, { url, ...DESKTOP });
+    await signIn(page, owner);
+    await open(page, "Privacy");
+    const downloaded = page.waitForEvent("download");
+    await page.getByRole("link", { name: "Download all that is stored of you" }).click();
+    assert.equal(await (await downloaded).failure(), null);
+    await page.getByRole("button", { name: "Delete everything", exact: true }).press("Enter");
+    const confirm = page.getByRole("button", { name: "Delete everything now" });
+    assert.deepEqual(await seriousFindings(page), []);
+    await page.getByLabel("Name of this device").fill("Browse");
+    assert.equal(await confirm.isDisabled(), true);
+    await page.getByLabel("Name of this device").fill("Browser");
+    await page.getByLabel("Name of this device").press("Enter");
+    await page.getByRole("button", { name: "Sign in this browser" }).waitFor();
+    await assert.rejects(
+      owner.request("GET", SERVER_PATHS.conversations, { schema: conversationListSchema }),
+    );
+    assert.deepEqual(faults, []);
+  },
+
   "health shows the model, the queue and what each device sent, and axe-core finds nothing serious": async (
     browser,
   ) => {

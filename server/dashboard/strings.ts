@@ -171,6 +171,14 @@ export const STRINGS = {
       "Nothing. Messages go from your Mac to this server, drafts and training happen here, and this page loads nothing from " +
       "elsewhere.",
     exportSamples: "Download all training examples",
+    everything: "Everything",
+    exportAll: "Download all that is stored of you",
+    deleteAll: "Delete everything",
+    allGoes:
+      "All messages, people, drafts, examples and adapters go, and every device is signed out. Messages on your Mac stay.",
+    typeName: "To go on, type the name of this device:",
+    deviceName: "Name of this device",
+    confirmAll: "Delete everything now",
     conversations: "Delete a conversation",
     conversationsHint:
       "Deleting here leaves Messages on your Mac as it is; what was deleted is not stored again when the Mac sends it again.",

@@ -8,6 +8,7 @@ import { useSteps } from "../loading.ts";
 import { loadNames, titleOf } from "../names.ts";
 import { ListEnd, Part } from "../scrolling.tsx";
 import { STRINGS } from "../strings.ts";
+import { Account } from "./account.tsx";
 
 const { privacy: TEXT } = STRINGS;
 
@@ -67,6 +68,7 @@ export function Privacy() {
           <a href={SERVER_PATHS.exportTrainingSamples} download>{TEXT.exportSamples}</a>
         </p>
       </section>
+      <Account />
       <h2>{TEXT.conversations}</h2>
       <p class="quiet">{TEXT.conversationsHint}</p>
       {state.pages.map((page, index) => (
