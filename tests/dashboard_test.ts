@@ -88,6 +88,38 @@ await browserTests({
       await page.getByText("This browser is not signed in any more").waitFor();
     },
 
+  "messages are found by their words, and what was found opens its conversation": async (browser) => {
+    await using services = await startServices();
+    const { url } = services.server;
+    const owner = await ownerOf(url);
+    await nameJohn(owner, "John Doe");
+    await send(owner, ["Fahren wir nach München?", `${HOSTILE[0]} dinner`], `any;-;${JOHN}`);
+    await send(owner, ["Nothing of it here"], "any;-;other");
+    const { page, faults } = await openPage(browser, { url, ...PHONE });
+    await signIn(page, owner);
+    const box = page.getByRole("searchbox", { name: "Search all messages" });
+    await box.fill("münch");
+    await box.press("Enter");
+    const found = page.getByRole("list", { name: "Messages found" }).getByRole("link");
+    await found.getByText("Fahren wir nach München?").waitFor();
+    assert.equal(await found.count(), 1);
+    assert.equal(await found.locator("mark").textContent(), "Münch");
+    assert.deepEqual(await seriousFindings(page), []);
+    await box.fill("<script> dinner");
+    await box.press("Enter");
+    await found.getByText("dinner").waitFor();
+    await box.fill("zebra");
+    await box.press("Enter");
+    await page.getByText("No message has all of these words.").waitFor();
+    await box.fill("");
+    await page.getByRole("link", { name: "John Doe" }).first().waitFor();
+    await box.fill("münchen");
+    await page.getByRole("button", { name: "Search" }).click();
+    await found.click();
+    await page.getByRole("region", { name: "Messages" }).getByText("Fahren wir nach München?").waitFor();
+    assert.deepEqual(faults, []);
+  },
+
   "the menubar's link signs a browser in once, by a session that no script can read, until it signs out":
     async (
       browser,

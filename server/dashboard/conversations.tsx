@@ -9,8 +9,9 @@ import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import { conversationAddress, LIST_ADDRESS, openConversationId } from "./address.ts";
 import { request, sentenceOf } from "./api.ts";
 import { loadNames, titleOf } from "./names.ts";
-import { PagedList } from "./pages.ts";
+import { PagedList, type PagedState } from "./pages.ts";
 import { ListEnd, Part } from "./scrolling.tsx";
+import { SearchBox, SearchResults } from "./search.tsx";
 import { STRINGS } from "./strings.ts";
 import { Thread } from "./thread.tsx";
 import { shortTimeOf } from "./times.ts";
@@ -52,11 +53,10 @@ function Row({ conversation }: { conversation: Conversation }) {
   );
 }
 
-function ConversationList({ list }: { list: PagedList<Conversation> }) {
-  const state = list.state.value;
+function AllConversations({ state, more }: { state: PagedState<Conversation>; more: () => void }) {
   const isEmpty = state.isComplete && state.pages.every((page) => page.length === 0);
   return (
-    <nav class="list scroll" aria-label={TEXT.title}>
+    <>
       {isEmpty && (
         <div class="empty">
           <h2>{TEXT.none}</h2>
@@ -68,7 +68,20 @@ function ConversationList({ list }: { list: PagedList<Conversation> }) {
           {() => <ul>{page.map((one) => <Row key={one.id} conversation={one} />)}</ul>}
         </Part>
       ))}
-      <ListEnd state={state} more={() => void list.more()} />
+      <ListEnd state={state} more={more} />
+    </>
+  );
+}
+
+function ConversationList({ list }: { list: PagedList<Conversation> }) {
+  const [words, setWords] = useState("");
+  const state = list.state.value;
+  return (
+    <nav class="list scroll" aria-label={TEXT.title}>
+      <SearchBox onWords={setWords} />
+      {words === ""
+        ? <AllConversations state={state} more={() => void list.more()} />
+        : <SearchResults key={words} words={words} known={state.pages.flat()} />}
     </nav>
   );
 }

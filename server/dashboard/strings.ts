@@ -233,6 +233,13 @@ export const STRINGS = {
     back: "All conversations",
     loading: "Loading…",
   },
+  search: {
+    label: "Search all messages",
+    button: "Search",
+    results: "Messages found",
+    none: "No message has all of these words.",
+    you: "You",
+  },
   thread: {
     history: "Messages",
     start: "This is where the conversation begins",
