@@ -88,6 +88,30 @@ await browserTests({
       await page.getByText("This browser is not signed in any more").waitFor();
     },
 
+  "a draft grows on the page while it is written": async (browser) => {
+    await using services = await startServices();
+    const { url } = services.server;
+    const owner = await ownerOf(url);
+    await nameJohn(owner, "John Doe");
+    await send(owner, ["Dinner tonight?"], `any;-;${JOHN}`);
+    const { page, faults } = await openPage(browser, { url, ...DESKTOP });
+    await signIn(page, owner);
+    await page.getByRole("link", { name: "John Doe" }).click();
+    await page.getByRole("region", { name: "Messages" }).getByText("Dinner tonight?").waitFor();
+    await page.evaluate(`window.seen = []; new MutationObserver(() => {
+      const growing = document.querySelector(".growing");
+      if (growing !== null) window.seen.push(growing.textContent);
+    }).observe(document.body, { subtree: true, childList: true, characterData: true });`);
+    await page.keyboard.press("d");
+    const reply = page.getByRole("textbox", { name: "Reply" });
+    await reply.waitFor();
+    const whole = await reply.inputValue();
+    const seen = await page.evaluate(`window.seen`) as string[];
+    assert.ok(seen.length > 0, "pieces of it were shown");
+    for (const text of seen) assert.ok(whole.startsWith(text.trim()), `${text} begins ${whole}`);
+    assert.deepEqual(faults, []);
+  },
+
   "messages are found by their words, and what was found opens its conversation": async (browser) => {
     await using services = await startServices();
     const { url } = services.server;

@@ -94,10 +94,13 @@ function Step({ drafting }: { drafting: Drafting }) {
       );
     case "writing":
       return (
-        <div class="buttons">
-          <p role="status">{TEXT.writing}</p>
-          <button type="button" onClick={() => drafting.cancel()}>{TEXT.cancel}</button>
-        </div>
+        <>
+          {state.text.trim() !== "" && <p class="growing" dir="auto">{state.text}</p>}
+          <div class="buttons">
+            <p role="status">{TEXT.writing}</p>
+            <button type="button" onClick={() => drafting.cancel()}>{TEXT.cancel}</button>
+          </div>
+        </>
       );
     case "shown":
       return <ShownDraft key={state.draft.responseId} draft={state.draft} drafting={drafting} />;

@@ -8,12 +8,12 @@ import {
   responseActionResponseSchema,
   responseListSchema,
 } from "../../contract/responses.ts";
-import { request, RequestError, sentenceOf } from "./api.ts";
+import { request, RequestError, requestText, sentenceOf } from "./api.ts";
 import { STRINGS } from "./strings.ts";
 
 export type DraftState =
   | { readonly step: "idle" }
-  | { readonly step: "writing" }
+  | { readonly step: "writing"; readonly text: string }
   | { readonly step: "shown"; readonly draft: GeneratedResponse }
   | { readonly step: "done"; readonly action: ResponseActionRequest["action"] };
 
@@ -42,12 +42,16 @@ export class Drafting implements Disposable {
   /** Has a new draft written. */
   async write(): Promise<void> {
     if (this.state.value.step === "writing") return;
-    this.state.value = { step: "writing" };
+    this.state.value = { step: "writing", text: "" };
     await this.#attempt(async (signal) => {
-      const draft = await request(`POST ${SERVER_PATHS.generateResponse}`, {
+      let text = "";
+      const draft = await requestText(`POST ${SERVER_PATHS.generateResponse}`, {
         schema: generatedResponseSchema,
         body: { messageId: this.messageId },
         signal,
+        onPiece: (piece) => {
+          if (!signal.aborted) this.state.value = { step: "writing", text: text += piece };
+        },
       });
       if (draft.response === null) throw new RequestError(STRINGS.draft.failed);
       this.state.value = { step: "shown", draft };
