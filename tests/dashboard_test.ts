@@ -30,10 +30,18 @@ async function samplesOf(owner: Client): Promise<{ output: string; source: strin
   return samples.map(({ output, source }) => ({ output, source })).reverse();
 }
 
+/** Has a reply drafted by its key, once the panel takes keys. */
+async function pressDraft(page: Page): Promise<void> {
+  await page.getByRole("button", { name: "Draft a reply" }).waitFor();
+  // Its keys are heard from the frame after that on.
+  await page.evaluate(`new Promise((done) => requestAnimationFrame(() => setTimeout(done)))`);
+  await page.keyboard.press("d");
+}
+
 async function draftToRejection(page: Page): Promise<void> {
   const reply = page.getByRole("textbox", { name: "Reply" });
   // Accepted as it is, edited, rejected with a reason: by keyboard where there is a key for it.
-  await page.keyboard.press("d");
+  await pressDraft(page);
   await reply.waitFor();
   await page.getByText(/Confidence \d+ %/).waitFor();
   await reply.press("Control+Enter");
@@ -102,13 +110,17 @@ await browserTests({
       const growing = document.querySelector(".growing");
       if (growing !== null) window.seen.push(growing.textContent);
     }).observe(document.body, { subtree: true, childList: true, characterData: true });`);
-    await page.keyboard.press("d");
+    await pressDraft(page);
     const reply = page.getByRole("textbox", { name: "Reply" });
     await reply.waitFor();
     const whole = await reply.inputValue();
     const seen = await page.evaluate(`window.seen`) as string[];
     assert.ok(seen.length > 0, "pieces of it were shown");
-    for (const text of seen) assert.ok(whole.startsWith(text.trim()), `${text} begins ${whole}`);
+    // The tiny model writes control characters too, which neither the server nor a text box keeps.
+    const lettersOf = (text: string) => text.replace(/[^\p{L}\p{N}]/gu, "");
+    for (const text of seen.map(lettersOf)) {
+      assert.ok(lettersOf(whole).startsWith(text), `${text} begins ${whole}`);
+    }
     assert.deepEqual(faults, []);
   },
 
