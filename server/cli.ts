@@ -3,12 +3,7 @@ import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { UserError } from "../lib/errors.ts";
 import { checkHealth } from "../lib/http/healthcheck.ts";
 import { writeLine } from "../lib/log.ts";
-import {
-  installOwnService,
-  ownServiceStatus,
-  SERVICE_HELP,
-  uninstallOwnService,
-} from "../lib/service/own_service.ts";
+import { SERVICE_COMMANDS } from "../lib/service/own_service.ts";
 import { commandOf, VERSION } from "../lib/version.ts";
 import { askOnTerminal, backUp, restoreBackup } from "./backup.ts";
 import { hashPairingCode } from "./services/devices/pairing.ts";
@@ -69,10 +64,8 @@ function addServiceCommands(program: Command): void {
   const service = program.command("service").description(
     "The server as a service that starts with the machine or at login",
   );
-  const actions = { install: installOwnService, uninstall: uninstallOwnService, status: ownServiceStatus };
-  for (const [name, act] of Object.entries(actions)) {
-    service.command(name).description(SERVICE_HELP[name as keyof typeof actions])
-      .action(async () => writeLine(await act(serverService())));
+  for (const [name, { help, act }] of Object.entries(SERVICE_COMMANDS)) {
+    service.command(name).description(help).action(async () => writeLine(await act(serverService())));
   }
 }
 

@@ -24,13 +24,6 @@ export interface OwnService {
   run?: Run;
 }
 
-/** What the commands of `service` do. */
-export const SERVICE_HELP = {
-  install: "Installs it with the settings of this start, in place of an earlier installation, and starts it",
-  uninstall: "Stops it and removes its file; data stays",
-  status: "Says whether it is installed and runs",
-} as const;
-
 async function runCommand(program: string, args: string[]): Promise<{ success: boolean; output: string }> {
   const { success, stdout, stderr } = await new Deno.Command(program, { args }).output();
   const decoder = new TextDecoder();
@@ -134,3 +127,13 @@ export async function ownServiceStatus(service: OwnService): Promise<string> {
     installed === text ? "" : ", with other settings than these"
   }`;
 }
+
+/** The commands of `service` by their names, each with what it does. */
+export const SERVICE_COMMANDS = {
+  install: {
+    help: "Installs it with the settings of this start, in place of an earlier installation, and starts it",
+    act: installOwnService,
+  },
+  uninstall: { help: "Stops it and removes its file; data stays", act: uninstallOwnService },
+  status: { help: "Says whether it is installed and runs", act: ownServiceStatus },
+} as const;

@@ -7,12 +7,7 @@ import { UserError } from "../../lib/errors.ts";
 import { checkHealth } from "../../lib/http/healthcheck.ts";
 import { readLines } from "../../lib/line_log.ts";
 import { writeLine } from "../../lib/log.ts";
-import {
-  installOwnService,
-  ownServiceStatus,
-  SERVICE_HELP,
-  uninstallOwnService,
-} from "../../lib/service/own_service.ts";
+import { SERVICE_COMMANDS } from "../../lib/service/own_service.ts";
 import { commandOf, VERSION } from "../../lib/version.ts";
 import { mlService, readMlConfig } from "../config.ts";
 import { JobFolders, STATUS_FILE, TRAINING_DIRECTORY } from "../training/job/job_folders.ts";
@@ -77,10 +72,8 @@ function addServiceCommands(program: Command): void {
   const service = program.command("service").description(
     "ml as a service that starts with the machine or at login",
   );
-  const actions = { install: installOwnService, uninstall: uninstallOwnService, status: ownServiceStatus };
-  for (const [name, act] of Object.entries(actions)) {
-    service.command(name).description(SERVICE_HELP[name as keyof typeof actions])
-      .action(async () => writeLine(await act(mlService())));
+  for (const [name, { help, act }] of Object.entries(SERVICE_COMMANDS)) {
+    service.command(name).description(help).action(async () => writeLine(await act(mlService())));
   }
 }
 
