@@ -1,6 +1,6 @@
 /** The wire of `GET /api/events`: a WebSocket on which the server says what happens in an account. */
 import * as z from "zod";
-import { responseStatusSchema } from "./responses.ts";
+import { responseActionSchema, responseStatusSchema } from "./responses.ts";
 import { idSchema } from "./scalars.ts";
 import { trainingStatusSchema } from "./training.ts";
 import { DEVICE_STATUSES } from "./devices.ts";
@@ -46,6 +46,8 @@ export const eventMessageSchema = z.discriminatedUnion("event", [
   message("response:generating", responseData),
   message("response:completed", responseData),
   message("response:failed", responseData).describe("Also of a draft that was cancelled; `status` says so"),
+  message("response:acted", responseData.extend({ action: responseActionSchema }))
+    .describe("The person accepted, edited or rejected the draft"),
   message(
     "training:progress",
     z.object({

@@ -94,6 +94,29 @@ Deno.test("a client hears of its account's drafts, training, sync and devices, a
   assert.ok(heard.event === "sync:progress", "the first thing that the stranger hears is its own");
 });
 
+Deno.test("what the person did with a draft is heard of once, however often it is sent", async () => {
+  await using served = await serveApp();
+  const { app, url } = served;
+  const trainee = await pairTrainee(app);
+  const [message] = await sendConversation(trainee, { lines: [[JOHN, "Dinner?"]] });
+  const { responseId } = await draftFor(trainee, message?.id ?? "");
+  await using client = await openEvents(url, { token: trainee.token });
+  await client.next();
+  const path = pathOf(SERVER_PATHS.responseAction, { id: responseId });
+  const body = { action: "edit", editedResponse: "At eight" };
+  for (let time = 0; time < 2; time++) await app.request(path, { token: trainee.token, body });
+  await sendBatch(trainee, syncBatch([syncMessage()]));
+  const [acted, next] = await take(client, 2);
+  assert.deepEqual([acted?.event, acted?.data], ["response:acted", {
+    responseId,
+    conversationId: message?.conversationId,
+    messageId: message?.id,
+    status: "completed",
+    action: "edit",
+  }]);
+  assert.equal(next?.event, "sync:progress");
+});
+
 Deno.test("a draft that is cancelled and one that fails are both heard of as failed, with their status", async () => {
   await using served = await serveApp();
   const { app, url } = served;
