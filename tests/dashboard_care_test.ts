@@ -1,6 +1,5 @@
 /** Tests of the pages of privacy and health in a real browser. */
 import assert from "node:assert/strict";
-import type { Page } from "playwright-core";
 import { conversationListSchema } from "../contract/conversations.ts";
 import { SERVER_PATHS } from "../contract/paths.ts";
 import { browserTests } from "./support/process/browser.ts";
@@ -14,15 +13,11 @@ import {
   PHONE,
   send,
   seriousFindings,
+  showPage,
   signIn,
 } from "./support/server/owner_page.ts";
 import { startServices } from "./support/server/running_services.ts";
 import { JOHN } from "./support/server/sync_batches.ts";
-
-async function open(page: Page, name: string): Promise<void> {
-  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name }).press("Enter");
-  await page.getByRole("heading", { name, level: 1 }).waitFor();
-}
 
 await browserTests({
   "a conversation is deleted with all that goes with it, and the page says what went": async (browser) => {
@@ -33,7 +28,7 @@ await browserTests({
     await send(owner, ["Dinner?", "Or lunch?"], `any;-;${JOHN}`);
     const { page, faults } = await openPage(browser, { url, ...DESKTOP });
     await signIn(page, owner);
-    await open(page, "Privacy");
+    await showPage(page, "Privacy");
     const item = page.getByRole("listitem").filter({ hasText: HOSTILE[1] });
     await item.getByRole("button", { name: "Delete" }).click();
     await item.getByRole("button", { name: "Delete all of it" }).press("Enter");
@@ -52,7 +47,7 @@ await browserTests({
     await send(owner, ["Dinner?"], `any;-;${JOHN}`);
     const { page, faults } = await openPage(browser, { url, ...DESKTOP });
     await signIn(page, owner);
-    await open(page, "Privacy");
+    await showPage(page, "Privacy");
     const downloaded = page.waitForEvent("download");
     await page.getByRole("link", { name: "Download all that is stored of you" }).click();
     assert.equal(await (await downloaded).failure(), null);
@@ -80,11 +75,11 @@ await browserTests({
     for (const look of [DESKTOP, { ...DESKTOP, isDark: true }, PHONE]) {
       const { page, faults } = await openPage(browser, { url, ...look });
       await signIn(page, owner);
-      await open(page, "Privacy");
+      await showPage(page, "Privacy");
       await page.getByRole("button", { name: "Delete" }).waitFor();
       assert.deepEqual(await seriousFindings(page), []);
       assert.equal(await fitsWidth(page), true);
-      await open(page, "Health");
+      await showPage(page, "Health");
       await page.getByText("Ready", { exact: true }).waitFor();
       const terminal = page.getByRole("listitem").filter({ hasText: "Demo terminal" });
       await terminal.getByRole("row", { name: "Messages stored 2" }).waitFor();

@@ -11,14 +11,10 @@ import {
   ownerOf,
   PHONE,
   seriousFindings,
+  showPage,
   signIn,
 } from "./support/server/owner_page.ts";
 import { startServices } from "./support/server/running_services.ts";
-
-async function openDevices(page: Page): Promise<void> {
-  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Devices" }).click();
-  await page.getByRole("heading", { name: "Devices", level: 1 }).waitFor();
-}
 
 /** The name of a device, which the page asks for by keyboard alone. */
 async function rename(page: Page, name: string): Promise<void> {
@@ -42,7 +38,7 @@ await browserTests({
       await second.getByText(`deno task server devices approve ${code}`).waitFor();
       assert.deepEqual(await seriousFindings(second), []);
 
-      await openDevices(page);
+      await showPage(page, "Devices");
       await rename(page, "Desk");
       await page.getByRole("heading", { name: "Desk" }).waitFor();
       await page.getByRole("textbox", { name: "Code" }).fill("000000");
@@ -94,7 +90,7 @@ await browserTests({
     for (const look of [DESKTOP, { ...DESKTOP, isDark: true }, PHONE]) {
       const { page, faults } = await openPage(browser, { url, ...look });
       await signIn(page, owner);
-      await openDevices(page);
+      await showPage(page, "Devices");
       await page.getByText("This browser acts as it").waitFor();
       assert.deepEqual(await seriousFindings(page), []);
       assert.equal(await fitsWidth(page), true);

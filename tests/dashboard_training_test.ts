@@ -6,6 +6,7 @@ import { SERVER_PATHS } from "../contract/paths.ts";
 import type { Client } from "../lib/http/client.ts";
 import { browserTests } from "./support/process/browser.ts";
 import {
+  chooseSettings,
   DESKTOP,
   fitsWidth,
   HOSTILE,
@@ -13,6 +14,7 @@ import {
   ownerOf,
   PHONE,
   seriousFindings,
+  showPage,
   signIn,
 } from "./support/server/owner_page.ts";
 import { startServices } from "./support/server/running_services.ts";
@@ -35,19 +37,8 @@ async function syncReply(
   await owner.request("POST", SERVER_PATHS.syncMessages, { body, schema: z.unknown() });
 }
 
-async function openTraining(page: Page): Promise<void> {
-  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Training" }).click();
-  await page.getByRole("heading", { name: "Training", exact: true, level: 1 }).waitFor();
-}
-
 function samplesOf(page: Page): Locator {
   return page.getByRole("region", { name: "Examples" });
-}
-
-async function chooseSettings(page: Page): Promise<void> {
-  await page.getByText("Settings").click();
-  await page.getByLabel("Passes over the examples").fill("4");
-  await page.getByLabel("Learning rate").fill("0.02");
 }
 
 /** Learns from the replies until the training is done. */
@@ -74,7 +65,7 @@ await browserTests({
       }
       const { page, faults } = await openPage(browser, { url, ...DESKTOP });
       await signIn(page, owner);
-      await openTraining(page);
+      await showPage(page, "Training");
       await chooseSettings(page);
       await learn(page);
 
@@ -117,7 +108,7 @@ await browserTests({
       }
       const { page, faults } = await openPage(browser, { url, ...DESKTOP });
       await signIn(page, owner);
-      await openTraining(page);
+      await showPage(page, "Training");
       const learn = page.getByRole("button", { name: "Learn from my last 500 replies" });
       await learn.click();
       await page.getByText("On 5 examples").waitFor();
@@ -138,7 +129,7 @@ await browserTests({
       for (const look of [DESKTOP, { ...DESKTOP, isDark: true }, PHONE]) {
         const { page, faults } = await openPage(browser, { url, ...look });
         await signIn(page, owner);
-        await openTraining(page);
+        await showPage(page, "Training");
         await samplesOf(page).getByText(HOSTILE[0] ?? "", { exact: true }).last().waitFor();
         await page.getByText("On 4 examples").waitFor();
         assert.deepEqual(await seriousFindings(page), []);

@@ -15,11 +15,14 @@ export const LIST_ADDRESS = "#/conversations";
 
 /** The pages behind the navigation, in its order; the first is shown where the address names none. */
 export const PAGES = ["conversations", "training", "devices", "privacy", "health"] as const;
-export type PageName = typeof PAGES[number];
+/** A page, or the one for a server without messages, which leads to the others. */
+export type PageName = typeof PAGES[number] | "welcome";
+
+export const WELCOME_ADDRESS = "#/welcome";
 
 /** The page that is open. */
 export const openPage = computed((): PageName =>
-  PAGES.find((page) => new RegExp(`^#/${page}(/|$)`).test(hash.value)) ?? PAGES[0]
+  ([...PAGES, "welcome"] as const).find((page) => new RegExp(`^#/${page}(/|$)`).test(hash.value)) ?? PAGES[0]
 );
 
 /** The address of a page. */

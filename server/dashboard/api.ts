@@ -10,6 +10,12 @@ export const isSignedIn = signal<boolean | null>(null);
 /** True once the server has ended the access of a browser that was signed in. */
 export const accessEnded = signal(false);
 
+/** Notes that the server has ended this browser's access. */
+export function endAccess(): void {
+  accessEnded.value = true;
+  isSignedIn.value = false;
+}
+
 /** A request that failed; `message` is a sentence for the person. `code` is null where the server did not answer. */
 export class RequestError extends Error {
   override readonly name = "RequestError";
@@ -53,10 +59,7 @@ async function send(
   );
   if (!response.ok) {
     const error = await errorOf(response);
-    if (isSignedIn.value && error.code !== null && ENDED.has(error.code)) {
-      accessEnded.value = true;
-      isSignedIn.value = false;
-    }
+    if (isSignedIn.value && error.code !== null && ENDED.has(error.code)) endAccess();
     throw error;
   }
   return response;

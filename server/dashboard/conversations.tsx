@@ -6,8 +6,10 @@ import {
   conversationResponseSchema,
 } from "../../contract/conversations.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
-import { conversationAddress, LIST_ADDRESS, openConversationId } from "./address.ts";
+import { conversationAddress, LIST_ADDRESS, openConversationId, WELCOME_ADDRESS } from "./address.ts";
 import { request, sentenceOf } from "./api.ts";
+import { useEvents } from "./events.ts";
+import { useRefresh } from "./loading.ts";
 import { loadNames, titleOf } from "./names.ts";
 import { PagedList, type PagedState } from "./pages.ts";
 import { ListEnd, Part } from "./scrolling.tsx";
@@ -61,6 +63,9 @@ function AllConversations({ state, more }: { state: PagedState<Conversation>; mo
         <div class="empty">
           <h2>{TEXT.none}</h2>
           <p>{TEXT.noneHint}</p>
+          <p>
+            <a class="primary" href={WELCOME_ADDRESS}>{TEXT.setUp}</a>
+          </p>
         </div>
       )}
       {state.pages.map((page, index) => (
@@ -107,10 +112,17 @@ function OpenConversation({ id, known }: { id: string; known: Conversation | und
 /** The list of conversations and the open one; on a phone one of the two. */
 export function Conversations() {
   const [list] = useState(listConversations);
-  useEffect(() => {
-    // Without names the handles are shown, which says enough.
-    loadNames().catch(() => {});
-  }, []);
+  // Without names the handles are shown, which says enough.
+  const readNames = () => loadNames().catch(() => {});
+  useEffect(() => void readNames(), []);
+  useRefresh(
+    ["sync:progress"],
+    () => list.refresh(({ id, lastMessageAt }) => ({ id, place: lastMessageAt })),
+  );
+  // Contacts come with the rest, of which no row waits once it is all there.
+  useEvents(["sync:progress"], (event) => {
+    if (event === null || event.data.lagRows === 0) void readNames();
+  });
   const id = openConversationId.value;
   const known = list.state.value.pages.flat().find((conversation) => conversation.id === id);
   return (

@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { GeneratedResponse } from "../../contract/responses.ts";
 import { Drafting } from "./drafting.ts";
+import { useEvents } from "./events.ts";
 import { STRINGS } from "./strings.ts";
 
 const { draft: TEXT } = STRINGS;
@@ -120,6 +121,9 @@ function isWriting({ target }: KeyboardEvent): boolean {
 }
 
 function Reply({ drafting }: { drafting: Drafting }) {
+  useEvents(["response:completed", "response:acted"], (event) => {
+    if (event === null || event.data.messageId === drafting.messageId) void drafting.hear(event);
+  });
   useEffect(() => {
     void drafting.resume();
     const draftByKey = (event: KeyboardEvent) => {
@@ -146,10 +150,25 @@ function Reply({ drafting }: { drafting: Drafting }) {
 export function DraftPanel(
   { conversationId, messageId }: { conversationId: string; messageId: string | null },
 ) {
-  const [drafting] = useState(() => messageId === null ? null : new Drafting(conversationId, messageId));
+  const create = () => messageId === null ? null : new Drafting(conversationId, messageId);
+  const [drafting, setDrafting] = useState(create);
+  const isOutdated = (drafting?.messageId ?? null) !== messageId;
+  // What the person works on stays, whatever comes in meanwhile.
+  const isInHand = drafting !== null && ["writing", "shown"].includes(drafting.state.value.step);
+  useEffect(() => {
+    if (isOutdated && !isInHand) setDrafting(create);
+  }, [messageId, isInHand]);
   return (
     <section class="draft" aria-label={TEXT.title}>
-      {drafting === null ? <p class="quiet">{TEXT.nothing}</p> : <Reply drafting={drafting} />}
+      {isOutdated && isInHand && (
+        <div class="buttons">
+          <p role="status">{TEXT.outdated}</p>
+          <button type="button" onClick={() => setDrafting(create)}>{TEXT.leave}</button>
+        </div>
+      )}
+      {drafting === null
+        ? <p class="quiet">{TEXT.nothing}</p>
+        : <Reply key={drafting.messageId} drafting={drafting} />}
     </section>
   );
 }

@@ -1,5 +1,6 @@
 /** The draft of one reply, from the request for it to what the person did with it. */
 import { signal } from "@preact/signals";
+import type { EventMessage } from "../../contract/events.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import {
   type GeneratedResponse,
@@ -7,9 +8,12 @@ import {
   type ResponseActionRequest,
   responseActionResponseSchema,
   responseListSchema,
+  responseRecordSchema,
 } from "../../contract/responses.ts";
 import { request, RequestError, requestText, sentenceOf } from "./api.ts";
 import { STRINGS } from "./strings.ts";
+
+type DraftEvent = Extract<EventMessage, { event: "response:completed" | "response:acted" }>;
 
 export type DraftState =
   | { readonly step: "idle" }
@@ -57,6 +61,23 @@ export class Drafting implements Disposable {
       this.state.value = { step: "shown", draft };
     });
     if (this.state.value.step === "writing") this.state.value = { step: "idle" };
+  }
+
+  /** Takes what happened to drafts, here or elsewhere; null where that is not known. */
+  async hear(event: DraftEvent | null): Promise<void> {
+    const state = this.state.value;
+    if (state.step === "idle") return await this.resume();
+    if (state.step !== "shown") return;
+    const { responseId } = state.draft;
+    if (event?.event === "response:acted" && event.data.responseId === responseId) {
+      this.state.value = { step: "done", action: event.data.action };
+    } else if (event === null) {
+      await this.#attempt(async (signal) => {
+        const path = pathOf(SERVER_PATHS.response, { id: responseId });
+        const { action } = await request(`GET ${path}`, { schema: responseRecordSchema, signal });
+        if (action !== null && this.state.value === state) this.state.value = { step: "done", action };
+      });
+    }
   }
 
   /** Tells the server what the person did with a draft. */

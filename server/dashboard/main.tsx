@@ -5,6 +5,7 @@ import { useState } from "preact/hooks";
 import { isSignedIn, sentenceOf } from "./api.ts";
 import { openPage, pageAddress, type PageName, PAGES } from "./address.ts";
 import { Conversations } from "./conversations.tsx";
+import { isConnectionLost, listenWhileSignedIn } from "./events.ts";
 import { Devices } from "./devices/devices.tsx";
 import { Health } from "./health/health.tsx";
 import { Privacy } from "./privacy/privacy.tsx";
@@ -12,6 +13,7 @@ import { endSession, resumeSession } from "./session.ts";
 import { SignIn } from "./sign_in.tsx";
 import { STRINGS } from "./strings.ts";
 import { Training } from "./training/training.tsx";
+import { Welcome } from "./welcome/welcome.tsx";
 
 /** Moves the focus without the address, which says where the person is. */
 function skip(event: Event): void {
@@ -25,6 +27,7 @@ const PAGE_OF: Readonly<Record<PageName, () => ComponentChild>> = {
   devices: Devices,
   privacy: Privacy,
   health: Health,
+  welcome: Welcome,
 };
 
 function Navigation() {
@@ -60,6 +63,7 @@ function Page() {
           {STRINGS.signOut}
         </button>
       </header>
+      <p class="connection" role="status">{isConnectionLost.value && STRINGS.reconnecting}</p>
       <Open />
     </>
   );
@@ -67,4 +71,5 @@ function Page() {
 
 const root = document.getElementById("page");
 if (root !== null) render(<Page />, root);
+listenWhileSignedIn();
 void resumeSession();

@@ -31,4 +31,6 @@ export async function resumeSession(): Promise<void> {
 export async function endSession(): Promise<void> {
   await request(`DELETE ${SERVER_PATHS.session}`, { schema: endedSessionSchema });
   isSignedIn.value = false;
+  // The events may have ended first, as those of a browser whose access was taken.
+  accessEnded.value = false;
 }

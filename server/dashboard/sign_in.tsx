@@ -94,11 +94,12 @@ function SetupCode({ onCode }: { onCode: (code: string) => void }) {
 /** The page of a browser that is not signed in. */
 export function SignIn() {
   const [waiting, setWaiting] = useState<Waiting | null>(null);
-  const [error, setError] = useState<string | null>(accessEnded.value ? TEXT.ended : null);
+  const [error, setError] = useState<string | null>(null);
   const attempt = async (step: () => Promise<Waiting | null>) => {
     try {
       setWaiting(await step());
       setError(null);
+      accessEnded.value = false;
     } catch (error) {
       setError(sentenceOf(error));
       if (error instanceof RequestError && error.code === "code_invalid") setWaiting(null);
@@ -120,6 +121,7 @@ export function SignIn() {
         <SetupCode onCode={(code) => void attempt(() => verify(waiting.registered, code))} />
       )}
       {error !== null && <p role="alert">{error}</p>}
+      {error === null && accessEnded.value && <p role="alert">{TEXT.ended}</p>}
       {waiting === null
         ? <button type="button" class="primary" onClick={begin}>{TEXT.begin}</button>
         : <button type="button" class="plain" onClick={begin}>{TEXT.again}</button>}

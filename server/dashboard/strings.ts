@@ -15,6 +15,7 @@ export const STRINGS = {
   loading: "Loading…",
   tryAgain: "Try again",
   unreachable: "The server cannot be reached. Check that it is running, then try again.",
+  reconnecting: "The connection is lost; reconnecting…",
   unreadable: "The server answered with something this page cannot read. Reload the page.",
   signIn: {
     title: "Sign in",
@@ -30,6 +31,34 @@ export const STRINGS = {
     claim: "Own this server",
     again: "Get a new code",
     ended: "This browser is not signed in any more: its access has ended or was revoked. Sign in again.",
+  },
+  welcome: {
+    title: "Welcome",
+    owned:
+      "This server is yours. Three steps on the Mac whose Messages you want drafts for, and they are here.",
+    pair: "1. Pair the Mac",
+    access:
+      "Give your terminal Full Disk Access (System Settings › Privacy & Security). Then, in the folder of the sources:",
+    otherMachine:
+      "If that Mac is another machine, start the server with SERVER_HOST=0.0.0.0 and open this page by the address of this " +
+      "machine: the lines then name it.",
+    brew: "With Homebrew instead",
+    brewHint: "Once a release is in a tap; OWNER is who made it.",
+    copy: "Copy",
+    copied: "Copied",
+    notCopied: "This browser does not let the page copy: mark the lines instead.",
+    send: "3. Send your messages",
+    sendHint: "Once the code is approved: the first line takes the pairing, the last keeps the Mac sending.",
+    sync: "First sync",
+    waits: "Nothing has arrived yet. What the Mac sends shows here at once.",
+    arrived: (messages: number, lag: number) =>
+      `${messages.toLocaleString("en")} messages are here; ${
+        lag.toLocaleString("en")
+      } rows still wait on the Mac.`,
+    rate: (perSecond: number) => `${perSecond.toLocaleString("en")} messages a second`,
+    allThere: (messages: number) =>
+      `${messages.toLocaleString("en")} messages are here, and no row waits on the Mac.`,
+    goOn: "Go to your conversations",
   },
   training: {
     title: "Training",
@@ -196,6 +225,7 @@ export const STRINGS = {
   devices: {
     title: "Devices",
     lead: "Everything that may read or send in your account. Revoking one shuts it out at once.",
+    pairMac: "How to pair a Mac with this server",
     approve: "Let a device in",
     approveHint:
       "A Mac or a browser that wants in shows a code of six digits. Approve only a code that you see yourself.",
@@ -224,6 +254,7 @@ export const STRINGS = {
     title: "Conversations",
     none: "No conversations yet",
     noneHint: "They appear here once the agent on your Mac has sent its first messages.",
+    setUp: "Set up your Mac",
     choose: "Choose a conversation",
     chooseHint: "Read it here, and have a reply drafted in your own words.",
     unknown: "Unknown sender",
@@ -255,6 +286,8 @@ export const STRINGS = {
     nothing: "Nothing waits for an answer here.",
     begin: "Draft a reply",
     beginHint: "Press D",
+    outdated: "The conversation has gone on since this draft.",
+    leave: "Leave this draft",
     writing: "Writing a reply…",
     cancel: "Cancel",
     text: "Reply",

@@ -5,6 +5,7 @@ import { messagesToAnswer } from "../../contract/messages/waiting.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import { LIST_ADDRESS } from "./address.ts";
 import { request } from "./api.ts";
+import { useRefresh } from "./loading.ts";
 import { DraftPanel } from "./draft_panel.tsx";
 import { nameOf, titleOf } from "./names.ts";
 import { PagedList } from "./pages.ts";
@@ -104,6 +105,7 @@ function History({ list, isGroup }: { list: PagedList<Message>; isGroup: boolean
 /** A conversation with the panel that drafts its next reply. */
 export function Thread({ conversation }: { conversation: Conversation }) {
   const [list] = useState(() => listMessages(conversation.id));
+  useRefresh(["sync:progress"], () => list.refresh(({ id, sentAt }) => ({ id, place: sentAt })));
   const [newest] = list.state.value.pages;
   const asked = newest && messagesToAnswer(newest).at(-1);
   return (
@@ -115,9 +117,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
         </h1>
       </header>
       <History list={list} isGroup={conversation.isGroup} />
-      {newest !== undefined && (
-        <DraftPanel key={asked?.id} conversationId={conversation.id} messageId={asked?.id ?? null} />
-      )}
+      {newest !== undefined && <DraftPanel conversationId={conversation.id} messageId={asked?.id ?? null} />}
     </article>
   );
 }

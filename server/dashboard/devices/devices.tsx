@@ -1,11 +1,12 @@
 /** The page of devices: who is in the owner's account, who wants in, and what each may do. */
-import { useEffect, useState } from "preact/hooks";
 import { type Device, deviceListSchema, deviceResponseSchema } from "../../../contract/devices.ts";
 import { MAX_PAGE_SIZE } from "../../../contract/paging.ts";
 import { SERVER_PATHS } from "../../../contract/paths.ts";
+import { WELCOME_ADDRESS } from "../address.ts";
 import { request } from "../api.ts";
-import { useLoaded, useSteps } from "../loading.ts";
+import { useLoaded } from "../loading.ts";
 import { STRINGS } from "../strings.ts";
+import { Approval } from "./approval.tsx";
 import { DeviceItem } from "./device_item.tsx";
 
 const { devices: TEXT } = STRINGS;
@@ -29,49 +30,6 @@ async function readDevices(): Promise<Devices> {
   return { ownId: device.id, devices };
 }
 
-/** Lets in the device that shows a code. */
-function Approval({ onApproved }: { onApproved: () => Promise<void> }) {
-  const [code, setCode] = useState("");
-  const [approved, setApproved] = useState<string | null>(null);
-  const { error, isBusy, run } = useSteps();
-  const submit = (event: Event) => {
-    event.preventDefault();
-    setApproved(null);
-    run(async () => {
-      const { linkDevice } = SERVER_PATHS;
-      const { device } = await request(`POST ${linkDevice}`, {
-        schema: deviceResponseSchema,
-        body: { code: code.trim() },
-      });
-      setApproved(device.name);
-      setCode("");
-      await onApproved();
-    });
-  };
-  return (
-    <form class="card" onSubmit={submit}>
-      <h2>{TEXT.approve}</h2>
-      <p class="quiet">{TEXT.approveHint}</p>
-      <div class="buttons">
-        <input
-          required
-          inputMode="numeric"
-          autoComplete="off"
-          pattern="\s*\d{6}\s*"
-          title={TEXT.codeHint}
-          aria-label={TEXT.code}
-          placeholder={TEXT.code}
-          value={code}
-          onInput={(event) => setCode(event.currentTarget.value)}
-        />
-        <button type="submit" class="primary" disabled={isBusy}>{TEXT.approveButton}</button>
-      </div>
-      {approved !== null && <p role="status">{TEXT.approved(approved)}</p>}
-      {error !== null && <p role="alert">{error}</p>}
-    </form>
-  );
-}
-
 function DeviceList({ devices, ownId, onChange }: Devices & { onChange: () => Promise<void> }) {
   const present = devices.filter(({ status }) => status !== "deactivated");
   const revoked = devices.filter(({ status }) => status === "deactivated");
@@ -92,18 +50,16 @@ function DeviceList({ devices, ownId, onChange }: Devices & { onChange: () => Pr
   );
 }
 
-/** The devices of the account; they are read again whenever the window is looked at. */
+/** The devices of the account. */
 export function Devices() {
-  const { value, error, reload } = useLoaded(readDevices);
-  useEffect(() => {
-    const look = () => void reload();
-    addEventListener("focus", look);
-    return () => removeEventListener("focus", look);
-  }, []);
+  const { value, error, reload } = useLoaded(readDevices, ["device:changed"]);
   return (
     <main id="content" class="sheet scroll" tabIndex={-1}>
       <h1>{TEXT.title}</h1>
       <p class="quiet">{TEXT.lead}</p>
+      <p>
+        <a href={WELCOME_ADDRESS}>{TEXT.pairMac}</a>
+      </p>
       <Approval onApproved={reload} />
       {error !== null && <p role="alert">{error}</p>}
       {value === null && error === null && <p class="quiet">{STRINGS.loading}</p>}

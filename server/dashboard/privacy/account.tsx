@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { accountDeletionSchema } from "../../../contract/account.ts";
 import { deviceResponseSchema } from "../../../contract/devices.ts";
 import { SERVER_PATHS } from "../../../contract/paths.ts";
-import { isSignedIn, request } from "../api.ts";
+import { accessEnded, isSignedIn, request } from "../api.ts";
 import { useLoaded, useSteps } from "../loading.ts";
 import { STRINGS } from "../strings.ts";
 
@@ -18,6 +18,7 @@ function DeleteAll({ deviceName, onKeep }: { deviceName: string; onKeep: () => v
     run(async () => {
       await request(`DELETE ${SERVER_PATHS.account}`, { schema: accountDeletionSchema, body: { name } });
       isSignedIn.value = false;
+      accessEnded.value = false;
     });
   };
   return (

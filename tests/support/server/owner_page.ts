@@ -73,6 +73,19 @@ export async function signIn(page: Page, owner: Client): Promise<void> {
   await page.getByRole("navigation", { name: "Conversations" }).waitFor();
 }
 
+/** Opens one of the pages behind the navigation, by keyboard. */
+export async function showPage(page: Page, name: string): Promise<void> {
+  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name }).press("Enter");
+  await page.getByRole("heading", { name, exact: true, level: 1 }).waitFor();
+}
+
+/** Settings with which the tiny model learns short replies in seconds, on the page of training. */
+export async function chooseSettings(page: Page): Promise<void> {
+  await page.getByText("Settings").click();
+  await page.getByLabel("Passes over the examples").fill("4");
+  await page.getByLabel("Learning rate").fill("0.02");
+}
+
 /** What axe-core finds serious on the page as it is. */
 export async function seriousFindings(page: Page): Promise<string[]> {
   await page.evaluate(axe.source);
