@@ -1,6 +1,7 @@
-/** Writes an adapter as a GGUF file that llama.cpp loads as LoRA, with its provenance. */
+/** Writes an adapter as a GGUF file that llama.cpp loads as LoRA, with its provenance, and reads one back. */
 import { type CpuBackend, floatsOf } from "./ggml/backend.ts";
 import { cText, type GgufHandle, type Tensor } from "./ggml/ffi.ts";
+import { GgufFile } from "./ggml/gguf_file.ts";
 import { type Ggml, quietly } from "./ggml/library.ts";
 import { F32, TensorContext } from "./ggml/tensor_context.ts";
 import type { AdapterState } from "./model/adapter_state.ts";
@@ -97,4 +98,47 @@ export async function writeAdapter(
       fix: "Check that the disk is not full",
     });
   });
+}
+
+function misfit(path: string, reason: string): TrainingError {
+  return new TrainingError("bad_settings", `The adapter ${path} is no start for this training: ${reason}`);
+}
+
+/** The numbers of a matrix of the file, which must be of the given shape. */
+function numbersOf(file: GgufFile, name: string, shape: readonly [number, number]): Float32Array {
+  const info = file.tensors.get(name);
+  if (info === undefined) throw misfit(file.path, `it has no ${name}`);
+  if (info.type !== "f32" || info.shape[0] !== shape[0] || info.shape[1] !== shape[1]) {
+    throw misfit(file.path, `${name} is ${info.shape.slice(0, 2).join(" by ")} of ${info.type}`);
+  }
+  const bytes = new Uint8Array(info.sizeBytes);
+  file.readTensor(info, bytes);
+  return new Float32Array(bytes.buffer);
+}
+
+/**
+ * Reads the parameters of an adapter that `writeAdapter` wrote.
+ *
+ * @throws TrainingError `bad_settings` when it is of another shape or scale; `model_unreadable`. The adapter is then as it was
+ */
+export function readAdapter(
+  path: string,
+  adapter: AdapterState,
+  { backend: { ggml } }: { backend: CpuBackend },
+): void {
+  const { modules, alpha, rank, length } = adapter.layout;
+  using file = new GgufFile(ggml, path);
+  if (file.tensors.size !== modules.length * 2) throw misfit(path, "it changes other matrices");
+  const fileAlpha = file.number("adapter.lora.alpha");
+  if (fileAlpha !== alpha) throw misfit(path, `its alpha is ${fileAlpha}, this training has ${alpha}`);
+  const numbers = new Float32Array(length);
+  for (const { target, layer, inputWidth, outputWidth, offsetA, offsetB } of modules) {
+    const name = `blk.${layer}.${target}.weight`;
+    numbers.set(numbersOf(file, `${name}.lora_a`, [inputWidth, rank]), offsetA);
+    const b = numbersOf(file, `${name}.lora_b`, [rank, outputWidth]);
+    b.forEach((value, index) => {
+      numbers[offsetB + (index % rank) * outputWidth + Math.floor(index / rank)] = value;
+    });
+  }
+  adapter.parameters.set(numbers);
 }

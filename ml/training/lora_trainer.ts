@@ -1,6 +1,6 @@
 /** Implements `Trainer` on ggml: one base model, one adapter, steps and evaluations over micro-batches. */
 import { seededRandom } from "../engine/sampling.ts";
-import { writeAdapter } from "./adapter_file.ts";
+import { readAdapter, writeAdapter } from "./adapter_file.ts";
 import { CpuBackend, GraphMemory } from "./ggml/backend.ts";
 import { GgufFile } from "./ggml/gguf_file.ts";
 import { AdapterState, OPTIMIZER_DEFAULTS } from "./model/adapter_state.ts";
@@ -88,6 +88,15 @@ class LoraTrainer implements Trainer {
   async exportAdapter(path: string, provenance: Provenance): Promise<void> {
     const { backend, hyperparameters: { architecture }, adapter } = this.#dependencies;
     await this.#alone(() => writeAdapter(path, adapter, { backend, architecture, provenance }));
+  }
+
+  async startFrom(adapterPath: string | null): Promise<void> {
+    const { backend, adapter } = this.#dependencies;
+    await this.#alone(() => {
+      if (adapter.steps > 0) throw new Error("The adapter has been trained already");
+      if (adapterPath === null) adapter.initialise();
+      else readAdapter(adapterPath, adapter, { backend });
+    });
   }
 
   async saveState(path: string): Promise<void> {

@@ -350,3 +350,24 @@ Deno.test("an export that cannot be written reports it and leaves no partial fil
     await trainer.evaluate(HELD_OUT);
   });
 });
+
+Deno.test("a training can start from an exported adapter, or from nothing again", async () => {
+  await inTempDir(async (dir) => {
+    const modelPath = await buildLlamaGguf({ dir });
+    const path = join(dir, "start.gguf");
+    using first = await createTrainer(settings(modelPath));
+    await steps(first, 3);
+    await first.exportAdapter(path, {});
+    using second = await createTrainer(settings(modelPath, { seed: 2 }));
+    await second.startFrom(path);
+    assert.deepEqual(await second.evaluate(HELD_OUT), await first.evaluate(HELD_OUT));
+    await second.startFrom(null);
+    const base = await second.evaluate(HELD_OUT, { adapterScale: 0 });
+    assert.deepEqual(await second.evaluate(HELD_OUT), base);
+    using other = await createTrainer(settings(modelPath, { lora: { rank: 2 } }));
+    await assert.rejects(other.startFrom(path), isError("bad_settings", /alpha is 8, this training has 4/));
+    using narrower = await createTrainer(settings(modelPath, { lora: { rank: 4, targets: ["attn_q"] } }));
+    await assert.rejects(narrower.startFrom(path), isError("bad_settings", /other matrices/));
+    await assert.rejects(other.startFrom(modelPath), isError("bad_settings"));
+  });
+});

@@ -144,6 +144,12 @@ export interface Trainer extends Disposable {
   evaluate(samples: readonly TokenSample[], options?: EvaluateOptions): Promise<ReplyLikelihood[]>;
   /** Writes the adapter atomically as a GGUF file that llama.cpp loads. */
   exportAdapter(path: string, provenance: Provenance): Promise<void>;
+  /**
+   * Takes the parameters of an exported adapter, or with null those of a new one, before any step was taken.
+   *
+   * @throws TrainingError `bad_settings` when it is of another rank, alpha or model, `model_unreadable`
+   */
+  startFrom(adapterPath: string | null): Promise<void>;
   /** Writes parameters, moments, step count and settings atomically. */
   saveState(path: string): Promise<void>;
   /**

@@ -10,6 +10,8 @@ export interface MeasuredReply {
   base: number;
   /** The base model with the most similar exchanges of the training samples in its prompt. */
   examples: number;
+  /** The model with the texting adapter, of many others' replies; absent where there is none. */
+  texting?: number;
   adapter: number;
 }
 
@@ -56,9 +58,9 @@ function groupsOf(replies: readonly MeasuredReply[]): MeasuredReply[][] {
  * By how much the adapter's loss per token is below another way's: a paired bootstrap over conversations (Efron and
  * Tibshirani 1993, chapter 13). Equal replies give equal figures on every machine.
  */
-export function gainOver(way: "base" | "examples", replies: readonly MeasuredReply[]): Gain {
+export function gainOver(way: "base" | "examples" | "texting", replies: readonly MeasuredReply[]): Gain {
   const groups = groupsOf(replies).map((group) =>
-    sumOf(group.map((reply) => ({ tokens: reply.tokens, gained: reply.adapter - reply[way] })))
+    sumOf(group.map((reply) => ({ tokens: reply.tokens, gained: reply.adapter - (reply[way] ?? NaN) })))
   );
   const random = seededRandom(1);
   const drawn = Array.from({ length: RESAMPLES }, () => {
@@ -77,6 +79,18 @@ function words({ mean, low, high }: Gain): string {
   return `by ${by} (95 % interval ${from} to ${to})`;
 }
 
+/** How much of the gain is the person's own and not texting in general; "" where that was not measured. */
+function control(replies: readonly MeasuredReply[]): string {
+  if (replies.some(({ texting }) => texting === undefined)) return "";
+  const gain = gainOver("texting", replies);
+  const verdict = gain.low > 0
+    ? "surely better than"
+    : gain.high < 0
+    ? "surely worse than"
+    : "not surely better than";
+  return `. Control: ${verdict} the texting adapter of many others, ahead ${words(gain)}`;
+}
+
 /** Judges an adapter by the replies that were kept out of its training. */
 export function judge(replies: readonly MeasuredReply[]): Verdict {
   const count = replies.length;
@@ -89,7 +103,7 @@ export function judge(replies: readonly MeasuredReply[]): Verdict {
     };
   }
   const [base, examples] = [gainOver("base", replies), gainOver("examples", replies)];
-  const on = `in loss per token on ${count} held-out replies`;
+  const on = `in loss per token on ${count} held-out replies${control(replies)}`;
   if (base.low <= 0) {
     return {
       offered: false,

@@ -100,3 +100,19 @@ Deno.test("of fewer than ten conversations the replies are drawn one by one", ()
   const three = gains.map((reply, index) => ({ ...reply, conversation: String(index % 3) }));
   assert.deepEqual(gainOver("base", three), gainOver("base", gains));
 });
+
+Deno.test("the texting adapter of others is a control: it is reported and decides nothing", () => {
+  const measured = around({ base: 0.3, examples: 0.3 }, 60);
+  const ahead = (gain: number) => measured.map((reply) => ({ ...reply, texting: -40 - gain * TOKENS }));
+  for (
+    const [gain, words] of [
+      [0.2, /Control: surely better than the texting adapter of many others, ahead by 0\.200 /],
+      [0, /Control: not surely better than the texting adapter/],
+      [-0.2, /Control: surely worse than the texting adapter of many others, ahead by -0\.200 /],
+    ] as const
+  ) {
+    const verdict = judge(ahead(gain));
+    assert.equal(verdict.offered, true);
+    assert.match(verdict.reason, words);
+  }
+});

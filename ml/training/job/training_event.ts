@@ -51,7 +51,7 @@ export interface NoteEvent {
 /** Replies are measured without learning from them. */
 export interface EvaluatingEvent {
   type: "evaluating";
-  what: "base" | "examples" | "pairs" | "heldOut";
+  what: "base" | "examples" | "texting" | "pairs" | "heldOut";
   evaluated: number;
   /** How many replies are measured in all. */
   toEvaluate: number;

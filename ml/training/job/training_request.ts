@@ -67,6 +67,8 @@ export const trainingRequestSchema = z.object({
   /** Samples per optimizer step. */
   batchSize: z.int().min(1).max(MAX_BATCH_SIZE).default(8),
   lora: loraSchema.default(() => loraSchema.parse({})),
+  /** An adapter of many others' replies: the gate reports it beside this one, which starts from it where asked to. */
+  textingAdapter: z.object({ path: z.string().min(1), start: z.boolean() }).optional(),
   weights: z.enum(["auto", "f32", "bf16", "mixed", "q8_0", "file"]).default("auto"),
   /** Tokens computed at a time. Default: the trainer's. */
   microBatchTokens: z.int().min(1).optional(),

@@ -31,7 +31,8 @@ export async function readResult(folder: string): Promise<RunResult | undefined>
 }
 
 function provenanceOf(job: TrainingJob, result: Omit<RunResult, "adapterHash" | "probe">): Provenance {
-  const { request: { learningRate, epochs, batchSize, seed, lora, provenance }, samples } = job;
+  const { request: { learningRate, epochs, batchSize, seed, lora, provenance, textingAdapter }, samples } =
+    job;
   const { modelId, modelHash, jobId, method, steps, bestEpoch, train, heldOut } = result;
   return {
     ...provenance,
@@ -48,6 +49,7 @@ function provenanceOf(job: TrainingJob, result: Omit<RunResult, "adapterHash" | 
     learning_rate: learningRate,
     seed,
     lora_rank: lora.rank,
+    started_from: textingAdapter?.start ? "texting" : "base",
     held_out_samples: heldOut.samples,
     held_out_tokens: heldOut.tokens,
     base_loss: heldOut.baseLoss,
@@ -58,13 +60,15 @@ function provenanceOf(job: TrainingJob, result: Omit<RunResult, "adapterHash" | 
 
 function measuredReplies(
   { samples: { heldOut } }: TrainingJob,
-  { baseLogLikelihoods: base, examplesLogLikelihoods: examples, best }: CheckpointFacts,
+  state: CheckpointFacts,
 ): MeasuredReply[] {
+  const { baseLogLikelihoods: base, examplesLogLikelihoods: examples, textingLogLikelihoods, best } = state;
   return heldOut.map(({ plain, conversation }, index) => ({
     conversation,
     tokens: plain.reply.length,
     base: base[index] ?? NaN,
     examples: examples[index] ?? NaN,
+    texting: textingLogLikelihoods?.[index],
     adapter: best?.logLikelihoods[index] ?? NaN,
   }));
 }

@@ -44,6 +44,7 @@ export class AdapterState implements Disposable {
   steps = 0;
   readonly #backend: CpuBackend;
   readonly #optimizer: Required<OptimizerOptions>;
+  readonly #seed: number;
   readonly #context: TensorContext;
   readonly #graph: GraphHandle;
   readonly #buffer: BufferHandle;
@@ -58,6 +59,7 @@ export class AdapterState implements Disposable {
     this.layout = layout;
     this.#backend = backend;
     this.#optimizer = options.optimizer;
+    this.#seed = options.seed;
     const context = new TensorContext(backend.ggml, { tensors: 8, graphNodes: 8 });
     const flat = () => context.tensor(F32, [layout.length]);
     this.#context = context;
@@ -72,8 +74,13 @@ export class AdapterState implements Disposable {
     const { parameters, gradients, ...rest } = this.#tensors;
     context.expand(this.#graph, context.adamw(parameters, { gradient: gradients, ...rest }));
     this.#buffer = backend.allocate(context.handle);
-    this.parameters.set(initialNumbers(layout, options.seed));
+    this.initialise();
     for (const moment of this.moments) moment.fill(0);
+  }
+
+  /** Sets the parameters to those of a new adapter, which changes nothing. */
+  initialise(): void {
+    this.parameters.set(initialNumbers(this.layout, this.#seed));
   }
 
   /** The parameters, laid out as `layout` says; not a copy. */

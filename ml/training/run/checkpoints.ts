@@ -30,6 +30,8 @@ const factsSchema = z.object({
   /** Of each held-out reply, as the base model has it, alone and with examples. */
   baseLogLikelihoods: z.array(z.number()),
   examplesLogLikelihoods: z.array(z.number()),
+  /** With the texting adapter; null where there is none for this training. */
+  textingLogLikelihoods: z.array(z.number()).nullable(),
   epochs: z.array(epochSchema),
   /** The epoch of the lowest held-out loss, and its state's file. */
   best: z.object({

@@ -6,14 +6,25 @@ import { type JobRun, modelChanged } from "../job/training_job.ts";
 
 type BaseMeasures = Pick<
   CheckpointFacts,
-  "baseLoss" | "examplesLoss" | "baseLogLikelihoods" | "examplesLogLikelihoods"
+  "baseLoss" | "examplesLoss" | "baseLogLikelihoods" | "examplesLogLikelihoods" | "textingLogLikelihoods"
 >;
 
-/** Measures the base model on the held-out replies, alone and with examples. */
-async function measureBase(
+/** Measures the texting adapter on the held-out replies; training then starts from it or, as without it, from nothing. */
+async function measureTexting(
   trainer: Trainer,
-  { job: { samples: { heldOut } }, emit, signal }: JobRun,
-): Promise<BaseMeasures> {
+  { job: { request: { textingAdapter }, samples: { heldOut } }, emit, signal }: JobRun,
+): Promise<number[] | null> {
+  if (textingAdapter === undefined) return null;
+  await trainer.startFrom(textingAdapter.path);
+  const plain = heldOut.map((sample) => sample.plain);
+  const { logLikelihoods } = await heldOutLoss(trainer, plain, { what: "texting", emit, signal });
+  if (!textingAdapter.start) await trainer.startFrom(null);
+  return logLikelihoods;
+}
+
+/** Measures the base model on the held-out replies, alone and with examples. */
+async function measureBase(trainer: Trainer, run: JobRun): Promise<BaseMeasures> {
+  const { job: { samples: { heldOut } }, emit, signal } = run;
   const plain = heldOut.map((sample) => sample.plain);
   const base = await heldOutLoss(trainer, plain, { what: "base", emit, signal });
   const shown = heldOut.map(({ withExamples }) => withExamples);
@@ -23,6 +34,7 @@ async function measureBase(
     examplesLoss: examples.loss,
     baseLogLikelihoods: base.logLikelihoods,
     examplesLogLikelihoods: examples.logLikelihoods,
+    textingLogLikelihoods: await measureTexting(trainer, run),
   };
 }
 

@@ -38,11 +38,11 @@ export function reportEvaluation(
 export async function heldOutLoss(
   trainer: Trainer,
   samples: readonly TokenSample[],
-  options: Pick<LoopOptions, "emit" | "signal"> & { what: "base" | "examples" | "heldOut" },
+  options: Pick<LoopOptions, "emit" | "signal"> & { what: "base" | "examples" | "texting" | "heldOut" },
 ): Promise<HeldOutMeasure> {
   const { what, emit, signal } = options;
   const likelihoods = await trainer.evaluate(samples, {
-    adapterScale: what === "heldOut" ? 1 : 0,
+    adapterScale: what === "heldOut" || what === "texting" ? 1 : 0,
     signal,
     onEvaluated: reportEvaluation(emit, { what, toEvaluate: samples.length }),
   });
