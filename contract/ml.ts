@@ -10,6 +10,9 @@ export const MAX_STOP_TEXT_LENGTH = 64;
 /** Endings at which a raw transcript's reply stops; both names of design section 7. */
 export const DEFAULT_STOP = ["\nThem:", "\nMe:"];
 
+/** The adapter of many people's texting that ml ships for the small model: it is nobody's own. */
+export const TEXTING_ADAPTER_ID = "texting";
+
 /** A model's name in the catalog or the models folder: no path, no URL, no two dots in a row. */
 export const modelIdSchema = z.string().regex(
   /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/,
@@ -78,6 +81,9 @@ export const generateRequestSchema = z.object({
   background: z.boolean().optional()
     .describe("Nobody waits at a screen for it: it runs after the requests for which somebody does"),
   adapter_id: modelIdSchema.optional(),
+  texting: z.boolean().optional().describe(
+    "Without adapter_id: write with the texting adapter, where it fits the served model and TEXTING_ADAPTER is on",
+  ),
   presence_penalty: z.number().min(-2).max(2).optional()
     .describe("Subtracted from the logit of each token that was generated"),
   frequency_penalty: z.number().min(-2).max(2).optional()

@@ -52,6 +52,10 @@ export const modelsResponseSchema = z.object({
   promotedAdapterId: adapterIdSchema.nullable().describe(
     "Drafts are made with it; null: with the base model",
   ),
+  texting: appliedAdapterSchema.nullable().optional().describe(
+    "The shipped adapter of many people's texting, with which drafts are made where none is promoted, once one was; null " +
+      "where ml has none for its model",
+  ),
   canRollback: z.boolean(),
   adapters: z.array(adapterSchema).describe("Newest first"),
 }).meta({ id: "Models" });

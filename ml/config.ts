@@ -132,6 +132,20 @@ export const SETTINGS = {
     description:
       "Disk space for trained adapters; when it is used up no more are trained, and none is deleted",
   }),
+  textingAdapter: setting<"on" | "off">({
+    env: "TEXTING_ADAPTER",
+    parse: oneOf("on", "off"),
+    fallback: "on",
+    description:
+      "Whether drafts of accounts without an adapter of their own are written with the one of many people's " +
+      "texting that is shipped for the small model; it is left out with every other model",
+  }),
+  trainingStart: setting<"base" | "texting">({
+    env: "TRAINING_START",
+    parse: oneOf("base", "texting"),
+    fallback: "base",
+    description: "What a training starts from: the model alone, or the texting adapter where that fits",
+  }),
   trainingQueueLimitMb: setting({
     env: "TRAINING_QUEUE_LIMIT_MB",
     parse: wholeNumber({ min: 1, max: 1_000_000 }),

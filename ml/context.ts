@@ -12,6 +12,7 @@ import type { Engine } from "./engine/engine.ts";
 import { type AdapterRegistry, openAdapterRegistry } from "./models/adapter_registry.ts";
 import { DEFAULT_HUB_URL } from "./models/catalog.ts";
 import { fileModelSource, type ModelSource, remoteModelSource } from "./models/model_source.ts";
+import { readTextingAdapter, type TextingAdapter } from "./models/texting_adapter.ts";
 import { AdapterProofs } from "./services/adapter_proofs.ts";
 import { type AdapterDependencies, createAdapterService } from "./services/adapter_service.ts";
 import { createGenerateHandler, GenerationJobs, type MlTasks } from "./services/generation_jobs.ts";
@@ -40,6 +41,8 @@ export interface MlOverrides {
   /** Aborts when the service begins to stop: ends downloads and the training process. */
   signal: AbortSignal;
   engine: Engine;
+  /** Default: the one that is shipped. */
+  texting: TextingAdapter;
   /** Where the models of that engine come from. Default: the models folder and the hub. */
   source: ModelSource;
   kv: Deno.Kv;
@@ -91,13 +94,20 @@ async function openKv(stack: AsyncDisposableStack, path: string): Promise<Deno.K
 }
 
 async function openAdapters(
-  { dataDir, adaptersLimitMb }: MlConfig,
-  { log, ...parts }: Pick<AdapterDependencies, "engine" | "cache" | "models"> & { log: Logger },
+  { dataDir, adaptersLimitMb, textingAdapter }: MlConfig,
+  { log, ...parts }: Pick<AdapterDependencies, "engine" | "cache" | "models" | "texting"> & { log: Logger },
 ): Promise<Pick<MlContext, "registry" | "proofs" | "adapters">> {
   const registry = await openAdapterRegistry({ directory: join(dataDir, "adapters"), log });
-  const proofs = new AdapterProofs(registry);
+  const texting = textingAdapter === "on" ? parts.texting ?? await readTextingAdapter() : undefined;
+  const proofs = new AdapterProofs({
+    get: (id) => id === texting?.manifest.id ? texting.manifest : registry.get(id),
+  });
   const limitBytes = adaptersLimitMb * BYTES_OF_MB;
-  return { registry, proofs, adapters: createAdapterService({ ...parts, registry, limitBytes, proofs }) };
+  return {
+    registry,
+    proofs,
+    adapters: createAdapterService({ ...parts, registry, limitBytes, proofs, texting }),
+  };
 }
 
 /**
@@ -109,10 +119,10 @@ export async function createContext(
   config: MlConfig,
   overrides: Partial<MlOverrides> = {},
 ): Promise<MlContext> {
-  const { signal = new AbortController().signal } = overrides;
+  const { signal = new AbortController().signal, texting } = overrides;
   const log = overrides.log ?? createLogger({ level: config.logLevel }).child({ service: "ml" });
   const metrics = createMetrics();
-  const { dataDir } = config;
+  const { dataDir, threads, trainingStart } = config;
   await using stack = new AsyncDisposableStack();
   await Deno.mkdir(dataDir, { recursive: true });
   const kv = overrides.kv ?? await openKv(stack, join(dataDir, "ml.kv"));
@@ -123,24 +133,24 @@ export async function createContext(
   stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
   const cache = createResponseCache({ kv, metrics });
   const models = createModelService({ engine, source, model: config.model, log });
-  const { registry, proofs, adapters } = await openAdapters(config, { engine, cache, models, log });
+  const { registry, proofs, adapters } = await openAdapters(config, { engine, cache, models, texting, log });
   const trainingJobs = await openTraining(stack, {
     kv,
     adapters,
     models,
     dataDir,
     queuedLimitBytes: config.trainingQueueLimitMb * BYTES_OF_MB,
-    threads: config.threads,
+    threads,
+    trainingStart,
     stopping: signal,
     log,
   });
   const generation = createGenerationService({ engine, adapters, proofs, cache, metrics, log });
-  const pingKv = () => kv.get(["health"]);
   const health = createHealthService({
     models,
     engine,
     proofs,
-    pingKv,
+    pingKv: () => kv.get(["health"]),
     queuedJobs: () => jobs.queueLength(),
   });
   jobs.listen({ generate: createGenerateHandler(generation) }, { concurrency: config.sequences });

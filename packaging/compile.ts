@@ -40,7 +40,7 @@ function includesOf(product: Product, target: Target): string[] {
     const postgres = denoJson.onDemand.embeddedPostgres.replace("{platform}", npm);
     return ["server/store/migrations", "server/dashboard/public", postgres];
   }
-  return product === "ml" ? [`npm:@node-llama-cpp/${llama}@${llamaVersion()}`] : [];
+  return product === "ml" ? ["ml/models/texting", `npm:@node-llama-cpp/${llama}@${llamaVersion()}`] : [];
 }
 
 /** Options of `deno compile` for one product. */

@@ -7,21 +7,24 @@ import type { AdapterFile, Engine } from "../engine/engine.ts";
 import type { AdapterManifest } from "../models/adapter_manifest.ts";
 import type { AdapterDraft, AdapterRegistry } from "../models/adapter_registry.ts";
 import { peftArchiveOf } from "../models/peft_export.ts";
+import type { TextingAdapter } from "../models/texting_adapter.ts";
 import type { AdapterProofs } from "./adapter_proofs.ts";
 import type { ServedModelFile } from "./model_service.ts";
 
 export interface AdapterDependencies {
   registry: AdapterRegistry;
-  engine: Pick<Engine, "probeAdapter" | "retireAdapter">;
+  engine: Pick<Engine, "modelId" | "probeAdapter" | "retireAdapter">;
   cache: Pick<ResponseCache, "deleteOfAdapter">;
   models: { servedFile(): Promise<ServedModelFile> };
   proofs: Pick<AdapterProofs, "get">;
+  /** Shipped, not trained here; undefined where it is switched off. */
+  texting?: TextingAdapter;
   /** Disk space that adapters may take before no more are trained. */
   limitBytes: number;
 }
 
 export interface AdapterService {
-  /** The latest first. */
+  /** The latest first; the texting adapter, where it fits the served model, last. */
   list(): AdapterInfo[];
   /** The adapter that a job made; undefined before. */
   findByJob(jobId: string): AdapterInfo | undefined;
@@ -31,6 +34,8 @@ export interface AdapterService {
    * @throws ApiError `not_found`; `conflict` when it is tainted or of another model; `model_not_loaded`
    */
   require(id: string): Promise<AdapterFile>;
+  /** The texting adapter; undefined where there is none for the served model. */
+  texting(): Promise<AdapterFile | undefined>;
   /**
    * Publishes a trained file as an adapter, after the proof that it is applied to the served model.
    *
@@ -49,6 +54,10 @@ export interface AdapterService {
   remove(id: string): Promise<AdapterInfo>;
   /** Throws ApiError `conflict` when adapters take all the disk space they are allowed. */
   checkRoom(): void;
+}
+
+function fileOf({ id, sha256, probe, baseModel: baseModelId }: AdapterManifest, path: string): AdapterFile {
+  return { id, path, sha256, baseModelId, probe };
 }
 
 function infoOf(manifest: AdapterManifest, proof: AdapterProof | null): AdapterInfo {
@@ -107,9 +116,33 @@ function noRoom(...sizes: [takenBytes: number, limitBytes: number]): ApiError {
   );
 }
 
+/** The texting adapter, where it was trained on the very file that is served. */
+async function textingFor(
+  { engine, models, texting }: AdapterDependencies,
+): Promise<AdapterFile | undefined> {
+  if (texting === undefined || engine.modelId !== texting.manifest.baseModel) return undefined;
+  // Another server's model has no file, and takes no adapters.
+  const served = await models.servedFile().catch(() => null);
+  return served?.sha256 === texting.manifest.baseSha256 ? fileOf(texting.manifest, texting.path) : undefined;
+}
+
+async function requireAdapter(
+  { registry, models, texting }: AdapterDependencies,
+  id: string,
+): Promise<AdapterFile> {
+  const shipped = texting?.manifest.id === id ? texting : undefined;
+  const manifest = shipped?.manifest ?? registry.get(id);
+  if (manifest === undefined) throw await unknownFault(id, models);
+  if (manifest.tainted) {
+    throw new ApiError("conflict", `The adapter ${id} is tainted: something it learned from was deleted`);
+  }
+  checkBase(manifest, await models.servedFile());
+  return fileOf(manifest, shipped?.path ?? registry.pathOf(id));
+}
+
 /** Makes the service. */
 export function createAdapterService(options: AdapterDependencies): AdapterService {
-  const { registry, engine, cache, models, limitBytes, proofs } = options;
+  const { registry, engine, cache, models, limitBytes, proofs, texting } = options;
   const shown = (manifest: AdapterManifest) => infoOf(manifest, proofs.get(manifest.id));
 
   /** Unloads an adapter and deletes its cached replies. */
@@ -118,23 +151,19 @@ export function createAdapterService(options: AdapterDependencies): AdapterServi
   }
 
   return {
-    list: () => registry.list().map(shown),
+    list() {
+      const isShown = texting !== undefined && engine.modelId === texting.manifest.baseModel;
+      return [...registry.list(), ...(isShown ? [texting.manifest] : [])].map(shown);
+    },
 
     findByJob(jobId) {
       const found = registry.list().find((manifest) => manifest.jobId === jobId);
       return found && shown(found);
     },
 
-    async require(id) {
-      const manifest = registry.get(id);
-      if (manifest === undefined) throw await unknownFault(id, models);
-      if (manifest.tainted) {
-        throw new ApiError("conflict", `The adapter ${id} is tainted: something it learned from was deleted`);
-      }
-      checkBase(manifest, await models.servedFile());
-      const { baseModel: baseModelId, sha256, probe } = manifest;
-      return { id, path: registry.pathOf(id), sha256, baseModelId, probe };
-    },
+    texting: () => textingFor(options),
+
+    require: (id) => requireAdapter(options, id),
 
     async publish(draft, { sourcePath }) {
       checkBase(draft, await models.servedFile());

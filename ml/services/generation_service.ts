@@ -6,7 +6,8 @@ import type {
   GenerateRequest,
   GenerateResult,
 } from "../../contract/ml.ts";
-import { logFieldsOfError } from "../../lib/errors.ts";
+import type { ErrorCode } from "../../contract/errors.ts";
+import { ApiError, logFieldsOfError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Metrics } from "../../lib/metrics.ts";
 import type { CachedReply, CacheScope, ResponseCache } from "../cache/response_cache.ts";
@@ -48,7 +49,7 @@ export interface GenerationService {
 
 export interface GenerationDependencies {
   engine: Engine;
-  adapters: Pick<AdapterService, "require">;
+  adapters: Pick<AdapterService, "require" | "texting">;
   proofs: Pick<AdapterProofs, "get" | "watch">;
   cache: ResponseCache;
   metrics: Metrics;
@@ -162,10 +163,39 @@ async function tolerating<Value>(work: Promise<Value>, log: Logger): Promise<Val
   }
 }
 
+/** What may be wrong with an adapter's file, or its effect on the model. */
+const ADAPTER_FAULTS: ReadonlySet<ErrorCode> = new Set(["adapter_damaged", "adapter_unproven", "conflict"]);
+
+/** The adapter to write with: the one that is named, or else the texting adapter for callers that want it. */
+async function adapterOf(
+  { adapter_id: id, texting }: GenerateRequest,
+  adapters: GenerationDependencies["adapters"],
+): Promise<AdapterFile | undefined> {
+  if (id !== undefined) return await adapters.require(id);
+  return texting ? await adapters.texting() : undefined;
+}
+
+/** Nobody named the texting adapter: where it cannot be used, the model writes alone. */
+async function write(
+  { engine, proofs, log }: GenerationDependencies,
+  { request, adapter }: { request: GenerateRequest; adapter: AdapterFile | undefined },
+  options: GenerationOptions,
+): Promise<Generation> {
+  const asked = engineRequestOf(request, adapter);
+  try {
+    return await proofs.watch(adapter, () => engine.generate(asked, options));
+  } catch (error) {
+    const isFault = error instanceof ApiError && ADAPTER_FAULTS.has(error.code);
+    if (adapter === undefined || request.adapter_id !== undefined || !isFault) throw error;
+    log.warn("the texting adapter cannot be used, the model writes alone", { code: error.code });
+    return await engine.generate(engineRequestOf(request, undefined), options);
+  }
+}
+
 /** Makes the service. */
-export function createGenerationService(options: GenerationDependencies): GenerationService {
-  const { engine, adapters, proofs, cache, log } = options;
-  const { replies, tokens } = registerMetrics(options);
+export function createGenerationService(dependencies: GenerationDependencies): GenerationService {
+  const { engine, adapters, proofs, cache, log } = dependencies;
+  const { replies, tokens } = registerMetrics(dependencies);
 
   function measure({ timings, tokensUsed }: Generation): void {
     replies.inc({ source: "engine" });
@@ -185,9 +215,9 @@ export function createGenerationService(options: GenerationDependencies): Genera
 
   return {
     async generate(request, options = {}) {
-      const { adapter_id: adapterId } = request;
       // Checked before the cache: a tainted adapter's cached replies are not served either.
-      const adapter = adapterId === undefined ? undefined : await adapters.require(adapterId);
+      const adapter = await adapterOf(request, adapters);
+      const adapterId = adapter?.id;
       const scope = { modelId: engine.modelId ?? "", adapterId };
       const key = cacheKeyOf(request, scope.modelId);
       const cached = key === null ? null : await tolerating(cache.get(key, scope), log);
@@ -196,16 +226,16 @@ export function createGenerationService(options: GenerationDependencies): Genera
         options.onToken?.(cached.response);
         return { ...cachedResultOf(cached, scope), ...proofOf(adapterId) };
       }
-      const generation = await proofs.watch(
-        adapter,
-        () => engine.generate(engineRequestOf(request, adapter), options),
-      );
+      const generation = await write(dependencies, { request, adapter }, options);
       measure(generation);
       // Meanwhile another model may have been loaded, or the adapter taken out of service.
-      if (key !== null && generation.modelId === scope.modelId && await isServed(adapterId)) {
+      if (
+        key !== null && generation.modelId === scope.modelId && generation.adapterId === adapterId &&
+        await isServed(adapterId)
+      ) {
         await tolerating(cache.set(key, { ...scope, reply: cachedReplyOf(generation) }), log);
       }
-      return { ...resultOf(generation), ...proofOf(adapterId) };
+      return { ...resultOf(generation), ...proofOf(generation.adapterId) };
     },
 
     async evaluate({ samples, adapter_id: adapterId }, options) {

@@ -23,6 +23,7 @@ export interface TrainingOptions {
   queuedLimitBytes: number;
   /** Threads of a training process. Default: one less than the cores. */
   threads?: number;
+  trainingStart: "base" | "texting";
   /** Aborts when the service begins to stop. */
   stopping: AbortSignal;
   log: Logger;
@@ -33,7 +34,7 @@ export async function openTraining(
   stack: AsyncDisposableStack,
   options: TrainingOptions,
 ): Promise<TrainingJobs> {
-  const { kv, adapters, models, dataDir, queuedLimitBytes, threads, stopping, log } = options;
+  const { kv, adapters, models, dataDir, queuedLimitBytes, threads, trainingStart, stopping, log } = options;
   const folders = new JobFolders(join(dataDir, TRAINING_DIRECTORY));
   const logs = new StatusLogs({ folders, log });
   const work = createTrainingWork({ folders, adapters, logs });
@@ -50,6 +51,7 @@ export async function openTraining(
       models,
       queuedLimitBytes,
       threads,
+      trainingStart,
       stopping,
       log,
     }),

@@ -6,10 +6,10 @@ import type { JobQueue } from "../../lib/jobs/job_queue.ts";
 import type { NumberedLine } from "../../lib/line_log.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { JobFolders } from "../training/job/job_folders.ts";
-import { writeTrainingRequest } from "../training/job/training_request.ts";
+import { type TrainingRequestInput, writeTrainingRequest } from "../training/job/training_request.ts";
 import type { AdapterService } from "./adapter_service.ts";
 import type { ModelService } from "./model_service.ts";
-import { checkTrainingRequest, processRequestOf } from "./training_request.ts";
+import { checkTrainingRequest, hasTextingShape, processRequestOf } from "./training_request.ts";
 import { hasEnded, queueIdOf, type StatusLogs, statusOf } from "./training_status.ts";
 import type { TrainingTasks } from "./training_progress.ts";
 import type { TrainingWork } from "./training_work.ts";
@@ -25,12 +25,14 @@ export interface TrainingJobsOptions {
   work: Pick<TrainingWork, "settled">;
   folders: JobFolders;
   logs: StatusLogs;
-  adapters: Pick<AdapterService, "checkRoom" | "findByJob" | "remove">;
+  adapters: Pick<AdapterService, "checkRoom" | "findByJob" | "remove" | "texting">;
   models: Pick<ModelService, "list" | "servedFile">;
   /** Disk space that the samples of unfinished jobs may take; beyond it no job is queued. */
   queuedLimitBytes: number;
   /** Threads of a training process. Default: one less than the cores. */
   threads?: number;
+  /** What a training starts from, where the texting adapter fits. */
+  trainingStart: "base" | "texting";
   /** Aborts when the service begins to stop: event streams end then. */
   stopping: AbortSignal;
   log: Logger;
@@ -75,7 +77,8 @@ export class TrainingJobs implements AsyncDisposable {
     }
     logs.open(jobId);
     try {
-      const processRequest = processRequestOf(request, { modelPath, modelHash, threads });
+      const textingAdapter = await this.#textingFor(request);
+      const processRequest = processRequestOf(request, { modelPath, modelHash, threads, textingAdapter });
       await writeTrainingRequest(folders.pathOf(jobId), processRequest);
       await this.#checkSpace(jobId);
       const options = { id: queueIdOf(jobId), maxAttempts: MAX_ATTEMPTS };
@@ -150,6 +153,14 @@ export class TrainingJobs implements AsyncDisposable {
     // It was never queued, or the job store was lost: remove its messages and keep its figures.
     if (await folders.hasFigures(jobId)) await folders.tidy(jobId);
     else await folders.remove(jobId);
+  }
+
+  /** The texting adapter as a job's control, and as its start; undefined where it does not fit. Pairs start at the model. */
+  async #textingFor(request: MlStartTrainingRequest): Promise<TrainingRequestInput["textingAdapter"]> {
+    const { adapters, trainingStart } = this.#options;
+    const texting = hasTextingShape(request) ? await adapters.texting() : undefined;
+    const start = trainingStart === "texting" && request.method !== "dpo";
+    return texting && { path: texting.path, start };
   }
 
   /** Refuses to queue a job whose samples exceed the space left. A job that need not wait is always accepted. */

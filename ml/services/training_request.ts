@@ -64,10 +64,16 @@ export async function checkTrainingRequest(
   return served;
 }
 
+/** Whether an adapter of these settings has the shape of the texting adapter, which has the default ones. */
+export function hasTextingShape({ lora = {} }: Pick<MlStartTrainingRequest, "lora">): boolean {
+  const { rank = DEFAULT_RANK, alpha = 2 * rank, targets, layers } = lora;
+  return rank === DEFAULT_RANK && alpha === 2 * DEFAULT_RANK && targets === undefined && layers === undefined;
+}
+
 /** The request as the training process reads it. */
 export function processRequestOf(
   request: MlStartTrainingRequest,
-  options: { modelPath: string; modelHash?: string; threads?: number },
+  options: Pick<TrainingRequestInput, "modelPath" | "modelHash" | "threads" | "textingAdapter">,
 ): TrainingRequestInput {
   const { job_id, base_model, samples, method, epochs, learning_rate, seed, batch_size, lora } = request;
   return {

@@ -72,7 +72,7 @@ function repliesOf(turns: readonly Turn[]): Replies {
 }
 
 /** Each person's replies by conversation, the earliest conversation first. */
-function repliesByPerson(corpus: Corpus): Map<string, ReplySample[][]> {
+export function repliesByPerson(corpus: Corpus): Map<string, ReplySample[][]> {
   const startOf = (turns: readonly Turn[]) => turns[0]?.[0]?.timestamp ?? "";
   const conversations = Object.values(corpus).map(({ messages }) =>
     messages.filter((turn) => turn.length > 0)

@@ -19,7 +19,7 @@ const POST = { method: "POST" };
 Deno.test("an account without adapters has the base model, and nothing to roll back", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
-  const base = { promotedAdapterId: null, canRollback: false, adapters: [] };
+  const base = { promotedAdapterId: null, texting: null, canRollback: false, adapters: [] };
   assert.deepEqual(await readModels(trainee), { baseModel: "test-model", ...base });
   const { message } = await server.refuse(SERVER_PATHS.rollBackAdapter, {
     ...POST,
@@ -39,11 +39,13 @@ Deno.test("drafts are made with the promoted adapter, and say so", async () => {
   const [messageId = ""] = trainee.messageIds;
   const adapterId = await trainAdapter(trainee);
   assert.equal((await draftFor(trainee, messageId)).modelVersion, "test-model");
-  assert.equal(server.ml.generated.at(-1)?.adapter_id, undefined);
+  const unpromoted = server.ml.generated.at(-1);
+  assert.deepEqual([unpromoted?.adapter_id, unpromoted?.texting], [undefined, true]);
   const models = await promote(trainee, adapterId);
   assert.deepEqual([models.promotedAdapterId, models.canRollback], [adapterId, true]);
   const draft = await draftFor(trainee, messageId);
-  assert.equal(server.ml.generated.at(-1)?.adapter_id, adapterId);
+  const promoted = server.ml.generated.at(-1);
+  assert.deepEqual([promoted?.adapter_id, promoted?.texting], [adapterId, undefined]);
   assert.equal(draft.modelVersion, `test-model+${adapterId}`);
 });
 
@@ -148,12 +150,14 @@ Deno.test("a draft, the models and the health show the proof that the adapter is
     ...server.ml.health,
     adapters: [{ ...proof, probe: "refused", expected_shift }, {
       ...proof,
-      id: "another",
+      id: "texting",
       probe: "agrees",
       expected_shift,
     }],
   };
-  assert.deepEqual((await readModels(trainee)).adapters[0]?.applied, { ...applied, probe: "refused" });
+  const models = await readModels(trainee);
+  assert.deepEqual(models.adapters[0]?.applied, { ...applied, probe: "refused" });
+  assert.deepEqual(models.texting, { ...applied, id: "texting" });
   server.clock.now = new Date(server.clock.now.getTime() + 10_000);
   const health = await server.expect(SERVER_PATHS.health, { schema: serverHealthSchema });
   assert.deepEqual(health.adapters, { agrees: 1, measured: 0, refused: 1 });

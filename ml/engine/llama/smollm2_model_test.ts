@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { fetchSmallModel } from "../../../tests/support/ml/small_model.ts";
 import type { Engine, GenerationRequest } from "../engine.ts";
+import { readTextingAdapter } from "../../models/texting_adapter.ts";
 import { createLlamaEngine } from "./llama.ts";
 import { silentLogger } from "../../../lib/log.ts";
 
@@ -81,5 +82,18 @@ Deno.test("a likely reply is more probable than an unlikely one", async () => {
       ],
     });
     assert.ok(paris && llama && paris.logLikelihood > llama.logLikelihood + 2);
+  });
+});
+
+Deno.test("the shipped texting adapter changes the small model as it did in training, and its replies", async () => {
+  const texting = await readTextingAdapter();
+  assert.ok(texting);
+  const { manifest: { id, sha256, baseModel: baseModelId, probe }, path } = texting;
+  const adapter = { id, path, sha256, baseModelId, probe };
+  await withSmallModel(async (engine) => {
+    assert.equal((await engine.probeAdapter(adapter)).probe, "agrees");
+    const [alone, adapted] = [await engine.generate(request()), await engine.generate(request({ adapter }))];
+    assert.equal(adapted.adapterProof?.probe, "agrees");
+    assert.notEqual(adapted.text, alone.text);
   });
 });

@@ -1,5 +1,5 @@
 /** Shows an account's adapters, promotes one, and rolls back. */
-import type { AdapterProof } from "../../../contract/ml.ts";
+import { type AdapterProof, TEXTING_ADAPTER_ID } from "../../../contract/ml.ts";
 import type { Adapter, ModelsResponse } from "../../../contract/models.ts";
 import { ApiError } from "../../../lib/errors.ts";
 import type { Caller } from "../../auth/authenticate.ts";
@@ -60,9 +60,11 @@ async function served(
 
 async function showing({ adapters, ml }: ModelsServiceOptions, accountId: string): Promise<ModelsResponse> {
   const [rows, { baseModel, proofs }] = await Promise.all([adapters.list(accountId), served(ml)]);
+  const texting = proofs.find(({ id }) => id === TEXTING_ADAPTER_ID);
   return {
     baseModel,
     promotedAdapterId: rows.find(({ state }) => state === "promoted")?.id ?? null,
+    texting: texting === undefined ? null : appliedAdapterOf(texting),
     canRollback: rows.some(({ state }) => state === "promoted" || state === "retired"),
     adapters: rows.map((row) => adapterOf(row, proofs)),
   };

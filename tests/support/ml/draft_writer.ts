@@ -1,7 +1,7 @@
 /** Writes drafts for measurements: with or without an adapter, through ml's own engine. */
 import { sha256OfFile } from "../../../ml/models/model_file.ts";
 import { generateRequestSchema } from "../../../contract/ml.ts";
-import type { AdapterFile, Engine } from "../../../ml/engine/engine.ts";
+import type { AdapterFile, Engine, GenerationRequest } from "../../../ml/engine/engine.ts";
 import { createLlamaEngine } from "../../../ml/engine/llama/llama.ts";
 import { silentLogger } from "../../../lib/log.ts";
 
@@ -15,13 +15,15 @@ export interface DraftWriterOptions {
   threads: number;
 }
 
+/** How a draft is sampled; what is absent is as the product has it. */
+export type DraftSampling = Partial<
+  Pick<GenerationRequest, "temperature" | "topP" | "topK" | "minP" | "repeatPenalty" | "maxTokens">
+>;
+
 /** A draft to write. */
-export interface DraftRequest {
+export interface DraftRequest extends DraftSampling {
   prompt: string;
   seed: number;
-  /** Default: the product's. */
-  temperature?: number;
-  maxTokens?: number;
 }
 
 async function draft(
@@ -29,14 +31,24 @@ async function draft(
   request: DraftRequest,
   adapter: AdapterFile | undefined,
 ): Promise<string> {
-  const { prompt, seed, temperature, maxTokens } = request;
-  const wire = generateRequestSchema.parse({ prompt, temperature, max_tokens: maxTokens });
+  const { prompt, seed, temperature, maxTokens, topP, topK, minP, repeatPenalty } = request;
+  const wire = generateRequestSchema.parse({
+    prompt,
+    temperature,
+    max_tokens: maxTokens,
+    top_p: topP,
+    top_k: topK,
+    min_p: minP,
+    repeat_penalty: repeatPenalty,
+  });
   const { text } = await engine.generate({
     prompt,
     seed,
     maxTokens: wire.max_tokens,
     temperature: wire.temperature,
     topP: wire.top_p,
+    topK: wire.top_k,
+    minP: wire.min_p,
     repeatPenalty: wire.repeat_penalty,
     stop: wire.stop,
     adapter,

@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { errorBodySchema } from "../../../contract/errors.ts";
 import { createLogger } from "../../../lib/log.ts";
 import { createMlApp } from "../../../ml/app.ts";
-import { mlConfigFrom } from "../../../ml/config.ts";
+import { type MlConfig, mlConfigFrom } from "../../../ml/config.ts";
 import { createContext, type MlContext } from "../../../ml/context.ts";
 import type { Engine } from "../../../ml/engine/engine.ts";
+import type { TextingAdapter } from "../../../ml/models/texting_adapter.ts";
 import { remoteModelSource } from "../../../ml/models/model_source.ts";
 
 export interface MlService extends Pick<MlContext, "engine" | "models" | "registry" | "adapters" | "jobs"> {
@@ -31,6 +32,10 @@ export interface MlServiceOptions {
   queueLimit?: number;
   /** Shared with another service, as a restarted one finds it; by default an own, empty one. */
   kv?: Deno.Kv;
+  /** Shipped, for drafts of accounts without an adapter. */
+  texting?: TextingAdapter;
+  /** The settings TEXTING_ADAPTER and TRAINING_START. */
+  settings?: Pick<Partial<MlConfig>, "textingAdapter" | "trainingStart">;
   /** Lists the models of another server, which then replaces the models folder. */
   remote?: () => Promise<string[]>;
 }
@@ -45,6 +50,7 @@ export async function withMlService(
   const config = {
     ...mlConfigFrom({ DATA_DIR: dir, MODELS_DIR: dir, MODEL: model, SEQUENCES: "2", THREADS: "1" }),
     token,
+    ...options.settings,
     ...(options.queueLimit === undefined ? {} : { queueLimit: options.queueLimit }),
     // Port 9 of the loopback address: no hub answers there.
     hubUrl: "http://127.0.0.1:9",
@@ -58,7 +64,14 @@ export async function withMlService(
   const kv = options.kv ?? stack.adopt(await Deno.openKv(":memory:"), (kv) => kv.close());
   const source = remote && remoteModelSource(remote);
   const context = stack.use(
-    await createContext(config, { engine, source, kv, log, signal: stopping.signal }),
+    await createContext(config, {
+      engine,
+      source,
+      kv,
+      log,
+      signal: stopping.signal,
+      texting: options.texting,
+    }),
   );
   stack.defer(() => stopping.abort());
   const app = createMlApp(context);
