@@ -33,10 +33,11 @@ function sentReply(sample: ReplySample, person: PersonReplies): SentReply {
   };
 }
 
-type Arm = (sample: ReplySample) => string;
+/** The prompt that a sample gets. */
+export type Arm = (sample: ReplySample) => string;
 
 /** The prompts of each arm. `others` is what the server shows of other conversations; `same`, of the same person's. */
-function armsOf(person: PersonReplies): Record<string, Arm> {
+export function armsOf(person: PersonReplies) {
   // The latest first, as the store has them.
   const replies = person.train.map((sample) => sentReply(sample, person)).reverse();
   const fixed = person.train.slice(-FIXED);
@@ -50,7 +51,7 @@ function armsOf(person: PersonReplies): Record<string, Arm> {
     "five fixed": ({ input }) => promptWithExamples(input, fixed),
     "retrieved, own words alone": retrieved("others"),
     "retrieved, with what they answered": retrieved("same"),
-  };
+  } satisfies Record<string, Arm>;
 }
 
 /** Prints each person's held-out loss per token, by arm. */
