@@ -18,7 +18,8 @@ export const generateContextSchema = z.object({
   maxHistory: z.int().min(0).max(MAX_HISTORY).default(DEFAULT_HISTORY)
     .describe("Earlier messages of the conversation to show the model"),
   includeContactInfo: z.boolean().default(true).describe("Tell the model who it writes to"),
-  temperature: z.number().min(0).max(2).default(0.7),
+  temperature: z.number().min(0).max(2).default(1)
+    .describe("At 1 drafts vary as replies do; lower ones are blander"),
   maxTokens: z.int().min(1).max(2_048).default(256),
 }).meta({ id: "GenerateContext" });
 export type GenerateContext = z.infer<typeof generateContextSchema>;

@@ -111,6 +111,10 @@ Deno.test("ml is asked with a transcript of the conversation and the caller's se
     { temperature: request?.temperature, max: request?.max_tokens, id: request?.conversation_id },
     { temperature: 0.3, max: 64, id: conversationId },
   );
+  assert.deepEqual(
+    [request?.top_p, request?.top_k, request?.min_p, request?.repeat_penalty],
+    [1, 0, 0.05, 1],
+  );
   assert.deepEqual([request?.background, idSchema.safeParse(request?.account_id).success], [false, true]);
   const transcript = parseTranscript(request?.prompt ?? "");
   assert.match(transcript?.system ?? "", /Johnny/);

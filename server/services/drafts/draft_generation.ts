@@ -18,7 +18,13 @@ import type { ResponseStore } from "../../store/drafts/response_store.ts";
 import type { Adapter, DraftResponse } from "../../store/schema.ts";
 import { unsupportedIn } from "./unsupported.ts";
 
-/** How the model is to write; the rest of ml's settings keep their defaults. */
+/**
+ * With temperature 1 what comes nearest to real replies (docs/training.md, "How drafts are sampled"). A penalty for
+ * repeated tokens and a cut of rare ones make a text that no person writes.
+ */
+const SAMPLING = { top_p: 1, top_k: 0, min_p: 0.05, repeat_penalty: 1 } as const;
+
+/** How the model is to write. */
 export interface DraftSettings {
   temperature: number;
   maxTokens: number;
@@ -87,10 +93,13 @@ async function generateWithAdapter(
     await note(fault);
     reason = fault;
   }
-  log.warn("the promoted adapter did not draft, the base model does", { responseId, adapterId, reason });
+  log.warn("the promoted adapter did not draft", { responseId, adapterId, reason });
 }
 
-/** Generates with the account's promoted adapter, and with the base model where there is none or it cannot be used. */
+/**
+ * Generates with the account's promoted adapter; where there is none or it cannot be used, with ml's texting adapter, or
+ * with the base model where ml has none for it.
+ */
 async function generate(
   dependencies: GenerationDependencies,
   call: GenerationCall,
@@ -105,7 +114,10 @@ async function generate(
   const result = adapter && await generateWithAdapter(dependencies, { ...call, onPiece, adapter });
   // A second text does not continue the pieces of the first.
   return result ??
-    await dependencies.ml.generate(request, { signal, onPiece: isStarted ? undefined : onPiece });
+    await dependencies.ml.generate({ ...request, texting: true }, {
+      signal,
+      onPiece: isStarted ? undefined : onPiece,
+    });
 }
 
 /** Where a reply ends: small models continue with what the others would say. */
@@ -134,6 +146,7 @@ function requestOf({ draft, labels, settings, background }: Generation): Generat
     ...(labels.length > 0 ? { stop: stopTextsFor(labels) } : {}),
     max_tokens: settings.maxTokens,
     temperature: settings.temperature,
+    ...SAMPLING,
     conversation_id: draft.conversationId,
   };
   const cacheKey = settings.temperature === 0 ? { cache_key: cacheKeyOf(draft.accountId, request) } : {};
