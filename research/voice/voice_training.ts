@@ -19,6 +19,11 @@ export const VOICE_DIR = join(DATA_DIR, "voice");
  */
 const SETTINGS = { threads: 1, weights: "q8_0", seed: 1, epochs: 1 } as const;
 
+/** The adapter's file of a job that has been run; undefined before. */
+export async function adapterOf(jobId: string): Promise<string | undefined> {
+  return (await readResult(join(VOICE_DIR, jobId)))?.adapterPath;
+}
+
 /** The result of a job on the small model, from its folder where it has been run before. */
 export async function trained(
   jobId: string,
@@ -36,23 +41,36 @@ export function samplesOf({ train, conversationOf }: PersonReplies): TrainingReq
   return train.map((sample) => ({ ...sample, conversation: String(conversationOf.get(sample)) }));
 }
 
+type Named = Pick<PersonReplies, "id">;
+
+export const TEXTING_JOB = "texting";
+
+export function ownJob({ id }: Named): string {
+  return `own-${id}`;
+}
+
+/** Of an own adapter that starts from the texting adapter. */
+export function thenOwnJob({ id }: Named): string {
+  return `then-own-${id}`;
+}
+
 /** The texting adapter: one epoch over the pool. */
 export function trainPooled(pool: Pool): Promise<RunResult> {
   const marked = (samples: readonly ReplySample[], heldOut: boolean) =>
     samples.map((sample) => ({ ...sample, heldOut }));
-  return trained("texting", {
+  return trained(TEXTING_JOB, {
     samples: [...marked(pool.train, false), ...marked(pool.heldOut, true)],
   });
 }
 
 /** A person's own adapter. */
 export function trainOwn(person: PersonReplies): Promise<RunResult> {
-  return trained(`own-${person.id}`, { samples: samplesOf(person) });
+  return trained(ownJob(person), { samples: samplesOf(person) });
 }
 
 /** A person's own adapter that starts from the texting adapter. */
 export function trainFromTexting(person: PersonReplies, textingPath: string): Promise<RunResult> {
-  return trained(`then-own-${person.id}`, {
+  return trained(thenOwnJob(person), {
     samples: samplesOf(person),
     textingAdapter: { path: textingPath, start: true },
   });
