@@ -1,0 +1,48 @@
+/** Tests what the tables make of figures, and that the classifiers find what there is to find. */
+import assert from "node:assert/strict";
+import { gapTable } from "./draft_tables.ts";
+import { specificityTable } from "./loss_tables.ts";
+import type { PersonMetrics } from "./voice_metrics.ts";
+
+const PEOPLE = [{ id: "ann" }, { id: "bob" }, { id: "cid" }];
+
+function lossesOf(figures: Record<string, number>) {
+  return new Map(Object.entries(figures).map(([unit, loss]) => [unit, { loss, replies: [] }]));
+}
+
+Deno.test("what of an adapter's gain is the person is what the others' adapters do not give", () => {
+  const losses = lossesOf({
+    "ann base": 4,
+    "ann own": 3,
+    "ann own of bob": 3.5,
+    "ann own of cid": 3.7,
+    "ann texting": 3.25,
+    "bob base": 4,
+    "bob own": 3.6,
+    "bob own of ann": 3.5,
+    "bob own of cid": 3.9,
+    // Of the third not everything is measured: it is left out.
+    "cid base": 4,
+    "cid own": 3.6,
+  });
+  const rows = specificityTable(PEOPLE, losses).slice(2)
+    .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
+  assert.deepEqual(rows, [
+    ["ann", "yes", "60 %", "75 %"],
+    ["bob", "no", "25 %", ""],
+    ["median", "1 of 2", "60 %", ""],
+  ]);
+});
+
+Deno.test("the gap is that between the model alone and the person's own drift", () => {
+  const view = (surface: number) => ({ surface, masked: null, all: null });
+  const person = (id: string, own: number): PersonMetrics => ({
+    id,
+    arms: { base: view(0.9), own: view(own) },
+    selfDrift: view(0.6),
+    attribution: null,
+    overlap: { real: { mean: 0, most: 0 }, arms: {} },
+  });
+  const lines = gapTable([person("ann", 0.6), person("bob", 0.75)], "surface");
+  assert.deepEqual(lines.slice(2).map((line) => line.split("|")[2]?.trim()), ["1.00", "0.50", "1.00"]);
+});
