@@ -59,6 +59,26 @@ function requireFreePort(variable: string, url: string): void {
   }
 }
 
+/** What opens an address in the browser of whoever sits before this machine; null where nobody does. */
+function browserCommand(url: string): [string, string] | null {
+  const isSet = (name: string) => (Deno.env.get(name) ?? "") !== "";
+  if (["CI", "SSH_CONNECTION", "SSH_TTY"].some(isSet)) return null;
+  if (Deno.build.os === "darwin") return ["open", url];
+  return ["DISPLAY", "WAYLAND_DISPLAY"].some(isSet) ? ["xdg-open", url] : null;
+}
+
+/** Opens the page where there is a desktop. Its address is on the terminal anyway. */
+function openPage(url: string): void {
+  const command = browserCommand(url);
+  if (command === null) return;
+  const [program, ...args] = command;
+  try {
+    new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "null" }).spawn().unref();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
 const ML_PORT = 8100;
 const SERVER_PORT = 3100;
 
@@ -75,6 +95,7 @@ await runMain(async (signal) => {
     url: serverUrl,
   });
   writeLine(await hintsFor({ serverUrl, mlUrl }));
+  openPage(serverUrl);
   const ended = await Promise.race([
     aborted(signal).then(() => null),
     ml.ended.then(() => "ml"),
