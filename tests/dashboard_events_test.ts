@@ -11,6 +11,7 @@ import {
   nameJohn,
   openPage,
   ownerOf,
+  PHONE,
   send,
   seriousFindings,
   signIn,
@@ -104,6 +105,36 @@ await browserTests({
     await reply.waitFor({ state: "detached" });
     assert.deepEqual(faults, []);
   },
+
+  "a draft that is made in one browser is there in another, and is done with in both once one accepts it":
+    async (
+      browser,
+    ) => {
+      await using services = await startServices();
+      const { url } = services.server;
+      const owner = await ownerOf(url);
+      await nameJohn(owner, "John Doe");
+      await send(owner, ["Dinner tonight?"], CHAT);
+      const opened = [];
+      for (const look of [DESKTOP, PHONE]) {
+        const { page, faults } = await openPage(browser, { url, ...look });
+        await signIn(page, owner);
+        await page.getByRole("link", { name: "John Doe" }).click();
+        await page.getByRole("button", { name: "Draft a reply" }).waitFor();
+        opened.push({ page, faults, reply: page.getByRole("textbox", { name: "Reply" }) });
+      }
+      const [first, second] = opened;
+      assert.ok(first && second);
+      await first.page.getByRole("button", { name: "Draft a reply" }).click();
+      await first.reply.waitFor();
+      await second.reply.waitFor();
+      assert.equal(await second.reply.inputValue(), await first.reply.inputValue());
+      await second.page.getByRole("button", { name: "Accept" }).click();
+      for (const { page, faults } of opened) {
+        await page.getByText("Accepted. It is a training example now; nothing was sent.").waitFor();
+        assert.deepEqual(faults, []);
+      }
+    },
 
   "a browser that is revoked while its page is open is signed out at once, with a sentence": async (
     browser,
