@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { z } from "zod";
 import { conversationListSchema, deletionSchema, messageListSchema } from "../contract/conversations.ts";
-import { registerDeviceResponseSchema, verifyDeviceResponseSchema } from "../contract/devices.ts";
+import type { EventMessage } from "../contract/events.ts";
 import { modelListSchema } from "../contract/ml.ts";
 import { modelsResponseSchema } from "../contract/models.ts";
 import { ML_PATHS, pathOf, SERVER_PATHS } from "../contract/paths.ts";
@@ -14,8 +14,9 @@ import {
   trainingSampleListSchema,
 } from "../contract/training.ts";
 import { type Client, createClient } from "../lib/http/client.ts";
+import { openEvents } from "./support/server/event_client.ts";
+import { pairDevice } from "./support/server/owner_client.ts";
 import { type RunningServices, startServices } from "./support/server/running_services.ts";
-import { REGISTRATION } from "./support/server/server_app.ts";
 import { JOHN, syncBatch, syncMessage } from "./support/server/sync_batches.ts";
 
 /** Of so many, enough are held out for the adapter to be offered. */
@@ -23,16 +24,10 @@ const PAIRS = 130;
 /** A minute after the message of {@linkcode syncMessage}. */
 const SOON_AFTER = "2024-01-01T12:01:00Z";
 
-async function pairedClient({ server }: RunningServices): Promise<Client> {
-  const anonymous = createClient({ baseUrl: server.url });
-  const { deviceId, code } = await anonymous.request("POST", SERVER_PATHS.registerDevice, {
-    body: REGISTRATION,
-    schema: registerDeviceResponseSchema,
-  });
-  const { token } = await anonymous.request("POST", SERVER_PATHS.verifyDevice, {
-    body: { deviceId, code },
-    schema: verifyDeviceResponseSchema,
-  });
+/** How often a client of events is cut off during a training. */
+const CUTS = 10;
+
+function clientWith(token: string, { server }: RunningServices): Client {
   return createClient({ baseUrl: server.url, token: () => token });
 }
 
@@ -53,7 +48,7 @@ async function syncReplies(client: Client): Promise<void> {
   }
 }
 
-async function trainToItsEnd(client: Client): Promise<TrainingJob[]> {
+async function startTraining(client: Client): Promise<TrainingJob> {
   const { job } = await client.request("POST", SERVER_PATHS.startTraining, {
     body: {
       baseModel: "tiny",
@@ -65,6 +60,11 @@ async function trainToItsEnd(client: Client): Promise<TrainingJob[]> {
     },
     schema: trainingJobResponseSchema,
   });
+  return job;
+}
+
+async function trainToItsEnd(client: Client): Promise<TrainingJob[]> {
+  const job = await startTraining(client);
   const path = pathOf(SERVER_PATHS.trainingJobEvents, { id: job.id });
   const events = client.events(path, { schema: trainingJobResponseSchema });
   return (await Array.fromAsync(events)).map(({ data }) => data.job);
@@ -83,9 +83,60 @@ async function draft(client: Client): Promise<z.infer<typeof generatedResponseSc
   });
 }
 
+function isTrainingOver(message: EventMessage): boolean {
+  return message.event === "training:progress" && !["queued", "training"].includes(message.data.status);
+}
+
+/** The events after one until the training is over, heard over connections of which the first ones are cut off. */
+async function hearTraining(
+  url: string,
+  { token, after, cuts }: { token: string; after: number; cuts: number },
+): Promise<{ heard: EventMessage[]; cut: number }> {
+  const heard: EventMessage[] = [];
+  let cut = 0;
+  for (let isOver = false; !isOver;) {
+    const from = heard.at(-1)?.id ?? after;
+    await using client = await openEvents(url, { token, after: from });
+    assert.deepEqual(await client.next(), { id: from, event: "connected", data: { resumed: true } });
+    // One event on each connection that is cut off, so that the training does not end before.
+    for (let count = 0; !isOver && (cut === cuts || count === 0);) {
+      const message = await client.next();
+      if (message.event === "heartbeat") continue;
+      heard.push(message);
+      count++;
+      isOver = isTrainingOver(message);
+    }
+    if (isOver) continue;
+    client.cut();
+    cut++;
+  }
+  return { heard, cut };
+}
+
+Deno.test(`a client of events that is cut off ${CUTS} times during a training misses and repeats nothing`, async () => {
+  await using services = await startServices();
+  const { url } = services.server;
+  const token = await pairDevice(url);
+  const client = clientWith(token, services);
+  await syncReplies(client);
+  await client.request("POST", SERVER_PATHS.importTrainingSamples, { body: {}, schema: z.unknown() });
+  await using first = await openEvents(url, { token });
+  const { id: after } = await first.next();
+  const [whole, pieces] = await Promise.all([
+    hearTraining(url, { token, after, cuts: 0 }),
+    hearTraining(url, { token, after, cuts: CUTS }),
+    startTraining(client),
+  ]);
+  assert.deepEqual([whole.cut, pieces.cut], [0, CUTS]);
+  assert.deepEqual(pieces.heard, whole.heard);
+  assert.deepEqual(pieces.heard.map(({ id }) => id), pieces.heard.map((_, index) => after + 1 + index));
+  const last = pieces.heard.at(-1);
+  assert.equal(last?.event === "training:progress" && last.data.status, "completed");
+});
+
 Deno.test("sent replies become an adapter that drafts, until one of them is deleted", async () => {
   await using services = await startServices();
-  const client = await pairedClient(services);
+  const client = clientWith(await pairDevice(services.server.url), services);
   const models = () => client.request("GET", SERVER_PATHS.accountModels, { schema: modelsResponseSchema });
   await syncReplies(client);
   const imported = await client.request("POST", SERVER_PATHS.importTrainingSamples, {
