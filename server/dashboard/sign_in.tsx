@@ -16,10 +16,16 @@ const { signIn: TEXT } = STRINGS;
 /** How often a browser that waits for its approval asks whether it came. */
 const ASK_AGAIN_MS = 2_000;
 
+/** A name for this browser's hardware that no other has; without TLS a browser has no `crypto.randomUUID`. */
+function randomId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0"))
+    .join("");
+}
+
 /** Registers this browser, whose code the owner then approves. */
 function register(): Promise<RegisterDeviceResponse> {
   const described = { name: "Browser", platform: "web", osVersion: "browser", join: true };
-  const body = { ...described, hardwareId: crypto.randomUUID() };
+  const body = { ...described, hardwareId: randomId() };
   return request(`POST ${SERVER_PATHS.registerDevice}`, { schema: registerDeviceResponseSchema, body });
 }
 

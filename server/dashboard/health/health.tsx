@@ -102,9 +102,11 @@ function CaptureList({ devices }: Pick<Status, "devices">) {
 
 /** How the server, its model and the capture are; read again while it is open. */
 export function Health() {
-  const { value, error, reload } = useLoaded(() =>
-    request(`GET ${SERVER_PATHS.status}`, { schema: statusSchema })
+  const { value, error, reload } = useLoaded(
+    () => request(`GET ${SERVER_PATHS.status}`, { schema: statusSchema }),
+    ["sync:progress", "response:generating", "response:completed", "response:failed", "device:changed"],
   );
+  // The model and the disk say nothing by themselves.
   useEffect(() => {
     const timer = setInterval(() => void reload(), LOOK_AGAIN_MS);
     return () => clearInterval(timer);

@@ -1,6 +1,7 @@
 /** The page of training: what is learned from, the job under way, and the adapters that came of it. */
 import { useEffect, useState } from "preact/hooks";
 import type { TrainingJob } from "../../../contract/training.ts";
+import { useEvents } from "../events.ts";
 import { useLoaded } from "../loading.ts";
 import { STRINGS } from "../strings.ts";
 import { Adapters, readModels } from "./adapters.tsx";
@@ -23,6 +24,11 @@ export function Training() {
   );
   const jobs = useLoaded<readonly TrainingJob[]>(() => watch.find());
   useEffect(() => () => watch[Symbol.dispose](), []);
+  useEvents(["training:progress"], (event) => {
+    if (event === null) void models.reload();
+    // Of the job that is followed, its own stream says more.
+    if (event?.data.jobId !== watch.job.value?.id) void jobs.reload();
+  });
   const job = watch.job.value;
   const error = models.error ?? jobs.error;
   return (
