@@ -1,8 +1,22 @@
 /** The wire of `/api/conversations` and `/api/contacts`: synced data read back, and what a deletion removed. */
-import { pageFields } from "./paging.ts";
+import { pageFields, pageQuery } from "./paging.ts";
 import { describedTime, idSchema, timeSchema } from "./scalars.ts";
 import { attachmentSchema, messageDirectionSchema, messageTypeSchema, reactionSchema } from "./sync.ts";
 import * as z from "zod";
+
+/** When drafts are made in a conversation. Nothing is ever sent by itself. */
+export const DRAFTING_MODES = ["off", "on_demand", "automatic"] as const;
+export const draftingModeSchema = z.enum(DRAFTING_MODES).meta({ id: "DraftingMode" });
+export type DraftingMode = z.infer<typeof draftingModeSchema>;
+/** The mode of a conversation for which none was chosen. */
+export const DEFAULT_DRAFTING: DraftingMode = "on_demand";
+
+const draftingField = draftingModeSchema.describe(
+  "When drafts are made: never, when somebody asks for one, or by the agent itself soon after a message",
+);
+const neverTrainField = z.boolean().describe(
+  "Whether nothing is learned from it: it makes no training samples, nor an example for a draft to somebody else",
+);
 
 export const conversationSchema = z.object({
   id: idSchema,
@@ -21,6 +35,8 @@ export const conversationSchema = z.object({
   waiting: z.boolean().optional().describe(
     "Whether one of the ten newest messages waits for an answer that a draft could give",
   ),
+  drafting: draftingField.optional(),
+  neverTrain: neverTrainField.optional(),
 }).meta({ id: "Conversation" });
 export type Conversation = z.infer<typeof conversationSchema>;
 
@@ -31,6 +47,32 @@ export type ConversationList = z.infer<typeof conversationListSchema>;
 export const conversationResponseSchema = z.object({ conversation: conversationSchema })
   .meta({ id: "ConversationResponse" });
 export type ConversationResponse = z.infer<typeof conversationResponseSchema>;
+
+/** `?name=true` or `?name=false`. */
+const flagQuerySchema = z.enum(["true", "false"]).transform((value) => value === "true")
+  .meta({ type: "boolean" });
+
+export const conversationsQuerySchema = pageQuery.extend({
+  drafting: draftingModeSchema.optional().describe("Only conversations of this mode"),
+  neverTrain: flagQuerySchema.optional().describe(
+    "With `true`, the list of those that nothing is learned from",
+  ),
+});
+export type ConversationsQuery = z.infer<typeof conversationsQuerySchema>;
+
+export const changeConversationRequestSchema = z.strictObject({
+  drafting: draftingField.optional(),
+  neverTrain: neverTrainField.optional(),
+  dryRun: z.boolean().default(false).describe("Nothing is changed: the answer says what would go"),
+}).refine(({ drafting, neverTrain }) => drafting !== undefined || neverTrain !== undefined, {
+  message: "must carry drafting, neverTrain, or both",
+}).meta({ id: "ChangeConversationRequest" });
+export type ChangeConversationRequest = z.infer<typeof changeConversationRequestSchema>;
+
+/** With `dryRun` a deletion is only tried: its answer says what would go, and all is still there. */
+export const deletionQuerySchema = z.object({
+  dryRun: flagQuerySchema.optional().describe("Nothing is deleted: the answer says what would go"),
+});
 
 export const messageSchema = z.object({
   id: idSchema,
@@ -80,3 +122,11 @@ export const deletionSchema = z.object({
     .describe("Adapters that learned from what was deleted; they are used no more"),
 }).meta({ id: "Deletion" });
 export type Deletion = z.infer<typeof deletionSchema>;
+
+export const changeConversationResponseSchema = z.object({
+  conversation: conversationSchema,
+  deletion: deletionSchema.describe(
+    "The samples that went with `neverTrain`, and what had learned from them",
+  ),
+}).meta({ id: "ChangeConversationResponse" });
+export type ChangeConversationResponse = z.infer<typeof changeConversationResponseSchema>;

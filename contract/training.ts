@@ -59,6 +59,7 @@ export const skippedRepliesSchema = z.object({
   ),
   late: z.int().min(0).describe("Too long after what it follows to answer it"),
   automated: z.int().min(0).describe("To a sender that is no person, such as a short code"),
+  neverTrain: z.int().min(0).optional().describe("Of a conversation that nothing is learned from"),
   unsuitable: z.int().min(0).describe("It is nothing but a link or a number, or too long"),
 }).meta({ id: "SkippedReplies" });
 export type SkippedReplies = z.infer<typeof skippedRepliesSchema>;

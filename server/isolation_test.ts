@@ -80,6 +80,7 @@ Deno.test("every endpoint that takes an id answers a stranger as if there were n
     [SERVER_PATHS.conversation, world.conversationId, {}],
     [SERVER_PATHS.conversationMessages, world.conversationId, {}],
     [SERVER_PATHS.conversation, world.conversationId, { method: "DELETE" }],
+    [SERVER_PATHS.conversation, world.conversationId, { method: "PATCH", body: { drafting: "off" } }],
     [SERVER_PATHS.message, world.messageId, { method: "DELETE" }],
     [SERVER_PATHS.generateResponse, "", { body: { messageId: world.messageId } }],
     [SERVER_PATHS.generateResponse, "", { body: { messageId: world.messageId, async: true } }],

@@ -29,6 +29,7 @@ function sentReply(sample: ReplySample, person: PersonReplies): SentReply {
     before: { messageId: `before ${id}`, direction: "incoming", senderId: "them", text },
     delaySeconds: 0,
     isSample: false,
+    neverTrain: false,
     isEdited: false,
   };
 }

@@ -83,6 +83,7 @@ export const STRINGS = {
       unprompted: "that answer nothing",
       late: "sent too late to be an answer",
       automated: "to senders that are no person",
+      neverTrain: "from conversations that nothing is learned from",
       unsuitable: "that are a link, a number or too long",
     },
     excluded: {

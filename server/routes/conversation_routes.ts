@@ -1,15 +1,19 @@
 /** The routes of `/api/conversations`, `/api/messages` and `/api/contacts`. */
 import {
+  changeConversationRequestSchema,
+  changeConversationResponseSchema,
   contactListSchema,
   conversationListSchema,
   conversationResponseSchema,
+  conversationsQuerySchema,
+  deletionQuerySchema,
   deletionSchema,
   messageListSchema,
 } from "../../contract/conversations.ts";
 import { pageQuery, pageQuerySchema } from "../../contract/paging.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import { idParams } from "../../contract/scalars.ts";
-import { createRoutes, jsonResponse, tokenRoute } from "../../lib/http/app.ts";
+import { createRoutes, jsonBody, jsonResponse, tokenRoute } from "../../lib/http/app.ts";
 import type { ServerEnv } from "../auth/authenticate.ts";
 import type { ConversationService } from "../services/conversation_service.ts";
 
@@ -17,7 +21,7 @@ const MESSAGES_PER_PAGE = 50;
 
 const list = tokenRoute("get", SERVER_PATHS.conversations, {
   summary: "Lists conversations, the latest active first",
-  request: { query: pageQuery },
+  request: { query: conversationsQuerySchema },
   responses: { 200: jsonResponse(conversationListSchema, "A page of conversations") },
 });
 
@@ -25,6 +29,15 @@ const get = tokenRoute("get", SERVER_PATHS.conversation, {
   summary: "Shows one conversation",
   request: { params: idParams },
   responses: { 200: jsonResponse(conversationResponseSchema, "The conversation") },
+});
+
+const change = tokenRoute("patch", SERVER_PATHS.conversation, {
+  summary: "Changes how a conversation is drafted for, and whether anything is learned from it",
+  description:
+    "With `neverTrain` its training samples are deleted, and the adapters that learned from them are used no more; those made " +
+    "before are not there again when it is taken back. What was chosen stays when the conversation is deleted.",
+  request: { params: idParams, body: jsonBody(changeConversationRequestSchema) },
+  responses: { 200: jsonResponse(changeConversationResponseSchema, "The conversation, and what went") },
 });
 
 const messages = tokenRoute("get", SERVER_PATHS.conversationMessages, {
@@ -36,13 +49,13 @@ const messages = tokenRoute("get", SERVER_PATHS.conversationMessages, {
 const remove = tokenRoute("delete", SERVER_PATHS.conversation, {
   summary:
     "Deletes a conversation with its drafts and samples, for good: its messages do not come back with a sync",
-  request: { params: idParams },
+  request: { params: idParams, query: deletionQuerySchema },
   responses: { 200: jsonResponse(deletionSchema, "What went") },
 });
 
 const removeMessage = tokenRoute("delete", SERVER_PATHS.message, {
   summary: "Deletes a message for good, with every draft and sample whose prompt has it",
-  request: { params: idParams },
+  request: { params: idParams, query: deletionQuerySchema },
   responses: { 200: jsonResponse(deletionSchema, "What went") },
 });
 
@@ -64,14 +77,18 @@ export function conversationRoutes({ conversations }: { conversations: Conversat
       const request = { conversationId: c.req.valid("param").id, query: c.req.valid("query") };
       return c.json(await conversations.messages(c.var.caller, request), 200);
     })
-    .openapi(
-      remove,
-      async (c) => c.json(await conversations.delete(c.var.caller, c.req.valid("param").id), 200),
-    )
-    .openapi(
-      removeMessage,
-      async (c) => c.json(await conversations.deleteMessage(c.var.caller, c.req.valid("param").id), 200),
-    )
+    .openapi(change, async (c) => {
+      const request = { conversationId: c.req.valid("param").id, ...c.req.valid("json") };
+      return c.json(await conversations.change(c.var.caller, request), 200);
+    })
+    .openapi(remove, async (c) => {
+      const conversation = { ...c.req.valid("param"), ...c.req.valid("query") };
+      return c.json(await conversations.delete(c.var.caller, conversation), 200);
+    })
+    .openapi(removeMessage, async (c) => {
+      const message = { ...c.req.valid("param"), ...c.req.valid("query") };
+      return c.json(await conversations.deleteMessage(c.var.caller, message), 200);
+    })
     .openapi(
       contacts,
       async (c) => c.json(await conversations.contacts(c.var.caller, c.req.valid("query")), 200),

@@ -104,7 +104,7 @@ Deno.test("a device that sends everything again brings nothing back", async () =
     {
       imported: 0,
       examined: 0,
-      skipped: { repeated: 0, unprompted: 0, late: 0, automated: 0, unsuitable: 0 },
+      skipped: { repeated: 0, unprompted: 0, late: 0, automated: 0, neverTrain: 0, unsuitable: 0 },
     },
   );
 });

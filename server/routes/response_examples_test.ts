@@ -82,6 +82,22 @@ Deno.test("the most similar exchange with the same person comes last, just befor
   ]);
 });
 
+Deno.test("what is never to be learned from is an example for its own person alone", async () => {
+  await using talk = await startTalk();
+  const { server, token } = talk;
+  const saidTo = (who: string): Said[] => [[1, who, "dinner"], [2, "me", "tacos lol"], [60, who, "dinner?"]];
+  const bob = await talk.say(BOB, saidTo(BOB));
+  await talk.say(EVE, saidTo(EVE));
+  const ada = await talk.say(ADA, [[90, ADA, "dinner?"]]);
+  assert.deepEqual(turnsOf(await talk.prompt(ada)), ["them: …", "me: tacos lol", "them: dinner?"]);
+  for (const id of [bob, await talk.say(EVE, [])]) {
+    const path = pathOf(SERVER_PATHS.conversation, { id });
+    await server.request(path, { method: "PATCH", token, body: { neverTrain: true } });
+  }
+  assert.deepEqual(turnsOf(await talk.prompt(ada)), ["them: dinner?"]);
+  assert.deepEqual(turnsOf(await talk.prompt(bob)), ["them: dinner", "me: tacos lol", "them: dinner?"]);
+});
+
 Deno.test("examples stay the same while a talk goes on, and are chosen again after a pause", async () => {
   await using talk = await startTalk();
   const ada = await talk.say(ADA, DINNER);

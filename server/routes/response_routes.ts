@@ -37,7 +37,7 @@ const generate = tokenRoute("post", SERVER_PATHS.generateResponse, {
     },
     202: jsonResponse(generatedResponseSchema, "With `async`: the draft is queued"),
   },
-  errors: [404, 422],
+  errors: [404, 409, 422],
 });
 
 const list = tokenRoute("get", SERVER_PATHS.responses, {

@@ -1,6 +1,6 @@
 /** The routes of `/api/training/samples`. */
 import { z } from "../../deps.ts";
-import { deletionSchema } from "../../contract/conversations.ts";
+import { deletionQuerySchema, deletionSchema } from "../../contract/conversations.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import { pageQuery } from "../../contract/paging.ts";
 import {
@@ -42,7 +42,7 @@ const exportAll = tokenRoute("get", SERVER_PATHS.exportTrainingSamples, {
 
 const remove = tokenRoute("delete", SERVER_PATHS.trainingSample, {
   summary: "Deletes a training sample; adapters that learned from it are used no more",
-  request: { params: idParams },
+  request: { params: idParams, query: deletionQuerySchema },
   responses: { 200: jsonResponse(deletionSchema, "What went") },
 });
 
@@ -72,8 +72,8 @@ export function sampleRoutes({ training }: { training: TrainingService }) {
         "content-disposition": 'attachment; filename="training-samples.jsonl"',
       }) as never;
     })
-    .openapi(
-      remove,
-      async (c) => c.json(await training.deleteSample(c.var.caller, c.req.valid("param").id), 200),
-    );
+    .openapi(remove, async (c) => {
+      const sample = { ...c.req.valid("param"), ...c.req.valid("query") };
+      return c.json(await training.deleteSample(c.var.caller, sample), 200);
+    });
 }

@@ -28,7 +28,7 @@ import {
   trainAdapter,
 } from "../../tests/support/server/trainee.ts";
 
-const NONE = { repeated: 0, unprompted: 0, late: 0, automated: 0, unsuitable: 0 };
+const NONE = { repeated: 0, unprompted: 0, late: 0, automated: 0, neverTrain: 0, unsuitable: 0 };
 
 async function importReplies({ server, token }: Sender, body: Record<string, unknown> = {}) {
   const options = { token, body, schema: importSamplesResponseSchema };
@@ -189,7 +189,7 @@ Deno.test("an import leaves out groups and whatever is no answer of a person to 
   assert.deepEqual(await importReplies(sender), {
     imported: 1,
     examined: 8,
-    skipped: { repeated: 0, unprompted: 1, late: 1, automated: 1, unsuitable: 4 },
+    skipped: { repeated: 0, unprompted: 1, late: 1, automated: 1, neverTrain: 0, unsuitable: 4 },
   });
   assert.deepEqual((await samplesOf(sender)).map(({ output }) => output), ["yes"]);
 });

@@ -1,9 +1,12 @@
 /** Reads synced conversations, messages and contacts, and deletes them for good. */
 import type {
+  ChangeConversationRequest,
+  ChangeConversationResponse,
   Contact,
   ContactList,
   Conversation,
   ConversationList,
+  ConversationsQuery,
   Deletion,
   Message,
   MessageList,
@@ -14,7 +17,12 @@ import { ApiError } from "../../lib/errors.ts";
 import type { Caller } from "../auth/authenticate.ts";
 import type { ContactStore } from "../store/messages/contact_store.ts";
 import type { ConversationStore } from "../store/messages/conversation_store.ts";
-import type { DeletionStore } from "../store/messages/deletion.ts";
+import {
+  type ConversationPolicy,
+  DEFAULT_POLICY,
+  type PolicyStore,
+} from "../store/messages/conversation_policy.ts";
+import type { DeletedThing, DeletionStore } from "../store/messages/deletion.ts";
 import type {
   Contact as ContactRow,
   Conversation as ConversationRow,
@@ -27,6 +35,7 @@ const LOOKED_AT = 10;
 
 export interface ConversationServiceOptions {
   conversations: ConversationStore;
+  policies: PolicyStore;
   contacts: ContactStore;
   deletions: DeletionStore;
   /** Called when the outbox may have messages for ml: cached drafts to clear, tainted adapters. */
@@ -34,20 +43,29 @@ export interface ConversationServiceOptions {
 }
 
 export interface ConversationService {
-  list(caller: Caller, query: PageQuery): Promise<ConversationList>;
+  list(caller: Caller, query: ConversationsQuery): Promise<ConversationList>;
   /** @throws ApiError `not_found` */
   get(caller: Caller, conversationId: string): Promise<Conversation>;
   /** Newest first. @throws ApiError `not_found` */
   messages(caller: Caller, request: { conversationId: string; query: PageQuery }): Promise<MessageList>;
+  /** Changes how a conversation is drafted for and learned from. @throws ApiError `not_found` */
+  change(
+    caller: Caller,
+    request: ChangeConversationRequest & { conversationId: string },
+  ): Promise<ChangeConversationResponse>;
   contacts(caller: Caller, query: PageQuery): Promise<ContactList>;
   /** Deletes a conversation with all that was made from it. @throws ApiError `not_found` */
-  delete(caller: Caller, conversationId: string): Promise<Deletion>;
+  delete(caller: Caller, conversation: DeletedThing): Promise<Deletion>;
   /** Deletes a message, and each draft and sample whose prompt has it. @throws ApiError `not_found` */
-  deleteMessage(caller: Caller, messageId: string): Promise<Deletion>;
+  deleteMessage(caller: Caller, message: DeletedThing): Promise<Deletion>;
 }
 
 /** @param newest the latest messages of the conversation, newest first */
-function conversationOf(row: ConversationRow, newest: readonly MessageRow[]): Conversation {
+function conversationOf(
+  row: ConversationRow,
+  newest: readonly MessageRow[],
+  policy: ConversationPolicy,
+): Conversation {
   const [last] = newest;
   return {
     id: row.id,
@@ -60,6 +78,8 @@ function conversationOf(row: ConversationRow, newest: readonly MessageRow[]): Co
     createdAt: row.createdAt.toISOString(),
     lastMessage: last ? { direction: last.direction, messageType: last.messageType, text: last.text } : null,
     waiting: messagesToAnswer(newest).length > 0,
+    drafting: policy.drafting,
+    neverTrain: policy.neverTrain,
   };
 }
 
@@ -92,31 +112,63 @@ function noConversation(): ApiError {
   return new ApiError("not_found", "There is no conversation with this id");
 }
 
+function deleting(
+  { deletions, onOutbox }: ConversationServiceOptions,
+): Pick<ConversationService, "delete" | "deleteMessage"> {
+  return {
+    async delete({ accountId }, conversation) {
+      const deletion = await deletions.conversation(accountId, conversation);
+      if (deletion === undefined) throw noConversation();
+      onOutbox();
+      return deletion;
+    },
+    async deleteMessage({ accountId }, message) {
+      const deletion = await deletions.message(accountId, message);
+      if (deletion === undefined) throw new ApiError("not_found", "There is no message with this id");
+      onOutbox();
+      return deletion;
+    },
+  };
+}
+
 /** Makes the conversation service. */
 export function createConversationService(options: ConversationServiceOptions): ConversationService {
-  const { conversations, contacts, deletions, onOutbox } = options;
+  const { conversations, contacts, policies, onOutbox } = options;
 
   async function withNewest(
     { accountId }: Caller,
     rows: readonly ConversationRow[],
   ): Promise<Conversation[]> {
     const conversationIds = rows.map(({ id }) => id);
-    const newest = await conversations.newest(accountId, { conversationIds, limit: LOOKED_AT });
-    return rows.map((row) => conversationOf(row, newest.get(row.id) ?? []));
+    const [newest, chosen] = await Promise.all([
+      conversations.newest(accountId, { conversationIds, limit: LOOKED_AT }),
+      policies.find(accountId, conversationIds),
+    ]);
+    return rows.map((row) =>
+      conversationOf(row, newest.get(row.id) ?? [], chosen.get(row.id) ?? DEFAULT_POLICY)
+    );
+  }
+
+  async function get(caller: Caller, conversationId: string): Promise<Conversation> {
+    const row = await conversations.find(caller.accountId, conversationId);
+    const [conversation] = await withNewest(caller, row === undefined ? [] : [row]);
+    if (conversation === undefined) throw noConversation();
+    return conversation;
   }
 
   return {
-    async list(caller, query) {
-      const page = await conversations.list(caller.accountId, pageRequestOf(query));
+    async list(caller, { drafting, neverTrain, ...query }) {
+      const request = { ...pageRequestOf(query), drafting, neverTrain };
+      const page = await conversations.list(caller.accountId, request);
       const listed = await withNewest(caller, page.rows);
       return { conversations: listed, ...pageFieldsOf(page, query) };
     },
-    async get(caller, conversationId) {
-      const row = await conversations.find(caller.accountId, conversationId);
-      if (row === undefined) throw noConversation();
-      const [conversation] = await withNewest(caller, [row]);
-      if (conversation === undefined) throw noConversation();
-      return conversation;
+    get,
+    async change(caller, { conversationId, ...change }) {
+      const deletion = await policies.change(caller.accountId, { conversationId, ...change });
+      if (deletion === undefined) throw noConversation();
+      onOutbox();
+      return { conversation: await get(caller, conversationId), deletion };
     },
     async messages(caller, { conversationId, query }) {
       const page = await conversations.messages(caller.accountId, {
@@ -130,17 +182,6 @@ export function createConversationService(options: ConversationServiceOptions): 
       const page = await contacts.list(caller.accountId, pageRequestOf(query));
       return { contacts: page.rows.map(contactOf), ...pageFieldsOf(page, query) };
     },
-    async delete({ accountId }, conversationId) {
-      const deletion = await deletions.conversation(accountId, conversationId);
-      if (deletion === undefined) throw noConversation();
-      onOutbox();
-      return deletion;
-    },
-    async deleteMessage({ accountId }, messageId) {
-      const deletion = await deletions.message(accountId, messageId);
-      if (deletion === undefined) throw new ApiError("not_found", "There is no message with this id");
-      onOutbox();
-      return deletion;
-    },
+    ...deleting(options),
   };
 }

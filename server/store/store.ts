@@ -9,6 +9,7 @@ import { joinSharedDatabase, type SharedDatabase } from "./jobs/shared_database.
 import { type AdapterStore, createAdapterStore } from "./training/adapter_store.ts";
 import { type ContactStore, createContactStore } from "./messages/contact_store.ts";
 import { type ConversationStore, createConversationStore } from "./messages/conversation_store.ts";
+import { createPolicyStore, type PolicyStore } from "./messages/conversation_policy.ts";
 import { type Database, openDatabase, type PostgresAddress } from "./database.ts";
 import { isDatabaseUnavailable } from "./database_errors.ts";
 import { createDeviceStore, type DeviceStore } from "./devices/device_store.ts";
@@ -44,6 +45,7 @@ export interface Stores {
   readonly ingest: MessageIngest;
   readonly contacts: ContactStore;
   readonly conversations: ConversationStore;
+  readonly policies: PolicyStore;
   readonly search: MessageSearch;
   readonly responses: ResponseStore;
   readonly idempotency: IdempotencyStore;
@@ -93,6 +95,7 @@ export function createStores(database: Database): Stores {
     ingest: traced("ingest", createMessageIngest(database)),
     contacts: traced("contacts", createContactStore(database)),
     conversations: traced("conversations", createConversationStore(database)),
+    policies: traced("policies", createPolicyStore(database)),
     search: traced("search", createMessageSearch(database)),
     responses: traced("responses", createResponseStore(database)),
     idempotency: traced("idempotency", createIdempotencyStore(database)),

@@ -11,6 +11,7 @@ import type { Logger } from "../../../lib/log.ts";
 import type { Caller } from "../../auth/authenticate.ts";
 import { type SignedInOptions, whileSignedIn } from "../../store/jobs/announcements.ts";
 import type { IdempotencyStore } from "../../store/drafts/idempotency_store.ts";
+import type { PolicyStore } from "../../store/messages/conversation_policy.ts";
 import type { ResponseStore } from "../../store/drafts/response_store.ts";
 import type { DraftResponse } from "../../store/schema.ts";
 import { failureTextOf, generateDraft, type GenerationDependencies } from "./draft_generation.ts";
@@ -28,6 +29,7 @@ export interface DraftingOptions
   /** Absent: `off`. */
   draftExamples?: ExamplePolicy;
   conversations: PromptStores["conversations"] & ExampleStores["conversations"];
+  policies: Pick<PolicyStore, "draftingOf">;
   idempotency: IdempotencyStore;
   jobs: Pick<ServerJobs, "enqueue" | "cancel" | "list">;
   /** This server among those of its database; null where it is alone. */
@@ -143,12 +145,20 @@ async function examplesOf(options: DraftingOptions, accountId: string): Promise<
   return isTrained ? undefined : exampleFinder(options);
 }
 
+function draftingIsOff(): ApiError {
+  return new ApiError(
+    "conflict",
+    "Drafts are off for this conversation: set its `drafting` to on_demand to have them",
+  );
+}
+
 async function createDraft(
   options: DraftingOptions,
   { caller, request }: { caller: Caller; request: DraftRequest },
 ): Promise<{ draft: DraftResponse; labels: readonly string[] }> {
   const { accountId, deviceId } = caller;
   const { responseId: id, messageId, context, status } = request;
+  if (await options.policies.draftingOf(accountId, messageId) === "off") throw draftingIsOff();
   while (true) {
     const { text: prompt, labels, sourceMessageIds } = await promptFor(options, {
       examples: await examplesOf(options, accountId),

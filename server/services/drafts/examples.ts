@@ -44,7 +44,7 @@ export interface ExampleSource {
 }
 
 function isUsable(reply: SentReply): boolean {
-  if (reply.isEdited || reasonToSkip({ ...reply, isSample: false }) !== null) return false;
+  if (reply.isEdited || reasonToSkip({ ...reply, isSample: false, neverTrain: false }) !== null) return false;
   const text = replyTextOf(reply);
   return text.length <= MAX_TEXT_LENGTH && (reply.before?.text.length ?? 0) <= MAX_TEXT_LENGTH * 2;
 }
@@ -65,10 +65,11 @@ function spreadOf(replies: readonly SentReply[]): (word: string) => number {
 }
 
 /**
- * Whether a reply to another contact may be shown: it has no number, address or link, repeats no word of what it answered,
+ * Whether a reply to another contact may be shown: its conversation may be learned from, it has no number, address or link, repeats no word of what it answered,
  * and each of its words was written to others as well.
  */
 function travels(reply: SentReply, spread: (word: string) => number): boolean {
+  if (reply.neverTrain) return false;
   const text = replyTextOf(reply);
   if (/[\p{N}@]|:\/\//u.test(text)) return false;
   const heard = new Set(tellingWords(reply.before?.text ?? ""));

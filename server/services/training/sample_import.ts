@@ -51,7 +51,8 @@ function isUnsuitable(text: string): boolean {
 
 /** Why a reply makes no sample; null when it does. */
 export function reasonToSkip(reply: SentReply): keyof SkippedReplies | null {
-  const { before, delaySeconds, isSample } = reply;
+  const { before, delaySeconds, isSample, neverTrain } = reply;
+  if (neverTrain) return "neverTrain";
   if (isSample) return "repeated";
   if (before?.direction !== "incoming" || delaySeconds === null) return "unprompted";
   if (delaySeconds > MAX_DELAY_SECONDS) return "late";
@@ -130,8 +131,8 @@ async function samplesOf(
 async function chooseReplies(
   found: AsyncIterable<readonly SentReply[]>,
   limit: number,
-): Promise<{ chosen: SentReply[]; examined: number; skipped: SkippedReplies }> {
-  const skipped = { repeated: 0, unprompted: 0, late: 0, automated: 0, unsuitable: 0 };
+): Promise<{ chosen: SentReply[]; examined: number; skipped: Required<SkippedReplies> }> {
+  const skipped = { repeated: 0, unprompted: 0, late: 0, automated: 0, neverTrain: 0, unsuitable: 0 };
   const chosen: SentReply[] = [];
   let [examined, repeated] = [0, 0];
   for await (const replies of found) {

@@ -13,6 +13,7 @@ import { nothingOf, trainingMetricsSchema } from "../../../contract/training_fig
 import { ApiError } from "../../../lib/errors.ts";
 import type { Caller } from "../../auth/authenticate.ts";
 import type { MlClient } from "../../clients/ml.ts";
+import type { DeletedThing } from "../../store/messages/deletion.ts";
 import type { SampleStore } from "../../store/training/sample_store.ts";
 import type { TrainingJob as JobRow } from "../../store/schema.ts";
 import type { TrainingJobStore } from "../../store/training/training_job_store.ts";
@@ -39,7 +40,7 @@ export interface TrainingService {
   /** All samples as lines of JSON, newest first, read as they are asked for. */
   exportSamples(caller: Caller): AsyncGenerator<string>;
   /** @throws ApiError `not_found` */
-  deleteSample(caller: Caller, sampleId: string): Promise<Deletion>;
+  deleteSample(caller: Caller, sample: DeletedThing): Promise<Deletion>;
   /** @throws ApiError `validation_failed`, `conflict` while the device has a live job, or what ml fails with */
   start(
     caller: Pick<Caller, "accountId" | "deviceId">,
@@ -134,8 +135,8 @@ function cancelling(options: TrainingServiceOptions): TrainingService["cancel"] 
 }
 
 function deleting({ samples, onOutbox }: TrainingServiceOptions): TrainingService["deleteSample"] {
-  return async ({ accountId }, sampleId) => {
-    const deletion = await samples.delete(accountId, sampleId);
+  return async ({ accountId }, sample) => {
+    const deletion = await samples.delete(accountId, sample);
     if (deletion === undefined) throw new ApiError("not_found", "There is no training sample with this id");
     onOutbox();
     return deletion;

@@ -10,6 +10,7 @@ const TABLES: Readonly<Record<string, readonly string[]>> = {
   device_syncs: [],
   contacts: [],
   conversations: [],
+  conversation_policies: [],
   messages: [],
   responses: ["server_id"],
   training_samples: [],

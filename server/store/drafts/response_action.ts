@@ -1,6 +1,8 @@
 /** Records the person's action on a draft once, with its training sample in the same transaction. */
-import { and, eq } from "drizzle-orm";
-import { type Database, newId, type Queries } from "../database.ts";
+import { and, eq, sql as drizzleSql } from "drizzle-orm";
+import { type Database, messagesLockOf, newId, type Queries, shareLockUntilCommit } from "../database.ts";
+import { isNeverTrained } from "../messages/conversation_policy.ts";
+import { fragment } from "../sql.ts";
 import {
   type DraftResponse,
   type ResponseAction,
@@ -56,6 +58,9 @@ async function addSample(
 ): Promise<TrainingSample | undefined> {
   if (!request.sample) return undefined;
   const { id: responseId, accountId, conversationId, messageId, sourceMessageIds } = response;
+  const used = fragment`${[messageId, ...sourceMessageIds ?? []]}::uuid[]`;
+  const refused = await tx.execute(drizzleSql`select where ${isNeverTrained(accountId, used)}`);
+  if (refused.rowCount !== 0) return undefined;
   const [sample] = await tx.insert(trainingSamples).values({
     id: newId(),
     accountId,
@@ -77,6 +82,8 @@ export function recordAction(
 ): Promise<ActionResult> {
   const { responseId, action, editedResponse, rejectionReason } = request;
   return transaction(async ({ db: tx }) => {
+    // A policy that changes meanwhile finds the sample, or is found here.
+    await shareLockUntilCommit(tx, messagesLockOf(accountId));
     const [draft] = await tx.select().from(responses)
       .where(and(eq(responses.accountId, accountId), eq(responses.id, responseId))).for("update");
     if (!draft) return { outcome: "not_found" };

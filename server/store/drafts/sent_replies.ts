@@ -27,6 +27,8 @@ export interface SentReply {
   readonly delaySeconds: number | null;
   /** The reply, or the draft of an answer to the same message, is a sample already. */
   readonly isSample: boolean;
+  /** Nothing is learned from its conversation. */
+  readonly neverTrain: boolean;
   /** One of its bubbles, or the message before, was edited. */
   readonly isEdited: boolean;
 }
@@ -143,7 +145,9 @@ function repliesBefore(
           where s.account_id = ${accountId} and s.source = 'import' and s.message_id = ids[1])
         or exists (select from training_samples s
           where s.account_id = ${accountId} and s.source in ('accept', 'edit') and s.message_id = before_id::uuid)
-        as "isSample"
+        as "isSample",
+      exists (select from conversations c join conversation_policies p using (account_id, imessage_id)
+          where c.id = conversation_id::uuid and p.never_train) as "neverTrain"
     from replies order by last_at desc, tail desc`;
 }
 

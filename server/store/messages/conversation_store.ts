@@ -12,6 +12,7 @@ import {
   readNewest,
   readPage,
 } from "../paging.ts";
+import { type ConversationPolicy, hasPolicy } from "./conversation_policy.ts";
 import { type Conversation, conversations, type Message, messages } from "../schema.ts";
 
 /** A page of messages; `order` is by (sentAt, id), newest first unless said otherwise. */
@@ -20,9 +21,12 @@ export interface MessagePageRequest extends PageRequest {
   readonly order?: "newest" | "oldest";
 }
 
+/** A page of conversations: of all, or of those of a policy. */
+export type ConversationPageRequest = PageRequest & Partial<ConversationPolicy>;
+
 export interface ConversationStore {
   /** Conversations, the one with the latest message first. */
-  list(accountId: string, page: PageRequest): Promise<Page<Conversation>>;
+  list(accountId: string, request: ConversationPageRequest): Promise<Page<Conversation>>;
   find(accountId: string, conversationId: string): Promise<Conversation | undefined>;
   /** The newest messages of some conversations, newest first, by the conversation's id. */
   newest(accountId: string, request: NewestRequest): Promise<ReadonlyMap<string, readonly Message[]>>;
@@ -77,10 +81,14 @@ const READABLE = and(
 );
 const TIMELINE = { time: messages.sentAt, id: messages.id };
 
-function list(database: Database, accountId: string, page: PageRequest): Promise<Page<Conversation>> {
-  return readNewest(database, page, {
+function list(
+  database: Database,
+  accountId: string,
+  request: ConversationPageRequest,
+): Promise<Page<Conversation>> {
+  return readNewest(database, request, {
     table: conversations,
-    where: eq(conversations.accountId, accountId),
+    where: and(eq(conversations.accountId, accountId), hasPolicy(request)),
     time: ACTIVITY,
     timeOf: (row) => row.lastMessageAt ?? row.createdAt,
   });

@@ -12,12 +12,20 @@ import { bindTo, type Database } from "../database.ts";
 import { fragment, type Sql } from "../sql.ts";
 import { lockAccount, recountConversations } from "./ingest_statements.ts";
 
+export interface DeletionOptions {
+  /** Nothing stays deleted: the deletion is done and rolled back, so its counts are those of a real one. */
+  readonly dryRun?: boolean;
+}
+
+/** What is to be deleted, by its id. */
+export type DeletedThing = DeletionOptions & { readonly id: string };
+
 /** Deletions that a person asks for. Each is undefined when the account has nothing of that id. */
 export interface DeletionStore {
   /** A message, and every draft and sample whose prompt has it. It is not stored again when a device sends it again. */
-  message(accountId: string, messageId: string): Promise<Deletion | undefined>;
+  message(accountId: string, message: DeletedThing): Promise<Deletion | undefined>;
   /** A complete conversation. Of its messages, only new ones will be stored again. */
-  conversation(accountId: string, conversationId: string): Promise<Deletion | undefined>;
+  conversation(accountId: string, conversation: DeletedThing): Promise<Deletion | undefined>;
 }
 
 /**
@@ -25,6 +33,7 @@ export interface DeletionStore {
  * the clock of the Mac that sends new ones may be behind.
  */
 const CLOCK_SKEW_SECONDS = 3_600;
+export const newestDeleted = fragment`now() - make_interval(secs => ${CLOCK_SKEW_SECONDS})`;
 /** A conversation may have a million messages. */
 const LIMIT = { timeoutMs: 300_000 };
 
@@ -34,24 +43,41 @@ export function draftCachePrefix(accountId: string): string {
 }
 
 /** Taken before any sample is locked, so that two deletions cannot wait for each other's rows in the trigger. */
-function lockAdapters(tx: Sql, accountId: string): Promise<unknown> {
+export function lockAdapters(tx: Sql, accountId: string): Promise<unknown> {
   return tx`select pg_advisory_xact_lock(hashtextextended(${adaptersLockOf(accountId)}, 0))`;
 }
 
-/** Runs a deletion and returns which adapters the trigger `training_samples_taint` tainted meanwhile. */
-async function withTainted<Counts>(
-  tx: Sql,
-  { accountId, work }: { accountId: string; work: () => Promise<Counts> },
-): Promise<Counts & Pick<Deletion, "taintedAdapterIds">> {
-  const serving = async () => {
-    const rows = await tx<{ id: string }>`
-      select id from adapters where account_id = ${accountId} and state <> 'tainted'`;
-    return rows.map(({ id }) => id);
-  };
-  const before = await serving();
-  const counts = await work();
-  const after = new Set(await serving());
-  return { ...counts, taintedAdapterIds: before.filter((id) => !after.has(id)) };
+/** What a deletion deletes by itself; the adapters it taints are the trigger's. */
+export type DeletionCounts = Omit<Deletion, "taintedAdapterIds">;
+
+async function untainted(tx: Sql, accountId: string): Promise<string[]> {
+  const rows = await tx<{ id: string }>`
+    select id from adapters where account_id = ${accountId} and state <> 'tainted'`;
+  return rows.map(({ id }) => id);
+}
+
+/** Thrown to roll back what was only tried, or found nothing to delete. */
+const UNDONE = new Error("The deletion was rolled back");
+
+/** Runs a deletion in a transaction, and adds which adapters the trigger `training_samples_taint` tainted meanwhile. */
+export async function deletionOf(
+  { transaction }: Database,
+  { accountId, dryRun = false }: DeletionOptions & { accountId: string },
+  work: (tx: Sql) => Promise<DeletionCounts | undefined>,
+): Promise<Deletion | undefined> {
+  let done: Deletion | undefined;
+  try {
+    await transaction(async ({ sql: tx }) => {
+      const before = await untainted(tx, accountId);
+      const counts = await work(tx);
+      const after = new Set(await untainted(tx, accountId));
+      done = counts && { ...counts, taintedAdapterIds: before.filter((id) => !after.has(id)) };
+      if (dryRun || done === undefined) throw UNDONE;
+    }, LIMIT);
+  } catch (error) {
+    if (error !== UNDONE) throw error;
+  }
+  return done;
 }
 
 /** Which messages to delete: some, or all of a conversation. */
@@ -69,7 +95,7 @@ type Scope =
 export async function deleteMessagesWithDrafts(
   tx: Sql,
   scope: Scope,
-): Promise<Omit<Deletion, "taintedAdapterIds">> {
+): Promise<DeletionCounts> {
   const { accountId } = scope;
   const [which, made] = "conversationId" in scope
     ? [
@@ -95,64 +121,63 @@ export async function deleteMessagesWithDrafts(
 }
 
 function deleteMessage(
-  { transaction }: Database,
+  database: Database,
   accountId: string,
-  messageId: string,
+  { id, ...options }: DeletedThing,
 ): Promise<Deletion | undefined> {
-  return transaction(async ({ sql: tx }) => {
+  return deletionOf(database, { accountId, ...options }, async (tx) => {
     await lockAccount(tx, accountId);
     const found = await tx`
       insert into deleted_messages (account_id, imessage_guid)
-      select account_id, imessage_guid from messages where account_id = ${accountId} and id = ${messageId}
+      select account_id, imessage_guid from messages where account_id = ${accountId} and id = ${id}
       on conflict do nothing`;
     if (found.count === 0) return undefined;
-    const work = () => deleteMessagesWithDrafts(tx, { accountId, messageIds: [messageId] });
-    return await withTainted(tx, { accountId, work });
-  }, LIMIT);
+    return await deleteMessagesWithDrafts(tx, { accountId, messageIds: [id] });
+  });
+}
+
+/** Deletes a conversation, so that of its messages only new ones are stored again; undefined when there is none. */
+export async function deleteWholeConversation(
+  tx: Sql,
+  { accountId, conversationId }: { accountId: string; conversationId: string },
+): Promise<DeletionCounts | undefined> {
+  const found = await tx`
+    insert into deleted_conversations as d (account_id, imessage_id, sent_until)
+    select account_id, imessage_id, greatest(last_message_at, ${newestDeleted})
+    from conversations where account_id = ${accountId} and id = ${conversationId}
+    on conflict (account_id, imessage_id) do update set sent_until = greatest(d.sent_until, excluded.sent_until)`;
+  if (found.count === 0) return undefined;
+  await tx`
+    insert into deleted_messages (account_id, imessage_guid)
+    select account_id, imessage_guid from messages
+    where account_id = ${accountId} and conversation_id = ${conversationId}
+    on conflict do nothing`;
+  const counts = await deleteMessagesWithDrafts(tx, { accountId, conversationId });
+  await tx`delete from conversations where account_id = ${accountId} and id = ${conversationId}`;
+  return counts;
 }
 
 function deleteConversation(
-  { transaction }: Database,
+  database: Database,
   accountId: string,
-  conversationId: string,
+  { id: conversationId, ...options }: DeletedThing,
 ): Promise<Deletion | undefined> {
-  return transaction(async ({ sql: tx }) => {
+  return deletionOf(database, { accountId, ...options }, async (tx) => {
     await lockAccount(tx, accountId);
-    const found = await tx`
-      insert into deleted_conversations as d (account_id, imessage_id, sent_until)
-      select account_id, imessage_id, greatest(last_message_at, now() - make_interval(secs => ${CLOCK_SKEW_SECONDS}))
-      from conversations where account_id = ${accountId} and id = ${conversationId}
-      on conflict (account_id, imessage_id) do update set sent_until = greatest(d.sent_until, excluded.sent_until)`;
-    if (found.count === 0) return undefined;
-    await tx`
-      insert into deleted_messages (account_id, imessage_guid)
-      select account_id, imessage_guid from messages
-      where account_id = ${accountId} and conversation_id = ${conversationId}
-      on conflict do nothing`;
-    const deletion = await withTainted(tx, {
-      accountId,
-      work: () => deleteMessagesWithDrafts(tx, { accountId, conversationId }),
-    });
-    await tx`delete from conversations where account_id = ${accountId} and id = ${conversationId}`;
-    return deletion;
-  }, LIMIT);
+    return await deleteWholeConversation(tx, { accountId, conversationId });
+  });
 }
 
 /** Deletes a sample alone; undefined when the account has no such sample. */
 export function deleteSample(
-  { transaction }: Database,
+  database: Database,
   accountId: string,
-  sampleId: string,
+  { id, ...options }: DeletedThing,
 ): Promise<Deletion | undefined> {
-  return transaction(async ({ sql: tx }) => {
+  return deletionOf(database, { accountId, ...options }, async (tx) => {
     await lockAdapters(tx, accountId);
-    const work = async () => {
-      const gone =
-        await tx`delete from training_samples where account_id = ${accountId} and id = ${sampleId}`;
-      return { messages: 0, responses: 0, samples: gone.count };
-    };
-    const deletion = await withTainted(tx, { accountId, work });
-    return deletion.samples === 0 ? undefined : deletion;
+    const gone = await tx`delete from training_samples where account_id = ${accountId} and id = ${id}`;
+    return gone.count === 0 ? undefined : { messages: 0, responses: 0, samples: gone.count };
   });
 }
 

@@ -15,6 +15,7 @@ import {
   refreshConversation,
   storeMessages,
 } from "./ingest_statements.ts";
+import { deleteNeverTrained } from "./conversation_policy.ts";
 import { deleteMessagesWithDrafts } from "./deletion.ts";
 import type { Sql } from "../sql.ts";
 import { contacts, conversations, type DeviceSync, deviceSyncs } from "../schema.ts";
@@ -105,7 +106,10 @@ function ingestMessages(
       updated,
       unchanged: batch.messages.length - inserted - updated,
     };
-    if (stored.moved.length > 0) await followMovedMessages(tx, stored);
+    if (stored.moved.length > 0) {
+      await deleteNeverTrained(tx, accountId);
+      await followMovedMessages(tx, stored);
+    }
     await Promise.all([
       refreshConversation(tx, { stored, batch }),
       countBatch(tx, { origin, counts: { ...counts, deleted: 0 }, lagRows: batch.lagRows }),

@@ -2,9 +2,11 @@
 import { and, eq, gt, type SQL, sql as drizzleSql } from "drizzle-orm";
 import type { Deletion } from "../../../contract/conversations.ts";
 import { bindTo, type Database, messagesLockOf, newId } from "../database.ts";
-import { deleteSample } from "../messages/deletion.ts";
+import { type DeletedThing, deleteSample } from "../messages/deletion.ts";
 import { behind, newestFirst, type Page, type PageRequest, type Position, readNewest } from "../paging.ts";
 import { type TrainingSample, trainingSamples } from "../schema.ts";
+import { isNeverTrained } from "../messages/conversation_policy.ts";
+import { rawFragment } from "../sql.ts";
 import { sentReplies, type SentReply, type SentReplyRequest } from "../drafts/sent_replies.ts";
 
 /** A sample made of a reply that the person sent. */
@@ -33,7 +35,7 @@ export interface SampleStore {
   /** What the person sent, to make samples of: latest first, some at a time, as far as it is read. */
   sentReplies(request: SentReplyRequest): AsyncGenerator<readonly SentReply[]>;
   /** Deletes a sample; the adapters that learned from it are tainted. Undefined when the account has no such sample. */
-  delete(accountId: string, sampleId: string): Promise<Deletion | undefined>;
+  delete(accountId: string, sample: DeletedThing): Promise<Deletion | undefined>;
 }
 
 const EXPORTED_AT_ONCE = 500;
@@ -88,6 +90,7 @@ function importSamples(
       where not exists (
         select from unnest(r."sourceMessageIds") as source(id)
         where not exists (select from messages s where s.id = source.id and s.account_id = ${accountId}))
+        and not ${isNeverTrained(accountId, rawFragment('array_append(r."sourceMessageIds", m.id)'))}
       on conflict (account_id, message_id) where source = 'import' do nothing`;
     return result.count;
   });

@@ -181,9 +181,9 @@ export const adapterTests: StoreTests = {
       const first = await trained(stores, { ...mine, sampleIds: [kept.id, deleted.id] });
       const second = await trained(stores, { ...mine, sampleIds: [deleted.id] });
       for (const id of [clean, first]) await stores.adapters.promote(accountId, id);
-      assert.equal(await stores.samples.delete(other.accountId, deleted.id), undefined);
+      assert.equal(await stores.samples.delete(other.accountId, { id: deleted.id }), undefined);
       assert.equal((await stores.adapters.promoted(accountId))?.id, first);
-      const deletion = await stores.samples.delete(accountId, deleted.id);
+      const deletion = await stores.samples.delete(accountId, { id: deleted.id });
       assert.deepEqual(deletion?.taintedAdapterIds.sort(), [first, second].sort());
       assert.equal(await stores.adapters.promoted(accountId), undefined);
       assert.deepEqual(await statesOf(stores, accountId), {
@@ -203,7 +203,7 @@ export const adapterTests: StoreTests = {
     const { accountId } = origin;
     const sample = await acceptedSample(stores, origin);
     const { job } = await stores.trainingJobs.create({ ...origin, ...JOB, sampleIds: [sample.id] });
-    await stores.samples.delete(accountId, sample.id);
+    await stores.samples.delete(accountId, { id: sample.id });
     const metrics = metricsOf(`adapter-${job.id}`);
     await stores.trainingJobs.update(accountId, { jobId: job.id, status: "completed", metrics });
     const id = metrics.result?.adapterId ?? "";
@@ -222,9 +222,9 @@ export const adapterTests: StoreTests = {
     const sampleIds = samples.map(({ id }) => id);
     const { job } = await stores.trainingJobs.create({ ...mine, ...JOB, sampleIds });
     const elsewhere = await stores.trainingJobs.create({ ...other, ...JOB, sampleIds: [] });
-    await stores.samples.delete(accountId, unrelated.id);
+    await stores.samples.delete(accountId, { id: unrelated.id });
     assert.deepEqual(await messagesAbout(stores, [job.id]), []);
-    for (const id of sampleIds) await stores.samples.delete(accountId, id);
+    for (const id of sampleIds) await stores.samples.delete(accountId, { id });
     assert.deepEqual(await messagesAbout(stores, [job.id, elsewhere.job.id]), [["cancel_training", job.id]]);
     const end = { jobId: job.id, status: "cancelled", error: null } as const;
     const ended = await stores.trainingJobs.update(accountId, end);
@@ -249,7 +249,7 @@ export const adapterTests: StoreTests = {
           status: "completed",
           metrics: metricsOf(late),
         }).then(() => stores.adapters.promote(accountId, late)),
-        stores.samples.delete(accountId, sample.id),
+        stores.samples.delete(accountId, { id: sample.id }),
       ]);
       assert.deepEqual(await statesOf(stores, accountId), { [ready]: "tainted", [late]: "tainted" });
       const messages = await messagesAbout(stores, [ready, late]);
@@ -285,7 +285,7 @@ export const adapterTests: StoreTests = {
     const origin = await paired(stores);
     const sample = await acceptedSample(stores, origin);
     const id = await trained(stores, { ...origin, sampleIds: [sample.id] });
-    await stores.samples.delete(origin.accountId, sample.id);
+    await stores.samples.delete(origin.accountId, { id: sample.id });
     const message = (await stores.mlOutbox.list({ after: 0, limit: 10_000 })).find(({ target }) =>
       target === id
     );

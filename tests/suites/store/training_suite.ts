@@ -39,14 +39,14 @@ export const trainingTests: StoreTests = {
   "a sample is deleted once, by its own account": async ({ stores }) => {
     const [mine, other] = [await paired(stores), await paired(stores)];
     const { id } = await acceptedSample(stores, mine);
-    assert.equal(await stores.samples.delete(other.accountId, id), undefined);
-    assert.deepEqual(await stores.samples.delete(mine.accountId, id), {
+    assert.equal(await stores.samples.delete(other.accountId, { id }), undefined);
+    assert.deepEqual(await stores.samples.delete(mine.accountId, { id }), {
       messages: 0,
       responses: 0,
       samples: 1,
       taintedAdapterIds: [],
     });
-    assert.equal(await stores.samples.delete(mine.accountId, id), undefined);
+    assert.equal(await stores.samples.delete(mine.accountId, { id }), undefined);
   },
 
   "sent replies are imported once, and only the account's own": async ({ stores }) => {

@@ -76,8 +76,8 @@ export const unlearningTests: StoreTests = {
     const before = await actedDraft(stores, { origin, sources: [a] });
     await actedDraft(stores, { origin, sources: [a, b] });
     await actedDraft(stores, { origin, sources: [a, b, c] });
-    assert.equal(await stores.deletions.message(other.accountId, b.id), undefined);
-    assert.deepEqual(await stores.deletions.message(accountId, b.id), {
+    assert.equal(await stores.deletions.message(other.accountId, { id: b.id }), undefined);
+    assert.deepEqual(await stores.deletions.message(accountId, { id: b.id }), {
       messages: 1,
       responses: 2,
       samples: 2,
@@ -91,7 +91,7 @@ export const unlearningTests: StoreTests = {
     });
     assert(await stores.responses.find(accountId, before.responseId));
     assert.equal((await stores.samples.findMany(accountId, [before.sampleId])).length, 1);
-    assert.equal(await stores.deletions.message(accountId, b.id), undefined);
+    assert.equal(await stores.deletions.message(accountId, { id: b.id }), undefined);
   },
 
   "an imported sample goes with any message of its prompt or its reply": async ({ stores }) => {
@@ -103,8 +103,8 @@ export const unlearningTests: StoreTests = {
     const sourceMessageIds = [question.id, first.id, second.id];
     const imported = { messageId: first.id, input: "in", output: "out", quality: 1, sourceMessageIds };
     assert.equal(await stores.samples.import(accountId, [imported]), 1);
-    assert.equal((await stores.deletions.message(accountId, unrelated.id))?.samples, 0);
-    assert.equal((await stores.deletions.message(accountId, second.id))?.samples, 1);
+    assert.equal((await stores.deletions.message(accountId, { id: unrelated.id }))?.samples, 0);
+    assert.equal((await stores.deletions.message(accountId, { id: second.id }))?.samples, 1);
     assert.equal(await stores.samples.import(accountId, [imported]), 0, "one of its messages is gone");
     assert.equal((await counts(stores, accountId)).samples, 0);
   },
@@ -113,7 +113,7 @@ export const unlearningTests: StoreTests = {
     const origin = await paired(stores);
     const [a, b] = await conversationOf(stores, { origin, guids: ["a", "b"] });
     assert(b);
-    await stores.deletions.message(origin.accountId, a.id);
+    await stores.deletions.message(origin.accountId, { id: a.id });
     const { accountId, deviceId } = origin;
     const draft = { accountId, deviceId, messageId: b.id, prompt: "", status: "queued" } as const;
     assert.equal(await stores.responses.create({ ...draft, sourceMessageIds: [a.id, b.id] }), undefined);
@@ -125,7 +125,7 @@ export const unlearningTests: StoreTests = {
       const origin = await paired(stores);
       const { accountId } = origin;
       const [only] = await conversationOf(stores, { origin, guids: ["only"] });
-      assert.equal((await stores.deletions.message(accountId, only.id))?.messages, 1);
+      assert.equal((await stores.deletions.message(accountId, { id: only.id }))?.messages, 1);
       const edited = message("only", { editedAt: minutesOn(9).toISOString() });
       for (const sent of [message("only"), edited]) {
         const { inserted, updated, unchanged } = await stores.ingest.ingestMessages(
@@ -157,15 +157,15 @@ export const unlearningTests: StoreTests = {
     await stores.ingest.ingestMessages(origin, batch([message("x")], { conversationImessageId: "kept" }));
     await actedDraft(stores, { origin, sources });
     const { conversationId } = sources[0];
-    assert.equal(await stores.deletions.conversation(other.accountId, conversationId), undefined);
-    assert.deepEqual(await stores.deletions.conversation(accountId, conversationId), {
+    assert.equal(await stores.deletions.conversation(other.accountId, { id: conversationId }), undefined);
+    assert.deepEqual(await stores.deletions.conversation(accountId, { id: conversationId }), {
       messages: 2,
       responses: 1,
       samples: 1,
       taintedAdapterIds: [],
     });
     assert.equal(await stores.conversations.find(accountId, conversationId), undefined);
-    assert.equal(await stores.deletions.conversation(accountId, conversationId), undefined);
+    assert.equal(await stores.deletions.conversation(accountId, { id: conversationId }), undefined);
     const again = [message("a"), message("b"), message("never sent before", { minute: -60 })];
     assert.equal((await stores.ingest.ingestMessages(origin, batch(again, CHAT))).inserted, 0);
     assert.equal((await counts(stores, accountId)).conversations, 1);
@@ -186,7 +186,7 @@ export const unlearningTests: StoreTests = {
     const orders = async () =>
       (await stores.mlOutbox.list({ after: 0, limit: 10_000 })).filter((order) => order.target === target);
     assert.equal((await orders()).length, 0);
-    await stores.deletions.message(origin.accountId, only.id);
+    await stores.deletions.message(origin.accountId, { id: only.id });
     assert.deepEqual((await orders()).map(({ kind }) => kind), ["clear_cache"]);
   },
 
@@ -205,7 +205,7 @@ export const unlearningTests: StoreTests = {
       assert(question);
       await actedDraft(stores, { origin, sources: [a, question] });
       const kept = await actedDraft(stores, { origin, sources: [question] });
-      assert.deepEqual(await stores.deletions.conversation(accountId, a.conversationId), {
+      assert.deepEqual(await stores.deletions.conversation(accountId, { id: a.conversationId }), {
         messages: 2,
         responses: 1,
         samples: 1,
@@ -244,8 +244,8 @@ export const unlearningTests: StoreTests = {
         stores.responses.create({ ...draft, status: "queued" }),
         stores.samples.import(accountId, [imported]),
         round % 2 === 0
-          ? stores.deletions.message(accountId, a.id)
-          : stores.deletions.conversation(accountId, a.conversationId),
+          ? stores.deletions.message(accountId, { id: a.id })
+          : stores.deletions.conversation(accountId, { id: a.conversationId }),
         stores.ingest.ingestMessages(origin, batch([message("a"), message("b")], CHAT)),
         stores.responses.create({ ...draft, status: "queued" }),
       ]);
@@ -263,11 +263,11 @@ export const unlearningTests: StoreTests = {
     const { sampleId } = await actedDraft(stores, { origin, sources });
     const [a] = sources;
     const deletions = await Promise.all([
-      stores.samples.delete(accountId, sampleId),
-      stores.deletions.message(accountId, a.id),
-      stores.deletions.conversation(accountId, a.conversationId),
-      stores.deletions.message(accountId, a.id),
-      stores.samples.delete(accountId, sampleId),
+      stores.samples.delete(accountId, { id: sampleId }),
+      stores.deletions.message(accountId, { id: a.id }),
+      stores.deletions.conversation(accountId, { id: a.conversationId }),
+      stores.deletions.message(accountId, { id: a.id }),
+      stores.samples.delete(accountId, { id: sampleId }),
     ]);
     const total = deletions.map((deletion) => deletion ?? NOTHING);
     const sum = (name: "messages" | "responses" | "samples") =>
