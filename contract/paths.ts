@@ -66,6 +66,7 @@ export const ML_PATHS = {
   models: "/models",
   adapter: "/models/adapters/:id",
   exportAdapter: "/models/adapters/:id/export",
+  adapterFile: "/models/adapters/:id/file",
   taintAdapter: "/models/adapters/:id/taint",
   cache: "/cache",
   evaluate: "/evaluate",

@@ -1,6 +1,6 @@
 /** The ml service's HTTP app: mounts the routes on the services of a context, behind the token where there is one. */
 import { createHash, timingSafeEqual } from "node:crypto";
-import { ML_PATHS } from "../contract/paths.ts";
+import { ML_PATHS, pathOf } from "../contract/paths.ts";
 import { createMiddleware } from "../deps.ts";
 import { ApiError } from "../lib/errors.ts";
 import type { AllowedHosts } from "../lib/http/allowed_hosts.ts";
@@ -26,8 +26,12 @@ import type { TrainingJobs } from "./services/training_jobs.ts";
 const MEBIBYTE = 1024 * 1024;
 /** Largest request body; a prompt has at most a million characters. */
 const MAX_BODY_BYTES = 4 * MEBIBYTE;
-/** Requests that carry many samples. */
-const MAX_SAMPLES_BODY_BYTES = 256 * MEBIBYTE;
+/** Requests that carry many samples: room for 20,000 of 3,300 bytes, prompt and reply together. */
+const MAX_SAMPLES_BODY_BYTES = 64 * MEBIBYTE;
+
+const ADAPTER_FILE_PATH = new RegExp(
+  `^${pathOf(ML_PATHS.adapterFile, { id: "ID" }).replace("ID", "[^/]+")}$`,
+);
 
 const BODY_LIMITS: BodyLimits = {
   maxBodyBytes: MAX_BODY_BYTES,
@@ -36,6 +40,8 @@ const BODY_LIMITS: BodyLimits = {
     [ML_PATHS.evaluate]: MAX_SAMPLES_BODY_BYTES,
     [ML_PATHS.startTraining]: MAX_SAMPLES_BODY_BYTES,
   },
+  // An adapter is written to the disk as it comes, within what its manifest and ADAPTERS_LIMIT_MB allow.
+  isStreamed: ({ method, path }) => method === "PUT" && ADAPTER_FILE_PATH.test(path),
 };
 
 /** Operations that need no token. */

@@ -1,11 +1,15 @@
-/** The commands `backup` and `restore`: the whole database in one encrypted file, beside a server that may be running. */
+/**
+ * The commands `backup` and `restore`: the whole database and the adapters of ml in one encrypted file, beside a server
+ * that may be running.
+ */
 import { join, resolve } from "node:path";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
-import { UserError } from "../lib/errors.ts";
+import { messageOf, UserError } from "../lib/errors.ts";
 import { ifPresent, writeFileAtomically } from "../lib/files.ts";
 import { formatBytes } from "../lib/progress.ts";
 import { writeLine } from "../lib/log.ts";
 import { loadSecret, restoreSecret, secretOptionsOf } from "./auth/secret.ts";
+import { createMlClient, isRefusedByMl } from "./clients/ml.ts";
 import type { ServerConfig } from "./config.ts";
 import { readBackup, writeBackup } from "./store/backup/backup_file.ts";
 import { isMigrated } from "./store/migrate.ts";
@@ -55,12 +59,79 @@ async function recipientOf(context: CommandContext): Promise<string> {
     await newRecipient(context);
 }
 
+/** What was done with the adapters. */
+class AdapterTally {
+  done = 0;
+  /** Ids of those that ml does not serve. */
+  readonly leftOut: string[] = [];
+
+  toString(): string {
+    const count = (number: number) => `${number} ${number === 1 ? "adapter" : "adapters"}`;
+    const { done, leftOut: { length } } = this;
+    return count(done) + (length === 0 ? "" : `; ${count(length)} left out, which ml does not serve`);
+  }
+}
+
+/** ml is away, or refuses what would be lost without it. */
+function adaptersFault(what: string, error: unknown): UserError {
+  return new UserError(`The adapters, which are files of ml, cannot be ${what}: ${messageOf(error)}`, {
+    fix: "See that ml runs with their model, or give `--no-adapters`; nothing was changed",
+    cause: error,
+  });
+}
+
+async function* readingOf(bytes: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* bytes;
+  } catch (error) {
+    throw adaptersFault("backed up", error);
+  }
+}
+
+function copyingAdapters({ mlUrl: baseUrl, mlToken: token }: ServerConfig, tally: AdapterTally) {
+  const ml = createMlClient({ baseUrl, token });
+  return async (id: string) => {
+    try {
+      const bytes = await ml.copyAdapter(id);
+      tally.done++;
+      return readingOf(bytes);
+    } catch (error) {
+      if (!isRefusedByMl(error)) throw adaptersFault("backed up", error);
+      tally.leftOut.push(id);
+      return null;
+    }
+  };
+}
+
+function restoringAdapters({ mlUrl: baseUrl, mlToken: token }: ServerConfig, tally: AdapterTally) {
+  const ml = createMlClient({ baseUrl, token });
+  return async (id: string, bytes: ReadableStream<Uint8Array<ArrayBuffer>>) => {
+    try {
+      const { state } = await ml.restoreAdapter(id, bytes);
+      if (state === "tainted") tally.leftOut.push(id);
+      else tally.done++;
+    } catch (error) {
+      throw adaptersFault("restored", error);
+    }
+  };
+}
+
+/** An option of both commands. */
+export interface AdapterChoice {
+  /** False leaves the adapters' files out. */
+  readonly adapters?: boolean;
+}
+
 /**
  * Writes a backup to a new file.
  *
- * @throws UserError when there is nothing, or no key to encrypt it for, or the file cannot be written
+ * @throws UserError when there is nothing, or no key to encrypt it for, the file cannot be written, or ml is away
  */
-export async function backUp(file: string, context: CommandContext): Promise<void> {
+export async function backUp(
+  file: string,
+  { adapters = true }: AdapterChoice,
+  context: CommandContext,
+): Promise<void> {
   const { config } = context;
   await using database = await joinDatabase(config);
   if (!await isMigrated(database)) {
@@ -73,8 +144,11 @@ export async function backUp(file: string, context: CommandContext): Promise<voi
     : null;
   const path = resolve(file);
   await using own = await database.connect();
-  await writeBackup(own, path, { secret, recipient, replace: false });
-  writeLine(`Backed up to ${path} (${formatBytes((await Deno.stat(path)).size)})`);
+  const tally = new AdapterTally();
+  const copyAdapter = adapters ? copyingAdapters(config, tally) : undefined;
+  await writeBackup(own, path, { secret, recipient, replace: false, copyAdapter });
+  const size = formatBytes((await Deno.stat(path)).size);
+  writeLine(`Backed up to ${path} (${size})${adapters ? `, with ${tally}` : ", without adapters"}`);
 }
 
 async function keyOf({ ask }: CommandContext, keyFile: string | undefined): Promise<string> {
@@ -90,19 +164,23 @@ async function keyOf({ ask }: CommandContext, keyFile: string | undefined): Prom
  * Restores a backup, all of it or nothing.
  *
  * @param options `replace` allows deleting what the database holds; `key` names a file with the secret key
- * @throws UserError when the file or the key is not the right one, or the database is not empty
+ * @throws UserError when the file or the key is not the right one, the database is not empty, or ml does not take the
+ * adapters
  */
 export async function restoreBackup(
   file: string,
-  options: { replace?: boolean; key?: string },
+  options: AdapterChoice & { replace?: boolean; key?: string },
   context: CommandContext,
 ): Promise<void> {
   const { config } = context;
   const dumped = await readBackup(resolve(file), { askForKey: () => keyOf(context, options.key) });
   await using database = await joinDatabase(config);
-  const { header, rows } = await restore(database, { dumped, replace: options.replace ?? false });
+  const { replace = false, adapters = true } = options;
+  const tally = new AdapterTally();
+  const restoreAdapter = adapters ? restoringAdapters(config, tally) : undefined;
+  const { header, rows } = await restore(database, { dumped, replace, restoreAdapter });
   const { sharedSecret } = createStores(database);
   if (header.secret !== null) await restoreSecret(header.secret, secretOptionsOf(config, sharedSecret));
   const made = header.createdAt.slice(0, 16).replace("T", " ");
-  writeLine(`Restored the backup of ${made} UTC: ${rows} rows. Restart a server that is running.`);
+  writeLine(`Restored the backup of ${made} UTC: ${rows} rows, ${tally}. Restart a server that is running.`);
 }

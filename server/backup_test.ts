@@ -26,16 +26,16 @@ Deno.test("the first backup shows a key and asks it back, later ones need none, 
     const files = ["first", "second"].map((name) => join(dir, name));
     let key = "";
     await assert.rejects(
-      backUp(files[0] ?? "", { config, ask: nobody }),
+      backUp(files[0] ?? "", {}, { config, ask: nobody }),
       isUserError(/no key has been set up/),
     );
     await assert.rejects(
-      backUp(files[0] ?? "", { config, ask: () => "another" }),
+      backUp(files[0] ?? "", {}, { config, ask: () => "another" }),
       isUserError(/not the key/),
     );
     const ask: Ask = (question) => key = KEY.exec(question)?.[0] ?? "";
-    await backUp(files[0] ?? "", { config, ask });
-    await backUp(files[1] ?? "", { config, ask: nobody });
+    await backUp(files[0] ?? "", {}, { config, ask });
+    await backUp(files[1] ?? "", {}, { config, ask: nobody });
     const keyFile = join(dir, "key.txt");
     await Deno.writeTextFile(keyFile, `# created: today\n# public key: age1…\n${key}\n`);
     const context = { config: configOf(target, join(dir, "other")), ask: nobody };
@@ -55,7 +55,7 @@ Deno.test("devices stay paired: the secret of a database comes with it, and into
     await source.stores.sharedSecret(secret);
     let key = "";
     const file = join(dir, "backup");
-    await backUp(file, { config: configOf(source, dir), ask: (text) => key = KEY.exec(text)?.[0] ?? "" });
+    await backUp(file, {}, { config: configOf(source, dir), ask: (text) => key = KEY.exec(text)?.[0] ?? "" });
     await restoreBackup(file, {}, { config: configOf(target, join(dir, "b")), ask: () => key });
     assert.equal(await target.stores.sharedSecret("0".repeat(64)), secret);
     const embedded = serverConfigFrom({ DATA_DIR: join(dir, "embedded") });
@@ -69,7 +69,7 @@ Deno.test("devices stay paired: the secret of a database comes with it, and into
 Deno.test("a database that no server has used yet is not backed up", async () => {
   await using empty = await createTestDatabase("embedded", { migrated: false });
   await inTempDir(async (dir) => {
-    const backedUp = backUp(join(dir, "backup"), { config: configOf(empty, dir), ask: nobody });
+    const backedUp = backUp(join(dir, "backup"), {}, { config: configOf(empty, dir), ask: nobody });
     await assert.rejects(backedUp, isUserError(/nothing to back up/));
   });
 });

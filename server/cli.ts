@@ -5,7 +5,7 @@ import { checkHealth } from "../lib/http/healthcheck.ts";
 import { writeLine } from "../lib/log.ts";
 import { SERVICE_COMMANDS } from "../lib/service/own_service.ts";
 import { commandOf, VERSION } from "../lib/version.ts";
-import { askOnTerminal, backUp, restoreBackup } from "./backup.ts";
+import { type AdapterChoice, askOnTerminal, backUp, restoreBackup } from "./backup.ts";
 import { hashPairingCode } from "./services/devices/pairing.ts";
 import { loadSecret, secretOptionsOf } from "./auth/secret.ts";
 import { readServerConfig, serverService } from "./config.ts";
@@ -89,14 +89,16 @@ function commands(): Command {
     .action(async () => writeLine(await checkHealth(readServerConfig())));
   addServiceCommands(program);
   const context = () => ({ config: readServerConfig(), ask: askOnTerminal });
-  program.command("backup").usage("FILE").argument("<file>", "a new file")
-    .description("Writes everything of the database into one encrypted file; the server may be running")
-    .action((file: string) => backUp(file, context()));
+  program.command("backup").usage("[options] FILE").argument("<file>", "a new file")
+    .description("Writes the database and the trained adapters into one encrypted file; the server may be running")
+    .option("--no-adapters", "leave the adapters out: ml need not run then")
+    .action((file: string, options: AdapterChoice) => backUp(file, options, context()));
   program.command("restore").usage("[options] FILE").argument("<file>", "a file that `backup` wrote")
     .description("Restores a backup into an empty database")
     .option("--replace", "delete what the database holds")
     .option("--key <path>", "a file with the secret key, instead of asking for it")
-    .action((file: string, options: { replace?: boolean; key?: string }) =>
+    .option("--no-adapters", "leave the adapters out: ml need not run then")
+    .action((file: string, options: AdapterChoice & { replace?: boolean; key?: string }) =>
       restoreBackup(file, options, context())
     );
   return program;

@@ -1,5 +1,7 @@
 /** Walks a person's training through a running server and ml: sent replies, a job, an adapter, drafts, unlearning. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { z } from "zod";
 import { conversationListSchema, deletionSchema, messageListSchema } from "../contract/conversations.ts";
 import type { EventMessage } from "../contract/events.ts";
@@ -14,9 +16,16 @@ import {
   trainingSampleListSchema,
 } from "../contract/training.ts";
 import { type Client, createClient } from "../lib/http/client.ts";
+import { PROJECT_ROOT, taskArguments } from "../tools/service_process.ts";
+import { createTestDatabase, testServers, urlOf } from "./support/postgres/postgres.ts";
 import { openEvents } from "./support/server/event_client.ts";
 import { pairDevice } from "./support/server/owner_client.ts";
-import { type RunningServices, startServices } from "./support/server/running_services.ts";
+import {
+  type RunningServices,
+  startMl,
+  startServer,
+  startServices,
+} from "./support/server/running_services.ts";
 import { JOHN, syncBatch, syncMessage } from "./support/server/sync_batches.ts";
 
 /** Of so many, enough are held out for the adapter to be offered. */
@@ -134,9 +143,47 @@ Deno.test(`a client of events that is cut off ${CUTS} times during a training mi
   assert.equal(last?.event === "training:progress" && last.data.status, "completed");
 });
 
-Deno.test("sent replies become an adapter that drafts, until one of them is deleted", async () => {
+/** Runs a command of the server with the settings of its process; gives what it printed. */
+async function serverCommand(args: string[], env: Record<string, string>): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [...taskArguments("server"), ...args],
+    cwd: PROJECT_ROOT,
+    env,
+  }).output();
+  const text = new TextDecoder();
+  assert.equal(code, 0, text.decode(stderr));
+  return text.decode(stdout);
+}
+
+/** Restores a backup into another ml and another PostgreSQL, and has a draft made there. */
+async function draftElsewhere(services: RunningServices, token: string) {
+  const { dir, server, ml } = services;
+  const identity = await generateX25519Identity();
+  const [file, key] = [join(dir, "backup.age"), join(dir, "key.txt")];
+  await Deno.writeTextFile(key, identity);
+  const here = { DATA_DIR: join(dir, "server"), BACKUP_RECIPIENT: await identityToRecipient(identity) };
+  // Port 9 of the loopback address: nothing answers there.
+  await assert.rejects(serverCommand(["backup", file], { ...here, ML_URL: "http://127.0.0.1:9" }), /ml/);
+  assert.match(await serverCommand(["backup", file], { ...here, ML_URL: ml.url }), /with 1 adapter\n/);
+  const newest = (await testServers()).at(-1);
+  await using database = await createTestDatabase(newest, { migrated: false });
+  const other = join(dir, "other");
+  await Deno.mkdir(other);
+  await using otherMl = await startMl({ dir: other, model: join(dir, "tiny.gguf"), env: {} });
+  const env = { DATA_DIR: join(other, "server"), DATABASE_URL: urlOf(database.address) };
+  const restore = (mlUrl: string) =>
+    serverCommand(["restore", file, "--key", key], { ...env, ML_URL: mlUrl });
+  await assert.rejects(restore("http://127.0.0.1:9"), /nothing was changed/);
+  assert.match(await restore(otherMl.url), /rows, 1 adapter\./);
+  await using restored = await startServer({ dir: other, mlUrl: otherMl.url, env });
+  assert.notEqual(restored.server.url, server.url);
+  return await draft(createClient({ baseUrl: restored.server.url, token: () => token }));
+}
+
+Deno.test("sent replies become an adapter that drafts, here and from a backup, until one is deleted", async () => {
   await using services = await startServices();
-  const client = clientWith(await pairDevice(services.server.url), services);
+  const token = await pairDevice(services.server.url);
+  const client = clientWith(token, services);
   const models = () => client.request("GET", SERVER_PATHS.accountModels, { schema: modelsResponseSchema });
   await syncReplies(client);
   const imported = await client.request("POST", SERVER_PATHS.importTrainingSamples, {
@@ -157,7 +204,12 @@ Deno.test("sent replies become an adapter that drafts, until one of them is dele
   assert.equal((await draft(client)).modelVersion, "tiny");
   const path = pathOf(SERVER_PATHS.promoteAdapter, { adapterId: result.adapterId });
   await client.request("POST", path, { schema: modelsResponseSchema });
-  assert.equal((await draft(client)).modelVersion, `tiny+${result.adapterId}`);
+  const drafted = await draft(client);
+  assert.equal(drafted.modelVersion, `tiny+${result.adapterId}`);
+  assert.equal(drafted.adapter?.probe, "agrees");
+  const elsewhere = await draftElsewhere(services, token);
+  assert.equal(elsewhere.modelVersion, drafted.modelVersion);
+  assert.deepEqual(elsewhere.adapter, drafted.adapter);
 
   const { samples: [sample] } = await client.request("GET", SERVER_PATHS.trainingSamples, {
     schema: trainingSampleListSchema,

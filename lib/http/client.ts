@@ -38,6 +38,8 @@ export interface RequestOptions<Schema extends z.ZodType> {
   body?: unknown;
   /** A body that is serialized already, instead of `body`. */
   json?: string;
+  /** A body of bytes that is sent as it comes, instead of `body`. */
+  bytes?: ReadableStream<Uint8Array<ArrayBuffer>>;
   signal?: AbortSignal;
   timeoutMs?: number;
   /** Is safe to send twice. Default: true for GET and DELETE. */
@@ -69,6 +71,15 @@ export interface Client {
     path: string,
     options: EventsOptions<Schema>,
   ): AsyncGenerator<StreamEvent<z.output<Schema>>>;
+  /**
+   * Asks for bytes, and gives them as they come. The timeout is for the start of the answer.
+   *
+   * @throws what `request` throws
+   */
+  download(
+    path: string,
+    options: Pick<EventsOptions<z.ZodType>, "signal" | "timeoutMs">,
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
 }
 
 export interface EventsOptions<Schema extends z.ZodType>
@@ -101,15 +112,16 @@ export async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<A
 
 interface RequestBody {
   headers: Record<string, string>;
-  body?: Uint8Array<ArrayBuffer> | string;
+  body?: BodyInit;
 }
 
 async function bodyOf(
-  { body, json = JSON.stringify(body), gzip: compresses }: Pick<
+  { body, json = JSON.stringify(body), bytes, gzip: compresses }: Pick<
     RequestOptions<z.ZodType>,
-    "body" | "json" | "gzip"
+    "body" | "json" | "bytes" | "gzip"
   >,
 ): Promise<RequestBody> {
+  if (bytes !== undefined) return { headers: { "content-type": "application/octet-stream" }, body: bytes };
   if (json === undefined) return { headers: {} };
   const headers = { "content-type": "application/json" };
   if (!compresses || json.length < MIN_GZIP_BYTES) return { headers, body: json };
@@ -236,6 +248,11 @@ export function createClient(options: ClientOptions): Client {
           await delay(waitMs, { signal: request.signal });
         }
       }
+    },
+    async download(path, { signal, timeoutMs }) {
+      using timeout = cancellableTimeout(timeoutMsOf(timeoutMs));
+      const response = await open(options, { method: "GET", path, signal, timeout: timeout.signal });
+      return response.body ?? new Blob().stream();
     },
     async *events(path, { schema, signal, timeoutMs, lastEventId, body }) {
       let response: Response;

@@ -9,6 +9,8 @@ export interface BodyLimits {
   maxBodyBytesOf?: Readonly<Record<string, number>>;
   /** Bytes of bodies that may be in memory at a time. Paths that allow more than this share what the largest allows. */
   maxBytesInFlight: number;
+  /** Requests whose route reads the body itself, as it comes, and limits it. */
+  isStreamed?: (request: { method: string; path: string }) => boolean;
 }
 
 const RETRY_AFTER_SECONDS = 2;
@@ -159,6 +161,7 @@ export function receiveBodies(limits: BodyLimits): MiddlewareHandler {
   const budget = new BodyBudget(maxBytesInFlight);
   const largeBudget = new BodyBudget(Math.max(maxBytesInFlight, ...Object.values(maxBodyBytesOf)));
   return async (c, next) => {
+    if (limits.isStreamed?.(c.req)) return await next();
     const maxBytes = maxBodyBytesOf[c.req.path] ?? maxBodyBytes;
     const incoming = incomingOf(c, maxBytes);
     if (incoming === null) return await next();

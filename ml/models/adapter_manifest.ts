@@ -1,5 +1,6 @@
 /** The manifest beside an adapter's file: its origin, its losses, and whether it may be served. */
 import { join } from "node:path";
+import { modelIdSchema } from "../../contract/ml.ts";
 import { z } from "../../deps.ts";
 import { writeFileAtomically } from "../../lib/files.ts";
 import { adapterProofSchema, probeFiguresSchema } from "../engine/adapter_probe.ts";
@@ -7,16 +8,17 @@ import { adapterProofSchema, probeFiguresSchema } from "../engine/adapter_probe.
 export const ADAPTER_FILE = "adapter.gguf";
 const MANIFEST_FILE = "adapter.json";
 
-const adapterManifestSchema = z.object({
+/** What is stored of an adapter beside its file. */
+export const adapterManifestSchema = z.object({
   version: z.literal(1),
-  id: z.string(),
+  id: modelIdSchema,
   jobId: z.string(),
   /** Id of the model that it was trained on. */
   baseModel: z.string(),
   /** SHA-256 of that model's file, in hex. */
   baseSha256: z.string(),
   /** SHA-256 of the adapter's own file, in hex. */
-  sha256: z.string(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
   sizeBytes: z.int().min(0),
   /** ISO 8601. */
   createdAt: z.string(),

@@ -11,17 +11,27 @@ import { ModelError, sha256OfFile } from "./model_file.ts";
 const STAGED = "staged-";
 const REMOVED = "removed-";
 
+type WriteFile = (path: string) => Promise<void>;
+
 /** What is known of an adapter before it is published. */
 export type AdapterDraft = Omit<
   AdapterManifest,
   "version" | "id" | "sizeBytes" | "createdAt" | "proof" | "tainted"
 >;
 
+/** Proves that the file at a path is applied; rejects when it cannot be served. */
+export type CheckAdapter = (adapter: { id: string; path: string }) => Promise<AdapterProof>;
+
 export interface PublishOptions {
   /** The trained file; it is copied. */
   sourcePath: string;
-  /** Proves that the copy at a path is applied; rejects when it cannot be served. */
-  check: (adapter: { id: string; path: string }) => Promise<AdapterProof>;
+  check: CheckAdapter;
+}
+
+export interface RestoreOptions {
+  /** The file, as it comes. */
+  file: ReadableStream<Uint8Array<ArrayBuffer>>;
+  check: CheckAdapter;
 }
 
 /** All adapters of one data folder, to which one process writes. */
@@ -39,6 +49,13 @@ export interface AdapterRegistry {
    * @throws ModelError when the file is not the one that was trained; what `check` throws; `Deno.errors`
    */
   publish(draft: AdapterDraft, options: PublishOptions): Promise<AdapterManifest>;
+  /**
+   * Makes the copy of an adapter available under its id, with a proof of its own; of one that is there already, returns
+   * what is there. A failure leaves nothing behind.
+   *
+   * @throws as {@linkcode AdapterRegistry.publish}
+   */
+  restore(manifest: AdapterManifest, options: RestoreOptions): Promise<AdapterManifest>;
   /** Marks an adapter as tainted, permanently; undefined when there is none with this id. */
   taint(id: string): Promise<AdapterManifest | undefined>;
   /** Deletes an adapter and returns what it was; undefined when there is none with this id. */
@@ -66,21 +83,32 @@ async function readFolder(directory: string, log: Logger): Promise<Map<string, A
   return adapters;
 }
 
-/** Copies a file into a private folder of its own. */
+/** Has a file written into a private folder of its own. */
 async function stage(
   folder: string,
-  options: { sourcePath: string; sha256: string },
+  { write, sha256 }: { write: WriteFile; sha256: string },
 ): Promise<{ path: string; sizeBytes: number }> {
-  const { sourcePath, sha256 } = options;
   await Deno.mkdir(folder, { mode: 0o700 });
   const path = join(folder, ADAPTER_FILE);
-  await Deno.copyFile(sourcePath, path);
+  await write(path);
   using file = await Deno.open(path, { read: true, write: true });
   await file.sync();
   if (await sha256OfFile(path) !== sha256) {
     throw new ModelError("The adapter's file is not the one that was trained: its SHA-256 differs");
   }
   return { path, sizeBytes: (await file.stat()).size };
+}
+
+/** Passes so many bytes on, and no more. */
+function upTo(sizeBytes: number): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+  let left = sizeBytes;
+  return new TransformStream({
+    transform(piece, controller) {
+      left -= piece.length;
+      if (left < 0) throw new ModelError("The adapter's file is larger than its manifest says");
+      controller.enqueue(piece);
+    },
+  });
 }
 
 /** See {@linkcode AdapterRegistry}. Made by {@linkcode openAdapterRegistry}. */
@@ -115,21 +143,36 @@ class FolderRegistry implements AdapterRegistry {
     return join(this.#folderOf(id), ADAPTER_FILE);
   }
 
-  async publish(draft: AdapterDraft, { sourcePath, check }: PublishOptions): Promise<AdapterManifest> {
-    const id = crypto.randomUUID();
-    const staged = join(this.#directory, `${STAGED}${id}`);
+  publish(draft: AdapterDraft, { sourcePath, check }: PublishOptions): Promise<AdapterManifest> {
+    const createdAt = new Date(this.#now()).toISOString();
+    const adapter = { version: 1, id: crypto.randomUUID(), ...draft, createdAt, tainted: false } as const;
+    return this.#add(adapter, { write: (path) => Deno.copyFile(sourcePath, path), check });
+  }
+
+  restore(manifest: AdapterManifest, { file, check }: RestoreOptions): Promise<AdapterManifest> {
+    const bytes = file.pipeThrough(upTo(manifest.sizeBytes));
+    return this.#add(manifest, { write: (path) => Deno.writeFile(path, bytes, { mode: 0o600 }), check });
+  }
+
+  async #add(
+    adapter: Omit<AdapterManifest, "sizeBytes" | "proof">,
+    { write, check }: { write: WriteFile; check: CheckAdapter },
+  ): Promise<AdapterManifest> {
+    const { id, sha256 } = adapter;
+    const staged = join(this.#directory, `${STAGED}${crypto.randomUUID()}`);
     try {
-      const { path, sizeBytes } = await stage(staged, { sourcePath, sha256: draft.sha256 });
-      const createdAt = new Date(this.#now()).toISOString();
-      const proof = await check({ id, path });
-      const manifest = { version: 1, id, ...draft, sizeBytes, createdAt, proof, tainted: false } as const;
+      const { path, sizeBytes } = await stage(staged, { write, sha256 });
+      const manifest = { ...adapter, sizeBytes, proof: await check({ id, path }) };
       await writeManifest(staged, manifest);
-      await Deno.rename(staged, this.#folderOf(id));
-      this.#adapters.set(id, manifest);
-      return manifest;
-    } catch (error) {
+      return await this.#changes.run(async () => {
+        const known = this.#adapters.get(id);
+        if (known !== undefined) return known;
+        await Deno.rename(staged, this.#folderOf(id));
+        this.#adapters.set(id, manifest);
+        return manifest;
+      });
+    } finally {
       await removeFolder(staged);
-      throw error;
     }
   }
 

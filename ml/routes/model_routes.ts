@@ -62,6 +62,35 @@ const exportAdapter = createRoute({
   },
 });
 
+const COPY = "The adapter's manifest as one line of JSON, then its GGUF file";
+const copyContent = { "application/octet-stream": { schema: z.string().meta({ format: "binary" }) } };
+
+const copy = createRoute({
+  method: "get",
+  path: documentedPath(ML_PATHS.adapterFile),
+  summary: "Gives an adapter as it is, for a backup",
+  description: "What the PUT of the same path takes. A tainted adapter is not given.",
+  request: { params: adapterParams },
+  responses: {
+    200: { description: COPY, content: copyContent },
+    ...errorResponses(400, 401, 404, 409, 501, 503),
+  },
+});
+
+const restore = createRoute({
+  method: "put",
+  path: documentedPath(ML_PATHS.adapterFile),
+  summary: "Takes an adapter of a backup in",
+  description:
+    "It must fit the served model, have the SHA-256 of its manifest, change the model as it did in training, " +
+    "and find room. An adapter that is here already stays as it is, also a tainted one.",
+  request: { params: adapterParams, body: { required: true, description: COPY, content: copyContent } },
+  responses: {
+    200: jsonResponse(adapterInfoSchema, "The adapter"),
+    ...errorResponses(400, 401, 408, 409, 501, 503),
+  },
+});
+
 const taint = createRoute({
   method: "post",
   path: documentedPath(ML_PATHS.taintAdapter),
@@ -85,6 +114,14 @@ export function modelRoutes({ models, adapters }: { models: ModelService; adapte
         "content-type": "application/zip",
         "content-disposition": `attachment; filename="adapter-${id}.zip"`,
       }) as never;
+    })
+    .openapi(copy, async (c) => {
+      const headers = { "content-type": "application/octet-stream" };
+      return c.body(await adapters.copy(c.req.valid("param").id), 200, headers) as never;
+    })
+    .openapi(restore, async (c) => {
+      const body = c.req.raw.body ?? new Blob().stream();
+      return c.json(await adapters.restore(c.req.valid("param").id, body), 200);
     })
     .openapi(taint, async (c) => c.json(await adapters.taint(c.req.valid("param").id), 200));
 }

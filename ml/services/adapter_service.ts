@@ -1,11 +1,13 @@
 /** Which adapters a request may name: those that exist, are not tainted, and fit the served model. */
 import type { AdapterInfo, AdapterProof } from "../../contract/ml.ts";
-import { ApiError, messageOf } from "../../lib/errors.ts";
+import { ApiError, invalidRequest, messageOf } from "../../lib/errors.ts";
 import { formatBytes } from "../../lib/progress.ts";
 import type { ResponseCache } from "../cache/response_cache.ts";
 import type { AdapterFile, Engine } from "../engine/engine.ts";
 import type { AdapterManifest } from "../models/adapter_manifest.ts";
-import type { AdapterDraft, AdapterRegistry } from "../models/adapter_registry.ts";
+import type { AdapterDraft, AdapterRegistry, CheckAdapter } from "../models/adapter_registry.ts";
+import { type AdapterCopy, adapterCopyOf, readAdapterCopy } from "../models/adapter_copy.ts";
+import { ModelError, sha256OfFile } from "../models/model_file.ts";
 import { peftArchiveOf } from "../models/peft_export.ts";
 import type { TextingAdapter } from "../models/texting_adapter.ts";
 import type { AdapterProofs } from "./adapter_proofs.ts";
@@ -48,6 +50,20 @@ export interface AdapterService {
    * @throws ApiError as `require` does, `conflict` when its file or the model's cannot be read
    */
   export(id: string): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * The adapter with its manifest, for a backup: see `adapter_copy.ts`. Its file was found to be the one that was trained.
+   *
+   * @throws ApiError `not_found`, `adapter_damaged`; `conflict` when it is tainted
+   */
+  copy(id: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
+  /**
+   * Takes a copy in under its id, after the proof that it is applied to the served model. Of an adapter that is here
+   * already, in whatever state, the copy is not read.
+   *
+   * @throws ApiError `validation_failed` when it is none of this id; `conflict` when it is of another model, damaged or
+   * not proven, there is no room for it, or another one has its id; `model_not_loaded`
+   */
+  restore(id: string, bytes: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<AdapterInfo>;
   /** Takes an adapter out of service for good. Throws ApiError `not_found`. */
   taint(id: string): Promise<AdapterInfo>;
   /** Deletes an adapter. Throws ApiError `not_found`. */
@@ -108,6 +124,24 @@ function exportOf({ id, path }: AdapterFile, base: ServedModelFile): Uint8Array<
   }
 }
 
+/** Throws ApiError `adapter_damaged` when the file is gone, or not the one that was trained. */
+async function checkHash({ id, sha256 }: AdapterManifest, path: string): Promise<void> {
+  const actual = await sha256OfFile(path).catch(() => null);
+  if (actual === sha256) return;
+  throw new ApiError(
+    "adapter_damaged",
+    `The adapter ${id} is damaged: its file is not the one that was trained`,
+  );
+}
+
+/** Throws ApiError `validation_failed` for what cannot be taken in under an id. */
+function checkCopy({ id, tainted }: AdapterManifest, expectedId: string): void {
+  if (id !== expectedId) {
+    throw invalidRequest([{ path: "manifest.id", message: "must be the id of the path" }]);
+  }
+  if (tainted) throw invalidRequest([{ path: "manifest.tainted", message: "must be false" }]);
+}
+
 function noRoom(...sizes: [takenBytes: number, limitBytes: number]): ApiError {
   const [taken, limit] = sizes.map(formatBytes);
   return new ApiError(
@@ -126,18 +160,72 @@ async function textingFor(
   return served?.sha256 === texting.manifest.baseSha256 ? fileOf(texting.manifest, texting.path) : undefined;
 }
 
-async function requireAdapter(
-  { registry, models, texting }: AdapterDependencies,
+/** What is known of an adapter that is not tainted. */
+async function usable(
   id: string,
-): Promise<AdapterFile> {
-  const shipped = texting?.manifest.id === id ? texting : undefined;
-  const manifest = shipped?.manifest ?? registry.get(id);
+  { registry, models }: Pick<AdapterDependencies, "registry" | "models">,
+): Promise<AdapterManifest> {
+  const manifest = registry.get(id);
   if (manifest === undefined) throw await unknownFault(id, models);
   if (manifest.tainted) {
     throw new ApiError("conflict", `The adapter ${id} is tainted: something it learned from was deleted`);
   }
+  return manifest;
+}
+
+async function requireAdapter(options: AdapterDependencies, id: string): Promise<AdapterFile> {
+  const { registry, models, texting } = options;
+  const shipped = texting?.manifest.id === id ? texting : undefined;
+  const manifest = shipped?.manifest ?? await usable(id, options);
   checkBase(manifest, await models.servedFile());
   return fileOf(manifest, shipped?.path ?? registry.pathOf(id));
+}
+
+function proving(
+  { sha256, baseModel: baseModelId, probe }: AdapterDraft,
+  engine: AdapterDependencies["engine"],
+): CheckAdapter {
+  return (adapter) => engine.probeAdapter({ ...adapter, sha256, baseModelId, probe });
+}
+
+function copying(options: AdapterDependencies): AdapterService["copy"] {
+  return async (id) => {
+    const manifest = await usable(id, options);
+    const path = options.registry.pathOf(id);
+    await checkHash(manifest, path);
+    return await adapterCopyOf(manifest, path);
+  };
+}
+
+/** Takes a copy in, unless its adapter is here. */
+async function takeIn(
+  { manifest, file }: AdapterCopy,
+  { registry, models, engine, limitBytes }: AdapterDependencies,
+): Promise<AdapterManifest> {
+  const known = registry.get(manifest.id);
+  if (known?.sha256 === manifest.sha256) return known;
+  if (known !== undefined) throw new ApiError("conflict", `There is another adapter of the id ${known.id}`);
+  checkBase(manifest, await models.servedFile());
+  const takenBytes = registry.sizeBytes + manifest.sizeBytes;
+  if (takenBytes > limitBytes) throw noRoom(takenBytes, limitBytes);
+  return await registry.restore(manifest, { file, check: proving(manifest, engine) }).catch((error) => {
+    if (!(error instanceof ModelError)) throw error;
+    throw new ApiError("conflict", error.message, { cause: error });
+  });
+}
+
+function restoring(options: AdapterDependencies): AdapterService["restore"] {
+  return async (id, bytes) => {
+    const copy = await readAdapterCopy(bytes);
+    try {
+      checkCopy(copy.manifest, id);
+      const manifest = await takeIn(copy, options);
+      return infoOf(manifest, options.proofs.get(id));
+    } finally {
+      // Whoever sends it sees no answer before it is read.
+      if (!copy.file.locked) await copy.file.pipeTo(new WritableStream()).catch(() => {});
+    }
+  };
 }
 
 /** Makes the service. */
@@ -167,16 +255,16 @@ export function createAdapterService(options: AdapterDependencies): AdapterServi
 
     async publish(draft, { sourcePath }) {
       checkBase(draft, await models.servedFile());
-      const { sha256, baseModel: baseModelId, probe } = draft;
-      const check = (adapter: { id: string; path: string }) =>
-        engine.probeAdapter({ ...adapter, sha256, baseModelId, probe });
-      return shown(await registry.publish(draft, { sourcePath, check }));
+      return shown(await registry.publish(draft, { sourcePath, check: proving(draft, engine) }));
     },
 
     async export(id) {
       const adapter = await this.require(id);
       return exportOf(adapter, await models.servedFile());
     },
+
+    copy: copying(options),
+    restore: restoring(options),
 
     async taint(id) {
       const manifest = await registry.taint(id);

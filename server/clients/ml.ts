@@ -1,6 +1,8 @@
 /** Calls the ml service, and translates its failures for the server's own clients. */
 import { errorBodySchema, type ErrorCode } from "../../contract/errors.ts";
 import {
+  type AdapterInfo,
+  adapterInfoSchema,
   type GenerateInput,
   type GenerateResult,
   generateResultSchema,
@@ -30,6 +32,10 @@ const GENERATE_TIMEOUT_MS = 10 * 60_000;
 const START_TRAINING_TIMEOUT_MS = 120_000;
 const STATUS_TIMEOUT_MS = 10_000;
 const HEALTH_TIMEOUT_MS = 2_000;
+/** ml reads the file before it gives it. */
+const COPY_TIMEOUT_MS = 60_000;
+/** The file is sent, and ml may be busy when it is to be proven. */
+const RESTORE_TIMEOUT_MS = 15 * 60_000;
 /** When to try again, where ml itself did not say. */
 const RETRY_AFTER_SECONDS = 10;
 
@@ -44,6 +50,7 @@ const PASSED_CODES: ReadonlySet<ErrorCode> = new Set([
   "adapter_unproven",
   "not_found",
   "validation_failed",
+  "payload_too_large",
 ]);
 
 export interface MlClient {
@@ -65,6 +72,14 @@ export interface MlClient {
   taintAdapter(adapterId: string): Promise<void>;
   /** @throws ApiError `not_found` when ml has no such adapter */
   deleteAdapter(adapterId: string): Promise<void>;
+  /**
+   * An adapter with its file, as {@linkcode MlClient.restoreAdapter} takes it: its manifest as one line of JSON, then the file.
+   *
+   * @throws ApiError `not_found`; `adapter_damaged` when its file is not the one that was trained; `conflict` when it is tainted
+   */
+  copyAdapter(adapterId: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
+  /** Has ml take an adapter in; one that it has stays as it is. @throws ApiError when ml refuses it */
+  restoreAdapter(adapterId: string, copy: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<AdapterInfo>;
   /** Deletes cached replies by a glob over their keys. */
   clearCache(pattern: string): Promise<void>;
 }
@@ -211,6 +226,16 @@ export function createMlClient(options: MlClientOptions): MlClient {
     },
     taintAdapter: (id) => order("POST", pathOf(ML_PATHS.taintAdapter, { id })),
     deleteAdapter: (id) => order("DELETE", pathOf(ML_PATHS.adapter, { id })),
+    copyAdapter: (id) =>
+      client.download(pathOf(ML_PATHS.adapterFile, { id }), { timeoutMs: COPY_TIMEOUT_MS }).catch((error) => {
+        throw apiErrorOfMl(error);
+      }),
+    restoreAdapter: (id, bytes) =>
+      request("PUT", pathOf(ML_PATHS.adapterFile, { id }), {
+        schema: adapterInfoSchema,
+        bytes,
+        timeoutMs: RESTORE_TIMEOUT_MS,
+      }),
     clearCache: (pattern) => order("DELETE", `${ML_PATHS.cache}?${new URLSearchParams({ pattern })}`),
   });
 }

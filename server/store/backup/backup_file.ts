@@ -5,7 +5,7 @@ import { messageOf, UserError } from "../../../lib/errors.ts";
 import { ifPresent, writeFileAtomically } from "../../../lib/files.ts";
 import type { OwnConnection } from "../database.ts";
 import type { Migration } from "../migrate.ts";
-import { dump } from "./dump.ts";
+import { dump, type DumpOptions } from "./dump.ts";
 
 const AGE_MAGIC = "age-encryption.org/";
 const GZIP_MAGIC = "\x1f\x8b";
@@ -14,9 +14,7 @@ const BEFORE = "before-";
 /** How many backups of before a migration stay. */
 const KEPT = 3;
 
-export interface BackupOptions {
-  /** See {@linkcode dump}. */
-  readonly secret: string | null;
+export interface BackupOptions extends DumpOptions {
   /** The public key (`age1…`) that it is encrypted for; null leaves it readable to whoever can read the file. */
   readonly recipient: string | null;
   /** Whether an older file of this name may be replaced. */
@@ -37,10 +35,10 @@ async function encrypted(bytes: ReadableStream<Uint8Array>, recipient: string): 
 export async function writeBackup(
   own: OwnConnection,
   path: string,
-  { secret, recipient, replace }: BackupOptions,
+  { recipient, replace, ...options }: BackupOptions,
 ): Promise<void> {
   const write = async (draftPath: string) => {
-    const compressed = ReadableStream.from(dump(own, { secret }))
+    const compressed = ReadableStream.from(dump(own, options))
       .pipeThrough(new TextEncoderStream())
       .pipeThrough(new CompressionStream("gzip"));
     const bytes = recipient === null ? compressed : await encrypted(compressed, recipient);
@@ -52,6 +50,7 @@ export async function writeBackup(
     if (error instanceof Deno.errors.AlreadyExists) {
       throw new UserError(`${path} exists already`, { fix: "Choose another name" });
     }
+    if (error instanceof UserError) throw error;
     throw new UserError(`The backup could not be written to ${path}: ${messageOf(error)}`, {
       fix: "Make room, or choose another folder",
     });

@@ -220,7 +220,10 @@ Deno.test("a dump that was cut off, was made by a newer program or names another
   await refused(`${text}more\n`, /something follows its end/);
   await refused(text.replace("0001_initial.sql", "0001_other.sql"), /whose 0001_other.sql is unknown here/);
   await refused(text.replace('"table":"messages"', '"table":"pg_authid"'), /other than the server's tables/);
-  await refused(text.replace('"format":1', '"format":2'), /no backup that this program can read/);
+  await refused(text.replace('"format":2', '"format":3'), /no backup that this program can read/);
+  const end = '{"end":true}';
+  await refused(text.replace(end, `{"adapter":"a"}\n?\n${end}`), /an adapter in it is no base64/);
+  await refused(text.replace(end, `{"adapter":"a"}\n${end}`), /an adapter in it is no base64/);
   assert.equal((await rowsOf(target.database)).accounts?.length, 0);
 });
 

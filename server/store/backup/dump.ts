@@ -1,6 +1,6 @@
 /**
  * Dumps the database as lines of JSON: one that says what the dump is, then for each table one that names it and one for
- * each of its rows.
+ * each of its rows, then for each adapter one that names it and lines of base64 with what ml gives of it.
  *
  * Plain queries write and read it, so that a dump of one PostgreSQL fits any other, whatever its version.
  */
@@ -16,7 +16,8 @@ const ROWS_PER_FETCH = 500;
 /** The first line. */
 export const dumpHeaderSchema = z.strictObject({
   backup: z.literal("conversation-assistant"),
-  format: z.literal(1),
+  /** Of version 1 holds no adapters. */
+  format: z.union([z.literal(1), z.literal(2)]),
   /** The version of the program that wrote it. */
   program: z.string(),
   createdAt: z.iso.datetime(),
@@ -35,6 +36,12 @@ export const dumpTableSchema = z.strictObject({
   rows: z.int().nonnegative(),
 });
 export type DumpTable = z.infer<typeof dumpTableSchema>;
+
+/** The line before an adapter's base64. */
+export const dumpAdapterSchema = z.strictObject({ adapter: z.string() });
+
+/** The line behind it. */
+export const ADAPTER_END_LINE = '{"adapterEnd":true}';
 
 /** The last line; a dump without it was cut off. */
 export const END_LINE = '{"end":true}';
@@ -92,15 +99,35 @@ async function* rowsOf(sql: Sql, table: string): AsyncGenerator<string[]> {
   await sql`close dumped`;
 }
 
+/** What a dump is made of besides the database. */
+export interface DumpOptions {
+  /** See {@linkcode DumpHeader}. */
+  readonly secret: string | null;
+  /** Gives an adapter as ml keeps it; null for one that cannot be had. Absent: the dump holds none. */
+  readonly copyAdapter?: (id: string) => Promise<AsyncIterable<Uint8Array> | null>;
+}
+
+async function adapterIdsOf(sql: Sql): Promise<string[]> {
+  const rows = await sql<{ id: string }>`
+    select id from adapters where state <> 'tainted' order by created_at, id`;
+  return rows.map(({ id }) => id);
+}
+
+/** The lines of an adapter, one by one. */
+async function* adapterLines(id: string, bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  yield JSON.stringify({ adapter: id } satisfies z.infer<typeof dumpAdapterSchema>);
+  for await (const piece of bytes) yield piece.toBase64();
+  yield ADAPTER_END_LINE;
+}
+
 /**
  * The dump of a database as it is at one moment, some lines at a time; servers may go on writing meanwhile.
  *
- * @param own is in the dump's transaction until the last line was taken
- * @param secret see {@linkcode DumpHeader}
+ * @param own is in the dump's transaction until its last row was taken
  */
 export async function* dump(
   { sql }: OwnConnection,
-  { secret }: { secret: string | null },
+  { secret, copyAdapter }: DumpOptions,
 ): AsyncGenerator<string> {
   const lines = (...values: string[]) => values.map((value) => `${value}\n`).join("");
   await sql.script("set statement_timeout = 0; begin isolation level repeatable read read only");
@@ -108,7 +135,7 @@ export async function* dump(
     select name, sha256 from schema_migrations order by name`;
   const header: DumpHeader = {
     backup: "conversation-assistant",
-    format: 1,
+    format: 2,
     program: VERSION,
     createdAt: new Date().toISOString(),
     migrations: [...migrations],
@@ -122,6 +149,12 @@ export async function* dump(
     yield lines(JSON.stringify({ ...shape, rows } satisfies DumpTable));
     for await (const fetched of rowsOf(sql, shape.table)) yield lines(...fetched);
   }
+  const adapterIds = copyAdapter === undefined ? [] : await adapterIdsOf(sql);
   await sql`commit`;
+  for (const id of adapterIds) {
+    const bytes = await copyAdapter?.(id) ?? null;
+    if (bytes === null) continue;
+    for await (const line of adapterLines(id, bytes)) yield lines(line);
+  }
   yield lines(END_LINE);
 }

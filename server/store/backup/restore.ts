@@ -7,6 +7,8 @@ import { holdMigrationLock, migrateIn, type Migration, readMigrations } from "..
 import * as schema from "../schema.ts";
 import { rawFragment, type Sql } from "../sql.ts";
 import {
+  ADAPTER_END_LINE,
+  dumpAdapterSchema,
   type DumpHeader,
   dumpHeaderSchema,
   type DumpTable,
@@ -28,6 +30,8 @@ const EVENTS_SKIPPED = 1_000_000_000;
 export interface RestoreOptions {
   /** Whether what the database holds may be deleted. */
   readonly replace: boolean;
+  /** Has ml take an adapter in, as it gave it; rejects with a UserError. Absent: adapters are left out. */
+  readonly restoreAdapter?: (id: string, bytes: ReadableStream<Uint8Array<ArrayBuffer>>) => Promise<void>;
 }
 
 function damaged(what: string): UserError {
@@ -155,10 +159,40 @@ async function fillTable(sql: Sql, table: DumpTable, lines: DumpLines): Promise<
   }
 }
 
+/** The bytes of an adapter; consumed to their end, the lines go on behind them. */
+async function* adapterBytes(lines: DumpLines): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  for (let line = await lines.next(); line !== ADAPTER_END_LINE; line = await lines.next()) {
+    let bytes: Uint8Array<ArrayBuffer>;
+    try {
+      bytes = Uint8Array.fromBase64(line);
+    } catch {
+      throw damaged("an adapter in it is no base64");
+    }
+    yield bytes;
+  }
+}
+
+async function readAdapter(
+  id: string,
+  { lines, restoreAdapter }: Pick<RestoreOptions, "restoreAdapter"> & { lines: DumpLines },
+): Promise<void> {
+  const bytes = adapterBytes(lines);
+  if (restoreAdapter === undefined) await Array.fromAsync(bytes, () => null);
+  else await restoreAdapter(id, ReadableStream.from(bytes));
+}
+
 /** Returns how many rows there were. */
-async function fillTables(sql: Sql, lines: DumpLines): Promise<number> {
+async function readContents(
+  sql: Sql,
+  { lines, restoreAdapter }: Pick<RestoreOptions, "restoreAdapter"> & { lines: DumpLines },
+): Promise<number> {
   let rows = 0;
   for (let line = await lines.next(); line !== END_LINE; line = await lines.next()) {
+    const adapter = parsed(line, dumpAdapterSchema);
+    if (adapter !== undefined) {
+      await readAdapter(adapter.adapter, { lines, restoreAdapter });
+      continue;
+    }
     const table = parsed(line, dumpTableSchema);
     if (table === undefined || !TABLES.has(table.table)) {
       throw damaged("it holds something other than the server's tables");
@@ -194,14 +228,14 @@ async function renumberEvents(sql: Sql): Promise<void> {
 
 async function restoreIn(
   sql: Sql,
-  { lines, replace }: RestoreOptions & { lines: DumpLines },
+  { lines, replace, restoreAdapter }: RestoreOptions & { lines: DumpLines },
 ): Promise<{ header: DumpHeader; rows: number }> {
   const header = await readHeader(lines);
   const known = await readMigrations();
   const atDump = migrationsOf(header, known);
   await dropSchema(sql, { replace });
   await migrateIn(sql, atDump);
-  const rows = await fillTables(sql, lines);
+  const rows = await readContents(sql, { lines, restoreAdapter });
   await advanceSequences(sql);
   // What waits for the commit would keep the migrations from the tables.
   await sql`set constraints all immediate`;
@@ -220,7 +254,7 @@ async function restoreIn(
  */
 export async function restore(
   database: Database,
-  { dumped, replace }: RestoreOptions & { dumped: AsyncIterable<string> },
+  { dumped, ...options }: RestoreOptions & { dumped: AsyncIterable<string> },
 ): Promise<{ header: DumpHeader; rows: number }> {
   await using lines = new DumpLines(dumped);
   await using own = await database.connect();
@@ -229,7 +263,7 @@ export async function restore(
   await holdMigrationLock(sql);
   await sql`begin`;
   try {
-    const restored = await restoreIn(sql, { lines, replace });
+    const restored = await restoreIn(sql, { lines, ...options });
     await sql`commit`;
     await sql.script("analyze");
     return restored;
