@@ -120,11 +120,31 @@ async function choose(run: Run): Promise<Choice> {
   return { suggestion: unanswered && await suggestReply(client, unanswered), note: choiceLines(match) };
 }
 
+const PROGRESS_MS = 1_000;
+
+/** Shows on a terminal for how long a draft has been awaited, and clears that line in the end. */
+async function whileWaiting<Result>(
+  { services: { output: { terminal } } }: Run,
+  work: Promise<Result>,
+): Promise<Result> {
+  if (terminal === null) return await work;
+  const startedAt = Date.now();
+  const draw = () => terminal.write(`\rDrafting … ${Math.round((Date.now() - startedAt) / 1_000)} s`);
+  draw();
+  const timer = setInterval(draw, PROGRESS_MS);
+  try {
+    return await work;
+  } finally {
+    clearInterval(timer);
+    terminal.write("\x1b[2K\r");
+  }
+}
+
 async function show(run: Run): Promise<number> {
   const { options, services: { output, suggestions, lock } } = run;
   if (options.send) throw new UsageError("--send goes with accept or edit, once you have seen the draft");
   using _lock = await lock("suggest");
-  const { suggestion, note } = await choose(run);
+  const { suggestion, note } = options.json ? await choose(run) : await whileWaiting(run, choose(run));
   if (suggestion !== null) rememberShown(suggestions, suggestion);
   if (options.json) output.line(JSON.stringify({ suggestion }));
   else if (suggestion === null) output.line("Nothing waits for an answer.");

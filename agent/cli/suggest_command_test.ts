@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { writeAddressBook } from "../../tests/support/mac/address_book_fixture.ts";
 import { osascriptCalls } from "../../tests/support/mac/fake_osascript.ts";
+import { capturedOutput } from "../../tests/support/mac/agent_home.ts";
 import { ADA, GRACE, SuggestingMac } from "../../tests/support/mac/suggesting_mac.ts";
+import { runCli } from "./run_cli.ts";
 
 /** A Mac on which Ada, and after her Grace, wait for an answer. */
 async function waitingMac(): Promise<SuggestingMac> {
@@ -187,6 +189,14 @@ Deno.test("a conversation that is off is never drafted for, by name or as the ne
     /^Suggestions are off for this conversation\. /,
   );
   assert.match((await mac.run("suggest")).stdout, /^Message {4}Dinner\?$/m);
+});
+
+Deno.test("a terminal says that a draft is being written, and that line goes", async () => {
+  await using mac = await waitingMac();
+  const output = capturedOutput(true);
+  assert.equal(await runCli(["suggest"], { output, services: () => mac.services({ output }) }), 0);
+  assert.match(output.rewrites[0] ?? "", /^\rDrafting … 0 s$/);
+  assert.match(output.lines.join("\n"), /^To {9}/);
 });
 
 Deno.test("other people's words cannot steer the terminal", async () => {

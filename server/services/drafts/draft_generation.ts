@@ -132,6 +132,15 @@ export function withoutLabel(reply: string, labels: readonly string[]): string {
   return label === undefined ? reply : reply.slice(label.length + 1).trim();
 }
 
+const sentences = new Intl.Segmenter(undefined, { granularity: "sentence" });
+
+/** A reply that was ended by its limit, without the sentence that it breaks off in, unless it has no other. */
+export function withoutBrokenSentence(reply: string): string {
+  const parts = Array.from(sentences.segment(reply), ({ segment }) => segment);
+  const isBroken = /[\p{L}\p{N}\p{M},;:'’\-–—(]\s*$/u.test(reply);
+  return parts.length > 1 && isBroken ? parts.slice(0, -1).join("").trim() : reply;
+}
+
 /**
  * The key under which ml caches the reply to a request that always has the same one. It begins with the account's own
  * prefix, so that a deletion can clear them; ml keeps models and adapters apart by itself.
@@ -167,7 +176,8 @@ export async function generateDraft(
   const { draft, labels, signal, onPiece } = generation;
   const request = requestOf(generation);
   const result = await generate(dependencies, { draft, request, signal, onPiece });
-  const response = withoutLabel(result.response.trim(), labels);
+  const written = withoutLabel(result.response.trim(), labels);
+  const response = result.finish_reason === "length" ? withoutBrokenSentence(written) : written;
   const completed = await dependencies.responses.complete(draft.accountId, {
     responseId: draft.id,
     completion: {
