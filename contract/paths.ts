@@ -19,6 +19,7 @@ export const SERVER_PATHS = {
   status: "/api/status",
   account: "/api/account",
   exportAccount: "/api/account/export",
+  restore: "/api/restore",
   syncMessages: "/api/sync/messages",
   syncContacts: "/api/sync/contacts",
   syncDeletions: "/api/sync/deletions",

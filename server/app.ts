@@ -28,6 +28,7 @@ import { eventRoutes } from "./routes/event_routes.ts";
 import { modelRoutes } from "./routes/model_routes.ts";
 import { pageRoutes } from "./routes/page_routes.ts";
 import { responseRoutes } from "./routes/response_routes.ts";
+import { restoreRoutes } from "./routes/restore_routes.ts";
 import { sampleRoutes } from "./routes/sample_routes.ts";
 import { searchRoutes } from "./routes/search_routes.ts";
 import { sessionRoutes } from "./routes/session_routes.ts";
@@ -41,6 +42,7 @@ import type { SessionService } from "./services/devices/sessions.ts";
 import type { Drafting } from "./services/drafts/draft_service.ts";
 import type { ResponseService } from "./services/drafts/response_service.ts";
 import type { HealthService } from "./services/health_service.ts";
+import type { RestoreService } from "./services/restoring.ts";
 import type { SearchService } from "./services/search_service.ts";
 import type { StatusService } from "./services/status_service.ts";
 import type { SyncService } from "./services/sync_service.ts";
@@ -63,6 +65,8 @@ const BODY_LIMITS: BodyLimits = {
     [SERVER_PATHS.syncContacts]: MAX_SYNC_BODY_BYTES,
     [SERVER_PATHS.startTraining]: MAX_SYNC_BODY_BYTES,
   },
+  // A backup is written to the disk as it comes.
+  isStreamed: ({ method, path }) => method === "POST" && path === SERVER_PATHS.restore,
 };
 /** When to ask again while the database is unavailable. */
 const DATABASE_RETRY_SECONDS = 5;
@@ -74,6 +78,7 @@ export interface ServerServices {
   readonly sessions: SessionService;
   readonly sync: SyncService;
   readonly account: AccountService;
+  readonly restoring: RestoreService;
   readonly conversations: ConversationService;
   readonly search: SearchService;
   readonly drafting: Drafting;
@@ -145,6 +150,7 @@ export function createServerApp(context: ServerAppContext) {
   app.route("/", deviceRoutes({ ...services, clientAddressOf }));
   app.route("/", sessionRoutes(services));
   app.route("/", eventRoutes({ ...services, clock, log }));
+  app.route("/", restoreRoutes({ ...services, clientAddressOf }));
   app.route("/", accountRoutes(services));
   app.route("/", syncRoutes(services));
   app.route("/", conversationRoutes(services));

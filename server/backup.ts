@@ -4,16 +4,16 @@
  */
 import { join, resolve } from "node:path";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
-import { messageOf, UserError } from "../lib/errors.ts";
+import { UserError } from "../lib/errors.ts";
 import { ifPresent, writeFileAtomically } from "../lib/files.ts";
 import { formatBytes } from "../lib/progress.ts";
 import { writeLine } from "../lib/log.ts";
-import { loadSecret, restoreSecret, secretOptionsOf } from "./auth/secret.ts";
-import { createMlClient, isRefusedByMl } from "./clients/ml.ts";
+import { loadSecret, secretOptionsOf } from "./auth/secret.ts";
+import { createMlClient, isRefusedByMl, type MlClient } from "./clients/ml.ts";
 import type { ServerConfig } from "./config.ts";
-import { readBackup, writeBackup } from "./store/backup/backup_file.ts";
+import { adaptersFault, AdapterTally, restoreFile } from "./services/restoring.ts";
+import { writeBackup } from "./store/backup/backup_file.ts";
 import { isMigrated } from "./store/migrate.ts";
-import { restore } from "./store/backup/restore.ts";
 import { createStores, joinDatabase } from "./store/store.ts";
 
 /** Holds the public key of the key that the first backup showed. */
@@ -59,27 +59,6 @@ async function recipientOf(context: CommandContext): Promise<string> {
     await newRecipient(context);
 }
 
-/** What was done with the adapters. */
-class AdapterTally {
-  done = 0;
-  /** Ids of those that ml does not serve. */
-  readonly leftOut: string[] = [];
-
-  toString(): string {
-    const count = (number: number) => `${number} ${number === 1 ? "adapter" : "adapters"}`;
-    const { done, leftOut: { length } } = this;
-    return count(done) + (length === 0 ? "" : `; ${count(length)} left out, which ml does not serve`);
-  }
-}
-
-/** ml is away, or refuses what would be lost without it. */
-function adaptersFault(what: string, error: unknown): UserError {
-  return new UserError(`The adapters, which are files of ml, cannot be ${what}: ${messageOf(error)}`, {
-    fix: "See that ml runs with their model, or give `--no-adapters`; nothing was changed",
-    cause: error,
-  });
-}
-
 async function* readingOf(bytes: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* bytes;
@@ -88,8 +67,12 @@ async function* readingOf(bytes: ReadableStream<Uint8Array>): AsyncGenerator<Uin
   }
 }
 
-function copyingAdapters({ mlUrl: baseUrl, mlToken: token }: ServerConfig, tally: AdapterTally) {
-  const ml = createMlClient({ baseUrl, token });
+function mlOf({ mlUrl: baseUrl, mlToken: token }: ServerConfig): MlClient {
+  return createMlClient({ baseUrl, token });
+}
+
+function copyingAdapters(config: ServerConfig, tally: AdapterTally) {
+  const ml = mlOf(config);
   return async (id: string) => {
     try {
       const bytes = await ml.copyAdapter(id);
@@ -97,21 +80,8 @@ function copyingAdapters({ mlUrl: baseUrl, mlToken: token }: ServerConfig, tally
       return readingOf(bytes);
     } catch (error) {
       if (!isRefusedByMl(error)) throw adaptersFault("backed up", error);
-      tally.leftOut.push(id);
+      tally.leftOut++;
       return null;
-    }
-  };
-}
-
-function restoringAdapters({ mlUrl: baseUrl, mlToken: token }: ServerConfig, tally: AdapterTally) {
-  const ml = createMlClient({ baseUrl, token });
-  return async (id: string, bytes: ReadableStream<Uint8Array<ArrayBuffer>>) => {
-    try {
-      const { state } = await ml.restoreAdapter(id, bytes);
-      if (state === "tainted") tally.leftOut.push(id);
-      else tally.done++;
-    } catch (error) {
-      throw adaptersFault("restored", error);
     }
   };
 }
@@ -173,14 +143,14 @@ export async function restoreBackup(
   context: CommandContext,
 ): Promise<void> {
   const { config } = context;
-  const dumped = await readBackup(resolve(file), { askForKey: () => keyOf(context, options.key) });
+  const { replace = false, adapters = true, key } = options;
+  const askForKey = () => keyOf(context, key);
   await using database = await joinDatabase(config);
-  const { replace = false, adapters = true } = options;
-  const tally = new AdapterTally();
-  const restoreAdapter = adapters ? restoringAdapters(config, tally) : undefined;
-  const { header, rows } = await restore(database, { dumped, replace, restoreAdapter });
-  const { sharedSecret } = createStores(database);
-  if (header.secret !== null) await restoreSecret(header.secret, secretOptionsOf(config, sharedSecret));
-  const made = header.createdAt.slice(0, 16).replace("T", " ");
+  const { createdAt, rows, adapters: tally } = await restoreFile(
+    resolve(file),
+    { askForKey, replace, adapters },
+    { config, store: createStores(database), ml: mlOf(config) },
+  );
+  const made = createdAt.slice(0, 16).replace("T", " ");
   writeLine(`Restored the backup of ${made} UTC: ${rows} rows, ${tally}. Restart a server that is running.`);
 }

@@ -90,7 +90,9 @@ function commands(): Command {
   addServiceCommands(program);
   const context = () => ({ config: readServerConfig(), ask: askOnTerminal });
   program.command("backup").usage("[options] FILE").argument("<file>", "a new file")
-    .description("Writes the database and the trained adapters into one encrypted file; the server may be running")
+    .description(
+      "Writes the database and the trained adapters into one encrypted file; the server may be running",
+    )
     .option("--no-adapters", "leave the adapters out: ml need not run then")
     .action((file: string, options: AdapterChoice) => backUp(file, options, context()));
   program.command("restore").usage("[options] FILE").argument("<file>", "a file that `backup` wrote")

@@ -27,6 +27,7 @@ import { createDrafting } from "./services/drafts/draft_service.ts";
 import { createResponseService } from "./services/drafts/response_service.ts";
 import { createEventService } from "./services/event_service.ts";
 import { createHealthService } from "./services/health_service.ts";
+import { createRestoreService } from "./services/restoring.ts";
 import { createSearchService } from "./services/search_service.ts";
 import { createStatusService } from "./services/status_service.ts";
 import { createSyncService } from "./services/sync_service.ts";
@@ -59,6 +60,8 @@ export interface ContextOverrides {
   readonly clientAddressOf: ClientAddressOf;
   /** Delays between the attempts of a background draft. */
   readonly jobBackoff: BackoffOptions;
+  /** Called when a backup was restored: this context is of what was there before, and is to be replaced. */
+  readonly onRestored: () => void;
 }
 
 /** A server that is ready to serve. Disposing it closes everything that it opened. */
@@ -101,6 +104,7 @@ type Core =
     readonly isNetworked: boolean;
     readonly command: string;
     readonly config: ServerConfig;
+    readonly onRestored: () => void;
     /** Whether this server does what only one of those on a database may do; absent: it is the only one. */
     readonly isLeader?: () => Promise<boolean>;
   };
@@ -114,6 +118,7 @@ function createServices(core: Core): ServerServices {
     devices,
     sessions: createSessionService({ ...core, ...store, me: devices.me }),
     events: createEventService({ ...core, ...store }),
+    restoring: createRestoreService({ ...core, devices: store.devices }),
     account: createAccountService({ ...core, ...store, onOutbox }),
     sync: createSyncService({ ...core, ...store, onOutbox }),
     conversations: createConversationService({ ...store, onOutbox }),
@@ -268,8 +273,7 @@ export async function createContext(
   const { jobs, pingKv } = await openJobs(stack, { shared, dataDir, log, backoff: overrides.jobBackoff });
   stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
   const ml = overrides.ml ?? createMlClient({ baseUrl: config.mlUrl, token: config.mlToken });
-  const startGraceMs = shared === null ? 0 : START_GRACE_MS;
-  const jobSync = createTrainingJobSync({ ...store, ml, log, startGraceMs });
+  const jobSync = createTrainingJobSync({ ...store, ml, log, startGraceMs: shared ? START_GRACE_MS : 0 });
   const isLeader = shared === null ? undefined : () => shared.link.leads("reconciler");
   const reconciler = stack.use(new MlReconciler({ ...store, jobSync, ml, log, clock, isLeader }));
   stack.defer(joined.link.on("outbox", () => reconciler.trigger()));
@@ -291,6 +295,7 @@ export async function createContext(
     dataDir,
     ...pairingRulesOf(config),
     config,
+    onRestored: overrides.onRestored ?? (() => {}),
     isLeader,
     clock,
   };

@@ -5,13 +5,13 @@ import { UserError } from "../lib/errors.ts";
 import { writeLine } from "../lib/log.ts";
 import { createServerApp } from "./app.ts";
 import { runCommand } from "./cli.ts";
-import { readServerConfig } from "./config.ts";
+import { readServerConfig, type ServerConfig } from "./config.ts";
 import { createContext } from "./context.ts";
 
-await runMain(async (signal) => {
-  if (Deno.args.length > 0) return await runCommand(Deno.args);
-  const config = readServerConfig();
-  await using context = await createContext(config);
+/** Serves until the signal, and then gives false; true: a backup was restored, and a new context takes it up. */
+async function serve(config: ServerConfig, signal: AbortSignal): Promise<boolean> {
+  const restored = new AbortController();
+  await using context = await createContext(config, { onRestored: () => restored.abort() });
   await context.start();
   const { log, lost } = context;
   const setupCode = await context.setupCode();
@@ -22,7 +22,7 @@ await runMain(async (signal) => {
     hostname: config.host,
     port: config.port,
     trustedProxies: config.trustedProxies,
-    signal,
+    signal: AbortSignal.any([signal, restored.signal]),
     onReady: (url) => log.info(`The server is ready at ${url}`, { url }),
   });
   await Promise.race([
@@ -31,4 +31,11 @@ await runMain(async (signal) => {
       throw new UserError(sentence);
     }),
   ]);
+  return restored.signal.aborted && !signal.aborted;
+}
+
+await runMain(async (signal) => {
+  if (Deno.args.length > 0) return await runCommand(Deno.args);
+  const config = readServerConfig();
+  while (await serve(config, signal));
 });

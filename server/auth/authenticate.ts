@@ -109,11 +109,14 @@ export interface Caller {
 /** What the context of a request to the server carries. `caller` is set on every path that needs a token. */
 export type ServerEnv = { Variables: ApiEnv["Variables"] & { caller: Caller } };
 
-/** Paths under /api that a device without a valid token may call: the two steps to one, and that to the next. */
+/**
+ * Paths under /api that need no token: the two steps to one, that to the next, and restoring on a server that nobody owns.
+ */
 export const OPEN_PATHS: ReadonlySet<string> = new Set([
   SERVER_PATHS.registerDevice,
   SERVER_PATHS.verifyDevice,
   SERVER_PATHS.refreshDevice,
+  SERVER_PATHS.restore,
 ]);
 
 /** All that a device of scope `sync` may call: it sends, and reads nothing back but its own state. */

@@ -23,6 +23,7 @@ import { createMessageIngest, type MessageIngest } from "./messages/message_inge
 import { createMessageSearch, type MessageSearch } from "./messages/message_search.ts";
 import { createDeletionStore, type DeletionStore } from "./messages/deletion.ts";
 import { migrate } from "./migrate.ts";
+import { restore, type RestoreOptions } from "./backup/restore.ts";
 import { createMlOutboxStore, type MlOutboxStore } from "./training/ml_outbox_store.ts";
 import { createResponseStore, type ResponseStore } from "./drafts/response_store.ts";
 import { serverSecrets } from "./schema.ts";
@@ -62,6 +63,8 @@ export interface Stores {
   share(options: { readonly log: Logger }): Promise<SharedDatabase>;
   /** The secret that signs tokens, in hex: the one given here where no server brought one before. */
   sharedSecret(own: string): Promise<string>;
+  /** See {@linkcode restore}. */
+  restore(options: RestoreOptions & { readonly dumped: AsyncIterable<string> }): ReturnType<typeof restore>;
   /** Rejects unless the database answers within `timeoutMs`. */
   ping(options: { readonly timeoutMs: number }): Promise<void>;
 }
@@ -110,6 +113,7 @@ export function createStores(database: Database): Stores {
     events: traced("events", createEventStore(database)),
     share: (options) => joinSharedDatabase(database, options),
     sharedSecret: (own) => sharedSecret(database, own),
+    restore: (options) => restore(database, options),
     ping: (limit) => ping(database, limit),
   };
 }

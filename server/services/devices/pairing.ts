@@ -70,10 +70,14 @@ export function setupCodeOf(secret: Uint8Array): string {
 }
 
 /** Whether a setup code is the server's, however it was typed. */
+export function isSetupCode(typed: string, secret: Uint8Array): boolean {
+  const plain = (code: string) => secretHashOf(code.toUpperCase().replace(/[^A-Z0-9]/g, ""));
+  return plain(typed) === plain(setupCodeOf(secret));
+}
+
 function checkedSetupCode(typed: string | undefined, secret: Uint8Array): VerifyAttempt["setupCode"] {
   if (typed === undefined) return "absent";
-  const plain = (code: string) => secretHashOf(code.toUpperCase().replace(/[^A-Z0-9]/g, ""));
-  return plain(typed) === plain(setupCodeOf(secret)) ? "right" : "wrong";
+  return isSetupCode(typed, secret) ? "right" : "wrong";
 }
 
 /** Draws of a code that no other pending device shows; a second one is needed once in a million. */

@@ -15,5 +15,6 @@ const CASES: [name: string, written: string, kept: string][] = [
 ];
 
 for (const [name, written, kept] of CASES) {
-  Deno.test(`a reply that its limit ended: ${name}`, () => assert.equal(withoutBrokenSentence(written), kept));
+  Deno.test(`a reply that its limit ended: ${name}`, () =>
+    assert.equal(withoutBrokenSentence(written), kept));
 }

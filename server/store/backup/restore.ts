@@ -124,6 +124,8 @@ async function dropSchema(sql: Sql, { replace }: RestoreOptions): Promise<void> 
       fix: "Restore into a database of its own",
     });
   }
+  // Nobody claims the server between this look and what follows it.
+  if (names.includes("accounts")) await sql.script("lock table accounts");
   const used = names.includes("accounts") &&
     (await sql<{ used: boolean }>`select exists (select from accounts) as used`)[0]?.used;
   if (used && !replace) {
