@@ -47,6 +47,7 @@ export const STRINGS = {
     copy: "Copy",
     copied: "Copied",
     notCopied: "This browser does not let the page copy: mark the lines instead.",
+    approve: "2. Approve the Mac",
     send: "3. Send your messages",
     sendHint: "Once the code is approved: the first line takes the pairing, the last keeps the Mac sending.",
     sync: "First sync",

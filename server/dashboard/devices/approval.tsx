@@ -9,7 +9,9 @@ import { STRINGS } from "../strings.ts";
 const { devices: TEXT } = STRINGS;
 
 /** Lets in the device that shows a code. */
-export function Approval({ onApproved }: { onApproved: () => Promise<void> }) {
+export function Approval(
+  { title = TEXT.approve, onApproved }: { title?: string; onApproved?: () => Promise<void> },
+) {
   const [code, setCode] = useState("");
   const [approved, setApproved] = useState<string | null>(null);
   const { error, isBusy, run } = useSteps();
@@ -24,12 +26,12 @@ export function Approval({ onApproved }: { onApproved: () => Promise<void> }) {
       });
       setApproved(device.name);
       setCode("");
-      await onApproved();
+      await onApproved?.();
     });
   };
   return (
     <form class="card" onSubmit={submit}>
-      <h2>{TEXT.approve}</h2>
+      <h2>{title}</h2>
       <p class="quiet">{TEXT.approveHint}</p>
       <div class="buttons">
         <input

@@ -64,14 +64,16 @@ export function Welcome() {
     <main id="content" class="sheet scroll" tabIndex={-1}>
       <h1>{TEXT.title}</h1>
       <p>{TEXT.owned}</p>
-      <p class="quiet">{STRINGS.privacy.nothing}</p>
+      <p>
+        <strong>{STRINGS.privacy.leaves}:</strong> {STRINGS.privacy.nothing}
+      </p>
       <ol class="steps">
         <li class="card">
           <h2>{TEXT.pair}</h2>
           <Pairing />
         </li>
         <li>
-          <Approval onApproved={() => Promise.resolve()} />
+          <Approval title={TEXT.approve} />
         </li>
         <li class="card">
           <h2>{TEXT.send}</h2>
