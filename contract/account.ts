@@ -1,4 +1,4 @@
-/** The wire of `DELETE /api/account`. */
+/** The wire of `/api/account`: deleting it, and its settings. */
 import * as z from "zod";
 import { textSchema } from "./scalars.ts";
 
@@ -21,3 +21,10 @@ export const accountDeletionSchema = z.object({
   devices: count.describe("All are signed out"),
 }).meta({ id: "AccountDeletion", description: "What was deleted" });
 export type AccountDeletion = z.infer<typeof accountDeletionSchema>;
+
+export const accountSettingsSchema = z.object({
+  draftCoverage: z.number().min(0).max(1).describe(
+    "The share of drafts that are suggested, the likeliest to be sent first: 1 for all, 0.5 for the easier half",
+  ),
+}).meta({ id: "AccountSettings" });
+export type AccountSettings = z.infer<typeof accountSettingsSchema>;

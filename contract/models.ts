@@ -47,6 +47,32 @@ export const adapterSchema = trainingOutcomeSchema.omit({ adapterId: true }).ext
 }).meta({ id: "Adapter" });
 export type Adapter = z.infer<typeof adapterSchema>;
 
+const probability = z.number().min(0).max(1);
+
+/** How far a probability that is learned for an account agrees with what happened. */
+export const calibrationSchema = z.object({
+  labels: z.int().min(0).describe("Outcomes that are known, of the latest 2,000 at most"),
+  positives: z.int().min(0).describe("Those that came out as the probability says"),
+  method: z.enum(["prior", "platt", "isotonic"]).describe(
+    "`prior`: weights from public conversations, moved by what outcomes there are; from 50 outcomes on `platt`, from 1,000 " +
+      "`isotonic`, if at least 10 came out either way",
+  ),
+  ece: probability.nullable().describe(
+    "Expected calibration error: how far probability and outcome are apart on average, each outcome predicted without " +
+      "itself and its neighbours; null with fewer than 30",
+  ),
+  bins: z.array(z.object({
+    count: z.int().min(1),
+    predicted: probability.describe("The mean probability"),
+    observed: probability.describe("The share that came out so"),
+  })).describe("The reliability curve, in bins of equal counts; empty with fewer than 30 outcomes"),
+  positivesAtHalfCoverage: probability.nullable().describe(
+    "The share of positives in the more probable half, predicted as for `ece`; to compare with `positives / labels`; null with fewer " +
+      "than 30",
+  ),
+}).meta({ id: "Calibration" });
+export type Calibration = z.infer<typeof calibrationSchema>;
+
 export const modelsResponseSchema = z.object({
   baseModel: z.string().nullable().describe("The model that ml has loaded; null while it cannot be asked"),
   promotedAdapterId: adapterIdSchema.nullable().describe(
@@ -58,5 +84,8 @@ export const modelsResponseSchema = z.object({
   ),
   canRollback: z.boolean(),
   adapters: z.array(adapterSchema).describe("Newest first"),
+  acceptance: calibrationSchema.optional().describe(
+    "Of `confidence`: whether a draft is sent with at most small changes, by the person's actions and by what was sent",
+  ),
 }).meta({ id: "Models" });
 export type ModelsResponse = z.infer<typeof modelsResponseSchema>;

@@ -18,6 +18,7 @@ export const SERVER_PATHS = {
   events: "/api/events",
   status: "/api/status",
   account: "/api/account",
+  accountSettings: "/api/account/settings",
   exportAccount: "/api/account/export",
   restore: "/api/restore",
   syncMessages: "/api/sync/messages",

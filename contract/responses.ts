@@ -7,11 +7,13 @@ import { appliedAdapterSchema } from "./models.ts";
 
 export const RESPONSE_STATUSES = ["queued", "generating", "completed", "failed", "cancelled"] as const;
 export const RESPONSE_ACTIONS = ["accept", "edit", "reject"] as const;
+export const ABSTENTION_REASONS = ["code", "opinion", "commitment", "fact", "unsure"] as const;
 export const MAX_HISTORY = 200;
 export const DEFAULT_HISTORY = 10;
 
 export const responseStatusSchema = z.enum(RESPONSE_STATUSES).meta({ id: "ResponseStatus" });
 export type ResponseStatus = z.infer<typeof responseStatusSchema>;
+export type AbstentionReason = typeof ABSTENTION_REASONS[number];
 export const responseActionSchema = z.enum(RESPONSE_ACTIONS).meta({ id: "ResponseActionName" });
 
 export const generateContextSchema = z.object({
@@ -50,7 +52,20 @@ export const generatedResponseSchema = z.object({
   responseId: idSchema,
   status: responseStatusSchema,
   response: z.string().nullable(),
-  confidence: z.number().min(0).max(1).nullable(),
+  confidence: z.number().min(0).max(1).nullable().describe(
+    "The probability that the person would send it with at most small changes, as their earlier actions say",
+  ),
+  rawConfidence: z.number().min(0).max(1).nullable().optional().describe(
+    "Geometric mean probability of its tokens, as ml gave it",
+  ),
+  suggested: z.boolean().nullable().optional().describe(
+    "False for a draft that is none of the share which `draftCoverage` of the account's settings asks for: it is shown to " +
+      "whoever asked for it, and offered to nobody else. Null until it is completed",
+  ),
+  reason: z.enum(ABSTENTION_REASONS).nullable().optional().describe(
+    "Why `suggested` is false: the message asks for a code, an opinion, a commitment, or a fact that only the person knows; " +
+      "`unsure`: none of these, but the draft is less likely to be sent than usual",
+  ),
   modelVersion: z.string().nullable(),
   tokensUsed: z.int().min(0).nullable(),
   timings: timingsSchema.nullable().optional(),

@@ -17,6 +17,7 @@ import { type ClientAddressOf, connectionAddressOf, createTokens, type Tokens } 
 import { loadSecret } from "./auth/secret.ts";
 import { createMlClient, type MlClient } from "./clients/ml.ts";
 import type { ServerConfig } from "./config.ts";
+import { type AcceptanceService, createAcceptanceService } from "./services/acceptance/acceptance_service.ts";
 import { createAccountService } from "./services/account_service.ts";
 import { createConversationService } from "./services/conversation_service.ts";
 import { createDeviceService } from "./services/devices/device_service.ts";
@@ -95,6 +96,8 @@ type Core =
   >
   & {
     readonly pingKv: () => Promise<unknown>;
+    readonly judge: AcceptanceService["judge"];
+    readonly calibration: AcceptanceService["calibration"];
     readonly announcements: Announcements;
     readonly serverId: string | null;
     readonly shared: SharedDatabase | null;
@@ -126,7 +129,7 @@ function createServices(core: Core): ServerServices {
     drafting: createDrafting({ ...core, ...store, draftExamples: core.config.draftExamples }),
     responses: createResponseService({ ...core, ...store }),
     training: createTrainingService({ ...core, ...store, onOutbox }),
-    models: createModelsService({ ...store, ml, onOutbox }),
+    models: createModelsService({ ...core, ...store, onOutbox }),
     health,
     status: createStatusService({ ...core, ...store, health }),
   };
@@ -163,7 +166,7 @@ function starting(
   core: Core,
   { stack, training }: { stack: AsyncDisposableStack; training: TrainingService },
 ): ServerContext["start"] {
-  const { store, jobs, shared, ml, reconciler, log, clock, config, isLeader } = core;
+  const { store, jobs, shared, ml, judge, reconciler, log, clock, config, isLeader } = core;
   return async () => {
     await recoverDrafts({
       responses: store.responses,
@@ -171,7 +174,9 @@ function starting(
       isAlive: shared?.link.isAlive.bind(shared.link),
     });
     if (shared !== null) stack.defer(keepRecovering(core));
-    jobs.listen({ draft: createDraftHandler({ ...store, ml, log }) }, { concurrency: DRAFT_CONCURRENCY });
+    jobs.listen({ draft: createDraftHandler({ ...store, ml, judge, log }) }, {
+      concurrency: DRAFT_CONCURRENCY,
+    });
     reconciler.start();
     const { retrainAfter: newSamples, retrainHours: hours } = config;
     if (newSamples === null) return;
@@ -257,7 +262,7 @@ export async function createContext(
   config: ServerConfig,
   overrides: Partial<ContextOverrides> = {},
 ): Promise<ServerContext> {
-  const { dataDir, databaseUrl } = config;
+  const { dataDir, databaseUrl, jwtSecret: configured } = config;
   const log = overrides.log ?? createLogger({ level: config.logLevel }).child({ service: "server" });
   const clock = overrides.clock ?? systemClock;
   const now = () => new Date(clock.now());
@@ -268,8 +273,7 @@ export async function createContext(
   const store = overrides.store ?? own as Store;
   const joined = stack.use(await store.share({ log }));
   const shared = own !== undefined && databaseUrl !== null ? joined : null;
-  const share = shared === null ? undefined : store.sharedSecret;
-  const secret = await loadSecret({ configured: config.jwtSecret, dataDir, share });
+  const secret = await loadSecret({ configured, dataDir, share: shared ? store.sharedSecret : undefined });
   const { jobs, pingKv } = await openJobs(stack, { shared, dataDir, log, backoff: overrides.jobBackoff });
   stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
   const ml = overrides.ml ?? createMlClient({ baseUrl: config.mlUrl, token: config.mlToken });
@@ -288,6 +292,7 @@ export async function createContext(
     log,
     now,
     pingKv,
+    ...createAcceptanceService(store),
     announcements: joined.link,
     serverId: shared?.link.id ?? null,
     shared,

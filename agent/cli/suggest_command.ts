@@ -1,5 +1,9 @@
 /** `agent suggest`: shows a draft, records what the person does with it, and sends only on request. */
-import { type ResponseActionRequest, responseActionRequestSchema } from "../../contract/responses.ts";
+import {
+  type AbstentionReason,
+  type ResponseActionRequest,
+  responseActionRequestSchema,
+} from "../../contract/responses.ts";
 import { isAutomatedConversation } from "../../contract/messages/waiting.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { Conversation } from "../../contract/conversations.ts";
@@ -45,12 +49,21 @@ interface Run {
 
 const MARGIN = "Draft      ".length;
 
+/** What to look at in a draft that the server would not suggest by itself. */
+const CAUTIONS: Readonly<Record<AbstentionReason, string>> = {
+  code: "They ask for a code or a password.",
+  opinion: "They ask what you think.",
+  commitment: "They ask you to agree to something.",
+  fact: "They ask for something that only you know.",
+  unsure: "Less likely than usual to be what you would send.",
+};
+
 function confidenceText(confidence: number | null): string {
   return confidence === null ? "" : ` (confidence ${Math.round(confidence * 100)} %)`;
 }
 
 function suggestionLines(
-  { conversation, message, earlier, failed = [], text, confidence }: Suggestion,
+  { conversation, message, earlier, failed = [], text, confidence, reason }: Suggestion,
   { names, note }: { names: PeopleNames; note: readonly string[] },
 ): string[] {
   const { isGroup } = conversation;
@@ -64,6 +77,7 @@ function suggestionLines(
     ...said,
     ...failed.map(({ text }) => `Not sent   ${terminalText(text ?? "", MARGIN)}`),
     `Draft      ${terminalText(text, MARGIN)}${confidenceText(confidence)}`,
+    ...(reason ? [`Check      ${CAUTIONS[reason]}`] : []),
     ``,
     `\`agent suggest accept\`, \`agent suggest edit TEXT\` or \`agent suggest reject [REASON]\` teaches your model;`,
     `with --send, accept and edit also send it.`,

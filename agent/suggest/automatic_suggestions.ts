@@ -77,7 +77,8 @@ export async function draftAutomatically(
       isWaiting ||= moment === "typing";
       if (unanswered === null || moment !== "due") continue;
       const suggestion = await draftFor(client, unanswered);
-      if (suggestion !== null) made.push(suggestion);
+      // One that is not to be suggested stays on the server, and is shown to whoever asks.
+      if (suggestion !== null && !suggestion.reason) made.push(suggestion);
     } catch (error) {
       if (concernsAll(error)) throw error;
       failure ??= error;

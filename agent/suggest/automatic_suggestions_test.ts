@@ -6,7 +6,7 @@ import type { DraftClient } from "../clients/draft_client.ts";
 import { draftAutomatically } from "./automatic_suggestions.ts";
 import { findConversation } from "./conversation_choice.ts";
 import { loadPolicies, savePolicy, type SuggestionMode } from "./conversation_policies.ts";
-import type { Suggestion } from "./suggestion.ts";
+import { openSuggestions, type Suggestion } from "./suggestion.ts";
 
 interface World {
   mac: SuggestingMac;
@@ -99,6 +99,23 @@ Deno.test("a conversation without a possible draft does not stop the others; an 
   await mac.sync();
   asked = 1;
   await assert.rejects(draftAutomatically(world.client, { policies, nowMs: Date.now() }), RemoteError);
+});
+
+Deno.test("a draft that is not to be suggested is offered nowhere, made once, and shown with the reason to whoever asks", async () => {
+  await using mac = await SuggestingMac.create();
+  const { store, ml } = mac.served.app;
+  const [device] = (await store.devices.listAll({ page: 1, pageSize: 1 })).rows;
+  await store.acceptance.setCoverage(device?.accountId ?? "", 0);
+  mac.receive(ADA, "What do you think of it?");
+  await mac.sync();
+  const world = { mac, client: await mac.client() };
+  await setPolicy(world, ADA, "automatic");
+  for (let round = 0; round < 2; round++) assert.deepEqual(await draft(world), []);
+  assert.equal(ml.generated.length, 1);
+  assert.deepEqual(await openSuggestions(world.client, loadPolicies(mac.services().suggestions)), []);
+  const { stdout } = await mac.run("suggest");
+  assert.match(stdout, /\nDraft {6}Reply number 1 .*\nCheck {6}They ask what you think\.\n/);
+  assert.equal(ml.generated.length, 1, "the draft that was made already");
 });
 
 Deno.test("a policy that cannot be read drafts nothing", async () => {

@@ -1,7 +1,7 @@
 /** Suggestions: a draft with the message it answers, asked for once and shown again until the person acts on it. */
 import type { Conversation, Message } from "../../contract/conversations.ts";
 import { failedAnswers, messagesToAnswer, ORPHANS_ID } from "../../contract/messages/waiting.ts";
-import type { GeneratedResponse, ResponseRecord } from "../../contract/responses.ts";
+import type { AbstentionReason, GeneratedResponse, ResponseRecord } from "../../contract/responses.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
 import type { PolicyBook } from "./conversation_policies.ts";
 
@@ -16,8 +16,10 @@ export interface Suggestion {
   readonly responseId: string;
   /** The draft. */
   readonly text: string;
-  /** Geometric mean probability of the drafted tokens, in [0, 1]; null when the server gives none. */
+  /** The probability that the person sends it with at most small changes; null when the server gives none. */
   readonly confidence: number | null;
+  /** Why the server does not suggest it: then it is for whoever asks. Null or absent for a draft to suggest. */
+  readonly reason?: AbstentionReason | null;
 }
 
 /** A conversation whose last word is somebody else's. */
@@ -71,12 +73,12 @@ export function isOpenDraft(draft: ResponseRecord): boolean {
 /** The suggestion of a finished draft; null when the model had nothing to say. */
 export function suggestionOf(
   { conversation, message, earlier, failed }: Unanswered,
-  draft: Pick<GeneratedResponse, "responseId" | "response" | "confidence">,
+  draft: Pick<GeneratedResponse, "responseId" | "response" | "confidence" | "reason">,
 ): Suggestion | null {
   const text = (draft.response ?? "").trim();
   if (text === "") return null;
-  const { responseId, confidence } = draft;
-  return { conversation, message, earlier, failed, responseId, text, confidence };
+  const { responseId, confidence, reason } = draft;
+  return { conversation, message, earlier, failed, responseId, text, confidence, reason };
 }
 
 /** The open draft for this very message, if there is one. */
@@ -98,15 +100,16 @@ export async function suggestReply(client: DraftClient, unanswered: Unanswered):
 }
 
 /**
- * The drafts that wait for the person, newest first, one for each conversation that is not off: finished, not acted on,
- * and an answer to the newest message.
+ * The drafts that wait for the person, newest first, one for each conversation that is not off: finished, suggested, not
+ * acted on, and an answer to the newest message.
  */
 export async function openSuggestions(client: DraftClient, policies: PolicyBook): Promise<Suggestion[]> {
   const { responses } = await client.drafts({ pageSize: DRAFTS_TO_READ });
   const suggestions: Suggestion[] = [];
   const seen = new Set<string>();
   for (const draft of responses.filter(isOpenDraft)) {
-    if (seen.has(draft.conversationId) || policies.modeOf(draft.conversationId) === "off") continue;
+    if (draft.suggested === false || seen.has(draft.conversationId)) continue;
+    if (policies.modeOf(draft.conversationId) === "off") continue;
     seen.add(draft.conversationId);
     const unanswered = await findUnanswered(client, await client.conversation(draft.conversationId));
     if (unanswered === null || unanswered.message.id !== draft.messageId) continue;

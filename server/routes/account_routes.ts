@@ -1,6 +1,10 @@
 /** The routes of `/api/account`. */
 import { z } from "../../deps.ts";
-import { accountDeletionSchema, deleteAccountRequestSchema } from "../../contract/account.ts";
+import {
+  accountDeletionSchema,
+  accountSettingsSchema,
+  deleteAccountRequestSchema,
+} from "../../contract/account.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import { createRoutes, jsonBody, jsonResponse, tokenRoute } from "../../lib/http/app.ts";
 import type { ServerEnv } from "../auth/authenticate.ts";
@@ -26,12 +30,28 @@ const deleteAccount = tokenRoute("delete", SERVER_PATHS.account, {
   responses: { 200: jsonResponse(accountDeletionSchema, "What was deleted") },
 });
 
+const settings = tokenRoute("get", SERVER_PATHS.accountSettings, {
+  summary: "Shows the account's settings",
+  responses: { 200: jsonResponse(accountSettingsSchema, "The settings") },
+});
+
+const changeSettings = tokenRoute("put", SERVER_PATHS.accountSettings, {
+  summary: "Changes the account's settings",
+  request: { body: jsonBody(accountSettingsSchema) },
+  responses: { 200: jsonResponse(accountSettingsSchema, "The settings as they are now") },
+});
+
 /** The routes of accounts. */
 export function accountRoutes({ account }: { account: AccountService }) {
   return createRoutes<ServerEnv>()
     .openapi(
       deleteAccount,
       async (c) => c.json(await account.delete(c.var.caller, c.req.valid("json").name), 200),
+    )
+    .openapi(settings, async (c) => c.json(await account.settings(c.var.caller), 200))
+    .openapi(
+      changeSettings,
+      async (c) => c.json(await account.changeSettings(c.var.caller, c.req.valid("json")), 200),
     )
     .openapi(exportAccount, (c) => {
       const pieces = account.export(c.var.caller);

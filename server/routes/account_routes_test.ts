@@ -1,12 +1,12 @@
 /** Tests what an account's owner may do with all of it: export it, without what signs in, and delete it, here and in ml. */
 import assert from "node:assert/strict";
 import { unzipSync } from "fflate";
-import { accountDeletionSchema } from "../../contract/account.ts";
+import { accountDeletionSchema, accountSettingsSchema } from "../../contract/account.ts";
 import { SIGNED_OUT_CLOSE_CODE } from "../../contract/events.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import { createTestDatabase } from "../../tests/support/postgres/postgres.ts";
 import { openEvents } from "../../tests/support/server/event_client.ts";
-import { REGISTRATION } from "../../tests/support/server/server_app.ts";
+import { REGISTRATION, startServerApp } from "../../tests/support/server/server_app.ts";
 import { serveApp } from "../../tests/support/server/served_app.ts";
 import { JOHN, sendBatch, syncBatch, syncMessage } from "../../tests/support/server/sync_batches.ts";
 import { pairTrainee, startJob, trainAdapter } from "../../tests/support/server/trainee.ts";
@@ -122,4 +122,33 @@ Deno.test("a deleted account is gone everywhere, ml's work of it included, and n
   assert.deepEqual([server.ml.adapters.has(adapterId), server.ml.adapters.has(othersAdapter)], [false, true]);
   assert.equal(server.ml.trainingJobs.get(job.id)?.status, "cancelled");
   assert.ok(server.ml.orders.some((order) => order.startsWith("DELETE /cachedraft:")));
+});
+
+Deno.test("the share of drafts to suggest is the account's own setting, between none and all", async () => {
+  await using server = await startServerApp();
+  const [owner, stranger] = [await server.pair(), await server.pair()];
+  const schema = accountSettingsSchema;
+  const read = ({ token }: { token: string }) =>
+    server.expect(SERVER_PATHS.accountSettings, { token, schema });
+  assert.deepEqual(await read(owner), { draftCoverage: 1 });
+  const { token } = owner;
+  for (const draftCoverage of [0.5, 0]) {
+    const changed = await server.expect(SERVER_PATHS.accountSettings, {
+      method: "PUT",
+      token,
+      body: { draftCoverage },
+      schema,
+    });
+    assert.deepEqual([changed, await read(owner)], [{ draftCoverage }, { draftCoverage }]);
+  }
+  for (const draftCoverage of [-0.1, 1.1, "half", null]) {
+    await server.refuse(SERVER_PATHS.accountSettings, {
+      method: "PUT",
+      token,
+      body: { draftCoverage },
+      status: 400,
+      code: "validation_failed",
+    });
+  }
+  assert.deepEqual([await read(owner), await read(stranger)], [{ draftCoverage: 0 }, { draftCoverage: 1 }]);
 });

@@ -19,7 +19,15 @@ const POST = { method: "POST" };
 Deno.test("an account without adapters has the base model, and nothing to roll back", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;
-  const base = { promotedAdapterId: null, texting: null, canRollback: false, adapters: [] };
+  const acceptance = {
+    labels: 3,
+    positives: 1,
+    method: "prior",
+    ece: null,
+    bins: [],
+    positivesAtHalfCoverage: null,
+  };
+  const base = { promotedAdapterId: null, texting: null, canRollback: false, adapters: [], acceptance };
   assert.deepEqual(await readModels(trainee), { baseModel: "test-model", ...base });
   const { message } = await server.refuse(SERVER_PATHS.rollBackAdapter, {
     ...POST,

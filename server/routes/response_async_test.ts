@@ -81,8 +81,8 @@ Deno.test("a background draft is answered at once and completed later with the c
   assert.equal((await server.jobs.waitFor(asked.id))?.state, "completed");
   const record = await read(asked);
   assert.deepEqual(
-    { status: record.status, response: record.response, confidence: record.confidence },
-    { status: "completed", response: "Reply number 1", confidence: 0.75 },
+    { status: record.status, response: record.response, rawConfidence: record.rawConfidence },
+    { status: "completed", response: "Reply number 1", rawConfidence: 0.75 },
   );
   const [request] = server.ml.generated;
   assert.deepEqual([request?.temperature, request?.max_tokens, request?.background], [0.2, 32, true]);

@@ -56,17 +56,23 @@ Deno.test("a draft is answered as documented and recorded", async () => {
     body: { messageId },
     schema: generatedResponseSchema,
   });
-  const { responseId, timings, ...answer } = draft;
+  const { responseId, timings, confidence, ...answer } = draft;
   assert.deepEqual(answer, {
     status: "completed",
     response: "Reply number 1",
-    confidence: 0.75,
+    rawConfidence: 0.75,
+    suggested: true,
+    reason: null,
     modelVersion: "test-model",
     tokensUsed: 4,
     adapter: null,
     unsupported: ["1"],
   });
   assert.equal(timings?.tokens_per_second, 100);
+  assert.ok(
+    confidence !== null && confidence > 0 && confidence < 0.5,
+    "a fact that nobody has said is in it",
+  );
   const record = await server.expect(pathOf(SERVER_PATHS.response, { id: responseId }), {
     token,
     schema: responseRecordSchema,

@@ -1,10 +1,11 @@
 /** Hands an account's owner all that is stored of it, as one file, and deletes it. */
 import { Zip, ZipDeflate } from "fflate";
-import type { AccountDeletion } from "../../contract/account.ts";
+import type { AccountDeletion, AccountSettings } from "../../contract/account.ts";
 import { invalidRequest } from "../../lib/errors.ts";
 import type { Caller } from "../auth/authenticate.ts";
 import type { AccountDeletionStore } from "../store/account/account_deletion.ts";
 import type { AccountExport } from "../store/account/account_export.ts";
+import type { AcceptanceStore } from "../store/drafts/acceptance_store.ts";
 import type { DeviceStore } from "../store/devices/device_store.ts";
 import type { Announcements } from "../store/jobs/announcements.ts";
 import type { ServerJobs } from "./drafts/draft_jobs.ts";
@@ -12,6 +13,7 @@ import type { ServerJobs } from "./drafts/draft_jobs.ts";
 export interface AccountServiceOptions {
   accountExport: AccountExport;
   accountDeletion: AccountDeletionStore;
+  acceptance: Pick<AcceptanceStore, "coverage" | "setCoverage">;
   devices: Pick<DeviceStore, "find">;
   jobs: Pick<ServerJobs, "remove">;
   announcements: Announcements;
@@ -29,6 +31,9 @@ export interface AccountService {
    * @throws ApiError `validation_failed` when it has another name
    */
   delete(caller: Caller, name: string): Promise<AccountDeletion>;
+  settings(caller: Caller): Promise<AccountSettings>;
+  /** Replaces all settings; they count for the next draft. */
+  changeSettings(caller: Caller, settings: AccountSettings): Promise<AccountSettings>;
 }
 
 /** A zip whose files are written one after the other; `take` gives what has come out since the last call. */
@@ -73,7 +78,7 @@ class ZipWriter {
 
 /** Makes the service of accounts. */
 export function createAccountService(options: AccountServiceOptions): AccountService {
-  const { accountExport, accountDeletion, devices, jobs, announcements, onOutbox } = options;
+  const { accountExport, accountDeletion, acceptance, devices, jobs, announcements, onOutbox } = options;
   return {
     async delete({ accountId, deviceId }, name) {
       const device = await devices.find(accountId, deviceId);
@@ -96,6 +101,11 @@ export function createAccountService(options: AccountServiceOptions): AccountSer
       }
       zip.end();
       yield* zip.take();
+    },
+    settings: async ({ accountId }) => ({ draftCoverage: await acceptance.coverage(accountId) }),
+    async changeSettings({ accountId }, { draftCoverage }) {
+      await acceptance.setCoverage(accountId, draftCoverage);
+      return { draftCoverage: await acceptance.coverage(accountId) };
     },
   };
 }

@@ -15,7 +15,7 @@ import type { DEVICE_STATUSES, DeviceScope } from "../../contract/devices.ts";
 import type { EventName } from "../../contract/events.ts";
 import type { Timings } from "../../contract/ml.ts";
 import type { AdapterFault, AdapterState, AppliedAdapter } from "../../contract/models.ts";
-import type { RESPONSE_ACTIONS, ResponseStatus } from "../../contract/responses.ts";
+import type { AbstentionReason, RESPONSE_ACTIONS, ResponseStatus } from "../../contract/responses.ts";
 import type { Attachment, MessageDirection, MessageType, Reaction } from "../../contract/sync.ts";
 import type {
   SAMPLE_SOURCES,
@@ -44,6 +44,7 @@ export const accounts = pgTable("accounts", {
   createdAt: createdAt(),
   /** The number of the account's newest event; see {@linkcode events}. */
   lastEventId: count("last_event_id").default(0),
+  draftCoverage: real("draft_coverage").notNull().default(1),
 });
 
 /**
@@ -194,6 +195,9 @@ export const responses = pgTable("responses", {
   sourceMessageIds: uuid("source_message_ids").array(),
   response: text("response"),
   confidence: real("confidence"),
+  rawConfidence: real("raw_confidence"),
+  suggested: boolean("suggested"),
+  reason: text("reason").$type<AbstentionReason>(),
   modelVersion: text("model_version"),
   tokensUsed: integer("tokens_used"),
   timings: jsonb("timings").$type<Timings>(),

@@ -27,6 +27,7 @@ import { restore, type RestoreOptions } from "./backup/restore.ts";
 import { createMlOutboxStore, type MlOutboxStore } from "./training/ml_outbox_store.ts";
 import { createResponseStore, type ResponseStore } from "./drafts/response_store.ts";
 import { serverSecrets } from "./schema.ts";
+import { type AcceptanceStore, createAcceptanceStore } from "./drafts/acceptance_store.ts";
 import { createIdempotencyStore, type IdempotencyStore } from "./drafts/idempotency_store.ts";
 import { createSampleStore, type SampleStore } from "./training/sample_store.ts";
 import { createTrainingJobStore, type TrainingJobStore } from "./training/training_job_store.ts";
@@ -49,6 +50,7 @@ export interface Stores {
   readonly policies: PolicyStore;
   readonly search: MessageSearch;
   readonly responses: ResponseStore;
+  readonly acceptance: AcceptanceStore;
   readonly idempotency: IdempotencyStore;
   readonly samples: SampleStore;
   readonly trainingJobs: TrainingJobStore;
@@ -101,6 +103,7 @@ export function createStores(database: Database): Stores {
     policies: traced("policies", createPolicyStore(database)),
     search: traced("search", createMessageSearch(database)),
     responses: traced("responses", createResponseStore(database)),
+    acceptance: traced("acceptance", createAcceptanceStore(database)),
     idempotency: traced("idempotency", createIdempotencyStore(database)),
     samples: traced("samples", createSampleStore(database)),
     trainingJobs: traced("trainingJobs", createTrainingJobStore(database)),

@@ -16,6 +16,7 @@ import type { AdapterStore } from "../../store/training/adapter_store.ts";
 import { draftCachePrefix } from "../../store/messages/deletion.ts";
 import type { ResponseStore } from "../../store/drafts/response_store.ts";
 import type { Adapter, DraftResponse } from "../../store/schema.ts";
+import type { AcceptanceService } from "../acceptance/acceptance_service.ts";
 import { unsupportedIn } from "./unsupported.ts";
 
 /**
@@ -34,6 +35,7 @@ export interface GenerationDependencies {
   ml: Pick<MlClient, "generate" | "clearCache">;
   responses: ResponseStore;
   adapters: Pick<AdapterStore, "promoted" | "isTainted" | "noteFault">;
+  judge: AcceptanceService["judge"];
   log: Logger;
 }
 
@@ -176,18 +178,22 @@ export async function generateDraft(
   const { draft, labels, signal, onPiece } = generation;
   const request = requestOf(generation);
   const result = await generate(dependencies, { draft, request, signal, onPiece });
-  const written = withoutLabel(result.response.trim(), labels);
-  const response = result.finish_reason === "length" ? withoutBrokenSentence(written) : written;
+  const text = withoutLabel(result.response.trim(), labels);
+  const response = result.finish_reason === "length" ? withoutBrokenSentence(text) : text;
+  const written = {
+    response,
+    unsupported: unsupportedIn(response, draft.prompt),
+    rawConfidence: result.confidence,
+    adapter: result.adapter ? appliedAdapterOf(result.adapter) : null,
+  };
   const completed = await dependencies.responses.complete(draft.accountId, {
     responseId: draft.id,
     completion: {
-      response,
-      unsupported: unsupportedIn(response, draft.prompt),
-      confidence: result.confidence,
+      ...written,
+      ...await dependencies.judge(draft.accountId, { prompt: draft.prompt, ...written }),
       modelVersion: result.model_version,
       tokensUsed: result.tokens_used,
       timings: result.timings,
-      adapter: result.adapter ? appliedAdapterOf(result.adapter) : null,
     },
   });
   if (completed === undefined) await clearCachedReply(dependencies, request);

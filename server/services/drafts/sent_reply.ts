@@ -48,7 +48,7 @@ export function sentReplyOf(found: MessagesFromReply): SentReply | null {
 export async function findSentReplies(
   responses: Pick<ResponseStore, "repliesTo">,
   accountId: string,
-  drafts: readonly DraftResponse[],
+  drafts: readonly Pick<DraftResponse, "id" | "messageId" | "status">[],
 ): Promise<ReadonlyMap<string, SentReply | null>> {
   const completed = drafts.filter(({ status }) => status === "completed");
   if (completed.length === 0) return new Map();

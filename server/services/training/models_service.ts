@@ -4,6 +4,7 @@ import type { Adapter, ModelsResponse } from "../../../contract/models.ts";
 import { ApiError } from "../../../lib/errors.ts";
 import type { Caller } from "../../auth/authenticate.ts";
 import type { MlClient } from "../../clients/ml.ts";
+import type { AcceptanceService } from "../acceptance/acceptance_service.ts";
 import { appliedAdapterOf } from "../drafts/draft_generation.ts";
 import type { Promotion } from "../../store/training/adapter_promotion.ts";
 import type { AdapterStore } from "../../store/training/adapter_store.ts";
@@ -12,6 +13,8 @@ import type { Adapter as AdapterRow } from "../../store/schema.ts";
 export interface ModelsServiceOptions {
   adapters: AdapterStore;
   ml: Pick<MlClient, "health">;
+  /** How well the confidence of drafts says which are sent. */
+  calibration: AcceptanceService["calibration"];
   /** Called when the outbox may have messages for ml: pruned adapters to delete. */
   onOutbox: () => void;
 }
@@ -58,8 +61,15 @@ async function served(
   }
 }
 
-async function showing({ adapters, ml }: ModelsServiceOptions, accountId: string): Promise<ModelsResponse> {
-  const [rows, { baseModel, proofs }] = await Promise.all([adapters.list(accountId), served(ml)]);
+async function showing(
+  { adapters, ml, calibration }: ModelsServiceOptions,
+  accountId: string,
+): Promise<ModelsResponse> {
+  const [rows, { baseModel, proofs }, acceptance] = await Promise.all([
+    adapters.list(accountId),
+    served(ml),
+    calibration(accountId),
+  ]);
   const texting = proofs.find(({ id }) => id === TEXTING_ADAPTER_ID);
   return {
     baseModel,
@@ -67,6 +77,7 @@ async function showing({ adapters, ml }: ModelsServiceOptions, accountId: string
     texting: texting === undefined ? null : appliedAdapterOf(texting),
     canRollback: rows.some(({ state }) => state === "promoted" || state === "retired"),
     adapters: rows.map((row) => adapterOf(row, proofs)),
+    acceptance,
   };
 }
 

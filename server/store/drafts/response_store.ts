@@ -2,6 +2,7 @@
 import { and, eq, inArray, type SQL } from "drizzle-orm";
 import type { Timings } from "../../../contract/ml.ts";
 import type { AppliedAdapter } from "../../../contract/models.ts";
+import type { AbstentionReason } from "../../../contract/responses.ts";
 import { bindTo, type Database, messagesLockOf, newId, shareLockUntilCommit } from "../database.ts";
 import { type Page, type PageRequest, readNewest } from "../paging.ts";
 import { type ActionRequest, type ActionResult, recordAction } from "./response_action.ts";
@@ -26,7 +27,12 @@ export interface NewResponse {
 /** What the model answered. */
 export interface Completion {
   readonly response: string;
+  /** The probability that it is sent with at most small changes. */
   readonly confidence: number;
+  /** What ml said of it. */
+  readonly rawConfidence?: number;
+  readonly suggested?: boolean;
+  readonly reason?: AbstentionReason | null;
   readonly modelVersion: string;
   readonly tokensUsed: number;
   readonly timings?: Timings;
