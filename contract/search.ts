@@ -36,6 +36,9 @@ export const searchResultListSchema = z.object({
   ...numberedPage,
   total: pageFields.total.max(MAX_SEARCH_RESULTS)
     .describe(`How many there are; of more than ${MAX_SEARCH_RESULTS}, only the newest are looked at`),
+  searchedNewest: z.int().min(1).optional().describe(
+    "Set when so many of the newest messages were looked through and older ones were not: all have too much in common with the words",
+  ),
 }).meta({
   id: "SearchResultList",
   description: "The best first, the newest first of those that match equally",

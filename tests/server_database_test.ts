@@ -193,7 +193,7 @@ testOldDatabase(
       assert.deepEqual(results.map((result) => result.snippet), [snippet]);
     }
     const [{ found } = { found: false }] = await sql<{ found: boolean }>`
-      select exists (select from pg_stats where tablename = 'messages_search') as found`;
+      select exists (select from pg_stats where tablename = 'messages' and attname = 'search_keys') as found`;
     assert.ok(found);
   },
 );

@@ -52,12 +52,16 @@ async function fill({ sql }: Database, { messages, conversations }: History): Pr
     select gen_random_uuid(), ${accountId}, '+1555' || lpad(n::text, 7, '0'), '+1555' || lpad(n::text, 7, '0'), 'Someone ' || n
     from generate_series(0, ${conversations}::int - 1) n`;
   await sql`
-    insert into messages (id, account_id, conversation_id, imessage_guid, sender_id, direction, message_type, text, sent_at)
+    insert into messages (id, account_id, conversation_id, imessage_guid, sender_id, direction, message_type, text, sent_at,
+      search_keys)
     select gen_random_uuid(), ${accountId}, c.id, 'message-' || n, case when n % 2 = 0 then c.participant_ids[1] end,
-      case when n % 2 = 0 then 'incoming' else 'outgoing' end, 'text', 'See you at seven then, number ' || n ||
-        case when n % ${Math.ceil(messages / RARE_MESSAGES)}::int = 0 then ${` ${RARE_WORDS}`} else '' end,
-      '2001-01-01Z'::timestamptz + make_interval(mins => n)
+      case when n % 2 = 0 then 'incoming' else 'outgoing' end, 'text', t.text,
+      '2001-01-01Z'::timestamptz + make_interval(mins => n), search_keys(t.text)
     from generate_series(0, ${messages}::int - 1) n
+    cross join lateral (select 'See you at seven then, number ' || n || case when n % 2 = 0 then ' morning' else ' evening' end ||
+      case when n % ${
+    Math.ceil(messages / RARE_MESSAGES)
+  }::int = 0 then ${` ${RARE_WORDS}`} else '' end as text) t
     join conversations c on c.account_id = ${accountId} and c.imessage_id = 'chat-' || (n / 2 % ${conversations}::int)`;
   await sql`
     update conversations c set message_count = m.count, last_message_at = m.latest
@@ -70,10 +74,10 @@ async function fill({ sql }: Database, { messages, conversations }: History): Pr
   return { accountId, messages, conversations, conversationId: chat.id, conversationMessages: chat.count };
 }
 
-/** Searches for one word; what is found must be so many messages. */
-function searching(word: string, expected: number): Action {
+/** Searches for words; what is found must be so many messages. */
+function searching(words: string, expected: number): Action {
   return async ({ search }, { accountId }) => {
-    const request = { words: [word], limit: MAX_SEARCH_RESULTS, page: 1, pageSize: PAGE_SIZE };
+    const request = { words: words.split(" "), limit: MAX_SEARCH_RESULTS, page: 1, pageSize: PAGE_SIZE };
     const { total } = await search.find(accountId, request);
     if (total !== expected) throw new Error(`${total} messages were found`);
   };
@@ -100,6 +104,8 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   "search, emoji in few": searching("🦷", RARE_MESSAGES),
   "search, word in all": searching("seven", MAX_SEARCH_RESULTS),
   "search, word in none": searching("nowhere", 0),
+  "search, never together": searching("morning evening", 0),
+  "search, letter in none": searching("q", 0),
   [`import of ${IMPORTED}`]: async (stores, { accountId }) => {
     const { imported } = await importSamples(stores, {
       accountId,

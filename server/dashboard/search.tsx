@@ -14,13 +14,17 @@ import { shortTimeOf } from "./times.ts";
 const { search: TEXT } = STRINGS;
 const PAGE_SIZE = 50;
 
-function findMessages(words: string): PagedList<SearchResult> {
+function findMessages(
+  words: string,
+  { onSearchedNewest }: { onSearchedNewest: (messages: number) => void },
+): PagedList<SearchResult> {
   return new PagedList(async (cursor) => {
     const page = Number(cursor ?? 1);
     const query = new URLSearchParams({ q: words, page: `${page}`, pageSize: `${PAGE_SIZE}` });
-    const { results, total } = await request(`GET ${SERVER_PATHS.search}?${query}`, {
+    const { results, total, searchedNewest } = await request(`GET ${SERVER_PATHS.search}?${query}`, {
       schema: searchResultListSchema,
     });
+    if (searchedNewest !== undefined) onSearchedNewest(searchedNewest);
     return { items: results, nextCursor: page * PAGE_SIZE < total ? `${page + 1}` : null };
   });
 }
@@ -53,13 +57,15 @@ function Row({ result, conversation }: { result: SearchResult; conversation: Con
 
 /** The messages that have all of some words, the best first. */
 export function SearchResults({ words, known }: { words: string; known: readonly Conversation[] }) {
-  const [list] = useState(() => findMessages(words));
+  const [newest, setNewest] = useState<number>();
+  const [list] = useState(() => findMessages(words, { onSearchedNewest: setNewest }));
   const state = list.state.value;
   const isEmpty = state.isComplete && state.pages.every((page) => page.length === 0);
   const conversationOf = (id: string) => known.find((conversation) => conversation.id === id);
   return (
     <>
       {isEmpty && <p class="empty quiet" role="status">{TEXT.none}</p>}
+      {newest !== undefined && <p class="empty quiet" role="status">{TEXT.searchedNewest(newest)}</p>}
       {state.pages.map((page, index) => (
         <Part key={index}>
           {() => (

@@ -271,6 +271,8 @@ export const STRINGS = {
     button: "Search",
     results: "Messages found",
     none: "No message has all of these words.",
+    searchedNewest: (messages: number) =>
+      `Only the newest ${messages.toLocaleString("en")} messages were looked through.`,
     you: "You",
   },
   thread: {

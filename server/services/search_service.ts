@@ -56,9 +56,9 @@ export function createSearchService({ search }: { search: MessageSearch }): Sear
   return {
     async find({ accountId }, { q, page, pageSize, conversationId }) {
       const words = [...new Set(q.trim().split(/\s+/))];
-      const limit = MAX_SEARCH_RESULTS;
-      const { rows, total } = await search.find(accountId, { words, conversationId, limit, page, pageSize });
-      return { results: rows.map((row) => resultOf(row, words)), total, page, pageSize };
+      const request = { words, conversationId, limit: MAX_SEARCH_RESULTS, page, pageSize };
+      const { rows, ...found } = await search.find(accountId, request);
+      return { results: rows.map((row) => resultOf(row, words)), ...found, page, pageSize };
     },
   };
 }

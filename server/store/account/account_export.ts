@@ -4,14 +4,14 @@ import { rawFragment, type Sql } from "../sql.ts";
 
 const ROWS_PER_FETCH = 500;
 
-/** The tables that hold what belongs to the account, without what only signs in: hashes, token ids, addresses. */
+/** The tables that hold what belongs to the account, without what only signs in (hashes, token ids, addresses) or follows from the rest. */
 const TABLES: Readonly<Record<string, readonly string[]>> = {
   devices: ["token_id", "registered_address"],
   device_syncs: [],
   contacts: [],
   conversations: [],
   conversation_policies: [],
-  messages: [],
+  messages: ["search_keys"],
   responses: ["server_id"],
   training_samples: [],
   training_jobs: [],

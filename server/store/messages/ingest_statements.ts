@@ -4,6 +4,7 @@ import { parseTime } from "../../../contract/scalars.ts";
 import type { Reaction, SyncMessage, SyncMessagesRequest } from "../../../contract/sync.ts";
 import { messagesLockOf, newId } from "../database.ts";
 import { fragment, rawFragment, type Sql } from "../sql.ts";
+import { searchKeysOf } from "./search_keys.ts";
 
 /** The device that sends a batch, and its account. */
 export interface BatchOrigin {
@@ -33,10 +34,16 @@ function reactionOf({ reactedAt, ...reaction }: Reaction): Reaction {
   return reactedAt ? { ...reaction, reactedAt: new Date(parseTime(reactedAt)).toISOString() } : reaction;
 }
 
+/** Keys as text: PostgreSQL reads that twice as fast as a list of JSON. */
+function searchKeyArray(text: string): string | null {
+  const keys = searchKeysOf(text);
+  return keys && `{${keys}}`;
+}
+
 /** The columns that a message of a batch fills: their type in the batch's JSON, their value, what an update stores. */
 const COLUMNS: readonly {
   readonly name: string;
-  readonly type: "text" | "jsonb" | "time" | "boolean";
+  readonly type: "text" | "jsonb" | "time" | "boolean" | "int4[]";
   readonly stored: keyof typeof STORED;
   readonly of: (message: SyncMessage) => unknown;
 }[] = [
@@ -44,6 +51,12 @@ const COLUMNS: readonly {
   { name: "direction", type: "text", stored: "new", of: ({ direction }) => direction },
   { name: "message_type", type: "text", stored: "new", of: ({ messageType }) => messageType },
   { name: "text", type: "text", stored: "new", of: ({ text }) => text },
+  {
+    name: "search_keys",
+    type: "int4[]",
+    stored: "new",
+    of: ({ text }) => text ? searchKeyArray(text) : null,
+  },
   { name: "sent_at", type: "time", stored: "new", of: ({ sentAt }) => millisecondsOf(sentAt) },
   { name: "edited_at", type: "time", stored: "later", of: ({ editedAt }) => millisecondsOf(editedAt) },
   {
@@ -65,16 +78,24 @@ const COLUMNS: readonly {
   { name: "attachments", type: "jsonb", stored: "kept", of: ({ attachments }) => attachments },
 ];
 
-function listOf(textOf: (column: typeof COLUMNS[number]) => string): string {
-  return COLUMNS.map(textOf).join(", ");
+/** Search keys follow from the text, and have no order. */
+const COMPARED = COLUMNS.filter(({ name }) => name !== "search_keys");
+
+function listOf(textOf: (column: typeof COLUMNS[number]) => string, columns = COLUMNS): string {
+  return columns.map(textOf).join(", ");
+}
+
+function afterOf({ name, stored }: typeof COLUMNS[number]): string {
+  return STORED[stored].replaceAll("%", name);
 }
 
 /** The lists of the message statement, each with every column in the same order. */
 const NAMES = listOf(({ name }) => name);
 const JSON_COLUMNS = listOf(({ name, type }) => `${name} ${type === "time" ? "float8" : type}`);
 const SELECTED = listOf(({ name, type }) => type === "time" ? `to_timestamp(r.${name} / 1000)` : `r.${name}`);
-const BEFORE = listOf(({ name }) => `m.${name}`);
-const AFTER = listOf(({ name, stored }) => STORED[stored].replaceAll("%", name));
+const UPDATED = listOf(afterOf);
+const BEFORE = listOf(({ name }) => `m.${name}`, COMPARED);
+const AFTER = listOf(afterOf, COMPARED);
 
 /** A message as the message statement reads it. */
 function rowOf(message: SyncMessage): Record<string, unknown> {
@@ -133,7 +154,7 @@ export async function storeMessages(
           select from deleted_conversations d where d.account_id = ${accountId}
             and d.imessage_id = ${batch.conversationImessageId} and d.sent_until >= to_timestamp(r.sent_at / 1000))
       on conflict (account_id, imessage_guid) do update set
-        (conversation_id, ${rawFragment(NAMES)}) = row(excluded.conversation_id, ${rawFragment(AFTER)})
+        (conversation_id, ${rawFragment(NAMES)}) = row(excluded.conversation_id, ${rawFragment(UPDATED)})
       where (m.retracted_at is null or excluded.retracted_at is not null)
         and (m.edited_at is null or excluded.edited_at >= m.edited_at or excluded.retracted_at is not null)
         and (m.conversation_id, ${rawFragment(BEFORE)}) is distinct from (excluded.conversation_id, ${

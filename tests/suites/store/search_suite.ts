@@ -1,7 +1,10 @@
 /** Tests the search in messages. */
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import type { StoreTests, TestDatabase } from "../../support/postgres/postgres.ts";
 import { batch, message, minutesOn, paired } from "../../support/server/store_rows.ts";
+import { createMessageSearch, type SearchBounds } from "../../../server/store/messages/message_search.ts";
+import { searchKeysOf } from "../../../server/store/messages/search_keys.ts";
 import type { Stores } from "../../../server/store/store.ts";
 
 const LIMIT = 1000;
@@ -49,6 +52,51 @@ const FINDS: Record<string, readonly [words: string[], texts: string[], expected
 
 /** What means something to LIKE, to tsquery or to a regular expression finds itself alone. */
 const LITERALS = ["%", "_", "\\", "'", '"', "&", "|", "!", "(", ":*", "<->", ".*", "$1", "--", "\u0001"];
+
+const BOUNDS: SearchBounds = { recent: 10, frequent: 2, candidates: 50, newest: 60 };
+/** The oldest first. */
+const MANY = Array.from(
+  { length: 100 },
+  (_, n) => n === 7 ? `needle ${n}` : `${n % 2 ? "odd" : "even"} ${n}`,
+);
+
+/** What is found in {@linkcode MANY}, and of how many of the newest messages where that is not of all. */
+const BOUNDED: Record<
+  string,
+  {
+    bounds?: Partial<SearchBounds>;
+    words: string[];
+    expected: { texts: string[]; searchedNewest?: number };
+  }
+> = {
+  "a word that is in many comes from the newest": {
+    words: ["even"],
+    expected: { texts: ["even 98", "even 96", "even 94", "even 92", "even 90"] },
+  },
+  "a word that is in few comes from the index": { words: ["needle"], expected: { texts: ["needle 7"] } },
+  "two words that are in many and never together are in none": {
+    words: ["even", "odd"],
+    expected: { texts: [] },
+  },
+  "what the index cannot bound is looked for in the newest, and that is said": {
+    bounds: { candidates: 20 },
+    words: ["even", "9", "1"],
+    expected: { texts: [], searchedNewest: 60 },
+  },
+  "so are words too short for the index": {
+    words: ["7", "n"],
+    expected: { texts: ["even 78", "even 76", "even 74", "even 72", "even 70"] },
+  },
+  "and those that no message of the newest has": {
+    words: ["l"],
+    expected: { texts: [], searchedNewest: 60 },
+  },
+  "all are looked through where there are no more": {
+    bounds: { newest: 100 },
+    words: ["l"],
+    expected: { texts: ["needle 7"] },
+  },
+};
 
 export const searchTests: StoreTests = {
   ...Object.fromEntries(
@@ -132,14 +180,39 @@ export const searchTests: StoreTests = {
       // Of so few rows a scan would be cheaper.
       await sql.script("set local enable_seqscan = off; set local enable_indexscan = off");
       for (const word of ["arztterm", "见面", "见", "😀"]) {
+        const keys = searchKeysOf(word) ?? [];
+        assert.ok(keys.length > 0, word);
         const plan = await sql.script<{ "QUERY PLAN": string }>(
-          `explain select id from messages where search_text(text) like search_text('%${word}%')`,
+          `explain select id from messages where search_keys @> '{${keys}}'`,
         );
         assert.match(plan.map((line) => line["QUERY PLAN"]).join("\n"), /messages_search/);
-        const [{ trigrams } = { trigrams: 0 }] = await sql<{ trigrams: number }>`
-          select cardinality(show_trgm(search_text(${word}))) as trigrams`;
-        assert.ok(trigrams > 2, `${word}: ${trigrams}`);
       }
     });
   },
+
+  "the database makes the same keys of a text as the server": async ({ database: { sql } }) => {
+    const alphabet = "aAbz ÄäßéЖжΣσ 09.,'\t\n\u00a0…见面です한국👍🏽👩‍👧❤️∀";
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: fc.constantFrom(...alphabet), maxLength: 40 }), async (text) => {
+        const [row] = await sql<{ keys: number[] | null }>`select search_keys(${text}) as keys`;
+        assert.deepEqual(searchKeysOf(text)?.sort() ?? null, row?.keys?.sort() ?? null);
+      }),
+      { numRuns: 300 },
+    );
+  },
+
+  ...Object.fromEntries(
+    Object.entries(BOUNDED).map(([name, { bounds, words, expected }]) => [
+      `the search with the bounds of a large account: ${name}`,
+      async ({ database, stores }: TestDatabase) => {
+        const { accountId } = await texts(stores, MANY);
+        const search = createMessageSearch(database, { ...BOUNDS, ...bounds });
+        const { rows, ...found } = await search.find(accountId, { words, limit: 5, page: 1, pageSize: 10 });
+        assert.deepEqual(
+          { texts: rows.map((row) => row.text), searchedNewest: found.searchedNewest },
+          { searchedNewest: undefined, ...expected },
+        );
+      },
+    ]),
+  ),
 };
