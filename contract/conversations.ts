@@ -1,5 +1,5 @@
 /** The wire of `/api/conversations` and `/api/contacts`: synced data read back, and what a deletion removed. */
-import { pageFields, pageQuery } from "./paging.ts";
+import { pageFields, pageQuery, pageQuerySchema } from "./paging.ts";
 import { describedTime, idSchema, timeSchema } from "./scalars.ts";
 import { attachmentSchema, messageDirectionSchema, messageTypeSchema, reactionSchema } from "./sync.ts";
 import * as z from "zod";
@@ -96,7 +96,24 @@ export const messageSchema = z.object({
 }).meta({ id: "Message" });
 export type Message = z.infer<typeof messageSchema>;
 
-export const messageListSchema = z.object({ messages: z.array(messageSchema), ...pageFields })
+/** The paging of a conversation's messages. */
+export const messagesQuery = pageQuerySchema(50).extend({
+  around: idSchema.optional().describe(
+    "The page has this message in its middle, with as many newer as older ones; it has at least three places then",
+  ),
+}).refine(({ around, pageSize, cursor }) => around === undefined || cursor !== undefined || pageSize >= 3, {
+  path: ["pageSize"],
+  message: "must be at least 3 with `around`",
+});
+export type MessagesQuery = z.infer<typeof messagesQuery>;
+
+export const messageListSchema = z.object({
+  messages: z.array(messageSchema),
+  ...pageFields,
+  previousCursor: z.string().nullable().optional().describe(
+    "With `around`: give it as `cursor` to read newer messages; null where there are none",
+  ),
+})
   .meta({ id: "MessageList", description: "Newest first" });
 export type MessageList = z.infer<typeof messageListSchema>;
 

@@ -1,6 +1,6 @@
 /** Tests of the owner's page in a real browser, against a running server and ml: what a person sees and does there. */
 import assert from "node:assert/strict";
-import type { Page } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
 import { trainingSampleListSchema } from "../contract/training.ts";
 import { deviceListSchema, deviceResponseSchema } from "../contract/devices.ts";
 import { pathOf, SERVER_PATHS } from "../contract/paths.ts";
@@ -36,6 +36,16 @@ async function pressDraft(page: Page): Promise<void> {
   // Its keys are heard from the frame after that on.
   await page.evaluate(`new Promise((done) => requestAnimationFrame(() => setTimeout(done)))`);
   await page.keyboard.press("d");
+}
+
+/** How far below the middle of its scrolling box an item is; 1 is the end of what is in sight. */
+async function placeOf(item: Locator): Promise<number> {
+  const [box, around] = [
+    await item.boundingBox(),
+    await item.locator("xpath=ancestor::section").boundingBox(),
+  ];
+  assert.ok(box !== null && around !== null);
+  return (box.y + box.height / 2 - (around.y + around.height / 2)) / (around.height / 2);
 }
 
 async function draftToRejection(page: Page): Promise<void> {
@@ -155,6 +165,52 @@ await browserTests({
     await page.getByRole("region", { name: "Messages" }).getByText("Fahren wir nach München?").waitFor();
     assert.deepEqual(faults, []);
   },
+
+  "a found message is shown in the middle of its conversation, with history in both directions, and back":
+    async (browser) => {
+      await using services = await startServices();
+      const { url } = services.server;
+      const owner = await ownerOf(url);
+      await nameJohn(owner, "John Doe");
+      const lines = Array.from({ length: HISTORY }, (_, index) => index === 160 ? "zebra" : `line ${index}.`);
+      await send(owner, lines, `any;-;${JOHN}`);
+      const { page, faults } = await openPage(browser, { url, ...PHONE });
+      await signIn(page, owner);
+      const box = page.getByRole("searchbox", { name: "Search all messages" });
+      await box.fill("zebra");
+      await box.press("Enter");
+      const hit = page.getByRole("list", { name: "Messages found" }).getByRole("link");
+      await hit.press("Enter");
+      const history = page.getByRole("region", { name: "Messages" });
+      const found = history.getByRole("listitem").filter({ hasText: "zebra" });
+      await found.waitFor();
+      assert.equal(await found.getAttribute("aria-current"), "true");
+      await found.and(page.locator(":focus")).waitFor();
+      assert.deepEqual(await seriousFindings(page), []);
+      for (const text of ["line 140.", "line 180."]) {
+        await history.getByText(text, { exact: true }).waitFor();
+      }
+      assert.ok(Math.abs(await placeOf(found)) < 0.1, "it is in the middle");
+      await page.getByRole("link", { name: "Go to the newest messages" }).waitFor();
+      // What comes in below it moves nothing.
+      const last = history.getByText("line 184.", { exact: true });
+      await history.press("End");
+      await history.getByText("line 200.", { exact: true }).waitFor({ state: "attached" });
+      const place = await placeOf(last);
+      assert.ok(place > 0 && place < 1, `what was the end is where it was: ${place}`);
+      // Down to the newest, whose answer can be drafted, then up to the beginning.
+      const newest = history.getByText(`line ${HISTORY - 1}.`, { exact: true });
+      while (!await newest.isVisible()) await history.press("End");
+      await page.getByRole("button", { name: "Draft a reply" }).waitFor();
+      const start = page.getByText("This is where the conversation begins");
+      while (!await start.isVisible()) await history.press("Home");
+      await history.press("Home");
+      await history.getByText("line 0.", { exact: true }).waitFor();
+      await page.goBack();
+      await hit.waitFor();
+      await hit.and(page.locator(":focus")).waitFor();
+      assert.deepEqual(faults, []);
+    },
 
   "the menubar's link signs a browser in once, by a session that no script can read, until it signs out":
     async (

@@ -6,10 +6,13 @@ addEventListener("hashchange", () => {
   hash.value = location.hash;
 });
 
+const place = computed(() => /^#\/conversations\/([\w-]+)(?:\/([\w-]+))?$/.exec(hash.value));
+
 /** The id of the open conversation; null on the list alone. */
-export const openConversationId = computed(() =>
-  /^#\/conversations\/([\w-]+)$/.exec(hash.value)?.[1] ?? null
-);
+export const openConversationId = computed(() => place.value?.[1] ?? null);
+
+/** The id of the message at which the conversation is open; null at its newest. */
+export const openMessageId = computed(() => place.value?.[2] ?? null);
 
 export const LIST_ADDRESS = "#/conversations";
 
@@ -30,7 +33,8 @@ export function pageAddress(page: PageName): string {
   return `#/${page}`;
 }
 
-/** The address of a conversation. */
-export function conversationAddress(id: string): string {
-  return `${LIST_ADDRESS}/${encodeURIComponent(id)}`;
+/** The address of a conversation, or of one of its messages. */
+export function conversationAddress(id: string, messageId?: string): string {
+  const address = `${LIST_ADDRESS}/${encodeURIComponent(id)}`;
+  return messageId === undefined ? address : `${address}/${encodeURIComponent(messageId)}`;
 }

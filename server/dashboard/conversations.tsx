@@ -1,12 +1,18 @@
 /** The page of conversations: the list, and beside it the one that is open. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import {
   type Conversation,
   conversationListSchema,
   conversationResponseSchema,
 } from "../../contract/conversations.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
-import { conversationAddress, LIST_ADDRESS, openConversationId, WELCOME_ADDRESS } from "./address.ts";
+import {
+  conversationAddress,
+  LIST_ADDRESS,
+  openConversationId,
+  openMessageId,
+  WELCOME_ADDRESS,
+} from "./address.ts";
 import { request, sentenceOf } from "./api.ts";
 import { useEvents } from "./events.ts";
 import { useRefresh } from "./loading.ts";
@@ -101,12 +107,26 @@ function OpenConversation({ id, known }: { id: string; known: Conversation | und
       .then(({ conversation }) => setAsked(conversation), (error) => setError(sentenceOf(error)));
   }, [id]);
   const conversation = known ?? asked;
-  if (conversation !== null) return <Thread conversation={conversation} />;
+  const messageId = openMessageId.value;
+  if (conversation !== null) {
+    return <Thread key={messageId} conversation={conversation} messageId={messageId} />;
+  }
   return error === null ? <p class="empty quiet">{TEXT.loading}</p> : (
     <p class="empty" role="alert">
       {error} <a href={LIST_ADDRESS}>{TEXT.back}</a>
     </p>
   );
+}
+
+/** Gives the focus back to the link of what was open, once that is closed. */
+function useFocusOnReturn(address: string | null): void {
+  const last = useRef<string | null>(null);
+  useEffect(() => {
+    if (address === null && last.current !== null) {
+      document.querySelector<HTMLElement>(`.list a[href="${last.current}"]`)?.focus();
+    }
+    last.current = address;
+  }, [address]);
 }
 
 /** The list of conversations and the open one; on a phone one of the two. */
@@ -124,6 +144,7 @@ export function Conversations() {
     if (event === null || event.data.lagRows === 0) void readNames();
   });
   const id = openConversationId.value;
+  useFocusOnReturn(id === null ? null : conversationAddress(id, openMessageId.value ?? undefined));
   const known = list.state.value.pages.flat().find((conversation) => conversation.id === id);
   return (
     <div class={id === null ? "columns" : "columns is-open"}>

@@ -7,7 +7,7 @@ import { STRINGS } from "./strings.ts";
 /** How far beyond the screen the list is drawn and read. */
 const MARGIN = "1200px";
 
-/** Says whenever an element comes near the screen or leaves it; `root` scrolls. */
+/** Says whenever an element comes near the screen or leaves it. What has the focus stays near. */
 function useNearness(onChange: (isNear: boolean, height: number) => void) {
   const element = useRef<HTMLDivElement>(null);
   const latest = useRef(onChange);
@@ -15,10 +15,14 @@ function useNearness(onChange: (isNear: boolean, height: number) => void) {
   useEffect(() => {
     const { current } = element;
     if (current === null) return;
+    const root = current.closest(".scroll");
     const observer = new IntersectionObserver((entries) => {
       const entry = entries.at(-1);
-      if (entry !== undefined) latest.current(entry.isIntersecting, entry.boundingClientRect.height);
-    }, { root: current.closest(".scroll"), rootMargin: MARGIN });
+      // A list that is hidden stays as it is, to be found as it was.
+      if (root?.clientHeight === 0) return;
+      const isNear = entry?.isIntersecting || current.contains(document.activeElement);
+      if (entry !== undefined) latest.current(isNear, entry.boundingClientRect.height);
+    }, { root, rootMargin: MARGIN });
     observer.observe(current);
     return () => observer.disconnect();
   }, []);

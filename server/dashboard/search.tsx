@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import type { Conversation } from "../../contract/conversations.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import { MAX_SEARCH_LENGTH, type SearchResult, searchResultListSchema } from "../../contract/search.ts";
-import { conversationAddress } from "./address.ts";
+import { conversationAddress, openMessageId } from "./address.ts";
 import { request } from "./api.ts";
 import { nameOf, titleOf } from "./names.ts";
 import { PagedList } from "./pages.ts";
@@ -42,11 +42,14 @@ function Snippet({ snippet, match }: Pick<SearchResult, "snippet" | "match">) {
 }
 
 function Row({ result, conversation }: { result: SearchResult; conversation: Conversation | undefined }) {
-  const { conversationId, senderId, direction, sentAt } = result;
+  const { conversationId, messageId, senderId, direction, sentAt } = result;
   const sender = direction === "outgoing" ? TEXT.you : nameOf(senderId ?? STRINGS.conversations.unknown);
   return (
     <li>
-      <a href={conversationAddress(conversationId)}>
+      <a
+        href={conversationAddress(conversationId, messageId)}
+        aria-current={openMessageId.value === messageId ? "page" : undefined}
+      >
         <bdi class="name">{conversation === undefined ? sender : titleOf(conversation)}</bdi>
         <time dateTime={sentAt}>{shortTimeOf(sentAt)}</time>
         <Snippet {...result} />

@@ -284,6 +284,7 @@ export const STRINGS = {
     failed: "Not delivered",
     attachment: "Attachment",
     you: "You",
+    toNewest: "Go to the newest messages, to draft a reply",
   },
   draft: {
     title: "Draft",

@@ -9,15 +9,14 @@ import {
   deletionQuerySchema,
   deletionSchema,
   messageListSchema,
+  messagesQuery,
 } from "../../contract/conversations.ts";
-import { pageQuery, pageQuerySchema } from "../../contract/paging.ts";
+import { pageQuery } from "../../contract/paging.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
 import { idParams } from "../../contract/scalars.ts";
 import { createRoutes, jsonBody, jsonResponse, tokenRoute } from "../../lib/http/app.ts";
 import type { ServerEnv } from "../auth/authenticate.ts";
 import type { ConversationService } from "../services/conversation_service.ts";
-
-const MESSAGES_PER_PAGE = 50;
 
 const list = tokenRoute("get", SERVER_PATHS.conversations, {
   summary: "Lists conversations, the latest active first",
@@ -42,7 +41,9 @@ const change = tokenRoute("patch", SERVER_PATHS.conversation, {
 
 const messages = tokenRoute("get", SERVER_PATHS.conversationMessages, {
   summary: "Lists a conversation's messages, newest first",
-  request: { params: idParams, query: pageQuerySchema(MESSAGES_PER_PAGE) },
+  request: { params: idParams, query: messagesQuery },
+  description:
+    "With `around`, the page in whose middle a message is; `nextCursor` leads from it to older messages, `previousCursor` to newer ones.",
   responses: { 200: jsonResponse(messageListSchema, "A page of messages") },
 });
 

@@ -103,6 +103,52 @@ Deno.test("messages come newest first, page by page", async () => {
   assert.deepEqual(pages, [["five", "four"], ["three", "two"], ["one"], []]);
 });
 
+Deno.test("a message is read in the middle of its page, and from there to both ends without a gap", async () => {
+  await using server = await startServerApp();
+  const { token } = await server.pair();
+  const texts = Array.from({ length: 23 }, (_, index) => `line ${index}`);
+  const sent = await sendConversation({ server, token }, { lines: texts.map((text) => ["me", text]) });
+  const path = pathOf(SERVER_PATHS.conversationMessages, { id: sent[0]?.conversationId ?? "" });
+  const read = (query: string) =>
+    server.expect(`${path}?pageSize=5&${query}`, { token, schema: messageListSchema });
+  for (const [index, message] of sent.entries()) {
+    const middle = await read(`around=${message.id}`);
+    assert.equal(middle.messages.find(({ id }) => id === message.id)?.text, `line ${index}`);
+    assert.ok(middle.messages.length <= 5 && middle.total === 23);
+    const found = middle.messages.map(({ text }) => text);
+    for (let cursor = middle.previousCursor; cursor;) {
+      const page = await read(`cursor=${cursor}`);
+      found.unshift(...page.messages.map(({ text }) => text));
+      cursor = page.previousCursor;
+    }
+    for (let cursor = middle.nextCursor; cursor;) {
+      const page = await read(`cursor=${cursor}`);
+      found.push(...page.messages.map(({ text }) => text));
+      cursor = page.nextCursor;
+    }
+    assert.deepEqual(found, texts.toReversed());
+  }
+});
+
+Deno.test("a message of nowhere, of another conversation or of another account is not found", async () => {
+  await using server = await startServerApp();
+  const { token } = await server.pair();
+  const here = { lines: [["me", "one"]] } as const;
+  const [own] = await sendConversation({ server, token }, here);
+  const [other] = await sendConversation({ server, token }, { ...here, conversationImessageId: "other" });
+  const path = pathOf(SERVER_PATHS.conversationMessages, { id: own?.conversationId ?? "" });
+  const stranger = await server.pair();
+  const statusOf = async (query: string, by = token) =>
+    (await server.request(`${path}?${query}`, { token: by })).status;
+  assert.equal(await statusOf(`around=${own?.id}`, stranger.token), 404);
+  assert.equal(await statusOf(`around=${other?.id}`), 404);
+  assert.equal(await statusOf(`around=${crypto.randomUUID()}`), 404);
+  assert.equal(await statusOf("around=x"), 400);
+  assert.equal(await statusOf(`around=${own?.id}&pageSize=2`), 400);
+  assert.equal(await statusOf("cursor=~x"), 400);
+  assert.equal(await statusOf("cursor=~"), 400);
+});
+
 Deno.test("a cursor continues where the last page ended, even if newer messages came in between", async () => {
   await using server = await startServerApp();
   const { token } = await server.pair();

@@ -10,6 +10,7 @@ import type {
   Deletion,
   Message,
   MessageList,
+  MessagesQuery,
 } from "../../contract/conversations.ts";
 import { messagesToAnswer } from "../../contract/messages/waiting.ts";
 import type { PageQuery } from "../../contract/paging.ts";
@@ -28,10 +29,13 @@ import type {
   Conversation as ConversationRow,
   Message as MessageRow,
 } from "../store/schema.ts";
+import { encodeCursor, type Page, type Position } from "../store/paging.ts";
 import { pageFieldsOf, pageRequestOf } from "./paging.ts";
 
 /** How many of its newest messages decide whether a conversation waits for an answer. */
 const LOOKED_AT = 10;
+/** How a cursor that leads to newer messages begins; no other cursor does. */
+const NEWER = "~";
 
 export interface ConversationServiceOptions {
   conversations: ConversationStore;
@@ -42,12 +46,17 @@ export interface ConversationServiceOptions {
   onOutbox: () => void;
 }
 
+export interface MessagesRequest {
+  readonly conversationId: string;
+  readonly query: MessagesQuery;
+}
+
 export interface ConversationService {
   list(caller: Caller, query: ConversationsQuery): Promise<ConversationList>;
   /** @throws ApiError `not_found` */
   get(caller: Caller, conversationId: string): Promise<Conversation>;
   /** Newest first. @throws ApiError `not_found` */
-  messages(caller: Caller, request: { conversationId: string; query: PageQuery }): Promise<MessageList>;
+  messages(caller: Caller, request: MessagesRequest): Promise<MessageList>;
   /** Changes how a conversation is drafted for and learned from. @throws ApiError `not_found` */
   change(
     caller: Caller,
@@ -104,8 +113,62 @@ function messageOf(row: MessageRow): Message {
   };
 }
 
+interface OwnMessagesRequest extends MessagesRequest {
+  readonly accountId: string;
+}
+
+/** A page of messages, newest first; `previous` is where newer ones are to be read on from, null at the newest. */
+type MessagePage = Page<MessageRow> & { readonly previous?: Position | null };
+
+/** The page just newer than a position. */
+async function pageNewerThan(
+  store: ConversationStore,
+  { accountId, conversationId, query }: OwnMessagesRequest,
+): Promise<MessagePage | undefined> {
+  const cursor = query.cursor?.slice(NEWER.length);
+  const newer = { conversationId, ...pageRequestOf({ ...query, cursor }), order: "oldest" } as const;
+  const page = await store.messages(accountId, newer);
+  if (page === undefined) return undefined;
+  const rows = page.rows.toReversed();
+  const oldest = rows.at(-1);
+  return { ...page, rows, next: oldest ? { at: oldest.sentAt, id: oldest.id } : null, previous: page.next };
+}
+
+/** The page in whose middle a message is. */
+async function pageAround(
+  store: ConversationStore,
+  { accountId, conversationId, query: { around = "", pageSize } }: OwnMessagesRequest,
+): Promise<MessagePage | undefined> {
+  const found = (await store.histories(accountId, { messageIds: [around], limit: 0 })).get(around);
+  if (found?.message.conversationId !== conversationId) throw noMessage();
+  const after = { at: found.message.sentAt, id: found.message.id };
+  const newerSize = Math.floor((pageSize - 1) / 2);
+  const part = { conversationId, page: 1, after };
+  const [newer, older] = await Promise.all([
+    store.messages(accountId, { ...part, order: "oldest", pageSize: newerSize }),
+    store.messages(accountId, { ...part, pageSize: pageSize - 1 - newerSize }),
+  ]);
+  if (newer === undefined || older === undefined) return undefined;
+  const rows = [...newer.rows.toReversed(), found.message, ...older.rows];
+  return { ...older, rows, previous: newer.next };
+}
+
+function messagePage(
+  store: ConversationStore,
+  request: OwnMessagesRequest,
+): Promise<MessagePage | undefined> {
+  const { accountId, conversationId, query } = request;
+  if (query.cursor?.startsWith(NEWER)) return pageNewerThan(store, request);
+  if (query.around !== undefined && query.cursor === undefined) return pageAround(store, request);
+  return store.messages(accountId, { conversationId, ...pageRequestOf(query) });
+}
+
 function contactOf({ id, appleId, phoneNumber, email, displayName, avatarHash }: ContactRow): Contact {
   return { id, appleId, phoneNumber, email, displayName, avatarHash };
+}
+
+function noMessage(): ApiError {
+  return new ApiError("not_found", "There is no message with this id");
 }
 
 function noConversation(): ApiError {
@@ -124,7 +187,7 @@ function deleting(
     },
     async deleteMessage({ accountId }, message) {
       const deletion = await deletions.message(accountId, message);
-      if (deletion === undefined) throw new ApiError("not_found", "There is no message with this id");
+      if (deletion === undefined) throw noMessage();
       onOutbox();
       return deletion;
     },
@@ -170,13 +233,14 @@ export function createConversationService(options: ConversationServiceOptions): 
       onOutbox();
       return { conversation: await get(caller, conversationId), deletion };
     },
-    async messages(caller, { conversationId, query }) {
-      const page = await conversations.messages(caller.accountId, {
-        conversationId,
-        ...pageRequestOf(query),
-      });
+    async messages({ accountId }, request) {
+      const { query } = request;
+      const page = await messagePage(conversations, { accountId, ...request });
       if (page === undefined) throw noConversation();
-      return { messages: page.rows.map(messageOf), ...pageFieldsOf(page, query) };
+      const messages = page.rows.map(messageOf);
+      if (page.previous === undefined) return { messages, ...pageFieldsOf(page, query) };
+      const previousCursor = page.previous && NEWER + encodeCursor(page.previous);
+      return { messages, ...pageFieldsOf(page, query), previousCursor };
     },
     async contacts(caller, query) {
       const page = await contacts.list(caller.accountId, pageRequestOf(query));
