@@ -7,6 +7,8 @@ export const MAX_PROMPT_LENGTH = 1_000_000;
 export const MAX_GENERATED_TOKENS = 4_096;
 export const MAX_STOP_TEXTS = 16;
 export const MAX_STOP_TEXT_LENGTH = 64;
+/** Replies to one prompt at most. */
+export const MAX_CANDIDATES = 5;
 /** Endings at which a raw transcript's reply stops; both names of design section 7. */
 export const DEFAULT_STOP = ["\nThem:", "\nMe:"];
 
@@ -71,6 +73,10 @@ export const generateRequestSchema = z.object({
   stop: z.array(textSchema(MAX_STOP_TEXT_LENGTH, { minLength: 1 })).max(MAX_STOP_TEXTS).default(DEFAULT_STOP),
   cache_key: labelSchema(512).optional(),
   seed: z.int().min(0).max(MAX_SEED).optional(),
+  n: z.int().min(1).max(MAX_CANDIDATES).optional().describe(
+    "Candidates to generate from one evaluation of the prompt, number i with the seed `seed + i`; the most confident one is " +
+      "the reply. At temperature 0 all would be equal, and one is generated. Not for a stream of events",
+  ),
   top_k: z.int().min(0).max(100_000).optional(),
   min_p: z.number().min(0).max(1).optional(),
   conversation_id: labelSchema().optional().describe("Lets the engine reuse this conversation's prefix"),
@@ -96,16 +102,29 @@ export const generateRequestSchema = z.object({
 export type GenerateRequest = z.infer<typeof generateRequestSchema>;
 export type GenerateInput = z.input<typeof generateRequestSchema>;
 
-export const generateResultSchema = z.object({
+const replyFields = {
   response: z.string(),
   confidence: z.number().min(0).max(1).describe("Geometric mean probability of the generated tokens"),
-  model_version: z.string(),
   tokens_used: z.int().min(0),
   cached: z.boolean(),
   finish_reason: z.enum(["stop", "length"]).optional(),
   timings: timingsSchema.optional(),
+};
+
+export const generateCandidateSchema = z.object({
+  ...replyFields,
+  seed: z.int().min(0).max(MAX_SEED).optional().describe("Absent where the request has none"),
+}).meta({ id: "GenerateCandidate" });
+export type GenerateCandidate = z.infer<typeof generateCandidateSchema>;
+
+export const generateResultSchema = z.object({
+  ...replyFields,
+  model_version: z.string(),
   adapter: adapterProofSchema.optional().describe(
     "The adapter that wrote it, and the proof that it was applied; absent for the base model",
+  ),
+  candidates: z.array(generateCandidateSchema).optional().describe(
+    "With `n` above 1: all that were generated, equal ones too, the most confident first, which is the reply",
   ),
 }).meta({ id: "GenerateResponse" });
 export type GenerateResult = z.infer<typeof generateResultSchema>;

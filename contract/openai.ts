@@ -3,7 +3,7 @@ import * as z from "zod";
 import { MAX_GENERATED_TOKENS, MAX_PROMPT_LENGTH, MAX_STOP_TEXT_LENGTH, MAX_STOP_TEXTS } from "./ml.ts";
 import { labelSchema, MAX_SEED, textSchema } from "./scalars.ts";
 
-/** Choices of one request; they are generated one after another. */
+/** Choices of one request. */
 export const MAX_CHOICES = 8;
 const MAX_MESSAGES = 10_000;
 /** A model's id and an adapter's, with a colon between them. */

@@ -19,6 +19,7 @@ import {
   jsonBody,
   jsonResponse,
 } from "../../lib/http/app.ts";
+import { invalidRequest } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { GenerationJobs } from "../services/generation_jobs.ts";
 import type { GenerationService } from "../services/generation_service.ts";
@@ -108,6 +109,9 @@ export function generationRoutes(
       const { signal } = c.req.raw;
       try {
         if (asksForEvents(c)) {
+          if ((request.n ?? 1) > 1) {
+            throw invalidRequest([{ path: "n", message: "must be 1 for a stream of events" }]);
+          }
           const generate: StreamedWork<string, GenerateResult> = ({ signal, onPiece }) =>
             generation.generate(request, { signal, onToken: onPiece });
           // The typed route knows JSON answers only; a stream is described in its text.

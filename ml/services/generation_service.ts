@@ -7,6 +7,7 @@ import type {
   GenerateResult,
 } from "../../contract/ml.ts";
 import type { ErrorCode } from "../../contract/errors.ts";
+import { runSideBySide } from "../../lib/async.ts";
 import { ApiError, logFieldsOfError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Metrics } from "../../lib/metrics.ts";
@@ -21,6 +22,7 @@ import type {
 } from "../engine/engine.ts";
 import type { AdapterProofs } from "./adapter_proofs.ts";
 import type { AdapterService } from "./adapter_service.ts";
+import { candidateRequestOf, withCandidates } from "./candidates.ts";
 
 /** Whether equal requests should get the same reply. */
 function isRepeatable(request: GenerateRequest): boolean {
@@ -38,11 +40,13 @@ export function cacheKeyOf(request: GenerateRequest, modelId: string): string | 
 
 export interface GenerationService {
   /**
-   * Generates a reply, or answers a repeated request from the cache.
+   * Generates a reply, or with `n` above 1 several and the best of them first, or answers a repeated request from the cache.
    *
    * @throws ApiError as {@linkcode Engine} and {@linkcode AdapterService} do; the signal's reason when it aborts
    */
   generate(request: GenerateRequest, options?: GenerationOptions): Promise<GenerateResult>;
+  /** How many replies are generated at a time. */
+  readonly capacity: number;
   /** How probable the model finds replies that were really given. Throws as `generate` does. */
   evaluate(request: EvaluateRequest, options?: { signal?: AbortSignal }): Promise<EvaluateResponse>;
 }
@@ -192,8 +196,10 @@ async function write(
   }
 }
 
-/** Makes the service. */
-export function createGenerationService(dependencies: GenerationDependencies): GenerationService {
+/** Makes what generates one reply, or finds it in the cache. */
+function singleGenerator(
+  dependencies: GenerationDependencies,
+): (request: GenerateRequest, options: GenerationOptions) => Promise<GenerateResult> {
   const { engine, adapters, proofs, cache, log } = dependencies;
   const { replies, tokens } = registerMetrics(dependencies);
 
@@ -213,29 +219,47 @@ export function createGenerationService(dependencies: GenerationDependencies): G
     return adapterId === undefined || await adapters.require(adapterId).then(() => true, () => false);
   }
 
+  return async (request, options) => {
+    // Checked before the cache: a tainted adapter's cached replies are not served either.
+    const adapter = await adapterOf(request, adapters);
+    const adapterId = adapter?.id;
+    const scope = { modelId: engine.modelId ?? "", adapterId };
+    const key = cacheKeyOf(request, scope.modelId);
+    const cached = key === null ? null : await tolerating(cache.get(key, scope), log);
+    if (cached) {
+      replies.inc({ source: "cache" });
+      options.onToken?.(cached.response);
+      return { ...cachedResultOf(cached, scope), ...proofOf(adapterId) };
+    }
+    const generation = await write(dependencies, { request, adapter }, options);
+    measure(generation);
+    // Meanwhile another model may have been loaded, or the adapter taken out of service.
+    if (
+      key !== null && generation.modelId === scope.modelId && generation.adapterId === adapterId &&
+      await isServed(adapterId)
+    ) {
+      await tolerating(cache.set(key, { ...scope, reply: cachedReplyOf(generation) }), log);
+    }
+    return { ...resultOf(generation), ...proofOf(generation.adapterId) };
+  };
+}
+
+/** Makes the service. */
+export function createGenerationService(dependencies: GenerationDependencies): GenerationService {
+  const { engine, adapters } = dependencies;
+  const generateOne = singleGenerator(dependencies);
   return {
-    async generate(request, options = {}) {
-      // Checked before the cache: a tainted adapter's cached replies are not served either.
-      const adapter = await adapterOf(request, adapters);
-      const adapterId = adapter?.id;
-      const scope = { modelId: engine.modelId ?? "", adapterId };
-      const key = cacheKeyOf(request, scope.modelId);
-      const cached = key === null ? null : await tolerating(cache.get(key, scope), log);
-      if (cached) {
-        replies.inc({ source: "cache" });
-        options.onToken?.(cached.response);
-        return { ...cachedResultOf(cached, scope), ...proofOf(adapterId) };
-      }
-      const generation = await write(dependencies, { request, adapter }, options);
-      measure(generation);
-      // Meanwhile another model may have been loaded, or the adapter taken out of service.
-      if (
-        key !== null && generation.modelId === scope.modelId && generation.adapterId === adapterId &&
-        await isServed(adapterId)
-      ) {
-        await tolerating(cache.set(key, { ...scope, reply: cachedReplyOf(generation) }), log);
-      }
-      return { ...resultOf(generation), ...proofOf(generation.adapterId) };
+    get capacity() {
+      return engine.occupancy.capacity;
+    },
+
+    async generate({ n = 1, ...request }, options = {}) {
+      if (n === 1) return await generateOne(request, options);
+      const count = request.temperature === 0 ? 1 : n;
+      const results = await runSideBySide((index, signal) => {
+        return generateOne(candidateRequestOf(request, index), { ...options, signal });
+      }, { count, limit: engine.occupancy.capacity, signal: options.signal });
+      return withCandidates(results, request.seed);
     },
 
     async evaluate({ samples, adapter_id: adapterId }, options) {

@@ -9,9 +9,10 @@ import type {
   OpenAiModel,
 } from "../../contract/openai.ts";
 import { formatTranscript, type Turn } from "../../contract/prompt.ts";
-import { MAX_SEED } from "../../contract/scalars.ts";
+import { runSideBySide } from "../../lib/async.ts";
 import { ApiError, invalidRequest } from "../../lib/errors.ts";
 import type { AdapterService } from "./adapter_service.ts";
+import { seedOf } from "./candidates.ts";
 import type { GenerationService } from "./generation_service.ts";
 import type { ModelService } from "./model_service.ts";
 
@@ -51,7 +52,7 @@ export interface OpenAiService {
 }
 
 export interface OpenAiDependencies {
-  generation: Pick<GenerationService, "generate">;
+  generation: Pick<GenerationService, "generate" | "capacity">;
   models: Pick<ModelService, "state">;
   adapters: Pick<AdapterService, "list" | "require">;
 }
@@ -113,11 +114,6 @@ function usageOf(results: readonly GenerateResult[]): CompletionUsage {
   };
 }
 
-/** The seed of a choice: another one for each, the first as for a single choice. */
-function seedOf(seed: number | null | undefined, index: number): number | undefined {
-  return seed === null || seed === undefined ? undefined : (seed + index) % (MAX_SEED + 1);
-}
-
 function unknownModel(id: string): ApiError {
   return new ApiError("not_found", `There is no model ${id}; GET /v1/models lists those there are`, {
     details: [{ path: "model", message: "must be the id of a model that is served" }],
@@ -164,20 +160,20 @@ async function servedModels(
   return [entry(modelId, 0), ...served.flat()];
 }
 
-/** Generates the choices one after another: each one reuses the prompt of the one before. */
+/** Generates the choices side by side, from one evaluation of the prompt. */
 async function generateChoices(
   generation: OpenAiDependencies["generation"],
   request: Omit<GenerateRequest, "seed"> & { seed?: number | null; choices: number },
   { signal, onPiece }: CompletionOptions,
 ): Promise<CompletionResult> {
   const { seed, choices, ...common } = request;
-  const results: GenerateResult[] = [];
-  for (let index = 0; index < choices; index++) {
+  const results = await runSideBySide(async (index, signal) => {
+    const own = { ...common, seed: seed === null || seed === undefined ? undefined : seedOf(seed, index) };
     const onToken = (text: string) => onPiece?.({ index, text, finishReason: null });
-    const result = await generation.generate({ ...common, seed: seedOf(seed, index) }, { signal, onToken });
-    results.push(result);
+    const result = await generation.generate(own, { signal, onToken });
     onPiece?.({ index, text: "", finishReason: result.finish_reason ?? "stop" });
-  }
+    return result;
+  }, { count: choices, limit: generation.capacity, signal });
   return {
     choices: results.map(({ response, finish_reason: reason }, index) => {
       return { index, text: response, finishReason: reason ?? "stop" };

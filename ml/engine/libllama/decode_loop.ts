@@ -4,10 +4,13 @@
  * Prompts are evaluated apart from replies, since llama.cpp takes longer for a batch of both than for two; between two
  * replies' tokens at most `PROMPT_TOKENS_PER_TURN` of them, so that a long prompt holds nobody up. Prompts are evaluated on
  * another thread, the next tokens of replies on this one, which has nothing else to do until they are there.
+ *
+ * A prompt's beginning that another sequence holds is copied from there; one that another one is about to hold is waited
+ * for. So several replies to one prompt cost one evaluation of it.
  */
 import { setImmediate } from "node:timers/promises";
 import { SerialExecutor } from "../../../lib/async.ts";
-import { type Evaluation, type Piece, rowsOf, sharedLength, type Task } from "./evaluation.ts";
+import { type Evaluation, type Piece, rowsOf, type Sequence, sharedLength, type Task } from "./evaluation.ts";
 import type { NativeContext } from "./native_context.ts";
 import type { NativeAdapter } from "./native_model.ts";
 
@@ -15,6 +18,8 @@ import type { NativeAdapter } from "./native_model.ts";
 const PROMPT_TOKENS_PER_TURN = 256;
 /** A piece counts as this many tokens at least: a small one takes about as long. */
 const LEAST_PIECE_TOKENS = 32;
+/** A copy of another sequence's tokens takes about as long as evaluating so many of them. */
+const LEAST_COPIED_TOKENS = 16;
 /** Turns that one adapter has before it is another one's turn: each change costs llama.cpp a new plan of its memory. */
 const TURNS_PER_ADAPTER = 8;
 
@@ -22,6 +27,8 @@ const TURNS_PER_ADAPTER = 8;
 export class DecodeLoop {
   readonly #context: NativeContext;
   readonly #tasks = new Set<Task>();
+  /** By id, all that have been used. */
+  readonly #sequences = new Map<number, Sequence>();
   /** One turn or other work on the context at a time. */
   readonly #turns = new SerialExecutor();
   #isRunning = false;
@@ -91,9 +98,7 @@ export class DecodeLoop {
       this.#turnsOfAdapter = 0;
     }
     this.#turnsOfAdapter++;
-    for (const task of this.#served()) {
-      if (!task.started) this.#start(task);
-    }
+    for (const task of this.#served()) this.#startUnlessEarly(task);
   }
 
   #served(): Task[] {
@@ -102,15 +107,43 @@ export class DecodeLoop {
 
   #findPrompt(): Task | undefined {
     for (const task of this.#served()) {
-      if (!task.started) this.#start(task);
+      this.#startUnlessEarly(task);
       if (task.pending.length > 1) return task;
     }
     return undefined;
   }
 
+  /** Starts a task, unless another one evaluates what it can copy once that is done. */
+  #startUnlessEarly(task: Task): void {
+    if (task.started) return;
+    const least = this.#sharedOf(this.#sourceOf(task), task) + LEAST_COPIED_TOKENS;
+    const isEarly = this.#served().some((other) =>
+      other.started && other.pending.length > 1 && sharedLength(other.tokens, task.tokens) >= least
+    );
+    if (!isEarly) this.#start(task);
+  }
+
+  #sharedOf({ adapter, tokens }: Sequence, task: Task): number {
+    return adapter === task.adapter ? sharedLength(tokens, task.tokens) : 0;
+  }
+
+  /** The sequence whose tokens a task begins with: its own, or one that has so many more that copying them pays. */
+  #sourceOf(task: Task): Sequence {
+    const least = this.#sharedOf(task.sequence, task) + LEAST_COPIED_TOKENS;
+    let [source, most] = [task.sequence, least - 1];
+    for (const sequence of this.#sequences.values()) {
+      const shared = this.#sharedOf(sequence, task);
+      if (shared > most) [source, most] = [sequence, shared];
+    }
+    return source;
+  }
+
   #start(task: Task): void {
     const { sequence, adapter, tokens, outputs } = task;
-    const shared = sequence.adapter === adapter ? sharedLength(sequence.tokens, tokens) : 0;
+    this.#sequences.set(sequence.id, sequence);
+    const source = this.#sourceOf(task);
+    const shared = this.#sharedOf(source, task);
+    if (source !== sequence) this.#context.copy(source.id, sequence.id);
     const kept = this.#context.keep(sequence.id, Math.min(shared, tokens.length - outputs));
     sequence.adapter = adapter;
     sequence.tokens = tokens.slice(0, kept);

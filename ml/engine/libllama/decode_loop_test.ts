@@ -117,6 +117,45 @@ loopTest("what a sequence holds is not evaluated again", async ({ loop, reply })
   assert.deepEqual([cached, again.written], [[54], fresh.written]);
 });
 
+loopTest(
+  "replies to one prompt that are begun together cost one evaluation of it",
+  async ({ loop, reply }) => {
+    const prompt = promptOf(600);
+    const alone = reply(prompt);
+    await loop.run(alone);
+    const cached: number[] = [];
+    const begin = () => ({ ...reply(promptOf(600, 9)), onStart: (tokens: number) => cached.push(tokens) });
+    const [first, ...others] = [begin(), begin(), begin()];
+    await Promise.all([first, ...others].map((run) => loop.run(run)));
+    assert.deepEqual(cached, [0, 599, 599]);
+    for (const { written } of others) assert.deepEqual(written, first.written);
+    const again = reply(prompt, { sequence: first.sequence });
+    await loop.run(again);
+    assert.deepEqual(again.written, alone.written, "what was copied from is as it was");
+  },
+);
+
+loopTest("what another sequence holds is copied where it is worth it", async ({ loop, reply }) => {
+  const first = reply(promptOf(300));
+  await loop.run(first);
+  const cached: number[] = [];
+  const next = (prompt: readonly number[]) => ({
+    ...reply(prompt),
+    onStart: (tokens: number) => cached.push(tokens),
+  });
+  const ending = [90, 91, 92];
+  const long = next([...promptOf(200), ...ending]);
+  await loop.run(long);
+  const short = next([...promptOf(8), ...ending]);
+  await loop.run(short);
+  assert.deepEqual(cached, [200, 0]);
+  const fresh = reply([...promptOf(200), ...ending], { sequence: { id: 3, tokens: [], adapter: null } });
+  // Another adapter's keys and values say something else.
+  first.sequence.tokens = long.sequence.tokens = [];
+  await loop.run(fresh);
+  assert.deepEqual(long.written, fresh.written);
+});
+
 loopTest("the logits after each of the last tokens come in order, however many", async ({ loop, reply }) => {
   const run = reply(promptOf(30), { tokens: 10 });
   await loop.run(run);

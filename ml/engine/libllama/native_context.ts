@@ -129,6 +129,15 @@ export class NativeContext implements Disposable {
     return 0;
   }
 
+  /**
+   * Gives a sequence what another one holds; its own is lost. The next evaluation begins with copying all that a sequence
+   * has room for, however little of it is used.
+   */
+  copy(from: number, to: number): void {
+    if (this.#memory === null) return;
+    this.#library.llama_memory_seq_cp(this.#memory, from, to, ALL_POSITIONS, ALL_POSITIONS);
+  }
+
   [Symbol.dispose](): void {
     this.#logits.clear();
     this.#library.llama_free(this.#handle);

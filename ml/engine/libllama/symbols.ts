@@ -68,6 +68,7 @@ export const LLAMA_SYMBOLS = {
   llama_get_logits_ith: { parameters: [context, "i32"], result: "pointer" },
   llama_get_memory: { parameters: [context], result: memory },
   llama_memory_seq_rm: { parameters: [memory, "i32", "i32", "i32"], result: "bool" },
+  llama_memory_seq_cp: { parameters: [memory, "i32", "i32", "i32", "i32"], result: "void" },
   llama_memory_seq_pos_min: { parameters: [memory, "i32"], result: "i32" },
 
   llama_adapter_lora_init: { parameters: [model, text], result: adapter, nonblocking: true },
