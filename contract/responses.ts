@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { pageFields } from "./paging.ts";
 import { idSchema, MAX_TEXT_LENGTH, textSchema, timeSchema } from "./scalars.ts";
-import { timingsSchema } from "./ml.ts";
+import { MAX_CANDIDATES, timingsSchema } from "./ml.ts";
 import { appliedAdapterSchema } from "./models.ts";
 
 export const RESPONSE_STATUSES = ["queued", "generating", "completed", "failed", "cancelled"] as const;
@@ -30,6 +30,10 @@ export const generateResponseRequestSchema = z.object({
   messageId: idSchema.describe("The incoming message to answer"),
   context: generateContextSchema.optional(),
   async: z.boolean().default(false).describe("Answer 202 at once and draft in the background"),
+  candidates: z.int().min(1).max(MAX_CANDIDATES).optional().describe(
+    "Drafts to choose from at most, 1 by default; at temperature 0 there is one. A stream has no `token` events when they " +
+      "are more than 1: which one comes first is known when all are there",
+  ),
 }).meta({ id: "GenerateResponseRequest" });
 export type GenerateResponseRequest = z.infer<typeof generateResponseRequestSchema>;
 
@@ -47,6 +51,18 @@ const queueFields = {
   mlOfflineSince: timeSchema.nullable().optional()
     .describe("Since when drafts have found ml away; null while it is there"),
 };
+
+const unsupportedSchema = z.array(z.string());
+
+export const draftCandidateSchema = z.object({
+  id: z.int().min(1).max(MAX_CANDIDATES).describe("Its rank: 1 is the best, which is the draft's `response`"),
+  text: z.string(),
+  confidence: z.number().min(0).max(1).describe("As the draft's"),
+  rawConfidence: z.number().min(0).max(1),
+  tokensUsed: z.int().min(0),
+  unsupported: unsupportedSchema.describe("As the draft's"),
+}).meta({ id: "DraftCandidate" });
+export type DraftCandidate = z.infer<typeof draftCandidateSchema>;
 
 export const generatedResponseSchema = z.object({
   responseId: idSchema,
@@ -73,9 +89,12 @@ export const generatedResponseSchema = z.object({
     "The adapter that wrote it, and the proof that it was applied; null: the base model wrote it",
   ),
   ...queueFields,
-  unsupported: z.array(z.string()).nullable().optional().describe(
+  unsupported: unsupportedSchema.nullable().optional().describe(
     "Numbers, times, days, names and links of the draft that neither the conversation nor the examples have, as the " +
       "draft writes them: the model may have made them up. Null for a draft without a text",
+  ),
+  candidates: z.array(draftCandidateSchema).nullable().optional().describe(
+    "The best first, near-duplicates left out, so that there may be fewer than were asked for; null where one was",
   ),
 }).meta({ id: "GeneratedResponse" });
 export type GeneratedResponse = z.infer<typeof generatedResponseSchema>;
@@ -104,6 +123,9 @@ export const responseRecordSchema = generatedResponseSchema.extend({
   action: responseActionSchema.nullable(),
   editedResponse: z.string().nullable(),
   rejectionReason: z.string().nullable(),
+  chosenCandidate: z.int().nullable().optional().describe(
+    "The candidate that was accepted or edited, whose text `response` is since; null where none was named",
+  ),
   createdAt: timeSchema,
   completedAt: timeSchema.nullable(),
   actedAt: timeSchema.nullable(),
@@ -121,9 +143,16 @@ export const responseListSchema = z.object({ responses: z.array(responseRecordSc
   .meta({ id: "ResponseList" });
 export type ResponseList = z.infer<typeof responseListSchema>;
 
+const candidateField = draftCandidateSchema.shape.id.optional()
+  .describe("The id of the candidate that it is about; by default the first");
+
 export const responseActionRequestSchema = z.discriminatedUnion("action", [
-  z.object({ action: z.literal("accept") }),
-  z.object({ action: z.literal("edit"), editedResponse: textSchema(MAX_TEXT_LENGTH, { minLength: 1 }) }),
+  z.object({ action: z.literal("accept"), candidate: candidateField }),
+  z.object({
+    action: z.literal("edit"),
+    editedResponse: textSchema(MAX_TEXT_LENGTH, { minLength: 1 }),
+    candidate: candidateField,
+  }),
   z.object({ action: z.literal("reject"), rejectionReason: textSchema(2_000).optional() }),
 ]).meta({ id: "ResponseActionRequest" });
 export type ResponseActionRequest = z.infer<typeof responseActionRequestSchema>;

@@ -16,6 +16,7 @@ import type { EventName } from "../../contract/events.ts";
 import type { Timings } from "../../contract/ml.ts";
 import type { AdapterFault, AdapterState, AppliedAdapter } from "../../contract/models.ts";
 import type { AbstentionReason, RESPONSE_ACTIONS, ResponseStatus } from "../../contract/responses.ts";
+import type { DraftCandidate } from "../../contract/responses.ts";
 import type { Attachment, MessageDirection, MessageType, Reaction } from "../../contract/sync.ts";
 import type {
   SAMPLE_SOURCES,
@@ -203,10 +204,12 @@ export const responses = pgTable("responses", {
   timings: jsonb("timings").$type<Timings>(),
   adapter: jsonb("adapter").$type<AppliedAdapter>(),
   unsupported: text("unsupported").array(),
+  candidates: jsonb("candidates").$type<DraftCandidate[]>(),
   error: text("error"),
   action: text("action").$type<ResponseAction>(),
   editedResponse: text("edited_response"),
   rejectionReason: text("rejection_reason"),
+  chosenCandidate: integer("chosen_candidate"),
   createdAt: createdAt(),
   completedAt: time("completed_at"),
   actedAt: time("acted_at"),

@@ -14,21 +14,23 @@ import type { Logger } from "../../../lib/log.ts";
 import type { MlClient } from "../../clients/ml.ts";
 import type { AdapterStore } from "../../store/training/adapter_store.ts";
 import { draftCachePrefix } from "../../store/messages/deletion.ts";
-import type { ResponseStore } from "../../store/drafts/response_store.ts";
+import type { Completion, ResponseStore } from "../../store/drafts/response_store.ts";
 import type { Adapter, DraftResponse } from "../../store/schema.ts";
 import type { AcceptanceService } from "../acceptance/acceptance_service.ts";
-import { unsupportedIn } from "./unsupported.ts";
+import { rankCandidates } from "./candidates.ts";
 
 /**
  * With temperature 1 what comes nearest to real replies (docs/training.md, "How drafts are sampled"). A penalty for
  * repeated tokens and a cut of rare ones make a text that no person writes.
  */
-const SAMPLING = { top_p: 1, top_k: 0, min_p: 0.05, repeat_penalty: 1 } as const;
+export const SAMPLING = { top_p: 1, top_k: 0, min_p: 0.05, repeat_penalty: 1 } as const;
 
 /** How the model is to write. */
 export interface DraftSettings {
   temperature: number;
   maxTokens: number;
+  /** Drafts to choose from at most. Default 1. */
+  candidates?: number;
 }
 
 export interface GenerationDependencies {
@@ -128,27 +130,46 @@ export function stopTextsFor(labels: readonly string[]): string[] {
   return [...DEFAULT_STOP, ...stops].slice(0, MAX_STOP_TEXTS);
 }
 
-/** The reply without a sender's name before it, which a model may write in spite of its instructions. */
-export function withoutLabel(reply: string, labels: readonly string[]): string {
-  const label = labels.find((candidate) => reply.startsWith(`${candidate}:`));
-  return label === undefined ? reply : reply.slice(label.length + 1).trim();
-}
-
-const sentences = new Intl.Segmenter(undefined, { granularity: "sentence" });
-
-/** A reply that was ended by its limit, without the sentence that it breaks off in, unless it has no other. */
-export function withoutBrokenSentence(reply: string): string {
-  const parts = Array.from(sentences.segment(reply), ({ segment }) => segment);
-  const isBroken = /[\p{L}\p{N}\p{M},;:'’\-–—(]\s*$/u.test(reply);
-  return parts.length > 1 && isBroken ? parts.slice(0, -1).join("").trim() : reply;
-}
-
 /**
  * The key under which ml caches the reply to a request that always has the same one. It begins with the account's own
  * prefix, so that a deletion can clear them; ml keeps models and adapters apart by itself.
  */
 function cacheKeyOf(accountId: string, request: GenerateInput): string {
   return draftCachePrefix(accountId) + createHash("sha256").update(JSON.stringify(request)).digest("hex");
+}
+
+function hasCandidates({ candidates = 1 }: DraftSettings): boolean {
+  return candidates > 1;
+}
+
+/** What ml has written, as it is stored. */
+async function completionOf(
+  { judge }: GenerationDependencies,
+  { draft: { accountId, prompt }, labels, settings }: Generation,
+  result: GenerateResult,
+): Promise<Completion> {
+  const adapter = result.adapter ? appliedAdapterOf(result.adapter) : null;
+  const ranked = rankCandidates(result.candidates ?? [result], { prompt, labels });
+  const judged = await Promise.all(ranked.map(async (candidate) => {
+    const { text: response, unsupported, rawConfidence } = candidate;
+    return {
+      candidate,
+      ...await judge(accountId, { prompt, response, unsupported, rawConfidence, adapter }),
+    };
+  }));
+  const [best] = judged;
+  if (best === undefined) throw new RangeError("ml answered without a candidate");
+  const { candidate: { id: _, text: response, ...written }, ...judgement } = best;
+  const candidates = judged.map(({ candidate, confidence }) => ({ ...candidate, confidence }));
+  return {
+    response,
+    ...written,
+    ...judgement,
+    adapter,
+    modelVersion: result.model_version,
+    timings: result.timings,
+    candidates: hasCandidates(settings) ? candidates : null,
+  };
 }
 
 function requestOf({ draft, labels, settings, background }: Generation): GenerateInput {
@@ -158,6 +179,7 @@ function requestOf({ draft, labels, settings, background }: Generation): Generat
     max_tokens: settings.maxTokens,
     temperature: settings.temperature,
     ...SAMPLING,
+    ...(hasCandidates(settings) ? { n: settings.candidates } : {}),
     conversation_id: draft.conversationId,
   };
   const cacheKey = settings.temperature === 0 ? { cache_key: cacheKeyOf(draft.accountId, request) } : {};
@@ -175,26 +197,13 @@ export async function generateDraft(
   dependencies: GenerationDependencies,
   generation: Generation,
 ): Promise<DraftResponse | undefined> {
-  const { draft, labels, signal, onPiece } = generation;
+  const { draft, settings, signal } = generation;
   const request = requestOf(generation);
+  const onPiece = hasCandidates(settings) ? undefined : generation.onPiece;
   const result = await generate(dependencies, { draft, request, signal, onPiece });
-  const text = withoutLabel(result.response.trim(), labels);
-  const response = result.finish_reason === "length" ? withoutBrokenSentence(text) : text;
-  const written = {
-    response,
-    unsupported: unsupportedIn(response, draft.prompt),
-    rawConfidence: result.confidence,
-    adapter: result.adapter ? appliedAdapterOf(result.adapter) : null,
-  };
   const completed = await dependencies.responses.complete(draft.accountId, {
     responseId: draft.id,
-    completion: {
-      ...written,
-      ...await dependencies.judge(draft.accountId, { prompt: draft.prompt, ...written }),
-      modelVersion: result.model_version,
-      tokensUsed: result.tokens_used,
-      timings: result.timings,
-    },
+    completion: await completionOf(dependencies, generation, result),
   });
   if (completed === undefined) await clearCachedReply(dependencies, request);
   return completed;

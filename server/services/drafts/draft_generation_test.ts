@@ -1,6 +1,6 @@
 /** Tests what is made of a reply that its limit ended. */
 import assert from "node:assert/strict";
-import { withoutBrokenSentence } from "./draft_generation.ts";
+import { withoutBrokenSentence } from "./candidates.ts";
 
 const CASES: [name: string, written: string, kept: string][] = [
   ["a broken sentence goes", "Sounds good! See you at the", "Sounds good!"],

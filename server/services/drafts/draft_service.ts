@@ -105,6 +105,7 @@ function generatedResponseOf(row: DraftResponse): GeneratedResponse {
     timings: row.timings,
     adapter: row.adapter,
     unsupported: row.unsupported,
+    candidates: row.candidates,
   };
 }
 
@@ -118,6 +119,7 @@ export function responseRecordOf(row: DraftResponse): ResponseRecord {
     action: row.action,
     editedResponse: row.editedResponse,
     rejectionReason: row.rejectionReason,
+    chosenCandidate: row.chosenCandidate,
     createdAt: row.createdAt.toISOString(),
     completedAt: row.completedAt?.toISOString() ?? null,
     actedAt: row.actedAt?.toISOString() ?? null,
@@ -194,7 +196,8 @@ function draftingNow(
 ): Drafting["draft"] {
   const { responses } = options;
   return async (caller, request) => {
-    const { responseId, messageId, context = generateContextSchema.parse({}), signal, onPiece } = request;
+    const { responseId, messageId, context = generateContextSchema.parse({}), candidates, signal, onPiece } =
+      request;
     const { draft, labels } = await createDraft(options, {
       caller,
       request: { responseId, messageId, context, status: "generating" },
@@ -206,7 +209,7 @@ function draftingNow(
       const completed = await generateDraft(options, {
         draft,
         labels,
-        settings: context,
+        settings: { ...context, candidates },
         background: false,
         signal: either,
         onPiece,
@@ -231,13 +234,14 @@ function draftingNow(
 }
 
 function draftingLater(options: DraftingOptions): Drafting["enqueue"] {
-  return async (caller, { responseId, messageId, context = generateContextSchema.parse({}) }) => {
+  return async (caller, { responseId, messageId, context = generateContextSchema.parse({}), candidates }) => {
     const { draft, labels } = await createDraft(options, {
       caller,
       request: { responseId, messageId, context, status: "queued" },
     });
     const { temperature, maxTokens } = context;
-    const payload = { accountId: draft.accountId, responseId: draft.id, labels, temperature, maxTokens };
+    const settings = { temperature, maxTokens, candidates };
+    const payload = { accountId: draft.accountId, responseId: draft.id, labels, ...settings };
     try {
       await options.jobs.enqueue("draft", payload, { id: draft.id, group: draft.accountId });
     } catch (error) {

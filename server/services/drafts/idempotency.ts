@@ -27,8 +27,9 @@ export interface KeyedRequest {
   readonly onPiece?: (text: string) => void;
 }
 
-function hashOf({ messageId, context, async }: GenerateResponseRequest): string {
-  return createHash("sha256").update(JSON.stringify([messageId, context ?? null, async])).digest("hex");
+function hashOf({ messageId, context, async, candidates = 1 }: GenerateResponseRequest): string {
+  const shaping = [messageId, context ?? null, async, ...(candidates === 1 ? [] : [candidates])];
+  return createHash("sha256").update(JSON.stringify(shaping)).digest("hex");
 }
 
 function isLive({ status }: DraftResponse): boolean {

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parseTranscript } from "../../../contract/prompt.ts";
 import { generateRequestSchema } from "../../../contract/ml.ts";
-import { stopTextsFor, withoutLabel } from "./draft_generation.ts";
+import { withoutLabel } from "./candidates.ts";
+import { stopTextsFor } from "./draft_generation.ts";
 import { buildPrompt, groupTextOf, type PromptSource, promptTextOf } from "./prompt_builder.ts";
 
 type PromptMessage = PromptSource["messages"][number];

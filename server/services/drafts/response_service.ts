@@ -1,12 +1,13 @@
 /** Shows drafts, and records what the person did with them, which becomes a training sample. */
 import type { PageQuery } from "../../../contract/paging.ts";
 import type {
+  DraftCandidate,
   ResponseActionRequest,
   ResponseActionResponse,
   ResponseList,
   ResponseRecord,
 } from "../../../contract/responses.ts";
-import { ApiError } from "../../../lib/errors.ts";
+import { ApiError, invalidRequest } from "../../../lib/errors.ts";
 import type { Caller } from "../../auth/authenticate.ts";
 import type { ActionRequest, ActionSample } from "../../store/drafts/response_action.ts";
 import type { ResponseStore } from "../../store/drafts/response_store.ts";
@@ -43,14 +44,31 @@ export interface ResponseService {
   ): Promise<ResponseActionResponse>;
 }
 
+/** The candidate that an action names. @throws ApiError `validation_failed` */
+function candidateOf(
+  { candidates }: DraftResponse,
+  action: ResponseActionRequest,
+): DraftCandidate | undefined {
+  if (action.action === "reject" || action.candidate === undefined) return undefined;
+  const found = candidates?.find(({ id }) => id === action.candidate);
+  if (found !== undefined) return found;
+  throw invalidRequest([{ path: "candidate", message: "must be the id of one of the draft's candidates" }]);
+}
+
 /** What an action teaches; undefined for an accepted draft without text, which teaches nothing. */
-function sampleOf(draft: DraftResponse, action: ResponseActionRequest): ActionSample | undefined {
-  const { prompt: input, response } = draft;
+function sampleOf(
+  draft: DraftResponse,
+  { action, candidate }: { action: ResponseActionRequest; candidate: DraftCandidate | undefined },
+): ActionSample | undefined {
+  const { prompt: input, candidates, response } = draft;
+  const text = candidate?.text ?? response;
+  // Whoever chooses another candidate has read the first one, and does not want it.
+  const notChosen = candidate === undefined || candidate.id === 1 ? undefined : candidates?.[0]?.text;
   switch (action.action) {
     case "accept":
-      return response ? { input, output: response, quality: LEARNED_QUALITY } : undefined;
+      return text ? { input, output: text, rejectedOutput: notChosen, quality: LEARNED_QUALITY } : undefined;
     case "edit":
-      return { input, output: action.editedResponse, rejectedOutput: response, quality: LEARNED_QUALITY };
+      return { input, output: action.editedResponse, rejectedOutput: text, quality: LEARNED_QUALITY };
     case "reject":
       return { input, output: "", rejectedOutput: response, quality: REJECTED_QUALITY };
   }
@@ -86,12 +104,14 @@ function actionRequestOf(
   draft: DraftResponse,
   { action, staleness }: { action: ResponseActionRequest; staleness: Staleness | undefined },
 ): ActionRequest {
+  const candidate = candidateOf(draft, action);
   return {
+    candidate,
     responseId: draft.id,
     action: action.action,
     editedResponse: action.action === "edit" ? action.editedResponse : undefined,
     rejectionReason: action.action === "reject" ? action.rejectionReason : undefined,
-    sample: staleness === undefined ? sampleOf(draft, action) : undefined,
+    sample: staleness === undefined ? sampleOf(draft, { action, candidate }) : undefined,
   };
 }
 

@@ -60,7 +60,7 @@ async function findNamed(
 /** A draft and what the person made of it, different from one another. */
 function isPair({ source, output, rejectedOutput }: SampleRow): boolean {
   const rejected = rejectedOutput ?? "";
-  return source === "edit" && rejected !== "" && rejected !== output && rejected.length <= MAX_REPLY_LENGTH;
+  return source !== "reject" && rejected !== "" && rejected !== output && rejected.length <= MAX_REPLY_LENGTH;
 }
 
 /** Those of quality 0 teach nothing, and ml takes no reply that is longer than any model's context. */
@@ -70,7 +70,8 @@ function isTrainable({ quality, output }: SampleRow): boolean {
 
 const NOTHING = {
   sft: "There is nothing to learn from: accept or edit some drafts first",
-  dpo: "There is nothing to prefer: `dpo` learns from drafts that were edited, and there are none",
+  dpo:
+    "There is nothing to prefer: `dpo` learns from drafts that were edited or not the candidate that was chosen, and there are none",
 };
 
 /**

@@ -1,5 +1,6 @@
 /** Records the person's action on a draft once, with its training sample in the same transaction. */
 import { and, eq, sql as drizzleSql } from "drizzle-orm";
+import type { DraftCandidate } from "../../../contract/responses.ts";
 import { type Database, messagesLockOf, newId, type Queries, shareLockUntilCommit } from "../database.ts";
 import { isNeverTrained } from "../messages/conversation_policy.ts";
 import { fragment } from "../sql.ts";
@@ -25,6 +26,8 @@ export interface ActionRequest {
   readonly action: ResponseAction;
   readonly editedResponse?: string;
   readonly rejectionReason?: string;
+  /** The candidate that was named, which becomes the draft's text. */
+  readonly candidate?: DraftCandidate;
   readonly sample?: ActionSample;
 }
 
@@ -44,7 +47,8 @@ export type ActionResult =
 function isSameAction(response: DraftResponse, request: ActionRequest): boolean {
   return response.action === request.action &&
     response.editedResponse === (request.editedResponse ?? null) &&
-    response.rejectionReason === (request.rejectionReason ?? null);
+    response.rejectionReason === (request.rejectionReason ?? null) &&
+    response.chosenCandidate === (request.candidate?.id ?? null);
 }
 
 async function sampleOf(tx: Queries, responseId: string): Promise<TrainingSample | undefined> {
@@ -74,6 +78,12 @@ async function addSample(
   return sample;
 }
 
+function chosenFields({ candidate }: ActionRequest): Partial<DraftResponse> {
+  if (candidate === undefined) return {};
+  const { id: chosenCandidate, text: response, ...figures } = candidate;
+  return { chosenCandidate, response, ...figures };
+}
+
 /** Records the first action on a completed draft; a second, different one is a conflict. */
 export function recordAction(
   { transaction }: Database,
@@ -93,7 +103,7 @@ export function recordAction(
       return { outcome: "repeated", response: draft, sample: await sampleOf(tx, responseId) };
     }
     const [response] = await tx.update(responses)
-      .set({ action, editedResponse, rejectionReason, actedAt: new Date() })
+      .set({ action, editedResponse, rejectionReason, actedAt: new Date(), ...chosenFields(request) })
       .where(eq(responses.id, responseId)).returning();
     if (!response) throw new Error("The draft acted on was not returned");
     return { outcome: "recorded", response, sample: await addSample(tx, { response, request }) };

@@ -1,6 +1,7 @@
 /** Stores drafts, from queued to completed, and the person's one action on each. */
 import { and, eq, inArray, type SQL } from "drizzle-orm";
 import type { Timings } from "../../../contract/ml.ts";
+import type { DraftCandidate } from "../../../contract/responses.ts";
 import type { AppliedAdapter } from "../../../contract/models.ts";
 import type { AbstentionReason } from "../../../contract/responses.ts";
 import { bindTo, type Database, messagesLockOf, newId, shareLockUntilCommit } from "../database.ts";
@@ -40,6 +41,8 @@ export interface Completion {
   readonly adapter?: AppliedAdapter | null;
   /** Numbers, times, names and links that nothing in its prompt says. */
   readonly unsupported?: string[];
+  /** The best first; null where one was asked for. */
+  readonly candidates?: DraftCandidate[] | null;
 }
 
 export interface CompletedDraft {
@@ -193,6 +196,11 @@ const complete = changing(LIVE, ({ responseId, completion }: CompletedDraft) => 
   responseId,
   ...completion,
   response: storableText(completion.response),
+  candidates: completion.candidates?.map((candidate) => ({
+    ...candidate,
+    text: storableText(candidate.text),
+    unsupported: candidate.unsupported.map(storableText),
+  })),
   status: "completed",
   completedAt: new Date(),
 }));

@@ -1,6 +1,7 @@
 /** A small real HTTP server with ml's wire, for tests of the server: it answers, fails or hangs as configured. */
 import type { ErrorCode, Fault } from "../../../contract/errors.ts";
 import {
+  type GenerateCandidate,
   type GenerateRequest,
   generateRequestSchema,
   type GenerateResult,
@@ -21,13 +22,16 @@ import { silentLogger } from "../../../lib/log.ts";
 /** What the next calls of `/generate` and `/training/start` get. */
 export type MlBehaviour =
   /** `pieces`: what a reader of the stream gets before the answer. */
-  | { kind: "answer"; response?: string; pieces?: string[] }
+  | { kind: "answer"; response?: string; pieces?: string[]; candidates?: MlCandidate[] }
   | { kind: "fail"; code: ErrorCode; message?: string; retryAfterSeconds?: number; details?: Fault[] }
   /** `/training/start` takes the job, and what it answers is of no use; a streamed reply breaks off. */
   | { kind: "lose_answer" }
   | { kind: "garbage" }
   /** With a stream: after its first piece. */
   | { kind: "hang" };
+
+/** A text that ml has written, if asked for several. */
+type MlCandidate = Pick<GenerateCandidate, "response"> & Partial<GenerateCandidate>;
 
 /** A promise that a test awaits and the server resolves. */
 interface Signal {
@@ -296,14 +300,22 @@ export class MlServer implements AsyncDisposable {
   #result(adapterId?: string): GenerateResult {
     const count = this.generated.length;
     const text = this.behaviour.kind === "answer" ? this.behaviour.response : undefined;
-    return {
+    const reply = {
       response: text ?? ` Reply number ${count} `,
       confidence: 0.75,
-      model_version: adapterId === undefined ? "test-model" : `test-model+${adapterId}`,
       tokens_used: 4,
       cached: false,
-      finish_reason: "stop",
+      finish_reason: "stop" as const,
       timings: TIMINGS,
+    };
+    const candidates = this.behaviour.kind === "answer" && (this.generated.at(-1)?.n ?? 1) > 1
+      ? this.behaviour.candidates?.map((candidate) => ({ ...reply, ...candidate }))
+      : undefined;
+    return {
+      ...reply,
+      ...candidates?.[0],
+      candidates,
+      model_version: adapterId === undefined ? "test-model" : `test-model+${adapterId}`,
       ...(adapterId === undefined ? {} : { adapter: { ...PROOF, id: adapterId } }),
     };
   }

@@ -1,0 +1,112 @@
+/** Ranks the candidates of a draft, and leaves out what nobody would choose. */
+import type { GenerateCandidate } from "../../../contract/ml.ts";
+import { parseTranscript } from "../../../contract/prompt.ts";
+import type { DraftCandidate } from "../../../contract/responses.ts";
+import { unsupportedIn } from "./unsupported.ts";
+
+/** What the candidates answer, and the sender names before a group's messages. */
+export interface CandidateContext {
+  readonly prompt: string;
+  readonly labels: readonly string[];
+}
+
+/** A candidate before it is said how likely it is to be sent. */
+export type RankedCandidate = Omit<DraftCandidate, "confidence">;
+
+/** Texts that share more of their trigrams than this say the same. */
+const DUPLICATE_SIMILARITY = 0.8;
+/** Shorter lines, such as "ok" or "good night", are said again and again. */
+const REPEATED_WORDS = 3;
+/** How a text ends that breaks off. */
+const BROKEN_END = /[\p{L}\p{N}\p{M},;:'’\-–—(]\s*$/u;
+
+/** The reply without a sender's name before it, which a model may write in spite of its instructions. */
+export function withoutLabel(reply: string, labels: readonly string[]): string {
+  const label = labels.find((candidate) => reply.startsWith(`${candidate}:`));
+  return label === undefined ? reply : reply.slice(label.length + 1).trim();
+}
+
+const sentences = new Intl.Segmenter(undefined, { granularity: "sentence" });
+
+/** A reply that was ended by its limit, without the sentence that it breaks off in, unless it has no other. */
+export function withoutBrokenSentence(reply: string): string {
+  const parts = Array.from(sentences.segment(reply), ({ segment }) => segment);
+  return parts.length > 1 && BROKEN_END.test(reply) ? parts.slice(0, -1).join("").trim() : reply;
+}
+
+/** Letters and digits alone, words apart by one space. */
+function plain(text: string): string {
+  return text.normalize("NFKC").toLowerCase().replace(/[^\p{L}\p{M}\p{N}]+/gu, " ").trim();
+}
+
+function trigramsOf(text: string): Map<string, number> {
+  const padded = Array.from(` ${plain(text) || text.trim()} `);
+  const counts = new Map<string, number>();
+  for (let at = 0; at + 3 <= padded.length; at++) {
+    const trigram = padded.slice(at, at + 3).join("");
+    counts.set(trigram, (counts.get(trigram) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** How much of their trigrams two texts share: Dice's coefficient, in [0, 1]. */
+export function similarityOf(a: string, b: string): number {
+  const [left, right] = [trigramsOf(a), trigramsOf(b)];
+  const sizeOf = (counts: Map<string, number>) => counts.values().reduce((sum, count) => sum + count, 0);
+  const both = left.entries().reduce((sum, [trigram, count]) => {
+    return sum + Math.min(count, right.get(trigram) ?? 0);
+  }, 0);
+  const all = sizeOf(left) + sizeOf(right);
+  return all === 0 ? 1 : 2 * both / all;
+}
+
+/** The sentences of a text that are long enough to be noticed when they come again. */
+function noticedSentences(text: string): string[] {
+  return text.split(/[.!?…\n]+/u).map(plain).filter((line) => line.split(" ").length >= REPEATED_WORDS);
+}
+
+/** Whether a text says a sentence twice, or one of the conversation. */
+function isRepetition(text: string, heard: ReadonlySet<string>): boolean {
+  const sentences = noticedSentences(text);
+  return new Set(sentences).size < sentences.length || sentences.some((sentence) => heard.has(sentence));
+}
+
+function heardIn({ prompt, labels }: CandidateContext): Set<string> {
+  const turns = parseTranscript(prompt)?.turns ?? [];
+  return new Set(turns.flatMap(({ text }) => noticedSentences(withoutLabel(text, labels))));
+}
+
+/**
+ * The best first, numbered from 1. One that is empty, repeats a sentence, or is cut in the middle of one is left out where
+ * there is another, and so is one that says the same as a better one.
+ *
+ * @param candidates as ml has generated them; at least one
+ */
+export function rankCandidates(
+  candidates: readonly Pick<GenerateCandidate, "response" | "confidence" | "tokens_used" | "finish_reason">[],
+  context: CandidateContext,
+): RankedCandidate[] {
+  const heard = heardIn(context);
+  const replies = candidates.map((candidate) => {
+    const isLimited = candidate.finish_reason === "length";
+    const written = withoutLabel(candidate.response.trim(), context.labels);
+    const text = isLimited ? withoutBrokenSentence(written) : written;
+    const isCut = isLimited && BROKEN_END.test(text);
+    return { ...candidate, text, isSound: text !== "" && !isCut && !isRepetition(text, heard) };
+  });
+  const sound = replies.filter(({ isSound }) => isSound);
+  const ranked: RankedCandidate[] = [];
+  for (
+    const { text, confidence: rawConfidence, tokens_used: tokensUsed } of sound.length > 0 ? sound : replies
+  ) {
+    if (ranked.some((better) => similarityOf(better.text, text) > DUPLICATE_SIMILARITY)) continue;
+    ranked.push({
+      id: ranked.length + 1,
+      text,
+      rawConfidence,
+      tokensUsed,
+      unsupported: unsupportedIn(text, context.prompt),
+    });
+  }
+  return ranked;
+}
