@@ -11,6 +11,7 @@ function benchFiles(): string[] {
     "bench/ml",
     "bench/server",
     "bench/training",
+    "research/calibration",
     "research/style",
   ];
   return folders.flatMap((folder) =>

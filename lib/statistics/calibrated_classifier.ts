@@ -23,6 +23,11 @@ export interface Classifier {
   probability(features: readonly number[]): number;
 }
 
+/** The part of a list that is a fold: each holds neighbours. */
+function foldOf<Item>(items: readonly Item[], fold: number): Item[] {
+  return items.slice(Math.round(fold * items.length / FOLDS), Math.round((fold + 1) * items.length / FOLDS));
+}
+
 /** What was not fitted on is predicted, a fold at a time. Folds are consecutive, so that neighbours stay together. */
 function crossPredict(
   observations: readonly Observation[],
@@ -86,13 +91,15 @@ export function crossValidatedReliability(
 }
 
 /**
- * The share of positive outcomes among the more probable part of predictions; null for none.
+ * The share of positive outcomes among the more probable part of cross-validated predictions; null for none. It is taken
+ * within each fold: a fold of many positives was left out of the fit, which takes it for less likely than the others.
  *
  * @param coverage the size of that part, in (0, 1]
  */
 export function shareAtCoverage(predictions: readonly Prediction[], coverage: number): number | null {
-  const count = Math.ceil(predictions.length * coverage);
-  if (count === 0) return null;
-  const best = predictions.toSorted((a, b) => b.probability - a.probability).slice(0, count);
-  return best.reduce((sum, { outcome }) => sum + outcome, 0) / count;
+  const best = Array.from({ length: FOLDS }, (_, fold) => {
+    const ofFold = foldOf(predictions, fold).toSorted((a, b) => b.probability - a.probability);
+    return ofFold.slice(0, Math.ceil(ofFold.length * coverage));
+  }).flat();
+  return best.length === 0 ? null : best.reduce((sum, { outcome }) => sum + outcome, 0) / best.length;
 }

@@ -184,10 +184,22 @@ Deno.test("an example is predicted without itself: outcomes that follow nothing 
   assert.ok(right < 130, `${right} of 200`);
 });
 
-Deno.test("the share at half coverage is that of the more probable half", () => {
-  const predictions = [[0.9, 1], [0.8, 1], [0.3, 0], [0.2, 1], [0.1, 0]] as const;
-  const share = (coverage: number) =>
-    shareAtCoverage(predictions.map(([probability, outcome]) => ({ probability, outcome })), coverage);
-  assert.deepEqual([share(0.4), share(0.5), share(1)], [1, 2 / 3, 0.6]);
+Deno.test("the share at half coverage is that of the more probable half of each fold", () => {
+  // Two folds' worth of each pair, of which the second is the likelier in its fold, whatever the others are.
+  const predictions = [
+    [0.1, 0],
+    [0.2, 1],
+    [0.8, 0],
+    [0.9, 1],
+    [0.5, 0],
+    [0.6, 1],
+    [0, 1],
+    [0.3, 0],
+    [0.4, 0],
+    [0.7, 1],
+  ]
+    .map(([probability = 0, outcome = 0]) => ({ probability, outcome }));
+  assert.equal(shareAtCoverage(predictions, 0.5), 0.8);
+  assert.equal(shareAtCoverage(predictions, 1), 0.5);
   assert.equal(shareAtCoverage([], 0.5), null);
 });

@@ -26,11 +26,17 @@ export interface DraftRequest extends DraftSampling {
   seed: number;
 }
 
+/** What the model wrote, and the geometric mean probability of its tokens. */
+export interface WrittenDraft {
+  text: string;
+  confidence: number;
+}
+
 async function draft(
   engine: Engine,
   request: DraftRequest,
   adapter: AdapterFile | undefined,
-): Promise<string> {
+): Promise<WrittenDraft> {
   const { prompt, seed, temperature, maxTokens, topP, topK, minP, repeatPenalty } = request;
   const wire = generateRequestSchema.parse({
     prompt,
@@ -41,7 +47,7 @@ async function draft(
     min_p: minP,
     repeat_penalty: repeatPenalty,
   });
-  const { text } = await engine.generate({
+  const { text, confidence } = await engine.generate({
     prompt,
     seed,
     maxTokens: wire.max_tokens,
@@ -53,14 +59,14 @@ async function draft(
     stop: wire.stop,
     adapter,
   });
-  return text;
+  return { text, confidence };
 }
 
-/** The replies to prompts, in their order, with the settings that a draft has by default. */
-export async function writeDrafts(
+/** Writes drafts one after the other, with the settings that a draft has by default. */
+export async function* writeEachDraft(
   requests: readonly DraftRequest[],
   options: DraftWriterOptions,
-): Promise<string[]> {
+): AsyncGenerator<WrittenDraft> {
   const { modelPath, adapterPath, threads } = options;
   await using engine = await createLlamaEngine({
     gpu: "off",
@@ -78,7 +84,15 @@ export async function writeDrafts(
     baseModelId: MODEL_ID,
     probe: null,
   };
+  for (const request of requests) yield await draft(engine, request, adapter);
+}
+
+/** The replies to prompts, in their order. */
+export async function writeDrafts(
+  requests: readonly DraftRequest[],
+  options: DraftWriterOptions,
+): Promise<string[]> {
   const drafts: string[] = [];
-  for (const request of requests) drafts.push(await draft(engine, request, adapter));
+  for await (const { text } of writeEachDraft(requests, options)) drafts.push(text);
   return drafts;
 }
