@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { aborted } from "../lib/async.ts";
 import { defaultDataDir } from "../lib/config.ts";
 import { UserError } from "../lib/errors.ts";
-import { ifPresent } from "../lib/files.ts";
+import { ifPresent, isLocked, lockFile } from "../lib/files.ts";
 import { runMain } from "../lib/lifecycle.ts";
 import { createLogger, writeLine } from "../lib/log.ts";
 import { DEFAULT_HUB_URL, SMALL_MODEL } from "../ml/models/catalog.ts";
@@ -39,12 +39,28 @@ interface Folders {
   demo: string;
 }
 
-async function prepareFolders(): Promise<Folders> {
+/** Demos that may run at a time. */
+const MAX_DEMOS = 10;
+
+/** The folders of this demo; one that runs beside others has its own. Disposing them lets the next demo have it. */
+async function prepareFolders(): Promise<Folders & Disposable> {
   const data = resolve(Deno.env.get("DATA_DIR") || defaultDataDir());
-  const demo = join(data, "demo");
-  await ifPresent(Deno.remove(demo, { recursive: true }));
-  await Deno.mkdir(demo, { recursive: true });
-  return { data, demo };
+  await Deno.mkdir(data, { recursive: true });
+  for (let number = 1; number <= MAX_DEMOS; number++) {
+    const demo = join(data, number === 1 ? "demo" : `demo-${number}`);
+    // Beside the folder, which is removed.
+    const lockPath = `${demo}.lock`;
+    if (await isLocked(lockPath)) continue;
+    const lock = await lockFile(lockPath, {
+      message: "Another demo starts at this moment",
+      fix: "Try again",
+    });
+    await ifPresent(Deno.remove(demo, { recursive: true }));
+    await Deno.mkdir(demo);
+    if (number > 1) line(`Another demo runs already: this one has its own ports, and its folder is ${demo}.`);
+    return { data, demo, [Symbol.dispose]: () => lock[Symbol.dispose]() };
+  }
+  throw new UserError(`${MAX_DEMOS} demos run already`, { fix: "End one of them with Ctrl-C" });
 }
 
 /** The model that `MODEL` names, else the small one, in the folder where ml looks for it too. */
@@ -62,7 +78,7 @@ async function findModel(dataDir: string, signal: AbortSignal): Promise<Resolved
 /** Runs the whole loop once; then keeps the services running until the signal, unless asked to end. */
 async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<void> {
   const watch = new Stopwatch();
-  const folders = await prepareFolders();
+  using folders = await prepareFolders();
   const model = await findModel(folders.data, signal);
   line(`Model: ${paint("bold", model.id)} (${model.why})`);
   const mac = await watch.stage("sample Mac: chat.db in WAL mode and an address book", async () => {

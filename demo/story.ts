@@ -16,7 +16,7 @@ export interface StoryOptions {
   showRealReplies: boolean;
 }
 
-interface Draft {
+export interface Draft {
   conversation: Conversation;
   messageId: string;
   answer: GeneratedResponse;
@@ -49,22 +49,50 @@ function show(message: Message, names: Map<string, string>): void {
   else bubble(nameOf(message.senderId, names), text + edited);
 }
 
-/** The first draft is accepted, the second edited, the third rejected; the others are left open. */
-function verdictFor(index: number, draft: Draft): Verdict {
-  if (index === 0) return { colour: "green", text: "accepted unchanged", action: { action: "accept" } };
-  if (index === 1) {
-    const editedResponse = draft.realReply ?? "Let me get back to you on that.";
-    return {
-      colour: "yellow",
-      text: `edited to: ${editedResponse}`,
-      action: { action: "edit", editedResponse },
-    };
-  }
-  if (index === 2) {
-    const text = `rejected: ${REJECTION_REASON.toLowerCase()}`;
-    return { colour: "red", text, action: { action: "reject", rejectionReason: REJECTION_REASON } };
-  }
-  return { colour: "dim", text: "left for you to decide", action: null };
+/** Longer than what most people write in one message. */
+const LONGEST_ACCEPTED = 120;
+
+/** Whether somebody in a hurry would send it: one short message that is complete and makes nothing up. */
+function isAcceptable({ answer: { response, unsupported } }: Draft): boolean {
+  const text = response ?? "";
+  return text !== "" && text.length <= LONGEST_ACCEPTED && !text.includes("\n") &&
+    /[\p{P}\p{S}]$/u.test(text) &&
+    (unsupported ?? []).length === 0;
+}
+
+export const RULE =
+  "Accepted is the surest draft that is short, complete and makes nothing up, if there is one; of the others the\n" +
+  "least sure is rejected and the next one is edited.";
+
+const ACCEPTED: Verdict = { colour: "green", text: "accepted unchanged", action: { action: "accept" } };
+const LEFT_OPEN: Verdict = { colour: "dim", text: "left for you to decide", action: null };
+const REJECTED: Verdict = {
+  colour: "red",
+  text: `rejected: ${REJECTION_REASON.toLowerCase()}`,
+  action: { action: "reject", rejectionReason: REJECTION_REASON },
+};
+
+function editing({ realReply }: Draft): Verdict {
+  const editedResponse = realReply ?? "Let me get back to you on that.";
+  return {
+    colour: "yellow",
+    text: `edited to: ${editedResponse}`,
+    action: { action: "edit", editedResponse },
+  };
+}
+
+/** What the person does with each draft: see {@linkcode RULE}. */
+export function verdictsFor(drafts: readonly Draft[]): Map<Draft, Verdict> {
+  const bySureness = drafts.toSorted((a, b) => (b.answer.confidence ?? 0) - (a.answer.confidence ?? 0));
+  const accepted = bySureness.find(isAcceptable);
+  const others = bySureness.filter((draft) => draft !== accepted);
+  const rejected = others.at(-1);
+  const edited = others.at(-2);
+  return new Map(drafts.map((draft) => {
+    if (draft === accepted) return [draft, ACCEPTED];
+    if (draft === rejected) return [draft, REJECTED];
+    return [draft, draft === edited ? editing(draft) : LEFT_OPEN];
+  }));
 }
 
 function showDraft({ answer, tookMs }: Draft): void {
@@ -105,17 +133,19 @@ async function draftFor(
   return draft;
 }
 
-/** Drafts a reply in every conversation, newest first, and acts on the first three. Returns the drafts. */
+/** Drafts a reply in every conversation, newest first, and then acts on three. Returns the drafts. */
 export async function tellStory(owner: OwnerClient, options: StoryOptions): Promise<Draft[]> {
   const names = await owner.names();
   const drafts: Draft[] = [];
   for (const conversation of await owner.conversations()) {
     const draft = await draftFor(owner, conversation, { ...options, names });
-    if (!draft) continue;
-    const verdict = verdictFor(drafts.length, draft);
-    if (verdict.action) await owner.act(draft.answer.responseId, verdict.action);
-    bubble("→", paint(verdict.colour, verdict.text), { colour: verdict.colour });
-    drafts.push(draft);
+    if (draft) drafts.push(draft);
+  }
+  heading("What the person does with them");
+  line(RULE);
+  for (const [{ answer, conversation }, { colour, text, action }] of verdictsFor(drafts)) {
+    if (action) await owner.act(answer.responseId, action);
+    bubble(titleOf(conversation, names), text, { colour });
   }
   return drafts;
 }
