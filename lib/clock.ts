@@ -15,3 +15,13 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+/**
+ * A time for a person, in the zone of this machine: `2026-11-29 23:08`.
+ *
+ * @param time may be written in ISO 8601
+ */
+export function localTimeText(time: Date | string): string {
+  // Sweden writes dates in this order.
+  return new Date(time).toLocaleString("sv-SE", { dateStyle: "short", timeStyle: "short" });
+}

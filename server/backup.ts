@@ -4,6 +4,7 @@
  */
 import { join, resolve } from "node:path";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
+import { localTimeText } from "../lib/clock.ts";
 import { UserError } from "../lib/errors.ts";
 import { ifPresent, writeFileAtomically } from "../lib/files.ts";
 import { formatBytes } from "../lib/progress.ts";
@@ -151,6 +152,5 @@ export async function restoreBackup(
     { askForKey, replace, adapters },
     { config, store: createStores(database), ml: mlOf(config) },
   );
-  const made = createdAt.slice(0, 16).replace("T", " ");
-  writeLine(`Restored the backup of ${made} UTC: ${rows} rows, ${tally}. Restart a server that is running.`);
+  writeLine(`Restored the backup of ${localTimeText(createdAt)}: ${rows} rows, ${tally}. Restart a server that is running.`);
 }

@@ -1,5 +1,6 @@
 /** The server's commands for the person at its machine: its health, its devices, backups. */
 import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { localTimeText } from "../lib/clock.ts";
 import { UserError } from "../lib/errors.ts";
 import { checkHealth } from "../lib/http/healthcheck.ts";
 import { writeLine } from "../lib/log.ts";
@@ -18,7 +19,7 @@ const USAGE_EXIT_CODE = 2;
 const PAGE_SIZE = 200;
 
 function lineOf(device: Device): string {
-  const seen = device.lastSeenAt?.toISOString().slice(0, 16).replace("T", " ") ?? "never";
+  const seen = device.lastSeenAt === null ? "never" : localTimeText(device.lastSeenAt);
   return `${device.id}  ${device.status.padEnd(11)}  ${device.scope.padEnd(4)}  seen ${seen}  ${device.name}`;
 }
 

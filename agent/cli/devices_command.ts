@@ -1,6 +1,7 @@
 /** `agent devices`, `agent devices approve` and `agent unpair`: who is in the owner's account. */
 import { type Device, pairingCodeSchema } from "../../contract/devices.ts";
 import { RemoteError, UnreachableError } from "../../lib/http/client.ts";
+import { localTimeText } from "../../lib/clock.ts";
 import { UserError } from "../../lib/errors.ts";
 import { isPairingEnded, serverFault } from "../clients/server_faults.ts";
 import { endPairing, requirePairing } from "../pairing/pairing.ts";
@@ -8,7 +9,7 @@ import type { AgentContext } from "./agent_context.ts";
 import { terminalText, UsageError } from "./output.ts";
 
 function lineOf(device: Device, ownId: string): string {
-  const seen = device.lastSeenAt?.slice(0, 16).replace("T", " ") ?? "never";
+  const seen = device.lastSeenAt === null ? "never" : localTimeText(device.lastSeenAt);
   const mark = device.id === ownId ? " (this device)" : "";
   return `${device.status.padEnd(11)}  ${device.scope.padEnd(4)}  seen ${seen.padEnd(16)}  ${
     terminalText(device.name)

@@ -2,6 +2,7 @@
 import { type AgentStatus, agentStatus, type PairingState, type Problem } from "../run/agent_status.ts";
 import { type AgentPhase, readRunningAgent, type RunningAgent } from "../run/agent_state.ts";
 import type { AgentContext } from "./agent_context.ts";
+import { localTimeText } from "../../lib/clock.ts";
 import { countText, durationText } from "../../lib/progress.ts";
 import { RESTART_SENTENCES } from "./sync_command.ts";
 
@@ -29,11 +30,13 @@ const PHASE_WORDS: Record<AgentPhase, string> = {
 function agentText({ running, state }: RunningAgent): string {
   if (!running || state === null) return "not running: `agent run` sends new messages as they come";
   const { phase, nextTryAt } = state;
-  return `running, ${PHASE_WORDS[phase]}` + (nextTryAt === null ? "" : ` (next try ${nextTryAt})`);
+  return `running, ${PHASE_WORDS[phase]}` +
+    (nextTryAt === null ? "" : ` (next try ${localTimeText(nextTryAt)})`);
 }
 
 function pairingText({ pairing: { state, deviceId, expiresAt } }: AgentStatus): string {
-  const which = deviceId === null ? "" : ` (device ${deviceId}, until ${expiresAt})`;
+  const until = expiresAt === null ? "" : `, until ${localTimeText(expiresAt)}`;
+  const which = deviceId === null ? "" : ` (device ${deviceId}${until})`;
   return PAIRING_SENTENCES[state] + which;
 }
 
@@ -58,7 +61,7 @@ function messagesText({ messages }: AgentStatus): string {
 function lastSyncText({ lastSync }: AgentStatus): string {
   if (lastSync === null) return "never";
   const { endedAt, durationMs, inserted, updated, unchanged, deleted, contacts } = lastSync;
-  return `${endedAt}, in ${durationText(durationMs)}: ${countText(inserted)} new, ${
+  return `${localTimeText(endedAt)}, in ${durationText(durationMs)}: ${countText(inserted)} new, ${
     countText(updated)
   } changed, ` +
     `${countText(unchanged)} known already, ${countText(deleted)} deleted; ${countText(contacts)} contacts`;
@@ -75,7 +78,7 @@ export function statusLines(status: AgentStatus & { agent: RunningAgent }): stri
     ["Agent", agentText(status.agent)],
     ["Last sync", lastSyncText(status)],
   ];
-  if (lastFailure !== null) rows.push(["Failed", `${lastFailure.at}: ${lastFailure.message}`]);
+  if (lastFailure !== null) rows.push(["Failed", `${localTimeText(lastFailure.at)}: ${lastFailure.message}`]);
   if (refused.length > 0) {
     rows.push(["Refused", `${countText(refused.length)} by the server; \`agent status --json\` lists them`]);
   }

@@ -46,11 +46,11 @@ Deno.test("a paired agent shows its device, how far it has come and what waits",
   assert.equal(status.lastFailure, null);
   const { stdout } = await home.run("status");
   assert.match(stdout, /^Server +http:\S+: reachable$/m);
-  assert.match(stdout, /^Pairing +paired \(device [0-9a-f-]{36}, until \d{4}-\S+\)$/m);
+  assert.match(stdout, /^Pairing +paired \(device [0-9a-f-]{36}, until \d{4}-\d\d-\d\d \d\d:\d\d\)$/m);
   assert.match(stdout, /^Messages +synced up to row 3, 1 row waits$/m);
   assert.match(
     stdout,
-    /^Last sync +\d{4}-\S+, in [\d.]+ s: 3 new, 0 changed, 0 known already, 0 deleted; 0 contacts$/m,
+    /^Last sync +\d{4}-\d\d-\d\d \d\d:\d\d, in [\d.]+ s: 3 new, 0 changed, 0 known already, 0 deleted; 0 contacts$/m,
   );
 });
 
@@ -95,7 +95,7 @@ Deno.test("an unreachable server and the last failure are shown, and the pairing
   assert.match(status.server.problem ?? "", /Connection refused/);
   assert.equal(status.pairing.state, "paired");
   assert.match(status.lastFailure?.message ?? "", /^Cannot reach the server/);
-  assert.match((await home.run("status")).stdout, /^Failed +\d{4}-\S+: Cannot reach the server/m);
+  assert.match((await home.run("status")).stdout, /^Failed +\d{4}-\d\d-\d\d \d\d:\d\d: Cannot reach the server/m);
 
   await home.server.listen();
   await home.run("sync --once");
