@@ -86,7 +86,9 @@ const trainingSettingsSchema = z.object(settingsFields);
 export type TrainingSettings = z.infer<typeof trainingSettingsSchema>;
 
 export const startTrainingRequestSchema = z.object({
-  baseModel: modelIdSchema,
+  baseModel: modelIdSchema.optional().describe(
+    "Default: the model that ml serves, which is the only one it trains",
+  ),
   epochs: epochsSchema.default(3),
   learningRate: learningRateSchema.default(DEFAULT_LEARNING_RATE),
   sampleIds: z.array(idSchema).min(1).max(MAX_TRAINING_SAMPLES).optional()

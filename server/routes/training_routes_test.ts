@@ -31,6 +31,19 @@ Deno.test("samples are listed newest first", async () => {
   assert.deepEqual(samples.map(({ id }) => id), sampleIds.toReversed());
 });
 
+Deno.test("without a base model a job trains the one that ml serves, once it serves one", async () => {
+  const trainee = await startWithSamples();
+  await using server = trainee.server;
+  server.ml.health = { ...server.ml.health, model_version: null };
+  const { baseModel: _, ...body } = START;
+  const refusal = { token: trainee.token, body, status: 503, code: "model_not_loaded" } as const;
+  await server.refuse(SERVER_PATHS.startTraining, refusal);
+  server.ml.health = { ...server.ml.health, model_version: "served-model" };
+  const job = await startJob(trainee, { baseModel: undefined });
+  assert.equal(job.baseModel, "served-model");
+  assert.equal(server.ml.started[0]?.base_model, "served-model");
+});
+
 Deno.test("a job hands the named samples to ml, each once and without rejected ones", async () => {
   const trainee = await startWithSamples();
   await using server = trainee.server;

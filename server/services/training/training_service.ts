@@ -28,7 +28,7 @@ export interface TrainingServiceOptions extends PromptStores, SignedInOptions {
   samples: SampleStore;
   trainingJobs: TrainingJobStore;
   jobSync: TrainingJobSync;
-  ml: Pick<MlClient, "cancelTraining">;
+  ml: Pick<MlClient, "cancelTraining" | "health">;
   /** Called when the outbox may have messages for ml: about tainted adapters. */
   onOutbox: () => void;
 }
@@ -78,11 +78,19 @@ function jobOf(row: JobRow): TrainingJob {
   };
 }
 
+/** @throws ApiError `model_not_loaded` while ml serves none, or `ml_unavailable` */
+async function servedModel(ml: TrainingServiceOptions["ml"]): Promise<string> {
+  const { model_version: served } = await ml.health();
+  if (served === null) throw new ApiError("model_not_loaded", "The ml service has no model yet; try again later");
+  return served;
+}
+
 function starting(
-  { samples, trainingJobs: jobs, jobSync }: TrainingServiceOptions,
+  { samples, trainingJobs: jobs, jobSync, ml }: TrainingServiceOptions,
 ): TrainingService["start"] {
   return async ({ accountId, deviceId }, request) => {
-    const { baseModel, epochs, learningRate, sampleIds, method, ...settings } = request;
+    const { baseModel: named, epochs, learningRate, sampleIds, method, ...settings } = request;
+    const baseModel = named ?? await servedModel(ml);
     const chosen = await chooseSamples(samples, { accountId, sampleIds, method });
     const before = await jobs.liveJob(accountId, deviceId);
     // It may have ended on ml since the last refresh, and then nothing is in the way.
