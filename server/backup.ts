@@ -152,5 +152,9 @@ export async function restoreBackup(
     { askForKey, replace, adapters },
     { config, store: createStores(database), ml: mlOf(config) },
   );
-  writeLine(`Restored the backup of ${localTimeText(createdAt)}: ${rows} rows, ${tally}. Restart a server that is running.`);
+  writeLine(
+    `Restored the backup of ${
+      localTimeText(createdAt)
+    }: ${rows} rows, ${tally}. Restart a server that is running.`,
+  );
 }

@@ -95,7 +95,10 @@ Deno.test("an unreachable server and the last failure are shown, and the pairing
   assert.match(status.server.problem ?? "", /Connection refused/);
   assert.equal(status.pairing.state, "paired");
   assert.match(status.lastFailure?.message ?? "", /^Cannot reach the server/);
-  assert.match((await home.run("status")).stdout, /^Failed +\d{4}-\d\d-\d\d \d\d:\d\d: Cannot reach the server/m);
+  assert.match(
+    (await home.run("status")).stdout,
+    /^Failed +\d{4}-\d\d-\d\d \d\d:\d\d: Cannot reach the server/m,
+  );
 
   await home.server.listen();
   await home.run("sync --once");

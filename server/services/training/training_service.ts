@@ -81,7 +81,9 @@ function jobOf(row: JobRow): TrainingJob {
 /** @throws ApiError `model_not_loaded` while ml serves none, or `ml_unavailable` */
 async function servedModel(ml: TrainingServiceOptions["ml"]): Promise<string> {
   const { model_version: served } = await ml.health();
-  if (served === null) throw new ApiError("model_not_loaded", "The ml service has no model yet; try again later");
+  if (served === null) {
+    throw new ApiError("model_not_loaded", "The ml service has no model yet; try again later");
+  }
   return served;
 }
 
