@@ -1,6 +1,6 @@
 /**
- * A cache of npm's packages for one build: what other platforms need, and llama.cpp's history (33 MB), is not in it, so that
- * it cannot get into a program. Deno also writes the path of some packages into the program; that of this cache says nothing
+ * A cache of npm's packages for one build: what other platforms need, llama.cpp's history (33 MB) and source maps (swagger-ui's
+ * alone take 7 MB) are not in it, so that they cannot get into a program. Deno also writes the path of some packages into the program; that of this cache says nothing
  * about the machine.
  */
 import { dirname, join } from "node:path";
@@ -22,7 +22,7 @@ export async function denoFolder(): Promise<string> {
 
 /** @param path below the folder of a registry, such as `zod/4.6.7/index.js` */
 function isWanted(path: string, target: Target): boolean {
-  if (path.endsWith("/llama/gitRelease.bundle")) return false;
+  if (path.endsWith("/llama/gitRelease.bundle") || path.endsWith(".map")) return false;
   const prefix = BY_PLATFORM.find((prefix) => path.startsWith(prefix));
   // What a package says about itself stays: Deno asks for it before it decides that it does not need the package.
   if (prefix === undefined || /\/(?:package|registry)\.json$/.test(path)) return true;
