@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { unzipSync } from "fflate";
 import { accountDeletionSchema, accountSettingsSchema } from "../../contract/account.ts";
 import { SIGNED_OUT_CLOSE_CODE } from "../../contract/events.ts";
-import { SERVER_PATHS } from "../../contract/paths.ts";
+import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import { createTestDatabase } from "../../tests/support/postgres/postgres.ts";
 import { openEvents } from "../../tests/support/server/event_client.ts";
 import { REGISTRATION, startServerApp } from "../../tests/support/server/server_app.ts";
@@ -41,13 +41,19 @@ Deno.test("an export holds all of the account, and nothing of another or that si
   // More than one fetch, and texts that could be taken for the format.
   for (let batch = 0; batch < 3; batch++) {
     const messages = Array.from({ length: 400 }, (_, n) => syncMessage({ text: `line\n${batch}-${n} "}` }));
-    await sendBatch(owner, syncBatch(messages, { conversationImessageId: "many" }));
+    const { conversationId: id } = await sendBatch(
+      owner,
+      syncBatch(messages, { conversationImessageId: "many" }),
+    );
+    const body = { drafting: "automatic" };
+    await server.request(pathOf(SERVER_PATHS.conversation, { id }), { method: "PATCH", token, body });
   }
   await sendBatch({ server, token: stranger.token }, syncBatch([syncMessage({ text: "of a stranger" })]));
   const files = await exported(url, token);
   assert.deepEqual(Object.keys(files).sort(), [
     "adapters.jsonl",
     "contacts.jsonl",
+    "conversation_policies.jsonl",
     "conversations.jsonl",
     "device_syncs.jsonl",
     "devices.jsonl",
@@ -62,7 +68,7 @@ Deno.test("an export holds all of the account, and nothing of another or that si
   assert.deepEqual(files["adapters.jsonl"]?.map(({ id }) => id), [adapterId]);
   for (const name of Object.keys(files)) assert.ok(files[name]?.length, name);
   const all = JSON.stringify(files);
-  for (const secret of ["token_id", "registered_address", "secret_hash", stranger.deviceId]) {
+  for (const secret of ["token_id", "registered_address", "secret_hash", "search_keys", stranger.deviceId]) {
     assert.equal(all.includes(secret), false, secret);
   }
 });

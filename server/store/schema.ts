@@ -11,6 +11,7 @@ import {
   text,
   uuid,
 } from "drizzle-orm/pg-core";
+import type { DraftingMode } from "../../contract/conversations.ts";
 import type { DEVICE_STATUSES, DeviceScope } from "../../contract/devices.ts";
 import type { EventName } from "../../contract/events.ts";
 import type { Timings } from "../../contract/ml.ts";
@@ -159,6 +160,14 @@ export const conversations = pgTable("conversations", {
   messageCount: integer("message_count").notNull().default(0),
   lastMessageAt: time("last_message_at"),
   createdAt: createdAt(),
+});
+
+/** What the person chose for a conversation, by its name in Messages; without a row it has the column's defaults. */
+export const conversationPolicies = pgTable("conversation_policies", {
+  accountId: uuid("account_id").notNull(),
+  imessageId: text("imessage_id").notNull(),
+  drafting: text("drafting").$type<DraftingMode>().notNull().default("on_demand"),
+  neverTrain: boolean("never_train").notNull().default(false),
 });
 
 /** One message; its identity is (account, imessageGuid). `reactions` and `attachments` are null when none were sent. */

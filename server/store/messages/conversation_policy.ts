@@ -1,20 +1,11 @@
 /** Stores how each conversation is drafted for and whether anything is learned from it. */
 import { and, eq, type SQL, sql as drizzleSql } from "drizzle-orm";
-import { boolean, pgTable, text, uuid } from "drizzle-orm/pg-core";
 import { DEFAULT_DRAFTING, type Deletion, type DraftingMode } from "../../../contract/conversations.ts";
 import { bindTo, type Database } from "../database.ts";
-import { conversations, messages } from "../schema.ts";
+import { conversationPolicies, conversations, messages } from "../schema.ts";
 import { fragment, rawFragment, type Sql } from "../sql.ts";
 import { deletionOf, type DeletionOptions, lockAdapters } from "./deletion.ts";
 import { lockAccount } from "./ingest_statements.ts";
-
-/** What the person chose for a conversation; without a row it has the column's defaults. */
-const conversationPolicies = pgTable("conversation_policies", {
-  accountId: uuid("account_id").notNull(),
-  imessageId: text("imessage_id").notNull(),
-  drafting: text("drafting").$type<DraftingMode>().notNull().default("on_demand"),
-  neverTrain: boolean("never_train").notNull().default(false),
-});
 
 export interface ConversationPolicy {
   readonly drafting: DraftingMode;
