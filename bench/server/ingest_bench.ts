@@ -16,6 +16,7 @@ import {
 import { type Client, createClient } from "../../lib/http/client.ts";
 import { writeLine } from "../../lib/log.ts";
 import { type Database, newId, openDatabase } from "../../server/store/database.ts";
+import { searchKeysOf } from "../../server/store/messages/search_keys.ts";
 import { findRunningPostgres } from "../../server/store/postgres/embedded_postgres.ts";
 import { migrate } from "../../server/store/migrate.ts";
 import { choosePort, ServiceProcess } from "../../tools/service_process.ts";
@@ -69,14 +70,18 @@ async function rawSide(database: Database): Promise<Side> {
   const { accountId, conversations } = await prepareRaw(database);
   const send = async (batch: SyncMessagesInput) => {
     const conversationId = conversations.get(batch.conversationImessageId) ?? "";
-    const rows = JSON.stringify(batch.messages.map((message) => ({ id: newId(), ...message })));
+    const rowOf = (message: SyncMessagesInput["messages"][number]) => {
+      const keys = searchKeysOf(message.text ?? "");
+      return { id: newId(), searchKeys: keys && `{${keys}}`, ...message };
+    };
+    const rows = JSON.stringify(batch.messages.map(rowOf));
     await sql`
       insert into messages (id, account_id, conversation_id, imessage_guid, sender_id, direction, message_type, text,
-        sent_at, reactions, attachments)
+        sent_at, search_keys, reactions, attachments)
       select id, ${accountId}, ${conversationId}, "imessageGuid", "senderId", direction, "messageType", text,
-        "sentAt", reactions, attachments
+        "sentAt", "searchKeys", reactions, attachments
       from json_to_recordset(${rows}::text::json) as r(id uuid, "imessageGuid" text, "senderId" text, direction text,
-        "messageType" text, text text, "sentAt" timestamptz, reactions jsonb, attachments jsonb)`;
+        "messageType" text, text text, "sentAt" timestamptz, "searchKeys" int[], reactions jsonb, attachments jsonb)`;
   };
   return { name: "raw bulk INSERT", send, inFlight: 1, elapsedMs: 0, messages: 0 };
 }
