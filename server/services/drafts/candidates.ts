@@ -15,6 +15,8 @@ export type RankedCandidate = Omit<DraftCandidate, "confidence">;
 
 /** Texts that share more of their trigrams than this say the same. */
 const DUPLICATE_SIMILARITY = 0.8;
+/** An empty reply has none, and no logarithm. */
+const LEAST_CONFIDENCE = 1e-6;
 /** Shorter lines, such as "ok" or "good night", are said again and again. */
 const REPEATED_WORDS = 3;
 /** How a text ends that breaks off. */
@@ -60,6 +62,31 @@ export function similarityOf(a: string, b: string): number {
   return all === 0 ? 1 : 2 * both / all;
 }
 
+/** How much each of some texts says what the others say: its mean similarity to them. */
+export function agreementsOf(texts: readonly string[]): number[] {
+  return texts.map((text, index) => {
+    const others = texts.filter((_, other) => other !== index);
+    return others.reduce((sum, other) => sum + similarityOf(text, other), 0) / Math.max(1, others.length);
+  });
+}
+
+/** Values with mean 0 and deviation 1, so that they can be added to others; all 0 where they are equal. */
+export function standardised(values: readonly number[]): number[] {
+  const meanOf = (all: readonly number[]) => all.reduce((sum, value) => sum + value, 0) / all.length;
+  const mean = meanOf(values);
+  const deviation = Math.sqrt(meanOf(values.map((value) => (value - mean) ** 2)));
+  return values.map((value) => deviation < 1e-9 ? 0 : (value - mean) / deviation);
+}
+
+/** A higher score for what the others say too and the model is sure of. */
+function scoresOf(replies: readonly { text: string; confidence: number }[]): number[] {
+  const agreements = standardised(agreementsOf(replies.map(({ text }) => text)));
+  const sureness = standardised(
+    replies.map(({ confidence }) => Math.log(Math.max(confidence, LEAST_CONFIDENCE))),
+  );
+  return agreements.map((agreement, index) => agreement + (sureness[index] ?? 0));
+}
+
 /** The sentences of a text that are long enough to be noticed when they come again. */
 function noticedSentences(text: string): string[] {
   return text.split(/[.!?…\n]+/u).map(plain).filter((line) => line.split(" ").length >= REPEATED_WORDS);
@@ -77,7 +104,7 @@ function heardIn({ prompt, labels }: CandidateContext): Set<string> {
 }
 
 /**
- * The best first, numbered from 1. One that is empty, repeats a sentence, or is cut in the middle of one is left out where
+ * The best first, numbered from 1: those that agree with the others and that the model is sure of (what was compared: docs/training.md, "Which candidate comes first"). One that is empty, repeats a sentence, or is cut in the middle of one is left out where
  * there is another, and so is one that says the same as a better one.
  *
  * @param candidates as ml has generated them; at least one
@@ -94,10 +121,13 @@ export function rankCandidates(
     const isCut = isLimited && BROKEN_END.test(text);
     return { ...candidate, text, isSound: text !== "" && !isCut && !isRepetition(text, heard) };
   });
-  const sound = replies.filter(({ isSound }) => isSound);
+  const scores = scoresOf(replies);
+  const sorted = replies.map((reply, index) => ({ ...reply, score: scores[index] ?? 0 }))
+    .sort((a, b) => b.score - a.score);
+  const sound = sorted.filter(({ isSound }) => isSound);
   const ranked: RankedCandidate[] = [];
   for (
-    const { text, confidence: rawConfidence, tokens_used: tokensUsed } of sound.length > 0 ? sound : replies
+    const { text, confidence: rawConfidence, tokens_used: tokensUsed } of sound.length > 0 ? sound : sorted
   ) {
     if (ranked.some((better) => similarityOf(better.text, text) > DUPLICATE_SIMILARITY)) continue;
     ranked.push({
