@@ -143,7 +143,7 @@ export const SETTINGS = {
   trainingStart: setting<"base" | "texting">({
     env: "TRAINING_START",
     parse: oneOf("base", "texting"),
-    fallback: "base",
+    fallback: "texting",
     description: "What a training starts from: the model alone, or the texting adapter where that fits",
   }),
   trainingQueueLimitMb: setting({

@@ -121,7 +121,7 @@ async function draftAll(
   return await writeDrafts(prompts.map((prompt, index) => ({ prompt, seed: index + 1 })), options);
 }
 
-/** Drafts with the settings that a draft has by default; the seeds are those of the prompts' places. */
+/** Drafts with the settings that ml has by default; the seeds are those of the prompts' places. */
 export async function draftForPerson(
   person: PersonReplies,
   options: PersonDraftsOptions,

@@ -15,7 +15,7 @@ export interface DraftWriterOptions {
   threads: number;
 }
 
-/** How a draft is sampled; what is absent is as the product has it. */
+/** How a draft is sampled; what is absent is as ml has it by default, not as the server asks for drafts. */
 export type DraftSampling = Partial<
   Pick<GenerationRequest, "temperature" | "topP" | "topK" | "minP" | "repeatPenalty" | "maxTokens">
 >;
@@ -62,7 +62,7 @@ async function draft(
   return { text, confidence };
 }
 
-/** Writes drafts one after the other, with the settings that a draft has by default. */
+/** Writes drafts one after the other. */
 export async function* writeEachDraft(
   requests: readonly DraftRequest[],
   options: DraftWriterOptions,
