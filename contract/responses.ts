@@ -88,6 +88,9 @@ export const generatedResponseSchema = z.object({
   adapter: appliedAdapterSchema.nullable().optional().describe(
     "The adapter that wrote it, and the proof that it was applied; null: the base model wrote it",
   ),
+  exampleCount: z.int().min(0).nullable().optional().describe(
+    "Earlier replies of the person that the prompt shows as examples; null for a draft made before they were counted",
+  ),
   ...queueFields,
   unsupported: unsupportedSchema.nullable().optional().describe(
     "Numbers, times, days, names and links of the draft that neither the conversation nor the examples have, as the " +

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { conversationListSchema } from "../contract/conversations.ts";
 import { SERVER_PATHS } from "../contract/paths.ts";
+import { syncStatusResponseSchema } from "../contract/sync.ts";
 import { browserTests } from "./support/process/browser.ts";
 import {
   DESKTOP,
@@ -31,6 +32,7 @@ await browserTests({
     await showPage(page, "Privacy");
     const item = page.getByRole("listitem").filter({ hasText: HOSTILE[1] });
     await item.getByRole("button", { name: "Delete" }).click();
+    await item.getByText("This would go for good: 2 messages.").waitFor();
     await item.getByRole("button", { name: "Delete all of it" }).press("Enter");
     await item.getByText("Deleted: 2 messages, 0 drafts, 0 examples; 0 adapters are used no more.").waitFor();
     const { total } = await owner.request("GET", SERVER_PATHS.conversations, {
@@ -39,6 +41,59 @@ await browserTests({
     assert.equal(total, 0);
     assert.deepEqual(faults, []);
   },
+
+  "a conversation's drafts are turned off, nothing is learned from it, and a message of it is deleted":
+    async (
+      browser,
+    ) => {
+      await using services = await startServices();
+      const { url } = services.server;
+      const owner = await ownerOf(url);
+      await nameJohn(owner, HOSTILE[1] ?? "");
+      await send(owner, ["Dinner?", "Or lunch?"], `any;-;${JOHN}`);
+      const policyOf = async () => {
+        const { conversations: [conversation] } = await owner.request("GET", SERVER_PATHS.conversations, {
+          schema: conversationListSchema,
+        });
+        return { drafting: conversation?.drafting, neverTrain: conversation?.neverTrain };
+      };
+      const { page, faults } = await openPage(browser, { url, ...PHONE });
+      await signIn(page, owner);
+      await page.getByRole("link", { name: /www|img/ }).click();
+      await page.getByRole("button", { name: "Draft a reply" }).waitFor();
+      await page.getByRole("combobox", { name: "Drafts" }).selectOption("off");
+      await page.getByText("Drafts are off in this conversation.").waitFor();
+      await page.getByLabel("Never learn from it").click();
+      await page.getByText("Nothing goes with it.").waitFor();
+      assert.deepEqual(await policyOf(), { drafting: "off", neverTrain: false }, "it was a preview");
+      await page.getByRole("button", { name: "Never learn from it" }).press("Enter");
+      await page.getByRole("button", { name: "Never learn from it" }).waitFor({ state: "detached" });
+      assert.deepEqual(await seriousFindings(page), []);
+      assert.equal(await fitsWidth(page), true);
+      assert.deepEqual(await policyOf(), { drafting: "off", neverTrain: true });
+
+      await showPage(page, "Privacy");
+      const never = page.getByRole("region", { name: "Never learned from" });
+      await never.getByText(HOSTILE[1] ?? "").waitFor();
+      assert.deepEqual(await seriousFindings(page), []);
+      await never.getByRole("button", { name: "Learn from it again" }).press("Enter");
+      await never.getByText("It may be learned from again.").waitFor();
+      assert.deepEqual(await policyOf(), { drafting: "off", neverTrain: false });
+
+      await page.getByRole("link", { name: "Conversations" }).click();
+      await page.getByRole("searchbox", { name: "Search all messages" }).fill("lunch");
+      await page.getByRole("searchbox", { name: "Search all messages" }).press("Enter");
+      await page.getByRole("list", { name: "Messages found" }).getByRole("link").click();
+      await page.getByRole("button", { name: "Delete this message" }).press("Enter");
+      await page.getByText("This would go for good: 1 message.").waitFor();
+      await page.getByRole("button", { name: "Delete it for good" }).press("Enter");
+      await page.getByText("The message is deleted.").waitFor();
+      const { messages } = await owner.request("GET", SERVER_PATHS.syncStatus, {
+        schema: syncStatusResponseSchema,
+      });
+      assert.equal(messages, 1);
+      assert.deepEqual(faults, []);
+    },
 
   "everything is downloaded, and deleted once the device's name is typed": async (browser) => {
     await using services = await startServices();

@@ -9,6 +9,7 @@ import type { Client } from "../lib/http/client.ts";
 import { browserTests } from "./support/process/browser.ts";
 import {
   DESKTOP,
+  fitsWidth,
   HOSTILE,
   nameJohn,
   openPage,
@@ -95,16 +96,63 @@ await browserTests({
       assert.equal(await page.getByRole("textbox", { name: "Reply" }).inputValue(), text);
       assert.deepEqual(faults, []);
 
-      // A browser whose access is revoked says so at its next step.
+      // A browser whose access is revoked says so.
       const { devices } = await owner.request("GET", SERVER_PATHS.devices, { schema: deviceListSchema });
       const id = devices.find(({ platform }) => platform === "web")?.id ?? "";
       await owner.request("POST", pathOf(SERVER_PATHS.deactivateDevice, { id }), {
         body: {},
         schema: deviceResponseSchema,
       });
-      await page.getByRole("button", { name: "Draft another" }).click();
       await page.getByText("This browser is not signed in any more").waitFor();
     },
+
+  "a draft shows what it may have made up and how it came to be, and is edited and accepted by keys": async (
+    browser,
+  ) => {
+    await using services = await startServices();
+    const { url } = services.server;
+    const owner = await ownerOf(url);
+    await nameJohn(owner, "John Doe");
+    await send(owner, ["Dinner tonight?"], `any;-;${JOHN}`);
+    const { page, faults } = await openPage(browser, { url, ...PHONE });
+    await signIn(page, owner);
+    // What the tiny model writes is by chance: known words are put into the server's answer.
+    const text = "At 19:30 with Anna </mark><b>, 19:30 sharp";
+    await page.route("**/api/responses?*", async (route) => {
+      const response = await route.fetch();
+      const list = await response.json();
+      for (const draft of list.responses) {
+        Object.assign(draft, { response: text, unsupported: ["19:30", "Anna"] });
+      }
+      await route.fulfill({ response, json: list });
+    });
+    await page.getByRole("link", { name: "John Doe" }).click();
+    await pressDraft(page);
+    const reply = page.getByRole("textbox", { name: "Reply" });
+    await reply.waitFor();
+    await page.reload();
+    await page.getByText("nothing that the model saw says this: “19:30”, “Anna”").waitFor();
+    assert.deepEqual(await page.locator(".marked mark").allTextContents(), ["19:30", "Anna", "19:30"]);
+    assert.deepEqual(await reply.boundingBox(), await page.locator(".marked > div").boundingBox());
+    await page.getByText(/^Confidence \d+ %$/).click();
+    await page.getByText("Written by the base model: ").waitFor();
+    await page.getByText("No earlier reply of yours was shown to the model").waitFor();
+    await page.getByText(/^Wrote in [\d.]+ s, [\d.]+ tokens a second$/).waitFor();
+    assert.deepEqual(await seriousFindings(page), []);
+    assert.equal(await fitsWidth(page), true);
+    // Rejecting is left, then the text edited and accepted: no key of a text does anything else.
+    await page.keyboard.press("r");
+    await page.getByRole("textbox", { name: "What is wrong with it?" }).press("Escape");
+    await page.keyboard.press("e");
+    await reply.and(page.locator(":focus")).waitFor();
+    await reply.fill("");
+    await page.keyboard.type("a dad");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("a");
+    await page.getByText("Your edit is a training example now; nothing was sent.").waitFor();
+    assert.deepEqual((await samplesOf(owner)).map(({ output }) => output), ["a dad"]);
+    assert.deepEqual(faults, []);
+  },
 
   "a draft grows on the page while it is written": async (browser) => {
     await using services = await startServices();

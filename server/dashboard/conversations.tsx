@@ -29,11 +29,11 @@ const PAGE_SIZE = 50;
 /** Characters of the newest message; more would not fit into a line. */
 const PREVIEW_LENGTH = 120;
 
-/** Conversations, the latest first. */
-export function listConversations(): PagedList<Conversation> {
+/** Conversations, the latest first; `filter` is added to the query. */
+export function listConversations(filter = ""): PagedList<Conversation> {
   return new PagedList(async (cursor) => {
     const after = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
-    const list = await request(`GET ${SERVER_PATHS.conversations}?pageSize=${PAGE_SIZE}${after}`, {
+    const list = await request(`GET ${SERVER_PATHS.conversations}?pageSize=${PAGE_SIZE}${after}${filter}`, {
       schema: conversationListSchema,
     });
     return { items: list.conversations, nextCursor: list.nextCursor ?? null };

@@ -1,83 +1,14 @@
 /** The panel below a conversation: has a reply drafted, and takes what the person does with it. */
-import { useEffect, useState } from "preact/hooks";
-import type { GeneratedResponse } from "../../contract/responses.ts";
+import type { RefObject } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Drafting } from "./drafting.ts";
 import { useEvents } from "./events.ts";
+import { isKey } from "./keys.ts";
+import { ShownDraft } from "./shown_draft.tsx";
 import { STRINGS } from "./strings.ts";
 
 const { draft: TEXT } = STRINGS;
 const DONE = { accept: TEXT.accepted, edit: TEXT.edited, reject: TEXT.rejected } as const;
-
-/** What is known of how a draft was made. */
-function originOf({ confidence, modelVersion, tokensUsed }: GeneratedResponse): string {
-  return [
-    confidence === null ? null : TEXT.confidence(Math.round(confidence * 100)),
-    modelVersion,
-    tokensUsed === null ? null : TEXT.tokens(tokensUsed),
-  ].filter((part) => part !== null).join(" · ");
-}
-
-function Rejection({ onReject, onKeep }: { onReject: (reason: string) => void; onKeep: () => void }) {
-  const [reason, setReason] = useState("");
-  const submit = (event: Event) => {
-    event.preventDefault();
-    onReject(reason.trim());
-  };
-  return (
-    <form class="buttons" onSubmit={submit} onKeyDown={(event) => event.key === "Escape" && onKeep()}>
-      <input
-        autoFocus
-        dir="auto"
-        maxLength={2_000}
-        aria-label={TEXT.reason}
-        placeholder={TEXT.reason}
-        value={reason}
-        onInput={(event) => setReason(event.currentTarget.value)}
-      />
-      <button type="submit" class="primary">{TEXT.confirmReject}</button>
-      <button type="button" onClick={onKeep}>{TEXT.keep}</button>
-    </form>
-  );
-}
-
-function ShownDraft({ draft, drafting }: { draft: GeneratedResponse; drafting: Drafting }) {
-  const { responseId, response } = draft;
-  const [text, setText] = useState(response ?? "");
-  const [isRejecting, setRejecting] = useState(false);
-  const isEdited = text !== response;
-  const accept = () =>
-    void drafting.act(responseId, isEdited ? { action: "edit", editedResponse: text } : { action: "accept" });
-  const reject = (reason: string) =>
-    void drafting.act(responseId, { action: "reject", rejectionReason: reason === "" ? undefined : reason });
-  const acceptByKey = (event: KeyboardEvent) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && text !== "") accept();
-  };
-  return (
-    <>
-      <textarea
-        autoFocus
-        dir="auto"
-        rows={3}
-        aria-label={TEXT.text}
-        value={text}
-        onInput={(event) => setText(event.currentTarget.value)}
-        onKeyDown={acceptByKey}
-      />
-      <p class="quiet meta">{originOf(draft)}</p>
-      {isRejecting
-        ? <Rejection onReject={reject} onKeep={() => setRejecting(false)} />
-        : (
-          <div class="buttons">
-            <button type="button" class="primary" title={TEXT.keys} disabled={text === ""} onClick={accept}>
-              {isEdited ? TEXT.saveEdit : TEXT.accept}
-            </button>
-            <button type="button" onClick={() => setRejecting(true)}>{TEXT.reject}</button>
-            <button type="button" class="plain" onClick={() => void drafting.write()}>{TEXT.again}</button>
-          </div>
-        )}
-    </>
-  );
-}
 
 function Step({ drafting }: { drafting: Drafting }) {
   const state = drafting.state.value;
@@ -115,22 +46,18 @@ function Step({ drafting }: { drafting: Drafting }) {
   }
 }
 
-/** Whether a key press belongs to a field that the person writes in. */
-function isWriting({ target }: KeyboardEvent): boolean {
-  return target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement;
-}
-
-function Reply({ drafting }: { drafting: Drafting }) {
+function Reply({ drafting, panel }: { drafting: Drafting; panel: RefObject<HTMLElement | null> }) {
   useEvents(["response:completed", "response:acted"], (event) => {
     if (event === null || event.data.messageId === drafting.messageId) void drafting.hear(event);
   });
   useEffect(() => {
     void drafting.resume();
     const draftByKey = (event: KeyboardEvent) => {
-      if (event.key !== "d" || event.ctrlKey || event.metaKey || event.altKey || isWriting(event)) return;
-      if (drafting.state.value.step !== "idle") return;
+      if (!isKey(event, "d") || event.defaultPrevented) return;
       event.preventDefault();
-      void drafting.write();
+      // What is written then, or was before, takes the focus on from the panel.
+      panel.current?.focus();
+      if (drafting.state.value.step === "idle") void drafting.write();
     };
     addEventListener("keydown", draftByKey);
     return () => {
@@ -150,6 +77,7 @@ function Reply({ drafting }: { drafting: Drafting }) {
 export function DraftPanel(
   { conversationId, messageId }: { conversationId: string; messageId: string | null },
 ) {
+  const panel = useRef<HTMLElement>(null);
   const create = () => messageId === null ? null : new Drafting(conversationId, messageId);
   const [drafting, setDrafting] = useState(create);
   const isOutdated = (drafting?.messageId ?? null) !== messageId;
@@ -158,8 +86,12 @@ export function DraftPanel(
   useEffect(() => {
     if (isOutdated && !isInHand) setDrafting(create);
   }, [messageId, isInHand]);
+  // Its keys are those of the draft, where there is one.
+  const enter = ({ target, currentTarget }: FocusEvent) => {
+    if (target === currentTarget) panel.current?.querySelector<HTMLElement>(".shown")?.focus();
+  };
   return (
-    <section class="draft" aria-label={TEXT.title}>
+    <section ref={panel} class="draft" tabIndex={-1} aria-label={TEXT.title} onFocus={enter}>
       {isOutdated && isInHand && (
         <div class="buttons">
           <p role="status">{TEXT.outdated}</p>
@@ -168,7 +100,7 @@ export function DraftPanel(
       )}
       {drafting === null
         ? <p class="quiet">{TEXT.nothing}</p>
-        : <Reply key={drafting.messageId} drafting={drafting} />}
+        : <Reply key={drafting.messageId} drafting={drafting} panel={panel} />}
     </section>
   );
 }

@@ -1,4 +1,9 @@
-/** Every English sentence of the page, in one place. */
+/** Every English sentence of the page, in one place; those of the page of training are in a file beside this one. */
+import { TRAINING_STRINGS } from "./training/strings.ts";
+
+function countOf(count: number, name: string): string {
+  return `${count.toLocaleString("en")} ${name}${count === 1 ? "" : "s"}`;
+}
 
 export const STRINGS = {
   product: "Conversation Assistant",
@@ -61,112 +66,35 @@ export const STRINGS = {
       `${messages.toLocaleString("en")} messages are here, and no row waits on the Mac.`,
     goOn: "Go to your conversations",
   },
-  training: {
-    title: "Training",
-    lead:
-      "The model learns to write as you do from replies that you sent, accepted or edited. It is trained on your own " +
-      "machine, and drafts with what it learned only if you say so.",
-    learn: "Learn from my replies",
-    learnHint: "Takes your latest sent replies as examples, then trains on all examples below.",
-    replies: "How many of my latest replies",
-    settings: "Settings",
-    epochs: "Passes over the examples",
-    learningRate: "Learning rate",
-    learnButton: (count: number) =>
-      `Learn from my last ${Number.isNaN(count) ? "" : count.toLocaleString("en")} replies`,
-    previewButton: "Preview",
-    preview: (made: number, examined: number) =>
-      `${made.toLocaleString("en")} new ${made === 1 ? "example" : "examples"}, of ` +
-      `${examined.toLocaleString("en")} sent replies that were looked at.`,
-    leftOut: "Left out:",
-    skipped: {
-      repeated: "that are examples already",
-      unprompted: "that answer nothing",
-      late: "sent too late to be an answer",
-      automated: "to senders that are no person",
-      neverTrain: "from conversations that nothing is learned from",
-      unsuitable: "that are a link, a number or too long",
-    },
-    excluded: {
-      quality_zero: "without any weight",
-      empty_prompt: "that answer nothing",
-      empty_reply: "without a reply",
-      no_rejected_draft: "without a draft to compare with",
-      duplicate: "that are there twice",
-      held_out_twin: "that are like one that is held out",
-      reply_too_long: "that are too long",
-      one_time_code: "with a code",
-      credential: "with a password or the like",
-      long_number: "with a long number",
-      email_address: "with an e-mail address",
-      postal_address: "with an address",
-    } as Readonly<Record<string, string>>,
-    estimate: (duration: string) =>
-      `Training on all examples takes about ${duration}, if each takes as long as in the last training here.`,
-    noEstimate:
-      "How long it takes is not known before something was trained here; the time left shows once it runs.",
-    noModel: "The model",
-    noModelHint: "The model cannot be reached just now; training starts once it can.",
-    job: "Training",
-    statuses: {
-      queued: "waits for its turn",
-      training: "under way",
-      completed: "completed",
-      failed: "failed",
-      cancelled: "cancelled",
-    },
-    examples: (count: number) => `On ${count.toLocaleString("en")} ${count === 1 ? "example" : "examples"}`,
-    progress: "Progress",
-    preparing: "Preparing",
-    step: (step: number, steps: number) => `Step ${step} of ${steps}`,
-    left: (duration: string) => `about ${duration} left`,
-    cancel: "Cancel the training",
-    curve: "Loss by step",
-    curveAt: (step: number, loss: number | null) =>
-      `Loss by step; at step ${step} it is ${loss?.toFixed(3) ?? "unknown"}`,
-    loss: "Loss of each step",
-    heldOutLoss: "Loss on replies that are held out",
-    adapters: "What can draft",
-    adaptersHint:
-      "Each training makes an adapter of the base model. It is offered only if it surely does better than the base model, " +
-      "alone and with examples.",
-    adapter: (time: string) => `Adapter of ${time}`,
-    states: {
-      staged: "Not in use",
-      promoted: "Drafts are made with it",
-      retired: "Was in use",
-      tainted: "Tainted",
-    },
-    learnedFrom: (count: number) =>
-      `Learned from ${count.toLocaleString("en")} ${count === 1 ? "reply" : "replies"}`,
-    losses: (count: number) =>
-      `Loss per token on ${count} held-out ${count === 1 ? "reply" : "replies"}; less is better`,
-    base: "Base model",
-    withExamples: "Base model with examples",
-    thisAdapter: "This adapter",
-    offered: "It is offered.",
-    notOffered: "It is not offered.",
-    tainted: "It learned from something that was deleted since, and is used no more.",
-    faults: {
-      unknown:
-        "The model did not know this adapter when it was last asked for; drafts came from the base model.",
-      refused: "The model refused this adapter when it was last asked for; drafts came from the base model.",
-      damaged: "Its file is not the one that was trained; drafts came from the base model.",
-      unproven: "Its training did not end with figures that prove it; drafts came from the base model.",
-    },
-    baseHint: "The model as it came, without anything of yours.",
-    promote: "Draft with it",
-    rollBack: "Go back to what drafted before",
-    samples: "Examples",
-    filter: "Show",
-    sources: { all: "All", accept: "Accepted", edit: "Edited", reject: "Rejected", import: "Sent by you" },
-    noSamples: "There are none yet.",
-    notLike: "Not like this:",
-    exclude: "Leave out of the next training",
+  training: TRAINING_STRINGS,
+  deleting: {
     delete: "Delete",
-    deleteHint: "Adapters that learned from it are used no more.",
-    confirmDelete: "Delete it",
     keep: "Keep it",
+    goes: (
+      { messages, responses, samples, taintedAdapterIds }: {
+        messages: number;
+        responses: number;
+        samples: number;
+        taintedAdapterIds: readonly string[];
+      },
+    ) => {
+      const adapters = taintedAdapterIds.length;
+      const parts = [
+        ...(messages > 0 ? [countOf(messages, "message")] : []),
+        ...(responses > 0 ? [countOf(responses, "draft")] : []),
+        ...(samples > 0 ? [countOf(samples, "training example")] : []),
+        ...(adapters > 0 ? [`every use of ${countOf(adapters, "adapter")} that learned from it`] : []),
+      ];
+      return parts.length === 0 ? "Nothing goes with it." : `This would go for good: ${parts.join(", ")}.`;
+    },
+  },
+  policy: {
+    drafts: "Drafts",
+    modes: { off: "off", on_demand: "on demand", automatic: "automatic" },
+    neverTrain: "Never learn from it",
+    confirm: "Never learn from it",
+    cancel: "Leave it as it is",
+    isOff: "Drafts are off in this conversation.",
   },
   health: {
     title: "Health",
@@ -210,14 +138,16 @@ export const STRINGS = {
     typeName: "To go on, type the name of this device:",
     deviceName: "Name of this device",
     confirmAll: "Delete everything now",
+    neverTrained: "Never learned from",
+    neverTrainedHint: "They make no training examples, and no example in a draft to somebody else.",
+    noneNeverTrained: "Each conversation may be learned from. At its head you can say that it never is.",
+    train: "Learn from it again",
+    isTrained: "It may be learned from again.",
+    findMessage: "To delete a single message, search for its words under Conversations and open it.",
     conversations: "Delete a conversation",
     conversationsHint:
       "Deleting here leaves Messages on your Mac as it is; what was deleted is not stored again when the Mac sends it again.",
-    delete: "Delete",
-    goesWithIt:
-      "With it go its messages, the drafts and examples made of them, and every use of adapters that learned from them.",
     confirm: "Delete all of it",
-    keep: "Keep it",
     gone: (
       gone: { messages: number; responses: number; samples: number; taintedAdapterIds: readonly string[] },
     ) =>
@@ -284,6 +214,9 @@ export const STRINGS = {
     failed: "Not delivered",
     attachment: "Attachment",
     you: "You",
+    delete: "Delete this message",
+    confirmDelete: "Delete it for good",
+    deleted: "The message is deleted. What still stands here is gone once the conversation is opened again.",
     toNewest: "Go to the newest messages, to draft a reply",
   },
   draft: {
@@ -307,8 +240,32 @@ export const STRINGS = {
     edited: "Your edit is a training example now; nothing was sent.",
     rejected: "Rejected. The model learns from that, too.",
     confidence: (percent: number) => `Confidence ${percent} %`,
-    tokens: (count: number) => count === 1 ? "1 token" : `${count} tokens`,
-    keys: "Ctrl or ⌘ with Enter accepts",
+    why: "How it came to be",
+    meaningOfConfidence:
+      "How likely you are to send it with at most small changes, by what you did with earlier drafts. It says nothing about " +
+      "whether it is true.",
+    sureness: (percent: number) => `The model was ${percent} % sure of its own words`,
+    notSuggested: {
+      code: "Not suggested: the message asks for a code.",
+      opinion: "Not suggested: the message asks for your opinion.",
+      commitment: "Not suggested: the message asks you to commit to something.",
+      fact: "Not suggested: the message asks for a fact that only you know.",
+      unsure: "Not suggested: you are less likely to send it than most drafts.",
+    },
+    unsupported: "Check before you use it; nothing that the model saw says this:",
+    byAdapter: (name: string) => `Written with what was learned from you: ${name}`,
+    byBase: (name: string) => `Written by the base model: ${name}`,
+    examples: (count: number) =>
+      count === 0
+        ? "No earlier reply of yours was shown to the model as an example"
+        : `${count} earlier ${count === 1 ? "reply" : "replies"} of yours shown to the model as examples`,
+    tokens: (count: number) => count === 1 ? "1 token long" : `${count} tokens long`,
+    read: (tokens: number, known: number, duration: string) =>
+      `Read ${tokens} tokens in ${duration}` + (known > 0 ? `, ${known} of them known from before` : ""),
+    wrote: (duration: string, rate: number) => `Wrote in ${duration}, ${rate.toFixed(1)} tokens a second`,
+    waited: (duration: string) => `Waited ${duration} for its turn`,
+    keys:
+      "Keys: A accepts, E edits, R rejects, D drafts another. In the text, Ctrl or ⌘ with Enter accepts, Esc leaves it.",
     failed: "No reply could be drafted.",
   },
 } as const;

@@ -28,3 +28,8 @@ export function durationOf(ms: number): string {
   const minutes = Math.round(ms / MINUTE_MS);
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
+
+/** A short duration: `0.4 s`. */
+export function secondsOf(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
+}

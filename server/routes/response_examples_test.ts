@@ -52,8 +52,13 @@ async function startTalk(settings: Record<string, string> = {}): Promise<Talk> {
       const path = pathOf(SERVER_PATHS.conversationMessages, { id: conversationId });
       const { messages: [latest] } = await server.expect(path, { token, schema: messageListSchema });
       const body = { messageId: latest?.id, context };
-      await server.expect(SERVER_PATHS.generateResponse, { token, body, schema: generatedResponseSchema });
-      return server.ml.generated.at(-1)?.prompt ?? "";
+      const schema = generatedResponseSchema;
+      const { exampleCount } = await server.expect(SERVER_PATHS.generateResponse, { token, body, schema });
+      const prompt = server.ml.generated.at(-1)?.prompt ?? "";
+      // Without a history, each turn of the owner is an example.
+      const own = turnsOf(prompt).filter((turn) => turn.startsWith("me: "));
+      if (context.maxHistory === 0) assert.equal(exampleCount, own.length);
+      return prompt;
     },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };

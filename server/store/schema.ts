@@ -203,6 +203,7 @@ export const responses = pgTable("responses", {
   status: text("status").$type<ResponseStatus>().notNull(),
   prompt: text("prompt").notNull(),
   sourceMessageIds: uuid("source_message_ids").array(),
+  exampleCount: integer("example_count"),
   response: text("response"),
   confidence: real("confidence"),
   rawConfidence: real("raw_confidence"),

@@ -36,7 +36,7 @@ function DeleteAll({ deviceName, onKeep }: { deviceName: string; onKeep: () => v
         onInput={(event) => setName(event.currentTarget.value)}
       />
       <button type="submit" class="danger" disabled={isBusy || name !== deviceName}>{TEXT.confirmAll}</button>
-      <button type="button" onClick={onKeep}>{TEXT.keep}</button>
+      <button type="button" onClick={onKeep}>{STRINGS.deleting.keep}</button>
       {error !== null && <p role="alert">{error}</p>}
     </form>
   );

@@ -1,28 +1,20 @@
 /** The page of privacy: what leaves the machine, and conversations to delete with all that was made of them. */
 import { useEffect, useState } from "preact/hooks";
-import { type Conversation, type Deletion, deletionSchema } from "../../../contract/conversations.ts";
+import { type Conversation, type Deletion } from "../../../contract/conversations.ts";
 import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";
-import { request } from "../api.ts";
 import { listConversations } from "../conversations.tsx";
-import { useSteps } from "../loading.ts";
+import { Deleting } from "../deleting.tsx";
 import { loadNames, titleOf } from "../names.ts";
 import { ListEnd, Part } from "../scrolling.tsx";
 import { STRINGS } from "../strings.ts";
 import { Account } from "./account.tsx";
+import { NeverTrained } from "./never_trained.tsx";
 
 const { privacy: TEXT } = STRINGS;
 
 function Item({ conversation }: { conversation: Conversation }) {
-  const [step, setStep] = useState<"shown" | "asking">("shown");
   const [gone, setGone] = useState<Deletion | null>(null);
-  const { error, isBusy, run } = useSteps();
   const { id, messageCount } = conversation;
-  const remove = () =>
-    run(async () =>
-      setGone(
-        await request(`DELETE ${pathOf(SERVER_PATHS.conversation, { id })}`, { schema: deletionSchema }),
-      )
-    );
   return (
     <li class="card">
       <h2>
@@ -31,21 +23,13 @@ function Item({ conversation }: { conversation: Conversation }) {
       {gone === null
         ? <p class="quiet">{STRINGS.conversations.messages(messageCount)}</p>
         : <p role="status">{TEXT.gone(gone)}</p>}
-      {gone === null && step === "shown" && (
-        <div class="buttons">
-          <button type="button" onClick={() => setStep("asking")}>{TEXT.delete}</button>
-        </div>
+      {gone === null && (
+        <Deleting
+          path={pathOf(SERVER_PATHS.conversation, { id })}
+          confirm={TEXT.confirm}
+          onGone={setGone}
+        />
       )}
-      {gone === null && step === "asking" && (
-        <div class="buttons">
-          <p>{TEXT.goesWithIt}</p>
-          <button autoFocus type="button" class="danger" disabled={isBusy} onClick={remove}>
-            {TEXT.confirm}
-          </button>
-          <button type="button" onClick={() => setStep("shown")}>{TEXT.keep}</button>
-        </div>
-      )}
-      {error !== null && <p role="alert">{error}</p>}
     </li>
   );
 }
@@ -69,8 +53,9 @@ export function Privacy() {
         </p>
       </section>
       <Account />
+      <NeverTrained />
       <h2>{TEXT.conversations}</h2>
-      <p class="quiet">{TEXT.conversationsHint}</p>
+      <p class="quiet">{TEXT.conversationsHint} {TEXT.findMessage}</p>
       {state.pages.map((page, index) => (
         <Part key={index}>
           {() => <ul class="cards">{page.map((one) => <Item key={one.id} conversation={one} />)}</ul>}

@@ -1,10 +1,8 @@
 /** The training samples: what the model learns from, by source, each to leave out or delete. */
 import { useState } from "preact/hooks";
-import { deletionSchema } from "../../../contract/conversations.ts";
 import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";
 import { SAMPLE_SOURCES, type TrainingSample } from "../../../contract/training.ts";
-import { request } from "../api.ts";
-import { useSteps } from "../loading.ts";
+import { Deleting } from "../deleting.tsx";
 import { PagedList } from "../pages.ts";
 import { ListEnd, Part } from "../scrolling.tsx";
 import { STRINGS } from "../strings.ts";
@@ -28,14 +26,7 @@ function lastLineOf(input: string): string {
 }
 
 function SampleItem({ sample, onDelete }: { sample: TrainingSample; onDelete: () => void }) {
-  const [isDeleting, setDeleting] = useState(false);
-  const { error, isBusy, run } = useSteps();
   const { id, input, output, rejectedOutput, source, createdAt } = sample;
-  const remove = () =>
-    run(async () => {
-      await request(`DELETE ${pathOf(SERVER_PATHS.trainingSample, { id })}`, { schema: deletionSchema });
-      onDelete();
-    });
   return (
     <li class="card sample">
       <details>
@@ -59,19 +50,12 @@ function SampleItem({ sample, onDelete }: { sample: TrainingSample; onDelete: ()
           />
           {TEXT.exclude}
         </label>
-        {isDeleting
-          ? (
-            <>
-              <p>{TEXT.deleteHint}</p>
-              <button autoFocus type="button" class="danger" disabled={isBusy} onClick={remove}>
-                {TEXT.confirmDelete}
-              </button>
-              <button type="button" onClick={() => setDeleting(false)}>{TEXT.keep}</button>
-            </>
-          )
-          : <button type="button" class="plain" onClick={() => setDeleting(true)}>{TEXT.delete}</button>}
+        <Deleting
+          path={pathOf(SERVER_PATHS.trainingSample, { id })}
+          confirm={TEXT.confirmDelete}
+          onGone={onDelete}
+        />
       </div>
-      {error !== null && <p role="alert">{error}</p>}
     </li>
   );
 }

@@ -104,6 +104,7 @@ function generatedResponseOf(row: DraftResponse): GeneratedResponse {
     tokensUsed: row.tokensUsed,
     timings: row.timings,
     adapter: row.adapter,
+    exampleCount: row.exampleCount,
     unsupported: row.unsupported,
     candidates: row.candidates,
   };
@@ -165,14 +166,14 @@ async function createDraft(
   const { responseId: id, messageId, context, status } = request;
   if (await options.policies.draftingOf(accountId, messageId) === "off") throw draftingIsOff();
   while (true) {
-    const { text: prompt, labels, sourceMessageIds } = await promptFor(options, {
+    const { text: prompt, labels, ...made } = await promptFor(options, {
       examples: await examplesOf(options, accountId),
       accountId,
       messageId,
       context,
     });
     const { serverId } = options;
-    const row = { id, accountId, deviceId, messageId, prompt, sourceMessageIds, status, serverId };
+    const row = { id, accountId, deviceId, messageId, prompt, ...made, status, serverId };
     const draft = await options.responses.create(row);
     // Otherwise a message of the prompt was deleted meanwhile: the next prompt is without it, or is answered by a 404.
     if (draft !== undefined) return { draft, labels };

@@ -262,6 +262,8 @@ const NO_EXAMPLES: ShownExamples = { turns: [], messageIds: [] };
 /** A prompt, and the messages that it was made from. */
 export interface Prompt extends BuiltPrompt {
   readonly sourceMessageIds: string[];
+  /** Earlier replies that it shows as examples. */
+  readonly exampleCount: number;
 }
 
 /**
@@ -306,5 +308,6 @@ export async function promptOf(
   const asked = { opener: openerOf(messages) ?? message, conversation, isPersonKnown, shownIds };
   const { turns: examples, messageIds } = await find?.(asked) ?? NO_EXAMPLES;
   const prompt = buildPrompt({ conversation, messages, names, examples });
-  return { ...prompt, sourceMessageIds: [...shownIds.union(new Set(messageIds))] };
+  const exampleCount = examples.filter(({ speaker }) => speaker === "me").length;
+  return { ...prompt, exampleCount, sourceMessageIds: [...shownIds.union(new Set(messageIds))] };
 }

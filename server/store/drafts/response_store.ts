@@ -20,6 +20,8 @@ export interface NewResponse {
   readonly prompt: string;
   /** All messages whose text is in the prompt. */
   readonly sourceMessageIds: readonly string[];
+  /** Earlier replies that the prompt shows as examples. */
+  readonly exampleCount?: number;
   readonly status: "queued" | "generating";
   /** The server that makes it, or has queued it; absent where there is one server. */
   readonly serverId?: string | null;

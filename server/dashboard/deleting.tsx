@@ -1,0 +1,43 @@
+/** Deleting something for good: first what would go with it is shown, then the person says so. */
+import { useState } from "preact/hooks";
+import { type Deletion, deletionSchema } from "../../contract/conversations.ts";
+import { request } from "./api.ts";
+import { useSteps } from "./loading.ts";
+import { STRINGS } from "./strings.ts";
+
+const { deleting: TEXT } = STRINGS;
+
+/** @param props `path` is what is deleted by the API; `onGone` gets what went */
+export function Deleting(
+  { path, label = TEXT.delete, confirm, onGone }: {
+    path: string;
+    label?: string;
+    confirm: string;
+    onGone: (deletion: Deletion) => void;
+  },
+) {
+  const [preview, setPreview] = useState<Deletion | null>(null);
+  const { error, isBusy, run } = useSteps();
+  const remove = async (query: string) => await request(`DELETE ${path}${query}`, { schema: deletionSchema });
+  const ask = () => run(async () => setPreview(await remove("?dryRun=true")));
+  return (
+    <div class="buttons" onKeyDown={(event) => event.key === "Escape" && setPreview(null)}>
+      {preview === null ? <button type="button" disabled={isBusy} onClick={ask}>{label}</button> : (
+        <>
+          <p role="status">{TEXT.goes(preview)}</p>
+          <button
+            autoFocus
+            type="button"
+            class="danger"
+            disabled={isBusy}
+            onClick={() => run(async () => onGone(await remove("")))}
+          >
+            {confirm}
+          </button>
+          <button type="button" onClick={() => setPreview(null)}>{TEXT.keep}</button>
+        </>
+      )}
+      {error !== null && <p role="alert">{error}</p>}
+    </div>
+  );
+}

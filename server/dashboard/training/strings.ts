@@ -1,0 +1,106 @@
+/** Every English sentence of the page of training. */
+
+export const TRAINING_STRINGS = {
+  title: "Training",
+  lead:
+    "The model learns to write as you do from replies that you sent, accepted or edited. It is trained on your own " +
+    "machine, and drafts with what it learned only if you say so.",
+  learn: "Learn from my replies",
+  learnHint: "Takes your latest sent replies as examples, then trains on all examples below.",
+  replies: "How many of my latest replies",
+  settings: "Settings",
+  epochs: "Passes over the examples",
+  learningRate: "Learning rate",
+  learnButton: (count: number) =>
+    `Learn from my last ${Number.isNaN(count) ? "" : count.toLocaleString("en")} replies`,
+  previewButton: "Preview",
+  preview: (made: number, examined: number) =>
+    `${made.toLocaleString("en")} new ${made === 1 ? "example" : "examples"}, of ` +
+    `${examined.toLocaleString("en")} sent replies that were looked at.`,
+  leftOut: "Left out:",
+  skipped: {
+    repeated: "that are examples already",
+    unprompted: "that answer nothing",
+    late: "sent too late to be an answer",
+    automated: "to senders that are no person",
+    neverTrain: "from conversations that nothing is learned from",
+    unsuitable: "that are a link, a number or too long",
+  },
+  excluded: {
+    quality_zero: "without any weight",
+    empty_prompt: "that answer nothing",
+    empty_reply: "without a reply",
+    no_rejected_draft: "without a draft to compare with",
+    duplicate: "that are there twice",
+    held_out_twin: "that are like one that is held out",
+    reply_too_long: "that are too long",
+    one_time_code: "with a code",
+    credential: "with a password or the like",
+    long_number: "with a long number",
+    email_address: "with an e-mail address",
+    postal_address: "with an address",
+  } as Readonly<Record<string, string>>,
+  estimate: (duration: string) =>
+    `Training on all examples takes about ${duration}, if each takes as long as in the last training here.`,
+  noEstimate:
+    "How long it takes is not known before something was trained here; the time left shows once it runs.",
+  noModel: "The model",
+  noModelHint: "The model cannot be reached just now; training starts once it can.",
+  job: "Training",
+  statuses: {
+    queued: "waits for its turn",
+    training: "under way",
+    completed: "completed",
+    failed: "failed",
+    cancelled: "cancelled",
+  },
+  examples: (count: number) => `On ${count.toLocaleString("en")} ${count === 1 ? "example" : "examples"}`,
+  progress: "Progress",
+  preparing: "Preparing",
+  step: (step: number, steps: number) => `Step ${step} of ${steps}`,
+  left: (duration: string) => `about ${duration} left`,
+  cancel: "Cancel the training",
+  curve: "Loss by step",
+  curveAt: (step: number, loss: number | null) =>
+    `Loss by step; at step ${step} it is ${loss?.toFixed(3) ?? "unknown"}`,
+  loss: "Loss of each step",
+  heldOutLoss: "Loss on replies that are held out",
+  adapters: "What can draft",
+  adaptersHint:
+    "Each training makes an adapter of the base model. It is offered only if it surely does better than the base model, " +
+    "alone and with examples.",
+  adapter: (time: string) => `Adapter of ${time}`,
+  states: {
+    staged: "Not in use",
+    promoted: "Drafts are made with it",
+    retired: "Was in use",
+    tainted: "Tainted",
+  },
+  learnedFrom: (count: number) =>
+    `Learned from ${count.toLocaleString("en")} ${count === 1 ? "reply" : "replies"}`,
+  losses: (count: number) =>
+    `Loss per token on ${count} held-out ${count === 1 ? "reply" : "replies"}; less is better`,
+  base: "Base model",
+  withExamples: "Base model with examples",
+  thisAdapter: "This adapter",
+  offered: "It is offered.",
+  notOffered: "It is not offered.",
+  tainted: "It learned from something that was deleted since, and is used no more.",
+  faults: {
+    unknown:
+      "The model did not know this adapter when it was last asked for; drafts came from the base model.",
+    refused: "The model refused this adapter when it was last asked for; drafts came from the base model.",
+    damaged: "Its file is not the one that was trained; drafts came from the base model.",
+    unproven: "Its training did not end with figures that prove it; drafts came from the base model.",
+  },
+  baseHint: "The model as it came, without anything of yours.",
+  promote: "Draft with it",
+  rollBack: "Go back to what drafted before",
+  samples: "Examples",
+  filter: "Show",
+  sources: { all: "All", accept: "Accepted", edit: "Edited", reject: "Rejected", import: "Sent by you" },
+  noSamples: "There are none yet.",
+  notLike: "Not like this:",
+  exclude: "Leave out of the next training",
+  confirmDelete: "Delete it",
+} as const;
