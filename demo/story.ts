@@ -61,7 +61,7 @@ function isAcceptable({ answer: { response, unsupported } }: Draft): boolean {
 }
 
 const RULE = "Accepted is the surest draft that is short, complete and makes nothing up, if\n" +
-  "there is one; of the others the least sure is rejected and the next one is edited.";
+  "there is one; of the others the least sure is rejected, and the next is edited.";
 
 const ACCEPTED: Verdict = { colour: "green", text: "accepted unchanged", action: { action: "accept" } };
 const LEFT_OPEN: Verdict = { colour: "dim", text: "left for you to decide", action: null };
