@@ -1,7 +1,13 @@
 /** The wire of `/api/conversations` and `/api/contacts`: synced data read back, and what a deletion removed. */
 import { pageFields, pageQuery, pageQuerySchema } from "./paging.ts";
-import { describedTime, idSchema, timeSchema } from "./scalars.ts";
-import { attachmentSchema, messageDirectionSchema, messageTypeSchema, reactionSchema } from "./sync.ts";
+import { describedTime, idSchema, labelSchema, timeSchema } from "./scalars.ts";
+import {
+  attachmentSchema,
+  MAX_ADDRESS_LENGTH,
+  messageDirectionSchema,
+  messageTypeSchema,
+  reactionSchema,
+} from "./sync.ts";
 import * as z from "zod";
 
 /** When drafts are made in a conversation. Nothing is ever sent by itself. */
@@ -137,8 +143,19 @@ export const deletionSchema = z.object({
   samples: z.int().min(0).describe("Training samples"),
   taintedAdapterIds: z.array(z.string())
     .describe("Adapters that learned from what was deleted; they are used no more"),
+  conversations: z.int().min(0).optional().describe("Of a person: the conversations with nobody else"),
+  contacts: z.int().min(0).optional().describe("Of a person: the entries of the address book"),
 }).meta({ id: "Deletion" });
 export type Deletion = z.infer<typeof deletionSchema>;
+
+export const deletePersonRequestSchema = z.strictObject({
+  address: labelSchema(MAX_ADDRESS_LENGTH)
+    .describe(
+      "A phone number, e-mail address or Apple id as conversations and contacts have it, in any case",
+    ),
+  dryRun: z.boolean().default(false).describe("Nothing is deleted: the answer says what would go"),
+}).meta({ id: "DeletePersonRequest" });
+export type DeletePersonRequest = z.infer<typeof deletePersonRequestSchema>;
 
 export const changeConversationResponseSchema = z.object({
   conversation: conversationSchema,

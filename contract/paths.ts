@@ -31,6 +31,7 @@ export const SERVER_PATHS = {
   conversationMessages: "/api/conversations/:id/messages",
   message: "/api/messages/:id",
   contacts: "/api/contacts",
+  people: "/api/people",
   search: "/api/search",
   generateResponse: "/api/responses/generate",
   responses: "/api/responses",

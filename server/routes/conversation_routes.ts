@@ -6,6 +6,7 @@ import {
   conversationListSchema,
   conversationResponseSchema,
   conversationsQuerySchema,
+  deletePersonRequestSchema,
   deletionQuerySchema,
   deletionSchema,
   messageListSchema,
@@ -60,6 +61,17 @@ const removeMessage = tokenRoute("delete", SERVER_PATHS.message, {
   responses: { 200: jsonResponse(deletionSchema, "What went") },
 });
 
+const removePerson = tokenRoute("delete", SERVER_PATHS.people, {
+  summary: "Deletes a person for good: their contact, conversations, and what they wrote in groups",
+  description:
+    "All addresses of the contact count, and those of contacts with the same `personId`. Conversations with nobody else go as a " +
+    "conversation that is deleted does; in groups the person's messages and reactions go, with every draft and sample whose prompt has " +
+    "one, and the group goes on naming them. None of it comes back with a sync, but new messages of theirs are stored.",
+  request: { body: jsonBody(deletePersonRequestSchema) },
+  responses: { 200: jsonResponse(deletionSchema, "What went") },
+  errors: [404],
+});
+
 const contacts = tokenRoute("get", SERVER_PATHS.contacts, {
   summary: "Lists contacts",
   request: { query: pageQuery },
@@ -90,6 +102,10 @@ export function conversationRoutes({ conversations }: { conversations: Conversat
       const message = { ...c.req.valid("param"), ...c.req.valid("query") };
       return c.json(await conversations.deleteMessage(c.var.caller, message), 200);
     })
+    .openapi(
+      removePerson,
+      async (c) => c.json(await conversations.deletePerson(c.var.caller, c.req.valid("json")), 200),
+    )
     .openapi(
       contacts,
       async (c) => c.json(await conversations.contacts(c.var.caller, c.req.valid("query")), 200),

@@ -23,6 +23,7 @@ import {
   DEFAULT_POLICY,
   type PolicyStore,
 } from "../store/messages/conversation_policy.ts";
+import type { DeletedPerson, PersonDeletionStore } from "../store/messages/person_deletion.ts";
 import type { DeletedThing, DeletionStore } from "../store/messages/deletion.ts";
 import type {
   Contact as ContactRow,
@@ -42,6 +43,7 @@ export interface ConversationServiceOptions {
   policies: PolicyStore;
   contacts: ContactStore;
   deletions: DeletionStore;
+  people: PersonDeletionStore;
   /** Called when the outbox may have messages for ml: cached drafts to clear, tainted adapters. */
   onOutbox: () => void;
 }
@@ -67,6 +69,8 @@ export interface ConversationService {
   delete(caller: Caller, conversation: DeletedThing): Promise<Deletion>;
   /** Deletes a message, and each draft and sample whose prompt has it. @throws ApiError `not_found` */
   deleteMessage(caller: Caller, message: DeletedThing): Promise<Deletion>;
+  /** Deletes a person: see the store. @throws ApiError `not_found` */
+  deletePerson(caller: Caller, person: DeletedPerson): Promise<Deletion>;
 }
 
 /** @param newest the latest messages of the conversation, newest first */
@@ -176,8 +180,8 @@ function noConversation(): ApiError {
 }
 
 function deleting(
-  { deletions, onOutbox }: ConversationServiceOptions,
-): Pick<ConversationService, "delete" | "deleteMessage"> {
+  { deletions, people, onOutbox }: ConversationServiceOptions,
+): Pick<ConversationService, "delete" | "deleteMessage" | "deletePerson"> {
   return {
     async delete({ accountId }, conversation) {
       const deletion = await deletions.conversation(accountId, conversation);
@@ -188,6 +192,12 @@ function deleting(
     async deleteMessage({ accountId }, message) {
       const deletion = await deletions.message(accountId, message);
       if (deletion === undefined) throw noMessage();
+      onOutbox();
+      return deletion;
+    },
+    async deletePerson({ accountId }, person) {
+      const deletion = await people.delete(accountId, person);
+      if (deletion === undefined) throw new ApiError("not_found", "Nothing is known of this address");
       onOutbox();
       return deletion;
     },

@@ -11,7 +11,6 @@ import {
   text,
   uuid,
 } from "drizzle-orm/pg-core";
-import type { DraftingMode } from "../../contract/conversations.ts";
 import type { DEVICE_STATUSES, DeviceScope } from "../../contract/devices.ts";
 import type { EventName } from "../../contract/events.ts";
 import type { Timings } from "../../contract/ml.ts";
@@ -27,6 +26,8 @@ import type {
 } from "../../contract/training.ts";
 import type { TrainingMetrics } from "../../contract/training_figures.ts";
 import { time } from "./times.ts";
+
+export * from "./choices_schema.ts";
 
 /** States of a device: registered, holding a valid token, or shut out. */
 export type DeviceStatus = typeof DEVICE_STATUSES[number];
@@ -162,14 +163,6 @@ export const conversations = pgTable("conversations", {
   createdAt: createdAt(),
 });
 
-/** What the person chose for a conversation, by its name in Messages; without a row it has the column's defaults. */
-export const conversationPolicies = pgTable("conversation_policies", {
-  accountId: uuid("account_id").notNull(),
-  imessageId: text("imessage_id").notNull(),
-  drafting: text("drafting").$type<DraftingMode>().notNull().default("on_demand"),
-  neverTrain: boolean("never_train").notNull().default(false),
-});
-
 /** One message; its identity is (account, imessageGuid). `reactions` and `attachments` are null when none were sent. */
 export const messages = pgTable("messages", {
   id: uuid("id").primaryKey(),
@@ -294,20 +287,6 @@ export const adapters = pgTable("adapters", {
   fault: text("fault").$type<AdapterFault>(),
   createdAt: createdAt(),
   promotedAt: time("promoted_at", { precision: 6 }),
-});
-
-/** Messages that the person deleted; a device that sends them again brings nothing back. */
-export const deletedMessages = pgTable("deleted_messages", {
-  accountId: uuid("account_id").notNull(),
-  imessageGuid: text("imessage_guid").notNull(),
-  deletedAt: time("deleted_at").notNull().default(sql`now()`),
-});
-
-/** Conversations that the person deleted: messages sent until then are not stored again. */
-export const deletedConversations = pgTable("deleted_conversations", {
-  accountId: uuid("account_id").notNull(),
-  imessageId: text("imessage_id").notNull(),
-  sentUntil: time("sent_until").notNull(),
 });
 
 /** A background job of the servers that share the database; times are epoch milliseconds, `group` is empty for none. */

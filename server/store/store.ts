@@ -22,6 +22,7 @@ import { findRunningPostgres, startEmbeddedPostgres } from "./postgres/embedded_
 import { createMessageIngest, type MessageIngest } from "./messages/message_ingest.ts";
 import { createMessageSearch, type MessageSearch } from "./messages/message_search.ts";
 import { createDeletionStore, type DeletionStore } from "./messages/deletion.ts";
+import { createPersonDeletion, type PersonDeletionStore } from "./messages/person_deletion.ts";
 import { migrate } from "./migrate.ts";
 import { restore, type RestoreOptions } from "./backup/restore.ts";
 import { createMlOutboxStore, type MlOutboxStore } from "./training/ml_outbox_store.ts";
@@ -57,6 +58,7 @@ export interface Stores {
   readonly adapters: AdapterStore;
   readonly mlOutbox: MlOutboxStore;
   readonly deletions: DeletionStore;
+  readonly people: PersonDeletionStore;
   readonly events: EventStore;
   readonly figures: FigureStore;
   readonly accountExport: AccountExport;
@@ -110,6 +112,7 @@ export function createStores(database: Database): Stores {
     adapters: traced("adapters", createAdapterStore(database)),
     mlOutbox: traced("mlOutbox", createMlOutboxStore(database)),
     deletions: traced("deletions", createDeletionStore(database)),
+    people: traced("people", createPersonDeletion(database)),
     accountDeletion: traced("accountDeletion", createAccountDeletion(database)),
     accountExport: traced("accountExport", createAccountExport(database)),
     figures: traced("figures", createFigureStore(database)),

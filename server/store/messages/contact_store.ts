@@ -9,7 +9,7 @@ import { type Contact, contacts } from "../schema.ts";
 export interface ContactStore {
   /**
    * Adds or replaces contacts by identity (Apple id, else phone number, else e-mail, in any case of letters); the last
-   * of twins wins. The counts add up to the number of contacts.
+   * of twins wins. Contacts of deleted people are left out. The counts add up to the number of contacts.
    */
   upsert(accountId: string, incoming: readonly SyncContact[]): Promise<SyncContactsResponse>;
   /**
@@ -48,6 +48,9 @@ async function upsert(
       from json_to_recordset(${rowsOf(incoming)}::text::json) as r(
         id uuid, identity text, "appleId" text, "phoneNumber" text, email text, "displayName" text, "avatarHash" text,
         "personId" text)
+      where not exists (
+        select from deleted_people d where d.account_id = ${accountId}
+          and d.address in (lower(r."appleId"), lower(r."phoneNumber"), lower(r.email)))
       on conflict (account_id, identity) do update set
         apple_id = excluded.apple_id, phone_number = excluded.phone_number, email = excluded.email,
         display_name = excluded.display_name, avatar_hash = excluded.avatar_hash,

@@ -92,7 +92,14 @@ function afterOf({ name, stored }: typeof COLUMNS[number]): string {
 /** The lists of the message statement, each with every column in the same order. */
 const NAMES = listOf(({ name }) => name);
 const JSON_COLUMNS = listOf(({ name, type }) => `${name} ${type === "time" ? "float8" : type}`);
-const SELECTED = listOf(({ name, type }) => type === "time" ? `to_timestamp(r.${name} / 1000)` : `r.${name}`);
+const SELECTED = listOf(({ name, type }) => {
+  if (type === "time") return `to_timestamp(r.${name} / 1000)`;
+  // The function of 0030 is asked only where there is something to keep.
+  if (name === "reactions") {
+    return "case when r.reactions is not null then kept_reactions(target.account_id, r.reactions) end";
+  }
+  return `r.${name}`;
+});
 const UPDATED = listOf(afterOf);
 const BEFORE = listOf(({ name }) => `m.${name}`, COMPARED);
 const AFTER = listOf(afterOf, COMPARED);
@@ -141,7 +148,7 @@ export async function storeMessages(
   // In RETURNING, xmax is 0 for an inserted row, and a subquery still sees the row as it was before the statement.
   const [stored] = await tx<StoredMessages>`
     with target as materialized (
-      select id from conversations
+      select id, account_id from conversations
       where account_id = ${accountId} and imessage_id = ${batch.conversationImessageId}
     ), stored as (
       insert into messages as m (id, account_id, conversation_id, imessage_guid, ${rawFragment(NAMES)})
@@ -153,6 +160,9 @@ export async function storeMessages(
         and not exists (
           select from deleted_conversations d where d.account_id = ${accountId}
             and d.imessage_id = ${batch.conversationImessageId} and d.sent_until >= to_timestamp(r.sent_at / 1000))
+        and not exists (
+          select from deleted_people d where d.account_id = ${accountId}
+            and d.address = lower(r.sender_id) and d.sent_until >= to_timestamp(r.sent_at / 1000))
       on conflict (account_id, imessage_guid) do update set
         (conversation_id, ${rawFragment(NAMES)}) = row(excluded.conversation_id, ${rawFragment(UPDATED)})
       where (m.retracted_at is null or excluded.retracted_at is not null)
