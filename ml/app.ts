@@ -99,6 +99,7 @@ export function createMlApp(services: MlServices) {
   app.route("/", trainingRoutes(services));
   mountMetrics(app, { path: ML_PATHS.metrics, metrics });
   mountDocs(app, {
+    paths: ML_PATHS,
     openPaths: OPEN_PATHS,
     title: "Conversation Assistant: ml",
     version: VERSION,

@@ -163,6 +163,7 @@ export function createServerApp(context: ServerAppContext) {
   mountMetrics(app, { path: SERVER_PATHS.metrics, metrics });
   mountDocs(app, {
     sessionCookie: SESSION_COOKIE,
+    paths: SERVER_PATHS,
     openPaths: [SERVER_PATHS.health, SERVER_PATHS.ready, ...OPEN_PATHS],
     title: "Conversation Assistant",
     version: VERSION,

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readySchema, serverHealthSchema } from "../contract/health.ts";
 import { SERVER_PATHS } from "../contract/paths.ts";
+import { checkOperations } from "../tests/support/api_document.ts";
 import { type ServerAppUnderTest, startServerApp } from "../tests/support/server/server_app.ts";
 import { sendBatch, syncBatch, syncMessage } from "../tests/support/server/sync_batches.ts";
 
@@ -88,6 +89,9 @@ Deno.test("the OpenAPI document names every path of the contract with its method
   await using server = await startServerApp();
   const document = await (await server.request("/openapi.json")).json();
   assert.equal(document.openapi, "3.1.0");
+  checkOperations(document);
+  const { patch } = document.paths["/api/conversations/{id}"];
+  assert.deepEqual([patch.operationId, patch.tags], ["patchConversation", ["conversations"]]);
   const undocumented = Object.values(SERVER_PATHS)
     .filter((path) => path !== SERVER_PATHS.metrics)
     .filter((path) => document.paths[path.replace(/:(\w+)/g, "{$1}")] === undefined);

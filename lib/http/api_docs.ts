@@ -3,7 +3,7 @@ import { join } from "node:path";
 import swaggerUiPath from "swagger-ui-dist/absolute-path.js";
 import type { OpenAPIHono } from "../../deps.ts";
 import { phraseOfStatus } from "../errors.ts";
-import type { ApiEnv } from "./app.ts";
+import { type ApiEnv, documentedPath } from "./app.ts";
 
 export interface ApiInfo {
   title: string;
@@ -43,6 +43,8 @@ export const DOCS_PATHS: readonly string[] = [
 ];
 
 export interface DocsOptions {
+  /** Every path of the service by its name in `contract/paths.ts`: what operations are called after. */
+  paths?: Readonly<Record<string, string>>;
   /** Paths of operations that need no token. */
   openPaths?: readonly string[];
   /** The cookie that does for a token. */
@@ -50,6 +52,8 @@ export interface DocsOptions {
 }
 
 interface Operation {
+  operationId?: string;
+  tags?: string[];
   requestBody?: unknown;
   security?: unknown[];
   responses: Record<string, unknown>;
@@ -66,14 +70,31 @@ function refusalOf(status: number) {
   return { description: phraseOfStatus(status), content: { "application/json": { schema } } };
 }
 
-/** Completes a document: each operation's usual refusals, and the token of those that need one. */
+/** What a path is about: its first word, behind `/api` where it has that. */
+function tagOf(path: string): string {
+  return path.split("/").find((word) => word !== "" && word !== "api") ?? "service";
+}
+
+/** The method and the path's name: `GET /api/conversations/:id`, whose path is `conversation`, is `getConversation`. */
+function operationIds(paths: Readonly<Record<string, string>>): (method: string, path: string) => string {
+  const names = new Map(Object.entries(paths).map(([name, path]) => [documentedPath(path), name]));
+  return (method, path) => {
+    const name = names.get(path) ?? path.replaceAll(/\W+/g, "_");
+    return method + name.charAt(0).toUpperCase() + name.slice(1);
+  };
+}
+
+/** Completes a document: each operation's name, tag and usual refusals, and the token of those that need one. */
 function completed<Document extends { paths?: object }>(
   document: Document,
-  { openPaths = [], sessionCookie }: DocsOptions,
+  { openPaths = [], sessionCookie, paths = {} }: DocsOptions,
 ): Document {
+  const operationIdOf = operationIds(paths);
   const credentials = [{ bearer: [] }, ...(sessionCookie === undefined ? [] : [{ session: [] }])];
   for (const [path, methods] of Object.entries(document.paths ?? {})) {
     for (const [method, operation] of Object.entries(methods as Record<string, Operation>)) {
+      operation.operationId ??= operationIdOf(method, path);
+      operation.tags ??= [tagOf(path)];
       for (const status of usualStatusesOf(method, operation)) {
         operation.responses[status] ??= refusalOf(status);
       }
@@ -90,7 +111,7 @@ function completed<Document extends { paths?: object }>(
  */
 export function mountDocs<Env extends ApiEnv>(
   app: OpenAPIHono<Env>,
-  { openPaths, sessionCookie, ...info }: ApiInfo & DocsOptions,
+  { openPaths, sessionCookie, paths, ...info }: ApiInfo & DocsOptions,
 ): void {
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer" });
   if (sessionCookie !== undefined) {
@@ -102,8 +123,9 @@ export function mountDocs<Env extends ApiEnv>(
     });
   }
   app.get("/openapi.json", (c) => {
-    const document = app.getOpenAPI31Document({ openapi: "3.1.0", info: { ...info } });
-    return c.json(completed(document, { openPaths, sessionCookie }));
+    const servers = [{ url: "/", description: "Where this document comes from" }];
+    const document = app.getOpenAPI31Document({ openapi: "3.1.0", info: { ...info }, servers });
+    return c.json(completed(document, { openPaths, sessionCookie, paths }));
   });
   app.get("/docs", (c) => c.html(pageOf(info.title)));
   for (const [name, contentType] of Object.entries(ASSETS)) {
