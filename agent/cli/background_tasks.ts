@@ -2,6 +2,7 @@
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { logFieldsOfError } from "../../lib/errors.ts";
 import { createLogger } from "../../lib/log.ts";
+import { RemoteError } from "../../lib/http/client.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
 import { requirePairing } from "../pairing/pairing.ts";
 import { isRefreshDue } from "../pairing/pairing_store.ts";
@@ -19,15 +20,19 @@ export interface BackgroundTasks extends Disposable {
 
 const NOTHING: AutomaticRound = { made: [], isWaiting: false, failure: null };
 
-/** One round of drafting; where nothing is automatic, neither the server nor the Keychain is asked. */
+/** One round of drafting. A device that may only send asks for no drafts. */
 async function draftOnce(
   services: AgentContext,
   client: () => Promise<DraftClient>,
 ): Promise<AutomaticRound> {
   const policies = loadPolicies(services.suggestions);
-  if (!Object.values(policies.modes).includes("automatic")) return NOTHING;
   using _lock = await services.lock("suggest");
-  return await draftAutomatically(await client(), { policies, nowMs: services.now() });
+  try {
+    return await draftAutomatically(await client(), { policies, nowMs: services.now() });
+  } catch (error) {
+    if (error instanceof RemoteError && error.body.code === "scope_insufficient") return NOTHING;
+    throw error;
+  }
 }
 
 /** Starts the background tasks; they end when this is disposed. */

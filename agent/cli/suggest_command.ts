@@ -19,6 +19,7 @@ import {
 } from "../suggest/conversation_choice.ts";
 import {
   loadPolicies,
+  modeFor,
   savePolicy,
   SUGGESTION_MODES,
   suggestionModeOf,
@@ -119,9 +120,11 @@ async function choose(run: Run): Promise<Choice> {
   }
   const match = await matchConversation(client, queryOf(run, options.conversation));
   const { conversation } = match;
-  if (policies.modeOf(conversation.id) === "off") {
+  if (modeFor(policies, conversation) === "off") {
     throw new UserError("Suggestions are off for this conversation", {
-      fix: "Run `agent suggest policy on_demand` with the same --conversation",
+      fix: policies.modeOf(conversation.id) === "off"
+        ? "Run `agent suggest policy on_demand` with the same --conversation"
+        : "Choose another mode for it on the server's page",
     });
   }
   const messages = await latestMessages(client, conversation);

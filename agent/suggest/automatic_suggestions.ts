@@ -2,7 +2,7 @@
 import { RemoteError } from "../../lib/http/client.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
 import { recentConversations } from "./conversation_choice.ts";
-import type { PolicyBook } from "./conversation_policies.ts";
+import { modeFor, type PolicyBook } from "./conversation_policies.ts";
 import { findUnanswered, type Suggestion, suggestReply, type Unanswered } from "./suggestion.ts";
 import type { Conversation } from "../../contract/conversations.ts";
 
@@ -51,9 +51,8 @@ async function draftFor(client: DraftClient, unanswered: Unanswered): Promise<Su
 }
 
 async function automaticConversations(client: DraftClient, policies: PolicyBook): Promise<Conversation[]> {
-  if (!Object.values(policies.modes).includes("automatic")) return [];
   const recent = await recentConversations(client);
-  return recent.filter(({ id }) => policies.modeOf(id) === "automatic");
+  return recent.filter((conversation) => modeFor(policies, conversation) === "automatic");
 }
 
 /**

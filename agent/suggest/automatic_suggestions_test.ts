@@ -1,8 +1,11 @@
 // Tests of drafting by itself, with a real server: only where it is wanted, once for each message, never sending.
 import assert from "node:assert/strict";
+import { changeConversationResponseSchema } from "../../contract/conversations.ts";
+import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import { RemoteError } from "../../lib/http/client.ts";
 import { ADA, GRACE, SuggestingMac } from "../../tests/support/mac/suggesting_mac.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
+import { requirePairing } from "../pairing/pairing.ts";
 import { draftAutomatically } from "./automatic_suggestions.ts";
 import { findConversation } from "./conversation_choice.ts";
 import { loadPolicies, savePolicy, type SuggestionMode } from "./conversation_policies.ts";
@@ -46,6 +49,26 @@ Deno.test("only automatic conversations are drafted for, once for each message, 
   mac.answer(ADA, "Eight");
   await mac.sync();
   assert.deepEqual(await draft(world), []);
+});
+
+Deno.test("what is chosen on the server's page counts too: automatic there drafts, off there does not", async () => {
+  await using mac = await SuggestingMac.create();
+  mac.receive(ADA, "Dinner?");
+  await mac.sync();
+  const world = { mac, client: await mac.client() };
+  const { id } = await findConversation(world.client, { which: ADA, names: () => new Map() });
+  const { token } = await requirePairing(mac.services().pairing);
+  const path = pathOf(SERVER_PATHS.conversation, { id });
+  const schema = changeConversationResponseSchema;
+  const choose = (drafting: SuggestionMode) =>
+    mac.served.app.expect(path, { method: "PATCH", token, body: { drafting }, schema });
+  await choose("off");
+  await setPolicy(world, ADA, "automatic");
+  assert.deepEqual(await draft(world), []);
+  assert.match((await mac.run("suggest", "--conversation", ADA)).stderr, /off for this conversation/);
+  await setPolicy(world, ADA, "on_demand");
+  await choose("automatic");
+  assert.deepEqual((await draft(world)).map(({ message }) => message.text), ["Dinner?"]);
 });
 
 Deno.test("a draft waits for a pause in the writing, and old messages that arrive late are not drafted for", async () => {

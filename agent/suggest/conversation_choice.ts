@@ -6,7 +6,7 @@ import { UserError } from "../../lib/errors.ts";
 import type { AddressBook } from "../contacts/address_book.ts";
 import { KnownAddresses, phoneDigits, plainAddress } from "../contacts/same_address.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
-import type { PolicyBook } from "./conversation_policies.ts";
+import { modeFor, type PolicyBook } from "./conversation_policies.ts";
 import { conversationTitle, type PeopleNames } from "./conversation_title.ts";
 import { findUnanswered, type Unanswered } from "./suggestion.ts";
 
@@ -140,7 +140,7 @@ export async function findNewestUnanswered(
   policies: PolicyBook,
 ): Promise<Unanswered | null> {
   for (const conversation of await recentConversations(client)) {
-    if (policies.modeOf(conversation.id) === "off") continue;
+    if (modeFor(policies, conversation) === "off") continue;
     const unanswered = await findUnanswered(client, conversation);
     if (unanswered !== null) return unanswered;
   }

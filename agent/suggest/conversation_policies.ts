@@ -1,4 +1,5 @@
 /** How each conversation is drafted for: never, on request, or automatically. Nothing is ever sent automatically. */
+import type { Conversation } from "../../contract/conversations.ts";
 import {
   type AgentDatabase,
   DamagedStateError,
@@ -26,6 +27,18 @@ export interface PolicyBook {
   readonly modes: ConversationPolicies;
   readonly isBroken: boolean;
   modeOf(conversationId: string): SuggestionMode;
+}
+
+/**
+ * The mode of a conversation by what was chosen on this Mac and on the server's page: `off` on either side means off, then
+ * `automatic` on either side means automatic.
+ */
+export function modeFor(
+  policies: PolicyBook,
+  { id, drafting = DEFAULT_MODE }: Pick<Conversation, "id" | "drafting">,
+): SuggestionMode {
+  const chosen = [policies.modeOf(id), drafting];
+  return chosen.find((mode) => mode === "off") ?? chosen.find((mode) => mode === "automatic") ?? DEFAULT_MODE;
 }
 
 /** Reads the policies. */

@@ -3,7 +3,7 @@ import type { Conversation, Message } from "../../contract/conversations.ts";
 import { failedAnswers, messagesToAnswer, ORPHANS_ID } from "../../contract/messages/waiting.ts";
 import type { AbstentionReason, GeneratedResponse, ResponseRecord } from "../../contract/responses.ts";
 import type { DraftClient } from "../clients/draft_client.ts";
-import type { PolicyBook } from "./conversation_policies.ts";
+import { modeFor, type PolicyBook } from "./conversation_policies.ts";
 
 export interface Suggestion {
   readonly conversation: Pick<Conversation, "id" | "displayName" | "isGroup" | "participantIds">;
@@ -109,9 +109,10 @@ export async function openSuggestions(client: DraftClient, policies: PolicyBook)
   const seen = new Set<string>();
   for (const draft of responses.filter(isOpenDraft)) {
     if (draft.suggested === false || seen.has(draft.conversationId)) continue;
-    if (policies.modeOf(draft.conversationId) === "off") continue;
     seen.add(draft.conversationId);
-    const unanswered = await findUnanswered(client, await client.conversation(draft.conversationId));
+    const conversation = await client.conversation(draft.conversationId);
+    if (modeFor(policies, conversation) === "off") continue;
+    const unanswered = await findUnanswered(client, conversation);
     if (unanswered === null || unanswered.message.id !== draft.messageId) continue;
     const suggestion = suggestionOf(unanswered, draft);
     if (suggestion !== null) suggestions.push(suggestion);
