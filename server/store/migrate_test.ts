@@ -32,12 +32,14 @@ for (const server of await testServers()) {
 
   Deno.test(`the drizzle schema has the tables and columns that the migrations make (${server})`, async () => {
     await using migrated = await createTestDatabase(server);
+    // Search keys are left out of the schema, or each message that is read would carry them.
     const rows = await migrated.database.sql`
       select table_name || '.' || column_name as name, is_nullable = 'NO' as required,
         case when data_type = 'ARRAY' then substr(udt_name, 2) || '[]'
           when datetime_precision is not null then 'timestamp (' || datetime_precision || ') with time zone'
           else data_type end as type
       from information_schema.columns where table_schema = 'public' and table_name <> 'schema_migrations'
+        and (table_name, column_name) <> ('messages', 'search_keys')
       order by 1`;
     const declared = Object.values(schema).filter((value) => value instanceof PgTable)
       .map((table) => getTableConfig(table))
