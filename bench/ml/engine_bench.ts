@@ -5,9 +5,7 @@
  * the rounds. No prompt comes twice, so no answer comes from a cache. Memory comes from Linux's /proc.
  */
 import { z } from "zod";
-import { generateResultSchema } from "../../contract/ml.ts";
-import { ML_PATHS } from "../../contract/paths.ts";
-import { formatTranscript, type Transcript } from "../../contract/prompt.ts";
+import type { Transcript } from "../../contract/prompt.ts";
 import { runMain } from "../../lib/lifecycle.ts";
 import { writeLine } from "../../lib/log.ts";
 import { startMl } from "../../demo/services.ts";
@@ -15,6 +13,17 @@ import { inTempDir } from "../../tests/support/process/temp_dir.ts";
 import { fetchSmallModel } from "../../tests/support/ml/small_model.ts";
 import { median, tableLines } from "../support/bench_output.ts";
 import { descendantBytes, peakRssBytes } from "../support/process_usage.ts";
+import {
+  type Ask,
+  askGenerate,
+  type ComparedService,
+  elapsedMs,
+  inTurns,
+  newConversation,
+  postJson,
+  SETTINGS,
+  tokensPerSecond,
+} from "./compared_services.ts";
 import { startLlamaServer } from "./llama_server.ts";
 
 const THREADS = Math.max(1, navigator.hardwareConcurrency - 1);
@@ -23,48 +32,14 @@ const CONTEXT_SIZE = 1_024;
 const CONCURRENCIES = [1, 4, 8];
 const TEMPERATURES = [0.7, 0];
 const ROUNDS = 5;
-const REQUESTS_EACH = 1;
 const REPLY_TOKENS = 48;
-const SETTINGS = { top_p: 0.9, top_k: 40, min_p: 0.05, repeat_penalty: 1.1, stop: ["\nThem:", "\nMe:"] };
-const TOPICS = [
-  "the river",
-  "a stone house",
-  "the garden",
-  "last winter",
-  "coffee",
-  "night trains",
-  "old letters",
-];
-
-interface Ask {
-  transcript: Transcript;
-  maxTokens: number;
-  temperature: number;
-}
-
-interface Side {
-  name: string;
-  pid: number;
-  startMs: number;
-  /** Sends a request and returns how many tokens the reply has. */
-  ask: (request: Ask) => Promise<number>;
+interface Side extends ComparedService {
+  readonly name: string;
+  readonly pid: number;
+  readonly startMs: number;
 }
 
 const completionSchema = z.object({ usage: z.object({ completion_tokens: z.int() }) });
-
-async function post(url: string, body: unknown): Promise<unknown> {
-  const headers = { "content-type": "application/json" };
-  const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(body) });
-  const answer: unknown = await response.json();
-  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
-  return answer;
-}
-
-async function askMl(url: string, { transcript, maxTokens, temperature }: Ask): Promise<number> {
-  const prompt = formatTranscript(transcript);
-  const body = { ...SETTINGS, prompt, max_tokens: maxTokens, temperature };
-  return generateResultSchema.parse(await post(`${url}${ML_PATHS.generate}`, body)).tokens_used;
-}
 
 async function askLlamaServer(url: string, { transcript, maxTokens, temperature }: Ask): Promise<number> {
   const turns = transcript.turns.map(({ speaker, text }) => ({
@@ -73,39 +48,7 @@ async function askLlamaServer(url: string, { transcript, maxTokens, temperature 
   }));
   const messages = [{ role: "system", content: transcript.system }, ...turns];
   const body = { ...SETTINGS, messages, max_tokens: maxTokens, temperature };
-  return completionSchema.parse(await post(`${url}/v1/chat/completions`, body)).usage.completion_tokens;
-}
-
-let conversations = 0;
-
-/** A conversation that nobody has had before: its first words already differ. */
-function newConversation(messages: number): Transcript {
-  const number = ++conversations;
-  const turns: Transcript["turns"] = [];
-  for (let index = 0; index < messages; index++) {
-    const topic = TOPICS[(number + index) % TOPICS.length];
-    if (index > 0) turns.push({ speaker: "me", text: `I will think about it, number ${index}.` });
-    turns.push({ speaker: "them", text: `Tell me a long story about ${topic}, part ${index}.` });
-  }
-  return { system: `Conversation ${number}. You are Sam, texting a friend.`, turns };
-}
-
-async function elapsedMs(work: () => Promise<unknown>): Promise<number> {
-  const startedAt = performance.now();
-  await work();
-  return performance.now() - startedAt;
-}
-
-/** Tokens a second of callers who each ask again as soon as they are answered. */
-async function tokensPerSecond(side: Side, callers: number, temperature: number): Promise<number> {
-  let tokens = 0;
-  const caller = async () => {
-    for (let asked = 0; asked < REQUESTS_EACH; asked++) {
-      tokens += await side.ask({ transcript: newConversation(1), maxTokens: REPLY_TOKENS, temperature });
-    }
-  };
-  const tookMs = await elapsedMs(() => Promise.all(Array.from({ length: callers }, caller)));
-  return tokens * 1_000 / tookMs;
+  return completionSchema.parse(await postJson(`${url}/v1/chat/completions`, body)).usage.completion_tokens;
 }
 
 /** Time of a long conversation's next turn, as a share of the time of its first. */
@@ -122,30 +65,15 @@ async function secondTurn(side: Side): Promise<{ shareOfCold: number; ms: number
   return { shareOfCold: ms / coldMs, ms };
 }
 
-/** Calls both sides in turn, the first one changing, and returns their results by round. */
-async function inTurns<Result>(
-  sides: readonly [Side, Side],
-  measure: (side: Side) => Promise<Result>,
-): Promise<[Result, Result][]> {
-  const [ours, theirs] = sides;
-  const results: [Result, Result][] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    if (round % 2 === 0) {
-      const first = await measure(ours);
-      results.push([first, await measure(theirs)]);
-    } else {
-      const first = await measure(theirs);
-      results.push([await measure(ours), first]);
-    }
-  }
-  return results;
-}
-
 async function measureSpeed(sides: readonly [Side, Side]): Promise<void> {
   const rows: string[][] = [];
   for (const temperature of TEMPERATURES) {
     for (const callers of CONCURRENCIES) {
-      const pairs = await inTurns(sides, (side) => tokensPerSecond(side, callers, temperature));
+      const pairs = await inTurns(
+        sides,
+        ROUNDS,
+        (side) => tokensPerSecond(side, callers, { maxTokens: REPLY_TOKENS, temperature }),
+      );
       rows.push([
         `${callers} at a time, temperature ${temperature}`,
         median(pairs.map(([ours]) => ours)).toFixed(1),
@@ -159,7 +87,7 @@ async function measureSpeed(sides: readonly [Side, Side]): Promise<void> {
 }
 
 async function measureSecondTurn(sides: readonly [Side, Side]): Promise<void> {
-  const pairs = await inTurns(sides, secondTurn);
+  const pairs = await inTurns(sides, ROUNDS, secondTurn);
   const share = median(pairs.map(([ours]) => ours.shareOfCold));
   const ratio = median(pairs.map(([ours, theirs]) => ours.ms / theirs.ms));
   writeLine(`second turn, of the first: ${share.toFixed(3)} (wanted: at most 0.100)`);
@@ -184,7 +112,7 @@ await runMain(() =>
     startedAt = performance.now();
     await using server = await startLlamaServer(options);
     const sides = [
-      { name: "ml", pid: ml.pid, startMs: mlStartMs, ask: (request: Ask) => askMl(ml.url, request) },
+      { name: "ml", pid: ml.pid, startMs: mlStartMs, ask: (request: Ask) => askGenerate(ml.url, request) },
       {
         name: "llama-server",
         pid: server.pid,
@@ -192,7 +120,9 @@ await runMain(() =>
         ask: (request: Ask) => askLlamaServer(server.url, request),
       },
     ] as const;
-    for (const side of sides) await tokensPerSecond(side, SLOTS, 0);
+    for (const side of sides) {
+      await tokensPerSecond(side, SLOTS, { maxTokens: REPLY_TOKENS, temperature: 0 });
+    }
     writeLine(`${THREADS} threads, ${SLOTS} slots of ${CONTEXT_SIZE} tokens, ${ROUNDS} rounds of each side`);
     await measureSpeed(sides);
     await measureSecondTurn(sides);
