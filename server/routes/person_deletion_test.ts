@@ -80,7 +80,14 @@ Deno.test("a person goes with all addresses, conversations and words in groups, 
   await server.expect(path, { token, body: { action: "accept" }, schema: responseActionResponseSchema });
   assert.deepEqual(await totalsOf(sender), [3, 3, 1, 1]);
 
-  const gone = { messages: 3, responses: 1, samples: 1, taintedAdapterIds: [], conversations: 2, contacts: 2 };
+  const gone = {
+    messages: 3,
+    responses: 1,
+    samples: 1,
+    taintedAdapterIds: [],
+    conversations: 2,
+    contacts: 2,
+  };
   assert.deepEqual(await remove(sender, { address: MAIL.toUpperCase(), dryRun: true }), gone);
   assert.deepEqual(await totalsOf(sender), [3, 3, 1, 1]);
   assert.deepEqual(await remove(sender, { address: MAIL.toUpperCase() }), gone);
