@@ -36,6 +36,15 @@ export const adapterProofSchema = z.object({
 }).meta({ id: "AdapterProof" });
 export type AdapterProof = z.infer<typeof adapterProofSchema>;
 
+export const backendSchema = z.object({
+  device: z.string().describe(
+    "What computes: `cpu`, or llama.cpp's GPU interface, such as `cuda`, `metal` or `vulkan`",
+  ),
+  gpu_layers: z.int().min(0).describe("Layers of the model that the GPU has"),
+  warning: z.string().nullable().describe("A sentence where the machine has a GPU and the CPU is used"),
+}).meta({ id: "Backend" });
+export type Backend = z.infer<typeof backendSchema>;
+
 export const healthResponseSchema = z.object({
   status: z.enum(["healthy", "loading", "degraded"]),
   model_loaded: z.boolean().describe(
@@ -46,6 +55,8 @@ export const healthResponseSchema = z.object({
   kv_connected: z.boolean(),
   queue_length: z.int().min(0),
   reason: z.string().optional().describe("Why the model is not in memory"),
+  backend: backendSchema.nullable().optional()
+    .describe("What the model was last loaded on; null before that, and for an engine elsewhere"),
   adapters: z.array(adapterProofSchema).optional().describe(
     "The adapters that were asked to answer since the service started, the latest first, and whether they are applied",
   ),

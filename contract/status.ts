@@ -15,6 +15,15 @@ export const statusSchema = z.object({
       ),
     model: z.string().nullable().describe("The model that is served"),
     reason: z.string().nullable().describe("Why the model is not in memory, where ml says so"),
+    backend: z.object({
+      device: z.string().describe(
+        "What computes: `cpu`, or a GPU's interface, such as `cuda`, `metal` or `vulkan`",
+      ),
+      gpuLayers: count.describe("Layers of the model that the GPU has"),
+      warning: z.string().nullable().describe("A sentence where ml's machine has a GPU and the CPU is used"),
+    }).nullable().optional().describe(
+      "Null while ml is away, before it has loaded a model, and for an engine elsewhere",
+    ),
     queueLength: count.nullable().describe("Requests that wait in ml, of all accounts"),
   }),
   queue: z.object({

@@ -17,7 +17,13 @@ import { AdapterProofs } from "./services/adapter_proofs.ts";
 import { type AdapterDependencies, createAdapterService } from "./services/adapter_service.ts";
 import { createGenerateHandler, GenerationJobs, type MlTasks } from "./services/generation_jobs.ts";
 import { createGenerationService } from "./services/generation_service.ts";
-import { createHealthService, createModelService } from "./services/model_service.ts";
+import {
+  createHealthService,
+  createModelService,
+  findGpu,
+  type ModelService,
+  type ModelServiceOptions,
+} from "./services/model_service.ts";
 import { createOpenAiService } from "./services/openai_service.ts";
 import { openTraining } from "./services/training.ts";
 
@@ -45,6 +51,8 @@ export interface MlOverrides {
   texting: TextingAdapter;
   /** Where the models of that engine come from. Default: the models folder and the hub. */
   source: ModelSource;
+  /** Where the system has its device files. Default: `/dev`. */
+  devDir: string;
   kv: Deno.Kv;
   log: Logger;
 }
@@ -110,6 +118,13 @@ async function openAdapters(
   };
 }
 
+async function openModels(
+  { model, gpu }: MlConfig,
+  { devDir, ...parts }: Pick<ModelServiceOptions, "engine" | "source" | "log"> & { devDir?: string },
+): Promise<ModelService> {
+  return createModelService({ ...parts, model, expectedGpu: gpu === "off" ? null : await findGpu(devDir) });
+}
+
 /**
  * Builds the service.
  *
@@ -132,7 +147,7 @@ export async function createContext(
   const jobs = new JobQueue<MlTasks>({ table, log, retentionMs: JOB_RETENTION_MS });
   stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
   const cache = createResponseCache({ kv, metrics });
-  const models = createModelService({ engine, source, model: config.model, log });
+  const models = await openModels(config, { engine, source, devDir: overrides.devDir, log });
   const { registry, proofs, adapters } = await openAdapters(config, { engine, cache, models, texting, log });
   const trainingJobs = await openTraining(stack, {
     kv,

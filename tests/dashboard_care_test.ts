@@ -136,6 +136,7 @@ await browserTests({
       assert.equal(await fitsWidth(page), true);
       await showPage(page, "Health");
       await page.getByText("Ready", { exact: true }).waitFor();
+      await page.getByRole("row", { name: "Runs on CPU" }).waitFor();
       const terminal = page.getByRole("listitem").filter({ hasText: "Demo terminal" });
       await terminal.getByRole("row", { name: "Messages stored 2" }).waitFor();
       const capturing = page.getByRole("list", { name: "What arrived, by device" }).getByRole("listitem");

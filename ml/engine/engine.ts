@@ -107,6 +107,13 @@ export interface EngineOccupancy {
   capacity: number;
 }
 
+/** What a model is computed by. */
+export interface EngineDevice {
+  /** `cpu`, or llama.cpp's name of a GPU interface. */
+  readonly device: string;
+  readonly gpuLayers: number;
+}
+
 /** Why the model's memory is empty although it is served. */
 export interface ModelAbsence {
   /** `idle`: given back; the next request loads it. `restarting`: it crashed. `failing`: it crashed again, or cannot be loaded. */
@@ -141,6 +148,8 @@ export interface Engine extends AsyncDisposable {
   /** Null while the model is in memory; engines without it never leave one that is served. */
   readonly absence?: ModelAbsence | null;
   readonly occupancy: EngineOccupancy;
+  /** What the model was last loaded on; absent or null before that, and where the engine is elsewhere. */
+  readonly device?: EngineDevice | null;
   /** Loads a model and swaps it in; requests in flight finish on the old one. Keeps the old one when it fails. */
   load(model: ModelFile): Promise<void>;
   generate(request: GenerationRequest, options?: GenerationOptions): Promise<Generation>;

@@ -1,6 +1,8 @@
 /** Which model is served: loading the configured one at start, reloading, and what `/health` says of it. */
-import type { HealthResponse, ModelList, ReloadResponse } from "../../contract/ml.ts";
+import { join } from "node:path";
+import type { Backend, HealthResponse, ModelList, ReloadResponse } from "../../contract/ml.ts";
 import { ApiError, messageOf } from "../../lib/errors.ts";
+import { ifPresent } from "../../lib/files.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { ModelSource } from "../models/model_source.ts";
@@ -19,6 +21,8 @@ export interface ModelServiceOptions {
   source: ModelSource;
   /** What to load at start: the setting `MODEL`. */
   model: string;
+  /** The GPU that is expected to compute, in words; null where none is. */
+  expectedGpu: string | null;
   log: Logger;
 }
 
@@ -40,6 +44,8 @@ const STATUS_OF_ABSENCE = { idle: "ready", restarting: "loading", failing: "fail
 
 export interface ModelService {
   readonly state: ModelState;
+  /** What the model was last loaded on; null where that is not known. */
+  readonly backend: Backend | null;
   /** Loads the configured model. Never rejects: failures go into `state` and the log. */
   start(): Promise<void>;
   /**
@@ -103,8 +109,22 @@ function stateOf(
   return { status: "failed", modelId, isLoaded: false, reason };
 }
 
+function reportLoad(
+  { engine, expectedGpu, log }: ModelServiceOptions,
+  { id, why, startedAt }: { id: string; why: string; startedAt: number },
+): void {
+  log.info(`The model is ${id}: ${why}`, {
+    model: id,
+    loadMs: Math.round(performance.now() - startedAt),
+    ...engine.device,
+  });
+  const warning = backendOf(engine, expectedGpu)?.warning;
+  if (warning) log.warn(warning, { model: id });
+}
+
 /** Makes the service; nothing is loaded before `start`. */
-export function createModelService({ engine, source, model, log }: ModelServiceOptions): ModelService {
+export function createModelService(options: ModelServiceOptions): ModelService {
+  const { engine, source, model, log } = options;
   let served: LoadedFile | null = null;
   /** Models by the ids they were served under: one that MODEL names by its path may be in no folder. */
   const pathsById = new Map<string, string>();
@@ -122,10 +142,7 @@ export function createModelService({ engine, source, model, log }: ModelServiceO
       sha256?.catch(() => {});
       served = { id, path, sha256 };
       pathsById.set(id, path);
-      log.info(`The model is ${id}: ${why}`, {
-        model: id,
-        loadMs: Math.round(performance.now() - startedAt),
-      });
+      reportLoad(options, { id, why, startedAt });
     } catch (error) {
       reason = messageOf(error);
       throw error;
@@ -135,6 +152,9 @@ export function createModelService({ engine, source, model, log }: ModelServiceO
   }
 
   return {
+    get backend() {
+      return backendOf(engine, options.expectedGpu);
+    },
     get state(): ModelState {
       return stateOf(engine, { loading, reason });
     },
@@ -167,13 +187,38 @@ export interface HealthService {
 }
 
 export interface HealthServiceOptions {
-  models: Pick<ModelService, "state">;
+  models: Pick<ModelService, "state" | "backend">;
   engine: Pick<Engine, "occupancy">;
   /** Rejects unless the Deno KV store answers. */
   pingKv: () => Promise<unknown>;
   /** How many jobs wait. */
   queuedJobs: () => Promise<number>;
   proofs: Pick<AdapterProofs, "recent">;
+}
+
+/**
+ * A GPU that llama.cpp could compute on, in words; null where the system shows none.
+ *
+ * @param devDir where the system has its device files
+ */
+export async function findGpu(devDir = "/dev"): Promise<string | null> {
+  if (Deno.build.os === "darwin") return Deno.build.arch === "aarch64" ? "the GPU of Apple silicon" : null;
+  const entries = await ifPresent(Array.fromAsync(Deno.readDir(devDir))) ?? [];
+  // A container may have been given another GPU than the first.
+  const file = entries.map(({ name }) => name).filter((name) => /^nvidia\d+$/.test(name)).toSorted()[0];
+  return file === undefined ? null : `an NVIDIA GPU (${join(devDir, file)})`;
+}
+
+/** The device, with a warning where another one was expected. */
+export function backendOf(
+  { device }: Pick<Engine, "device">,
+  expectedGpu: string | null,
+): Backend | null {
+  if (!device) return null;
+  const warning = expectedGpu !== null && device.gpuLayers === 0
+    ? `This machine has ${expectedGpu}, but the model runs on the CPU: see "GPU" in the README, or set GPU=off`
+    : null;
+  return { device: device.device, gpu_layers: device.gpuLayers, warning };
 }
 
 const STATUS_OF_MODEL = { loading: "loading", ready: "healthy", failed: "degraded" } as const;
@@ -193,6 +238,7 @@ export function createHealthService(options: HealthServiceOptions): HealthServic
         kv_connected: kvConnected,
         queue_length: options.engine.occupancy.waiting + queuedJobs,
         adapters: options.proofs.recent(),
+        backend: options.models.backend,
         ...(reason === undefined ? {} : { reason }),
       };
     },

@@ -102,6 +102,9 @@ export const STRINGS = {
     states: { ready: "Ready", loading: "Loads the model", unavailable: "Away" },
     offlineSince: (time: string) => `It is away since ${time}. Drafts wait until it is back.`,
     serves: "Serves",
+    runsOn: "Runs on",
+    device: ({ device, gpuLayers }: { device: string; gpuLayers: number }) =>
+      gpuLayers === 0 ? "CPU" : `GPU (${device}, ${gpuLayers} layers)`,
     waitsInModel: "Requests that wait in it",
     server: "Server",
     version: "Version",

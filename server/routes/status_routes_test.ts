@@ -56,12 +56,15 @@ Deno.test("the status tells version, ml, queue, disk and the capture of each dev
   await server.request(SERVER_PATHS.syncHeartbeat, { token, body: { lagRows: 7 } });
   const read = async (token: string) =>
     await server.expect(SERVER_PATHS.status, { token, schema: statusSchema });
+  const warning = "This machine has an NVIDIA GPU";
+  server.ml.health = { ...server.ml.health, backend: { device: "cpu", gpu_layers: 0, warning } };
   const status = await read(token);
   assert.deepEqual([status.version, status.ml], [VERSION, {
     state: "ready",
     offlineSince: null,
     model: "test-model",
     reason: null,
+    backend: { device: "cpu", gpuLayers: 0, warning },
     queueLength: 0,
   }]);
   assert.deepEqual(status.queue, { queued: 0, generating: 0, training: 0 });

@@ -1,5 +1,5 @@
 /** Reports the server's health: its database, its job store, and the last known state of ml. */
-import type { AdapterProof, HealthResponse } from "../../contract/ml.ts";
+import type { AdapterProof, Backend, HealthResponse } from "../../contract/ml.ts";
 import type { ServerHealth } from "../../contract/health.ts";
 import { ApiError } from "../../lib/errors.ts";
 import { VERSION } from "../../lib/version.ts";
@@ -17,6 +17,8 @@ export interface MlSeen {
   readonly health: MlHealth;
   /** Why the model is not in memory. */
   readonly reason: string | null;
+  /** What its model is computed by; null where it does not say. */
+  readonly backend: Backend | null;
   /** Requests that wait there; null while it is away. */
   readonly queueLength: number | null;
   /** When it was first found away; null while it answers. */
@@ -61,11 +63,17 @@ function mlHealthOf({ status, model_loaded, model_version, adapters: proofs }: H
 async function readMl({ ml, now }: HealthServiceOptions, before: MlSeen | null): Promise<MlSeen> {
   try {
     const answer = await ml.health();
-    const { reason = null, queue_length: queueLength } = answer;
-    return { health: mlHealthOf(answer), reason, queueLength, offlineSince: null };
+    const { reason = null, backend = null, queue_length: queueLength } = answer;
+    return { health: mlHealthOf(answer), reason, backend, queueLength, offlineSince: null };
   } catch {
     const health: MlHealth = { ml: "unavailable", model_version: null };
-    return { health, reason: null, queueLength: null, offlineSince: before?.offlineSince ?? now() };
+    return {
+      health,
+      reason: null,
+      backend: null,
+      queueLength: null,
+      offlineSince: before?.offlineSince ?? now(),
+    };
   }
 }
 

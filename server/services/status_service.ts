@@ -28,7 +28,7 @@ export interface StatusService {
 }
 
 async function mlStatusOf({ health, jobs }: StatusServiceOptions): Promise<Status["ml"]> {
-  const { health: seen, reason, queueLength, offlineSince } = await health.ml();
+  const { health: seen, reason, backend, queueLength, offlineSince } = await health.ml();
   // A draft may have found it away before this server was asked.
   const since = offlineSince &&
     [offlineSince, (await readQueue(jobs)).mlAwaySince ?? offlineSince].map(Number);
@@ -37,6 +37,8 @@ async function mlStatusOf({ health, jobs }: StatusServiceOptions): Promise<Statu
     offlineSince: since && new Date(Math.min(...since)).toISOString(),
     model: seen.model_version,
     reason,
+    backend: backend &&
+      { device: backend.device, gpuLayers: backend.gpu_layers, warning: backend.warning },
     queueLength,
   };
 }

@@ -9,6 +9,7 @@ import { EngineRequests, modelNotLoaded } from "../engine_requests.ts";
 import type {
   AdapterFile,
   Engine,
+  EngineDevice,
   EngineOccupancy,
   EvaluationRequest,
   Generation,
@@ -72,6 +73,12 @@ class LlamaEngine implements LocalEngine {
 
   get occupancy(): EngineOccupancy {
     return this.#requests.occupancy;
+  }
+
+  get device(): EngineDevice | null {
+    if (this.#loaded === null) return null;
+    const { gpuLayers } = this.#loaded.native;
+    return { device: gpuLayers > 0 && this.#llama.gpu !== false ? this.#llama.gpu : "cpu", gpuLayers };
   }
 
   load(file: ModelFile): Promise<void> {

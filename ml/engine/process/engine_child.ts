@@ -1,7 +1,7 @@
 /** One engine process as the service sees it: its start, calls to it, and its end. */
 import type { Logger } from "../../../lib/log.ts";
 import { type Child, startChild } from "../../process/child_process.ts";
-import { EngineCrashError } from "../engine.ts";
+import { EngineCrashError, type EngineDevice } from "../engine.ts";
 import {
   type CallMessage,
   type EngineCalls,
@@ -34,7 +34,8 @@ export class EngineChild {
   readonly #child: Child<ToEngine>;
   readonly #log: Logger;
   readonly #calls = new Map<number, PendingCall>();
-  readonly #ready = Promise.withResolvers<void>();
+  readonly #ready = Promise.withResolvers<EngineDevice | null>();
+  #device: EngineDevice | null = null;
   #lastId = 0;
   #hasEnded = false;
   /** How the process ended: see {@linkcode Child.ended}. */
@@ -73,7 +74,7 @@ export class EngineChild {
     const kill = () => child.kill();
     signal.addEventListener("abort", kill, { once: true });
     try {
-      await child.#ready.promise;
+      child.#device = await child.#ready.promise;
       return child;
     } catch (error) {
       await child.kill();
@@ -82,6 +83,11 @@ export class EngineChild {
     } finally {
       signal.removeEventListener("abort", kill);
     }
+  }
+
+  /** What the model is computed by. */
+  get device(): EngineDevice | null {
+    return this.#device;
   }
 
   get pid(): number {
@@ -123,7 +129,7 @@ export class EngineChild {
   }
 
   #receive(message: FromEngine): void {
-    if (message.type === "ready") return this.#ready.resolve();
+    if (message.type === "ready") return this.#ready.resolve(message.device);
     if (message.type === "failed") return this.#ready.reject(new Error(message.reason));
     if (message.type === "log") return this.#log[message.level](message.message, message.fields);
     const call = this.#calls.get(message.id);

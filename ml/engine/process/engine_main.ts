@@ -61,7 +61,7 @@ export async function main(argument: string): Promise<void> {
       cancellations.delete(id);
     }
   });
-  await opening.then(() => send({ type: "ready" }), (error) => {
+  await opening.then(({ device = null }) => send({ type: "ready", device }), (error) => {
     send({ type: "failed", reason: messageOf(error) });
   });
 }

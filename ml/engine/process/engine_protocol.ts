@@ -6,6 +6,7 @@ import { ModelError } from "../../models/model_file.ts";
 import type { AdapterProof } from "../adapter_probe.ts";
 import type {
   AdapterFile,
+  EngineDevice,
   EvaluationRequest,
   Generation,
   GenerationRequest,
@@ -45,7 +46,7 @@ export type ToEngine = CallMessage | { type: "cancel"; id: number };
 
 export type FromEngine =
   /** The model is loaded. */
-  | { type: "ready" }
+  | { type: "ready"; device: EngineDevice | null }
   /** It cannot be: a sentence. */
   | { type: "failed"; reason: string }
   | { type: "log"; level: LogLevel; message: string; fields: LogFields }

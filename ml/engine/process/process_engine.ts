@@ -5,6 +5,7 @@ import type { AdapterProof } from "../adapter_probe.ts";
 import type {
   AdapterFile,
   Engine,
+  EngineDevice,
   EngineOccupancy,
   EvaluationRequest,
   Generation,
@@ -51,6 +52,10 @@ class ProcessEngine implements Engine {
 
   get absence(): ModelAbsence | null {
     return this.#model?.absence ?? null;
+  }
+
+  get device(): EngineDevice | null {
+    return this.#model?.device ?? null;
   }
 
   get occupancy(): EngineOccupancy {

@@ -50,12 +50,15 @@ async function begun(engine: Engine, wanted = LONG): Promise<{ reply: Promise<Ge
   return { reply };
 }
 
+const CPU = { device: "cpu", gpuLayers: 0 };
+
 Deno.test("the engine in its own process answers as the one in this process", async () => {
   await withTinyEngine({}, async ({ engine: local, path, dir }) => {
     const file = { id: "mine", path: join(dir, "adapter.gguf"), baseModelId: "tiny", probe: null };
     await trainTinyAdapter({ modelPath: path, path: file.path }, () => {});
     const adapter = { ...file, sha256: await sha256OfFile(file.path) };
     await withTinyProcessEngine({}, async ({ engine }) => {
+      assert.deepEqual([engine.device, local.device], [CPU, CPU]);
       for (
         const wanted of [
           request(),

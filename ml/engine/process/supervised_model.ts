@@ -2,7 +2,7 @@
 import { backoffMs } from "../../../lib/backoff.ts";
 import { ApiError, messageOf } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
-import type { ModelAbsence } from "../engine.ts";
+import type { EngineDevice, ModelAbsence } from "../engine.ts";
 import { EngineChild } from "./engine_child.ts";
 import type { EngineSettings } from "./engine_protocol.ts";
 
@@ -31,6 +31,7 @@ export class SupervisedModel implements AsyncDisposable {
   #keepAlive: ReturnType<typeof setTimeout> | undefined;
   /** How long the last start took. */
   #startMs = 0;
+  #device: EngineDevice | null = null;
   #users = 0;
   #unused = Promise.withResolvers<void>();
 
@@ -58,6 +59,11 @@ export class SupervisedModel implements AsyncDisposable {
     } finally {
       signal.removeEventListener("abort", close);
     }
+  }
+
+  /** What the model was last loaded on. */
+  get device(): EngineDevice | null {
+    return this.#device;
   }
 
   get id(): string {
@@ -145,6 +151,7 @@ export class SupervisedModel implements AsyncDisposable {
       const child = await EngineChild.start(this.#settings, { log, signal: this.#closing.signal });
       this.#startMs = performance.now() - startedAt;
       this.#child = child;
+      this.#device = child.device;
       this.#absence = null;
       void child.ended.then((how) => this.#onEnd(child, how));
       log.info("The model's process has started", {

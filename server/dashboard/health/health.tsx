@@ -31,7 +31,7 @@ function Rows({ rows }: { rows: readonly (readonly [name: string, value: Compone
 }
 
 function Model({ ml }: Pick<Status, "ml">) {
-  const { state, offlineSince, model, reason, queueLength } = ml;
+  const { state, offlineSince, model, reason, backend, queueLength } = ml;
   return (
     <li class="card">
       <h2>
@@ -40,8 +40,13 @@ function Model({ ml }: Pick<Status, "ml">) {
       </h2>
       {offlineSince !== null && <p role="alert">{TEXT.offlineSince(momentOf(offlineSince))}</p>}
       {reason !== null && <p class="quiet">{reason}</p>}
+      {backend?.warning && <p role="alert">{backend.warning}</p>}
       <Rows
-        rows={[[TEXT.serves, <bdi key="model">{model ?? "–"}</bdi>], [TEXT.waitsInModel, queueLength ?? "–"]]}
+        rows={[
+          [TEXT.serves, <bdi key="model">{model ?? "–"}</bdi>],
+          [TEXT.runsOn, backend ? TEXT.device(backend) : "–"],
+          [TEXT.waitsInModel, queueLength ?? "–"],
+        ]}
       />
     </li>
   );

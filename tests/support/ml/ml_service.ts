@@ -36,6 +36,8 @@ export interface MlServiceOptions {
   texting?: TextingAdapter;
   /** The settings TEXTING_ADAPTER and TRAINING_START. */
   settings?: Pick<Partial<MlConfig>, "textingAdapter" | "trainingStart">;
+  /** The folder of device files. */
+  devDir?: string;
   /** Lists the models of another server, which then replaces the models folder. */
   remote?: () => Promise<string[]>;
 }
@@ -71,6 +73,7 @@ export async function withMlService(
       log,
       signal: stopping.signal,
       texting: options.texting,
+      devDir: options.devDir,
     }),
   );
   stack.defer(() => stopping.abort());
