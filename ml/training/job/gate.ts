@@ -79,10 +79,14 @@ function words({ mean, low, high }: Gain): string {
   return `by ${by} (95 % interval ${from} to ${to})`;
 }
 
+/** By how much the adapter is ahead of what drafts without it; null where the texting adapter was not measured. */
+function gainOverTexting(replies: readonly MeasuredReply[]): Gain | null {
+  return replies.some(({ texting }) => texting === undefined) ? null : gainOver("texting", replies);
+}
+
 /** How much of the gain is the person's own and not texting in general; "" where that was not measured. */
-function control(replies: readonly MeasuredReply[]): string {
-  if (replies.some(({ texting }) => texting === undefined)) return "";
-  const gain = gainOver("texting", replies);
+function control(gain: Gain | null): string {
+  if (gain === null) return "";
   const verdict = gain.low > 0
     ? "surely better than"
     : gain.high < 0
@@ -91,7 +95,26 @@ function control(replies: readonly MeasuredReply[]): string {
   return `. Control: ${verdict} the texting adapter of many others, ahead ${words(gain)}`;
 }
 
-/** Judges an adapter by the replies that were kept out of its training. */
+/** Why an adapter is not offered; null when it is. */
+function refusal({ base, examples, texting }: Record<"base" | "examples", Gain> & { texting: Gain | null }) {
+  if (base.low <= 0) return `Not surely better than the base model: ahead ${words(base)}`;
+  if (examples.low <= 0) {
+    return `Better than the base model, but not surely better than it with examples in its prompt: ahead ${
+      words(examples)
+    }`;
+  }
+  if (texting !== null && texting.mean <= 0) {
+    return `No better than the texting adapter that drafts without it, though better than the base model ${
+      words(base)
+    }`;
+  }
+  return null;
+}
+
+/**
+ * Judges an adapter by the replies that were kept out of its training. It must surely beat what knows nothing of texting;
+ * of the texting adapter, which starts it and is close, it only may not be behind.
+ */
 export function judge(replies: readonly MeasuredReply[]): Verdict {
   const count = replies.length;
   if (count < MIN_HELD_OUT) {
@@ -103,25 +126,10 @@ export function judge(replies: readonly MeasuredReply[]): Verdict {
     };
   }
   const [base, examples] = [gainOver("base", replies), gainOver("examples", replies)];
-  const on = `in loss per token on ${count} held-out replies${control(replies)}`;
-  if (base.low <= 0) {
-    return {
-      offered: false,
-      reason: `Not surely better than the base model: ahead ${words(base)} ${on}`,
-    };
-  }
-  if (examples.low <= 0) {
-    return {
-      offered: false,
-      reason: `Better than the base model, but not surely better than it with examples in its prompt: ahead ${
-        words(examples)
-      } ${on}`,
-    };
-  }
-  return {
-    offered: true,
-    reason: `Better than the base model ${words(base)} and than it with examples in its prompt ${
-      words(examples)
-    } ${on}`,
-  };
+  const texting = gainOverTexting(replies);
+  const refused = refusal({ base, examples, texting });
+  const verdict = refused ??
+    `Better than the base model ${words(base)} and than it with examples in its prompt ${words(examples)}`;
+  const on = `in loss per token on ${count} held-out replies`;
+  return { offered: refused === null, reason: `${verdict} ${on}${control(texting)}` };
 }

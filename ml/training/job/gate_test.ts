@@ -101,18 +101,28 @@ Deno.test("of fewer than ten conversations the replies are drawn one by one", ()
   assert.deepEqual(gainOver("base", three), gainOver("base", gains));
 });
 
-Deno.test("the texting adapter of others is a control: it is reported and decides nothing", () => {
+Deno.test("an adapter that is no better than the texting adapter, which drafts without it, is not offered", () => {
   const measured = around({ base: 0.3, examples: 0.3 }, 60);
-  const ahead = (gain: number) => measured.map((reply) => ({ ...reply, texting: -40 - gain * TOKENS }));
+  const noise = normals(60, 3);
+  const ahead = (gain: number) =>
+    measured.map((reply, index) => ({
+      ...reply,
+      texting: -40 - (gain + 0.1 * (noise[index] ?? 0)) * TOKENS,
+    }));
   for (
-    const [gain, words] of [
-      [0.2, /Control: surely better than the texting adapter of many others, ahead by 0\.200 /],
-      [0, /Control: not surely better than the texting adapter/],
-      [-0.2, /Control: surely worse than the texting adapter of many others, ahead by -0\.200 /],
+    const [gain, offered, words] of [
+      [0.2, true, /Control: surely better than the texting adapter of many others, ahead by 0\.200 /],
+      [0.001, true, /Control: not surely better than the texting adapter/],
+      [
+        -0.001,
+        false,
+        /^No better than the texting adapter that drafts without it.* Control: not surely better/,
+      ],
+      [-0.2, false, /Control: surely worse than the texting adapter of many others, ahead by -0\.200 /],
     ] as const
   ) {
     const verdict = judge(ahead(gain));
-    assert.equal(verdict.offered, true);
+    assert.equal(verdict.offered, offered, verdict.reason);
     assert.match(verdict.reason, words);
   }
 });
