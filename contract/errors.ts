@@ -21,6 +21,8 @@ export const ERROR_CODES = [
   "method_not_allowed",
   "conflict",
   "upgrade_required",
+  "client_outdated",
+  "server_outdated",
   "idempotency_key_reused",
   "job_exists",
   "adapter_damaged",

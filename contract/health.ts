@@ -4,6 +4,9 @@ import * as z from "zod";
 export const serverHealthSchema = z.object({
   status: z.enum(["healthy", "degraded"]),
   version: z.string(),
+  wire_version: z.int().min(1).optional().describe(
+    "The newest version of the header `X-Wire-Version` that is understood",
+  ),
   database_connected: z.boolean(),
   kv_connected: z.boolean(),
   ml: z.enum(["ready", "loading", "unavailable"]).describe("The ml service as last seen"),

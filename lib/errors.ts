@@ -20,6 +20,8 @@ const STATUS_OF_CODE: Record<ErrorCode, number> = {
   method_not_allowed: 405,
   conflict: 409,
   upgrade_required: 426,
+  client_outdated: 426,
+  server_outdated: 426,
   idempotency_key_reused: 422,
   job_exists: 409,
   adapter_damaged: 409,

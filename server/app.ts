@@ -3,9 +3,10 @@ import { readySchema, serverHealthSchema } from "../contract/health.ts";
 import { SERVER_PATHS } from "../contract/paths.ts";
 import { statusSchema } from "../contract/status.ts";
 import { MAX_SYNC_BODY_BYTES } from "../contract/sync.ts";
-import { createRoute } from "../deps.ts";
+import { OLDEST_WIRE_VERSION, WIRE_VERSION, WIRE_VERSION_HEADER } from "../contract/wire.ts";
+import { createMiddleware, createRoute } from "../deps.ts";
 import type { Clock } from "../lib/clock.ts";
-import { ApiError } from "../lib/errors.ts";
+import { ApiError, invalidRequest } from "../lib/errors.ts";
 import type { AllowedHosts } from "../lib/http/allowed_hosts.ts";
 import { mountDocs } from "../lib/http/api_docs.ts";
 import { createApiApp, createRoutes, errorResponses, jsonResponse, tokenRoute } from "../lib/http/app.ts";
@@ -139,11 +140,32 @@ function healthRoutes({ health: service, status: statusService }: ServerServices
     .openapi(status, async (c) => c.json(await statusService.read(c.var.caller), 200));
 }
 
+/** Refuses a client whose version of the wire this server does not speak; one that names none is spoken to. */
+const checkWireVersion = createMiddleware(async (c, next) => {
+  const given = c.req.header(WIRE_VERSION_HEADER);
+  if (given === undefined) return await next();
+  if (!/^\d{1,9}$/.test(given)) {
+    throw invalidRequest([{ path: WIRE_VERSION_HEADER, message: "must be a whole number" }]);
+  }
+  const version = Number(given);
+  if (version >= OLDEST_WIRE_VERSION && version <= WIRE_VERSION) return await next();
+  c.header("Upgrade", `assistant-wire/${WIRE_VERSION}`);
+  const [old, other] = version < OLDEST_WIRE_VERSION
+    ? ["client", "server"] as const
+    : ["server", "client"] as const;
+  throw new ApiError(
+    `${old}_outdated`,
+    `The ${old} is too old for this ${other}: the client speaks version ${version} of the wire, ` +
+      `the server ${OLDEST_WIRE_VERSION} to ${WIRE_VERSION}. Update the ${old}.`,
+  );
+});
+
 /** Creates the server's app; `app.fetch` serves it and `app.request` tests it. */
 export function createServerApp(context: ServerAppContext) {
   const { services, store, tokens, metrics, log, clock, now, clientAddressOf, hosts } = context;
   const app = createApiApp<ServerEnv>({ log, hosts, translateError });
   app.use(measureRequests(metrics));
+  app.use("/api/*", checkWireVersion);
   app.use("/api/*", authenticate({ ...store, tokens, now }));
   app.use("/api/*", receiveBodies(BODY_LIMITS));
   app.route("/", healthRoutes(services));
@@ -163,6 +185,7 @@ export function createServerApp(context: ServerAppContext) {
   mountMetrics(app, { path: SERVER_PATHS.metrics, metrics });
   mountDocs(app, {
     sessionCookie: SESSION_COOKIE,
+    versionHeader: WIRE_VERSION_HEADER,
     paths: SERVER_PATHS,
     openPaths: [SERVER_PATHS.health, SERVER_PATHS.ready, ...OPEN_PATHS],
     title: "Conversation Assistant",

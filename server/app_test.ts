@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readySchema, serverHealthSchema } from "../contract/health.ts";
 import { SERVER_PATHS } from "../contract/paths.ts";
+import { WIRE_VERSION, WIRE_VERSION_HEADER } from "../contract/wire.ts";
 import { checkOperations } from "../tests/support/api_document.ts";
 import { type ServerAppUnderTest, startServerApp } from "../tests/support/server/server_app.ts";
 import { sendBatch, syncBatch, syncMessage } from "../tests/support/server/sync_batches.ts";
@@ -16,6 +17,7 @@ Deno.test("health needs no token and reports what responds", async () => {
   assert.match(version, /^\d+\.\d+\.\d+/);
   assert.deepEqual(rest, {
     status: "healthy",
+    wire_version: WIRE_VERSION,
     database_connected: true,
     kv_connected: true,
     ml: "ready",
@@ -118,9 +120,16 @@ Deno.test("the OpenAPI document names every path of the contract with its method
     1,
     200,
   ]);
+  const versions = sync.parameters.filter(({ name }: { name: string }) => name === WIRE_VERSION_HEADER);
+  assert.deepEqual([versions.length, versions[0].in, versions[0].required], [1, "header", false]);
+  assert.deepEqual(
+    await (await server.request("/openapi.json")).json(),
+    document,
+    "it is the same each time",
+  );
   const statuses = Object.keys(sync.responses);
   assert.deepEqual(
-    ["400", "401", "403", "408", "413", "421", "503"].filter((s) => !statuses.includes(s)),
+    ["400", "401", "403", "408", "413", "421", "426", "503"].filter((s) => !statuses.includes(s)),
     [],
   );
   assert.match(await (await server.request("/docs")).text(), /openapi\.json/);
@@ -172,4 +181,28 @@ Deno.test("answers carry a request id and forbid content sniffing", async () => 
   await response.body?.cancel();
   assert.match(response.headers.get("x-request-id") ?? "", /^[0-9a-f-]{36}$/);
   assert.equal(response.headers.get("x-content-type-options"), "nosniff");
+});
+
+Deno.test("a version of the wire that is not spoken is refused before the token is looked at, none is accepted", async () => {
+  await using server = await startServerApp();
+  const { token } = await server.pair();
+  const path = SERVER_PATHS.currentDevice;
+  const asking = (version: string) => ({ token, headers: { [WIRE_VERSION_HEADER]: version } });
+  for (const options of [{ token }, asking(String(WIRE_VERSION))]) {
+    assert.equal((await server.request(path, options)).status, 200);
+  }
+  const { message } = await server.refuse(path, { ...asking("2"), status: 426, code: "server_outdated" });
+  assert.equal(
+    message,
+    "The server is too old for this client: the client speaks version 2 of the wire, the server 1 to 1. Update the server.",
+  );
+  await server.refuse(path, { ...asking("0"), status: 426, code: "client_outdated" });
+  await server.refuse(path, { ...asking("999999999"), token: "x", status: 426, code: "server_outdated" });
+  for (const version of ["", "1.0", "-1", "9".repeat(5_000), "1, 1", "new"]) {
+    await server.refuse(path, { ...asking(version), status: 400, code: "validation_failed" });
+  }
+  const refused = await server.request(path, asking("2"));
+  assert.equal(refused.headers.get("upgrade"), "assistant-wire/1");
+  const health = await server.request(SERVER_PATHS.health, asking("2"));
+  assert.equal(health.status, 200, "which says what is spoken");
 });

@@ -19,7 +19,7 @@ import {
   type ResponseRecord,
   responseRecordSchema,
 } from "../../contract/responses.ts";
-import { createClient } from "../../lib/http/client.ts";
+import { createAgentClient } from "./server_client.ts";
 
 export interface PageOptions {
   pageSize: number;
@@ -64,7 +64,7 @@ function queryOf({ pageSize, ...others }: PageOptions & { conversationId?: strin
 /** Makes the client. */
 export function createDraftClient(options: DraftClientOptions): DraftClient {
   const { baseUrl, retries, timeoutMs, signal } = options;
-  const client = createClient({ baseUrl, retries, timeoutMs, token: () => options.token });
+  const client = createAgentClient({ baseUrl, retries, timeoutMs, token: () => options.token });
   return {
     baseUrl,
     conversations: (page) =>

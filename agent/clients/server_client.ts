@@ -24,7 +24,8 @@ import {
   syncMessagesResponseSchema,
 } from "../../contract/sync.ts";
 import { type SessionCode, sessionCodeSchema } from "../../contract/session.ts";
-import { type Client, createClient } from "../../lib/http/client.ts";
+import { WIRE_VERSION, WIRE_VERSION_HEADER } from "../../contract/wire.ts";
+import { type Client, type ClientOptions, createClient } from "../../lib/http/client.ts";
 
 /** Calls throw RemoteError for an answered error and UnreachableError when no usable answer came. */
 export interface ServerClient {
@@ -89,10 +90,15 @@ function syncCalls(client: Client, signal: AbortSignal | undefined): SyncCalls {
   };
 }
 
+/** A client that names the agent's version of the wire in each request. */
+export function createAgentClient(options: ClientOptions): Client {
+  return createClient({ ...options, headers: { [WIRE_VERSION_HEADER]: String(WIRE_VERSION) } });
+}
+
 /** Makes the client of one server. */
 export function createServerClient(options: ServerClientOptions): ServerClient {
   const { baseUrl, retries, timeoutMs, signal } = options;
-  const client = createClient({ baseUrl, retries, timeoutMs, token: () => options.token });
+  const client = createAgentClient({ baseUrl, retries, timeoutMs, token: () => options.token });
   return {
     baseUrl,
     register: (body) =>

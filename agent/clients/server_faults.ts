@@ -1,4 +1,5 @@
 /** What a person reads when the server answers with an error, or not at all. */
+import { WIRE_VERSION } from "../../contract/wire.ts";
 import { UserError } from "../../lib/errors.ts";
 import { RemoteError, UnreachableError } from "../../lib/http/client.ts";
 
@@ -52,9 +53,21 @@ function pairingText(error: RemoteError): FaultText {
   }
 }
 
+/** What to do where agent and server do not speak the same version of the wire; null for any other error. */
+function outdatedText({ body: { code } }: RemoteError): FaultText | null {
+  if (code !== "client_outdated" && code !== "server_outdated") return null;
+  const [old, other] = code === "client_outdated" ? ["agent", "server"] : ["server", "agent"];
+  return {
+    message: `The ${old} is too old for this ${other} (the agent speaks version ${WIRE_VERSION} of the wire)`,
+    fix: `Update the ${old}; nothing is lost, what waits is sent after that`,
+  };
+}
+
 function remoteText(error: RemoteError): FaultText {
   const { statusCode, body, retryAfterMs } = error;
   if (isPairingEnded(error)) return pairingText(error);
+  const outdated = outdatedText(error);
+  if (outdated !== null) return outdated;
   if (statusCode === 429 || statusCode === 503) {
     const when = retryAfterMs === null ? "later" : `in ${Math.ceil(retryAfterMs / 1_000)} seconds`;
     return { message: `The server is too busy (status ${statusCode})`, fix: `Try again ${when}` };

@@ -19,7 +19,7 @@ const FRESH_MS = 24 * 60 * 60 * 1_000;
 /** A message dated further ahead is from another clock, so its age means nothing. */
 const CLOCK_TOLERANCE_MS = 60 * 1_000;
 /** The pairing has ended, or the server accepts nothing at the moment. */
-const GENERAL_STATUSES: readonly number[] = [401, 403, 429, 503];
+const GENERAL_STATUSES: readonly number[] = [401, 403, 426, 429, 503];
 
 /** What one run did. */
 export interface AutomaticRound {

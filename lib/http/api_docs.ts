@@ -49,12 +49,15 @@ export interface DocsOptions {
   openPaths?: readonly string[];
   /** The cookie that does for a token. */
   sessionCookie?: string;
+  /** The header in which a client of `/api` may name its version of the wire. */
+  versionHeader?: string;
 }
 
 interface Operation {
   operationId?: string;
   tags?: string[];
   requestBody?: unknown;
+  parameters?: unknown[];
   security?: unknown[];
   responses: Record<string, unknown>;
 }
@@ -68,6 +71,16 @@ function usualStatusesOf(method: string, { requestBody }: Operation): number[] {
 function refusalOf(status: number) {
   const schema = { $ref: "#/components/schemas/Error" };
   return { description: phraseOfStatus(status), content: { "application/json": { schema } } };
+}
+
+/** Adds the version that a client may name, and what one that is not spoken is answered. */
+function takeVersion(operation: Operation, header: string): void {
+  const schema = { type: "integer", minimum: 0 };
+  const description =
+    "The client's version of the wire; 426 where the server does not speak it, and no check without it";
+  const parameter = { name: header, in: "header", required: false, schema, description };
+  operation.parameters = [...operation.parameters ?? [], parameter];
+  for (const status of [400, 426]) operation.responses[status] ??= refusalOf(status);
 }
 
 /** What a path is about: its first word, behind `/api` where it has that. */
@@ -87,7 +100,7 @@ function operationIds(paths: Readonly<Record<string, string>>): (method: string,
 /** Completes a document: each operation's name, tag and usual refusals, and the token of those that need one. */
 function completed<Document extends { paths?: object }>(
   document: Document,
-  { openPaths = [], sessionCookie, paths = {} }: DocsOptions,
+  { openPaths = [], sessionCookie, versionHeader, paths = {} }: DocsOptions,
 ): Document {
   const operationIdOf = operationIds(paths);
   const credentials = [{ bearer: [] }, ...(sessionCookie === undefined ? [] : [{ session: [] }])];
@@ -98,6 +111,7 @@ function completed<Document extends { paths?: object }>(
       for (const status of usualStatusesOf(method, operation)) {
         operation.responses[status] ??= refusalOf(status);
       }
+      if (versionHeader !== undefined && path.startsWith("/api/")) takeVersion(operation, versionHeader);
       if (openPaths.includes(path)) continue;
       if (operation.security === undefined || operation.security.length > 0) operation.security = credentials;
       operation.responses[401] ??= refusalOf(401);
@@ -111,7 +125,7 @@ function completed<Document extends { paths?: object }>(
  */
 export function mountDocs<Env extends ApiEnv>(
   app: OpenAPIHono<Env>,
-  { openPaths, sessionCookie, paths, ...info }: ApiInfo & DocsOptions,
+  { openPaths, sessionCookie, versionHeader, paths, ...info }: ApiInfo & DocsOptions,
 ): void {
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer" });
   if (sessionCookie !== undefined) {
@@ -125,7 +139,7 @@ export function mountDocs<Env extends ApiEnv>(
   app.get("/openapi.json", (c) => {
     const servers = [{ url: "/", description: "Where this document comes from" }];
     const document = app.getOpenAPI31Document({ openapi: "3.1.0", info: { ...info }, servers });
-    return c.json(completed(document, { openPaths, sessionCookie, paths }));
+    return c.json(completed(document, { openPaths, sessionCookie, versionHeader, paths }));
   });
   app.get("/docs", (c) => c.html(pageOf(info.title)));
   for (const [name, contentType] of Object.entries(ASSETS)) {

@@ -26,6 +26,8 @@ export interface ClientOptions {
   baseUrl: string;
   /** Sent as `Authorization: Bearer`; called for each request. */
   token?: () => string | null;
+  /** Sent with each request. */
+  headers?: Record<string, string>;
   timeoutMs?: number;
   /** Retries of requests that may be repeated. */
   retries?: number;
@@ -162,6 +164,7 @@ async function open(
     method,
     headers: {
       accept: "application/json",
+      ...options.headers,
       ...headers,
       ...(token ? { authorization: `Bearer ${token}` } : {}),
       ...request.headers,

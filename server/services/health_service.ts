@@ -1,6 +1,7 @@
 /** Reports the server's health: its database, its job store, and the last known state of ml. */
 import type { AdapterProof, Backend, HealthResponse } from "../../contract/ml.ts";
 import type { ServerHealth } from "../../contract/health.ts";
+import { WIRE_VERSION } from "../../contract/wire.ts";
 import { ApiError } from "../../lib/errors.ts";
 import { VERSION } from "../../lib/version.ts";
 import type { MlClient } from "../clients/ml.ts";
@@ -107,6 +108,7 @@ export function createHealthService(options: HealthServiceOptions): HealthServic
       return {
         status: database && kv && ml.ml === "ready" ? "healthy" : "degraded",
         version: VERSION,
+        wire_version: WIRE_VERSION,
         database_connected: database,
         kv_connected: kv,
         ...ml,

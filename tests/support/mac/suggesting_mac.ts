@@ -16,7 +16,7 @@ import type { AgentRun } from "./agent_process.ts";
 import { type Chat, type ChatDb, createChatDb, type Message } from "../chat_db/chat_db_fixture.ts";
 import { fakeOsascript, type FakeSending } from "./fake_osascript.ts";
 import { sendDependencies } from "./send_reply_process.ts";
-import { serveApp, type ServedApp } from "../server/served_app.ts";
+import { serveApp, type ServedApp, type ServedAppOptions } from "../server/served_app.ts";
 
 export const ADA = "+15550100001";
 export const GRACE = "+15550100002";
@@ -36,9 +36,14 @@ export class SuggestingMac implements AsyncDisposable {
   private constructor(readonly dir: string, readonly served: ServedApp, readonly db: ChatDb) {}
 
   /** With `approve` the agent is not paired yet: somebody must vouch for it. */
-  static async create({ pairing = "open" }: { pairing?: "open" | "approve" } = {}): Promise<SuggestingMac> {
+  static async create(options: Pick<ServedAppOptions, "pairing" | "rewrite"> = {}): Promise<SuggestingMac> {
+    const { pairing = "open" } = options;
     const dir = await Deno.makeTempDir({ prefix: "suggesting-" });
-    const mac = new SuggestingMac(dir, await serveApp({ pairing }), createChatDb(join(dir, "chat.db")));
+    const mac = new SuggestingMac(
+      dir,
+      await serveApp({ ...options, pairing }),
+      createChatDb(join(dir, "chat.db")),
+    );
     await Deno.mkdir(join(dir, "AddressBook"));
     if (pairing === "approve") return mac;
     const { code, stderr } = await mac.run("pair");

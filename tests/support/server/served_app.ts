@@ -9,11 +9,19 @@ export interface ServedApp extends AsyncDisposable {
   shutdown(): Promise<void>;
 }
 
+export interface ServedAppOptions extends ServerAppUnderTestOptions {
+  /** Changes each request before the app sees it. */
+  rewrite?: (request: Request) => Request;
+}
+
 /** Starts the app on a free port. */
-export async function serveApp(options: ServerAppUnderTestOptions = {}): Promise<ServedApp> {
+export async function serveApp({ rewrite, ...options }: ServedAppOptions = {}): Promise<ServedApp> {
   const stack = new AsyncDisposableStack();
   const app = stack.use(await startServerApp({ clientAddress: "127.0.0.1", ...options }));
-  const server = await serveHttp(app.fetch, { hostname: "127.0.0.1", port: 0 });
+  const fetch: typeof app.fetch = rewrite === undefined
+    ? app.fetch
+    : (request, ...rest) => app.fetch(rewrite(request), ...rest);
+  const server = await serveHttp(fetch, { hostname: "127.0.0.1", port: 0 });
   const stop = async () => {
     const stopped = server.shutdown();
     server.destroy();
