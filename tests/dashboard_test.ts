@@ -4,6 +4,7 @@ import type { Locator, Page } from "playwright-core";
 import { trainingSampleListSchema } from "../contract/training.ts";
 import { deviceListSchema, deviceResponseSchema } from "../contract/devices.ts";
 import { pathOf, SERVER_PATHS } from "../contract/paths.ts";
+import { responseListSchema } from "../contract/responses.ts";
 import { sessionCodeSchema } from "../contract/session.ts";
 import type { Client } from "../lib/http/client.ts";
 import { browserTests } from "./support/process/browser.ts";
@@ -31,12 +32,12 @@ async function samplesOf(owner: Client): Promise<{ output: string; source: strin
   return samples.map(({ output, source }) => ({ output, source })).reverse();
 }
 
-/** Has a reply drafted by its key, once the panel takes keys. */
-async function pressDraft(page: Page): Promise<void> {
+/** Has a reply drafted by its key, or several by `c`, once the panel takes keys. */
+async function pressDraft(page: Page, key = "d"): Promise<void> {
   await page.getByRole("button", { name: "Draft a reply" }).waitFor();
   // Its keys are heard from the frame after that on.
   await page.evaluate(`new Promise((done) => requestAnimationFrame(() => setTimeout(done)))`);
-  await page.keyboard.press("d");
+  await page.keyboard.press(key);
 }
 
 /** How far below the middle of its scrolling box an item is; 1 is the end of what is in sight. */
@@ -153,6 +154,51 @@ await browserTests({
     assert.deepEqual((await samplesOf(owner)).map(({ output }) => output), ["a dad"]);
     assert.deepEqual(faults, []);
   },
+
+  "one of several drafts is chosen by its number or the mouse, keeps what was written into it, and is accepted":
+    async (browser) => {
+      await using services = await startServices();
+      const { url } = services.server;
+      const owner = await ownerOf(url);
+      await nameJohn(owner, "John Doe");
+      await send(owner, ["Dinner tonight?"], `any;-;${JOHN}`);
+      const { page, faults } = await openPage(browser, { url, ...PHONE });
+      await signIn(page, owner);
+      await page.getByRole("link", { name: "John Doe" }).click();
+      await pressDraft(page, "c");
+      const reply = page.getByRole("textbox", { name: "Reply" });
+      const choices = page.getByRole("radio");
+      await reply.waitFor();
+      // What the tiny model writes is by chance: of three that are nearly the same, one would be left.
+      while (await choices.count() < 2) {
+        await page.getByRole("button", { name: "Draft 3 to choose from" }).click();
+        await reply.waitFor();
+      }
+      assert.equal(await choices.first().isChecked(), true);
+      await page.getByText(/1 to [23] choose a draft\.$/).waitFor();
+      assert.deepEqual(await seriousFindings(page), []);
+      assert.equal(await fitsWidth(page), true);
+      const first = await reply.inputValue();
+      await reply.fill("Yes, at eight");
+      await reply.press("Escape");
+      await page.keyboard.press("2");
+      assert.equal(await choices.nth(1).isChecked(), true);
+      const second = await reply.inputValue();
+      assert.ok(second !== first && second !== "Yes, at eight");
+      await choices.first().click();
+      assert.equal(await reply.inputValue(), "Yes, at eight");
+      // The focus is in the choice now, where the keys are heard as well.
+      await page.keyboard.press("2");
+      await page.keyboard.press("a");
+      await page.getByText("Accepted. It is a training example now; nothing was sent.").waitFor();
+      const { responses } = await owner.request("GET", SERVER_PATHS.responses, {
+        schema: responseListSchema,
+      });
+      const accepted = responses.find(({ action }) => action === "accept");
+      assert.equal(accepted?.chosenCandidate, 2);
+      assert.equal(accepted?.response, accepted?.candidates?.[1]?.text);
+      assert.deepEqual(faults, []);
+    },
 
   "a draft grows on the page while it is written": async (browser) => {
     await using services = await startServices();

@@ -1,7 +1,7 @@
 /** The panel below a conversation: has a reply drafted, and takes what the person does with it. */
 import type { RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Drafting } from "./drafting.ts";
+import { CANDIDATES, Drafting } from "./drafting.ts";
 import { useEvents } from "./events.ts";
 import { isKey } from "./keys.ts";
 import { ShownDraft } from "./shown_draft.tsx";
@@ -15,14 +15,23 @@ function Step({ drafting }: { drafting: Drafting }) {
   switch (state.step) {
     case "idle":
       return (
-        <button
-          type="button"
-          class="primary"
-          title={TEXT.beginHint}
-          onClick={() => void drafting.write()}
-        >
-          {TEXT.begin}
-        </button>
+        <div class="buttons">
+          <button
+            type="button"
+            class="primary"
+            title={TEXT.beginHint}
+            onClick={() => void drafting.write()}
+          >
+            {TEXT.begin}
+          </button>
+          <button
+            type="button"
+            title={TEXT.severalHint}
+            onClick={() => void drafting.write(CANDIDATES)}
+          >
+            {TEXT.several(CANDIDATES)}
+          </button>
+        </div>
       );
     case "writing":
       return (
@@ -53,11 +62,12 @@ function Reply({ drafting, panel }: { drafting: Drafting; panel: RefObject<HTMLE
   useEffect(() => {
     void drafting.resume();
     const draftByKey = (event: KeyboardEvent) => {
-      if (!isKey(event, "d") || event.defaultPrevented) return;
+      const isSeveral = isKey(event, "c");
+      if (event.defaultPrevented || !(isSeveral || isKey(event, "d"))) return;
       event.preventDefault();
       // What is written then, or was before, takes the focus on from the panel.
       panel.current?.focus();
-      if (drafting.state.value.step === "idle") void drafting.write();
+      if (drafting.state.value.step === "idle") void drafting.write(isSeveral ? CANDIDATES : 1);
     };
     addEventListener("keydown", draftByKey);
     return () => {

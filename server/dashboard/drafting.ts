@@ -13,6 +13,9 @@ import {
 import { request, RequestError, requestText, sentenceOf } from "./api.ts";
 import { STRINGS } from "./strings.ts";
 
+/** Drafts to choose from, at most; such a draft does not grow on the page, since which is the best is known at the end. */
+export const CANDIDATES = 3;
+
 type DraftEvent = Extract<EventMessage, { event: "response:completed" | "response:acted" }>;
 
 export type DraftState =
@@ -43,15 +46,15 @@ export class Drafting implements Disposable {
     });
   }
 
-  /** Has a new draft written. */
-  async write(): Promise<void> {
+  /** Has a new draft written, or several to choose from. */
+  async write(candidates = 1): Promise<void> {
     if (this.state.value.step === "writing") return;
     this.state.value = { step: "writing", text: "" };
     await this.#attempt(async (signal) => {
       let text = "";
       const draft = await requestText(`POST ${SERVER_PATHS.generateResponse}`, {
         schema: generatedResponseSchema,
-        body: { messageId: this.messageId },
+        body: { messageId: this.messageId, candidates },
         signal,
         onPiece: (piece) => {
           if (!signal.aborted) this.state.value = { step: "writing", text: text += piece };

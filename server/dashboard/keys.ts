@@ -2,7 +2,8 @@
 
 /** Whether a key press belongs to a field that the person writes in. */
 function isWriting({ target }: KeyboardEvent): boolean {
-  return target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement;
+  const isChoice = target instanceof HTMLInputElement && ["checkbox", "radio"].includes(target.type);
+  return !isChoice && (target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement);
 }
 
 /** Whether a press is of this key alone, and not in a text. */

@@ -1,7 +1,7 @@
 /** A draft that waits for the person: its text with what it may have made up, how it came to be, and what to do with it. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { GeneratedResponse } from "../../contract/responses.ts";
-import type { Drafting } from "./drafting.ts";
+import type { DraftCandidate, GeneratedResponse } from "../../contract/responses.ts";
+import { CANDIDATES, type Drafting } from "./drafting.ts";
 import { isKey } from "./keys.ts";
 import { STRINGS } from "./strings.ts";
 import { secondsOf } from "./times.ts";
@@ -77,6 +77,28 @@ function Why({ draft }: { draft: GeneratedResponse }) {
   );
 }
 
+/** The candidates of a draft, each with the number that is its key. */
+function Choice(
+  { candidates, chosenId, onChoose }: {
+    candidates: readonly DraftCandidate[];
+    chosenId: number | undefined;
+    onChoose: (id: number) => void;
+  },
+) {
+  return (
+    <fieldset class="choice">
+      <legend class="quiet">{TEXT.choose(candidates.length)}</legend>
+      {candidates.map(({ id, text }) => (
+        <label key={id} class="check">
+          <input type="radio" name="candidate" checked={id === chosenId} onChange={() => onChoose(id)} />
+          <span class="quiet">{id}</span>
+          <span dir="auto">{text}</span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
 function Rejection({ onReject, onKeep }: { onReject: (reason: string) => void; onKeep: () => void }) {
   const [reason, setReason] = useState("");
   const submit = (event: Event) => {
@@ -100,14 +122,36 @@ function Rejection({ onReject, onKeep }: { onReject: (reason: string) => void; o
   );
 }
 
+/** Which candidate is chosen, and its text as the person has it; what was written into another one stays there. */
+function useChoice(draft: GeneratedResponse) {
+  const candidates = draft.candidates ?? [];
+  const [chosenId, choose] = useState(candidates[0]?.id);
+  const [texts, setTexts] = useState<Record<number, string>>({});
+  const chosen = candidates.find(({ id }) => id === chosenId);
+  const shown = chosen === undefined ? draft : { ...draft, ...chosen, response: chosen.text };
+  const text = texts[chosenId ?? 0] ?? shown.response ?? "";
+  const setText = (text: string) => setTexts((others) => ({ ...others, [chosenId ?? 0]: text }));
+  return { candidates, chosenId, choose, shown, text, setText };
+}
+
+/** Calls what belongs to a key; Ctrl or ⌘ with Enter is `Enter`, and like Escape is heard in a text, too. */
+function press(event: KeyboardEvent, steps: Readonly<Record<string, (() => void) | undefined>>): void {
+  const isSent = event.key === "Enter" && (event.ctrlKey || event.metaKey);
+  const isHeard = isSent || event.key === "Escape" || (event.key !== "Enter" && isKey(event, event.key));
+  const step = isHeard ? steps[event.key] : undefined;
+  if (step === undefined) return;
+  event.preventDefault();
+  step();
+}
+
 /** The draft with its keys, which are heard while the focus is in it. */
 export function ShownDraft({ draft, drafting }: { draft: GeneratedResponse; drafting: Drafting }) {
-  const { responseId, response, unsupported, reason } = draft;
+  const { responseId, reason } = draft;
   const box = useRef<HTMLDivElement>(null);
-  const [text, setText] = useState(response ?? "");
+  const { candidates, chosenId, choose, shown, text, setText } = useChoice(draft);
   const [isRejecting, setRejecting] = useState(false);
-  const isEdited = text !== response;
-  const marks = unsupported ?? [];
+  const isEdited = text !== shown.response;
+  const marks = shown.unsupported ?? [];
   const focus = () => box.current?.focus();
   useEffect(() => {
     // What the person reads or writes elsewhere keeps the focus.
@@ -116,7 +160,8 @@ export function ShownDraft({ draft, drafting }: { draft: GeneratedResponse; draf
   }, []);
   const accept = () => {
     if (text === "") return;
-    void drafting.act(responseId, isEdited ? { action: "edit", editedResponse: text } : { action: "accept" });
+    const done = isEdited ? { action: "edit", editedResponse: text } as const : { action: "accept" } as const;
+    void drafting.act(responseId, { ...done, candidate: chosenId });
   };
   const reject = (reason: string) =>
     void drafting.act(responseId, { action: "reject", rejectionReason: reason === "" ? undefined : reason });
@@ -124,25 +169,23 @@ export function ShownDraft({ draft, drafting }: { draft: GeneratedResponse; draf
     setRejecting(false);
     focus();
   };
-  const KEYS: Record<string, () => void> = {
+  const steps = {
+    Enter: isRejecting ? undefined : accept,
+    Escape: focus,
     a: accept,
     e: () => box.current?.querySelector("textarea")?.focus(),
     r: () => setRejecting(true),
     d: () => void drafting.write(),
-  };
-  const press = (event: KeyboardEvent) => {
-    const isSent = event.key === "Enter" && (event.ctrlKey || event.metaKey) && !isRejecting;
-    const step = isSent ? accept : event.key === "Escape" ? focus : KEYS[event.key];
-    if (step === undefined || (!isSent && event.key !== "Escape" && !isKey(event, event.key))) return;
-    event.preventDefault();
-    step();
+    c: () => void drafting.write(CANDIDATES),
+    ...Object.fromEntries(candidates.map(({ id }) => [id, () => choose(id)])),
   };
   return (
-    <div ref={box} class="shown" tabIndex={-1} onKeyDown={press}>
+    <div ref={box} class="shown" tabIndex={-1} onKeyDown={(event) => press(event, steps)}>
+      {candidates.length > 1 && <Choice candidates={candidates} chosenId={chosenId} onChoose={choose} />}
       <MarkedText text={text} marks={marks} onText={setText} />
       {marks.length > 0 && <p>{TEXT.unsupported} {marks.map((mark) => `“${mark}”`).join(", ")}</p>}
       {reason && <p>{TEXT.notSuggested[reason]}</p>}
-      <Why draft={draft} />
+      <Why draft={shown} />
       {isRejecting ? <Rejection onReject={reject} onKeep={keep} /> : (
         <div class="buttons">
           <button type="button" class="primary" disabled={text === ""} onClick={accept}>
@@ -150,9 +193,14 @@ export function ShownDraft({ draft, drafting }: { draft: GeneratedResponse; draf
           </button>
           <button type="button" onClick={() => setRejecting(true)}>{TEXT.reject}</button>
           <button type="button" class="plain" onClick={() => void drafting.write()}>{TEXT.again}</button>
+          <button type="button" class="plain" onClick={() => void drafting.write(CANDIDATES)}>
+            {TEXT.several(CANDIDATES)}
+          </button>
         </div>
       )}
-      <p class="quiet meta keys">{TEXT.keys}</p>
+      <p class="quiet meta keys">
+        {TEXT.keys(CANDIDATES)} {candidates.length > 1 && TEXT.numberKeys(candidates.length)}
+      </p>
     </div>
   );
 }

@@ -227,6 +227,9 @@ export const STRINGS = {
     nothing: "Nothing waits for an answer here.",
     begin: "Draft a reply",
     beginHint: "Press D",
+    several: (count: number) => `Draft ${count} to choose from`,
+    severalHint: "Press C",
+    choose: (count: number) => `${count} drafts, the likeliest first`,
     outdated: "The conversation has gone on since this draft.",
     leave: "Leave this draft",
     writing: "Writing a reply…",
@@ -267,8 +270,10 @@ export const STRINGS = {
       `Read ${tokens} tokens in ${duration}` + (known > 0 ? `, ${known} of them known from before` : ""),
     wrote: (duration: string, rate: number) => `Wrote in ${duration}, ${rate.toFixed(1)} tokens a second`,
     waited: (duration: string) => `Waited ${duration} for its turn`,
-    keys:
-      "Keys: A accepts, E edits, R rejects, D drafts another. In the text, Ctrl or ⌘ with Enter accepts, Esc leaves it.",
+    keys: (several: number) =>
+      `Keys: A accepts, E edits, R rejects, D drafts another, C drafts ${several}. In the text, Ctrl or ⌘ with Enter accepts, ` +
+      "Esc leaves it.",
+    numberKeys: (count: number) => `1 to ${count} choose a draft.`,
     failed: "No reply could be drafted.",
   },
 } as const;
