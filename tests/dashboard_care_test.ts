@@ -1,6 +1,6 @@
 /** Tests of the pages of privacy and health in a real browser. */
 import assert from "node:assert/strict";
-import { conversationListSchema } from "../contract/conversations.ts";
+import { contactListSchema, conversationListSchema } from "../contract/conversations.ts";
 import { SERVER_PATHS } from "../contract/paths.ts";
 import { syncStatusResponseSchema } from "../contract/sync.ts";
 import { browserTests } from "./support/process/browser.ts";
@@ -31,7 +31,7 @@ await browserTests({
     await signIn(page, owner);
     await showPage(page, "Privacy");
     const item = page.getByRole("listitem").filter({ hasText: HOSTILE[1] });
-    await item.getByRole("button", { name: "Delete" }).click();
+    await item.getByRole("button", { name: "Delete", exact: true }).click();
     await item.getByText("This would go for good: 2 messages.").waitFor();
     await item.getByRole("button", { name: "Delete all of it" }).press("Enter");
     await item.getByText("Deleted: 2 messages, 0 drafts, 0 examples; 0 adapters are used no more.").waitFor();
@@ -41,6 +41,44 @@ await browserTests({
     assert.equal(total, 0);
     assert.deepEqual(faults, []);
   },
+
+  "a person is deleted at their conversation or by an address, and the page says what would go and what went":
+    async (browser) => {
+      await using services = await startServices();
+      const { url } = services.server;
+      const owner = await ownerOf(url);
+      await nameJohn(owner, HOSTILE[1] ?? "");
+      await send(owner, ["Dinner?", "Or lunch?"], `any;-;${JOHN}`);
+      await send(owner, ["By another name?"], "other");
+      const totalOf = async () =>
+        (await owner.request("GET", SERVER_PATHS.contacts, { schema: contactListSchema })).total;
+      const { page, faults } = await openPage(browser, { url, ...PHONE });
+      await signIn(page, owner);
+      await showPage(page, "Privacy");
+      const person = page.getByRole("region", { name: "Delete a person" });
+      const address = person.getByLabel("Phone number, e-mail address or Apple ID");
+      const ask = person.getByRole("button", { name: "Delete this person" });
+      assert.equal(await ask.isDisabled(), true);
+      await address.fill("nobody@example.com");
+      await ask.click();
+      await person.getByRole("alert").waitFor();
+      await address.fill(JOHN);
+      await ask.press("Enter");
+      await person.getByText(/^This would go for good: .*messages?, 1 contact\.$/).waitFor();
+      assert.deepEqual(await seriousFindings(page), []);
+      assert.equal(await fitsWidth(page), true);
+      await person.getByRole("button", { name: "Keep it" }).click();
+      assert.equal(await totalOf(), 1, "it was a preview");
+
+      const item = page.getByRole("listitem").filter({ hasText: "2 messages" });
+      await item.getByRole("button", { name: "Delete this person" }).click();
+      await item.getByText(/^This would go for good: .*messages?, 1 contact\.$/).waitFor();
+      await item.getByRole("button", { name: "Delete them for good" }).press("Enter");
+      await page.getByText(/^Deleted: .* conversations, 1 contacts; 0 adapters are used no more\.$/)
+        .waitFor();
+      assert.equal(await totalOf(), 0);
+      assert.deepEqual(faults, []);
+    },
 
   "a conversation's drafts are turned off, nothing is learned from it, and a message of it is deleted":
     async (
@@ -131,7 +169,7 @@ await browserTests({
       const { page, faults } = await openPage(browser, { url, ...look });
       await signIn(page, owner);
       await showPage(page, "Privacy");
-      await page.getByRole("button", { name: "Delete" }).waitFor();
+      await page.getByRole("button", { name: "Delete", exact: true }).waitFor();
       assert.deepEqual(await seriousFindings(page), []);
       assert.equal(await fitsWidth(page), true);
       await showPage(page, "Health");

@@ -105,7 +105,7 @@ async function promoteAndRollBack(page: Page): Promise<void> {
 async function deleteWithTaint(page: Page): Promise<void> {
   await showPage(page, "Privacy");
   const item = page.getByRole("listitem").filter({ hasText: WAITING });
-  await item.getByRole("button", { name: "Delete" }).click();
+  await item.getByRole("button", { name: "Delete", exact: true }).click();
   await item.getByRole("button", { name: "Delete all of it" }).click();
   await item.getByText("1 adapters are used no more.").waitFor();
   await showPage(page, "Training");

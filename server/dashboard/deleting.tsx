@@ -7,10 +7,11 @@ import { STRINGS } from "./strings.ts";
 
 const { deleting: TEXT } = STRINGS;
 
-/** @param props `path` is what is deleted by the API; `onGone` gets what went */
+/** @param props `path` is what is deleted by the API, a person by one `address`; `onGone` gets what went */
 export function Deleting(
-  { path, label = TEXT.delete, confirm, onGone }: {
+  { path, address, label = TEXT.delete, confirm, onGone }: {
     path: string;
+    address?: string;
     label?: string;
     confirm: string;
     onGone: (deletion: Deletion) => void;
@@ -18,25 +19,30 @@ export function Deleting(
 ) {
   const [preview, setPreview] = useState<Deletion | null>(null);
   const { error, isBusy, run } = useSteps();
-  const remove = async (query: string) => await request(`DELETE ${path}${query}`, { schema: deletionSchema });
-  const ask = () => run(async () => setPreview(await remove("?dryRun=true")));
+  const remove = async (dryRun: boolean) =>
+    address === undefined
+      ? await request(`DELETE ${path}${dryRun ? "?dryRun=true" : ""}`, { schema: deletionSchema })
+      : await request(`DELETE ${path}`, { schema: deletionSchema, body: { address, dryRun } });
+  const ask = () => run(async () => setPreview(await remove(true)));
   return (
     <div class="buttons" onKeyDown={(event) => event.key === "Escape" && setPreview(null)}>
-      {preview === null ? <button type="button" disabled={isBusy} onClick={ask}>{label}</button> : (
-        <>
-          <p role="status">{TEXT.goes(preview)}</p>
-          <button
-            autoFocus
-            type="button"
-            class="danger"
-            disabled={isBusy}
-            onClick={() => run(async () => onGone(await remove("")))}
-          >
-            {confirm}
-          </button>
-          <button type="button" onClick={() => setPreview(null)}>{TEXT.keep}</button>
-        </>
-      )}
+      {preview === null
+        ? <button type="button" disabled={isBusy || address === ""} onClick={ask}>{label}</button>
+        : (
+          <>
+            <p role="status">{TEXT.goes(preview)}</p>
+            <button
+              autoFocus
+              type="button"
+              class="danger"
+              disabled={isBusy}
+              onClick={() => run(async () => onGone(await remove(false)))}
+            >
+              {confirm}
+            </button>
+            <button type="button" onClick={() => setPreview(null)}>{TEXT.keep}</button>
+          </>
+        )}
       {error !== null && <p role="alert">{error}</p>}
     </div>
   );

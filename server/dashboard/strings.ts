@@ -1,4 +1,5 @@
 /** Every English sentence of the page, in one place; those of the page of training are in a file beside this one. */
+import type { Deletion } from "../../contract/conversations.ts";
 import { TRAINING_STRINGS } from "./training/strings.ts";
 
 function countOf(count: number, name: string): string {
@@ -70,19 +71,15 @@ export const STRINGS = {
   deleting: {
     delete: "Delete",
     keep: "Keep it",
-    goes: (
-      { messages, responses, samples, taintedAdapterIds }: {
-        messages: number;
-        responses: number;
-        samples: number;
-        taintedAdapterIds: readonly string[];
-      },
-    ) => {
+    goes: (deletion: Deletion) => {
+      const { messages, responses, samples, taintedAdapterIds, conversations = 0, contacts = 0 } = deletion;
       const adapters = taintedAdapterIds.length;
       const parts = [
+        ...(conversations > 0 ? [countOf(conversations, "conversation")] : []),
         ...(messages > 0 ? [countOf(messages, "message")] : []),
         ...(responses > 0 ? [countOf(responses, "draft")] : []),
         ...(samples > 0 ? [countOf(samples, "training example")] : []),
+        ...(contacts > 0 ? [countOf(contacts, "contact")] : []),
         ...(adapters > 0 ? [`every use of ${countOf(adapters, "adapter")} that learned from it`] : []),
       ];
       return parts.length === 0 ? "Nothing goes with it." : `This would go for good: ${parts.join(", ")}.`;
@@ -151,11 +148,17 @@ export const STRINGS = {
     conversationsHint:
       "Deleting here leaves Messages on your Mac as it is; what was deleted is not stored again when the Mac sends it again.",
     confirm: "Delete all of it",
-    gone: (
-      gone: { messages: number; responses: number; samples: number; taintedAdapterIds: readonly string[] },
-    ) =>
-      `Deleted: ${gone.messages} messages, ${gone.responses} drafts, ${gone.samples} examples; ` +
-      `${gone.taintedAdapterIds.length} adapters are used no more.`,
+    person: "Delete a person",
+    personHint:
+      "All their addresses go, the conversations with nobody else, and what they wrote and reacted with in groups. New messages " +
+      "of theirs are stored again.",
+    address: "Phone number, e-mail address or Apple ID",
+    deletePerson: "Delete this person",
+    confirmPerson: "Delete them for good",
+    gone: ({ messages, responses, samples, taintedAdapterIds, conversations, contacts }: Deletion) =>
+      `Deleted: ${messages} messages, ${responses} drafts, ${samples} examples` +
+      (conversations === undefined ? "" : `, ${conversations} conversations, ${contacts} contacts`) +
+      `; ${taintedAdapterIds.length} adapters are used no more.`,
   },
   devices: {
     title: "Devices",

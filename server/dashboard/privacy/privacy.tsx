@@ -9,12 +9,13 @@ import { ListEnd, Part } from "../scrolling.tsx";
 import { STRINGS } from "../strings.ts";
 import { Account } from "./account.tsx";
 import { NeverTrained } from "./never_trained.tsx";
+import { DeletePerson, Person } from "./person.tsx";
 
 const { privacy: TEXT } = STRINGS;
 
 function Item({ conversation }: { conversation: Conversation }) {
   const [gone, setGone] = useState<Deletion | null>(null);
-  const { id, messageCount } = conversation;
+  const { id, messageCount, isGroup, participantIds: [address] } = conversation;
   return (
     <li class="card">
       <h2>
@@ -29,6 +30,9 @@ function Item({ conversation }: { conversation: Conversation }) {
           confirm={TEXT.confirm}
           onGone={setGone}
         />
+      )}
+      {gone === null && !isGroup && address !== undefined && (
+        <DeletePerson address={address} onGone={setGone} />
       )}
     </li>
   );
@@ -54,6 +58,7 @@ export function Privacy() {
       </section>
       <Account />
       <NeverTrained />
+      <Person />
       <h2>{TEXT.conversations}</h2>
       <p class="quiet">{TEXT.conversationsHint} {TEXT.findMessage}</p>
       {state.pages.map((page, index) => (
