@@ -223,7 +223,9 @@ await browserTests({
     // The tiny model writes control characters too, which neither the server nor a text box keeps.
     const lettersOf = (text: string) => text.replace(/[^\p{L}\p{N}]/gu, "");
     for (const text of seen.map(lettersOf)) {
-      assert.ok(lettersOf(whole).startsWith(text), `${text} begins ${whole}`);
+      // One that its limit ended has lost the sentence that it broke off in.
+      const isBegin = lettersOf(whole).startsWith(text) || text.startsWith(lettersOf(whole));
+      assert.ok(isBegin, `${text} begins ${whole}`);
     }
     assert.deepEqual(faults, []);
   },

@@ -2,7 +2,12 @@
 import assert from "node:assert/strict";
 import { z } from "zod";
 import type { Locator, Page } from "playwright-core";
-import { SERVER_PATHS } from "../contract/paths.ts";
+import { accountSettingsSchema } from "../contract/account.ts";
+import { conversationListSchema, messageListSchema } from "../contract/conversations.ts";
+import { modelsResponseSchema } from "../contract/models.ts";
+import { pathOf, SERVER_PATHS } from "../contract/paths.ts";
+import { generatedResponseSchema, responseActionResponseSchema } from "../contract/responses.ts";
+import { syncMessagesResponseSchema } from "../contract/sync.ts";
 import type { Client } from "../lib/http/client.ts";
 import { browserTests } from "./support/process/browser.ts";
 import {
@@ -53,7 +58,69 @@ async function learn(page: Page): Promise<void> {
   await page.getByRole("heading", { name: "Training: completed" }).waitFor({ timeout: 120_000 });
 }
 
+/** Has so many drafts made of one message, every other one of which is accepted. */
+async function judgeDrafts(owner: Client, count: number): Promise<void> {
+  const sent = { body: syncBatch([syncMessage()]), schema: syncMessagesResponseSchema };
+  await owner.request("POST", SERVER_PATHS.syncMessages, sent);
+  const schema = messageListSchema;
+  const { conversations: [conversation] } = await owner.request("GET", SERVER_PATHS.conversations, {
+    schema: conversationListSchema,
+  });
+  const path = pathOf(SERVER_PATHS.conversationMessages, { id: conversation?.id ?? "" });
+  const { messages: [message] } = await owner.request("GET", path, { schema });
+  for (let index = 0; index < count; index++) {
+    const { responseId } = await owner.request("POST", SERVER_PATHS.generateResponse, {
+      body: { messageId: message?.id, context: { maxTokens: 4 } },
+      schema: generatedResponseSchema,
+    });
+    await owner.request("POST", pathOf(SERVER_PATHS.responseAction, { id: responseId }), {
+      body: { action: index % 2 === 0 ? "accept" : "reject" },
+      schema: responseActionResponseSchema,
+    });
+  }
+}
+
 await browserTests({
+  "how far the confidence can be trusted is drawn once enough is known, and the easier drafts are chosen":
+    async (
+      browser,
+    ) => {
+      await using services = await startServices();
+      const { url } = services.server;
+      const owner = await ownerOf(url);
+      await judgeDrafts(owner, 29);
+      const { page, faults } = await openPage(browser, { url, ...PHONE });
+      await signIn(page, owner);
+      await showPage(page, "Training");
+      const acceptance = page.getByRole("region", { name: "How far to trust the confidence" });
+      await acceptance.getByText("What happened to 29 drafts is known so far;").waitFor();
+      assert.equal(await acceptance.getByRole("img").count(), 0);
+      await judgeDrafts(owner, 1);
+      await page.reload();
+      await acceptance.getByText(/^Over 30 drafts, confidence and what you did are \d+ percentage/).waitFor();
+      await acceptance.getByText(/^Of the easier half of the drafts you sent \d+ % .* of all of them 53 %\.$/)
+        .waitFor();
+      const { acceptance: calibration } = await owner.request("GET", SERVER_PATHS.accountModels, {
+        schema: modelsResponseSchema,
+      });
+      const figure = acceptance.getByRole("img", { name: /at \d+ % confidence, \d+ % were sent/ });
+      assert.equal(await figure.locator("circle").count(), calibration?.bins.length);
+
+      const choice = acceptance.getByRole("combobox", { name: "Drafts that are suggested" });
+      assert.equal(await choice.inputValue(), "1");
+      await choice.selectOption("The easier half");
+      await choice.and(page.locator(":enabled")).waitFor();
+      const coverageOf = async () =>
+        await owner.request("GET", SERVER_PATHS.accountSettings, { schema: accountSettingsSchema });
+      assert.deepEqual(await coverageOf(), { draftCoverage: 0.5 });
+      assert.deepEqual(await seriousFindings(page), []);
+      assert.equal(await fitsWidth(page), true);
+      await page.reload();
+      await choice.waitFor();
+      assert.equal(await choice.inputValue(), "0.5");
+      assert.deepEqual(faults, []);
+    },
+
   "replies are previewed, learned from with a curve, and the adapter is promoted, tainted and gone back from":
     async (browser) => {
       await using services = await startServices();

@@ -43,7 +43,7 @@ async function errorOf(response: Response): Promise<RequestError> {
 }
 
 /** Method and path: `GET /api/conversations?page=2`. */
-type Operation = `${"GET" | "POST" | "PATCH" | "DELETE"} ${string}`;
+type Operation = `${"GET" | "POST" | "PUT" | "PATCH" | "DELETE"} ${string}`;
 
 /** Sends a request; its answer is a success. */
 async function send(

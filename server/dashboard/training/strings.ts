@@ -96,6 +96,31 @@ export const TRAINING_STRINGS = {
   baseHint: "The model as it came, without anything of yours.",
   promote: "Draft with it",
   rollBack: "Go back to what drafted before",
+  acceptance: "How far to trust the confidence",
+  reliability: "Confidence and what happened",
+  bin: (predicted: number, observed: number) => `at ${predicted} % confidence, ${observed} % were sent`,
+  reliabilityAxes:
+    "Across: confidence. Up: share that you sent with at most small changes. On the dashed line the two agree.",
+  fewOutcomes: (labels: number) =>
+    `What happened to ${labels} ${
+      labels === 1 ? "draft" : "drafts"
+    } is known so far; from 30 on, a curve shows here how far ` +
+    "the confidence agrees with what you did.",
+  calibration: (labels: number, percent: number) =>
+    `Over ${labels.toLocaleString("en")} drafts, confidence and what you did are ${percent} percentage ` +
+    `${percent === 1 ? "point" : "points"} apart on average.`,
+  easierHalf: (half: number, all: number) =>
+    `Of the easier half of the drafts you sent ${half} % with at most small changes, of all of them ${all} %.`,
+  coverage: "Drafts that are suggested",
+  coverages: {
+    1: "All",
+    0.75: "The easier three quarters",
+    0.5: "The easier half",
+    0.25: "The easiest quarter",
+    0: "None",
+  } as Readonly<Record<number, string>>,
+  share: (percent: number) => `The easiest ${percent} %`,
+  coverageHint: "The others are made as well, and shown only to whoever asks for them.",
   samples: "Examples",
   filter: "Show",
   sources: { all: "All", accept: "Accepted", edit: "Edited", reject: "Rejected", import: "Sent by you" },

@@ -4,6 +4,7 @@ import type { TrainingJob } from "../../../contract/training.ts";
 import { useEvents } from "../events.ts";
 import { useLoaded } from "../loading.ts";
 import { STRINGS } from "../strings.ts";
+import { Acceptance } from "./acceptance.tsx";
 import { Adapters, readModels } from "./adapters.tsx";
 import { JobCard } from "./job_card.tsx";
 import { isLive, JobWatch } from "./job_watch.ts";
@@ -45,6 +46,7 @@ export function Training() {
       />
       <JobCard watch={watch} />
       {models.value !== null && <Adapters models={models.value} onChange={models.reload} />}
+      {models.value?.acceptance !== undefined && <Acceptance calibration={models.value.acceptance} />}
       <Samples key={samplesAt} onDelete={() => void models.reload()} />
     </main>
   );
