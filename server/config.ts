@@ -40,6 +40,14 @@ function ageRecipient(raw: string): string {
   throw new Error("the public key of an age identity, age1 and 58 letters and digits behind it");
 }
 
+function webhookUrl(raw: string): string {
+  const url = URL.canParse(raw) ? new URL(raw) : null;
+  if (
+    (url?.protocol === "http:" || url?.protocol === "https:") && url.username === "" && url.password === ""
+  ) return raw;
+  throw new Error("a URL that begins with http:// or https:// and holds no password");
+}
+
 /** Hours of the machine's local time, 0 to 24; a range may pass midnight. */
 export interface HourRange {
   from: number;
@@ -152,6 +160,23 @@ export const SETTINGS = {
     description: "Token that the ml service asks for",
     secret: true,
   }),
+  webhookUrl: setting<string | null>({
+    env: "WEBHOOK_URL",
+    parse: webhookUrl,
+    fallback: null,
+    fallbackText: "off",
+    description:
+      "Where each completed draft is reported, by a signed POST of its ids; servers that share a database have the same",
+    secret: true,
+  }),
+  webhookSecret: setting<string | null>({
+    env: "WEBHOOK_SECRET",
+    parse: secretText,
+    fallback: null,
+    fallbackText: "none",
+    description: "Secret that signs what is sent to WEBHOOK_URL, 32 bytes or more; needed where that is set",
+    secret: true,
+  }),
   allowedHosts: allowedHostsSetting,
   trustedProxies: trustedProxiesSetting,
   logLevel: logLevelSetting,
@@ -168,6 +193,11 @@ export function serverConfigFrom(env: Record<string, string | undefined>): Serve
   const config = configFrom(SETTINGS, env);
   if (config.host.includes("/")) {
     throw new ConfigError(["SERVER_HOST must be an address, not a URL: got " + JSON.stringify(config.host)]);
+  }
+  if (config.webhookUrl !== null && config.webhookSecret === null) {
+    throw new ConfigError([
+      "WEBHOOK_SECRET must be set where WEBHOOK_URL is: what is sent there is signed with it",
+    ]);
   }
   return { ...config, pairing: config.pairing ?? (isLoopback(config.host) ? "open" : "approve") };
 }

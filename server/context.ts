@@ -5,6 +5,7 @@ import { isLoopback } from "../lib/config.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { type AllowedHosts, allowedHosts } from "../lib/http/allowed_hosts.ts";
 import { NO_PROXIES } from "../lib/http/trusted_proxies.ts";
+import type { TaskMap } from "../lib/jobs/job.ts";
 import { moveJobs } from "../lib/jobs/job_table.ts";
 import { JobQueue } from "../lib/jobs/job_queue.ts";
 import { KvJobTable, lockKvFile } from "../lib/jobs/kv_job_table.ts";
@@ -16,6 +17,7 @@ import type { ServerServices } from "./app.ts";
 import { type ClientAddressOf, connectionAddressOf, createTokens, type Tokens } from "./auth/authenticate.ts";
 import { loadSecret } from "./auth/secret.ts";
 import { createMlClient, type MlClient } from "./clients/ml.ts";
+import { createWebhookClient } from "./clients/webhook.ts";
 import type { ServerConfig } from "./config.ts";
 import { type AcceptanceService, createAcceptanceService } from "./services/acceptance/acceptance_service.ts";
 import { createAccountService } from "./services/account_service.ts";
@@ -37,6 +39,7 @@ import { createModelsService } from "./services/training/models_service.ts";
 import { createTrainingJobSync, type TrainingJobSync } from "./services/training/job_sync.ts";
 import { keepRetraining } from "./services/training/retraining.ts";
 import { createTrainingService, type TrainingService } from "./services/training/training_service.ts";
+import { keepSendingWebhooks, type WebhookTasks } from "./services/webhooks.ts";
 import type { Announcements } from "./store/jobs/announcements.ts";
 import type { SharedDatabase } from "./store/jobs/shared_database.ts";
 import { openStore, type Store, type Stores } from "./store/store.ts";
@@ -96,6 +99,7 @@ type Core =
   >
   & {
     readonly pingKv: () => Promise<unknown>;
+    readonly openQueue: OpenJobs["openQueue"];
     readonly judge: AcceptanceService["judge"];
     readonly calibration: AcceptanceService["calibration"];
     readonly announcements: Announcements;
@@ -162,6 +166,16 @@ function keepRecovering({ store, jobs, shared, clock, log }: Core): () => void {
   return () => cancel();
 }
 
+/** Sends completed drafts to the webhook, where one is set. */
+async function startWebhooks(core: Core, stack: AsyncDisposableStack): Promise<void> {
+  const { config: { webhookUrl: url, webhookSecret: secret }, store, openQueue, now } = core;
+  if (url === null || secret === null) return;
+  const jobs = await openQueue<WebhookTasks>("webhooks");
+  stack.defer(
+    keepSendingWebhooks({ ...core, ...store, jobs, webhook: createWebhookClient({ url, secret, now }) }),
+  );
+}
+
 function starting(
   core: Core,
   { stack, training }: { stack: AsyncDisposableStack; training: TrainingService },
@@ -178,6 +192,7 @@ function starting(
       concurrency: DRAFT_CONCURRENCY,
     });
     reconciler.start();
+    await startWebhooks(core, stack);
     const { retrainAfter: newSamples, retrainHours: hours } = config;
     if (newSamples === null) return;
     const { trainingJobs } = store;
@@ -196,6 +211,8 @@ async function openOwnStore(config: ServerConfig, log: Logger): Promise<Store> {
 interface OpenJobs {
   jobs: ServerJobs;
   pingKv: () => Promise<unknown>;
+  /** Opens another queue beside it. */
+  openQueue: <Tasks extends TaskMap<Tasks>>(queue: string) => Promise<JobQueue<Tasks>>;
 }
 
 interface JobsOptions {
@@ -210,8 +227,11 @@ async function openOwnJobs(
   { dataDir, log, backoff }: JobsOptions,
 ): Promise<OpenJobs> {
   const kv = stack.adopt(await Deno.openKv(join(dataDir, KV_FILE)), (kv) => kv.close());
-  const table = await KvJobTable.open({ kv, queue: QUEUE, directory: join(dataDir, "jobs"), log });
-  return { jobs: new JobQueue({ table, log, backoff }), pingKv: () => kv.get(["health"]) };
+  const openQueue: OpenJobs["openQueue"] = async (queue) => {
+    const table = await KvJobTable.open({ kv, queue, directory: join(dataDir, "jobs"), log });
+    return new JobQueue({ table, log, backoff });
+  };
+  return { jobs: await openQueue(QUEUE), pingKv: () => kv.get(["health"]), openQueue };
 }
 
 /** On the database that servers share; jobs that this one had queued in its folder before move there. */
@@ -227,7 +247,9 @@ async function openSharedJobs(
     const moved = await moveJobs(own, table);
     if (moved > 0) log.info("background drafts were moved to the database", { jobs: moved });
   }
-  return { jobs: new JobQueue({ table, log, backoff }), pingKv: () => table.stats() };
+  const openQueue: OpenJobs["openQueue"] = (queue) =>
+    Promise.resolve(new JobQueue({ table: shared.jobTable(queue), log, backoff }));
+  return { jobs: await openQueue(QUEUE), pingKv: () => table.stats(), openQueue };
 }
 
 function pairingRulesOf(
@@ -274,7 +296,7 @@ export async function createContext(
   const joined = stack.use(await store.share({ log }));
   const shared = own !== undefined && databaseUrl !== null ? joined : null;
   const secret = await loadSecret({ configured, dataDir, share: shared ? store.sharedSecret : undefined });
-  const { jobs, pingKv } = await openJobs(stack, { shared, dataDir, log, backoff: overrides.jobBackoff });
+  const { jobs, ...others } = await openJobs(stack, { shared, dataDir, log, backoff: overrides.jobBackoff });
   stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
   const ml = overrides.ml ?? createMlClient({ baseUrl: config.mlUrl, token: config.mlToken });
   const jobSync = createTrainingJobSync({ ...store, ml, log, startGraceMs: shared ? START_GRACE_MS : 0 });
@@ -291,7 +313,7 @@ export async function createContext(
     metrics: createMetrics(),
     log,
     now,
-    pingKv,
+    ...others,
     ...createAcceptanceService(store),
     announcements: joined.link,
     serverId: shared?.link.id ?? null,

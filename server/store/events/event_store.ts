@@ -19,6 +19,32 @@ export interface EventStore {
   /** Events after the given one in their order, at most {@linkcode EVENT_PAGE_SIZE}. */
   after(accountId: string, id: number): Promise<readonly StoredEvent[]>;
   range(accountId: string): Promise<EventRange>;
+  /** Drafts completed since then, of one account or of all, each account's in their order. */
+  completedDrafts(wanted: CompletedWanted): Promise<readonly CompletedDraft[]>;
+}
+
+export interface CompletedWanted {
+  readonly accountId?: string;
+  /** The number of the event before the first one wanted. */
+  readonly after: number;
+  readonly since: Date;
+}
+
+export type CompletedDraft = Pick<
+  typeof events.$inferSelect,
+  "accountId" | "id" | "event" | "data" | "createdAt"
+>;
+
+async function completedDrafts(
+  { db }: Database,
+  { accountId, after, since }: CompletedWanted,
+): Promise<readonly CompletedDraft[]> {
+  return await db.select().from(events).where(and(
+    eq(events.event, "response:completed"),
+    gt(events.id, after),
+    gt(events.createdAt, since),
+    accountId === undefined ? undefined : eq(events.accountId, accountId),
+  )).orderBy(asc(events.accountId), asc(events.id));
 }
 
 async function after({ db }: Database, accountId: string, id: number): Promise<readonly StoredEvent[]> {
@@ -36,5 +62,5 @@ async function range({ db }: Database, accountId: string): Promise<EventRange> {
 }
 
 export function createEventStore(database: Database): EventStore {
-  return bindTo(database, { after, range });
+  return bindTo(database, { after, range, completedDrafts });
 }

@@ -47,11 +47,12 @@ async function pair(url: string): Promise<{ deviceId: string; token: string }> {
   };
 }
 
-export async function startTwoServers(): Promise<TwoServers> {
+/** @param settings more of both servers' environment */
+export async function startTwoServers(settings: Record<string, string> = {}): Promise<TwoServers> {
   await using stack = new AsyncDisposableStack();
   const database = stack.use(await createTestDatabase("embedded"));
   await database.database.sql.script(COUNT_ENDS);
-  const env = { DATABASE_URL: urlOf(database.address), JWT_SECRET: "", PAIRING: "" };
+  const env = { DATABASE_URL: urlOf(database.address), JWT_SECRET: "", PAIRING: "", ...settings };
   const first = stack.use(await startServices({ env }));
   const dir = join(first.dir, "second");
   const second = stack.use(await startServer({ dir, mlUrl: first.ml.url, env }));
