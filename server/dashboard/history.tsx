@@ -130,15 +130,25 @@ function Messages({ messages, ...look }: { messages: readonly Message[] } & Look
   ), [messages]);
 }
 
+/** Waits until a box is at rest: pages that came in meanwhile would end a smooth scroll on its way. */
+async function restOf(box: HTMLElement | null): Promise<void> {
+  for (let top = NaN; box !== null && top !== box.scrollTop;) {
+    top = box.scrollTop;
+    for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+  }
+}
+
 /** Keeps what is in sight in its place while pages are put in below `mark`: browsers differ in doing so. */
 function useSteadyPlace(box: RefObject<HTMLElement | null>, mark: RefObject<HTMLElement | null>): void {
   const topOf = () => mark.current?.getBoundingClientRect().top;
   const before = topOf();
   useLayoutEffect(() => {
-    const after = topOf();
-    if (box.current !== null && before !== undefined && after !== undefined) {
-      box.current.scrollTop += after - before;
-    }
+    const [after, { current }] = [topOf(), box];
+    if (current === null || before === undefined || after === undefined || after === before) return;
+    // Chromium would add the change once more to a smooth scroll that is under way: this ends it.
+    current.style.overflowY = "hidden";
+    current.scrollTop += after - before;
+    current.style.overflowY = "";
   });
 }
 
@@ -170,7 +180,7 @@ export function History({ messages, isGroup }: { messages: MessageWindow; isGrou
       {foundId !== null && isRead && !newer.state.value.isComplete && (
         <ListEnd
           state={newer.state.value}
-          more={() => void newer.more()}
+          more={() => void restOf(box.current).then(() => newer.more())}
         />
       )}
       {newer.state.value.pages.map(part("newer")).reverse()}
