@@ -41,7 +41,8 @@ const ALLOWED: Record<ProgramProduct, (target: Target) => Allowed> = {
     needed: [/\/native\/bin\/postgres$/, /migrations\/0001_/, /public\/app\.js$/, /^server\/main\.ts$/],
   }),
   ml: (target) => ({
-    own: /^(?:ml|contract|lib)\/[\w/]+\.ts$|^deps\.ts$|^package\.json$/,
+    own:
+      /^(?:ml|contract|lib)\/[\w/]+\.ts$|^ml\/models\/texting\/adapter\.(?:gguf|json)$|^deps\.ts$|^package\.json$/,
     packages: [...packagesOfService("ml"), `@node-llama-cpp/${TARGETS[target].llama}`],
     needed: [
       new RegExp(`/bins/${TARGETS[target].llama}/llama-addon\\.node$`),
@@ -50,6 +51,8 @@ const ALLOWED: Record<ProgramProduct, (target: Target) => Allowed> = {
       /\/node-llama-cpp\/[\d.]+\/dist\/bindings\/utils\/testBindingBinary\.js$/,
       /^ml\/engine\/process\/engine_main\.ts$/,
       /^ml\/training\/run\/training_main\.ts$/,
+      /^ml\/models\/texting\/adapter\.gguf$/,
+      /^ml\/models\/texting\/adapter\.json$/,
     ],
   }),
 };

@@ -24,6 +24,7 @@ const OPEN: ReadonlySet<string> = new Set([
   SERVER_PATHS.registerDevice,
   SERVER_PATHS.verifyDevice,
   SERVER_PATHS.refreshDevice,
+  SERVER_PATHS.restore,
 ]);
 const PROTECTED = Object.values(SERVER_PATHS).filter((path) => !OPEN.has(path));
 
@@ -72,7 +73,7 @@ async function assertRefused(
   }
 }
 
-Deno.test("every endpoint but those of pairing and of health refuses a request without a good token", async (t) => {
+Deno.test("every endpoint but those of pairing, of a new server and of health refuses a request without a good token", async (t) => {
   await using server = await startServerApp();
   const device = await server.pair();
   const id = crypto.randomUUID();

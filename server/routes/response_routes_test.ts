@@ -66,6 +66,8 @@ Deno.test("a draft is answered as documented and recorded", async () => {
     modelVersion: "test-model",
     tokensUsed: 4,
     adapter: null,
+    exampleCount: 0,
+    candidates: null,
     unsupported: ["1"],
   });
   assert.equal(timings?.tokens_per_second, 100);
@@ -86,6 +88,7 @@ Deno.test("a draft is answered as documented and recorded", async () => {
       error: null,
       action: null,
       editedResponse: null,
+      chosenCandidate: null,
       rejectionReason: null,
       createdAt: "",
       completedAt: "",
