@@ -46,7 +46,9 @@ Deno.test("a real draft comes in pieces that make up its text, and a reader that
       else whole = generatedResponseSchema.parse(JSON.parse(data)).response;
     }
     assert.ok(pieces.length > 1);
-    assert.equal(pieces.join("").trim(), whole);
+    // A draft that its limit ends loses the sentence it breaks off in.
+    const written = pieces.join("").trim();
+    assert.ok(whole !== null && whole !== "" && written.startsWith(whole), `${written} begins with ${whole}`);
   });
 
   for (const accept of ["text/event-stream", "application/json"]) {
