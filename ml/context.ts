@@ -51,8 +51,8 @@ export interface MlOverrides {
   texting: TextingAdapter;
   /** Where the models of that engine come from. Default: the models folder and the hub. */
   source: ModelSource;
-  /** Where the system has its device files. Default: `/dev`. */
-  devDir: string;
+  /** Where a GPU's driver is looked for. Default: where systems have it. */
+  driverFolders: readonly string[];
   kv: Deno.Kv;
   log: Logger;
 }
@@ -120,9 +120,15 @@ async function openAdapters(
 
 async function openModels(
   { model, gpu }: MlConfig,
-  { devDir, ...parts }: Pick<ModelServiceOptions, "engine" | "source" | "log"> & { devDir?: string },
+  { driverFolders, ...parts }:
+    & Pick<ModelServiceOptions, "engine" | "source" | "log">
+    & Partial<Pick<MlOverrides, "driverFolders">>,
 ): Promise<ModelService> {
-  return createModelService({ ...parts, model, expectedGpu: gpu === "off" ? null : await findGpu(devDir) });
+  return createModelService({
+    ...parts,
+    model,
+    expectedGpu: gpu === "off" ? null : await findGpu(driverFolders),
+  });
 }
 
 /**
@@ -147,7 +153,7 @@ export async function createContext(
   const jobs = new JobQueue<MlTasks>({ table, log, retentionMs: JOB_RETENTION_MS });
   stack.defer(() => jobs.stop({ graceMs: JOB_GRACE_MS }));
   const cache = createResponseCache({ kv, metrics });
-  const models = await openModels(config, { engine, source, devDir: overrides.devDir, log });
+  const models = await openModels(config, { engine, source, driverFolders: overrides.driverFolders, log });
   const { registry, proofs, adapters } = await openAdapters(config, { engine, cache, models, texting, log });
   const trainingJobs = await openTraining(stack, {
     kv,

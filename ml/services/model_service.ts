@@ -196,17 +196,27 @@ export interface HealthServiceOptions {
   proofs: Pick<AdapterProofs, "recent">;
 }
 
+/** Where Linux distributions, WSL and containers have the library of NVIDIA's driver. */
+const DRIVER_FOLDERS = [
+  "/usr/lib/x86_64-linux-gnu",
+  "/usr/lib/aarch64-linux-gnu",
+  "/usr/lib64",
+  "/usr/lib",
+  "/usr/lib/wsl/lib",
+  "/run/opengl-driver/lib",
+];
+
 /**
- * A GPU that llama.cpp could compute on, in words; null where the system shows none.
- *
- * @param devDir where the system has its device files
+ * A GPU that llama.cpp could compute on, in words; null where the system shows none. NVIDIA's are known by their
+ * driver's library: Deno opens device files to programs with all permissions only.
  */
-export async function findGpu(devDir = "/dev"): Promise<string | null> {
+export async function findGpu(driverFolders: readonly string[] = DRIVER_FOLDERS): Promise<string | null> {
   if (Deno.build.os === "darwin") return Deno.build.arch === "aarch64" ? "the GPU of Apple silicon" : null;
-  const entries = await ifPresent(Array.fromAsync(Deno.readDir(devDir))) ?? [];
-  // A container may have been given another GPU than the first.
-  const file = entries.map(({ name }) => name).filter((name) => /^nvidia\d+$/.test(name)).toSorted()[0];
-  return file === undefined ? null : `an NVIDIA GPU (${join(devDir, file)})`;
+  for (const folder of driverFolders) {
+    const path = join(folder, "libcuda.so.1");
+    if (await ifPresent(Deno.stat(path)) !== null) return `an NVIDIA driver (${path})`;
+  }
+  return null;
 }
 
 /** The device, with a warning where another one was expected. */

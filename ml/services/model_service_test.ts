@@ -1,4 +1,4 @@
-/** Tests what `/health` and the log say of the device that a model runs on: a real model, and device files in a folder. */
+/** Tests what `/health` and the log say of the device that a model runs on: a real model, and the files of a driver in a folder. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { healthResponseSchema } from "../../contract/ml.ts";
@@ -9,37 +9,40 @@ import { backendOf } from "./model_service.ts";
 const CPU = { device: "cpu", gpuLayers: 0 };
 const CUDA = { device: "cuda", gpuLayers: 33 };
 
-/** What health says of a model on the CPU where these device files are, and the log's lines that a person sees. */
-async function onCpuWith(devices: readonly string[]) {
+/** What health says of a model on the CPU where a folder of libraries has these files, and the log's lines that a person sees. */
+async function onCpuWith(files: readonly string[]) {
   const seen = { backend: null as unknown, lines: [] as string[] };
   await withTinyEngine({}, async ({ engine, dir }) => {
-    const devDir = join(dir, "dev");
-    await Deno.mkdir(devDir);
-    for (const name of devices) await Deno.writeTextFile(join(devDir, name), "");
-    await withMlService({ engine, dir, devDir }, async ({ models, request, logLines }) => {
-      await models.start();
-      const health = (await (await request("/health")).text()).replaceAll(devDir, "/dev");
-      seen.backend = healthResponseSchema.parse(JSON.parse(health)).backend;
-      seen.lines = logLines.map((line) => line.replaceAll(devDir, "/dev"));
-    });
+    const folder = join(dir, "lib");
+    await Deno.mkdir(folder);
+    for (const name of files) await Deno.writeTextFile(join(folder, name), "");
+    await withMlService(
+      { engine, dir, driverFolders: [join(dir, "none"), folder] },
+      async ({ models, request, logLines }) => {
+        await models.start();
+        const health = (await (await request("/health")).text()).replaceAll(folder, "/lib");
+        seen.backend = healthResponseSchema.parse(JSON.parse(health)).backend;
+        seen.lines = logLines.map((line) => line.replaceAll(folder, "/lib"));
+      },
+    );
   });
   return seen;
 }
 
 const IS_MAC = Deno.build.os === "darwin";
-/** A Mac of Apple silicon needs no device file to have a GPU; an Intel one is taken to have none. */
+/** A Mac of Apple silicon needs no driver to have a GPU; an Intel one is taken to have none. */
 const ALWAYS = IS_MAC && Deno.build.arch === "aarch64" ? "the GPU of Apple silicon" : null;
 
 for (
-  const [devices, gpu] of [
-    [["nvidiactl", "nvidia1", "null"], IS_MAC ? ALWAYS : "an NVIDIA GPU (/dev/nvidia1)"],
-    [["nvidiactl", "null"], ALWAYS],
+  const [files, gpu] of [
+    [["libc.so.6", "libcuda.so.1"], IS_MAC ? ALWAYS : "an NVIDIA driver (/lib/libcuda.so.1)"],
+    [["libc.so.6"], ALWAYS],
   ] as const
 ) {
-  Deno.test(`with ${devices.join(", ")} a model on the CPU makes a warning exactly where there is a GPU`, async () => {
+  Deno.test(`with ${files.join(", ")} a model on the CPU makes a warning exactly where there is a GPU`, async () => {
     const warning = gpu &&
       `This machine has ${gpu}, but the model runs on the CPU: see "GPU" in the README, or set GPU=off`;
-    const { backend, lines } = await onCpuWith(devices);
+    const { backend, lines } = await onCpuWith(files);
     assert.deepEqual(backend, { device: "cpu", gpu_layers: 0, warning });
     const logged = lines.map((line) => JSON.parse(line));
     const warned = logged.filter(({ level }) => level === "warn").map(({ message }) => message);

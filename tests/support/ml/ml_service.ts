@@ -37,7 +37,7 @@ export interface MlServiceOptions {
   /** The settings TEXTING_ADAPTER and TRAINING_START. */
   settings?: Pick<Partial<MlConfig>, "textingAdapter" | "trainingStart">;
   /** The folder of device files. */
-  devDir?: string;
+  driverFolders?: readonly string[];
   /** Lists the models of another server, which then replaces the models folder. */
   remote?: () => Promise<string[]>;
 }
@@ -73,7 +73,7 @@ export async function withMlService(
       log,
       signal: stopping.signal,
       texting: options.texting,
-      devDir: options.devDir,
+      driverFolders: options.driverFolders,
     }),
   );
   stack.defer(() => stopping.abort());
