@@ -45,7 +45,7 @@ export async function postJson(url: string, body: unknown): Promise<unknown> {
   return answer;
 }
 
-/** Asks `POST /generate`, which ml and the stack it is compared with both have, and returns the reply's tokens. */
+/** Asks `POST /generate` of ml and returns how many tokens the reply has. */
 export async function askGenerate(url: string, { transcript, maxTokens, temperature }: Ask): Promise<number> {
   const prompt = formatTranscript(transcript);
   const body = { ...SETTINGS, prompt, max_tokens: maxTokens, temperature };
