@@ -33,34 +33,6 @@ export async function withDeadline(work: Promise<unknown>, deadlineMs: number): 
   }
 }
 
-/**
- * Does numbered work side by side, at most `limit` at a time. When one fails, the others are aborted, and have ended when
- * its error is thrown.
- *
- * @throws what failed first; the signal's reason when that aborts
- */
-export async function runSideBySide<Result>(
-  work: (index: number, signal: AbortSignal) => Promise<Result>,
-  { count, limit, signal }: { count: number; limit: number; signal?: AbortSignal },
-): Promise<Result[]> {
-  const failure = new AbortController();
-  const either = signal ? AbortSignal.any([signal, failure.signal]) : failure.signal;
-  const results: Result[] = [];
-  let next = 0;
-  const runOnes = async () => {
-    while (next < count && !either.aborted) {
-      const index = next++;
-      results[index] = await work(index, either);
-    }
-  };
-  await Promise.all(Array.from({ length: limit }, () =>
-    runOnes().catch((error) => {
-      failure.abort(error);
-    })));
-  either.throwIfAborted();
-  return results;
-}
-
 /** Wakes any number of waiters when something has changed. */
 export class Notifier {
   #next = Promise.withResolvers<void>();
@@ -155,6 +127,31 @@ export async function concurrently<Item>(
   };
   await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
   if (failures.length > 0) throw failures[0];
+}
+
+/**
+ * Does numbered work side by side, at most `limit` at a time. When one fails, the others are aborted, and have ended when
+ * its error is thrown.
+ *
+ * @throws what failed first; the signal's reason when that aborts
+ */
+export async function runSideBySide<Result>(
+  work: (index: number, signal: AbortSignal) => Promise<Result>,
+  { count, limit, signal }: { count: number; limit: number; signal?: AbortSignal },
+): Promise<Result[]> {
+  const failure = new AbortController();
+  const either = signal ? AbortSignal.any([signal, failure.signal]) : failure.signal;
+  const results: Result[] = [];
+  await concurrently(Array.from({ length: count }, (_, index) => index), async (index) => {
+    if (either.aborted) return;
+    try {
+      results[index] = await work(index, either);
+    } catch (error) {
+      failure.abort(error);
+    }
+  }, { limit });
+  either.throwIfAborted();
+  return results;
 }
 
 /** A stream that is written from outside and buffers what has not been read. */
