@@ -100,7 +100,7 @@ type Core =
   & {
     readonly pingKv: () => Promise<unknown>;
     readonly openQueue: OpenJobs["openQueue"];
-    readonly judge: AcceptanceService["judge"];
+    readonly judgeOf: AcceptanceService["judgeOf"];
     readonly calibration: AcceptanceService["calibration"];
     readonly announcements: Announcements;
     readonly serverId: string | null;
@@ -180,7 +180,7 @@ function starting(
   core: Core,
   { stack, training }: { stack: AsyncDisposableStack; training: TrainingService },
 ): ServerContext["start"] {
-  const { store, jobs, shared, ml, judge, reconciler, log, clock, config, isLeader } = core;
+  const { store, jobs, shared, ml, judgeOf, reconciler, log, clock, config, isLeader } = core;
   return async () => {
     await recoverDrafts({
       responses: store.responses,
@@ -188,7 +188,7 @@ function starting(
       isAlive: shared?.link.isAlive.bind(shared.link),
     });
     if (shared !== null) stack.defer(keepRecovering(core));
-    jobs.listen({ draft: createDraftHandler({ ...store, ml, judge, log }) }, {
+    jobs.listen({ draft: createDraftHandler({ ...store, ml, judgeOf, log }) }, {
       concurrency: DRAFT_CONCURRENCY,
     });
     reconciler.start();

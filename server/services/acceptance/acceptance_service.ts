@@ -45,13 +45,17 @@ export interface Judgement {
   readonly reason: AbstentionReason | null;
 }
 
+/** Judges a draft or one of its candidates. */
+export type Judge = (draft: FeatureSource) => Judgement;
+
 export interface AcceptanceServiceOptions {
   acceptance: AcceptanceStore;
   responses: Pick<ResponseStore, "repliesTo">;
 }
 
 export interface AcceptanceService {
-  judge(accountId: string, draft: FeatureSource): Promise<Judgement>;
+  /** What an account has taught and chosen by now; one for all candidates of a draft. */
+  judgeOf(accountId: string): Promise<Judge>;
   /** How well it does so, by cross-validation. */
   calibration(accountId: string): Promise<Calibration>;
 }
@@ -139,15 +143,18 @@ export function createAcceptanceService(options: AcceptanceServiceOptions): Acce
   const fitOf = fitting(options);
   const calibrations = new WeakMap<Fit, Calibration>();
   return {
-    async judge(accountId, draft) {
+    async judgeOf(accountId) {
       const [{ classifier, scores }, coverage] = await Promise.all([
         fitOf(accountId),
         options.acceptance.coverage(accountId),
       ]);
-      const features = featuresOf(draft);
-      const suggested = classifier.score(features) >= thresholdOf(scores, coverage);
-      const reason = suggested ? null : askedFor(askedIn(draft.prompt)) ?? "unsure";
-      return { confidence: classifier.probability(features), suggested, reason };
+      const threshold = thresholdOf(scores, coverage);
+      return (draft) => {
+        const features = featuresOf(draft);
+        const suggested = classifier.score(features) >= threshold;
+        const reason = suggested ? null : askedFor(askedIn(draft.prompt)) ?? "unsure";
+        return { confidence: classifier.probability(features), suggested, reason };
+      };
     },
     async calibration(accountId) {
       const fitted = await fitOf(accountId);

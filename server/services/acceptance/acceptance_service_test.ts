@@ -66,7 +66,7 @@ class Account implements AsyncDisposable {
     return created.id;
   }
 
-  judge(changes: Partial<FeatureSource> = {}) {
+  async judge(changes: Partial<FeatureSource> = {}) {
     const draft = {
       prompt: PROMPT,
       response: "See you there",
@@ -74,7 +74,7 @@ class Account implements AsyncDisposable {
       unsupported: [],
       adapter: null,
     };
-    return this.acceptance.judge(this.owner.accountId, { ...draft, ...changes });
+    return (await this.acceptance.judgeOf(this.owner.accountId))({ ...draft, ...changes });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -108,7 +108,7 @@ Deno.test("an account learns from its own drafts alone", async () => {
   const { confidence: before } = await account.judge();
   for (let count = 0; count < 5; count++) await account.draft({ action: "accept" });
   const stranger = await paired(account.stores);
-  const judged = await account.acceptance.judge(stranger.accountId, {
+  const judged = (await account.acceptance.judgeOf(stranger.accountId))({
     prompt: PROMPT,
     response: "See you there",
     rawConfidence: 0.5,

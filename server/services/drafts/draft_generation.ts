@@ -37,7 +37,7 @@ export interface GenerationDependencies {
   ml: Pick<MlClient, "generate" | "clearCache">;
   responses: ResponseStore;
   adapters: Pick<AdapterStore, "promoted" | "isTainted" | "noteFault">;
-  judge: AcceptanceService["judge"];
+  judgeOf: AcceptanceService["judgeOf"];
   log: Logger;
 }
 
@@ -144,19 +144,17 @@ function hasCandidates({ candidates = 1 }: DraftSettings): boolean {
 
 /** What ml has written, as it is stored. */
 async function completionOf(
-  { judge }: GenerationDependencies,
+  { judgeOf }: GenerationDependencies,
   { draft: { accountId, prompt }, labels, settings }: Generation,
   result: GenerateResult,
 ): Promise<Completion> {
   const adapter = result.adapter ? appliedAdapterOf(result.adapter) : null;
   const ranked = rankCandidates(result.candidates ?? [result], { prompt, labels });
-  const judged = await Promise.all(ranked.map(async (candidate) => {
+  const judge = await judgeOf(accountId);
+  const judged = ranked.map((candidate) => {
     const { text: response, unsupported, rawConfidence } = candidate;
-    return {
-      candidate,
-      ...await judge(accountId, { prompt, response, unsupported, rawConfidence, adapter }),
-    };
-  }));
+    return { candidate, ...judge({ prompt, response, unsupported, rawConfidence, adapter }) };
+  });
   const [best] = judged;
   if (best === undefined) throw new RangeError("ml answered without a candidate");
   const { candidate: { id: _, text: response, ...written }, ...judgement } = best;
