@@ -1,15 +1,11 @@
 /** Tables of drafts: how well they are distinguished from replies, whose they are taken for, what they repeat and make up. */
-import { median, percent, tableLines } from "../../bench/support/bench_output.ts";
+import { percent, tableLines } from "../../bench/support/bench_output.ts";
 import { unsupportedIn } from "../../server/services/drafts/unsupported.ts";
 import { meanStyle } from "../style/reply_style.ts";
+import { middleRows } from "./intervals.ts";
 import type { Detection, PersonMetrics, PersonTexts } from "./voice_metrics.ts";
 
 type View = keyof Detection;
-
-/** The middle of what is known; NaN where nothing is. */
-function middleOf(values: readonly (number | null | undefined)[]): number {
-  return median(values.filter((value) => value !== null && value !== undefined));
-}
 
 function format(value: number | null | undefined): string {
   return value === null || value === undefined || !Number.isFinite(value) ? "" : value.toFixed(2);
@@ -20,7 +16,7 @@ function armsOf(people: readonly Pick<PersonMetrics, "arms">[]): string[] {
   return [...new Set(people.flatMap(({ arms }) => Object.keys(arms)))];
 }
 
-/** Areas under the curve of a view, by person and arm; the last row has the medians. */
+/** Areas under the curve of a view, by person and arm. */
 export function aucTable(metrics: readonly PersonMetrics[], view: View): string[] {
   const arms = armsOf(metrics);
   const cells = ({ arms: measured, selfDrift }: PersonMetrics) => [
@@ -28,10 +24,9 @@ export function aucTable(metrics: readonly PersonMetrics[], view: View): string[
     selfDrift[view],
   ];
   const rows = metrics.map((person) => [person.id, ...cells(person).map(format)]);
-  const middle = [...arms, "self-drift"].map((_, column) =>
-    format(middleOf(metrics.map((person) => cells(person)[column])))
-  );
-  return tableLines(["person", ...arms, "self-drift"], [...rows, ["median", ...middle]]);
+  const head = [...arms, "self-drift"];
+  const columns = head.map((_, column) => metrics.map((person) => cells(person)[column]));
+  return tableLines(["person", ...head], [...rows, ...middleRows(columns, format)]);
 }
 
 /** Which share of the way from the base to the person's own drift an arm has gone. */
@@ -48,8 +43,8 @@ export function gapTable(metrics: readonly PersonMetrics[], view: View): string[
     person.id,
     ...arms.map((arm) => format(gapClosed(person, arm, view))),
   ]);
-  const middle = arms.map((arm) => format(middleOf(metrics.map((person) => gapClosed(person, arm, view)))));
-  return tableLines(["person", ...arms], [...rows, ["median", ...middle]]);
+  const columns = arms.map((arm) => metrics.map((person) => gapClosed(person, arm, view)));
+  return tableLines(["person", ...arms], [...rows, ...middleRows(columns, format)]);
 }
 
 /** Bundles of ten drafts given to their writer, and what that is of the share of real replies. */
@@ -71,7 +66,24 @@ export function attributionTable(metrics: readonly PersonMetrics[]): string[] {
   ]);
 }
 
-/** By arm, over all people: how drafts look, what they make up, and what they repeat of the training. */
+const LOOKS = ["characters", "bubbles", "no capitals", "full stop", "! or ?"];
+
+/** How replies look on average, in the order of {@linkcode LOOKS}. */
+export function looksOf(replies: readonly string[]): string[] {
+  const { length, bubbles, noCapitals, finalStop, finalMark } = meanStyle(replies);
+  return [length.toFixed(0), bubbles.toFixed(2), ...[noCapitals, finalStop, finalMark].map(percent)];
+}
+
+/** How each person's replies look, and the drafts of some arms. */
+export function looksTable(people: readonly PersonTexts[], arms: readonly string[]): string[] {
+  const rows = people.flatMap(({ id, real, arms: drafts }) => [
+    [id, "really", ...looksOf(real)],
+    ...arms.flatMap((arm) => drafts[arm] === undefined ? [] : [["", arm, ...looksOf(drafts[arm])]]),
+  ]);
+  return tableLines(["person", "", ...LOOKS], rows);
+}
+
+/** By arm, over all people who have it: how drafts look, what they make up, and what they repeat of the training. */
 export function contentTable(
   people: readonly PersonTexts[],
   metrics: readonly PersonMetrics[],
@@ -79,39 +91,39 @@ export function contentTable(
 ): string[] {
   const row = (name: string, textsOf: (person: PersonTexts) => readonly string[] | undefined) => {
     const texts = people.flatMap((person) => textsOf(person) ?? []);
-    const madeUp =
-      people.flatMap((person) =>
-        (textsOf(person) ?? []).map((text, index) =>
-          unsupportedIn(text, prompts.get(person.id)?.[index] ?? "")
-        )
-      ).filter((facts) => facts.length > 0).length;
+    const madeUp = people.flatMap((person) =>
+      (textsOf(person) ?? []).filter((text, index) =>
+        unsupportedIn(text, prompts.get(person.id)?.[index] ?? "").length > 0
+      )
+    );
     const overlaps = metrics.flatMap(({ overlap }) =>
       (name === "real" ? overlap.real : overlap.arms[name]) ?? []
     );
-    const style = meanStyle(texts);
     return [
       name,
       String(texts.length),
-      style.length.toFixed(0),
-      style.bubbles.toFixed(2),
-      percent(style.noCapitals),
-      percent(style.finalStop),
-      percent(madeUp / texts.length),
+      ...looksOf(texts),
+      percent(madeUp.length / texts.length),
       (overlaps.reduce((sum, { mean }) => sum + mean, 0) / overlaps.length).toFixed(1),
       String(Math.max(...overlaps.map(({ most }) => most))),
     ];
   };
   const rows = armsOf(metrics).map((arm) => row(arm, ({ arms }) => arms[arm]));
-  const head = [
-    "",
-    "replies",
-    "characters",
-    "bubbles",
-    "no capitals",
-    "full stop",
-    "with a made-up fact",
-    "words in a row as trained",
-    "most",
-  ];
+  const head = ["", "replies", ...LOOKS, "with a made-up fact", "words in a row as trained", "most"];
   return tableLines(head, [row("real", ({ real }) => real), ...rows]);
+}
+
+/** Drafts of one person under different settings: how well they are distinguished from replies, and how they look. */
+export function comparedTable(
+  { real, arms }: Pick<PersonTexts, "real" | "arms">,
+  metrics: PersonMetrics | undefined,
+): string[] {
+  const views = ["surface", "masked", "all"] as const;
+  const row = (name: string, replies: readonly string[]) => [
+    name,
+    ...views.map((view) => format(metrics?.arms[name]?.[view])),
+    ...looksOf(replies),
+  ];
+  const rows = Object.entries(arms).map(([name, drafts]) => row(name, drafts));
+  return tableLines(["", ...views.map((view) => `AUC, ${view}`), ...LOOKS], [...rows, row("really", real)]);
 }

@@ -5,10 +5,17 @@ import { VOICE_DIR } from "./voice_training.ts";
 
 /** Units by their names; several processes may append to one file. */
 export class ResultsFile<Value> {
+  readonly #name: string;
   readonly #path: string;
 
   constructor(name: string) {
-    this.#path = join(VOICE_DIR, `${name}.jsonl`);
+    this.#name = `${name}.jsonl`;
+    this.#path = join(VOICE_DIR, this.#name);
+  }
+
+  /** Copies the file into a folder, where there is one. */
+  async copyTo(folder: string): Promise<void> {
+    await ifPresent(Deno.copyFile(this.#path, join(folder, this.#name)));
   }
 
   /** All finished units. */

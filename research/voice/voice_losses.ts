@@ -62,7 +62,9 @@ export class LossMeter implements AsyncDisposable {
       const prompt = armsOf(person)[arm.prompts];
       const samples = person.heldOut.slice(0, LOSS_CONTEXTS).map((sample) => this.#tokens(sample, prompt));
       await this.#trainer.startFrom(arm.adapterPath);
-      const replies = await this.#trainer.evaluate(samples);
+      const replies = (await this.#trainer.evaluate(samples)).map(({ tokens, logLikelihood }) => {
+        return { tokens, logLikelihood: Number(logLikelihood.toFixed(4)) };
+      });
       const measured = { loss: lossOf(replies), replies };
       writeLine(`  ${lossUnit(person, arm)}: ${measured.loss.toFixed(3)}`);
       return measured;

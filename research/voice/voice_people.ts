@@ -22,6 +22,8 @@ const HELD_OUT_OF_EACH = 6;
 export interface VoicePeople {
   /** Whose drafts and losses are reported. */
   measured: PersonReplies[];
+  /** On whom settings are chosen: none of the measured. */
+  development: PersonReplies[];
   /** All who wrote enough, among whom bundles of drafts are given to their writers. */
   others: PersonReplies[];
   pool: Pool;
@@ -79,10 +81,12 @@ function poolOf(corpus: Corpus): Pool {
 /** Chooses them all by fixed rules. */
 export function voicePeople(corpus: Corpus): VoicePeople {
   const all = writers(corpus);
-  const used = new Set(choosePeople(corpus, STYLE_PEOPLE).map(({ id }) => id));
+  const development = choosePeople(corpus, STYLE_PEOPLE);
+  const used = new Set(development.map(({ id }) => id));
   const unused = all.filter(({ id }) => !used.has(id));
   return {
     measured: evenly(unused, MEASURED),
+    development,
     others: all,
     pool: poolOf(without(corpus, new Set(all.map(({ id }) => id)))),
   };

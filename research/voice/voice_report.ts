@@ -3,9 +3,11 @@ import { projectPath } from "../../tools/service_process.ts";
 import { writeLine } from "../../lib/log.ts";
 import { messageAnswered, transcriptOf } from "../../ml/training/samples/sample_text.ts";
 import type { PersonReplies } from "../style/corpus_people.ts";
-import { attributionTable, aucTable, contentTable, gapTable } from "./draft_tables.ts";
-import { armTable, matrixTable, specificityTable } from "./loss_tables.ts";
-import { DRAFT_CONTEXTS, textsOf } from "./voice_drafts.ts";
+import { attributionTable, aucTable, contentTable, gapTable, looksTable } from "./draft_tables.ts";
+import { gateTable, TRAININGS } from "./gate_table.ts";
+import { armTable, gainTable, matrixTable, specificityTable } from "./loss_tables.ts";
+import { FIRST_TOKENS, firstTokenTable } from "./measure_first_token.ts";
+import { DRAFT_CONTEXTS, DRAFTS, textsOf } from "./voice_drafts.ts";
 import { LOSS_CONTEXTS, LOSSES } from "./voice_losses.ts";
 import { type PersonTexts, voiceMetrics } from "./voice_metrics.ts";
 import type { VoicePeople } from "./voice_people.ts";
@@ -14,7 +16,7 @@ const RESULTS = projectPath("research/voice/results");
 /** Whose drafts are printed: the most formal person, one in the middle, the most casual one. */
 const SHOWN_PEOPLE = 3;
 const SHOWN_DRAFTS = 20;
-const SHOWN_ARMS = ["base", "texting + retrieved", "own", "texting, then own"];
+const SHOWN_ARMS = ["base", "texting", "own"];
 
 function section(title: string, lines: readonly string[]): string[] {
   return ["", `## ${title}`, "", ...lines];
@@ -24,6 +26,8 @@ async function lossSections({ measured }: VoicePeople): Promise<string[]> {
   const losses = await LOSSES.read();
   return [
     ...section(`Held-out loss per token, ${LOSS_CONTEXTS} replies of each`, armTable(measured, losses)),
+    ...section("How far own adapters are ahead, loss per token (95 % interval)", gainTable(measured, losses)),
+    ...section("What the jobs' own gates measured", gateTable(await TRAININGS.read())),
     ...section("Everybody's replies under everybody's adapter", matrixTable(measured, losses)),
     ...section("Whose voice an adapter has learned", specificityTable(measured, losses)),
   ];
@@ -49,7 +53,13 @@ async function draftSections(people: readonly PersonReplies[], texts: PersonText
       attributionTable(metrics),
     ),
     ...section("What is in the drafts", contentTable(texts, metrics, prompts)),
+    ...section("How drafts look, by person", looksTable(texts, ["texting", "own"])),
   ];
+}
+
+async function speedSections(): Promise<string[]> {
+  const drafts = [...(await FIRST_TOKENS.read()).values()].flatMap(({ drafts }) => drafts);
+  return drafts.length === 0 ? [] : section("Time to a draft's first token", firstTokenTable(drafts));
 }
 
 function quote(text: string): string {
@@ -100,12 +110,15 @@ export async function report(all: VoicePeople): Promise<void> {
     const lines = [...DRAFTS_HEAD, ...draftLines(people, drafted), ""];
     await Deno.writeTextFile(`${RESULTS}/drafts.md`, lines.join("\n"));
   }
+  figures.push(...await speedSections());
   const head = [
     "# How close drafts come: figures",
     "",
     `Written by \`deno task voice report\`. ${all.measured.length} people, ${DRAFT_CONTEXTS} drafts of each arm; what is`,
-    "empty was not measured. docs/training.md says what each figure means.",
+    "empty was not measured. docs/training.md says what each figure means. The `.jsonl` files beside this one are the",
+    "measurements themselves: in `data/voice`, `deno task voice` goes on from them.",
   ];
   await Deno.writeTextFile(`${RESULTS}/figures.md`, [...head, ...figures, ""].join("\n"));
+  for (const file of [TRAININGS, LOSSES, DRAFTS, FIRST_TOKENS]) await file.copyTo(RESULTS);
   for (const line of figures) writeLine(line);
 }

@@ -1,7 +1,8 @@
 /** Tests what the tables make of figures, and that the classifiers find what there is to find. */
 import assert from "node:assert/strict";
 import { gapTable } from "./draft_tables.ts";
-import { specificityTable } from "./loss_tables.ts";
+import { medianInterval } from "./intervals.ts";
+import { gainTable, specificityTable } from "./loss_tables.ts";
 import type { PersonMetrics } from "./voice_metrics.ts";
 
 const PEOPLE = [{ id: "ann" }, { id: "bob" }, { id: "cid" }];
@@ -16,7 +17,7 @@ Deno.test("what of an adapter's gain is the person is what the others' adapters 
     "ann own": 3,
     "ann own of bob": 3.5,
     "ann own of cid": 3.7,
-    "ann texting": 3.25,
+    "ann texting": 3.5,
     "bob base": 4,
     "bob own": 3.6,
     "bob own of ann": 3.5,
@@ -28,9 +29,10 @@ Deno.test("what of an adapter's gain is the person is what the others' adapters 
   const rows = specificityTable(PEOPLE, losses).slice(2)
     .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
   assert.deepEqual(rows, [
-    ["ann", "yes", "60 %", "75 %"],
-    ["bob", "no", "25 %", ""],
-    ["median", "1 of 2", "60 %", ""],
+    ["ann", "yes", "50 %", "60 %", "120 %"],
+    ["bob", "no", "", "25 %", ""],
+    ["median", "1 of 2", "50 %", "60 %", "120 %"],
+    ["95 % interval", "", "", "", ""],
   ]);
 });
 
@@ -44,5 +46,35 @@ Deno.test("the gap is that between the model alone and the person's own drift", 
     overlap: { real: { mean: 0, most: 0 }, arms: {} },
   });
   const lines = gapTable([person("ann", 0.6), person("bob", 0.75)], "surface");
-  assert.deepEqual(lines.slice(2).map((line) => line.split("|")[2]?.trim()), ["1.00", "0.50", "1.00"]);
+  assert.deepEqual(lines.slice(2).map((line) => line.split("|")[2]?.trim()), ["1.00", "0.50", "1.00", ""]);
+});
+
+Deno.test("an own adapter is ahead by the mean over replies, and of few conversations by an interval over replies", () => {
+  const sample = { input: "", output: "" };
+  const person = { id: "ann", heldOut: [sample], conversationOf: new Map([[sample, 1]]) };
+  const measured = (logLikelihood: number) => ({ loss: 0, replies: [{ tokens: 2, logLikelihood }] });
+  const losses = new Map([
+    ["ann base", measured(-4)],
+    ["ann own", measured(-1)],
+    ["ann own of bob", measured(-3)],
+    ["ann own of cid", measured(-2)],
+  ]);
+  const people = [person, { ...person, id: "bob" }, { ...person, id: "cid" }];
+  const cells = gainTable(people, losses)[2]?.split("|").map((cell) => cell.trim());
+  assert.deepEqual(cells?.slice(1, -1), [
+    "ann",
+    "1.500 (1.500 to 1.500)",
+    "",
+    "0.750 (0.750 to 0.750)",
+  ]);
+});
+
+Deno.test("the interval of a median is that of the people drawn again, and of few there is none", () => {
+  assert.equal(medianInterval([1, 2, 3, 4]), null);
+  assert.deepEqual(medianInterval([2, 2, 2, 2, 2]), [2, 2]);
+  const [low, high] = medianInterval([1, 2, 3, 4, 5, 6, 7, 8, 9]) ?? [];
+  assert.ok(
+    low !== undefined && high !== undefined && low >= 2 && low < 5 && high > 5 && high <= 8,
+    `${low} ${high}`,
+  );
 });

@@ -1,9 +1,11 @@
 /** The trainings of the protocol, by ml's own jobs; a finished one is not run again. */
 import { join } from "node:path";
+import { UserError } from "../../lib/errors.ts";
 import { readResult } from "../../ml/training/job/training_result.ts";
 import type { TrainingRequestInput } from "../../ml/training/job/training_request.ts";
 import type { RunResult } from "../../ml/training/job/training_event.ts";
 import { SMALL_MODEL } from "../../ml/models/catalog.ts";
+import { readTextingAdapter } from "../../ml/models/texting_adapter.ts";
 import { fetchSmallModel } from "../../tests/support/ml/small_model.ts";
 import { runTraining } from "../../tests/support/training/training_run.ts";
 import { DATA_DIR } from "../style/cached_run.ts";
@@ -13,11 +15,8 @@ import type { Pool } from "./voice_people.ts";
 /** Git ignores it. */
 export const VOICE_DIR = join(DATA_DIR, "voice");
 
-/**
- * One thread and one format of weights, so that equal samples make equal adapters. One epoch at a job's own rate, which
- * learns most of what a job's three do (docs/training-speed.md): the bench trains two dozen adapters.
- */
-const SETTINGS = { threads: 1, weights: "q8_0", seed: 1, epochs: 1 } as const;
+/** One thread and one format of weights, so that equal samples make equal adapters; all else is a job's own default. */
+const SETTINGS = { threads: 1, weights: "q8_0", seed: 1 } as const;
 
 /** The adapter's file of a job that has been run; undefined before. */
 export async function adapterOf(jobId: string): Promise<string | undefined> {
@@ -25,7 +24,7 @@ export async function adapterOf(jobId: string): Promise<string | undefined> {
 }
 
 /** The result of a job on the small model, from its folder where it has been run before. */
-export async function trained(
+async function trained(
   jobId: string,
   request: Pick<TrainingRequestInput, "samples"> & Partial<TrainingRequestInput>,
 ): Promise<RunResult> {
@@ -37,41 +36,40 @@ export async function trained(
 }
 
 /** A person's earlier replies as a job has them: it keeps some back for its gate, and never sees the later ones. */
-export function samplesOf({ train, conversationOf }: PersonReplies): TrainingRequestInput["samples"] {
+function samplesOf({ train, conversationOf }: PersonReplies): TrainingRequestInput["samples"] {
   return train.map((sample) => ({ ...sample, conversation: String(conversationOf.get(sample)) }));
 }
 
-type Named = Pick<PersonReplies, "id">;
-
-export const TEXTING_JOB = "texting";
-
-export function ownJob({ id }: Named): string {
-  return `own-${id}`;
-}
-
-/** Of an own adapter that starts from the texting adapter. */
-export function thenOwnJob({ id }: Named): string {
-  return `then-own-${id}`;
-}
-
-/** The texting adapter: one epoch over the pool. */
+/** The texting adapter, made again: one epoch over the pool. `texting_adapter.ts` puts it where ml has it. */
 export function trainPooled(pool: Pool): Promise<RunResult> {
   const marked = (samples: readonly ReplySample[], heldOut: boolean) =>
     samples.map((sample) => ({ ...sample, heldOut }));
-  return trained(TEXTING_JOB, {
+  return trained("texting", {
     samples: [...marked(pool.train, false), ...marked(pool.heldOut, true)],
+    epochs: 1,
   });
 }
 
-/** A person's own adapter. */
-export function trainOwn(person: PersonReplies): Promise<RunResult> {
-  return trained(ownJob(person), { samples: samplesOf(person) });
+/** The file of the texting adapter that ml ships. @throws UserError where it is missing */
+export async function textingPath(): Promise<string> {
+  const texting = await readTextingAdapter();
+  if (texting !== undefined) return texting.path;
+  throw new UserError("The texting adapter is missing", { fix: "`deno task texting-adapter` makes it" });
 }
 
-/** A person's own adapter that starts from the texting adapter. */
-export function trainFromTexting(person: PersonReplies, textingPath: string): Promise<RunResult> {
-  return trained(thenOwnJob(person), {
+/** What a training is compared by; absent: as a job does by default. */
+export type TrainingChoice = Partial<Pick<TrainingRequestInput, "epochs" | "learningRate">>;
+
+/** The job of a person's own adapter. */
+export function ownJob({ id }: Pick<PersonReplies, "id">, choice: TrainingChoice = {}): string {
+  return ["own", id, ...Object.entries(choice).map(([name, value]) => `${name}-${value}`)].join("-");
+}
+
+/** A person's own adapter as the product makes it: it starts from the texting adapter. */
+export async function trainOwn(person: PersonReplies, choice: TrainingChoice = {}): Promise<RunResult> {
+  return await trained(ownJob(person, choice), {
     samples: samplesOf(person),
-    textingAdapter: { path: textingPath, start: true },
+    textingAdapter: { path: await textingPath(), start: true },
+    ...choice,
   });
 }

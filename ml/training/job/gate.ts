@@ -28,7 +28,9 @@ export interface Gain {
   high: number;
 }
 
-interface Differences {
+/** By how much one way is ahead of another on a reply: natural logarithms, summed over its tokens. */
+export interface Difference {
+  conversation?: string;
   tokens: number;
   gained: number;
 }
@@ -37,7 +39,7 @@ const RESAMPLES = 2_000;
 /** Percentile intervals over fewer groups are too narrow (Cameron, Gelbach and Miller 2008, on few clusters). */
 const MIN_GROUPS = 10;
 
-function sumOf(parts: readonly Differences[]): Differences {
+function sumOf(parts: readonly Difference[]): Difference {
   let [tokens, gained] = [0, 0];
   for (const part of parts) {
     tokens += part.tokens;
@@ -47,7 +49,7 @@ function sumOf(parts: readonly Differences[]): Differences {
 }
 
 /** What is drawn again together: conversations, or single replies where there are too few conversations. */
-function groupsOf(replies: readonly MeasuredReply[]): MeasuredReply[][] {
+function groupsOf(replies: readonly Difference[]): Difference[][] {
   const byConversation = Object.values(
     Object.groupBy(replies, ({ conversation }, index) => conversation ?? `\0${index}`),
   ).flatMap((group) => group === undefined ? [] : [group]);
@@ -55,13 +57,11 @@ function groupsOf(replies: readonly MeasuredReply[]): MeasuredReply[][] {
 }
 
 /**
- * By how much the adapter's loss per token is below another way's: a paired bootstrap over conversations (Efron and
- * Tibshirani 1993, chapter 13). Equal replies give equal figures on every machine.
+ * By how much one way's loss per token is below another's: a paired bootstrap over conversations (Efron and Tibshirani
+ * 1993, chapter 13). Equal replies give equal figures on every machine.
  */
-export function gainOver(way: "base" | "examples" | "texting", replies: readonly MeasuredReply[]): Gain {
-  const groups = groupsOf(replies).map((group) =>
-    sumOf(group.map((reply) => ({ tokens: reply.tokens, gained: reply.adapter - (reply[way] ?? NaN) })))
-  );
+export function pairedGain(replies: readonly Difference[]): Gain {
+  const groups = groupsOf(replies).map(sumOf);
   const random = seededRandom(1);
   const drawn = Array.from({ length: RESAMPLES }, () => {
     const { tokens, gained } = sumOf(
@@ -72,6 +72,13 @@ export function gainOver(way: "base" | "examples" | "texting", replies: readonly
   const all = sumOf(groups);
   const [low = NaN, high = NaN] = [drawn[RESAMPLES * 0.025], drawn[RESAMPLES * 0.975 - 1]];
   return { mean: all.gained / all.tokens, low, high };
+}
+
+/** By how much the adapter is ahead of another way. */
+export function gainOver(way: "base" | "examples" | "texting", replies: readonly MeasuredReply[]): Gain {
+  return pairedGain(replies.map(({ conversation, tokens, adapter, ...others }) => {
+    return { conversation, tokens, gained: adapter - (others[way] ?? NaN) };
+  }));
 }
 
 function words({ mean, low, high }: Gain): string {
