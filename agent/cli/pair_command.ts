@@ -1,5 +1,6 @@
 /** `agent pair`: pairs this device with the server, or says how its code is approved. */
 import { registerDeviceRequestSchema } from "../../contract/devices.ts";
+import { localTimeText } from "../../lib/clock.ts";
 import { continuePairing, pair, type PairingOutcome } from "../pairing/pairing.ts";
 import { pairingEnd } from "../pairing/pairing_store.ts";
 import type { AgentContext } from "./agent_context.ts";
@@ -37,12 +38,16 @@ export async function pairCommand(options: PairOptions, services: AgentContext):
   const outcome = await outcomeOf(options, services);
   const { output } = services;
   if (outcome.kind === "paired") {
-    output.line(`Paired with ${outcome.pairing.serverUrl} until ${pairingEnd(outcome.pairing)}.`);
+    output.line(
+      `Paired with ${outcome.pairing.serverUrl} until ${localTimeText(pairingEnd(outcome.pairing))}.`,
+    );
     output.line("Next: `agent sync --once` sends messages and contacts.");
     return 0;
   }
   const { code, expiresAt, approveCommand = `server devices approve ${code}` } = outcome.pending;
-  output.line(`The server's owner must let this device in. Code: ${code} (valid until ${expiresAt})`);
+  output.line(
+    `The server's owner must let this device in. Code: ${code} (valid until ${localTimeText(expiresAt)})`,
+  );
   output.line(`Approve it on the server's page, with \`agent devices approve ${code}\` on a paired device,`);
   output.line(`or with \`${approveCommand}\` on the server's machine.`);
   output.line("Then run `agent pair --continue`.");

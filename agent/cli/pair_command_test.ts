@@ -10,7 +10,7 @@ Deno.test("on an open server one command pairs the device, under the machine's n
   await using home = await AgentHome.create();
   const run = await home.run("pair");
   assert.equal(run.code, 0, run.stderr);
-  assert.match(run.stdout, /^Paired with http:\/\/127\.0\.0\.1:\d+ until \d{4}-/);
+  assert.match(run.stdout, /^Paired with http:\/\/127\.0\.0\.1:\d+ until \d{4}-\d\d-\d\d \d\d:\d\d\.$/m);
   const [device] = home.server.devices;
   assert.equal(device?.status, "active");
   assert.equal(device?.name, hostname());
@@ -41,7 +41,7 @@ Deno.test("where approval is needed the code is shown once, kept, and the pairin
   home.server.pairing = "approve";
   const asked = await home.run("pair");
   assert.equal(asked.code, 1);
-  const code = /Code: (\d{6}) /.exec(asked.stdout)?.[1] ?? "";
+  const code = /Code: (\d{6}) \(valid until \d{4}-\d\d-\d\d \d\d:\d\d\)$/m.exec(asked.stdout)?.[1] ?? "";
   assert.match(asked.stdout, /agent pair --continue/);
   assert.equal((await home.run("sync --once")).stderr.match(/not paired/)?.length, 1);
 

@@ -1,4 +1,5 @@
 /** `agent sync`: sends what is new, shows progress, and reports what was done or would be done. */
+import { localTimeText } from "../../lib/clock.ts";
 import { countText, durationText, type Progress, startProgress } from "../../lib/progress.ts";
 import type { AddressBookProblem } from "../contacts/address_book_problem.ts";
 import { pairingEnd } from "../pairing/pairing_store.ts";
@@ -75,7 +76,7 @@ function messageLines(messages: MessageSyncReport, durationMs: number): string[]
 function renewalLines({ pairing }: PairedDevice, nowMs: number): string[] {
   const end = pairingEnd(pairing);
   if (Date.parse(end) - nowMs > RENEWAL_NOTICE_MS) return [];
-  return [`The pairing ends ${end}: run \`agent pair\` before then to renew it.`];
+  return [`The pairing ends ${localTimeText(end)}: run \`agent pair\` before then to renew it.`];
 }
 
 function dryRunLines({ contacts, messages }: DryRunReport): string[] {

@@ -373,7 +373,10 @@ Deno.test("a pairing near its end says so while it still can be renewed", async 
   home.server.clockAheadMs = -6 * 24 * 60 * 60 * 1_000;
   using _db = writeSmallChatDb(home.chatDb);
   await home.run("pair");
-  assert.match((await home.run("sync --once")).stdout, /The pairing ends .*: run `agent pair` before then/);
+  assert.match(
+    (await home.run("sync --once")).stdout,
+    /The pairing ends \d{4}-\d\d-\d\d \d\d:\d\d: run `agent pair` before then/,
+  );
 });
 
 Deno.test("messages that the server refuses are set down and passed; the others all arrive", async () => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { createChatDb } from "../../tests/support/chat_db/chat_db_fixture.ts";
+import { localTimeText } from "../../lib/clock.ts";
 import { thisMachine } from "../platform/machine.ts";
 import type { AgentStatus } from "../run/agent_status.ts";
 import { checkDisk } from "./mac_checks.ts";
@@ -131,5 +132,5 @@ Deno.test("a pairing that ends within two days is a warning with its end", () =>
   assert.equal(checkPairing(look("paired", { expiresInMs: 2 * DAY_MS }), NOW_MS).status, "ok");
   const soon = checkPairing(look("paired", { expiresInMs: 2 * DAY_MS - 1 }), NOW_MS);
   assert.equal(soon.status, "warning");
-  assert.equal(soon.message, "The pairing ends 2026-06-03T11:59:59.999Z");
+  assert.equal(soon.message, `The pairing ends ${localTimeText("2026-06-03T11:59:59.999Z")}`);
 });

@@ -1,4 +1,5 @@
 /** The checks of the server, of the pairing with it, and of this machine's clock against the server's. */
+import { localTimeText } from "../../lib/clock.ts";
 import type { AgentStatus, PairingState } from "../run/agent_status.ts";
 import { fault, type FaultOptions, type Finding, ok, SETTINGS_PANES } from "./finding.ts";
 
@@ -63,14 +64,15 @@ export function checkPairing(
     });
   }
   const expiresAt = pairing.expiresAt ?? "";
+  const end = localTimeText(expiresAt);
   if (Date.parse(expiresAt) - nowMs < RENEWAL_NOTICE_MS) {
     return fault("pairing", {
       status: "warning",
-      message: `The pairing ends ${expiresAt}`,
+      message: `The pairing ends ${end}`,
       fix: "Start the agent, which renews it, or run `agent pair` before then",
     });
   }
-  return ok("pairing", `The server accepts this device until ${expiresAt}; the agent renews that daily`);
+  return ok("pairing", `The server accepts this device until ${end}; the agent renews that daily`);
 }
 
 /** From here on, times that a person compares look wrong. */

@@ -99,7 +99,7 @@ export function documented(finding: Finding, home: AgentHome): string {
     .replaceAll(home.server.url, "http://127.0.0.1:3100")
     .replaceAll(Deno.execPath(), "/Applications/Conversation Assistant.app")
     .replaceAll(/os error \d+/g, "os error 61")
-    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "2026-06-01T12:00:00.000Z");
+    .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d/g, "2026-06-01 12:00");
   return doctorLines([JSON.parse(moved)]).slice(0, -2).join("\n");
 }
 
