@@ -38,6 +38,8 @@ spctl --assess --type execute --verbose "$app"
 
 # Notarization does not run the program: a missing entitlement shows only here.
 "$app/Contents/MacOS/agent" --version
+program="$(/usr/libexec/PlistBuddy -c "Print :CFBundleExecutable" "$info")"
+"$app/Contents/MacOS/$program" --version
 rm -f "$archive"
 ditto -c -k --keepParent "$app" "$archive"
 shasum -a 256 "$archive"
