@@ -27,6 +27,7 @@ Actions:
   accept       take the draft shown last; --send also sends it
   edit TEXT    take your own words instead; --send also sends them
   reject [WHY] turn the draft down
+  another      have a new draft written; nothing is said of the one before
   policy MODE  off, on_demand or automatic, for one conversation`;
 
 /** What a command does with its options; the exit code comes back through `exit`. */

@@ -26,7 +26,13 @@ import {
 } from "../suggest/conversation_policies.ts";
 import { conversationTitle, type PeopleNames, personName } from "../suggest/conversation_title.ts";
 import { lastShown, rememberShown } from "../suggest/shown_suggestions.ts";
-import { latestMessages, type Suggestion, suggestReply, unansweredIn } from "../suggest/suggestion.ts";
+import {
+  draftReply,
+  latestMessages,
+  type Suggestion,
+  suggestReply,
+  unansweredIn,
+} from "../suggest/suggestion.ts";
 import { type ActionResult, actOnSuggestion } from "../suggest/suggestion_action.ts";
 import { requirePairing } from "../pairing/pairing.ts";
 import type { AgentContext } from "./agent_context.ts";
@@ -81,7 +87,7 @@ function suggestionLines(
     ...(reason ? [`Check      ${CAUTIONS[reason]}`] : []),
     ``,
     `\`agent suggest accept\`, \`agent suggest edit TEXT\` or \`agent suggest reject [REASON]\` teaches your model;`,
-    `with --send, accept and edit also send it.`,
+    `with --send, accept and edit also send it. \`agent suggest another\` writes a new draft.`,
   ];
 }
 
@@ -110,13 +116,17 @@ interface Choice {
   note: readonly string[];
 }
 
+/** Has a new draft written whether or not there is one: what drafts may have changed since. */
+const ANOTHER = "another";
+
 /** The conversation that is named, or the newest one that waits. */
 async function choose(run: Run): Promise<Choice> {
   const { options, services, client } = run;
   const policies = loadPolicies(services.suggestions);
+  const draft = options.words[0] === ANOTHER ? draftReply : suggestReply;
   if (options.conversation === undefined) {
     const newest = await findNewestUnanswered(client, policies);
-    return { suggestion: newest && await suggestReply(client, newest), note: [] };
+    return { suggestion: newest && await draft(client, newest), note: [] };
   }
   const match = await matchConversation(client, queryOf(run, options.conversation));
   const { conversation } = match;
@@ -134,7 +144,7 @@ async function choose(run: Run): Promise<Choice> {
       fix: "Answer it in Messages if it does want an answer",
     });
   }
-  return { suggestion: unanswered && await suggestReply(client, unanswered), note: choiceLines(match) };
+  return { suggestion: unanswered && await draft(client, unanswered), note: choiceLines(match) };
 }
 
 const PROGRESS_MS = 1_000;
@@ -160,6 +170,7 @@ async function whileWaiting<Result>(
 async function show(run: Run): Promise<number> {
   const { options, services: { output, suggestions, lock } } = run;
   if (options.send) throw new UsageError("--send goes with accept or edit, once you have seen the draft");
+  if (options.words.length > 1) throw new UsageError(`${ANOTHER} takes no text`);
   using _lock = await lock("suggest");
   const { suggestion, note } = options.json ? await choose(run) : await whileWaiting(run, choose(run));
   if (suggestion !== null) rememberShown(suggestions, suggestion);
@@ -242,12 +253,13 @@ async function policy(run: Run): Promise<number> {
 /** Runs the command; a reply that was not certainly sent is exit code 1. */
 export async function suggestCommand(options: SuggestOptions, services: AgentContext): Promise<number> {
   const [verb] = options.words;
-  if (verb !== undefined && verb !== "policy") actionOf(options.words);
+  const isLook = verb === undefined || verb === ANOTHER;
+  if (!isLook && verb !== "policy") actionOf(options.words);
   const { token } = await requirePairing(services.pairing);
   const client = services.drafts(token);
   const run = { options, services, client };
   try {
-    if (verb === undefined) return await show(run);
+    if (isLook) return await show(run);
     return verb === "policy" ? await policy(run) : await act(run);
   } catch (error) {
     throw serverFault(error, client.baseUrl);

@@ -40,6 +40,24 @@ Deno.test("the newest message that waits is drafted for and shown, and asked aga
   assert.deepEqual([suggestion.text, typeof suggestion.confidence], ["Reply number 1", "number"]);
 });
 
+Deno.test("another draft is written on request, and nothing is said of the one before", async () => {
+  await using mac = await waitingMac();
+  await mac.run("suggest");
+  const another = await mac.run("suggest", "another");
+  assert.equal(another.code, 0, another.stderr);
+  assert.match(another.stdout, /^Draft {6}Reply number 2 /m);
+  assert.equal((await mac.run("suggest")).stdout, another.stdout);
+  assert.deepEqual(await drafts(mac), [[null, "Reply number 2"], [null, "Reply number 1"]]);
+  assert.equal((await mac.run("suggest", "accept")).code, 0);
+  assert.deepEqual(await drafts(mac), [["accept", "Reply number 2"], [null, "Reply number 1"]]);
+  assert.match(
+    (await mac.run("suggest")).stdout,
+    /^Draft {6}Reply number 3 /m,
+    "the first one does not come back",
+  );
+  assert.equal((await mac.run("suggest", "another", "one")).code, 2);
+});
+
 Deno.test("what was written in a row is shown together, and a group's people by name", async () => {
   await using mac = await waitingMac();
   writeAddressBook(join(mac.dir, "AddressBook"), [{ firstName: "Grace", phones: [GRACE] }]);

@@ -81,21 +81,27 @@ export function suggestionOf(
   return { conversation, message, earlier, failed, responseId, text, confidence, reason };
 }
 
-/** The open draft for this very message, if there is one. */
+/** The newest draft for this very message, if it is open: whoever has acted on it is done with the ones before it, too. */
 export async function findOpenSuggestion(
   client: DraftClient,
   unanswered: Unanswered,
 ): Promise<Suggestion | null> {
   const { conversation, message } = unanswered;
   const { responses } = await client.drafts({ conversationId: conversation.id, pageSize: RECENT_DRAFTS });
-  const open = responses.find((draft) => draft.messageId === message.id && isOpenDraft(draft));
-  return open === undefined ? null : suggestionOf(unanswered, open);
+  const newest = responses.find(({ messageId, status }) =>
+    messageId === message.id && status === "completed"
+  );
+  return newest === undefined || !isOpenDraft(newest) ? null : suggestionOf(unanswered, newest);
 }
 
 /** The open draft for a message, or a new one. Asking twice costs nothing and shows the same words. */
 export async function suggestReply(client: DraftClient, unanswered: Unanswered): Promise<Suggestion | null> {
   const open = await findOpenSuggestion(client, unanswered);
-  if (open !== null) return open;
+  return open ?? await draftReply(client, unanswered);
+}
+
+/** A new draft for a message, whatever was drafted for it before; what that was stays open, neither liked nor rejected. */
+export async function draftReply(client: DraftClient, unanswered: Unanswered): Promise<Suggestion | null> {
   return suggestionOf(unanswered, await client.generate(unanswered.message.id));
 }
 
@@ -107,7 +113,11 @@ export async function openSuggestions(client: DraftClient, policies: PolicyBook)
   const { responses } = await client.drafts({ pageSize: DRAFTS_TO_READ });
   const suggestions: Suggestion[] = [];
   const seen = new Set<string>();
-  for (const draft of responses.filter(isOpenDraft)) {
+  const drafted = new Set<string>();
+  for (const draft of responses.filter(({ status }) => status === "completed")) {
+    const isNewest = !drafted.has(draft.messageId);
+    drafted.add(draft.messageId);
+    if (!isNewest || !isOpenDraft(draft)) continue;
     if (draft.suggested === false || seen.has(draft.conversationId)) continue;
     seen.add(draft.conversationId);
     const conversation = await client.conversation(draft.conversationId);
