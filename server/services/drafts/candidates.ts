@@ -87,9 +87,29 @@ function scoresOf(replies: readonly { text: string; confidence: number }[]): num
   return agreements.map((agreement, index) => agreement + (sureness[index] ?? 0));
 }
 
-/** The sentences of a text that are long enough to be noticed when they come again. */
+/** A sentence or a line with what ends it. */
+const SENTENCE = /[^.!?…\n]*[.!?…\n]+\s*|[^.!?…\n]+/gu;
+
+/** Its words, where it is long enough to be noticed when it comes again; else null. */
+function noticed(sentence: string): string | null {
+  const words = plain(sentence);
+  return words.split(" ").length >= REPEATED_WORDS ? words : null;
+}
+
 function noticedSentences(text: string): string[] {
-  return text.split(/[.!?…\n]+/u).map(plain).filter((line) => line.split(" ").length >= REPEATED_WORDS);
+  return (text.match(SENTENCE) ?? []).map(noticed).filter((words) => words !== null);
+}
+
+/** A text with each of its sentences said once. */
+function withoutRepetition(text: string): string {
+  const said = new Set<string>();
+  const isNew = (sentence: string) => {
+    const words = noticed(sentence);
+    const isSaid = words !== null && said.has(words);
+    if (words !== null) said.add(words);
+    return !isSaid;
+  };
+  return (text.match(SENTENCE) ?? []).filter(isNew).join("").trim();
 }
 
 /** Whether a text says a sentence twice, or one of the conversation. */
@@ -105,7 +125,7 @@ function heardIn({ prompt, labels }: CandidateContext): Set<string> {
 
 /**
  * The best first, numbered from 1: those that agree with the others and that the model is sure of (what was compared: docs/training.md, "Which candidate comes first"). One that is empty, repeats a sentence, or is cut in the middle of one is left out where
- * there is another, and so is one that says the same as a better one.
+ * there is another, and so is one that says the same as a better one. What is said twice in the same text is kept once.
  *
  * @param candidates as ml has generated them; at least one
  */
@@ -117,9 +137,10 @@ export function rankCandidates(
   const replies = candidates.map((candidate) => {
     const isLimited = candidate.finish_reason === "length";
     const written = withoutLabel(candidate.response.trim(), context.labels);
-    const text = isLimited ? withoutBrokenSentence(written) : written;
-    const isCut = isLimited && BROKEN_END.test(text);
-    return { ...candidate, text, isSound: text !== "" && !isCut && !isRepetition(text, heard) };
+    const whole = isLimited ? withoutBrokenSentence(written) : written;
+    const isCut = isLimited && BROKEN_END.test(whole);
+    const isSound = whole !== "" && !isCut && !isRepetition(whole, heard);
+    return { ...candidate, text: withoutRepetition(whole), isSound };
   });
   const scores = scoresOf(replies);
   const sorted = replies.map((reply, index) => ({ ...reply, score: scores[index] ?? 0 }))

@@ -63,6 +63,16 @@ Deno.test("where all are faulty there is still a draft, as with a single one", (
   assert.deepEqual(textsOf(reply("how about we go and", "length")), ["how about we go and"]);
 });
 
+Deno.test("a sentence or a line that a draft says again is kept once", () => {
+  const again = "I would be able to get a good workout.";
+  assert.deepEqual(textsOf(`${again}\n${again} ${again}`), [again]);
+  assert.deepEqual(textsOf("how about pizza? yes! yes! how about pizza"), ["how about pizza? yes! yes!"]);
+  assert.deepEqual(textsOf(reply(`${again} ${again} I would be able to`, "length")), [again]);
+  for (const text of ["haha haha haha", "at 7.30\n\nor 8.30 or so…", "ok, see you", "?!"]) {
+    assert.deepEqual(textsOf(text), [text]);
+  }
+});
+
 Deno.test("a sender's name is cut before a candidate, and before a line that it repeats", () => {
   const prompt = "Them: Ann: who can drive on sunday?\nMe:";
   const context = { prompt, labels: ["Ann"] };
