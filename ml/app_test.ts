@@ -15,7 +15,7 @@ import {
   modelListSchema,
   reloadResponseSchema,
 } from "../contract/ml.ts";
-import { checkOperations } from "../tests/support/api_document.ts";
+import { checkExamples, checkOperations } from "../tests/support/api_document.ts";
 import { GOLDEN_EXAMPLES } from "../tests/support/contract/golden.ts";
 import { buildTinyGguf } from "../tests/support/ml/tiny_gguf.ts";
 import {
@@ -404,6 +404,7 @@ serviceTest(
     assert.match(metrics, /^assistant_ml_model_loaded 1$/m);
     const document = await (await request("/openapi.json")).json();
     checkOperations(document);
+    checkExamples(document, ["getHealth", "postGenerate", "postStartTraining", "getTrainingStatus"]);
     for (const { path, method } of GOLDEN_EXAMPLES.filter(({ service }) => service === "ml")) {
       const template = (path.split("?")[0] ?? "").replace(/:(\w+)/g, "{$1}");
       assert.ok(document.paths[template]?.[method.toLowerCase()], `${method} ${template}`);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readySchema, serverHealthSchema } from "../contract/health.ts";
 import { SERVER_PATHS } from "../contract/paths.ts";
 import { WIRE_VERSION, WIRE_VERSION_HEADER } from "../contract/wire.ts";
-import { checkOperations } from "../tests/support/api_document.ts";
+import { checkExamples, checkOperations } from "../tests/support/api_document.ts";
 import { type ServerAppUnderTest, startServerApp } from "../tests/support/server/server_app.ts";
 import { sendBatch, syncBatch, syncMessage } from "../tests/support/server/sync_batches.ts";
 
@@ -92,6 +92,20 @@ Deno.test("the OpenAPI document names every path of the contract with its method
   const document = await (await server.request("/openapi.json")).json();
   assert.equal(document.openapi, "3.1.0");
   checkOperations(document);
+  checkExamples(document, [
+    "postRegisterDevice",
+    "postVerifyDevice",
+    "postSyncMessages",
+    "postSyncContacts",
+    "getConversations",
+    "getConversationMessages",
+    "getSearch",
+    "postGenerateResponse",
+    "postResponseAction",
+    "postImportTrainingSamples",
+    "postStartTraining",
+    "getTrainingJob",
+  ]);
   const { patch } = document.paths["/api/conversations/{id}"];
   assert.deepEqual([patch.operationId, patch.tags], ["patchConversation", ["conversations"]]);
   const undocumented = Object.values(SERVER_PATHS)

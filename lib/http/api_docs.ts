@@ -1,6 +1,7 @@
 /** A service's API documentation: the OpenAPI document, and a page for it that loads nothing from elsewhere. */
 import { join } from "node:path";
 import swaggerUiPath from "swagger-ui-dist/absolute-path.js";
+import { API_EXAMPLES } from "../../contract/examples.ts";
 import type { OpenAPIHono } from "../../deps.ts";
 import { phraseOfStatus } from "../errors.ts";
 import { type ApiEnv, documentedPath } from "./app.ts";
@@ -97,11 +98,19 @@ function operationIds(paths: Readonly<Record<string, string>>): (method: string,
   };
 }
 
-/** Completes a document: each operation's name, tag and usual refusals, and the token of those that need one. */
-function completed<Document extends { paths?: object }>(
+/** Gives schemas the examples that there are for them. */
+function addExamples(schemas: Record<string, object> = {}): void {
+  for (const [name, schema] of Object.entries(schemas)) {
+    if (Object.hasOwn(API_EXAMPLES, name)) Object.assign(schema, { examples: [API_EXAMPLES[name]] });
+  }
+}
+
+/** Completes a document: examples, each operation's name, tag and usual refusals, and the token of those that need one. */
+function completed<Document extends { paths?: object; components?: { schemas?: Record<string, object> } }>(
   document: Document,
   { openPaths = [], sessionCookie, versionHeader, paths = {} }: DocsOptions,
 ): Document {
+  addExamples(document.components?.schemas);
   const operationIdOf = operationIds(paths);
   const credentials = [{ bearer: [] }, ...(sessionCookie === undefined ? [] : [{ session: [] }])];
   for (const [path, methods] of Object.entries(document.paths ?? {})) {
