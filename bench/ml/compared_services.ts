@@ -3,6 +3,7 @@ import { generateResultSchema } from "../../contract/ml.ts";
 import { ML_PATHS } from "../../contract/paths.ts";
 import { formatTranscript, type Transcript } from "../../contract/prompt.ts";
 import { concurrently } from "../../lib/async.ts";
+import { familyCpuMs } from "../support/process_usage.ts";
 
 /** One reply that is asked for. */
 export interface Ask {
@@ -15,6 +16,7 @@ export interface Ask {
 export interface ComparedService {
   /** Sends a request and returns how many tokens the reply has. */
   readonly ask: (request: Ask) => Promise<number>;
+  readonly pid: number;
 }
 
 /** What both sides sample with. */
@@ -53,6 +55,15 @@ export async function askGenerate(url: string, { transcript, maxTokens, temperat
   return schema.parse(await postJson(`${url}${ML_PATHS.generate}`, body)).tokens_used;
 }
 
+/** A transcript as a chat's messages. */
+export function messagesOf({ system, turns }: Transcript): { role: string; content: string }[] {
+  const said = turns.map(({ speaker, text }) => ({
+    role: speaker === "them" ? "user" : "assistant",
+    content: text,
+  }));
+  return [...(system === undefined ? [] : [{ role: "system", content: system }]), ...said];
+}
+
 let conversations = 0;
 
 /** A conversation that nobody has had before: its first words already differ. */
@@ -74,18 +85,30 @@ export async function elapsedMs(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - startedAt;
 }
 
-/** Tokens a second of as many callers at a time, each with a conversation of its own. */
-export async function tokensPerSecond(
-  { ask }: ComparedService,
+/** A load of requests: how many tokens were answered, and what that took. */
+export interface LoadFigures {
+  tokensPerSecond: number;
+  /** Processor time of the service and its processes: what others take of the machine does not lengthen it. */
+  cpuMsPerToken: number;
+}
+
+/** What as many callers at a time get, each with a conversation of its own. */
+export async function measureLoad(
+  { ask, pid }: ComparedService,
   callers: number,
   reply: Omit<Ask, "transcript">,
-): Promise<number> {
-  let tokens = 0;
+): Promise<LoadFigures> {
+  const counts: number[] = [];
   const asks = Array.from({ length: callers }, () => ({ ...reply, transcript: newConversation(1) }));
+  const cpuBefore = familyCpuMs(pid);
   const tookMs = await elapsedMs(() =>
-    concurrently(asks, async (request) => void (tokens += await ask(request)), { limit: callers })
+    concurrently(asks, async (request) => void counts.push(await ask(request)), { limit: callers })
   );
-  return tokens * 1_000 / tookMs;
+  const tokens = counts.reduce((sum, count) => sum + count, 0);
+  return {
+    tokensPerSecond: tokens * 1_000 / tookMs,
+    cpuMsPerToken: (familyCpuMs(pid) - cpuBefore) / tokens,
+  };
 }
 
 /** Calls both sides in turn, the first one changing, and returns their results by round. */

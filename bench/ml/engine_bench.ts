@@ -19,10 +19,12 @@ import {
   type ComparedService,
   elapsedMs,
   inTurns,
+  type LoadFigures,
+  measureLoad,
+  messagesOf,
   newConversation,
   postJson,
   SETTINGS,
-  tokensPerSecond,
 } from "./compared_services.ts";
 import { startLlamaServer } from "./llama_server.ts";
 
@@ -35,19 +37,13 @@ const ROUNDS = 5;
 const REPLY_TOKENS = 48;
 interface Side extends ComparedService {
   readonly name: string;
-  readonly pid: number;
   readonly startMs: number;
 }
 
 const completionSchema = z.object({ usage: z.object({ completion_tokens: z.int() }) });
 
 async function askLlamaServer(url: string, { transcript, maxTokens, temperature }: Ask): Promise<number> {
-  const turns = transcript.turns.map(({ speaker, text }) => ({
-    role: speaker === "them" ? "user" : "assistant",
-    content: text,
-  }));
-  const messages = [{ role: "system", content: transcript.system }, ...turns];
-  const body = { ...SETTINGS, messages, max_tokens: maxTokens, temperature };
+  const body = { ...SETTINGS, messages: messagesOf(transcript), max_tokens: maxTokens, temperature };
   return completionSchema.parse(await postJson(`${url}/v1/chat/completions`, body)).usage.completion_tokens;
 }
 
@@ -69,21 +65,23 @@ async function measureSpeed(sides: readonly [Side, Side]): Promise<void> {
   const rows: string[][] = [];
   for (const temperature of TEMPERATURES) {
     for (const callers of CONCURRENCIES) {
-      const pairs = await inTurns(
-        sides,
-        ROUNDS,
-        (side) => tokensPerSecond(side, callers, { maxTokens: REPLY_TOKENS, temperature }),
-      );
+      const load = { maxTokens: REPLY_TOKENS, temperature };
+      const pairs = await inTurns(sides, ROUNDS, (side) => measureLoad(side, callers, load));
+      const ratio = (figure: (of: LoadFigures) => number) =>
+        median(pairs.map(([ours, theirs]) => figure(ours) / figure(theirs))).toFixed(2);
       rows.push([
         `${callers} at a time, temperature ${temperature}`,
-        median(pairs.map(([ours]) => ours)).toFixed(1),
-        median(pairs.map(([, theirs]) => theirs)).toFixed(1),
-        median(pairs.map(([ours, theirs]) => ours / theirs)).toFixed(2),
+        median(pairs.map(([ours]) => ours.tokensPerSecond)).toFixed(1),
+        median(pairs.map(([, theirs]) => theirs.tokensPerSecond)).toFixed(1),
+        ratio(({ tokensPerSecond }) => tokensPerSecond),
+        ratio(({ cpuMsPerToken }) => 1 / cpuMsPerToken),
       ]);
     }
   }
-  const head = ["tokens/s", ...sides.map(({ name }) => name), "ratio (wanted: at least 1.00)"];
-  for (const line of tableLines(head, rows)) writeLine(line);
+  const ratios = ["ratio (wanted: at least 1.00)", "tokens of a processor's second, ratio"];
+  for (const line of tableLines(["tokens/s", ...sides.map(({ name }) => name), ...ratios], rows)) {
+    writeLine(line);
+  }
 }
 
 async function measureSecondTurn(sides: readonly [Side, Side]): Promise<void> {
@@ -121,7 +119,7 @@ await runMain(() =>
       },
     ] as const;
     for (const side of sides) {
-      await tokensPerSecond(side, SLOTS, { maxTokens: REPLY_TOKENS, temperature: 0 });
+      await measureLoad(side, SLOTS, { maxTokens: REPLY_TOKENS, temperature: 0 });
     }
     writeLine(`${THREADS} threads, ${SLOTS} slots of ${CONTEXT_SIZE} tokens, ${ROUNDS} rounds of each side`);
     await measureSpeed(sides);

@@ -7,11 +7,10 @@
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { concurrently } from "../../lib/async.ts";
-import { UserError } from "../../lib/errors.ts";
 import { writeLine } from "../../lib/log.ts";
 import { findLibraryFiles } from "../../ml/training/ggml/library_files.ts";
 import { choosePort, projectPath } from "../../tools/service_process.ts";
-import { setTimeout as sleep } from "node:timers/promises";
+import { answers, type Peer, runProgram, startPeer } from "../support/peer_process.ts";
 
 /** Git ignores it. */
 const BUILD_DIR = projectPath("data/llama-server");
@@ -25,23 +24,6 @@ const INCLUDES = [
   "tools/mtmd",
   "tools/server",
 ];
-const READY_TIMEOUT_MS = 60_000;
-
-/** @throws UserError with the program's last lines when it fails */
-async function runProgram(program: string, args: readonly string[]): Promise<void> {
-  const { success, stderr } = await new Deno.Command(program, {
-    args: [...args],
-    cwd: SOURCES,
-    stdout: "null",
-  })
-    .output()
-    .catch(() => {
-      throw new UserError(`llama-server cannot be built: ${program} is not installed`);
-    });
-  if (success) return;
-  const lines = new TextDecoder().decode(stderr).trimEnd().split("\n").slice(-5).join("\n");
-  throw new UserError(`llama-server cannot be built: ${program} failed: ${lines}`);
-}
 
 async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
@@ -134,9 +116,8 @@ export interface LlamaServerOptions {
   contextSize: number;
 }
 
-export interface LlamaServer extends AsyncDisposable {
+export interface LlamaServer extends Peer {
   readonly url: string;
-  readonly pid: number;
 }
 
 /**
@@ -157,34 +138,14 @@ export async function startLlamaServer(options: LlamaServerOptions): Promise<Lla
     // ml keeps no prompts but those of its sequences.
     "cache-ram": 0,
   };
-  const child = new Deno.Command(await buildLlamaServer(), {
+  const url = `http://127.0.0.1:${port}`;
+  const peer = await startPeer({
+    name: "llama-server",
+    program: await buildLlamaServer(),
     args: Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]),
     // It looks for the CPU backends here.
     cwd: findLibraryFiles().directory,
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-  let hasEnded = false;
-  const ended = child.status.finally(() => hasEnded = true);
-  const server = {
-    url: `http://127.0.0.1:${port}`,
-    pid: child.pid,
-    [Symbol.asyncDispose]: async () => {
-      if (!hasEnded) child.kill("SIGTERM");
-      await ended;
-    },
-  };
-  const deadline = Date.now() + READY_TIMEOUT_MS;
-  while (!hasEnded && Date.now() < deadline) {
-    if (await fetch(`${server.url}/health`).then(drained, () => false)) return server;
-    await sleep(20);
-  }
-  await server[Symbol.asyncDispose]();
-  throw new UserError("llama-server did not get ready");
-}
-
-async function drained(response: Response): Promise<boolean> {
-  await response.body?.cancel();
-  return response.ok;
+    isReady: () => answers(`${url}/health`),
+  });
+  return { ...peer, url };
 }

@@ -105,6 +105,11 @@ export function processCpuMs(pid: number): number {
   return (Number(fields[FIELD.user]) + Number(fields[FIELD.system])) * MS_PER_TICK;
 }
 
+/** CPU time of a process and of all that it has started, in milliseconds. */
+export function familyCpuMs(pid: number): number {
+  return [pid, ...descendantsOf(pid)].reduce((sum, member) => sum + processCpuMs(member), 0);
+}
+
 /** When this process was started, in Unix time. */
 export function processStartMs(): number {
   const uptimeMs = Number(Deno.readTextFileSync("/proc/uptime").split(" ")[0]) * 1_000;

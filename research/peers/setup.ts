@@ -15,6 +15,7 @@ import { PROJECT_ROOT, projectPath } from "../../tools/service_process.ts";
 import {
   FINETUNE,
   FINETUNE_MODEL,
+  isThere,
   LLAMA_SOURCE,
   PEERS_DIR,
   PEFT_MODELS,
@@ -27,14 +28,6 @@ async function run(program: string, args: readonly string[]): Promise<void> {
   writeLine(`${program} ${args.join(" ")}`);
   const { success } = await new Deno.Command(program, { args: [...args], cwd: PROJECT_ROOT }).spawn().status;
   if (!success) throw new UserError(`${program} failed: see above`);
-}
-
-function isThere(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
 }
 
 async function installPeft(modelPath: string): Promise<void> {
