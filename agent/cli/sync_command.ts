@@ -5,8 +5,8 @@ import type { AddressBookProblem } from "../contacts/address_book_problem.ts";
 import { pairingEnd } from "../pairing/pairing_store.ts";
 import { type PairedDevice, requirePairing } from "../pairing/pairing.ts";
 import type { RestartReason } from "../sync/message_sync.ts";
+import type { ContactsReport } from "../sync/contact_sync.ts";
 import {
-  type ContactsReport,
   dryRun,
   type DryRunReport,
   type MessageSyncReport,

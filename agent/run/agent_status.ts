@@ -6,7 +6,6 @@ import { ChatDatabaseError } from "../chatdb/file/chat_database_error.ts";
 import { isPairingEnded, serverFault } from "../clients/server_faults.ts";
 import type { PairingDependencies } from "../pairing/pairing.ts";
 import { pairingEnd } from "../pairing/pairing_store.ts";
-import { DamagedStateError } from "../state/agent_database.ts";
 import type { AgentStore } from "../state/agent_store.ts";
 import { SyncState } from "../state/sync_state.ts";
 import { type RestartReason, syncStart } from "../sync/message_sync.ts";
@@ -124,13 +123,10 @@ interface SyncedRows {
 }
 
 function syncedRows(store: AgentStore, target: { database: ChatDatabase; syncTarget: string }): SyncedRows {
-  try {
-    const { cursor, restart } = store.read((database) => syncStart(new SyncState(database), target));
-    return { rowId: cursor?.database.markRowId ?? 0, restart };
-  } catch (error) {
-    if (error instanceof DamagedStateError) return { rowId: 0, restart: "cursor_broken" };
-    throw error;
-  }
+  return store.read((database) => {
+    const { cursor, restart } = syncStart(new SyncState(database), target);
+    return { rowId: cursor.database.markRowId, restart };
+  }, () => ({ rowId: 0, restart: "cursor_broken" }));
 }
 
 function readMessages(

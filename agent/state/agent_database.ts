@@ -2,23 +2,10 @@
 import { statfsSync, statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { dirname } from "node:path";
-import { z } from "zod";
+import type { z } from "zod";
 import { UserError } from "../../lib/errors.ts";
 import { diskFault } from "../platform/private_file.ts";
-
-/** Tables of small values as JSON, each by its id. */
-const VALUE_TABLES = [
-  /** Single values: the cursor, the last sync, the account that has the contacts. */
-  "documents",
-  "contact_hashes",
-  "refused_items",
-  "sent_replies",
-  "shown_suggestions",
-  "conversation_policies",
-  /** What could not be read, and the file that it is kept in. */
-  "lost_state",
-] as const;
-export type ValueTable = typeof VALUE_TABLES[number];
+import { DOCUMENTS, type DocumentValues, type TableValues, VALUE_TABLES } from "./stored_values.ts";
 
 /** What was stored, cannot be read, and must not pass for what never was. */
 export const LOSSES = ["cursor", "sends", "policies"] as const;
@@ -33,7 +20,7 @@ const SCHEMA = [
   `CREATE TABLE seen_rows (row_id INTEGER PRIMARY KEY, checksum REAL NOT NULL DEFAULT 0, state TEXT, watch_until REAL)`,
   `CREATE INDEX watched_rows ON seen_rows (row_id) WHERE state IS NOT NULL`,
   `CREATE TABLE old_blocks (first_row_id INTEGER PRIMARY KEY, digest TEXT NOT NULL)`,
-  ...VALUE_TABLES.map((table) =>
+  ...["documents", ...Object.keys(VALUE_TABLES)].map((table) =>
     `CREATE TABLE ${table} (place INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, value TEXT NOT NULL)`
   ),
   `PRAGMA user_version = ${VERSION}`,
@@ -74,7 +61,7 @@ export class AgentDatabase implements Disposable {
 
   /** @param path an existing file, which may be empty; `:memory:` for a state that is not kept */
   constructor(readonly path: string) {
-    this.#inode = path === MEMORY ? null : Deno.statSync(path).ino;
+    this.#inode = this.isKept ? Deno.statSync(path).ino : null;
     this.#sqlite = this.#guard(() => new DatabaseSync(path, OPEN_OPTIONS));
     try {
       this.#exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA cache_size = -${PAGE_CACHE_KIB}`);
@@ -87,6 +74,11 @@ export class AgentDatabase implements Disposable {
       this.#sqlite.close();
       throw error;
     }
+  }
+
+  /** False for a state in memory. */
+  get isKept(): boolean {
+    return this.path !== MEMORY;
   }
 
   /** Runs a statement. */
@@ -112,10 +104,23 @@ export class AgentDatabase implements Disposable {
     }
   }
 
+  /** The values of a table. */
+  values<Table extends keyof TableValues>(table: Table): Values<TableValues[Table]> {
+    return new Values<TableValues[Table]>(this, { table, schema: VALUE_TABLES[table] });
+  }
+
+  /** A single value. */
+  document<Id extends keyof DocumentValues>(id: Id) {
+    type Value = DocumentValues[Id];
+    const values = new Values<Value>(this, { table: "documents", schema: DOCUMENTS[id] });
+    const put = (value: Value) => values.put(id, value);
+    return { get: () => values.get(id), put, delete: () => values.delete(id) };
+  }
+
   /** Copies everything from another state into this one, which is empty. */
   copyFrom(path: string): void {
     this.run("ATTACH ? AS other", path);
-    for (const table of ["seen_rows", "old_blocks", ...VALUE_TABLES]) {
+    for (const table of ["seen_rows", "old_blocks", "documents", ...Object.keys(VALUE_TABLES)]) {
       this.run(`INSERT INTO main.${table} SELECT * FROM other.${table}`);
     }
     this.#statements.clear();
@@ -141,7 +146,7 @@ export class AgentDatabase implements Disposable {
     this.#exec(SCHEMA);
     const broken = this.path + BROKEN;
     if (!existsSync(broken)) return;
-    for (const loss of LOSSES) noteLoss(this, loss, broken);
+    for (const loss of LOSSES) this.values("lost_state").put(loss, broken);
   }
 
   #prepare(sql: string): StatementSync {
@@ -170,7 +175,7 @@ export class AgentDatabase implements Disposable {
 export class Values<Value> {
   constructor(
     readonly database: AgentDatabase,
-    readonly options: { table: ValueTable; schema: z.ZodType<Value> },
+    readonly options: { table: keyof TableValues | "documents"; schema: z.ZodType<Value> },
   ) {}
 
   /** @throws DamagedStateError when it is not such a value */
@@ -225,21 +230,7 @@ function newerStateError(path: string): UserError {
 
 /** The file in which something lost is kept; null for what is not lost. */
 export function lossOf(database: AgentDatabase, loss: Loss): string | null {
-  return lostState(database).get(loss);
-}
-
-/** Notes what was lost, and the file that it is kept in. */
-export function noteLoss(database: AgentDatabase, loss: Loss, path: string): void {
-  lostState(database).put(loss, path);
-}
-
-/** Makes nothing more of a loss. */
-export function forgetLoss(database: AgentDatabase, loss: Loss): void {
-  lostState(database).delete(loss);
-}
-
-function lostState(database: AgentDatabase): Values<string> {
-  return new Values(database, { table: "lost_state", schema: z.string() });
+  return database.values("lost_state").get(loss);
 }
 
 /** Whether a file is there, as far as can be seen. */

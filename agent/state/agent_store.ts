@@ -26,50 +26,46 @@ export class AgentStore {
    * @throws UserError when the disk does not take it
    */
   open(): AgentDatabase {
-    try {
-      return this.#open();
-    } catch (error) {
-      if (!(error instanceof DamagedStateError)) throw error;
-      this.setAside(error);
-      return this.#open();
-    }
+    return this.#pastDamage(() => this.#open());
   }
 
   /** Opens it for one change. @throws UserError when the disk does not take it */
   write<Result>(change: (database: AgentDatabase) => Result): Result {
-    try {
-      using database = this.open();
+    return this.#pastDamage(() => {
+      using database = this.#open();
       return database.transaction(() => change(database));
-    } catch (error) {
-      if (!(error instanceof DamagedStateError)) throw error;
-      this.setAside(error);
-      using database = this.open();
-      return database.transaction(() => change(database));
-    }
+    });
   }
 
-  /** Opens it for one look, which leaves no trace. @throws DamagedStateError or UserError when it cannot be read */
-  read<Result>(look: (database: AgentDatabase) => Result): Result {
-    using database = this.#exists() && oldFilesIn(this.dataDir, this.area).length === 0
-      ? new AgentDatabase(this.path)
-      : this.copy();
-    return look(database);
+  /**
+   * Opens it for one look, which leaves no trace.
+   *
+   * @param whenDamaged gives the result when it cannot be read; without it that is thrown
+   * @throws DamagedStateError or UserError when it cannot be read
+   */
+  read<Result>(
+    look: (database: AgentDatabase) => Result,
+    whenDamaged: (error: DamagedStateError) => Result = (error) => {
+      throw error;
+    },
+  ): Result {
+    try {
+      const isWhole = existsSync(this.path) && oldFilesIn(this).length === 0;
+      using database = isWhole ? new AgentDatabase(this.path) : this.copy();
+      return look(database);
+    } catch (error) {
+      if (error instanceof DamagedStateError) return whenDamaged(error);
+      throw error;
+    }
   }
 
   /** A copy in memory, to be changed without a trace. @throws DamagedStateError or UserError when it cannot be read */
   copy(): AgentDatabase {
-    const copy = new AgentDatabase(":memory:");
-    try {
-      if (this.#exists()) {
-        using database = new AgentDatabase(this.path);
-        copy.copyFrom(database.path);
-      }
-      takeOverOldFiles(copy, { dataDir: this.dataDir, area: this.area, keep: true });
-      return copy;
-    } catch (error) {
-      copy[Symbol.dispose]();
-      throw error;
-    }
+    return this.#takeOver(new AgentDatabase(":memory:"), (copy) => {
+      if (!existsSync(this.path)) return;
+      using database = new AgentDatabase(this.path);
+      copy.copyFrom(database.path);
+    });
   }
 
   /** Moves a damaged file out of the way, keeping it for a look, unless another process has done so. */
@@ -84,11 +80,27 @@ export class AgentStore {
     }
   }
 
+  /** Tries once more with an empty file when the one that is there is damaged. */
+  #pastDamage<Result>(action: () => Result): Result {
+    try {
+      return action();
+    } catch (error) {
+      if (!(error instanceof DamagedStateError)) throw error;
+      this.setAside(error);
+      return action();
+    }
+  }
+
   #open(): AgentDatabase {
     this.#create();
-    const database = new AgentDatabase(this.path);
+    return this.#takeOver(new AgentDatabase(this.path));
+  }
+
+  /** What comes first is the content of the database. */
+  #takeOver(database: AgentDatabase, fill: (database: AgentDatabase) => void = () => {}): AgentDatabase {
     try {
-      takeOverOldFiles(database, { dataDir: this.dataDir, area: this.area, keep: false });
+      fill(database);
+      takeOverOldFiles(database, this);
       return database;
     } catch (error) {
       database[Symbol.dispose]();
@@ -104,9 +116,5 @@ export class AgentStore {
     } catch (error) {
       throw diskFault("write", this.path, { error });
     }
-  }
-
-  #exists(): boolean {
-    return existsSync(this.path);
   }
 }

@@ -86,3 +86,38 @@ export const SUGGESTION_MODES = ["off", "on_demand", "automatic"] as const;
 export type SuggestionMode = typeof SUGGESTION_MODES[number];
 /** A mode that this version does not know counts as off. */
 export const suggestionModeSchema = z.enum(SUGGESTION_MODES).catch("off");
+
+/** Digests by digests: they compare what was sent, and name nobody. */
+const digestsSchema = z.record(z.string(), z.string());
+
+/** The single values of agent.db, each with its schema. */
+const documents = {
+  cursor: cursorSchema,
+  last_sync: syncSummarySchema,
+  last_failure: syncFailureSchema,
+  /** The account that has the contacts. */
+  contacts_target: z.string(),
+  /** The name of each group as it was sent. */
+  group_names: digestsSchema,
+  /** The conversation under which the rows of each chat were sent. */
+  conversations: digestsSchema,
+};
+
+/** What agent.db holds many of: tables of values, each by its id. */
+const tables = {
+  /** From the digest of a contact's identifiers to the digest of the complete contact. */
+  contact_hashes: z.string(),
+  refused_items: refusedItemSchema,
+  sent_replies: sendEntrySchema,
+  shown_suggestions: shownSuggestionSchema,
+  conversation_policies: suggestionModeSchema,
+  /** What could not be read, and the file that it is kept in. */
+  lost_state: z.string(),
+};
+
+type Outputs<Schemas extends Record<string, z.ZodType>> = { [Id in keyof Schemas]: z.infer<Schemas[Id]> };
+type Schemas<Outputs> = { readonly [Id in keyof Outputs]: z.ZodType<Outputs[Id]> };
+export type DocumentValues = Outputs<typeof documents>;
+export type TableValues = Outputs<typeof tables>;
+export const DOCUMENTS: Schemas<DocumentValues> = documents;
+export const VALUE_TABLES: Schemas<TableValues> = tables;

@@ -12,13 +12,15 @@
  *    or until it is a message at last. What was reported as recently deleted has a state too, for it may come back.
  * 5. The name of each group as it was sent (the document `group_names`, see `sync_passes.ts`): renaming leaves no trace on
  *    any row. It outlives a restart, for all messages are then sent again, and the names with them.
+ * 6. The **conversation** of each chat as its rows were sent (the document `conversations`): a chat gets another one when more
+ *    becomes known of its people, and that leaves no trace on its rows either.
  *
  * What is written is written with one transaction for each step that the server has acknowledged, so none runs ahead
  * of the others. Not stored, since it holds for an open chat.db only: `RowAge`, and up to which row the reader knows
  * the tapbacks.
  */
-import { type AgentDatabase, Values } from "./agent_database.ts";
-import { cursorSchema, type SyncCursor } from "./stored_values.ts";
+import type { AgentDatabase } from "./agent_database.ts";
+import type { SyncCursor } from "./stored_values.ts";
 
 /** How a row was last seen, and until when it is compared again. */
 export interface Watch {
@@ -31,7 +33,6 @@ export interface Watch {
 /** A row's timestamps as one number; 0 when it has none. */
 export type Checksums = ReadonlyMap<number, number>;
 
-const CURSOR = "cursor";
 /** The state of a row in Recently Deleted that was reported to the server; no other state is spelled like this. */
 const REPORTED = "reported_deleted";
 /** The state of a row that Messages is still writing; earlier versions stored it so. */
@@ -43,19 +44,15 @@ const WAITING_ROWS = 10_000;
 
 /** Reads and changes it in an open agent.db. Changes belong in a transaction of `database`. */
 export class SyncState {
-  readonly #cursors: Values<SyncCursor>;
-
-  constructor(readonly database: AgentDatabase) {
-    this.#cursors = new Values(database, { table: "documents", schema: cursorSchema });
-  }
+  constructor(readonly database: AgentDatabase) {}
 
   /** Null before the first sync. @throws DamagedStateError */
   get cursor(): SyncCursor | null {
-    return this.#cursors.get(CURSOR);
+    return this.database.document("cursor").get();
   }
 
   saveCursor(cursor: SyncCursor): void {
-    this.#cursors.put(CURSOR, cursor);
+    this.database.document("cursor").put(cursor);
   }
 
   /** Forgets all rows, for a sync that starts at the first one. */
@@ -100,22 +97,25 @@ export class SyncState {
     return row === undefined || row[0] === null || row[0] === REPORTED ? null : String(row[0]);
   }
 
-  /** Watches a row, unless it was reported as deleted; one that is watched in this state already keeps its time. */
-  watch(rowId: number, { state, untilMs }: Watch): void {
+  /**
+   * Watches a row, or no longer, unless it was reported as deleted. One that is watched in this state already keeps its
+   * time.
+   */
+  watch(rowId: number, watch: Watch | null): void {
+    if (watch === null) {
+      this.database.run(
+        `UPDATE seen_rows SET state = NULL, watch_until = NULL WHERE row_id = ? AND state <> '${REPORTED}'`,
+        rowId,
+      );
+      return;
+    }
     this.database.run(
       `INSERT INTO seen_rows (row_id, state, watch_until) VALUES (?, ?, ?) ON CONFLICT DO UPDATE
        SET state = excluded.state, watch_until = excluded.watch_until
        WHERE state IS NOT excluded.state AND state IS NOT '${REPORTED}'`,
       rowId,
-      state,
-      untilMs,
-    );
-  }
-
-  unwatch(rowId: number): void {
-    this.database.run(
-      `UPDATE seen_rows SET state = NULL, watch_until = NULL WHERE row_id = ? AND state <> '${REPORTED}'`,
-      rowId,
+      watch.state,
+      watch.untilMs,
     );
   }
 

@@ -1,14 +1,8 @@
 /** How each conversation is drafted for: never, on request, or automatically. Nothing is ever sent automatically. */
 import type { Conversation } from "../../contract/conversations.ts";
-import {
-  type AgentDatabase,
-  DamagedStateError,
-  forgetLoss,
-  lossOf,
-  Values,
-} from "../state/agent_database.ts";
+import { lossOf } from "../state/agent_database.ts";
 import type { AgentStore } from "../state/agent_store.ts";
-import { SUGGESTION_MODES, type SuggestionMode, suggestionModeSchema } from "../state/stored_values.ts";
+import { SUGGESTION_MODES, type SuggestionMode } from "../state/stored_values.ts";
 
 export { SUGGESTION_MODES, type SuggestionMode };
 
@@ -43,14 +37,11 @@ export function modeFor(
 
 /** Reads the policies. */
 export function loadPolicies(store: AgentStore): PolicyBook {
-  try {
-    return store.read((database) =>
-      policyBook(policiesIn(database).all(), lossOf(database, "policies") !== null)
-    );
-  } catch (error) {
-    if (error instanceof DamagedStateError) return policyBook(new Map(), true);
-    throw error;
-  }
+  return store.read(
+    (database) =>
+      policyBook(database.values("conversation_policies").all(), lossOf(database, "policies") !== null),
+    () => policyBook(new Map(), true),
+  );
 }
 
 /** Sets the mode of one conversation. Where policies were lost, this is a new beginning. */
@@ -59,16 +50,12 @@ export function savePolicy(
   { conversationId, mode }: { conversationId: string; mode: SuggestionMode },
 ): void {
   store.write((database) => {
-    forgetLoss(database, "policies");
-    policiesIn(database).put(conversationId, mode);
+    database.values("lost_state").delete("policies");
+    database.values("conversation_policies").put(conversationId, mode);
   });
 }
 
 function policyBook(known: ReadonlyMap<string, SuggestionMode>, isBroken: boolean): PolicyBook {
   const modeOf = (id: string) => known.get(id) ?? (isBroken ? "off" : DEFAULT_MODE);
   return { modes: Object.fromEntries(known), isBroken, modeOf };
-}
-
-function policiesIn(database: AgentDatabase): Values<SuggestionMode> {
-  return new Values(database, { table: "conversation_policies", schema: suggestionModeSchema });
 }

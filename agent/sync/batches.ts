@@ -10,25 +10,18 @@ import {
 } from "../../contract/sync.ts";
 import type { Conversation } from "../chatdb/chats/conversation.ts";
 import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
-import type { SkippedRow } from "../chatdb/messages/message_reader.ts";
-import type { MessageReader } from "../chatdb/messages/message_reader.ts";
-import { type OutgoingMessage, outgoingMessageOf } from "./message_mapping.ts";
-import { fitLabel, fitText } from "./message_mapping.ts";
+import type { MessageBatch, MessageReader, SkippedRow } from "../chatdb/messages/message_reader.ts";
+import { fitLabel, fitText, type OutgoingMessage, outgoingMessageOf } from "./message_mapping.ts";
 
 /** The rows after a mark, in the order they were written. */
-export interface SyncBatch {
-  readonly messages: readonly ChatMessage[];
-  /** The mark behind them: every row up to it has been read. */
-  readonly lastRowId: number;
-  /** Guid of the row at the mark. */
-  readonly lastGuid: string | null;
+export interface SyncBatch
+  extends Readonly<Pick<MessageBatch, "messages" | "lastRowId" | "lastGuid" | "hasMore">> {
   /** How many rows were read. */
   readonly rows: number;
   /** Those of them that are no messages. */
   readonly skipped: readonly SkippedRow[];
   /** Messages without words because their body could not be decoded. */
   readonly undecodable: number;
-  readonly hasMore: boolean;
   /** Those that Messages may still be writing, which are read again later. */
   readonly incomplete: readonly number[];
 }
@@ -99,11 +92,6 @@ export function readBatch(
     const rows = messages.length + skipped.length + incomplete.length;
     return { messages, lastRowId, lastGuid, rows, skipped, incomplete, undecodable, hasMore };
   }
-}
-
-/** The messages that are not too old to be sent; one without a time is not. */
-export function messagesSince(messages: readonly ChatMessage[], sinceMs: number | null): ChatMessage[] {
-  return messages.filter(({ sentAtMs }) => sinceMs === null || sentAtMs === null || sentAtMs >= sinceMs);
 }
 
 /** The messages of each conversation, in order; conversations are independent of one another. */

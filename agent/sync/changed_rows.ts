@@ -18,24 +18,13 @@ import { digestOf, outgoingMessageOf } from "./message_mapping.ts";
 /** `recent`: the newest rows, at each change of the database. `full`: every row, now and then. */
 export type ChangeScan = "recent" | "full";
 
-export interface FindingOptions {
-  /** Rows up to this one have been read before. */
-  lastRowId: number;
-  nowMs: number;
-}
+/** Rows that were read again, as they are now; null for one that is gone. */
+export type RowsAgain = ReadonlyMap<number, RowOutcome | null>;
 
-/** Rows that were read again. */
-export interface FoundChanges {
-  /** To be sent again, each in its present form. */
-  readonly messages: readonly ChatMessage[];
-  /** How each of them is now; null for one that is gone. */
-  readonly outcomes: ReadonlyMap<number, RowOutcome | null>;
-}
-
-/** A row that Messages has finished writing, as far as one can tell. */
-type FinishedRow =
+/** A row as it was read, as far as it is compared. */
+type SeenRow =
   | Pick<Extract<RowOutcome, { kind: "message" }>, "kind" | "message">
-  | Extract<RowOutcome, { kind: "skipped" }>;
+  | Exclude<RowOutcome, { kind: "message" }>;
 
 /** Timestamps mostly change on recent messages; all others are compared in a full scan. */
 export const RECENT_ROWS = 5_000;
@@ -43,96 +32,99 @@ export const RECENT_ROWS = 5_000;
 const ROWS_AT_ONCE = 5_000;
 /** Messages keeps writing to a row for minutes: text, files, service, tapbacks that are taken back. */
 const WATCH_MS = 60 * 60 * 1_000;
-/** All that are watched for a while, and more drafts than anybody has. */
-const RECENT_WATCHED_ROWS = 1_000;
-/** Rows that are no messages yet, but become one under the same ROWID: when they are sent, recovered, or no longer junk. */
-const WAITING: readonly SkipReason[] = ["scheduled", "recently_deleted", "junk"];
-/** Rows that repeat another one. One that came first was a message until the other one did. */
-const REPEATS: readonly SkipReason[] = ["self_chat_twin", "link_preview"];
 /**
- * Rows that are no messages and may still change: a tapback goes when it is taken back, an empty row gets its text, and
- * what repeats another row becomes a message when that row goes.
+ * How long a row that is no message is compared again, in milliseconds. What is not named here does not change any more.
+ * Rows that repeat another one become messages when that row goes; one that came first was a message until it did.
  */
-const UNSTEADY: readonly SkipReason[] = ["tapback", "empty", ...REPEATS];
+const WATCHED_MS: Partial<Record<SkipReason, number>> = {
+  // They become messages under the same ROWID: when they are sent, recovered, or no longer junk.
+  scheduled: Infinity,
+  recently_deleted: Infinity,
+  junk: Infinity,
+  // It goes when it is taken back.
+  tapback: WATCH_MS,
+  // It gets its text.
+  empty: WATCH_MS,
+  self_chat_twin: WATCH_MS,
+  link_preview: WATCH_MS,
+};
+const REPEATS: readonly SkipReason[] = ["self_chat_twin", "link_preview"];
 const TAPBACK_STATE = "tapback:";
-/** A row that Messages is still writing is looked at until it is not. */
-const INCOMPLETE: Watch = { state: INCOMPLETE_STATE, untilMs: null };
+
 /** How a row is now: the digest of everything that the server is sent of a message, or why it is none. */
-function stateOf(outcome: FinishedRow): string {
+function stateOf(outcome: SeenRow): string {
+  if (outcome.kind === "incomplete") return INCOMPLETE_STATE;
   if (outcome.kind === "skipped") {
     return outcome.targetGuid === null ? outcome.reason : TAPBACK_STATE + outcome.targetGuid;
   }
-  const { message } = outcome;
-  const conversation = JSON.stringify(message.conversation?.id ?? null);
-  return digestOf(`[${conversation},${outgoingMessageOf(message).json}]`);
+  return messageStateOf(outcome.message);
+}
+
+const messageStates = new WeakMap<ChatMessage, string>();
+
+/** Made once for as long as the message is in memory. */
+function messageStateOf(message: ChatMessage): string {
+  let state = messageStates.get(message);
+  if (state === undefined) {
+    const conversation = JSON.stringify(message.conversation?.id ?? null);
+    state = digestOf(`[${conversation},${outgoingMessageOf(message).json}]`);
+    messageStates.set(message, state);
+  }
+  return state;
 }
 
 /** How a row is watched from now on; null for one that does not change any more. */
-function watchOf(outcome: FinishedRow, nowMs: number): Watch | null {
-  const reason = outcome.kind === "message" ? null : outcome.reason;
-  if (reason !== null && WAITING.includes(reason)) return { state: stateOf(outcome), untilMs: null };
-  const isWatched = reason === null || UNSTEADY.includes(reason);
-  return isWatched ? { state: stateOf(outcome), untilMs: nowMs + WATCH_MS } : null;
-}
-
-/** True for a row that waits to become a message, however long that takes. */
-function isWaiting(outcome: RowOutcome): boolean {
-  return outcome.kind === "skipped" && WAITING.includes(outcome.reason);
+function watchOf(outcome: SeenRow, nowMs: number): Watch | null {
+  // A row that Messages is still writing is looked at until it is not.
+  if (outcome.kind === "incomplete") return { state: stateOf(outcome), untilMs: null };
+  const watchMs = outcome.kind === "message" ? WATCH_MS : WATCHED_MS[outcome.reason];
+  if (watchMs === undefined) return null;
+  return { state: stateOf(outcome), untilMs: watchMs === Infinity ? null : nowMs + watchMs };
 }
 
 /** Notes what was sent of a batch, and what was seen of its rows that are no messages. Only the newest are watched. */
 export function noteBatch(state: SyncState, { batch, nowMs }: { batch: SyncBatch; nowMs: number }): void {
-  const { messages, skipped, incomplete } = batch;
-  const watchedFrom = messages.at(-WATCHED_ROWS)?.rowId ?? 0;
-  for (const message of messages) {
+  const watchedFrom = batch.messages.at(-WATCHED_ROWS)?.rowId ?? 0;
+  for (const message of batch.messages) {
     state.noteChecksum(message.rowId, timestampChecksum(message));
     if (message.rowId < watchedFrom) continue;
-    watch(state, message.rowId, watchOf({ kind: "message", message }, nowMs));
+    state.watch(message.rowId, watchOf({ kind: "message", message }, nowMs));
   }
-  for (const row of skipped) {
+  for (const row of batch.skipped) {
     state.noteChecksum(row.rowId, row.timestampChecksum);
-    watch(state, row.rowId, watchOf({ kind: "skipped", ...row }, nowMs));
+    state.watch(row.rowId, watchOf({ kind: "skipped", ...row }, nowMs));
   }
-  for (const rowId of incomplete) watch(state, rowId, INCOMPLETE);
+  for (const rowId of batch.incomplete) state.watch(rowId, watchOf({ kind: "incomplete" }, nowMs));
 }
 
 /**
- * Notes how rows were found when they were read again. One that is no message for the moment is watched from then on,
- * however old it is: whatever changed on it is sent when it is one again.
+ * Notes how rows are that were read again. One that is to become a message is watched from then on, however old it is:
+ * whatever changed on it is sent when it is one again.
  *
  * @param options.checksums of the rows' timestamps, for those that are no messages
  */
-export function noteFound(
+export function noteAgain(
   state: SyncState,
-  options: { found: Pick<FoundChanges, "outcomes">; checksums?: Checksums; nowMs: number },
+  rows: RowsAgain,
+  { checksums, nowMs }: { checksums?: Checksums; nowMs: number },
 ): void {
-  const { found: { outcomes }, checksums, nowMs } = options;
-  for (const [rowId, outcome] of outcomes) {
-    const isWatched = state.watchedState(rowId) !== null;
-    if (outcome === null) state.forget(rowId);
-    else if (outcome.kind === "incomplete") {
-      if (!isWatched) watch(state, rowId, INCOMPLETE);
-    } else {
-      const checksum = outcome.kind === "message"
-        ? timestampChecksum(outcome.message)
-        : checksums?.get(rowId);
-      if (checksum !== undefined) state.noteChecksum(rowId, checksum);
-      if (isWatched || isWaiting(outcome)) watch(state, rowId, watchOf(outcome, nowMs));
+  for (const [rowId, outcome] of rows) {
+    if (outcome === null) {
+      state.forget(rowId);
+      continue;
     }
+    const isWatched = state.watchedState(rowId) !== null;
+    if (outcome.kind === "incomplete" && isWatched) continue;
+    const checksum = outcome.kind === "message" ? timestampChecksum(outcome.message) : checksums?.get(rowId);
+    if (outcome.kind !== "incomplete" && checksum !== undefined) state.noteChecksum(rowId, checksum);
+    const watch = watchOf(outcome, nowMs);
+    if (isWatched || watch?.untilMs === null) state.watch(rowId, watch);
   }
 }
 
-function watch(state: SyncState, rowId: number, watched: Watch | null): void {
-  if (watched === null) state.unwatch(rowId);
-  else state.watch(rowId, watched);
-}
-
 /** The rows that repeat another one and were not seen to do so before: they may have been sent as messages. */
-export function newRepeats(
-  state: Pick<SyncState, "watchedState">,
-  outcomes: FoundChanges["outcomes"],
-): number[] {
-  return [...outcomes].flatMap(([rowId, outcome]) =>
+export function newRepeats(state: SyncState, rows: RowsAgain): number[] {
+  return [...rows].flatMap(([rowId, outcome]) =>
     outcome?.kind === "skipped" && REPEATS.includes(outcome.reason) &&
       ![outcome.reason, INCOMPLETE_STATE].includes(state.watchedState(rowId) ?? "")
       ? [rowId]
@@ -162,60 +154,29 @@ export async function* changedTimestamps(
   }
 }
 
-/** Reads rows again: the messages among them, whether or not they have changed. */
-export function findAgain(
-  reader: MessageReader,
-  rowIds: Iterable<number>,
-  { nowMs }: Pick<FindingOptions, "nowMs">,
-): FoundChanges {
-  const wanted = [...rowIds];
-  const seen = reader.readRows(wanted, { nowMs });
-  const outcomes = new Map(wanted.map((rowId) => [rowId, seen.get(rowId) ?? null]));
-  return { messages: messagesIn(seen.values()), outcomes };
-}
-
-/** Compares the watched rows: messages that differ from what was sent, and those whose tapbacks came or went. */
-export function findWatched(
-  reader: MessageReader,
+/** The messages among rows that differ from what was sent, as far as they are watched. */
+export function unsentIn(
   state: SyncState,
-  options: FindingOptions & { scan: ChangeScan },
-): FoundChanges {
-  const watched = state.watched(options.scan === "full" ? -1 : RECENT_WATCHED_ROWS);
-  const { outcomes } = findAgain(reader, watched.keys(), options);
-  const targets = new Set<string>();
-  const changed: RowOutcome[] = [];
-  for (const [rowId, outcome] of outcomes) {
-    if (outcome?.kind === "incomplete") continue;
-    const before = watched.get(rowId) ?? "";
-    const after = outcome === null ? "" : stateOf(outcome);
-    if (after === before) continue;
-    if (outcome !== null) changed.push(outcome);
-    for (const target of [before, after].map(tapbackTargetIn)) if (target !== null) targets.add(target);
-  }
-  const reacted = findAgain(reader, knownRows(reader, targets, options), options);
-  const unsent = reacted.messages.filter((message) =>
-    state.watchedState(message.rowId) !== stateOf({ kind: "message", message })
-  );
-  const messages = new Map([...messagesIn(changed), ...unsent].map((item) => [item.rowId, item]));
-  return { messages: [...messages.values()], outcomes: new Map([...outcomes, ...reacted.outcomes]) };
+  { rows, watched }: { rows: RowsAgain; watched: ReadonlyMap<number, string> },
+): ChatMessage[] {
+  return messagesIn(rows).filter((message) => {
+    const sent = watched.get(message.rowId) ?? state.watchedState(message.rowId);
+    return sent !== messageStateOf(message);
+  });
 }
 
-/** The rows of messages that were read before. */
-export function knownRows(
-  reader: MessageReader,
-  guids: Iterable<string>,
-  { lastRowId }: Pick<FindingOptions, "lastRowId">,
-): number[] {
-  const rowIds = [...guids].map((guid) => reader.rowIdOf(guid));
-  return rowIds.filter((rowId): rowId is number => rowId !== null && rowId <= lastRowId);
+/** The messages whose tapbacks came or went, by what watched rows were and what they are. */
+export function changedTargets(watched: ReadonlyMap<number, string>, rows: RowsAgain): Set<string> {
+  const targets = [...rows].flatMap(([rowId, outcome]) => {
+    if (outcome?.kind === "incomplete") return [];
+    const [before, after] = [watched.get(rowId) ?? "", outcome === null ? "" : stateOf(outcome)];
+    return before === after ? [] : [before, after].filter((state) => state.startsWith(TAPBACK_STATE));
+  });
+  return new Set(targets.map((state) => state.slice(TAPBACK_STATE.length)));
 }
 
-/** The message that a row was a tapback on; null for other rows. */
-function tapbackTargetIn(state: string): string | null {
-  return state.startsWith(TAPBACK_STATE) ? state.slice(TAPBACK_STATE.length) : null;
-}
-
-function messagesIn(outcomes: Iterable<RowOutcome>): ChatMessage[] {
-  return [...outcomes].flatMap((outcome) => outcome.kind === "message" ? [outcome.message] : [])
+/** The messages among rows, in their order. */
+export function messagesIn(rows: RowsAgain): ChatMessage[] {
+  return [...rows.values()].flatMap((outcome) => outcome?.kind === "message" ? [outcome.message] : [])
     .sort((a, b) => a.rowId - b.rowId);
 }

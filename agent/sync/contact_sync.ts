@@ -6,106 +6,88 @@ import {
   MAX_SYNC_CONTACTS,
   type SyncContact,
 } from "../../contract/sync.ts";
-import { z } from "zod";
 import type { ServerClient } from "../clients/server_client.ts";
-import type { Contact } from "../contacts/address_book.ts";
-import { type AgentDatabase, Values } from "../state/agent_database.ts";
+import type { AddressBook, Contact } from "../contacts/address_book.ts";
+import type { AddressBookProblem } from "../contacts/address_book_problem.ts";
+import type { AgentDatabase } from "../state/agent_database.ts";
 import { digestOf, fitLabel, fitText } from "./message_mapping.ts";
-import { Refusals, sendWithBisection } from "./message_upload.ts";
+import { partsOf, Refusals } from "./message_upload.ts";
 import { addRefused } from "./sync_record.ts";
 
-export interface ContactSyncOptions {
-  server: ServerClient;
+/** What the server has of the address book. */
+export interface SentContactsOptions {
+  /** It lies in there, among the rest of the state. */
+  database: AgentDatabase;
   /** The account behind the pairing; see `ActivePairing`. */
   syncTarget: string;
-  /** What the server has of the address book, among the rest of the state. */
-  database: AgentDatabase;
-  /** True when the contacts are all that there are. */
-  isComplete?: boolean;
 }
 
-export interface ContactSyncReport {
+export interface ContactsReport {
   /** Contacts in the address book, one for each address. */
   readonly total: number;
   /** Those that were new or changed and were sent. */
   readonly sent: number;
   readonly refused: number;
+  /** Parts of the address book that could not be read; what was sent of them earlier stays. */
+  readonly problems: readonly AddressBookProblem[];
 }
 
-/** Names the account that has the contacts. */
-const TARGET = "contacts_target";
-
-/** From the digest of a contact's identifiers to the digest of the complete contact. */
-function hashes(database: AgentDatabase): Values<string> {
-  return new Values(database, { table: "contact_hashes", schema: z.string() });
-}
-
-function targets(database: AgentDatabase): Values<string> {
-  return new Values(database, { table: "documents", schema: z.string() });
+/** The digest of each contact that the account has, by the digest of its identifiers. */
+function sentContacts({ database, syncTarget }: SentContactsOptions): ReadonlyMap<string, string> {
+  const isSame = database.document("contacts_target").get() === syncTarget;
+  return isSame ? database.values("contact_hashes").all() : new Map();
 }
 
 /** The contacts of an address book that the server does not have as they are, as the server takes them. */
-export function changedContacts(
-  contacts: readonly Contact[],
-  { database, syncTarget }: Pick<ContactSyncOptions, "database" | "syncTarget">,
-): SyncContact[] {
-  const sent = targets(database).get(TARGET) === syncTarget ? hashes(database).all() : new Map();
+export function changedContacts(contacts: readonly Contact[], options: SentContactsOptions): SyncContact[] {
+  const sent = sentContacts(options);
   return contacts.map(wireContactOf)
     .filter((contact) => sent.get(contactKey(contact)) !== contactDigest(contact));
 }
 
 /**
- * Sends the contacts that the server does not have as they are. Those that were sent and are no longer given are deleted
- * there, but only when the address book was read completely: a source that cannot be read at the moment is no deletion.
+ * Sends the contacts that the server does not have as they are. Those that were sent and are no longer there are deleted
+ * on the server, but only when the address book was read completely: a source that cannot be read at the moment is no
+ * deletion, and one without a source is more likely one that cannot be seen than one that was emptied.
  *
  * @throws what `ServerClient` throws; a part that was acknowledged is not sent again
  */
 export async function syncContacts(
-  contacts: readonly Contact[],
-  options: ContactSyncOptions,
-): Promise<ContactSyncReport> {
-  const { database, server } = options;
+  { contacts, problems }: AddressBook,
+  { server, ...options }: SentContactsOptions & { server: ServerClient },
+): Promise<ContactsReport> {
+  const { database } = options;
   const refusals = new Refusals();
   const changed = changedContacts(contacts, options);
-  for (let first = 0; first < changed.length; first += MAX_SYNC_CONTACTS) {
-    const part = changed.slice(first, first + MAX_SYNC_CONTACTS);
-    await sendWithBisection(part, {
+  for (const part of partsOf(changed, MAX_SYNC_CONTACTS)) {
+    await refusals.sendPast(part, {
       field: "contacts",
-      send: async (items) => {
-        await server.syncContacts(items);
-        refusals.noteAccepted();
-      },
-      refuse: (items, why) =>
-        refusals.add(items.map((item) => ({ kind: "contact", rowId: 0, digest: contactKey(item), ...why }))),
+      send: async (items) => void await server.syncContacts(items),
+      describe: (contact) => ({ kind: "contact", rowId: 0, digest: contactKey(contact) }),
     });
     database.transaction(() => {
       addRefused(database, refusals.take());
       noteSent(part, options);
     });
   }
-  if (options.isComplete) await deleteGone(contacts, options);
-  return { total: contacts.length, sent: changed.length - refusals.total, refused: refusals.total };
-}
-
-async function deleteGone(
-  contacts: readonly Contact[],
-  { database, server, syncTarget }: ContactSyncOptions,
-): Promise<void> {
-  if (targets(database).get(TARGET) !== syncTarget) return;
   const present = new Set(contacts.map(wireContactOf).map(contactKey));
-  const gone = [...hashes(database).all().keys()].filter((key) => !present.has(key));
-  for (let first = 0; first < gone.length; first += MAX_SYNC_CONTACTS) {
-    const part = gone.slice(first, first + MAX_SYNC_CONTACTS);
+  const gone = problems.length > 0
+    ? []
+    : [...sentContacts(options).keys()].filter((key) => !present.has(key));
+  for (const part of partsOf(gone, MAX_SYNC_CONTACTS)) {
     await server.syncContacts([], part);
-    database.transaction(() => part.forEach((key) => hashes(database).delete(key)));
+    database.transaction(() => part.forEach((key) => database.values("contact_hashes").delete(key)));
   }
+  const refused = refusals.total;
+  return { total: contacts.length, sent: changed.length - refused, refused, problems };
 }
 
-function noteSent(part: readonly SyncContact[], { database, syncTarget }: ContactSyncOptions): void {
-  const sent = hashes(database);
-  if (targets(database).get(TARGET) !== syncTarget) sent.keepNewest(0);
-  targets(database).put(TARGET, syncTarget);
-  for (const contact of part) sent.put(contactKey(contact), contactDigest(contact));
+function noteSent(part: readonly SyncContact[], { database, syncTarget }: SentContactsOptions): void {
+  const target = database.document("contacts_target");
+  const hashes = database.values("contact_hashes");
+  if (target.get() !== syncTarget) hashes.keepNewest(0);
+  target.put(syncTarget);
+  for (const contact of part) hashes.put(contactKey(contact), contactDigest(contact));
 }
 
 function wireContactOf({ phoneNumber, email, displayName, avatarHash, person }: Contact): SyncContact {

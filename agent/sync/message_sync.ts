@@ -1,6 +1,5 @@
 /** Syncs messages: sends everything after the mark and what has changed before it, or counts that for a dry run. */
 import { UserError } from "../../lib/errors.ts";
-import type { ChatDatabase } from "../chatdb/file/chat_database.ts";
 import {
   isMarkMoved,
   isSameDatabase,
@@ -9,40 +8,14 @@ import {
 } from "../chatdb/file/identity.ts";
 import { DeletionFinder } from "../chatdb/messages/deleted_messages.ts";
 import { MessageReader } from "../chatdb/messages/message_reader.ts";
-import { forgetLoss, lossOf } from "../state/agent_database.ts";
+import { lossOf } from "../state/agent_database.ts";
 import type { SyncCursor } from "../state/stored_values.ts";
 import type { SyncState } from "../state/sync_state.ts";
-import type { ChangeScan } from "./changed_rows.ts";
-import { type MessageProgress, MessageSyncRun } from "./message_sync_run.ts";
-import type { MessageUploader } from "./message_upload.ts";
+import { type MessageSyncOptions, MessageSyncRun, type SyncStartOptions } from "./message_sync_run.ts";
 import { SYNC_PASSES } from "./sync_passes.ts";
-import { forgetRefused } from "./sync_record.ts";
 
 /** Why a sync starts at the first row again. The server stores each message once, so that costs only time. */
 export type RestartReason = "cursor_broken" | "other_account" | "other_database" | "other_since";
-
-export interface SyncStartOptions {
-  database: ChatDatabase;
-  /** The account behind the pairing; an account that does not exist has been sent nothing. See `ActivePairing`. */
-  syncTarget: string;
-  /** Leave out messages from before this Unix time, now and in later syncs. Another value reads all rows again. */
-  sinceMs?: number;
-}
-
-export interface MessageSyncOptions extends SyncStartOptions {
-  state: SyncState;
-  uploader: MessageUploader;
-  /** Called before the first row is read, and after each acknowledged batch. */
-  onProgress?: (progress: MessageProgress) => void;
-  /** The present, in Unix time. */
-  now?: () => number;
-  /** About how many messages are sent and acknowledged at a time. */
-  batchMessages?: number;
-  /** The reader of `database` from the sync before, which knows how long the newest rows have been there. */
-  reader?: MessageReader;
-  /** Which rows from before are checked for edits; all of them by default. */
-  scan?: ChangeScan;
-}
 
 export interface MessageCounts {
   readonly restart: RestartReason | null;
@@ -58,10 +31,9 @@ export interface MessageCounts {
   readonly isIncomplete: boolean;
 }
 
-/** Where a sync starts; `cursor` is null for the first row. */
+/** Where a sync starts: `cursor` stands before the first row, or where the last sync has ended. */
 export interface SyncStart {
-  readonly cursor: SyncCursor | null;
-  readonly sinceMs: number | null;
+  readonly cursor: SyncCursor;
   readonly restart: RestartReason | null;
 }
 
@@ -73,16 +45,30 @@ const MAX_RENUMBERINGS = 3;
  *
  * @throws ChatDatabaseError when the database cannot be read, DamagedStateError when the state cannot
  */
-export function syncStart(state: SyncState, { database, syncTarget, sinceMs }: SyncStartOptions): SyncStart {
+export function syncStart(state: SyncState, options: SyncStartOptions): SyncStart {
+  const { database, syncTarget } = options;
   const { cursor } = state;
-  const first = { cursor: null, sinceMs: sinceMs ?? cursor?.sinceMs ?? null };
-  if (cursor === null) {
-    return { ...first, restart: lossOf(state.database, "cursor") === null ? null : "cursor_broken" };
-  }
-  if (cursor.syncTarget !== syncTarget) return { ...first, restart: "other_account" };
-  if (!isMarkOf(database, cursor)) return { ...first, restart: "other_database" };
-  if (first.sinceMs !== cursor.sinceMs) return { ...first, restart: "other_since" };
-  return { ...first, cursor, restart: null };
+  const sinceMs = options.sinceMs ?? cursor?.sinceMs ?? null;
+  const restart = restartReason(state, { database, syncTarget, sinceMs });
+  if (cursor !== null && restart === null) return { cursor, restart };
+  // Of what was deleted before the first sync no server can have anything; before another one it may.
+  const deletedId = restart === null ? new DeletionFinder(database).lastId() : 0;
+  return { cursor: { syncTarget, sinceMs, database: readDatabaseIdentity(database, 0), deletedId }, restart };
+}
+
+function restartReason(
+  { cursor, database: stored }: SyncState,
+  { database, syncTarget, sinceMs }:
+    & Pick<SyncStartOptions, "database">
+    & Pick<SyncCursor, "syncTarget" | "sinceMs">,
+): RestartReason | null {
+  if (cursor === null) return lossOf(stored, "cursor") === null ? null : "cursor_broken";
+  if (cursor.syncTarget !== syncTarget) return "other_account";
+  const { database: identity } = cursor;
+  const isSame = !isMarkMoved(database, identity) &&
+    isSameDatabase(identity, readDatabaseIdentity(database, identity.markRowId));
+  if (!isSame) return "other_database";
+  return cursor.sinceMs === sinceMs ? null : "other_since";
 }
 
 /**
@@ -95,16 +81,17 @@ export function syncStart(state: SyncState, { database, syncTarget, sinceMs }: S
  * acknowledged batch
  */
 export async function syncMessages(options: MessageSyncOptions): Promise<MessageCounts> {
-  const { scan = "full", onProgress = () => {}, now = Date.now } = options;
   const reader = options.reader ?? new MessageReader(options.database);
   for (let attempt = 1;; attempt++) {
-    const start = syncStart(options.state, options);
-    if (start.restart !== null) reader.forgetRows();
-    const cursor = start.cursor ?? restart(options, start);
+    const { cursor, restart } = syncStart(options.state, options);
+    if (restart !== null) {
+      reader.forgetRows();
+      beginAgain(options.state, cursor);
+    }
     try {
-      const run = new MessageSyncRun({ ...options, reader, cursor, scan, onProgress, now });
+      const run = new MessageSyncRun(options, { reader, cursor });
       for (const pass of SYNC_PASSES) await pass(run);
-      return { restart: start.restart, ...run.counts, isIncomplete: run.isIncomplete };
+      return { restart, ...run.counts, isIncomplete: run.isIncomplete };
     } catch (error) {
       if (!(error instanceof RowsRenumberedError)) throw error;
       if (attempt === MAX_RENUMBERINGS) throw new UserError(error.message, { cause: error });
@@ -113,22 +100,11 @@ export async function syncMessages(options: MessageSyncOptions): Promise<Message
   }
 }
 
-/** Begins at the first row. Whatever was known is forgotten at once, so that what was refused before is tried again. */
-function restart({ database, state, syncTarget }: MessageSyncOptions, start: SyncStart): SyncCursor {
-  // Of what was deleted before the first sync no server can have anything; before another one it may.
-  const deletedId = start.restart === null ? new DeletionFinder(database).lastId() : 0;
-  const identity = readDatabaseIdentity(database, 0);
-  const cursor = { syncTarget, sinceMs: start.sinceMs, database: identity, deletedId };
-  if (start.restart === null) return cursor;
+/** Whatever was known is forgotten at once, so that what was refused before is tried again. */
+function beginAgain(state: SyncState, cursor: SyncCursor): void {
   state.database.transaction(() => {
     state.restart(cursor);
-    forgetRefused(state.database);
-    forgetLoss(state.database, "cursor");
+    state.database.values("refused_items").keepNewest(0);
+    state.database.values("lost_state").delete("cursor");
   });
-  return cursor;
-}
-
-function isMarkOf(database: ChatDatabase, { database: stored }: SyncCursor): boolean {
-  return !isMarkMoved(database, stored) &&
-    isSameDatabase(stored, readDatabaseIdentity(database, stored.markRowId));
 }

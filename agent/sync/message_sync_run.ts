@@ -6,15 +6,8 @@ import { DeletionFinder } from "../chatdb/messages/deleted_messages.ts";
 import type { MessageReader } from "../chatdb/messages/message_reader.ts";
 import type { SyncCursor } from "../state/stored_values.ts";
 import type { Checksums, SyncState } from "../state/sync_state.ts";
-import { messagesSince, type SyncBatch } from "./batches.ts";
-import {
-  type ChangeScan,
-  findAgain,
-  type FoundChanges,
-  newRepeats,
-  noteBatch,
-  noteFound,
-} from "./changed_rows.ts";
+import type { SyncBatch } from "./batches.ts";
+import { type ChangeScan, messagesIn, newRepeats, noteAgain, type RowsAgain } from "./changed_rows.ts";
 import type { MessageUploader, SendOptions } from "./message_upload.ts";
 import { addRefused } from "./sync_record.ts";
 
@@ -24,22 +17,33 @@ export interface MessageProgress {
   readonly rowsTotal: number;
 }
 
-export interface MessageSyncRunOptions {
+export interface SyncStartOptions {
   database: ChatDatabase;
-  reader: MessageReader;
+  /** The account behind the pairing; an account that does not exist has been sent nothing. See `ActivePairing`. */
+  syncTarget: string;
+  /** Leave out messages from before this Unix time, now and in later syncs. Another value reads all rows again. */
+  sinceMs?: number;
+}
+
+export interface MessageSyncOptions extends SyncStartOptions {
   state: SyncState;
-  cursor: SyncCursor;
   uploader: MessageUploader;
-  scan: ChangeScan;
-  onProgress: (progress: MessageProgress) => void;
-  now: () => number;
+  /** Called before the first row is read, and after each acknowledged batch. */
+  onProgress?: (progress: MessageProgress) => void;
+  /** The present, in Unix time. */
+  now?: () => number;
+  /** About how many messages are sent and acknowledged at a time. */
   batchMessages?: number;
+  /** The reader of `database` from the sync before, which knows how long the newest rows have been there. */
+  reader?: MessageReader;
+  /** Which rows from before are checked for edits; all of them by default. */
+  scan?: ChangeScan;
 }
 
 export class MessageSyncRun {
-  readonly options: MessageSyncRunOptions;
   readonly reader: MessageReader;
   readonly state: SyncState;
+  readonly scan: ChangeScan;
   readonly deletions: DeletionFinder;
   readonly counts = { skipped: 0, undecodable: 0, resent: 0, leftOut: 0 };
   /** Rows up to this one were read before this run. */
@@ -52,19 +56,19 @@ export class MessageSyncRun {
   #rowsDone = 0;
   #lagRows = 0;
 
-  constructor(options: MessageSyncRunOptions) {
-    this.options = options;
-    this.reader = options.reader;
+  /** @param start the reader of the database, and where to begin */
+  constructor(readonly options: MessageSyncOptions, start: { reader: MessageReader; cursor: SyncCursor }) {
+    ({ reader: this.reader, cursor: this.cursor } = start);
     this.state = options.state;
-    this.cursor = options.cursor;
+    this.scan = options.scan ?? "full";
     this.startRowId = this.markRowId;
     this.deletions = new DeletionFinder(options.database);
     this.#rowsTotal = countRowsAfter(options.database, this.startRowId);
-    this.#reportProgress();
+    this.advance(0);
   }
 
   get nowMs(): number {
-    return this.options.now();
+    return (this.options.now ?? Date.now)();
   }
 
   /** Rows up to this one have been read and sent. */
@@ -73,8 +77,16 @@ export class MessageSyncRun {
   }
 
   /** Reads rows again. */
-  findAgain(rowIds: Iterable<number>): FoundChanges {
-    return findAgain(this.reader, rowIds, { nowMs: this.nowMs });
+  read(rowIds: Iterable<number>): RowsAgain {
+    const wanted = [...rowIds];
+    const seen = this.reader.readRows(wanted, { nowMs: this.nowMs });
+    return new Map(wanted.map((rowId) => [rowId, seen.get(rowId) ?? null]));
+  }
+
+  /** The rows of messages that were read before. */
+  rowsOf(guids: Iterable<string>): number[] {
+    const rowIds = Array.from(guids, (guid) => this.reader.rowIdOf(guid)).filter((rowId) => rowId !== null);
+    return rowIds.filter((rowId) => rowId <= this.markRowId);
   }
 
   /** Sends the messages of the next rows. */
@@ -89,10 +101,17 @@ export class MessageSyncRun {
   }
 
   /** Sends rows that were read again, and deletes those that were sent and now turn out to repeat another row. */
-  async sendFound({ messages, outcomes }: FoundChanges): Promise<void> {
+  async sendAgain(rows: RowsAgain, messages = messagesIn(rows)): Promise<void> {
     await this.sendChanged(messages);
-    const repeats = newRepeats(this.state, outcomes).map((rowId) => this.reader.guidOf(rowId));
+    const repeats = newRepeats(this.state, rows).map((rowId) => this.reader.guidOf(rowId));
     await this.options.uploader.delete(repeats.filter((guid) => guid !== null));
+  }
+
+  /** Reads rows again, sends the messages among them, and notes how they are. See `noteAgain` for `checksums`. */
+  async resend(rowIds: Iterable<number>, checksums?: Checksums): Promise<void> {
+    const rows = this.read(rowIds);
+    await this.sendAgain(rows);
+    this.commit(() => this.noteAgain(rows, checksums));
   }
 
   /** Stores in one step what the server has acknowledged, what it has refused, and how far the run has come. */
@@ -109,32 +128,24 @@ export class MessageSyncRun {
     });
   }
 
-  /** Notes what was sent of a batch, and what was seen of its rows that are no messages. */
-  noteBatch(batch: SyncBatch): void {
-    noteBatch(this.state, { batch, nowMs: this.nowMs });
-    this.counts.skipped += batch.skipped.length;
-    this.counts.undecodable += batch.undecodable;
-  }
-
-  /** See `noteFound`. */
-  noteFound(found: FoundChanges, checksums?: Checksums): void {
-    noteFound(this.state, { found, checksums, nowMs: this.nowMs });
+  /** See `noteAgain` in `changed_rows.ts`. */
+  noteAgain(rows: RowsAgain, checksums?: Checksums): void {
+    noteAgain(this.state, rows, { checksums, nowMs: this.nowMs });
   }
 
   /** Counts rows that are done. */
-  advance({ rows }: Pick<SyncBatch, "rows">): void {
+  advance(rows: number): void {
     this.#rowsDone += rows;
-    this.#reportProgress();
+    this.options.onProgress?.({ rowsDone: this.#rowsDone, rowsTotal: this.#rowsTotal });
   }
 
-  /** Returns how many messages were not too old to be sent. */
+  /** Returns how many messages were not too old to be sent; one without a time is not. */
   async #send(messages: readonly ChatMessage[], why: SendOptions["why"]): Promise<number> {
-    const wanted = messagesSince(messages, this.cursor.sinceMs);
+    const { sinceMs } = this.cursor;
+    const wanted = messages.filter(({ sentAtMs }) =>
+      sinceMs === null || sentAtMs === null || sentAtMs >= sinceMs
+    );
     await this.options.uploader.send(wanted, { why, lagRows: this.#lagRows });
     return wanted.length;
-  }
-
-  #reportProgress(): void {
-    this.options.onProgress({ rowsDone: this.#rowsDone, rowsTotal: this.#rowsTotal });
   }
 }

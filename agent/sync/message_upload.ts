@@ -1,5 +1,5 @@
 /** Uploads messages, a few conversations at a time, past those that the server refuses, and counts what it answered. */
-import { MAX_SYNC_DELETIONS, type SyncMessagesResponse } from "../../contract/sync.ts";
+import { MAX_SYNC_DELETIONS } from "../../contract/sync.ts";
 import { concurrently } from "../../lib/async.ts";
 import { UserError } from "../../lib/errors.ts";
 import { RemoteError } from "../../lib/http/client.ts";
@@ -71,9 +71,8 @@ export class ServerUploader implements MessageUploader {
 
   async delete(guids: readonly string[]): Promise<void> {
     const wires = guids.map(wireGuidOf).filter((guid) => guid !== null);
-    for (let first = 0; first < wires.length; first += MAX_SYNC_DELETIONS) {
-      const { deleted } = await this.#server.syncDeletions(wires.slice(first, first + MAX_SYNC_DELETIONS));
-      this.totals.deleted += deleted;
+    for (const part of partsOf(wires, MAX_SYNC_DELETIONS)) {
+      this.totals.deleted += (await this.#server.syncDeletions(part)).deleted;
     }
   }
 
@@ -83,25 +82,16 @@ export class ServerUploader implements MessageUploader {
 
   async #sendConversation(own: readonly ChatMessage[], lagRows: number): Promise<void> {
     for (const { conversation, messages } of conversationBatchesOf(own)) {
-      await sendWithBisection(messages, {
+      await this.refusals.sendPast(messages, {
         field: "messages",
         send: async (items) => {
           const json = requestJsonOf({ conversation, messages: items }, lagRows);
-          this.#count(await this.#server.syncMessages(json));
+          const counts = await this.#server.syncMessages(json);
+          for (const name of ["inserted", "updated", "unchanged"] as const) this.totals[name] += counts[name];
         },
-        refuse: (items, why) =>
-          this.refusals.add(items.map(({ rowId, imessageGuid }) => (
-            { kind: "message", rowId, digest: digestOf(imessageGuid), ...why }
-          ))),
+        describe: ({ rowId, imessageGuid }) => ({ kind: "message", rowId, digest: digestOf(imessageGuid) }),
       });
     }
-  }
-
-  #count({ inserted, updated, unchanged }: SyncMessagesResponse): void {
-    this.refusals.noteAccepted();
-    this.totals.inserted += inserted;
-    this.totals.updated += updated;
-    this.totals.unchanged += unchanged;
   }
 }
 
@@ -164,6 +154,11 @@ export async function sendWithBisection<Item>(
   await sendWithBisection(items.slice(middle), options);
 }
 
+/** Items in parts of at most so many. */
+export function* partsOf<Item>(items: readonly Item[], size: number): Generator<readonly Item[]> {
+  for (let first = 0; first < items.length; first += size) yield items.slice(first, first + size);
+}
+
 /** Collects refused items until they are taken to be recorded. */
 export class Refusals {
   #collected: RefusedItem[] = [];
@@ -173,6 +168,23 @@ export class Refusals {
   /** How many were refused since the beginning. */
   get total(): number {
     return this.#total;
+  }
+
+  /** Sends items past those that the server refuses, as `sendWithBisection` does; `describe` says what those were. */
+  async sendPast<Item>(
+    items: readonly Item[],
+    { field, send, describe }: Pick<BisectionOptions<Item>, "field" | "send"> & {
+      describe: (item: Item) => Omit<RefusedItem, keyof Refusal>;
+    },
+  ): Promise<void> {
+    await sendWithBisection(items, {
+      field,
+      send: async (part) => {
+        await send(part);
+        this.noteAccepted();
+      },
+      refuse: (part, refusal) => this.add(part.map((item) => ({ ...describe(item), ...refusal }))),
+    });
   }
 
   /** Something was accepted. */

@@ -1,11 +1,9 @@
 /** The passes of a message sync, in their order. Each sends what it finds and stores how far it is. */
-import { z } from "zod";
 import { MAX_SYNC_DELETIONS } from "../../contract/sync.ts";
 import { resolveOldBlocks } from "../state/json_takeover.ts";
 import { readBatch, type SyncBatch } from "./batches.ts";
 import { digestOf } from "./message_mapping.ts";
-import { Values } from "../state/agent_database.ts";
-import { changedTimestamps, findWatched, type FoundChanges, knownRows } from "./changed_rows.ts";
+import { changedTargets, changedTimestamps, messagesIn, noteBatch, unsentIn } from "./changed_rows.ts";
 import type { MessageSyncRun } from "./message_sync_run.ts";
 
 export type SyncPass = (run: MessageSyncRun) => Promise<void>;
@@ -29,49 +27,53 @@ async function sendNewRows(run: MessageSyncRun): Promise<void> {
     const { markRowId, markGuid } = run.cursor.database;
     batch = readBatch(run.reader, markRowId, { nowMs: run.nowMs, markGuid, messages });
     await run.sendNew(batch);
-    const reacted = findReactions(run, batch);
-    await run.sendFound(reacted);
     const mark = { markRowId: batch.lastRowId, markGuid: batch.lastGuid };
     run.cursor = { ...run.cursor, database: { ...run.cursor.database, ...mark } };
+    const reacted = run.read(reactedRows(run, batch));
+    await run.sendAgain(reacted);
     run.commit(() => {
-      run.noteBatch(batch);
-      run.noteFound(reacted);
+      noteBatch(run.state, { batch, nowMs: run.nowMs });
+      run.noteAgain(reacted);
       run.state.prune({ afterRowId: run.startRowId, nowMs: run.nowMs });
     });
-    run.advance(batch);
+    run.counts.skipped += batch.skipped.length;
+    run.counts.undecodable += batch.undecodable;
+    run.advance(batch.rows);
   } while (batch.hasMore);
 }
 
 /** The earlier messages that this batch's tapbacks belong to, unless they were read with them. */
-function findReactions(run: MessageSyncRun, { skipped, lastRowId }: SyncBatch): FoundChanges {
+function reactedRows(run: MessageSyncRun, { skipped }: SyncBatch): Set<number> {
   const isNew = (tapbackRowId: number, targetRowId: number) =>
     targetRowId <= run.startRowId || tapbackRowId > run.reader.reactionsRowId;
   const targets = skipped.flatMap(({ rowId, targetGuid }) =>
-    knownRows(run.reader, targetGuid === null ? [] : [targetGuid], { lastRowId })
-      .filter((target) => isNew(rowId, target))
+    targetGuid === null ? [] : run.rowsOf([targetGuid]).filter((target) => isNew(rowId, target))
   );
-  return run.findAgain(new Set(targets));
+  return new Set(targets);
 }
 
 /** Sends the rows again whose timestamps have changed: those edited, read or delivered. */
 async function sendChangedTimestamps(run: MessageSyncRun): Promise<void> {
-  const { markRowId: lastRowId, reader, state, options: { scan } } = run;
+  const { markRowId: lastRowId, reader, state, scan } = run;
   if (scan === "full") await resolveOldBlocks(state, reader.findTimestamps);
   for await (const checksums of changedTimestamps(reader, state, { lastRowId, scan })) {
-    const found = run.findAgain(checksums.keys());
-    await run.sendFound(found);
-    run.commit(() => run.noteFound(found, checksums));
+    await run.resend(checksums.keys(), checksums);
   }
 }
 
-/** Sends the watched rows again that have changed without a timestamp. */
+/** All that are watched for a while, and more drafts than anybody has. */
+const RECENT_WATCHED_ROWS = 1_000;
+
+/** Sends the watched rows again that have changed without a timestamp, and messages whose tapbacks came or went. */
 async function sendChangedRows(run: MessageSyncRun): Promise<void> {
-  const { markRowId: lastRowId, reader, state, nowMs, options: { scan } } = run;
-  const found = findWatched(reader, state, { lastRowId, scan, nowMs });
-  run.isIncomplete = [...found.outcomes.values()].some((outcome) => outcome?.kind === "incomplete");
-  await run.sendFound(found);
+  const { state, scan } = run;
+  const watched = state.watched(scan === "full" ? -1 : RECENT_WATCHED_ROWS);
+  const own = run.read(watched.keys());
+  const rows = new Map([...own, ...run.read(run.rowsOf(changedTargets(watched, own)))]);
+  run.isIncomplete = rows.values().some((outcome) => outcome?.kind === "incomplete");
+  await run.sendAgain(rows, unsentIn(state, { rows, watched }));
   run.commit(() => {
-    run.noteFound(found);
+    run.noteAgain(rows);
     state.prune({ afterRowId: 0, nowMs: run.nowMs });
   });
 }
@@ -85,12 +87,9 @@ async function sendDeletions(run: MessageSyncRun): Promise<void> {
     if (lastId === deletedId) return;
     await run.options.uploader.delete(guids);
     const lost = reader.deletedTapbacks();
-    const targets = knownRows(reader, new Set(lost.values()), { lastRowId: run.markRowId });
-    const found = run.findAgain(targets);
-    await run.sendFound(found);
-    reader.forgetTapbacks(lost);
     run.cursor = { ...run.cursor, deletedId: lastId };
-    run.commit(() => run.noteFound(found));
+    await run.resend(run.rowsOf(new Set(lost.values())));
+    reader.forgetTapbacks(lost);
   }
 }
 
@@ -99,41 +98,35 @@ async function sendRecentlyDeleted(run: MessageSyncRun): Promise<void> {
   const before = run.state.reportedDeleted();
   const now = run.deletions.recentlyDeleted(run.markRowId);
   await run.options.uploader.delete([...now].flatMap(([rowId, guid]) => before.has(rowId) ? [] : [guid]));
-  const recovered = [...before].filter((rowId) => !now.has(rowId));
-  const found = run.findAgain(recovered);
-  await run.sendFound(found);
-  const incomplete = recovered.filter((rowId) => found.outcomes.get(rowId)?.kind === "incomplete");
+  const recovered = run.read([...before].filter((rowId) => !now.has(rowId)));
+  await run.sendAgain(recovered);
+  const incomplete = [...recovered].flatMap(([rowId, outcome]) =>
+    outcome?.kind === "incomplete" ? [rowId] : []
+  );
   run.commit(() => {
     run.state.noteReportedDeleted(new Set([...now.keys(), ...incomplete]));
-    run.noteFound(found);
+    run.noteAgain(recovered);
   });
 }
 
-/** Names the document with what the server was sent as the name of each group, both as digests. */
-const GROUP_NAMES = "group_names";
 /** Newest rows of a group among which one is a message, as far as a group is ever renamed twenty times in a row. */
 const ROWS_TO_LOOK_AT = 20;
 
 /** Sends the newest message again of each group that has another name than before: its batch carries the name. */
 async function sendNewNames(run: MessageSyncRun): Promise<void> {
-  const names = new Values(run.state.database, {
-    table: "documents",
-    schema: z.record(z.string(), z.string()),
-  });
-  const before = names.get(GROUP_NAMES);
+  const names = run.state.database.document("group_names");
+  const before = names.get();
   const now: Record<string, string> = {};
   for (const [{ id, displayName }, chatIds] of run.reader.directory.groups()) {
     const [key, name] = [digestOf(id), digestOf(displayName ?? "")];
     now[key] = name;
     if (before?.[key] === undefined || before[key] === name) continue;
     const rowIds = run.reader.newestRows(chatIds, { upTo: run.markRowId, limit: ROWS_TO_LOOK_AT });
-    await run.sendChanged(run.findAgain(rowIds).messages.slice(-1));
+    await run.sendChanged(messagesIn(run.read(rowIds)).slice(-1));
   }
-  if (JSON.stringify(before) !== JSON.stringify(now)) run.commit(() => names.put(GROUP_NAMES, now));
+  if (JSON.stringify(before) !== JSON.stringify(now)) run.commit(() => names.put(now));
 }
 
-/** Names the document with the conversation under which the rows of each chat were sent, as digests. */
-const CONVERSATIONS = "conversations";
 const ROWS_AT_ONCE = 1_000;
 
 /**
@@ -142,13 +135,10 @@ const ROWS_AT_ONCE = 1_000;
  * under an address as the database spells it.
  */
 async function sendMovedChats(run: MessageSyncRun): Promise<void> {
-  if (run.options.scan !== "full") return;
+  if (run.scan !== "full") return;
   const { directory } = run.reader;
-  const documents = new Values(run.state.database, {
-    table: "documents",
-    schema: z.record(z.string(), z.string()),
-  });
-  const before = documents.get(CONVERSATIONS);
+  const conversations = run.state.database.document("conversations");
+  const before = conversations.get();
   const now: Record<string, string> = {};
   for (const [chatId, { id }] of directory.conversations()) {
     const digest = now[chatId] = digestOf(id);
@@ -157,16 +147,17 @@ async function sendMovedChats(run: MessageSyncRun): Promise<void> {
       : before[chatId] ?? digest;
     if (run.startRowId > 0 && sentAs !== digest) await sendRowsOf(run, chatId);
   }
-  if (JSON.stringify(before) !== JSON.stringify(now)) run.commit(() => documents.put(CONVERSATIONS, now));
+  if (JSON.stringify(before) !== JSON.stringify(now)) run.commit(() => conversations.put(now));
 }
 
 async function sendRowsOf(run: MessageSyncRun, chatId: number): Promise<void> {
-  for (let after = 0;;) {
-    const rowIds = run.reader.rowsOfChat(chatId, { after, upTo: run.markRowId, limit: ROWS_AT_ONCE });
-    const found = run.findAgain(rowIds);
-    await run.sendFound(found);
-    run.commit(() => run.noteFound(found));
-    if (rowIds.length < ROWS_AT_ONCE) return;
-    after = rowIds.at(-1) ?? after;
-  }
+  let rowIds: number[] = [];
+  do {
+    rowIds = run.reader.rowsOfChat(chatId, {
+      after: rowIds.at(-1) ?? 0,
+      upTo: run.markRowId,
+      limit: ROWS_AT_ONCE,
+    });
+    await run.resend(rowIds);
+  } while (rowIds.length === ROWS_AT_ONCE);
 }

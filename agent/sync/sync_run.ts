@@ -4,14 +4,15 @@ import { serverFault } from "../clients/server_faults.ts";
 import type { ServerClient } from "../clients/server_client.ts";
 import type { AddressBook } from "../contacts/address_book.ts";
 import type { AddressBookProblem } from "../contacts/address_book_problem.ts";
-import { type AgentDatabase, DamagedStateError } from "../state/agent_database.ts";
+import { DamagedStateError } from "../state/agent_database.ts";
 import type { AgentStore } from "../state/agent_store.ts";
 import type { SyncSummary } from "../state/stored_values.ts";
 import { SyncState } from "../state/sync_state.ts";
-import { changedContacts, type ContactSyncReport, syncContacts } from "./contact_sync.ts";
-import { type MessageCounts, type MessageSyncOptions, syncMessages, syncStart } from "./message_sync.ts";
+import { changedContacts, type ContactsReport, syncContacts } from "./contact_sync.ts";
+import { type MessageCounts, syncMessages } from "./message_sync.ts";
+import type { MessageSyncOptions } from "./message_sync_run.ts";
 import { CountingUploader, ServerUploader, type UploadTotals } from "./message_upload.ts";
-import { recordFailure, recordSync } from "./sync_record.ts";
+import { recordSync } from "./sync_record.ts";
 
 /** See also `MessageSyncOptions`. */
 export interface DryRunOptions extends Omit<MessageSyncOptions, "state" | "uploader"> {
@@ -25,9 +26,6 @@ export interface SyncRunOptions extends Omit<DryRunOptions, "addressBook"> {
   /** Null leaves the contacts alone; then the server is not called unless there is something to send. */
   addressBook: AddressBook | null;
 }
-
-/** `problems`: parts of the address book that could not be read; what was sent of them earlier stays. */
-export type ContactsReport = ContactSyncReport & { readonly problems: readonly AddressBookProblem[] };
 
 /** `updated` and `unchanged` count the messages that were sent again too. */
 export interface MessageSyncReport extends MessageCounts, Readonly<UploadTotals> {
@@ -75,18 +73,20 @@ export async function runSync(options: SyncRunOptions): Promise<SyncReport> {
     }
     const fault = serverFault(error, options.server.baseUrl);
     const failure = { at: new Date(now()).toISOString(), message: messageOf(fault) };
-    store.write((database) => recordFailure(database, failure));
+    store.write((database) => database.document("last_failure").put(failure));
     throw fault;
   }
 }
 
 async function syncOnce(options: SyncRunOptions): Promise<SyncReport> {
-  const { now = Date.now } = options;
+  const { addressBook, server, syncTarget, now = Date.now } = options;
   const startedAtMs = now();
   using database = options.store.open();
   if ((options.scan ?? "full") === "full") database.check();
-  const contacts = await syncAddressBook(database, options);
-  const uploader = new ServerUploader(options.server);
+  // Even with nothing to send, a sync must not succeed when the server is unreachable or the pairing has ended.
+  if (addressBook !== null) await server.currentDevice();
+  const contacts = addressBook && await syncContacts(addressBook, { server, syncTarget, database });
+  const uploader = new ServerUploader(server);
   const counts = await syncMessages({ ...options, state: new SyncState(database), uploader });
   const messages = { ...counts, ...uploader.totals, refused: uploader.refusals.total };
   const report = { durationMs: Math.max(0, now() - startedAtMs), contacts, messages };
@@ -104,27 +104,14 @@ export async function dryRun(options: DryRunOptions): Promise<DryRunReport> {
   using database = store.copy();
   const toSend = changedContacts(contacts, { ...rest, database }).length;
   const state = new SyncState(database);
-  // A server that has nothing of this database has nothing to delete.
-  const isFirst = syncStart(state, rest).cursor === null;
+  const isFirst = state.cursor === null;
   const uploader = new CountingUploader();
   const { resent: changed, ...counts } = await syncMessages({ ...rest, state, uploader });
   const { newMessages, conversations, deletions } = uploader;
-  const sent = { changed, deleted: isFirst ? 0 : deletions, toSend: newMessages, conversations };
+  // A server that has nothing of this database has nothing to delete.
+  const deleted = isFirst || counts.restart !== null ? 0 : deletions;
+  const sent = { changed, deleted, toSend: newMessages, conversations };
   return { contacts: { total: contacts.length, toSend, problems }, messages: { ...counts, ...sent } };
-}
-
-async function syncAddressBook(
-  database: AgentDatabase,
-  { addressBook, server, syncTarget }: SyncRunOptions,
-): Promise<ContactsReport | null> {
-  if (addressBook === null) return null;
-  // Even with nothing to send, a sync must not succeed when the server is unreachable or the pairing has ended.
-  await server.currentDevice();
-  const { contacts, problems } = addressBook;
-  // An address book without a source is more likely one that cannot be seen than one that was emptied.
-  const isComplete = problems.length === 0;
-  const sent = await syncContacts(contacts, { server, syncTarget, database, isComplete });
-  return { ...sent, problems };
 }
 
 function summaryOf({ contacts, durationMs, messages }: SyncReport, endedAtMs: number): SyncSummary {

@@ -1,21 +1,11 @@
 /** The log of sent replies: written before anything is sent, so that nothing is ever sent twice. */
 import { UserError } from "../../../lib/errors.ts";
-import {
-  type AgentDatabase,
-  DamagedStateError,
-  existsSync,
-  lossOf,
-  Values,
-} from "../../state/agent_database.ts";
+import { existsSync, lossOf } from "../../state/agent_database.ts";
 import type { AgentStore } from "../../state/agent_store.ts";
-import { type SendEntry, sendEntrySchema } from "../../state/stored_values.ts";
+import type { SendEntry } from "../../state/stored_values.ts";
 
 /** Far more drafts than can still be open. */
 const MAX_ENTRIES = 2_000;
-
-function entriesIn(database: AgentDatabase): Values<SendEntry> {
-  return new Values(database, { table: "sent_replies", schema: sendEntrySchema });
-}
 
 /**
  * The entries of the log.
@@ -23,22 +13,20 @@ function entriesIn(database: AgentDatabase): Values<SendEntry> {
  * @throws UserError when they cannot be read: what they said may have been that the text was sent already
  */
 export function loadSendLog(store: AgentStore): SendEntry[] {
-  try {
-    return store.read((database) => {
-      const lost = lossOf(database, "sends");
-      if (lost !== null && existsSync(lost)) throw unreadable(lost);
-      return [...entriesIn(database).all().values()];
-    });
-  } catch (error) {
-    throw error instanceof DamagedStateError ? unreadable(store.path) : error;
-  }
+  return store.read((database) => {
+    const lost = lossOf(database, "sends");
+    if (lost !== null && existsSync(lost)) throw unreadable(lost);
+    return [...database.values("sent_replies").all().values()];
+  }, () => {
+    throw unreadable(store.path);
+  });
 }
 
 /** Writes an entry in place of the earlier one of the same draft; it is on the disk when this returns. */
 export function writeEntry(store: AgentStore, entry: SendEntry): void {
   store.write((database) => {
-    entriesIn(database).put(entry.responseId, entry);
-    entriesIn(database).keepNewest(MAX_ENTRIES);
+    database.values("sent_replies").put(entry.responseId, entry);
+    database.values("sent_replies").keepNewest(MAX_ENTRIES);
   });
 }
 
