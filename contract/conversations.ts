@@ -1,10 +1,12 @@
 /** The wire of `/api/conversations` and `/api/contacts`: synced data read back, and what a deletion removed. */
 import { pageFields, pageQuery, pageQuerySchema } from "./paging.ts";
-import { describedTime, idSchema, labelSchema, timeSchema } from "./scalars.ts";
+import { idSchema, labelSchema, timeSchema } from "./scalars.ts";
 import {
   attachmentSchema,
   MAX_ADDRESS_LENGTH,
   messageDirectionSchema,
+  messageLabels,
+  messageTimes,
   messageTypeSchema,
   reactionSchema,
 } from "./sync.ts";
@@ -89,13 +91,11 @@ export const messageSchema = z.object({
   messageType: messageTypeSchema,
   text: z.string().nullable(),
   sentAt: timeSchema,
+  ...messageTimes,
   editedAt: timeSchema.nullable(),
   retractedAt: timeSchema.nullable(),
-  readAt: describedTime(
-    "When its reader read it: the owner an incoming message, the other side an outgoing one",
-  ).nullable().optional(),
-  deliveredAt: describedTime("When an outgoing message reached the other side").nullable().optional(),
   failed: z.boolean().optional().describe("True for an outgoing message that reached nobody"),
+  ...messageLabels,
   replyToGuid: z.string().nullable(),
   reactions: z.array(reactionSchema),
   attachments: z.array(attachmentSchema),

@@ -64,6 +64,24 @@ export const reactionSchema = z.object({
 }).meta({ id: "Reaction" });
 export type Reaction = z.infer<typeof reactionSchema>;
 
+/** The times that a message may have beside its own: sent, stored and answered by these names. */
+export const messageTimes = {
+  editedAt: timeSchema.nullable().optional(),
+  retractedAt: describedTime("Set when the sender unsent the message").nullable().optional(),
+  readAt: describedTime(
+    "When its reader read it: the owner an incoming message, the other side an outgoing one",
+  ).nullable().optional(),
+  deliveredAt: describedTime("When an outgoing message reached the other side").nullable().optional(),
+};
+/** The labels that a message may have, likewise. */
+export const messageLabels = { replyToGuid: labelSchema().nullable().optional() };
+export const MESSAGE_TIMES = namesOf(messageTimes);
+export const MESSAGE_LABELS = namesOf(messageLabels);
+
+function namesOf<Fields extends object>(fields: Fields): readonly (keyof Fields)[] {
+  return Object.keys(fields) as (keyof Fields)[];
+}
+
 export const syncMessageSchema = z.object({
   imessageGuid: labelSchema(),
   senderId: labelSchema(MAX_ADDRESS_LENGTH).nullable().optional(),
@@ -71,14 +89,9 @@ export const syncMessageSchema = z.object({
   messageType: messageTypeSchema.default("text"),
   text: textSchema(MAX_TEXT_LENGTH).nullable().optional(),
   sentAt: timeSchema,
-  editedAt: timeSchema.nullable().optional(),
-  retractedAt: describedTime("Set when the sender unsent the message").nullable().optional(),
-  readAt: describedTime(
-    "When its reader read it: the owner an incoming message, the other side an outgoing one",
-  ).nullable().optional(),
-  deliveredAt: describedTime("When an outgoing message reached the other side").nullable().optional(),
+  ...messageTimes,
   failed: z.boolean().optional().describe("True for an outgoing message that Messages could not deliver"),
-  replyToGuid: labelSchema().nullable().optional(),
+  ...messageLabels,
   reactions: z.array(reactionSchema).max(MAX_REACTIONS).optional(),
   attachments: z.array(attachmentSchema).max(MAX_ATTACHMENTS).optional(),
 }).meta({ id: "SyncMessage" });

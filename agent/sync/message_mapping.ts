@@ -8,6 +8,8 @@ import {
   MAX_EMOJI_LENGTH,
   MAX_FILE_NAME_LENGTH,
   MAX_REACTIONS,
+  MESSAGE_LABELS,
+  MESSAGE_TIMES,
   type MessageType,
   type Reaction,
   type SyncMessagesInput,
@@ -91,6 +93,26 @@ function isoTime(unixMs: number): string {
   return new Date(unixMs).toISOString();
 }
 
+/** A delivery is reported of own messages only. */
+function timesOf(message: ChatMessage): Pick<WireMessage, typeof MESSAGE_TIMES[number]> {
+  const times: ReturnType<typeof timesOf> = {};
+  for (const name of MESSAGE_TIMES) {
+    const atMs = message[`${name}Ms`];
+    if (atMs === null || (name === "deliveredAt" && message.direction === "incoming")) continue;
+    times[name] = isoTime(atMs);
+  }
+  return times;
+}
+
+function labelsOf(message: ChatMessage): Pick<WireMessage, typeof MESSAGE_LABELS[number]> {
+  const labels: ReturnType<typeof labelsOf> = {};
+  for (const name of MESSAGE_LABELS) {
+    const label = message[name];
+    if (label !== null) labels[name] = fitLabel(label, MAX_LABEL_LENGTH);
+  }
+  return labels;
+}
+
 /** The guid of a row as the server knows it; null for a row without one. */
 export function wireGuidOf(guid: string): string | null {
   return fitLabel(guid, MAX_LABEL_LENGTH);
@@ -103,8 +125,6 @@ export function wireGuidOf(guid: string): string | null {
 export function wireMessageOf(message: ChatMessage): WireMessage {
   const attachments = message.attachments.map(attachmentOf).filter((file) => file !== null);
   const reactions = message.reactions.map(reactionOf).filter((reaction) => reaction !== null);
-  const { editedAtMs, retractedAtMs, readAtMs, replyToGuid } = message;
-  const deliveredAtMs = message.direction === "outgoing" ? message.deliveredAtMs : null;
   return {
     imessageGuid: wireGuidOf(message.guid) ?? `row-${message.rowId}`,
     senderId: fitLabel(message.sender, MAX_ADDRESS_LENGTH),
@@ -112,12 +132,9 @@ export function wireMessageOf(message: ChatMessage): WireMessage {
     messageType: messageTypeOf(message),
     text: textOf(message),
     sentAt: isoTime(message.sentAtMs ?? UNKNOWN_TIME_MS),
-    ...(editedAtMs === null ? {} : { editedAt: isoTime(editedAtMs) }),
-    ...(retractedAtMs === null ? {} : { retractedAt: isoTime(retractedAtMs) }),
-    ...(readAtMs === null ? {} : { readAt: isoTime(readAtMs) }),
-    ...(deliveredAtMs === null ? {} : { deliveredAt: isoTime(deliveredAtMs) }),
+    ...timesOf(message),
     ...(message.isFailed ? { failed: true } : {}),
-    ...(replyToGuid === null ? {} : { replyToGuid: fitLabel(replyToGuid, MAX_LABEL_LENGTH) }),
+    ...labelsOf(message),
     reactions: reactions.slice(0, MAX_REACTIONS),
     ...(attachments.length > 0 || message.changedAtMs !== null
       ? { attachments: attachments.slice(0, MAX_ATTACHMENTS) }

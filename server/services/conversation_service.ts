@@ -14,6 +14,7 @@ import type {
 } from "../../contract/conversations.ts";
 import { messagesToAnswer } from "../../contract/messages/waiting.ts";
 import type { PageQuery } from "../../contract/paging.ts";
+import { MESSAGE_LABELS, MESSAGE_TIMES } from "../../contract/sync.ts";
 import { ApiError } from "../../lib/errors.ts";
 import type { Caller } from "../auth/authenticate.ts";
 import type { ContactStore } from "../store/messages/contact_store.ts";
@@ -96,6 +97,13 @@ function conversationOf(
   };
 }
 
+function fieldsOf<Name extends string, Value>(
+  names: readonly Name[],
+  valueOf: (name: Name) => Value,
+): Record<Name, Value> {
+  return Object.fromEntries(names.map((name) => [name, valueOf(name)])) as Record<Name, Value>;
+}
+
 function messageOf(row: MessageRow): Message {
   return {
     id: row.id,
@@ -106,12 +114,9 @@ function messageOf(row: MessageRow): Message {
     messageType: row.messageType,
     text: row.text,
     sentAt: row.sentAt.toISOString(),
-    editedAt: row.editedAt?.toISOString() ?? null,
-    retractedAt: row.retractedAt?.toISOString() ?? null,
-    readAt: row.readAt?.toISOString() ?? null,
-    deliveredAt: row.deliveredAt?.toISOString() ?? null,
+    ...fieldsOf(MESSAGE_TIMES, (name) => row[name]?.toISOString() ?? null),
     ...(row.failed === true ? { failed: true } : {}),
-    replyToGuid: row.replyToGuid,
+    ...fieldsOf(MESSAGE_LABELS, (name) => row[name]),
     reactions: row.reactions ?? [],
     attachments: row.attachments ?? [],
   };

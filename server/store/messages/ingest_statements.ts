@@ -1,7 +1,13 @@
 /** The SQL of the message ingest: one statement a table, each able to run a thousand rows at once. */
 import type { SQL } from "drizzle-orm";
 import { parseTime } from "../../../contract/scalars.ts";
-import type { Reaction, SyncMessage, SyncMessagesRequest } from "../../../contract/sync.ts";
+import {
+  MESSAGE_LABELS,
+  MESSAGE_TIMES,
+  type Reaction,
+  type SyncMessage,
+  type SyncMessagesRequest,
+} from "../../../contract/sync.ts";
 import { messagesLockOf, newId } from "../database.ts";
 import { fragment, rawFragment, type Sql } from "../sql.ts";
 import { searchKeysOf } from "./search_keys.ts";
@@ -40,13 +46,19 @@ function searchKeyArray(text: string): string | null {
   return keys && `{${keys}}`;
 }
 
-/** The columns that a message of a batch fills: their type in the batch's JSON, their value, what an update stores. */
-const COLUMNS: readonly {
+/** A column that a message of a batch fills: its type in the batch's JSON, its value, what an update stores. */
+interface MessageColumn {
   readonly name: string;
   readonly type: "text" | "jsonb" | "time" | "boolean" | "int4[]";
   readonly stored: keyof typeof STORED;
   readonly of: (message: SyncMessage) => unknown;
-}[] = [
+}
+
+function columnOf(field: string): string {
+  return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+const COLUMNS: readonly MessageColumn[] = [
   { name: "sender_id", type: "text", stored: "new", of: ({ senderId }) => senderId },
   { name: "direction", type: "text", stored: "new", of: ({ direction }) => direction },
   { name: "message_type", type: "text", stored: "new", of: ({ messageType }) => messageType },
@@ -58,22 +70,16 @@ const COLUMNS: readonly {
     of: ({ text }) => text ? searchKeyArray(text) : null,
   },
   { name: "sent_at", type: "time", stored: "new", of: ({ sentAt }) => millisecondsOf(sentAt) },
-  { name: "edited_at", type: "time", stored: "later", of: ({ editedAt }) => millisecondsOf(editedAt) },
-  {
-    name: "retracted_at",
+  ...MESSAGE_TIMES.map((field): MessageColumn => ({
+    name: columnOf(field),
     type: "time",
-    stored: "kept",
-    of: ({ retractedAt }) => millisecondsOf(retractedAt),
-  },
-  { name: "read_at", type: "time", stored: "kept", of: ({ readAt }) => millisecondsOf(readAt) },
-  {
-    name: "delivered_at",
-    type: "time",
-    stored: "kept",
-    of: ({ deliveredAt }) => millisecondsOf(deliveredAt),
-  },
+    stored: field === "editedAt" ? "later" : "kept",
+    of: (message) => millisecondsOf(message[field]),
+  })),
   { name: "failed", type: "boolean", stored: "new", of: ({ failed }) => failed || undefined },
-  { name: "reply_to_guid", type: "text", stored: "kept", of: ({ replyToGuid }) => replyToGuid },
+  ...MESSAGE_LABELS.map((field): MessageColumn => (
+    { name: columnOf(field), type: "text", stored: "kept", of: (message) => message[field] }
+  )),
   { name: "reactions", type: "jsonb", stored: "kept", of: ({ reactions }) => reactions?.map(reactionOf) },
   { name: "attachments", type: "jsonb", stored: "kept", of: ({ attachments }) => attachments },
 ];
@@ -81,11 +87,11 @@ const COLUMNS: readonly {
 /** Search keys follow from the text, and have no order. */
 const COMPARED = COLUMNS.filter(({ name }) => name !== "search_keys");
 
-function listOf(textOf: (column: typeof COLUMNS[number]) => string, columns = COLUMNS): string {
+function listOf(textOf: (column: MessageColumn) => string, columns = COLUMNS): string {
   return columns.map(textOf).join(", ");
 }
 
-function afterOf({ name, stored }: typeof COLUMNS[number]): string {
+function afterOf({ name, stored }: MessageColumn): string {
   return STORED[stored].replaceAll("%", name);
 }
 
