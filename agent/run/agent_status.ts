@@ -7,9 +7,9 @@ import { isPairingEnded, serverFault } from "../clients/server_faults.ts";
 import type { PairingDependencies } from "../pairing/pairing.ts";
 import { pairingEnd } from "../pairing/pairing_store.ts";
 import type { AgentStore } from "../state/agent_store.ts";
+import type { DocumentValues, RefusedItem, SyncSummary } from "../state/stored_values.ts";
 import { SyncState } from "../state/sync_state.ts";
 import { type RestartReason, syncStart } from "../sync/message_sync.ts";
-import { loadRecord, type SyncRecord } from "../sync/sync_record.ts";
 
 /**
  * `paired`: the server accepted the token, or is unreachable, or the agent refreshes the token when it next runs. `expired`:
@@ -50,9 +50,11 @@ export interface AgentStatus {
     /** Why the next sync starts at the first row again. */
     readonly restart: RestartReason | null;
   } | null;
-  readonly lastSync: SyncRecord["lastSync"];
-  readonly lastFailure: SyncRecord["lastFailure"];
-  readonly refused: SyncRecord["refused"];
+  readonly lastSync: SyncSummary | null;
+  /** A failure after `lastSync`; its message is the sentence that the person read. */
+  readonly lastFailure: DocumentValues["last_failure"] | null;
+  /** What the server refused. */
+  readonly refused: readonly RefusedItem[];
 }
 
 export interface StatusDependencies {
@@ -144,18 +146,24 @@ function readMessages(
   }
 }
 
+/** Nothing when it cannot be read: it only informs. */
+function pastSyncs(store: AgentStore): Pick<AgentStatus, "lastSync" | "lastFailure" | "refused"> {
+  return store.read((database) => ({
+    lastSync: database.document("last_sync").get(),
+    lastFailure: database.document("last_failure").get(),
+    refused: [...database.values("refused_items").all().values()],
+  }), () => ({ lastSync: null, lastFailure: null, refused: [] }));
+}
+
 /** Reads everything once. */
 export async function agentStatus(dependencies: StatusDependencies): Promise<AgentStatus> {
   const stored = await readPairing(dependencies.pairing);
   const { ended, ...server } = await checkServer(dependencies.pairing, stored);
   const messages = readMessages(dependencies, stored.syncTarget);
-  const { lastSync, lastFailure, refused } = loadRecord(dependencies.store);
   return {
     server,
     pairing: ended === null ? stored.pairing : { ...stored.pairing, state: ended },
     ...messages,
-    lastSync,
-    lastFailure,
-    refused,
+    ...pastSyncs(dependencies.store),
   };
 }

@@ -11,8 +11,7 @@ import type { AddressBook, Contact } from "../contacts/address_book.ts";
 import type { AddressBookProblem } from "../contacts/address_book_problem.ts";
 import type { AgentDatabase } from "../state/agent_database.ts";
 import { digestOf, fitLabel, fitText } from "./message_mapping.ts";
-import { partsOf, Refusals } from "./message_upload.ts";
-import { addRefused } from "./sync_record.ts";
+import { noteRefused, partsOf, Refusals } from "./message_upload.ts";
 
 /** What the server has of the address book. */
 export interface SentContactsOptions {
@@ -66,7 +65,7 @@ export async function syncContacts(
       describe: (contact) => ({ kind: "contact", rowId: 0, digest: contactKey(contact) }),
     });
     database.transaction(() => {
-      addRefused(database, refusals.take());
+      noteRefused(database, refusals.take());
       noteSent(part, options);
     });
   }

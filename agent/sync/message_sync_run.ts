@@ -8,8 +8,7 @@ import type { SyncCursor } from "../state/stored_values.ts";
 import type { Checksums, SyncState } from "../state/sync_state.ts";
 import type { SyncBatch } from "./batches.ts";
 import { type ChangeScan, messagesIn, newRepeats, noteAgain, type RowsAgain } from "./changed_rows.ts";
-import type { MessageUploader, SendOptions } from "./message_upload.ts";
-import { addRefused } from "./sync_record.ts";
+import { type MessageUploader, noteRefused, type SendOptions } from "./message_upload.ts";
 
 export interface MessageProgress {
   readonly rowsDone: number;
@@ -122,7 +121,7 @@ export class MessageSyncRun {
     const identity = { ...readDatabaseIdentity(database, markRowId), markGuid };
     this.cursor = { ...this.cursor, database: identity };
     this.state.database.transaction(() => {
-      addRefused(this.state.database, uploader.takeRefused());
+      noteRefused(this.state.database, uploader.takeRefused());
       change();
       this.state.saveCursor(this.cursor);
     });

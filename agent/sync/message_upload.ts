@@ -7,6 +7,7 @@ import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
 import type { ServerClient } from "../clients/server_client.ts";
 import { byConversation, conversationBatchesOf, requestJsonOf } from "./batches.ts";
 import { digestOf, wireGuidOf } from "./message_mapping.ts";
+import type { AgentDatabase } from "../state/agent_database.ts";
 import type { RefusedItem } from "../state/stored_values.ts";
 
 export interface SendOptions {
@@ -152,6 +153,11 @@ export async function sendWithBisection<Item>(
   const middle = Math.ceil(items.length / 2);
   await sendWithBisection(items.slice(0, middle), options);
   await sendWithBisection(items.slice(middle), options);
+}
+
+/** Stores refused items; one that was refused before is counted once. */
+export function noteRefused(database: AgentDatabase, items: readonly RefusedItem[]): void {
+  for (const item of items) database.values("refused_items").put(item.digest, item);
 }
 
 /** Items in parts of at most so many. */

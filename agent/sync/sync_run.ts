@@ -12,7 +12,6 @@ import { changedContacts, type ContactsReport, syncContacts } from "./contact_sy
 import { type MessageCounts, syncMessages } from "./message_sync.ts";
 import type { MessageSyncOptions } from "./message_sync_run.ts";
 import { CountingUploader, ServerUploader, type UploadTotals } from "./message_upload.ts";
-import { recordSync } from "./sync_record.ts";
 
 /** See also `MessageSyncOptions`. */
 export interface DryRunOptions extends Omit<MessageSyncOptions, "state" | "uploader"> {
@@ -90,7 +89,12 @@ async function syncOnce(options: SyncRunOptions): Promise<SyncReport> {
   const counts = await syncMessages({ ...options, state: new SyncState(database), uploader });
   const messages = { ...counts, ...uploader.totals, refused: uploader.refusals.total };
   const report = { durationMs: Math.max(0, now() - startedAtMs), contacts, messages };
-  if (isWorthRecording(report)) database.transaction(() => recordSync(database, summaryOf(report, now())));
+  if (!isWorthRecording(report)) return report;
+  database.transaction(() => {
+    database.document("last_sync").put(summaryOf(report, now()));
+    // A failure before it is over.
+    database.document("last_failure").delete();
+  });
   return report;
 }
 
