@@ -26,5 +26,14 @@ export const accountSettingsSchema = z.object({
   draftCoverage: z.number().min(0).max(1).describe(
     "The share of drafts that are suggested, the likeliest to be sent first: 1 for all, 0.5 for the easier half",
   ),
+  learnFromSent: z.boolean().describe(
+    "Whether trainings learn from what was sent in place of a draft that was not used; false by default",
+  ),
 }).meta({ id: "AccountSettings" });
 export type AccountSettings = z.infer<typeof accountSettingsSchema>;
+
+export const changeAccountSettingsRequestSchema = accountSettingsSchema.partial().meta({
+  id: "ChangeAccountSettingsRequest",
+  description: "Those to change; the others stay",
+});
+export type ChangeAccountSettingsRequest = z.infer<typeof changeAccountSettingsRequestSchema>;

@@ -14,7 +14,7 @@ import { pageFields } from "./paging.ts";
 import { idSchema, timeSchema } from "./scalars.ts";
 import { trainingMetricsSchema } from "./training_figures.ts";
 
-export const SAMPLE_SOURCES = ["accept", "edit", "reject", "import"] as const;
+export const SAMPLE_SOURCES = ["accept", "edit", "reject", "import", "sent"] as const;
 export const TRAINING_STATUSES = ["queued", "training", "completed", "failed", "cancelled"] as const;
 
 export const trainingStatusSchema = z.enum(TRAINING_STATUSES).meta({ id: "TrainingStatus" });
@@ -26,7 +26,9 @@ export const trainingSampleSchema = z.object({
   output: z.string().describe("What the person sent, or for a rejected draft the empty string"),
   rejectedOutput: z.string().nullable().describe("The draft the person did not want, where there is one"),
   quality: z.number().min(0).max(1).describe("Weight in training; 0 is kept out of it"),
-  source: z.enum(SAMPLE_SOURCES),
+  source: z.enum(SAMPLE_SOURCES).describe(
+    "`import`: what the person sent without a draft; `sent`: what they sent in place of a draft that was not used",
+  ),
   responseId: idSchema.nullable(),
   conversationId: idSchema.nullable(),
   createdAt: timeSchema,
@@ -94,7 +96,7 @@ export const startTrainingRequestSchema = z.object({
   sampleIds: z.array(idSchema).min(1).max(MAX_TRAINING_SAMPLES).optional()
     .describe("Absent: all samples of the account with a quality above 0"),
   method: trainingMethodSchema.default("sft").describe(
-    "`sft` learns what was sent; `dpo` learns to prefer an edited text to its draft, from edits alone",
+    "`sft` learns what was sent; `dpo` learns to prefer it to the draft that was edited or not used, from such pairs alone",
   ),
   ...settingsFields,
 }).meta({ id: "StartTrainingRequest" });

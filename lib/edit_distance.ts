@@ -15,3 +15,13 @@ export function editDistance(from: string, to: string): number {
   });
   return row.at(-1) ?? 0;
 }
+
+/** What is compared of a text, in UTF-16 units: the distance takes the product of both lengths. */
+const COMPARED_LENGTH = 1_000;
+
+/** The distance by the longer of the texts, or of their beginnings: 0 for the same text, 1 for nothing in common. */
+export function relativeEditDistance(from: string, to: string): number {
+  const [source, target] = [from.slice(0, COMPARED_LENGTH), to.slice(0, COMPARED_LENGTH)];
+  const longer = Math.max(source.length, target.length);
+  return longer === 0 ? 0 : editDistance(source, target) / longer;
+}

@@ -128,7 +128,7 @@ Deno.test("a draft that is not to be suggested is offered nowhere, made once, an
   await using mac = await SuggestingMac.create();
   const { store, ml } = mac.served.app;
   const [device] = (await store.devices.listAll({ page: 1, pageSize: 1 })).rows;
-  await store.acceptance.setCoverage(device?.accountId ?? "", 0);
+  await store.accountSettings.change(device?.accountId ?? "", { draftCoverage: 0 });
   mac.receive(ADA, "What do you think of it?");
   await mac.sync();
   const world = { mac, client: await mac.client() };

@@ -3,6 +3,7 @@ import { z } from "../../deps.ts";
 import {
   accountDeletionSchema,
   accountSettingsSchema,
+  changeAccountSettingsRequestSchema,
   deleteAccountRequestSchema,
 } from "../../contract/account.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
@@ -37,7 +38,7 @@ const settings = tokenRoute("get", SERVER_PATHS.accountSettings, {
 
 const changeSettings = tokenRoute("put", SERVER_PATHS.accountSettings, {
   summary: "Changes the account's settings",
-  request: { body: jsonBody(accountSettingsSchema) },
+  request: { body: jsonBody(changeAccountSettingsRequestSchema) },
   responses: { 200: jsonResponse(accountSettingsSchema, "The settings as they are now") },
 });
 

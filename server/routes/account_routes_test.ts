@@ -130,31 +130,26 @@ Deno.test("a deleted account is gone everywhere, ml's work of it included, and n
   assert.ok(server.ml.orders.some((order) => order.startsWith("DELETE /cachedraft:")));
 });
 
-Deno.test("the share of drafts to suggest is the account's own setting, between none and all", async () => {
+Deno.test("settings are the account's own, and change one by one within their limits", async () => {
   await using server = await startServerApp();
   const [owner, stranger] = [await server.pair(), await server.pair()];
   const schema = accountSettingsSchema;
   const read = ({ token }: { token: string }) =>
     server.expect(SERVER_PATHS.accountSettings, { token, schema });
-  assert.deepEqual(await read(owner), { draftCoverage: 1 });
+  const defaults = { draftCoverage: 1, learnFromSent: false };
+  assert.deepEqual(await read(owner), defaults);
   const { token } = owner;
-  for (const draftCoverage of [0.5, 0]) {
-    const changed = await server.expect(SERVER_PATHS.accountSettings, {
-      method: "PUT",
-      token,
-      body: { draftCoverage },
-      schema,
-    });
-    assert.deepEqual([changed, await read(owner)], [{ draftCoverage }, { draftCoverage }]);
+  let expected = defaults;
+  for (const change of [{ draftCoverage: 0.5 }, { learnFromSent: true }, { draftCoverage: 0 }, {}]) {
+    expected = { ...expected, ...change };
+    const options = { method: "PUT", token, body: change, schema };
+    const changed = await server.expect(SERVER_PATHS.accountSettings, options);
+    assert.deepEqual([changed, await read(owner)], [expected, expected]);
   }
-  for (const draftCoverage of [-0.1, 1.1, "half", null]) {
-    await server.refuse(SERVER_PATHS.accountSettings, {
-      method: "PUT",
-      token,
-      body: { draftCoverage },
-      status: 400,
-      code: "validation_failed",
-    });
+  const shares = [-0.1, 1.1, "half", null].map((draftCoverage) => ({ draftCoverage }));
+  for (const body of [...shares, { learnFromSent: "yes" }]) {
+    const refused = { method: "PUT", token, body, status: 400, code: "validation_failed" } as const;
+    await server.refuse(SERVER_PATHS.accountSettings, refused);
   }
-  assert.deepEqual([await read(owner), await read(stranger)], [{ draftCoverage: 0 }, { draftCoverage: 1 }]);
+  assert.deepEqual([await read(owner), await read(stranger)], [expected, defaults]);
 });

@@ -9,6 +9,7 @@ import {
   responseRecordSchema,
 } from "../../contract/responses.ts";
 import { type TrainingSample, trainingSampleListSchema } from "../../contract/training.ts";
+import { relativeEditDistance } from "../../lib/edit_distance.ts";
 import { type ServerAppUnderTest, startServerApp } from "../../tests/support/server/server_app.ts";
 import { JOHN, sendConversation } from "../../tests/support/server/sync_batches.ts";
 
@@ -46,14 +47,17 @@ async function samples({ server, token }: Drafted): Promise<TrainingSample[]> {
   return list.samples;
 }
 
+/** How much of it is new, beside the half that every reply weighs; the database holds 32 bits. */
+const EDITED_QUALITY = Math.fround((1 + relativeEditDistance(DRAFT, "Sure, 7?")) / 2);
+
 const ACTIONS: [
   ResponseActionRequest,
   Pick<TrainingSample, "output" | "rejectedOutput" | "quality" | "source">,
 ][] = [
-  [{ action: "accept" }, { output: DRAFT, rejectedOutput: null, quality: 1, source: "accept" }],
+  [{ action: "accept" }, { output: DRAFT, rejectedOutput: null, quality: 0.5, source: "accept" }],
   [
     { action: "edit", editedResponse: "Sure, 7?" },
-    { output: "Sure, 7?", rejectedOutput: DRAFT, quality: 1, source: "edit" },
+    { output: "Sure, 7?", rejectedOutput: DRAFT, quality: EDITED_QUALITY, source: "edit" },
   ],
   [
     { action: "reject", rejectionReason: "Too formal" },
@@ -79,7 +83,7 @@ for (const [action, taught] of ACTIONS) {
     assert.deepEqual(rest, []);
     assert.equal(sample.id, first.trainingSampleId);
     const { output, rejectedOutput, quality, source } = sample;
-    assert.deepEqual({ output, rejectedOutput, quality, source }, taught);
+    assert.deepEqual({ output, rejectedOutput, quality: Math.fround(quality), source }, taught);
     assert.deepEqual([sample.responseId, sample.conversationId], [drafted.id, drafted.conversationId]);
     assert.equal(sample.input, server.ml.generated[0]?.prompt, "what is trained is what was asked");
     const again = await act(drafted, action);

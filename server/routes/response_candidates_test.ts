@@ -129,7 +129,7 @@ candidatesTest(
     });
     assert.deepEqual(
       [sample?.source, sample?.output, sample?.rejectedOutput, sample?.quality],
-      ["accept", second.text, first.text, 1],
+      ["accept", second.text, first.text, 0.5],
     );
     assert.deepEqual(await act(asked, responseId, { action: "accept", candidate: second.id }), accepted);
     for (const body of [{ action: "accept" }, { action: "accept", candidate: first.id }]) {

@@ -1,11 +1,15 @@
 /** Hands an account's owner all that is stored of it, as one file, and deletes it. */
 import { Zip, ZipDeflate } from "fflate";
-import type { AccountDeletion, AccountSettings } from "../../contract/account.ts";
+import type {
+  AccountDeletion,
+  AccountSettings,
+  ChangeAccountSettingsRequest,
+} from "../../contract/account.ts";
 import { invalidRequest } from "../../lib/errors.ts";
 import type { Caller } from "../auth/authenticate.ts";
 import type { AccountDeletionStore } from "../store/account/account_deletion.ts";
 import type { AccountExport } from "../store/account/account_export.ts";
-import type { AcceptanceStore } from "../store/drafts/acceptance_store.ts";
+import type { AccountSettingsStore } from "../store/account/account_settings.ts";
 import type { DeviceStore } from "../store/devices/device_store.ts";
 import type { Announcements } from "../store/jobs/announcements.ts";
 import type { ServerJobs } from "./drafts/draft_jobs.ts";
@@ -13,7 +17,7 @@ import type { ServerJobs } from "./drafts/draft_jobs.ts";
 export interface AccountServiceOptions {
   accountExport: AccountExport;
   accountDeletion: AccountDeletionStore;
-  acceptance: Pick<AcceptanceStore, "coverage" | "setCoverage">;
+  accountSettings: AccountSettingsStore;
   devices: Pick<DeviceStore, "find">;
   jobs: Pick<ServerJobs, "remove">;
   announcements: Announcements;
@@ -32,8 +36,8 @@ export interface AccountService {
    */
   delete(caller: Caller, name: string): Promise<AccountDeletion>;
   settings(caller: Caller): Promise<AccountSettings>;
-  /** Replaces all settings; they count for the next draft. */
-  changeSettings(caller: Caller, settings: AccountSettings): Promise<AccountSettings>;
+  /** Changes those that are given; they count from the next draft and the next training on. */
+  changeSettings(caller: Caller, change: ChangeAccountSettingsRequest): Promise<AccountSettings>;
 }
 
 /** A zip whose files are written one after the other; `take` gives what has come out since the last call. */
@@ -78,7 +82,7 @@ class ZipWriter {
 
 /** Makes the service of accounts. */
 export function createAccountService(options: AccountServiceOptions): AccountService {
-  const { accountExport, accountDeletion, acceptance, devices, jobs, announcements, onOutbox } = options;
+  const { accountExport, accountDeletion, accountSettings, devices, jobs, announcements, onOutbox } = options;
   return {
     async delete({ accountId, deviceId }, name) {
       const device = await devices.find(accountId, deviceId);
@@ -102,10 +106,10 @@ export function createAccountService(options: AccountServiceOptions): AccountSer
       zip.end();
       yield* zip.take();
     },
-    settings: async ({ accountId }) => ({ draftCoverage: await acceptance.coverage(accountId) }),
-    async changeSettings({ accountId }, { draftCoverage }) {
-      await acceptance.setCoverage(accountId, draftCoverage);
-      return { draftCoverage: await acceptance.coverage(accountId) };
+    settings: ({ accountId }) => accountSettings.read(accountId),
+    async changeSettings({ accountId }, change) {
+      await accountSettings.change(accountId, change);
+      return await accountSettings.read(accountId);
     },
   };
 }

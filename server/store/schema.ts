@@ -48,6 +48,7 @@ export const accounts = pgTable("accounts", {
   /** The number of the account's newest event; see {@linkcode events}. */
   lastEventId: count("last_event_id").default(0),
   draftCoverage: real("draft_coverage").notNull().default(1),
+  learnFromSent: boolean("learn_from_sent").notNull().default(false),
 });
 
 /**
@@ -213,6 +214,8 @@ export const responses = pgTable("responses", {
   editedResponse: text("edited_response"),
   rejectionReason: text("rejection_reason"),
   chosenCandidate: integer("chosen_candidate"),
+  /** What was sent in its place is, or was, a training sample. */
+  learned: boolean("learned").notNull().default(false),
   createdAt: createdAt(),
   completedAt: time("completed_at"),
   actedAt: time("acted_at"),

@@ -16,6 +16,7 @@ import { createDeviceStore, type DeviceStore } from "./devices/device_store.ts";
 import { createEventStore, type EventStore } from "./events/event_store.ts";
 import { type AccountDeletionStore, createAccountDeletion } from "./account/account_deletion.ts";
 import { type AccountExport, createAccountExport } from "./account/account_export.ts";
+import { type AccountSettingsStore, createAccountSettings } from "./account/account_settings.ts";
 import { createFigureStore, type FigureStore } from "./figure_store.ts";
 import { createSessionStore, type SessionStore } from "./devices/session_store.ts";
 import { findRunningPostgres, startEmbeddedPostgres } from "./postgres/embedded_postgres.ts";
@@ -61,6 +62,7 @@ export interface Stores {
   readonly people: PersonDeletionStore;
   readonly events: EventStore;
   readonly figures: FigureStore;
+  readonly accountSettings: AccountSettingsStore;
   readonly accountExport: AccountExport;
   readonly accountDeletion: AccountDeletionStore;
   /** Joins the other servers of the database, or listens to the triggers of one's own. */
@@ -115,6 +117,7 @@ export function createStores(database: Database): Stores {
     people: traced("people", createPersonDeletion(database)),
     accountDeletion: traced("accountDeletion", createAccountDeletion(database)),
     accountExport: traced("accountExport", createAccountExport(database)),
+    accountSettings: traced("accountSettings", createAccountSettings(database)),
     figures: traced("figures", createFigureStore(database)),
     events: traced("events", createEventStore(database)),
     share: (options) => joinSharedDatabase(database, options),

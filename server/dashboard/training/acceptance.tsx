@@ -1,5 +1,5 @@
 /** How far the confidence of drafts can be trusted, and which share of them is suggested. */
-import { type AccountSettings, accountSettingsSchema } from "../../../contract/account.ts";
+import { accountSettingsSchema, type ChangeAccountSettingsRequest } from "../../../contract/account.ts";
 import type { Calibration } from "../../../contract/models.ts";
 import { SERVER_PATHS } from "../../../contract/paths.ts";
 import { request } from "../api.ts";
@@ -46,7 +46,7 @@ function Coverage() {
   const steps = useSteps();
   if (value === null) return error === null ? null : <p role="alert">{error}</p>;
   const { draftCoverage } = value;
-  const change = (body: AccountSettings) =>
+  const change = (body: ChangeAccountSettingsRequest) =>
     steps.run(async () => {
       await request(`PUT ${SERVER_PATHS.accountSettings}`, { schema: accountSettingsSchema, body });
       await reload();

@@ -10,6 +10,7 @@ import {
 import type { Observation } from "../../../lib/statistics/logistic_regression.ts";
 import { reliabilityOf } from "../../../lib/statistics/reliability.ts";
 import type { AcceptanceStore, JudgedCounts, JudgedDraft } from "../../store/drafts/acceptance_store.ts";
+import type { AccountSettingsStore } from "../../store/account/account_settings.ts";
 import type { ResponseStore } from "../../store/drafts/response_store.ts";
 import { findSentReplies } from "../drafts/sent_reply.ts";
 import { askedFor, askedIn } from "./asked.ts";
@@ -51,6 +52,7 @@ export type Judge = (draft: FeatureSource) => Judgement;
 export interface AcceptanceServiceOptions {
   acceptance: AcceptanceStore;
   responses: Pick<ResponseStore, "repliesTo">;
+  accountSettings: Pick<AccountSettingsStore, "read">;
 }
 
 export interface AcceptanceService {
@@ -144,11 +146,11 @@ export function createAcceptanceService(options: AcceptanceServiceOptions): Acce
   const calibrations = new WeakMap<Fit, Calibration>();
   return {
     async judgeOf(accountId) {
-      const [{ classifier, scores }, coverage] = await Promise.all([
+      const [{ classifier, scores }, { draftCoverage }] = await Promise.all([
         fitOf(accountId),
-        options.acceptance.coverage(accountId),
+        options.accountSettings.read(accountId),
       ]);
-      const threshold = thresholdOf(scores, coverage);
+      const threshold = thresholdOf(scores, draftCoverage);
       return (draft) => {
         const features = featuresOf(draft);
         const suggested = classifier.score(features) >= threshold;

@@ -121,7 +121,7 @@ Deno.test("an account learns from its own drafts alone", async () => {
 Deno.test("of a wanted half, the drafts that are likelier than half of the recent ones are suggested, the others say why not", async () => {
   await using account = await Account.open();
   const { stores, owner } = account;
-  await stores.acceptance.setCoverage(owner.accountId, 0.5);
+  await stores.accountSettings.change(owner.accountId, { draftCoverage: 0.5 });
   assert.equal((await account.judge({ rawConfidence: 0.02 })).suggested, true, "too few drafts to tell");
   for (let count = 1; count <= 20; count++) await account.draft({ rawConfidence: count / 25 });
   const suggested = async (rawConfidence: number) => (await account.judge({ rawConfidence })).suggested;
@@ -136,9 +136,9 @@ Deno.test("of a wanted half, the drafts that are likelier than half of the recen
     ),
     ["unsure", "code", "opinion", "commitment", "fact"],
   );
-  await stores.acceptance.setCoverage(owner.accountId, 1);
+  await stores.accountSettings.change(owner.accountId, { draftCoverage: 1 });
   assert.equal(await suggested(0.01), true);
-  await stores.acceptance.setCoverage(owner.accountId, 0);
+  await stores.accountSettings.change(owner.accountId, { draftCoverage: 0 });
   assert.equal(await suggested(0.99), false);
 });
 

@@ -1,22 +1,17 @@
 /** Whether a draft was sent with at most small changes, by what the person did with it, or sent in its place. */
-import { editDistance } from "../../../lib/edit_distance.ts";
+import { relativeEditDistance } from "../../../lib/edit_distance.ts";
 import type { JudgedDraft } from "../../store/drafts/acceptance_store.ts";
 
 /** The share of its letters and digits that may differ in what was sent: a word in a sentence, not another sentence. */
 const SMALL_CHANGE = 0.2;
-/** What is compared of a text, in UTF-16 units: the distance takes the product of both lengths. */
-const COMPARED_LENGTH = 1_000;
-
 /** Capitals, punctuation and line breaks are no change: they are what a person adds in passing. */
 function comparedText(text: string): string {
-  return text.normalize("NFKC").toLowerCase().replace(/[\p{P}\s]+/gu, " ").trim().slice(0, COMPARED_LENGTH);
+  return text.normalize("NFKC").toLowerCase().replace(/[\p{P}\s]+/gu, " ").trim();
 }
 
 /** How far a text differs from a draft: 0 for the same words, 1 for none in common. */
 export function changeOf(draft: string, sent: string): number {
-  const [from, to] = [comparedText(draft), comparedText(sent)];
-  const longer = Math.max(from.length, to.length);
-  return longer === 0 ? 0 : editDistance(from, to) / longer;
+  return relativeEditDistance(comparedText(draft), comparedText(sent));
 }
 
 /** True for a text that is the draft with at most small changes. */

@@ -11,6 +11,7 @@ import { ApiError, invalidRequest } from "../../../lib/errors.ts";
 import type { Caller } from "../../auth/authenticate.ts";
 import type { ActionRequest, ActionSample } from "../../store/drafts/response_action.ts";
 import type { ResponseStore } from "../../store/drafts/response_store.ts";
+import { replyWeight } from "../training/sample_weight.ts";
 import { pageFieldsOf, pageRequestOf } from "../paging.ts";
 import type { DraftResponse } from "../../store/schema.ts";
 import { findSentReplies } from "./sent_reply.ts";
@@ -19,8 +20,7 @@ import { findWaiting } from "./waiting_drafts.ts";
 import { findStale, type Staleness } from "./stale_drafts.ts";
 import { findDraft, responseNotFound, responseRecordOf } from "./draft_service.ts";
 
-/** A sample's weight in training: what the person sent teaches, what was rejected is kept out. */
-const LEARNED_QUALITY = 1;
+/** A sample's weight in training: what was rejected is kept out. */
 const REJECTED_QUALITY = 0;
 
 export interface ResponseServiceOptions {
@@ -66,9 +66,13 @@ function sampleOf(
   const notChosen = candidate === undefined || candidate.id === 1 ? undefined : candidates?.[0]?.text;
   switch (action.action) {
     case "accept":
-      return text ? { input, output: text, rejectedOutput: notChosen, quality: LEARNED_QUALITY } : undefined;
-    case "edit":
-      return { input, output: action.editedResponse, rejectedOutput: text, quality: LEARNED_QUALITY };
+      return text
+        ? { input, output: text, rejectedOutput: notChosen, quality: replyWeight(text, text) }
+        : undefined;
+    case "edit": {
+      const output = action.editedResponse;
+      return { input, output, rejectedOutput: text, quality: replyWeight(text ?? "", output) };
+    }
     case "reject":
       return { input, output: "", rejectedOutput: response, quality: REJECTED_QUALITY };
   }

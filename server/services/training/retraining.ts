@@ -14,7 +14,7 @@ const BETWEEN_JOBS_MS = 20 * HOUR_MS;
 
 export interface RetrainingOptions {
   trainingJobs: Pick<TrainingJobStore, "listOutdated">;
-  training: Pick<TrainingService, "start">;
+  training: Pick<TrainingService, "start" | "collectSent">;
   log: Logger;
   clock: Clock;
   /** How many samples must be new. */
@@ -29,6 +29,18 @@ export function isWithin(hour: number, { from, to }: HourRange): boolean {
   return from < to ? hour >= from && hour < to : hour >= from || hour < to;
 }
 
+/** What was sent in place of drafts counts as new as well. */
+async function collectSent(
+  { trainingJobs, training, log }: RetrainingOptions,
+  idleSince: Date,
+): Promise<void> {
+  for (const { accountId } of await trainingJobs.listOutdated({ newSamples: 0, idleSince })) {
+    await training.collectSent(accountId).catch((error) => {
+      log.warn("what was sent in place of drafts could not be learned", logFieldsOfError(error));
+    });
+  }
+}
+
 /** Starts the last completed job of each account with enough new samples again, on all of its samples. */
 export async function retrain(options: RetrainingOptions): Promise<void> {
   const { trainingJobs, training, log, clock, newSamples, hours, isLeader } = options;
@@ -36,6 +48,7 @@ export async function retrain(options: RetrainingOptions): Promise<void> {
   if (!isWithin(now.getHours(), hours)) return;
   if (isLeader !== undefined && !await isLeader()) return;
   const idleSince = new Date(now.getTime() - BETWEEN_JOBS_MS);
+  await collectSent(options, idleSince);
   for (const last of await trainingJobs.listOutdated({ newSamples, idleSince })) {
     const { accountId, deviceId, baseModel, epochs, learningRate, method, settings } = last;
     const request = { baseModel, epochs, learningRate, method, ...settings };

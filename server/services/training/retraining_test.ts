@@ -12,7 +12,14 @@ import {
   trainAdapter,
   type Trainee,
 } from "../../../tests/support/server/trainee.ts";
-import { JOHN, sendConversation } from "../../../tests/support/server/sync_batches.ts";
+import {
+  JOHN,
+  sendBatch,
+  sendConversation,
+  syncBatch,
+  syncMessage,
+} from "../../../tests/support/server/sync_batches.ts";
+import { accountSettingsSchema } from "../../../contract/account.ts";
 import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";
 import { responseActionResponseSchema } from "../../../contract/responses.ts";
 import { delay } from "../../../lib/backoff.ts";
@@ -86,6 +93,30 @@ Deno.test("an account with enough new samples is trained again as it was last, o
   assert.deepEqual(settings(again), settings(first));
   assert.deepEqual([again.base_model, again.epochs, again.seed], [START.baseModel, 2, 7]);
   assert.equal((await readModels(trainee)).promotedAdapterId, null, "its owner promotes it");
+});
+
+Deno.test("what was sent in place of drafts is new as well, where the owner wants that", async () => {
+  const trainee = await pairTrainee(await startServerApp());
+  await using server = trainee.server;
+  await trainAdapter(trainee);
+  const { token } = trainee;
+  for (const person of ["+15550101", "+15550102"]) {
+    const place = { conversationImessageId: person, participantIds: [person] };
+    const messages = await sendConversation(trainee, { lines: [[person, "Dinner?"]], ...place });
+    await draftFor(trainee, messages[0]?.id ?? "");
+    const reply = syncMessage({
+      direction: "outgoing",
+      senderId: null,
+      text: "not in the mood",
+      sentAt: new Date(Date.now() + 60_000).toISOString(),
+    });
+    await sendBatch(trainee, syncBatch([reply], place));
+  }
+  assert.equal(await retrainAt(trainee, nightIn(2)), 1, "it is off by default");
+  const change = { method: "PUT", token, body: { learnFromSent: true }, schema: accountSettingsSchema };
+  await server.expect(SERVER_PATHS.accountSettings, change);
+  assert.equal(await retrainAt(trainee, nightIn(2)), 2);
+  assert.equal(server.ml.started[1]?.samples.length, 4);
 });
 
 Deno.test("nothing is trained again by day, by a server that does not lead, or with too few new samples", async () => {

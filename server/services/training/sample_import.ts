@@ -23,7 +23,7 @@ export interface SampleImportOptions extends PromptStores {
 }
 
 /** What came later than this after a message is hardly an answer to it. */
-const MAX_DELAY_SECONDS = 6 * 60 * 60;
+export const MAX_DELAY_SECONDS = 6 * 60 * 60;
 /** What was sent is as good as what was accepted. */
 const IMPORTED_QUALITY = 1;
 /** Most replies looked at that are no samples yet. */
@@ -44,7 +44,8 @@ export function replyTextOf({ texts, before }: Pick<SentReply, "texts" | "before
     .filter((text) => text !== "").join("\n");
 }
 
-function isUnsuitable(text: string): boolean {
+/** Nothing that a model could learn: a link, a number, a code, or a text that is too long. */
+export function isUnsuitable(text: string): boolean {
   return text === "" || text.length > MAX_IMPORTED_REPLY_LENGTH || ONLY_LINKS.test(text) ||
     ONLY_NUMBER.test(text) || isOneTimeCode(text);
 }

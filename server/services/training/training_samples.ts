@@ -13,6 +13,7 @@ import {
 import { ApiError, invalidRequest } from "../../../lib/errors.ts";
 import type { SampleStore } from "../../store/training/sample_store.ts";
 import type { TrainingSample as SampleRow } from "../../store/schema.ts";
+import { pairWeight } from "./sample_weight.ts";
 import { pageFieldsOf, pageRequestOf } from "../paging.ts";
 
 /** Faults listed in one answer; a list of foreign ids may be long. */
@@ -71,7 +72,7 @@ function isTrainable({ quality, output }: SampleRow): boolean {
 const NOTHING = {
   sft: "There is nothing to learn from: accept or edit some drafts first",
   dpo:
-    "There is nothing to prefer: `dpo` learns from drafts that were edited or not the candidate that was chosen, and there are none",
+    "There is nothing to prefer: `dpo` learns from drafts that were edited, not used, or not the candidate that was chosen, and there are none",
 };
 
 /**
@@ -96,7 +97,7 @@ export async function chooseSamples(
   throw new ApiError("validation_failed", message, { details: [{ path: "sampleIds", message }] });
 }
 
-/** Samples as ml takes them; with `dpo` the draft that an edit replaced is the losing side. */
+/** Samples as ml takes them; with `dpo` the draft is the losing side, and the pair weighs what it took to change it. */
 export function mlSamplesOf(
   rows: readonly SampleRow[],
   method: TrainingMethod,
@@ -105,9 +106,10 @@ export function mlSamplesOf(
     id,
     input,
     output,
-    quality,
     conversation: conversationId ?? undefined,
-    ...(method === "dpo" && rejectedOutput ? { rejected: rejectedOutput } : {}),
+    ...(method === "dpo" && rejectedOutput
+      ? { rejected: rejectedOutput, quality: pairWeight(rejectedOutput, output) }
+      : { quality }),
   }));
 }
 

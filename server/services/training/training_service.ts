@@ -22,9 +22,10 @@ import { type SignedInOptions, whileSignedIn } from "../../store/jobs/announceme
 import type { PromptStores } from "../drafts/prompt_builder.ts";
 import { importSamples } from "./sample_import.ts";
 import { isLive, isUnknownToMl, type JobEvent, type JobWatch, type TrainingJobSync } from "./job_sync.ts";
+import { collectSentSamples, type SentSamplesOptions } from "./sent_samples.ts";
 import { chooseSamples, exportLines, listSamples, mlSamplesOf } from "./training_samples.ts";
 
-export interface TrainingServiceOptions extends PromptStores, SignedInOptions {
+export interface TrainingServiceOptions extends PromptStores, SentSamplesOptions, SignedInOptions {
   samples: SampleStore;
   trainingJobs: TrainingJobStore;
   jobSync: TrainingJobSync;
@@ -37,6 +38,8 @@ export interface TrainingService {
   samples(caller: Caller, query: PageQuery): Promise<TrainingSampleList>;
   /** Makes samples of replies that the person sent. @throws ApiError `validation_failed` for unknown conversations */
   importSamples(caller: Caller, request: ImportSamplesRequest): Promise<ImportSamplesResponse>;
+  /** Makes samples of what was sent in place of unused drafts, where the owner wants that; a start does so by itself. */
+  collectSent(accountId: string): Promise<number>;
   /** All samples as lines of JSON, newest first, read as they are asked for. */
   exportSamples(caller: Caller): AsyncGenerator<string>;
   /** @throws ApiError `not_found` */
@@ -87,12 +90,12 @@ async function servedModel(ml: TrainingServiceOptions["ml"]): Promise<string> {
   return served;
 }
 
-function starting(
-  { samples, trainingJobs: jobs, jobSync, ml }: TrainingServiceOptions,
-): TrainingService["start"] {
+function starting(options: TrainingServiceOptions): TrainingService["start"] {
+  const { samples, trainingJobs: jobs, jobSync, ml } = options;
   return async ({ accountId, deviceId }, request) => {
     const { baseModel: named, epochs, learningRate, sampleIds, method, ...settings } = request;
     const baseModel = named ?? await servedModel(ml);
+    if (sampleIds === undefined) await collectSentSamples(options, accountId);
     const chosen = await chooseSamples(samples, { accountId, sampleIds, method });
     const before = await jobs.liveJob(accountId, deviceId);
     // It may have ended on ml since the last refresh, and then nothing is in the way.
@@ -163,6 +166,7 @@ export function createTrainingService(options: TrainingServiceOptions): Training
   return {
     samples: ({ accountId }, query) => listSamples(options.samples, { accountId, query }),
     importSamples: ({ accountId }, request) => importSamples(options, { accountId, request }),
+    collectSent: (accountId) => collectSentSamples(options, accountId),
     exportSamples: ({ accountId }) => exportLines(options.samples, accountId),
     deleteSample: deleting(options),
     start: starting(options),

@@ -1,7 +1,7 @@
-/** Reads of an account's drafts what says whether the next one will be sent, and how many of them are to be suggested. */
+/** Reads of an account's drafts what says whether the next one will be sent. */
 import { and, desc, eq, sql as template } from "drizzle-orm";
 import { bindTo, type Database } from "../database.ts";
-import { accounts, type DraftResponse, responses } from "../schema.ts";
+import { type DraftResponse, responses } from "../schema.ts";
 
 /** A completed draft, as far as it says something of others. */
 export interface JudgedDraft extends
@@ -34,9 +34,6 @@ export interface AcceptanceStore {
   counts(accountId: string): Promise<JudgedCounts>;
   /** The latest completed drafts, newest first. */
   latest(accountId: string, limit: number): Promise<readonly JudgedDraft[]>;
-  /** The share of drafts that the account wants suggested. */
-  coverage(accountId: string): Promise<number>;
-  setCoverage(accountId: string, coverage: number): Promise<void>;
 }
 
 /** Of a prompt that may have 32,000 characters, in characters: the last messages are in it, or the end of a long one. */
@@ -75,16 +72,6 @@ async function latest(
     .orderBy(desc(responses.createdAt), desc(responses.id)).limit(limit);
 }
 
-async function coverage({ db }: Database, accountId: string): Promise<number> {
-  const [row] = await db.select({ coverage: accounts.draftCoverage }).from(accounts)
-    .where(eq(accounts.id, accountId));
-  return row?.coverage ?? 1;
-}
-
-async function setCoverage({ db }: Database, accountId: string, draftCoverage: number): Promise<void> {
-  await db.update(accounts).set({ draftCoverage }).where(eq(accounts.id, accountId));
-}
-
 export function createAcceptanceStore(database: Database): AcceptanceStore {
-  return bindTo(database, { counts, latest, coverage, setCoverage });
+  return bindTo(database, { counts, latest });
 }

@@ -51,16 +51,32 @@ function isSameAction(response: DraftResponse, request: ActionRequest): boolean 
     response.chosenCandidate === (request.candidate?.id ?? null);
 }
 
-async function sampleOf(tx: Queries, responseId: string): Promise<TrainingSample | undefined> {
-  const [sample] = await tx.select().from(trainingSamples).where(eq(trainingSamples.responseId, responseId));
+async function sampleOf(
+  tx: Queries,
+  { responseId, action }: ActionRequest,
+): Promise<TrainingSample | undefined> {
+  const [sample] = await tx.select().from(trainingSamples)
+    .where(and(eq(trainingSamples.responseId, responseId), eq(trainingSamples.source, action)));
   return sample;
+}
+
+/** Whether what was sent after the draft's message is a sample already: it says more than an action that came later. */
+async function isLearned(tx: Queries, { accountId, messageId }: DraftResponse): Promise<boolean> {
+  const found = await tx.select({ id: trainingSamples.id }).from(trainingSamples)
+    .innerJoin(responses, eq(responses.id, trainingSamples.responseId))
+    .where(and(
+      eq(responses.accountId, accountId),
+      eq(responses.messageId, messageId),
+      eq(trainingSamples.source, "sent"),
+    )).limit(1);
+  return found.length > 0;
 }
 
 async function addSample(
   tx: Queries,
   { response, request }: { response: DraftResponse; request: ActionRequest },
 ): Promise<TrainingSample | undefined> {
-  if (!request.sample) return undefined;
+  if (!request.sample || (request.action !== "reject" && await isLearned(tx, response))) return undefined;
   const { id: responseId, accountId, conversationId, messageId, sourceMessageIds } = response;
   const used = fragment`${[messageId, ...sourceMessageIds ?? []]}::uuid[]`;
   const refused = await tx.execute(drizzleSql`select where ${isNeverTrained(accountId, used)}`);
@@ -100,7 +116,7 @@ export function recordAction(
     if (draft.status !== "completed") return { outcome: "not_completed", response: draft };
     if (draft.action) {
       if (!isSameAction(draft, request)) return { outcome: "conflict", response: draft };
-      return { outcome: "repeated", response: draft, sample: await sampleOf(tx, responseId) };
+      return { outcome: "repeated", response: draft, sample: await sampleOf(tx, request) };
     }
     const [response] = await tx.update(responses)
       .set({ action, editedResponse, rejectionReason, actedAt: new Date(), ...chosenFields(request) })

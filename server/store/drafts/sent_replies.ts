@@ -142,7 +142,7 @@ function repliesBefore(
       extract(epoch from first_at - before_at)::float8 as "delaySeconds",
       last_at::text as "lastAt", tail as "lastId",
       exists (select from training_samples s
-          where s.account_id = ${accountId} and s.source = 'import' and s.message_id = ids[1])
+          where s.account_id = ${accountId} and s.source in ('import', 'sent') and s.message_id = any(ids))
         or exists (select from training_samples s
           where s.account_id = ${accountId} and s.source in ('accept', 'edit') and s.message_id = before_id::uuid)
         as "isSample",
