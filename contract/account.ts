@@ -26,6 +26,10 @@ export const accountSettingsSchema = z.object({
   draftCoverage: z.number().min(0).max(1).describe(
     "The share of drafts that are suggested, the likeliest to be sent first: 1 for all, 0.5 for the easier half",
   ),
+  automaticCoverage: z.number().min(0).max(1).describe(
+    "The share of what waits for a reply that gets a draft by itself, what the person answers likeliest first: 1 for all. It " +
+      "concerns automatic conversations alone; whoever asks for a draft gets one",
+  ),
   learnFromSent: z.boolean().describe(
     "Whether trainings learn from what was sent in place of a draft that was not used; false by default",
   ),

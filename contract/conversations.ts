@@ -43,6 +43,13 @@ export const conversationSchema = z.object({
   waiting: z.boolean().optional().describe(
     "Whether one of the ten newest messages waits for an answer that a draft could give",
   ),
+  replyProbability: z.number().min(0).max(1).nullable().optional().describe(
+    "The probability that the person answers what waits within six hours, as their earlier answers say; null where nothing waits",
+  ),
+  replyExpected: z.boolean().nullable().optional().describe(
+    "False where what waits is none of the share that `automaticCoverage` of the account's settings asks for: no draft is made " +
+      "for it by itself, only for whoever asks. Null where nothing waits",
+  ),
   drafting: draftingField.optional(),
   neverTrain: neverTrainField.optional(),
 }).meta({ id: "Conversation" });

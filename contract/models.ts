@@ -87,5 +87,8 @@ export const modelsResponseSchema = z.object({
   acceptance: calibrationSchema.optional().describe(
     "Of `confidence`: whether a draft is sent with at most small changes, by the person's actions and by what was sent",
   ),
+  trigger: calibrationSchema.optional().describe(
+    "Of `replyProbability` of conversations: whether the person answers what others write within six hours",
+  ),
 }).meta({ id: "Models" });
 export type ModelsResponse = z.infer<typeof modelsResponseSchema>;

@@ -39,6 +39,7 @@ import { createModelsService } from "./services/training/models_service.ts";
 import { createTrainingJobSync, type TrainingJobSync } from "./services/training/job_sync.ts";
 import { keepRetraining } from "./services/training/retraining.ts";
 import { createTrainingService, type TrainingService } from "./services/training/training_service.ts";
+import { createTriggerService } from "./services/trigger/trigger_service.ts";
 import { keepSendingWebhooks, type WebhookTasks } from "./services/webhooks.ts";
 import type { Announcements } from "./store/jobs/announcements.ts";
 import type { SharedDatabase } from "./store/jobs/shared_database.ts";
@@ -118,6 +119,7 @@ type Core =
 
 function createServices(core: Core): ServerServices {
   const { store, ml, announcements, pingKv, now } = core;
+  const trigger = createTriggerService({ ...store, now });
   const onOutbox = () => void announcements.announce({ topic: "outbox", text: "" });
   const health = createHealthService({ pingDatabase: store.ping, pingKv, ml, now });
   const devices = createDeviceService({ ...core, devices: store.devices });
@@ -128,12 +130,12 @@ function createServices(core: Core): ServerServices {
     restoring: createRestoreService({ ...core, devices: store.devices }),
     account: createAccountService({ ...core, ...store, onOutbox }),
     sync: createSyncService({ ...core, ...store, onOutbox }),
-    conversations: createConversationService({ ...store, onOutbox }),
+    conversations: createConversationService({ ...store, expectReplies: trigger.judgeOf, onOutbox }),
     search: createSearchService(store),
     drafting: createDrafting({ ...core, ...store, draftExamples: core.config.draftExamples }),
     responses: createResponseService({ ...core, ...store }),
     training: createTrainingService({ ...core, ...store, onOutbox }),
-    models: createModelsService({ ...core, ...store, onOutbox }),
+    models: createModelsService({ ...core, ...store, replyCalibration: trigger.calibration, onOutbox }),
     health,
     status: createStatusService({ ...core, ...store, health }),
   };

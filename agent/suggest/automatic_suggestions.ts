@@ -52,7 +52,10 @@ async function draftFor(client: DraftClient, unanswered: Unanswered): Promise<Su
 
 async function automaticConversations(client: DraftClient, policies: PolicyBook): Promise<Conversation[]> {
   const recent = await recentConversations(client);
-  return recent.filter((conversation) => modeFor(policies, conversation) === "automatic");
+  // The server says so only where the person has chosen a share.
+  return recent.filter((conversation) =>
+    modeFor(policies, conversation) === "automatic" && conversation.replyExpected !== false
+  );
 }
 
 /**

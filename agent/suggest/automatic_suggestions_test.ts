@@ -150,3 +150,20 @@ Deno.test("a policy that cannot be read drafts nothing", async () => {
   await Deno.writeTextFile(mac.services().suggestions.path, "{");
   assert.deepEqual(await draft(world), []);
 });
+
+Deno.test("what the owner will hardly answer gets no draft by itself, and one for whoever asks", async () => {
+  await using mac = await SuggestingMac.create();
+  const { store, ml } = mac.served.app;
+  const [device] = (await store.devices.listAll({ page: 1, pageSize: 1 })).rows;
+  await store.accountSettings.change(device?.accountId ?? "", { automaticCoverage: 0 });
+  mac.receive(ADA, "Dinner?");
+  await mac.sync();
+  const world = { mac, client: await mac.client() };
+  await setPolicy(world, ADA, "automatic");
+  assert.deepEqual([await draft(world), ml.generated.length], [[], 0]);
+  assert.match((await mac.run("suggest")).stdout, /\nDraft {6}Reply number 1 /);
+  await store.accountSettings.change(device?.accountId ?? "", { automaticCoverage: 1 });
+  mac.receive(ADA, "At seven?");
+  await mac.sync();
+  assert.deepEqual((await draft(world)).map(({ message }) => message.text), ["At seven?"]);
+});

@@ -136,18 +136,25 @@ Deno.test("settings are the account's own, and change one by one within their li
   const schema = accountSettingsSchema;
   const read = ({ token }: { token: string }) =>
     server.expect(SERVER_PATHS.accountSettings, { token, schema });
-  const defaults = { draftCoverage: 1, learnFromSent: false };
+  const defaults = { draftCoverage: 1, automaticCoverage: 1, learnFromSent: false };
   assert.deepEqual(await read(owner), defaults);
   const { token } = owner;
   let expected = defaults;
-  for (const change of [{ draftCoverage: 0.5 }, { learnFromSent: true }, { draftCoverage: 0 }, {}]) {
+  const changes = [
+    { draftCoverage: 0.5 },
+    { learnFromSent: true },
+    { automaticCoverage: 0.25 },
+    { draftCoverage: 0 },
+    {},
+  ];
+  for (const change of changes) {
     expected = { ...expected, ...change };
     const options = { method: "PUT", token, body: change, schema };
     const changed = await server.expect(SERVER_PATHS.accountSettings, options);
     assert.deepEqual([changed, await read(owner)], [expected, expected]);
   }
   const shares = [-0.1, 1.1, "half", null].map((draftCoverage) => ({ draftCoverage }));
-  for (const body of [...shares, { learnFromSent: "yes" }]) {
+  for (const body of [...shares, { automaticCoverage: 2 }, { learnFromSent: "yes" }]) {
     const refused = { method: "PUT", token, body, status: 400, code: "validation_failed" } as const;
     await server.refuse(SERVER_PATHS.accountSettings, refused);
   }

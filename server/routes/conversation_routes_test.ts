@@ -71,17 +71,20 @@ Deno.test("a conversation says what was written last, and whether it waits for a
     token,
     schema: conversationListSchema,
   });
-  const said = conversations.map(({ imessageId, lastMessage, waiting }) => [
+  const said = conversations.map(({ imessageId, lastMessage, waiting, replyExpected }) => [
     imessageId,
     lastMessage?.direction,
     lastMessage?.text,
     waiting,
+    replyExpected,
   ]);
   assert.deepEqual(said.sort(), [
-    ["answered", "outgoing", "Yes", false],
-    ["code", "incoming", "Your verification code is 482913", false],
-    ["waiting", "incoming", "At eight?", true],
+    ["answered", "outgoing", "Yes", false, null],
+    ["code", "incoming", "Your verification code is 482913", false, null],
+    ["waiting", "incoming", "At eight?", true, true],
   ]);
+  const known = conversations.filter(({ replyProbability }) => typeof replyProbability === "number");
+  assert.deepEqual(known.map(({ imessageId }) => imessageId), ["waiting"]);
 });
 
 Deno.test("messages come newest first, page by page", async () => {

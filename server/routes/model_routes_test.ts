@@ -27,7 +27,15 @@ Deno.test("an account without adapters has the base model, and nothing to roll b
     bins: [],
     positivesAtHalfCoverage: null,
   };
-  const base = { promotedAdapterId: null, texting: null, canRollback: false, adapters: [], acceptance };
+  const trigger = { ...acceptance, labels: 1, positives: 0 };
+  const base = {
+    promotedAdapterId: null,
+    texting: null,
+    canRollback: false,
+    adapters: [],
+    acceptance,
+    trigger,
+  };
   assert.deepEqual(await readModels(trainee), { baseModel: "test-model", ...base });
   const { message } = await server.refuse(SERVER_PATHS.rollBackAdapter, {
     ...POST,

@@ -12,7 +12,6 @@ import type {
   MessageList,
   MessagesQuery,
 } from "../../contract/conversations.ts";
-import { messagesToAnswer } from "../../contract/messages/waiting.ts";
 import type { PageQuery } from "../../contract/paging.ts";
 import { MESSAGE_LABELS, MESSAGE_TIMES } from "../../contract/sync.ts";
 import { ApiError } from "../../lib/errors.ts";
@@ -33,6 +32,7 @@ import type {
 } from "../store/schema.ts";
 import { encodeCursor, type Page, type Position } from "../store/paging.ts";
 import { pageFieldsOf, pageRequestOf } from "./paging.ts";
+import type { Expectation, TriggerService } from "./trigger/trigger_service.ts";
 
 /** How many of its newest messages decide whether a conversation waits for an answer. */
 const LOOKED_AT = 10;
@@ -45,6 +45,8 @@ export interface ConversationServiceOptions {
   contacts: ContactStore;
   deletions: DeletionStore;
   people: PersonDeletionStore;
+  /** How likely the person is to answer what waits. */
+  expectReplies: TriggerService["judgeOf"];
   /** Called when the outbox may have messages for ml: cached drafts to clear, tainted adapters. */
   onOutbox: () => void;
 }
@@ -78,7 +80,7 @@ export interface ConversationService {
 function conversationOf(
   row: ConversationRow,
   newest: readonly MessageRow[],
-  policy: ConversationPolicy,
+  { policy, expectation }: { policy: ConversationPolicy; expectation: Expectation | null },
 ): Conversation {
   const [last] = newest;
   return {
@@ -91,7 +93,9 @@ function conversationOf(
     lastMessageAt: row.lastMessageAt?.toISOString() ?? null,
     createdAt: row.createdAt.toISOString(),
     lastMessage: last ? { direction: last.direction, messageType: last.messageType, text: last.text } : null,
-    waiting: messagesToAnswer(newest).length > 0,
+    waiting: expectation !== null,
+    replyProbability: expectation?.replyProbability ?? null,
+    replyExpected: expectation?.replyExpected ?? null,
     drafting: policy.drafting,
     neverTrain: policy.neverTrain,
   };
@@ -211,20 +215,23 @@ function deleting(
 
 /** Makes the conversation service. */
 export function createConversationService(options: ConversationServiceOptions): ConversationService {
-  const { conversations, contacts, policies, onOutbox } = options;
+  const { conversations, contacts, policies, expectReplies, onOutbox } = options;
 
   async function withNewest(
     { accountId }: Caller,
     rows: readonly ConversationRow[],
   ): Promise<Conversation[]> {
     const conversationIds = rows.map(({ id }) => id);
-    const [newest, chosen] = await Promise.all([
+    const [newest, chosen, expect] = await Promise.all([
       conversations.newest(accountId, { conversationIds, limit: LOOKED_AT }),
       policies.find(accountId, conversationIds),
+      expectReplies(accountId),
     ]);
-    return rows.map((row) =>
-      conversationOf(row, newest.get(row.id) ?? [], chosen.get(row.id) ?? DEFAULT_POLICY)
-    );
+    return rows.map((row) => {
+      const messages = newest.get(row.id) ?? [];
+      const policy = chosen.get(row.id) ?? DEFAULT_POLICY;
+      return conversationOf(row, messages, { policy, expectation: expect(row, messages) });
+    });
   }
 
   async function get(caller: Caller, conversationId: string): Promise<Conversation> {

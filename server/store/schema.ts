@@ -48,6 +48,7 @@ export const accounts = pgTable("accounts", {
   /** The number of the account's newest event; see {@linkcode events}. */
   lastEventId: count("last_event_id").default(0),
   draftCoverage: real("draft_coverage").notNull().default(1),
+  automaticCoverage: real("automatic_coverage").notNull().default(1),
   learnFromSent: boolean("learn_from_sent").notNull().default(false),
 });
 

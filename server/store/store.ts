@@ -21,6 +21,7 @@ import { createFigureStore, type FigureStore } from "./figure_store.ts";
 import { createSessionStore, type SessionStore } from "./devices/session_store.ts";
 import { findRunningPostgres, startEmbeddedPostgres } from "./postgres/embedded_postgres.ts";
 import { createMessageIngest, type MessageIngest } from "./messages/message_ingest.ts";
+import { createMessageHistory, type MessageHistoryStore } from "./messages/message_history.ts";
 import { createMessageSearch, type MessageSearch } from "./messages/message_search.ts";
 import { createDeletionStore, type DeletionStore } from "./messages/deletion.ts";
 import { createPersonDeletion, type PersonDeletionStore } from "./messages/person_deletion.ts";
@@ -51,6 +52,7 @@ export interface Stores {
   readonly conversations: ConversationStore;
   readonly policies: PolicyStore;
   readonly search: MessageSearch;
+  readonly messageHistory: MessageHistoryStore;
   readonly responses: ResponseStore;
   readonly acceptance: AcceptanceStore;
   readonly idempotency: IdempotencyStore;
@@ -106,6 +108,7 @@ export function createStores(database: Database): Stores {
     conversations: traced("conversations", createConversationStore(database)),
     policies: traced("policies", createPolicyStore(database)),
     search: traced("search", createMessageSearch(database)),
+    messageHistory: traced("messageHistory", createMessageHistory(database)),
     responses: traced("responses", createResponseStore(database)),
     acceptance: traced("acceptance", createAcceptanceStore(database)),
     idempotency: traced("idempotency", createIdempotencyStore(database)),

@@ -1,18 +1,12 @@
 /** Says how likely a draft is to be sent with at most small changes, and whether it is one of those to suggest. */
 import type { Calibration } from "../../../contract/models.ts";
 import type { AbstentionReason } from "../../../contract/responses.ts";
-import {
-  type Classifier,
-  crossValidate,
-  fitClassifier,
-  shareAtCoverage,
-} from "../../../lib/statistics/calibrated_classifier.ts";
 import type { Observation } from "../../../lib/statistics/logistic_regression.ts";
-import { reliabilityOf } from "../../../lib/statistics/reliability.ts";
 import type { AcceptanceStore, JudgedCounts, JudgedDraft } from "../../store/drafts/acceptance_store.ts";
 import type { AccountSettingsStore } from "../../store/account/account_settings.ts";
 import type { ResponseStore } from "../../store/drafts/response_store.ts";
 import { findSentReplies } from "../drafts/sent_reply.ts";
+import { createAccountClassifier, type Examples, thresholdOf } from "./account_classifier.ts";
 import { askedFor, askedIn } from "./asked.ts";
 import { ACCEPTANCE_PRIOR, featuresOf, type FeatureSource } from "./draft_features.ts";
 import { outcomeOf, type SentInstead } from "./outcome.ts";
@@ -23,21 +17,8 @@ const MAX_DRAFTS = 2_000;
 const MAX_LOOKED_UP = 200;
 /** The latest drafts whose scores say which of the next ones are the easier. */
 const RECENT = 200;
-/** With fewer, nobody can tell, and all are suggested. */
-const MIN_RECENT = 20;
 /** A fit is used until so large a share of what it was fitted on is new. */
 const NEW_SHARE = 0.05;
-/** Fits that are kept; the account that was used least recently gives way. */
-const MAX_ACCOUNTS = 100;
-
-/** What an account's drafts have taught. */
-interface Fit {
-  readonly counts: JudgedCounts;
-  readonly classifier: Classifier;
-  readonly observations: readonly Observation[];
-  /** Of the recent drafts, the lowest first. */
-  readonly scores: readonly number[];
-}
 
 /** What is said of a draft before it is shown. */
 export interface Judgement {
@@ -80,70 +61,31 @@ function inConversations(drafts: readonly JudgedDraft[]): JudgedDraft[] {
   return Map.groupBy(drafts.toReversed(), ({ conversationId }) => conversationId).values().toArray().flat();
 }
 
-async function fit(
-  options: AcceptanceServiceOptions,
-  accountId: string,
-  counts: JudgedCounts,
-): Promise<Fit> {
+async function examplesOf(options: AcceptanceServiceOptions, accountId: string): Promise<Examples<null>> {
   const drafts = await options.acceptance.latest(accountId, MAX_DRAFTS);
   const sent = await sentInsteadOf(options, accountId, drafts);
   const observations = inConversations(drafts).flatMap((draft): Observation[] => {
     const outcome = outcomeOf(draft, sent.get(draft.id) ?? null);
     return outcome === undefined ? [] : [{ features: featuresOf(draft), outcome }];
   });
-  const classifier = fitClassifier(observations, ACCEPTANCE_PRIOR);
-  const scores = drafts.slice(0, RECENT).map((draft) => classifier.score(featuresOf(draft)));
-  return { counts, classifier, observations, scores: scores.toSorted((a, b) => a - b) };
+  return { observations, recent: drafts.slice(0, RECENT).map(featuresOf), kept: null };
 }
 
-/** Whether drafts or actions came that matter, or any of them went: what was deleted teaches nothing from then on. */
+/** Whether drafts or actions came that matter, or any of them went. */
 function isOutdated(fitted: JudgedCounts, now: JudgedCounts): boolean {
   const added = now.completed - fitted.completed + now.acted - fitted.acted;
   const isFewer = now.completed < fitted.completed || now.acted < fitted.acted;
   return isFewer || added > NEW_SHARE * Math.min(fitted.completed, MAX_DRAFTS);
 }
 
-/** Keeps the latest fit of each account in memory: every server makes the same of the same database. */
-function fitting(options: AcceptanceServiceOptions): (accountId: string) => Promise<Fit> {
-  const fits = new Map<string, { counts: JudgedCounts; fit: Promise<Fit> }>();
-  return async (accountId) => {
-    const counts = await options.acceptance.counts(accountId);
-    const known = fits.get(accountId);
-    fits.delete(accountId);
-    const entry = known !== undefined && !isOutdated(known.counts, counts)
-      ? known
-      : { counts, fit: fit(options, accountId, counts) };
-    fits.set(accountId, entry);
-    for (const oldest of fits.keys().take(Math.max(0, fits.size - MAX_ACCOUNTS))) fits.delete(oldest);
-    entry.fit.catch(() => fits.get(accountId) === entry && fits.delete(accountId));
-    return await entry.fit;
-  };
-}
-
-/** The score from which on the wanted share of recent drafts lies. */
-function thresholdOf(scores: readonly number[], coverage: number): number {
-  if (coverage === 0) return Infinity;
-  if (coverage === 1 || scores.length < MIN_RECENT) return -Infinity;
-  return scores[Math.floor(scores.length * (1 - coverage))] ?? -Infinity;
-}
-
-function calibrationOf({ classifier, observations }: Fit): Calibration {
-  const predictions = crossValidate(observations, ACCEPTANCE_PRIOR);
-  const { ece, bins } = reliabilityOf(predictions);
-  return {
-    labels: observations.length,
-    positives: observations.filter(({ outcome }) => outcome === 1).length,
-    method: classifier.method,
-    ece,
-    bins: [...bins],
-    positivesAtHalfCoverage: ece === null ? null : shareAtCoverage(predictions, 0.5),
-  };
-}
-
 /** Makes the service that judges drafts. */
 export function createAcceptanceService(options: AcceptanceServiceOptions): AcceptanceService {
-  const fitOf = fitting(options);
-  const calibrations = new WeakMap<Fit, Calibration>();
+  const { fitOf, calibration } = createAccountClassifier({
+    prior: ACCEPTANCE_PRIOR,
+    counts: options.acceptance.counts,
+    read: (accountId) => examplesOf(options, accountId),
+    isOutdated,
+  });
   return {
     async judgeOf(accountId) {
       const [{ classifier, scores }, { draftCoverage }] = await Promise.all([
@@ -158,11 +100,6 @@ export function createAcceptanceService(options: AcceptanceServiceOptions): Acce
         return { confidence: classifier.probability(features), suggested, reason };
       };
     },
-    async calibration(accountId) {
-      const fitted = await fitOf(accountId);
-      const calibration = calibrations.get(fitted) ?? calibrationOf(fitted);
-      calibrations.set(fitted, calibration);
-      return calibration;
-    },
+    calibration,
   };
 }

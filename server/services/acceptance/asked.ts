@@ -72,6 +72,22 @@ export function askedFor(text: string): AskedFor | null {
   return FACT.test(plain) && (isQuestion(plain) || opensWith(FACT_OPENING, plain)) ? "fact" : null;
 }
 
+/** Words that end a talk, or say that something was read: nobody waits for an answer to them. */
+const CLOSING = new Set(
+  ("ok okay k kk yes yeah yep yup yea ya cool great nice good awesome perfect sweet alright fine sure got it sounds thanks thank you thx ty " +
+    "np welcome lol haha hahaha hehe night gn bye goodbye see cya ttyl later then " +
+    "ja jo jep genau gut schön super alles klar passt danke bitte gerne gern gute nacht bis dann später morgen tschüss ciao")
+    .split(" "),
+);
+const MAX_CLOSING_WORDS = 5;
+
+/** True for a short text that is nothing but such words, marks and emoji. */
+export function isAcknowledgement(text: string): boolean {
+  if (isQuestion(text)) return false;
+  const spoken = text.normalize("NFC").toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  return spoken.length <= MAX_CLOSING_WORDS && spoken.every((word) => CLOSING.has(word));
+}
+
 const CUE = /\nMe:\s*$/;
 
 /** The messages that a prompt's draft answers, without who wrote them: all since the person's own last one. */

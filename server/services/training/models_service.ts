@@ -15,6 +15,8 @@ export interface ModelsServiceOptions {
   ml: Pick<MlClient, "health">;
   /** How well the confidence of drafts says which are sent. */
   calibration: AcceptanceService["calibration"];
+  /** How well the probability of a reply says what is answered. */
+  replyCalibration: AcceptanceService["calibration"];
   /** Called when the outbox may have messages for ml: pruned adapters to delete. */
   onOutbox: () => void;
 }
@@ -62,13 +64,14 @@ async function served(
 }
 
 async function showing(
-  { adapters, ml, calibration }: ModelsServiceOptions,
+  { adapters, ml, calibration, replyCalibration }: ModelsServiceOptions,
   accountId: string,
 ): Promise<ModelsResponse> {
-  const [rows, { baseModel, proofs }, acceptance] = await Promise.all([
+  const [rows, { baseModel, proofs }, acceptance, trigger] = await Promise.all([
     adapters.list(accountId),
     served(ml),
     calibration(accountId),
+    replyCalibration(accountId),
   ]);
   const texting = proofs.find(({ id }) => id === TEXTING_ADAPTER_ID);
   return {
@@ -78,6 +81,7 @@ async function showing(
     canRollback: rows.some(({ state }) => state === "promoted" || state === "retired"),
     adapters: rows.map((row) => adapterOf(row, proofs)),
     acceptance,
+    trigger,
   };
 }
 

@@ -11,11 +11,11 @@ export interface AccountSettingsStore {
   change(accountId: string, change: Partial<AccountSettings>): Promise<void>;
 }
 
-const DEFAULTS: AccountSettings = { draftCoverage: 1, learnFromSent: false };
+const DEFAULTS: AccountSettings = { draftCoverage: 1, automaticCoverage: 1, learnFromSent: false };
 
 async function read({ db }: Database, accountId: string): Promise<AccountSettings> {
-  const { draftCoverage, learnFromSent } = accounts;
-  const [row] = await db.select({ draftCoverage, learnFromSent }).from(accounts)
+  const { draftCoverage, automaticCoverage, learnFromSent } = accounts;
+  const [row] = await db.select({ draftCoverage, automaticCoverage, learnFromSent }).from(accounts)
     .where(eq(accounts.id, accountId));
   return row ?? DEFAULTS;
 }
@@ -23,10 +23,10 @@ async function read({ db }: Database, accountId: string): Promise<AccountSetting
 async function change(
   { db }: Database,
   accountId: string,
-  { draftCoverage, learnFromSent }: Partial<AccountSettings>,
+  change: Partial<AccountSettings>,
 ): Promise<void> {
-  if (draftCoverage === undefined && learnFromSent === undefined) return;
-  await db.update(accounts).set({ draftCoverage, learnFromSent }).where(eq(accounts.id, accountId));
+  if (Object.values(change).every((value) => value === undefined)) return;
+  await db.update(accounts).set(change).where(eq(accounts.id, accountId));
 }
 
 export function createAccountSettings(database: Database): AccountSettingsStore {
