@@ -1,36 +1,17 @@
 /** Tests restoring through the API of a server that nobody owns, in its own process. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { errorBodySchema } from "../contract/errors.ts";
 import { SERVER_PATHS } from "../contract/paths.ts";
 import { restoreResponseSchema } from "../contract/restore.ts";
-import { createTestDatabase } from "../tests/support/postgres/postgres.ts";
 import { inTempDir } from "../tests/support/process/temp_dir.ts";
+import { makeBackup, untilTaken } from "../tests/support/server/backup.ts";
 import { startServer } from "../tests/support/server/running_services.ts";
 import { startServerApp, TEST_SECRET } from "../tests/support/server/server_app.ts";
-import { batch, message, paired } from "../tests/support/server/store_rows.ts";
-import { createTokens } from "./auth/authenticate.ts";
 import { setupCodeOf } from "./services/devices/pairing.ts";
-import { writeBackup } from "./store/backup/backup_file.ts";
 
-const SECRET = "5".repeat(64);
 /** Nothing answers there. */
 const ML_AWAY = "http://127.0.0.1:9";
-
-/** A backup of a server with one device and one message, and that device's token. */
-async function makeBackup(path: string): Promise<{ key: string; token: string }> {
-  await using source = await createTestDatabase();
-  const origin = await paired(source.stores);
-  await source.stores.ingest.ingestMessages(origin, batch([message("m-1", { minute: 1 })]));
-  const key = await generateX25519Identity();
-  await using own = await source.database.connect();
-  await writeBackup(own, path, { secret: SECRET, recipient: await identityToRecipient(key), replace: false });
-  const { token } = await createTokens({ secret: Uint8Array.fromHex(SECRET), now: () => new Date() }).issue(
-    origin,
-  );
-  return { key, token };
-}
 
 async function refusalOf(response: Response): Promise<string> {
   const { statusCode, code, message } = errorBodySchema.parse(await response.json());
@@ -59,10 +40,7 @@ Deno.test("a server that nobody owns restores an uploaded backup, starts again, 
     const answer = await upload({ "backup-key": key });
     const restored = restoreResponseSchema.parse(await answer.json());
     assert.deepEqual([restored.adapters, restored.rows > 3], [0, true]);
-    const me = () =>
-      fetch(url + SERVER_PATHS.currentDevice, { headers: { authorization: `Bearer ${token}` } })
-        .then(async (response) => (await response.body?.cancel(), response.status), () => 0);
-    while (await me() !== 200);
+    await untilTaken(token, url + SERVER_PATHS.currentDevice);
     assert.match(await refusalOf(await upload({ "backup-key": key })), /^409 conflict: Somebody owns/);
     const left = await Array.fromAsync(Deno.readDir(join(dir, "server")), ({ name }) => name);
     assert.deepEqual(left.filter((name) => name.startsWith("restore-")), []);

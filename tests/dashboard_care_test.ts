@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { contactListSchema, conversationListSchema } from "../contract/conversations.ts";
 import { SERVER_PATHS } from "../contract/paths.ts";
 import { syncStatusResponseSchema } from "../contract/sync.ts";
+import type { Client } from "../lib/http/client.ts";
 import { browserTests } from "./support/process/browser.ts";
 import {
   DESKTOP,
@@ -10,6 +11,7 @@ import {
   HOSTILE,
   nameJohn,
   openPage,
+  ownedPage,
   ownerOf,
   PHONE,
   send,
@@ -22,13 +24,12 @@ import { JOHN } from "./support/server/sync_batches.ts";
 
 await browserTests({
   "a conversation is deleted with all that goes with it, and the page says what went": async (browser) => {
-    await using services = await startServices();
-    const { url } = services.server;
-    const owner = await ownerOf(url);
-    await nameJohn(owner, HOSTILE[1] ?? "");
-    await send(owner, ["Dinner?", "Or lunch?"], `any;-;${JOHN}`);
-    const { page, faults } = await openPage(browser, { url, ...DESKTOP });
-    await signIn(page, owner);
+    const prepare = async (owner: Client) => {
+      await nameJohn(owner, HOSTILE[1] ?? "");
+      await send(owner, ["Dinner?", "Or lunch?"], `any;-;${JOHN}`);
+    };
+    await using owned = await ownedPage(browser, { ...DESKTOP, prepare });
+    const { owner, page, faults } = owned;
     await showPage(page, "Privacy");
     const item = page.getByRole("listitem").filter({ hasText: HOSTILE[1] });
     await item.getByRole("button", { name: "Delete", exact: true }).click();
@@ -44,16 +45,15 @@ await browserTests({
 
   "a person is deleted at their conversation or by an address, and the page says what would go and what went":
     async (browser) => {
-      await using services = await startServices();
-      const { url } = services.server;
-      const owner = await ownerOf(url);
-      await nameJohn(owner, HOSTILE[1] ?? "");
-      await send(owner, ["Dinner?", "Or lunch?"], `any;-;${JOHN}`);
-      await send(owner, ["By another name?"], "other");
+      const prepare = async (owner: Client) => {
+        await nameJohn(owner, HOSTILE[1] ?? "");
+        await send(owner, ["Dinner?", "Or lunch?"], `any;-;${JOHN}`);
+        await send(owner, ["By another name?"], "other");
+      };
+      await using owned = await ownedPage(browser, { ...PHONE, prepare });
+      const { owner, page, faults } = owned;
       const totalOf = async () =>
         (await owner.request("GET", SERVER_PATHS.contacts, { schema: contactListSchema })).total;
-      const { page, faults } = await openPage(browser, { url, ...PHONE });
-      await signIn(page, owner);
       await showPage(page, "Privacy");
       const person = page.getByRole("region", { name: "Delete a person" });
       const address = person.getByLabel("Phone number, e-mail address or Apple ID");
@@ -84,19 +84,18 @@ await browserTests({
     async (
       browser,
     ) => {
-      await using services = await startServices();
-      const { url } = services.server;
-      const owner = await ownerOf(url);
-      await nameJohn(owner, HOSTILE[1] ?? "");
-      await send(owner, ["Dinner?", "Or lunch?"], `any;-;${JOHN}`);
+      const prepare = async (owner: Client) => {
+        await nameJohn(owner, HOSTILE[1] ?? "");
+        await send(owner, ["Dinner?", "Or lunch?"], `any;-;${JOHN}`);
+      };
+      await using owned = await ownedPage(browser, { ...PHONE, prepare });
+      const { owner, page, faults } = owned;
       const policyOf = async () => {
         const { conversations: [conversation] } = await owner.request("GET", SERVER_PATHS.conversations, {
           schema: conversationListSchema,
         });
         return { drafting: conversation?.drafting, neverTrain: conversation?.neverTrain };
       };
-      const { page, faults } = await openPage(browser, { url, ...PHONE });
-      await signIn(page, owner);
       await page.getByRole("link", { name: /www|img/ }).click();
       await page.getByRole("button", { name: "Draft a reply" }).waitFor();
       await page.getByRole("combobox", { name: "Drafts" }).selectOption("off");
@@ -134,12 +133,11 @@ await browserTests({
     },
 
   "everything is downloaded, and deleted once the device's name is typed": async (browser) => {
-    await using services = await startServices();
-    const { url } = services.server;
-    const owner = await ownerOf(url);
-    await send(owner, ["Dinner?"], `any;-;${JOHN}`);
-    const { page, faults } = await openPage(browser, { url, ...DESKTOP });
-    await signIn(page, owner);
+    const prepare = async (owner: Client) => {
+      await send(owner, ["Dinner?"], `any;-;${JOHN}`);
+    };
+    await using owned = await ownedPage(browser, { ...DESKTOP, prepare });
+    const { owner, page, faults } = owned;
     await showPage(page, "Privacy");
     const downloaded = page.waitForEvent("download");
     await page.getByRole("link", { name: "Download all that is stored of you" }).click();

@@ -8,8 +8,10 @@ import type { Client } from "../lib/http/client.ts";
 import { browserTests } from "./support/process/browser.ts";
 import {
   DESKTOP,
+  inviteToDinner,
   nameJohn,
   openPage,
+  ownedPage,
   ownerOf,
   PHONE,
   send,
@@ -85,13 +87,8 @@ await browserTests({
     },
 
   "what a person writes on stays while messages come in, until it is left": async (browser) => {
-    await using services = await startServices();
-    const { url } = services.server;
-    const owner = await ownerOf(url);
-    await nameJohn(owner, "John Doe");
-    await send(owner, ["Dinner tonight?"], CHAT);
-    const { page, faults } = await openPage(browser, { url, ...DESKTOP });
-    await signIn(page, owner);
+    await using owned = await ownedPage(browser, { ...DESKTOP, prepare: inviteToDinner });
+    const { owner, page, faults } = owned;
     await page.getByRole("link", { name: "John Doe" }).click();
     await page.getByRole("button", { name: "Draft a reply" }).click();
     const reply = page.getByRole("textbox", { name: "Reply" });
@@ -139,12 +136,9 @@ await browserTests({
   "a browser that is revoked while its page is open is signed out at once, with a sentence": async (
     browser,
   ) => {
-    await using services = await startServices();
-    const { url } = services.server;
-    const owner = await ownerOf(url);
-    await send(owner, ["Dinner tonight?"], CHAT);
-    const { page, faults } = await openPage(browser, { url, ...DESKTOP });
-    await signIn(page, owner);
+    const prepare = (owner: Client) => send(owner, ["Dinner tonight?"], CHAT);
+    await using owned = await ownedPage(browser, { ...DESKTOP, prepare });
+    const { owner, page, faults } = owned;
     await revokeBrowser(owner);
     await page.getByRole("alert").getByText("This browser is not signed in any more").waitFor();
     assert.equal(await page.getByText("Dinner tonight?").count(), 0);

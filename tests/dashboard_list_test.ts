@@ -1,7 +1,7 @@
 /** Tests that a list which is refreshed from its beginning shows what the server has, however it was read. */
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
-import { PagedList } from "../server/dashboard/pages.ts";
+import { PagedList } from "../server/dashboard/client/pages.ts";
 
 interface Item {
   id: string;

@@ -12,8 +12,10 @@ import {
   DESKTOP,
   fitsWidth,
   HOSTILE,
+  inviteToDinner,
   nameJohn,
   openPage,
+  ownedPage,
   ownerOf,
   PHONE,
   send,
@@ -72,13 +74,8 @@ async function draftToRejection(page: Page): Promise<void> {
 await browserTests({
   "the owner signs a browser in, reads a conversation, and has replies drafted, accepted, edited and rejected":
     async (browser) => {
-      await using services = await startServices();
-      const { url } = services.server;
-      const owner = await ownerOf(url);
-      await nameJohn(owner, "John Doe");
-      await send(owner, ["Dinner tonight?"], `any;-;${JOHN}`);
-      const { page, faults } = await openPage(browser, { url, ...DESKTOP });
-      await signIn(page, owner);
+      await using owned = await ownedPage(browser, { ...DESKTOP, prepare: inviteToDinner });
+      const { owner, page, faults } = owned;
       const row = page.getByRole("link", { name: "John Doe" });
       await row.getByText("Dinner tonight?").waitFor();
       await row.getByRole("img", { name: "Waits for your answer" }).waitFor();
@@ -110,13 +107,8 @@ await browserTests({
   "a draft shows what it may have made up and how it came to be, and is edited and accepted by keys": async (
     browser,
   ) => {
-    await using services = await startServices();
-    const { url } = services.server;
-    const owner = await ownerOf(url);
-    await nameJohn(owner, "John Doe");
-    await send(owner, ["Dinner tonight?"], `any;-;${JOHN}`);
-    const { page, faults } = await openPage(browser, { url, ...PHONE });
-    await signIn(page, owner);
+    await using owned = await ownedPage(browser, { ...PHONE, prepare: inviteToDinner });
+    const { owner, page, faults } = owned;
     // What the tiny model writes is by chance: known words are put into the server's answer.
     const text = "At 19:30 with Anna </mark><b>, 19:30 sharp";
     await page.route("**/api/responses?*", async (route) => {
@@ -157,13 +149,8 @@ await browserTests({
 
   "one of several drafts is chosen by its number or the mouse, keeps what was written into it, and is accepted":
     async (browser) => {
-      await using services = await startServices();
-      const { url } = services.server;
-      const owner = await ownerOf(url);
-      await nameJohn(owner, "John Doe");
-      await send(owner, ["Dinner tonight?"], `any;-;${JOHN}`);
-      const { page, faults } = await openPage(browser, { url, ...PHONE });
-      await signIn(page, owner);
+      await using owned = await ownedPage(browser, { ...PHONE, prepare: inviteToDinner });
+      const { owner, page, faults } = owned;
       await page.getByRole("link", { name: "John Doe" }).click();
       await pressDraft(page, "c");
       const reply = page.getByRole("textbox", { name: "Reply" });
@@ -201,13 +188,8 @@ await browserTests({
     },
 
   "a draft grows on the page while it is written": async (browser) => {
-    await using services = await startServices();
-    const { url } = services.server;
-    const owner = await ownerOf(url);
-    await nameJohn(owner, "John Doe");
-    await send(owner, ["Dinner tonight?"], `any;-;${JOHN}`);
-    const { page, faults } = await openPage(browser, { url, ...DESKTOP });
-    await signIn(page, owner);
+    await using owned = await ownedPage(browser, { ...DESKTOP, prepare: inviteToDinner });
+    const { page, faults } = owned;
     await page.getByRole("link", { name: "John Doe" }).click();
     await page.getByRole("region", { name: "Messages" }).getByText("Dinner tonight?").waitFor();
     await page.evaluate(`window.seen = []; new MutationObserver(() => {
@@ -231,14 +213,13 @@ await browserTests({
   },
 
   "messages are found by their words, and what was found opens its conversation": async (browser) => {
-    await using services = await startServices();
-    const { url } = services.server;
-    const owner = await ownerOf(url);
-    await nameJohn(owner, "John Doe");
-    await send(owner, ["Fahren wir nach München?", `${HOSTILE[0]} dinner`], `any;-;${JOHN}`);
-    await send(owner, ["Nothing of it here"], "any;-;other");
-    const { page, faults } = await openPage(browser, { url, ...PHONE });
-    await signIn(page, owner);
+    const prepare = async (owner: Client) => {
+      await nameJohn(owner, "John Doe");
+      await send(owner, ["Fahren wir nach München?", `${HOSTILE[0]} dinner`], `any;-;${JOHN}`);
+      await send(owner, ["Nothing of it here"], "any;-;other");
+    };
+    await using owned = await ownedPage(browser, { ...PHONE, prepare });
+    const { page, faults } = owned;
     const box = page.getByRole("searchbox", { name: "Search all messages" });
     await box.fill("münch");
     await box.press("Enter");
@@ -275,14 +256,16 @@ await browserTests({
 
   "a found message is shown in the middle of its conversation, with history in both directions, and back":
     async (browser) => {
-      await using services = await startServices();
-      const { url } = services.server;
-      const owner = await ownerOf(url);
-      await nameJohn(owner, "John Doe");
-      const lines = Array.from({ length: HISTORY }, (_, index) => index === 160 ? "zebra" : `line ${index}.`);
-      await send(owner, lines, `any;-;${JOHN}`);
-      const { page, faults } = await openPage(browser, { url, ...PHONE });
-      await signIn(page, owner);
+      const prepare = async (owner: Client) => {
+        await nameJohn(owner, "John Doe");
+        const lines = Array.from(
+          { length: HISTORY },
+          (_, index) => index === 160 ? "zebra" : `line ${index}.`,
+        );
+        await send(owner, lines, `any;-;${JOHN}`);
+      };
+      await using owned = await ownedPage(browser, { ...PHONE, prepare });
+      const { page, faults } = owned;
       const box = page.getByRole("searchbox", { name: "Search all messages" });
       await box.fill("zebra");
       await box.press("Enter");

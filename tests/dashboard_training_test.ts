@@ -16,13 +16,12 @@ import {
   fitsWidth,
   HOSTILE,
   openPage,
-  ownerOf,
+  ownedPage,
   PHONE,
   seriousFindings,
   showPage,
   signIn,
 } from "./support/server/owner_page.ts";
-import { startServices } from "./support/server/running_services.ts";
 import { JOHN, syncBatch, syncMessage } from "./support/server/sync_batches.ts";
 
 /** Of so many, enough are held out for the adapter to be offered. */
@@ -85,12 +84,9 @@ await browserTests({
     async (
       browser,
     ) => {
-      await using services = await startServices();
-      const { url } = services.server;
-      const owner = await ownerOf(url);
-      await judgeDrafts(owner, 29);
-      const { page, faults } = await openPage(browser, { url, ...PHONE });
-      await signIn(page, owner);
+      const prepare = (owner: Client) => judgeDrafts(owner, 29);
+      await using owned = await ownedPage(browser, { ...PHONE, prepare });
+      const { owner, page, faults } = owned;
       await showPage(page, "Training");
       const acceptance = page.getByRole("region", { name: "How far to trust the confidence" });
       await acceptance.getByText("What happened to 29 drafts is known so far;").waitFor();
@@ -123,15 +119,14 @@ await browserTests({
 
   "replies are previewed, learned from with a curve, and the adapter is promoted, tainted and gone back from":
     async (browser) => {
-      await using services = await startServices();
-      const { url } = services.server;
-      const owner = await ownerOf(url);
-      for (let index = 0; index < PAIRS; index++) {
-        const asked = `are you in for plan ${index}?`;
-        await syncReply(owner, { chat: `chat-${index}`, asked, reply: `yes plan ${index} ok` });
-      }
-      const { page, faults } = await openPage(browser, { url, ...DESKTOP });
-      await signIn(page, owner);
+      const prepare = async (owner: Client) => {
+        for (let index = 0; index < PAIRS; index++) {
+          const asked = `are you in for plan ${index}?`;
+          await syncReply(owner, { chat: `chat-${index}`, asked, reply: `yes plan ${index} ok` });
+        }
+      };
+      await using owned = await ownedPage(browser, { ...DESKTOP, prepare });
+      const { page, faults } = owned;
       await showPage(page, "Training");
       await chooseSettings(page);
       await learn(page);
@@ -167,14 +162,13 @@ await browserTests({
 
   "a training is cancelled, learns only what is not left out, and hostile examples are shown as texts":
     async (browser) => {
-      await using services = await startServices();
-      const { url } = services.server;
-      const owner = await ownerOf(url);
-      for (const [index, reply] of HOSTILE.slice(0, 5).entries()) {
-        await syncReply(owner, { chat: `chat-${index}`, asked: reply, reply });
-      }
-      const { page, faults } = await openPage(browser, { url, ...DESKTOP });
-      await signIn(page, owner);
+      const prepare = async (owner: Client) => {
+        for (const [index, reply] of HOSTILE.slice(0, 5).entries()) {
+          await syncReply(owner, { chat: `chat-${index}`, asked: reply, reply });
+        }
+      };
+      await using owned = await ownedPage(browser, { ...DESKTOP, prepare });
+      const { url, owner, page, faults } = owned;
       await showPage(page, "Training");
       const learn = page.getByRole("button", { name: "Learn from my last 500 replies" });
       await learn.click();

@@ -6,19 +6,27 @@ import { z } from "zod";
 import { SERVER_PATHS } from "../contract/paths.ts";
 import { buildSampleMessages, type SampleConversation } from "./support/chat_db/sample.ts";
 import { pairAgent, runAgent } from "./support/mac/agent_process.ts";
+import { inTempDir } from "./support/process/temp_dir.ts";
+import { createClient } from "../lib/http/client.ts";
 import { browserTests } from "./support/process/browser.ts";
 import {
   chooseSettings,
   DESKTOP,
   fitsWidth,
   openPage,
-  ownerOf,
+  ownedPage,
   PHONE,
   seriousFindings,
   showPage,
   signIn,
 } from "./support/server/owner_page.ts";
-import { agentEnvOf, type RunningServices, startServices } from "./support/server/running_services.ts";
+import { makeBackup, untilTaken } from "./support/server/backup.ts";
+import {
+  agentEnvOf,
+  type RunningServices,
+  startServer,
+  startServices,
+} from "./support/server/running_services.ts";
 import { syncBatch, syncMessage } from "./support/server/sync_batches.ts";
 
 /** Of so many replies, enough are held out for the adapter to be offered. */
@@ -135,11 +143,8 @@ await browserTests({
     async (
       browser,
     ) => {
-      await using services = await startServices();
-      const { url } = services.server;
-      const owner = await ownerOf(url);
-      const { page, faults } = await openPage(browser, { url, ...DESKTOP });
-      await signIn(page, owner);
+      await using owned = await ownedPage(browser, DESKTOP);
+      const { owner, page, faults } = owned;
       await page.getByRole("link", { name: "Set up your Mac" }).click();
       await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
       await page.getByRole("button", { name: "Copy" }).first().click();
@@ -164,6 +169,46 @@ await browserTests({
       await page.getByRole("link", { name: "Go to your conversations" }).press("Enter");
       await page.getByRole("navigation", { name: "Conversations" }).getByRole("link").waitFor();
       assert.deepEqual(faults, []);
+    },
+
+  "a backup is restored on the page of a server that nobody owns, with its progress and refusals in words":
+    async (
+      browser,
+    ) => {
+      await inTempDir(async (dir) => {
+        const path = join(dir, "backup.age");
+        const { key, token } = await makeBackup(path);
+        await using running = await startServer({ dir, mlUrl: "http://127.0.0.1:9" });
+        const { url } = running.server;
+        const { page, faults } = await openPage(browser, { url, ...PHONE });
+        await page.getByText("Restore a backup instead").click();
+        await page.getByLabel("Backup file").setInputFiles(path);
+        const restore = page.getByRole("button", { name: "Restore", exact: true });
+        await restore.press("Enter");
+        await page.getByRole("alert").getByText("This key does not open the backup").waitFor();
+        assert.deepEqual(await seriousFindings(page), []);
+        assert.equal(await fitsWidth(page), true);
+        await page.getByLabel("Secret key").fill(` ${key} `);
+        await page.route("**/api/restore?*", async (route) => {
+          await page.getByText("0 % of the file is sent").waitFor();
+          await route.continue();
+        });
+        await restore.press("Enter");
+        await page.getByText(/^The backup of .* is restored, with 0 adapters\./).waitFor();
+        await untilTaken(token, url + SERVER_PATHS.currentDevice);
+        const owner = createClient({ baseUrl: url, token: () => token });
+        await signIn(page, owner);
+        await page.getByRole("navigation", { name: "Conversations" }).getByRole("link").waitFor();
+
+        // Now somebody owns it.
+        const later = await openPage(browser, { url, ...DESKTOP, isDark: true });
+        await later.page.getByText("Restore a backup instead").click();
+        await later.page.getByLabel("Backup file").setInputFiles(path);
+        await later.page.getByRole("button", { name: "Restore", exact: true }).click();
+        await later.page.getByText("Somebody owns this server already").waitFor();
+        assert.deepEqual(await seriousFindings(later.page), []);
+        assert.deepEqual([...faults, ...later.faults], []);
+      });
     },
 
   "axe-core finds nothing serious on the welcome, which names the address it is opened by, and fits a phone":

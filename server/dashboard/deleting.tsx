@@ -1,8 +1,8 @@
 /** Deleting something for good: first what would go with it is shown, then the person says so. */
 import { useState } from "preact/hooks";
 import { type Deletion, deletionSchema } from "../../contract/conversations.ts";
-import { request } from "./api.ts";
-import { useSteps } from "./loading.ts";
+import { request } from "./client/api.ts";
+import { useSteps } from "./client/loading.ts";
 import { STRINGS } from "./strings.ts";
 
 const { deleting: TEXT } = STRINGS;

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { contactListSchema, type Conversation } from "../../contract/conversations.ts";
 import { MAX_PAGE_SIZE } from "../../contract/paging.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
-import { request } from "./api.ts";
+import { request } from "./client/api.ts";
 import { STRINGS } from "./strings.ts";
 
 /** Names by handle. A handle without a name stands for itself. */

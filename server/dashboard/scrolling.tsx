@@ -1,7 +1,7 @@
 /** Long lists: what is far from the screen is not drawn, and the next page is asked for before its end is reached. */
 import { type ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { PagedState } from "./pages.ts";
+import type { PagedState } from "./client/pages.ts";
 import { STRINGS } from "./strings.ts";
 
 /** How far beyond the screen the list is drawn and read. */

@@ -38,6 +38,27 @@ export const STRINGS = {
     again: "Get a new code",
     ended: "This browser is not signed in any more: its access has ended or was revoked. Sign in again.",
   },
+  restore: {
+    title: "Restore a backup instead",
+    hint:
+      "Onto a server that nobody owns yet: all of the backup comes back, or nothing. Devices that it knows are signed in again.",
+    file: "Backup file",
+    key: "Secret key",
+    keyHint: "Only for an encrypted backup: AGE-SECRET-KEY-1…",
+    setupCodeHint:
+      "Only from another machine, or where the server is on a network: it prints the code at its start.",
+    adapters: "With the adapters that were trained",
+    button: "Restore",
+    progress: "Restoring",
+    sent: (percent: number) => `${percent} % of the file is sent`,
+    restoring: "The file is sent; the server checks and restores it.",
+    done: (time: string, adapters: number, leftOut: number) =>
+      `The backup of ${time} is restored, with ${countOf(adapters, "adapter")}` +
+      `${
+        leftOut > 0 ? `; ${leftOut} left out, which the model does not serve` : ""
+      }. The server starts again; then sign in, ` +
+      "approved by a device that the backup knows.",
+  },
   welcome: {
     title: "Welcome",
     owned:
@@ -263,6 +284,8 @@ export const STRINGS = {
     },
     unsupported: "Check before you use it; nothing that the model saw says this:",
     byAdapter: (name: string) => `Written with what was learned from you: ${name}`,
+    byTexting: (name: string) =>
+      `Written with the adapter of many people's texting that is shipped, nothing of yours in it: ${name}`,
     byBase: (name: string) => `Written by the base model: ${name}`,
     examples: (count: number) =>
       count === 0

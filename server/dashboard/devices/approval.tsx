@@ -2,8 +2,8 @@
 import { useState } from "preact/hooks";
 import { deviceResponseSchema } from "../../../contract/devices.ts";
 import { SERVER_PATHS } from "../../../contract/paths.ts";
-import { request } from "../api.ts";
-import { useSteps } from "../loading.ts";
+import { request } from "../client/api.ts";
+import { useSteps } from "../client/loading.ts";
 import { STRINGS } from "../strings.ts";
 
 const { devices: TEXT } = STRINGS;

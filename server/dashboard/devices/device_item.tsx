@@ -2,8 +2,8 @@
 import { useState } from "preact/hooks";
 import { type Device, deviceResponseSchema } from "../../../contract/devices.ts";
 import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";
-import { request } from "../api.ts";
-import { useSteps } from "../loading.ts";
+import { request } from "../client/api.ts";
+import { useSteps } from "../client/loading.ts";
 import { STRINGS } from "../strings.ts";
 import { dayOf, timeOf } from "../times.ts";
 

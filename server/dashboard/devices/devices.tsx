@@ -3,8 +3,8 @@ import { type Device, deviceListSchema, deviceResponseSchema } from "../../../co
 import { MAX_PAGE_SIZE } from "../../../contract/paging.ts";
 import { SERVER_PATHS } from "../../../contract/paths.ts";
 import { WELCOME_ADDRESS } from "../address.ts";
-import { request } from "../api.ts";
-import { useLoaded } from "../loading.ts";
+import { request } from "../client/api.ts";
+import { useLoaded } from "../client/loading.ts";
 import { STRINGS } from "../strings.ts";
 import { Approval } from "./approval.tsx";
 import { DeviceItem } from "./device_item.tsx";

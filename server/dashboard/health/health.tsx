@@ -3,8 +3,8 @@ import { useEffect } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import { SERVER_PATHS } from "../../../contract/paths.ts";
 import { type Status, statusSchema } from "../../../contract/status.ts";
-import { request } from "../api.ts";
-import { useLoaded } from "../loading.ts";
+import { request } from "../client/api.ts";
+import { useLoaded } from "../client/loading.ts";
 import { STRINGS } from "../strings.ts";
 import { dayOf, timeOf } from "../times.ts";
 

@@ -3,8 +3,8 @@ import { useState } from "preact/hooks";
 import { accountDeletionSchema } from "../../../contract/account.ts";
 import { deviceResponseSchema } from "../../../contract/devices.ts";
 import { SERVER_PATHS } from "../../../contract/paths.ts";
-import { accessEnded, isSignedIn, request } from "../api.ts";
-import { useLoaded, useSteps } from "../loading.ts";
+import { accessEnded, isSignedIn, request } from "../client/api.ts";
+import { useLoaded, useSteps } from "../client/loading.ts";
 import { STRINGS } from "../strings.ts";
 
 const { privacy: TEXT } = STRINGS;

@@ -2,10 +2,10 @@
 import { useState } from "preact/hooks";
 import type { Conversation } from "../../../contract/conversations.ts";
 import { conversationAddress } from "../address.ts";
-import { listConversations } from "../conversations.tsx";
-import { useSteps } from "../loading.ts";
+import { listConversations } from "../conversations/conversations.tsx";
+import { useSteps } from "../client/loading.ts";
 import { titleOf } from "../names.ts";
-import { changeConversation } from "../policy.tsx";
+import { changeConversation } from "../conversations/policy.tsx";
 import { ListEnd, Part } from "../scrolling.tsx";
 import { STRINGS } from "../strings.ts";
 

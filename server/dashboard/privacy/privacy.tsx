@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { type Conversation, type Deletion } from "../../../contract/conversations.ts";
 import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";
-import { listConversations } from "../conversations.tsx";
+import { listConversations } from "../conversations/conversations.tsx";
 import { Deleting } from "../deleting.tsx";
 import { loadNames, titleOf } from "../names.ts";
 import { ListEnd, Part } from "../scrolling.tsx";

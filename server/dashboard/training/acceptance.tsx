@@ -2,8 +2,8 @@
 import { accountSettingsSchema, type ChangeAccountSettingsRequest } from "../../../contract/account.ts";
 import type { Calibration } from "../../../contract/models.ts";
 import { SERVER_PATHS } from "../../../contract/paths.ts";
-import { request } from "../api.ts";
-import { useLoaded, useSteps } from "../loading.ts";
+import { request } from "../client/api.ts";
+import { useLoaded, useSteps } from "../client/loading.ts";
 import { STRINGS } from "../strings.ts";
 
 const { training: TEXT } = STRINGS;

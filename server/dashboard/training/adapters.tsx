@@ -1,8 +1,8 @@
 /** The base model and the adapters side by side: what each reached, why it is offered or not, and which one drafts. */
 import { type Adapter, type ModelsResponse, modelsResponseSchema } from "../../../contract/models.ts";
 import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";
-import { request } from "../api.ts";
-import { useSteps } from "../loading.ts";
+import { request } from "../client/api.ts";
+import { useSteps } from "../client/loading.ts";
 import { STRINGS } from "../strings.ts";
 import { dayOf, timeOf } from "../times.ts";
 
@@ -67,7 +67,8 @@ export function Adapters({ models, onChange }: { models: ModelsResponse; onChang
       await request(`POST ${path}`, { schema: modelsResponseSchema, body: {} });
       await onChange();
     });
-  const { baseModel, promotedAdapterId, canRollback, adapters } = models;
+  const { baseModel, promotedAdapterId, texting, canRollback, adapters } = models;
+  const isTexting = texting !== null && texting !== undefined && texting.probe !== "refused";
   return (
     <section aria-label={TEXT.adapters}>
       <h2>{TEXT.adapters}</h2>
@@ -79,7 +80,7 @@ export function Adapters({ models, onChange }: { models: ModelsResponse; onChang
             <bdi>{baseModel ?? TEXT.noModel}</bdi>
             {promotedAdapterId === null && <span class="badge">{TEXT.states.promoted}</span>}
           </h2>
-          <p class="quiet">{TEXT.baseHint}</p>
+          <p class="quiet">{isTexting ? TEXT.textingHint : TEXT.baseHint}</p>
           {canRollback && (
             <div class="buttons">
               <button type="button" disabled={isBusy} onClick={() => post(SERVER_PATHS.rollBackAdapter)}>

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { MAX_PAGE_SIZE } from "../../../contract/paging.ts";
 import { SERVER_PATHS } from "../../../contract/paths.ts";
 import { type TrainingSampleList, trainingSampleListSchema } from "../../../contract/training.ts";
-import { request } from "../api.ts";
+import { request } from "../client/api.ts";
 
 /** Their ids. */
 export const excludedIds = signal<ReadonlySet<string>>(new Set());

@@ -1,8 +1,8 @@
 /** The newest training job: how far it is, its curve, what it left out, and how it is cancelled. */
 import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";
 import { type TrainingJob, trainingJobResponseSchema } from "../../../contract/training.ts";
-import { request } from "../api.ts";
-import { useSteps } from "../loading.ts";
+import { request } from "../client/api.ts";
+import { useSteps } from "../client/loading.ts";
 import { STRINGS } from "../strings.ts";
 import { durationOf } from "../times.ts";
 import { isLive, type JobWatch } from "./job_watch.ts";

@@ -6,7 +6,7 @@ import {
   trainingJobListSchema,
   trainingJobResponseSchema,
 } from "../../../contract/training.ts";
-import { request } from "../api.ts";
+import { request } from "../client/api.ts";
 
 /** Losses by step: of the step itself, and of replies that are held out. */
 export interface LossPoint {

@@ -8,8 +8,8 @@ import {
   type TrainingJob,
   trainingJobResponseSchema,
 } from "../../../contract/training.ts";
-import { request } from "../api.ts";
-import { useSteps } from "../loading.ts";
+import { request } from "../client/api.ts";
+import { useSteps } from "../client/loading.ts";
 import { STRINGS } from "../strings.ts";
 import { durationOf } from "../times.ts";
 import { chosenSampleIds, readSamples } from "./excluded.ts";

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";
 import { SAMPLE_SOURCES, type TrainingSample } from "../../../contract/training.ts";
 import { Deleting } from "../deleting.tsx";
-import { PagedList } from "../pages.ts";
+import { PagedList } from "../client/pages.ts";
 import { ListEnd, Part } from "../scrolling.tsx";
 import { STRINGS } from "../strings.ts";
 import { dayOf } from "../times.ts";

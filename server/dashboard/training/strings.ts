@@ -68,7 +68,7 @@ export const TRAINING_STRINGS = {
   adapters: "What can draft",
   adaptersHint:
     "Each training makes an adapter of the base model. It is offered only if it surely does better than the base model, " +
-    "alone and with examples.",
+    "alone and with examples, and no worse than the adapter of many people's texting where that drafts without it.",
   adapter: (time: string) => `Adapter of ${time}`,
   states: {
     staged: "Not in use",
@@ -87,13 +87,14 @@ export const TRAINING_STRINGS = {
   notOffered: "It is not offered.",
   tainted: "It learned from something that was deleted since, and is used no more.",
   faults: {
-    unknown:
-      "The model did not know this adapter when it was last asked for; drafts came from the base model.",
-    refused: "The model refused this adapter when it was last asked for; drafts came from the base model.",
-    damaged: "Its file is not the one that was trained; drafts came from the base model.",
-    unproven: "Its training did not end with figures that prove it; drafts came from the base model.",
+    unknown: "The model did not know this adapter when it was last asked for; drafts were made without it.",
+    refused: "The model refused this adapter when it was last asked for; drafts were made without it.",
+    damaged: "Its file is not the one that was trained; drafts were made without it.",
+    unproven: "Its training did not end with figures that prove it; drafts were made without it.",
   },
   baseHint: "The model as it came, without anything of yours.",
+  textingHint:
+    "The model with the adapter of many people's texting that it comes with, without anything of yours.",
   promote: "Draft with it",
   rollBack: "Go back to what drafted before",
   acceptance: "How far to trust the confidence",

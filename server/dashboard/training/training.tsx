@@ -1,8 +1,8 @@
 /** The page of training: what is learned from, the job under way, and the adapters that came of it. */
 import { useEffect, useState } from "preact/hooks";
 import type { TrainingJob } from "../../../contract/training.ts";
-import { useEvents } from "../events.ts";
-import { useLoaded } from "../loading.ts";
+import { useEvents } from "../client/events.ts";
+import { useLoaded } from "../client/loading.ts";
 import { STRINGS } from "../strings.ts";
 import { Acceptance } from "./acceptance.tsx";
 import { Adapters, readModels } from "./adapters.tsx";

@@ -3,9 +3,9 @@ import { useState } from "preact/hooks";
 import { SERVER_PATHS } from "../../../contract/paths.ts";
 import { type SyncStatusResponse, syncStatusResponseSchema } from "../../../contract/sync.ts";
 import { LIST_ADDRESS } from "../address.ts";
-import { request } from "../api.ts";
-import { useEvents } from "../events.ts";
-import { useLoaded } from "../loading.ts";
+import { request } from "../client/api.ts";
+import { useEvents } from "../client/events.ts";
+import { useLoaded } from "../client/loading.ts";
 import { STRINGS } from "../strings.ts";
 
 const { welcome: TEXT } = STRINGS;

@@ -7,6 +7,7 @@ import { syncContactsResponseSchema, syncMessagesResponseSchema } from "../../..
 import { type Client, createClient } from "../../../lib/http/client.ts";
 import type { TestBrowser } from "../process/browser.ts";
 import { pairDevice } from "./owner_client.ts";
+import { type RunningServices, startServices } from "./running_services.ts";
 import { JOHN, type MessageInput, syncBatch, syncMessage } from "./sync_batches.ts";
 
 /** Of a window on a desktop, and of a phone. */
@@ -71,6 +72,46 @@ export async function signIn(page: Page, owner: Client): Promise<void> {
   const code = await page.getByLabel("Code of this browser").textContent();
   await owner.request("POST", SERVER_PATHS.linkDevice, { body: { code }, schema: deviceResponseSchema });
   await page.getByRole("navigation", { name: "Conversations" }).waitFor();
+}
+
+/** A page of a signed-in browser, its owner's agent, and the services behind them. */
+export interface OwnedPage extends AsyncDisposable {
+  readonly services: RunningServices;
+  readonly url: string;
+  readonly owner: Client;
+  readonly page: Page;
+  readonly faults: readonly string[];
+}
+
+/**
+ * Starts the services, has the owner send what the test needs, and signs a browser in.
+ *
+ * @param options `prepare` runs before the page is opened
+ */
+export async function ownedPage(
+  browser: TestBrowser,
+  { prepare, ...look }: {
+    width: number;
+    height: number;
+    isDark?: boolean;
+    prepare?: (owner: Client) => Promise<unknown>;
+  },
+): Promise<OwnedPage> {
+  await using stack = new AsyncDisposableStack();
+  const services = stack.use(await startServices());
+  const { url } = services.server;
+  const owner = await ownerOf(url);
+  await prepare?.(owner);
+  const { page, faults } = await openPage(browser, { url, ...look });
+  await signIn(page, owner);
+  const owned = stack.move();
+  return { services, url, owner, page, faults, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** Sends one message of John, by his name. */
+export async function inviteToDinner(owner: Client): Promise<void> {
+  await nameJohn(owner, "John Doe");
+  await send(owner, ["Dinner tonight?"], `any;-;${JOHN}`);
 }
 
 /** Opens one of the pages behind the navigation, by keyboard. */

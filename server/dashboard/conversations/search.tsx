@@ -1,15 +1,15 @@
 /** Finding messages by their words, in the place of the list of conversations. */
 import { useState } from "preact/hooks";
-import type { Conversation } from "../../contract/conversations.ts";
-import { SERVER_PATHS } from "../../contract/paths.ts";
-import { MAX_SEARCH_LENGTH, type SearchResult, searchResultListSchema } from "../../contract/search.ts";
-import { conversationAddress, openMessageId } from "./address.ts";
-import { request } from "./api.ts";
-import { nameOf, titleOf } from "./names.ts";
-import { PagedList } from "./pages.ts";
-import { ListEnd, Part } from "./scrolling.tsx";
-import { STRINGS } from "./strings.ts";
-import { shortTimeOf } from "./times.ts";
+import type { Conversation } from "../../../contract/conversations.ts";
+import { SERVER_PATHS } from "../../../contract/paths.ts";
+import { MAX_SEARCH_LENGTH, type SearchResult, searchResultListSchema } from "../../../contract/search.ts";
+import { conversationAddress, openMessageId } from "../address.ts";
+import { request } from "../client/api.ts";
+import { nameOf, titleOf } from "../names.ts";
+import { PagedList } from "../client/pages.ts";
+import { ListEnd, Part } from "../scrolling.tsx";
+import { STRINGS } from "../strings.ts";
+import { shortTimeOf } from "../times.ts";
 
 const { search: TEXT } = STRINGS;
 const PAGE_SIZE = 50;

@@ -8,10 +8,10 @@ import {
   EVENTS_PROTOCOL,
   HEARTBEAT_MS,
   SIGNED_OUT_CLOSE_CODE,
-} from "../../contract/events.ts";
-import { SERVER_PATHS } from "../../contract/paths.ts";
-import { sessionSchema } from "../../contract/session.ts";
-import { backoffMs } from "../../lib/backoff.ts";
+} from "../../../contract/events.ts";
+import { SERVER_PATHS } from "../../../contract/paths.ts";
+import { sessionSchema } from "../../../contract/session.ts";
+import { backoffMs } from "../../../lib/backoff.ts";
 import { endAccess, isSignedIn, request } from "./api.ts";
 
 /** What a listener gets: an event of its names, or null where some may have been missed and all has to be read again. */

@@ -1,14 +1,14 @@
 /** The messages of a conversation: read from its newest or from one in its middle, further as the person scrolls. */
 import type { RefObject } from "preact";
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
-import { type Message, messageListSchema } from "../../contract/conversations.ts";
-import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
-import { request } from "./api.ts";
-import { nameOf } from "./names.ts";
-import { PagedList } from "./pages.ts";
-import { ListEnd, Part } from "./scrolling.tsx";
-import { STRINGS } from "./strings.ts";
-import { dayOf, timeOf } from "./times.ts";
+import { type Message, messageListSchema } from "../../../contract/conversations.ts";
+import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";
+import { request } from "../client/api.ts";
+import { nameOf } from "../names.ts";
+import { PagedList } from "../client/pages.ts";
+import { ListEnd, Part } from "../scrolling.tsx";
+import { STRINGS } from "../strings.ts";
+import { dayOf, timeOf } from "../times.ts";
 
 const { thread: TEXT } = STRINGS;
 const PAGE_SIZE = 50;

@@ -1,7 +1,7 @@
 /** What a part of a page has read of the server: its value, the sentence of its fault, and how to read it again. */
 import { useEffect, useState } from "preact/hooks";
-import type { EventName } from "../../contract/events.ts";
-import { delay } from "../../lib/backoff.ts";
+import type { EventName } from "../../../contract/events.ts";
+import { delay } from "../../../lib/backoff.ts";
 import { sentenceOf } from "./api.ts";
 import { subscribe } from "./events.ts";
 

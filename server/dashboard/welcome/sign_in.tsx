@@ -4,12 +4,13 @@ import {
   type RegisterDeviceResponse,
   registerDeviceResponseSchema,
   verifyDeviceResponseSchema,
-} from "../../contract/devices.ts";
-import type { ErrorCode } from "../../contract/errors.ts";
-import { SERVER_PATHS } from "../../contract/paths.ts";
-import { accessEnded, request, RequestError, sentenceOf } from "./api.ts";
-import { startSession } from "./session.ts";
-import { STRINGS } from "./strings.ts";
+} from "../../../contract/devices.ts";
+import type { ErrorCode } from "../../../contract/errors.ts";
+import { SERVER_PATHS } from "../../../contract/paths.ts";
+import { accessEnded, request, RequestError, sentenceOf } from "../client/api.ts";
+import { startSession } from "../client/session.ts";
+import { Restore } from "./restore.tsx";
+import { STRINGS } from "../strings.ts";
 
 const { signIn: TEXT } = STRINGS;
 
@@ -131,6 +132,7 @@ export function SignIn() {
       {waiting === null
         ? <button type="button" class="primary" onClick={begin}>{TEXT.begin}</button>
         : <button type="button" class="plain" onClick={begin}>{TEXT.again}</button>}
+      {waiting?.wants !== "approval" && <Restore />}
     </main>
   );
 }

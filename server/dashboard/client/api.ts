@@ -1,9 +1,9 @@
 /** The page's client of the documented API: the one place that knows of the session and reads errors. */
 import { signal } from "@preact/signals";
 import * as z from "zod";
-import { errorBodySchema, type ErrorCode } from "../../contract/errors.ts";
-import { serverSentEventsOf } from "../../lib/http/client.ts";
-import { STRINGS } from "./strings.ts";
+import { errorBodySchema, type ErrorCode } from "../../../contract/errors.ts";
+import { serverSentEventsOf } from "../../../lib/http/client.ts";
+import { STRINGS } from "../strings.ts";
 
 /** Whether a session's cookie signs this browser in, which no script can read; null until the server has said so. */
 export const isSignedIn = signal<boolean | null>(null);
@@ -35,8 +35,9 @@ const pieceSchema = z.object({ text: z.string() });
 /** The codes after which only signing in again helps. */
 const ENDED: ReadonlySet<ErrorCode> = new Set(["unauthorized", "token_expired", "device_deactivated"]);
 
-async function errorOf(response: Response): Promise<RequestError> {
-  const body = errorBodySchema.safeParse(await response.json().catch(() => null));
+/** The error of an answer that is none of success. */
+export function errorOf(value: unknown): RequestError {
+  const body = errorBodySchema.safeParse(value);
   return body.success
     ? new RequestError(`${body.data.message}.`, body.data.code)
     : new RequestError(STRINGS.unreadable);
@@ -58,7 +59,7 @@ async function send(
     },
   );
   if (!response.ok) {
-    const error = await errorOf(response);
+    const error = errorOf(await response.json().catch(() => null));
     if (isSignedIn.value && error.code !== null && ENDED.has(error.code)) endAccess();
     throw error;
   }
@@ -66,7 +67,7 @@ async function send(
 }
 
 /** What a schema makes of a value. @throws RequestError */
-function parsed<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+export function parsed<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const answer = schema.safeParse(value);
   if (!answer.success) throw new RequestError(STRINGS.unreadable);
   return answer.data;

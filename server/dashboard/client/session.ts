@@ -1,6 +1,6 @@
 /** The browser's session: found again, begun by a token or a one-time code, and ended. */
-import { SERVER_PATHS } from "../../contract/paths.ts";
-import { endedSessionSchema, sessionSchema, type StartSessionRequest } from "../../contract/session.ts";
+import { SERVER_PATHS } from "../../../contract/paths.ts";
+import { endedSessionSchema, sessionSchema, type StartSessionRequest } from "../../../contract/session.ts";
 import { accessEnded, isSignedIn, request } from "./api.ts";
 
 /** What the menubar's link carries: `#code=…`. */

@@ -1,10 +1,11 @@
 /** A draft that waits for the person: its text with what it may have made up, how it came to be, and what to do with it. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { DraftCandidate, GeneratedResponse } from "../../contract/responses.ts";
+import { TEXTING_ADAPTER_ID } from "../../../contract/ml.ts";
+import type { DraftCandidate, GeneratedResponse } from "../../../contract/responses.ts";
 import { CANDIDATES, type Drafting } from "./drafting.ts";
 import { isKey } from "./keys.ts";
-import { STRINGS } from "./strings.ts";
-import { secondsOf } from "./times.ts";
+import { STRINGS } from "../strings.ts";
+import { secondsOf } from "../times.ts";
 
 const { draft: TEXT } = STRINGS;
 
@@ -47,11 +48,16 @@ function MarkedText(
   );
 }
 
+/** The sentence that names who wrote a draft: an adapter, or the base model without one. */
+function writerOf(adapterId: string | undefined): (modelVersion: string) => string {
+  if (adapterId === undefined) return TEXT.byBase;
+  return adapterId === TEXTING_ADAPTER_ID ? TEXT.byTexting : TEXT.byAdapter;
+}
+
 /** How a draft came to be, line by line. */
 function reasonsOf(draft: GeneratedResponse): string[] {
   const { adapter, modelVersion, exampleCount, rawConfidence, tokensUsed, timings } = draft;
-  const writer = adapter ? TEXT.byAdapter(modelVersion ?? "") : TEXT.byBase(modelVersion ?? "");
-  const lines = [writer];
+  const lines = [writerOf(adapter?.id)(modelVersion ?? "")];
   if (typeof exampleCount === "number") lines.push(TEXT.examples(exampleCount));
   if (typeof rawConfidence === "number") lines.push(TEXT.sureness(Math.round(rawConfidence * 100)));
   if (tokensUsed !== null) lines.push(TEXT.tokens(tokensUsed));

@@ -1,7 +1,7 @@
 /** The draft of one reply, from the request for it to what the person did with it. */
 import { signal } from "@preact/signals";
-import type { EventMessage } from "../../contract/events.ts";
-import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
+import type { EventMessage } from "../../../contract/events.ts";
+import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";
 import {
   type GeneratedResponse,
   generatedResponseSchema,
@@ -9,9 +9,9 @@ import {
   responseActionResponseSchema,
   responseListSchema,
   responseRecordSchema,
-} from "../../contract/responses.ts";
-import { request, RequestError, requestText, sentenceOf } from "./api.ts";
-import { STRINGS } from "./strings.ts";
+} from "../../../contract/responses.ts";
+import { request, RequestError, requestText, sentenceOf } from "../client/api.ts";
+import { STRINGS } from "../strings.ts";
 
 /** Drafts to choose from, at most; such a draft does not grow on the page, since which is the best is known at the end. */
 export const CANDIDATES = 3;

@@ -4,25 +4,25 @@ import {
   type Conversation,
   conversationListSchema,
   conversationResponseSchema,
-} from "../../contract/conversations.ts";
-import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
+} from "../../../contract/conversations.ts";
+import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";
 import {
   conversationAddress,
   LIST_ADDRESS,
   openConversationId,
   openMessageId,
   WELCOME_ADDRESS,
-} from "./address.ts";
-import { request, sentenceOf } from "./api.ts";
-import { useEvents } from "./events.ts";
-import { useRefresh } from "./loading.ts";
-import { loadNames, titleOf } from "./names.ts";
-import { PagedList, type PagedState } from "./pages.ts";
-import { ListEnd, Part } from "./scrolling.tsx";
+} from "../address.ts";
+import { request, sentenceOf } from "../client/api.ts";
+import { useEvents } from "../client/events.ts";
+import { useRefresh } from "../client/loading.ts";
+import { loadNames, titleOf } from "../names.ts";
+import { PagedList, type PagedState } from "../client/pages.ts";
+import { ListEnd, Part } from "../scrolling.tsx";
 import { SearchBox, SearchResults } from "./search.tsx";
-import { STRINGS } from "./strings.ts";
+import { STRINGS } from "../strings.ts";
 import { Thread } from "./thread.tsx";
-import { shortTimeOf } from "./times.ts";
+import { shortTimeOf } from "../times.ts";
 
 const { conversations: TEXT } = STRINGS;
 const PAGE_SIZE = 50;

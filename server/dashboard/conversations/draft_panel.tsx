@@ -2,10 +2,10 @@
 import type { RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { CANDIDATES, Drafting } from "./drafting.ts";
-import { useEvents } from "./events.ts";
+import { useEvents } from "../client/events.ts";
 import { isKey } from "./keys.ts";
 import { ShownDraft } from "./shown_draft.tsx";
-import { STRINGS } from "./strings.ts";
+import { STRINGS } from "../strings.ts";
 
 const { draft: TEXT } = STRINGS;
 const DONE = { accept: TEXT.accepted, edit: TEXT.edited, reject: TEXT.rejected } as const;

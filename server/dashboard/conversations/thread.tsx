@@ -1,16 +1,16 @@
 /** One conversation: its messages, and the draft of a reply. */
 import { useEffect, useState } from "preact/hooks";
-import type { Conversation } from "../../contract/conversations.ts";
-import { messagesToAnswer } from "../../contract/messages/waiting.ts";
-import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
-import { conversationAddress, LIST_ADDRESS } from "./address.ts";
-import { Deleting } from "./deleting.tsx";
+import type { Conversation } from "../../../contract/conversations.ts";
+import { messagesToAnswer } from "../../../contract/messages/waiting.ts";
+import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";
+import { conversationAddress, LIST_ADDRESS } from "../address.ts";
+import { Deleting } from "../deleting.tsx";
 import { DraftPanel } from "./draft_panel.tsx";
 import { History, MessageWindow } from "./history.tsx";
-import { useRefresh } from "./loading.ts";
-import { titleOf } from "./names.ts";
+import { useRefresh } from "../client/loading.ts";
+import { titleOf } from "../names.ts";
 import { Policy } from "./policy.tsx";
-import { STRINGS } from "./strings.ts";
+import { STRINGS } from "../strings.ts";
 
 const { thread: TEXT } = STRINGS;
 

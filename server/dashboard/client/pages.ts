@@ -1,6 +1,6 @@
 /** Lists that are read page by page, as far as the person scrolls, and refreshed from their beginning. */
 import { signal } from "@preact/signals";
-import { SerialExecutor } from "../../lib/async.ts";
+import { SerialExecutor } from "../../../lib/async.ts";
 import { sentenceOf } from "./api.ts";
 
 export interface Page<Item> {

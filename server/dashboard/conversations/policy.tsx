@@ -7,11 +7,11 @@ import {
   type Deletion,
   DRAFTING_MODES,
   type DraftingMode,
-} from "../../contract/conversations.ts";
-import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
-import { request } from "./api.ts";
-import { useSteps } from "./loading.ts";
-import { STRINGS } from "./strings.ts";
+} from "../../../contract/conversations.ts";
+import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";
+import { request } from "../client/api.ts";
+import { useSteps } from "../client/loading.ts";
+import { STRINGS } from "../strings.ts";
 
 const { policy: TEXT } = STRINGS;
 
