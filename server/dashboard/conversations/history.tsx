@@ -1,5 +1,5 @@
 /** The messages of a conversation: read from its newest or from one in its middle, further as the person scrolls. */
-import type { RefObject } from "preact";
+import type { RefObject, VNode } from "preact";
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { type Message, messageListSchema } from "../../../contract/conversations.ts";
 import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";
@@ -60,7 +60,12 @@ export class MessageWindow {
   get newest(): readonly Message[] | null {
     const [newer, older] = [this.newer.state.value, this.older.state.value];
     if (older.pages.length === 0 || (this.foundId !== null && !newer.isComplete)) return null;
-    return [...newer.pages.toReversed(), ...older.pages].flat().slice(0, PAGE_SIZE);
+    const messages: Message[] = [];
+    for (const page of [...newer.pages.toReversed(), ...older.pages]) {
+      if (messages.length >= PAGE_SIZE) break;
+      messages.push(...page);
+    }
+    return messages.slice(0, PAGE_SIZE);
   }
 }
 
@@ -130,6 +135,26 @@ function Messages({ messages, ...look }: { messages: readonly Message[] } & Look
   ), [messages]);
 }
 
+/**
+ * Makes the parts of the list, and gives a page the very part that it had as long as it stays in its place: Preact then leaves
+ * that alone, so that the thousandth page costs no more to add than the first.
+ */
+function useParts({ isGroup, foundId }: Look) {
+  const parts = useMemo(() => new WeakMap<readonly Message[], VNode>(), [isGroup, foundId]);
+  return (list: string) => (page: readonly Message[], index: number): VNode => {
+    const key = `${list} ${index}`;
+    const known = parts.get(page);
+    if (known?.key === key) return known;
+    const part = (
+      <Part key={key}>
+        {() => <Messages messages={page} isGroup={isGroup} foundId={foundId} />}
+      </Part>
+    );
+    parts.set(page, part);
+    return part;
+  };
+}
+
 /** Waits until a box is at rest: pages that came in meanwhile would end a smooth scroll on its way. */
 async function restOf(box: HTMLElement | null): Promise<void> {
   for (let top = NaN; box !== null && top !== box.scrollTop;) {
@@ -165,11 +190,7 @@ export function History({ messages, isGroup }: { messages: MessageWindow; isGrou
     found?.scrollIntoView({ block: "center" });
     found?.focus({ preventScroll: true });
   }, [isRead]);
-  const part = (list: string) => (page: readonly Message[], index: number) => (
-    <Part key={`${list} ${index}`}>
-      {() => <Messages messages={page} isGroup={isGroup} foundId={foundId} />}
-    </Part>
-  );
+  const part = useParts({ isGroup, foundId });
   return (
     <section
       ref={box}
@@ -186,7 +207,9 @@ export function History({ messages, isGroup }: { messages: MessageWindow; isGrou
       {newer.state.value.pages.map(part("newer")).reverse()}
       {foundId !== null && <div ref={mark} />}
       {pages.map(part("older"))}
-      {isComplete && <p class="quiet list-end">{pages.flat().length === 0 ? TEXT.empty : TEXT.start}</p>}
+      {isComplete && (
+        <p class="quiet list-end">{pages.every(({ length }) => length === 0) ? TEXT.empty : TEXT.start}</p>
+      )}
       <ListEnd state={state} more={() => void older.more()} />
     </section>
   );
