@@ -1,5 +1,6 @@
 /** The wire of `GET /api/events`: a WebSocket on which the server says what happens in an account. */
 import * as z from "zod";
+import { adapterIdSchema } from "./models.ts";
 import { responseActionSchema, responseStatusSchema } from "./responses.ts";
 import { idSchema } from "./scalars.ts";
 import { trainingStatusSchema } from "./training.ts";
@@ -68,6 +69,10 @@ export const eventMessageSchema = z.discriminatedUnion("event", [
         .describe("Rows that still wait on the device; null when it never said"),
     }),
   ),
+  message("models:changed", z.object({ adapterId: adapterIdSchema }))
+    .describe("An adapter was made, promoted, taken back, tainted or deleted, or ml has refused it"),
+  message("conversation:changed", z.object({ conversationId: idSchema }))
+    .describe("Its policy was set, or messages of it or all of it were deleted"),
   message("device:changed", z.object({ deviceId: idSchema, status: z.enum(DEVICE_STATUSES) })),
 ]).meta({ id: "EventMessage" });
 export type EventMessage = z.infer<typeof eventMessageSchema>;

@@ -1,6 +1,7 @@
 /** Tests that the owner's page follows what happens while it is open, in a real browser, through restarts and to its end. */
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
+import { deletionSchema, messageListSchema } from "../contract/conversations.ts";
 import { deviceListSchema, deviceResponseSchema } from "../contract/devices.ts";
 import { type EventMessage, eventMessageSchema } from "../contract/events.ts";
 import { pathOf, SERVER_PATHS } from "../contract/paths.ts";
@@ -16,6 +17,7 @@ import {
   PHONE,
   send,
   seriousFindings,
+  showPage,
   signIn,
 } from "./support/server/owner_page.ts";
 import { startServices } from "./support/server/running_services.ts";
@@ -132,6 +134,41 @@ await browserTests({
         assert.deepEqual(faults, []);
       }
     },
+
+  "what one browser chooses for a conversation, and what it deletes, shows in another that is open": async (
+    browser,
+  ) => {
+    await using owned = await ownedPage(browser, { ...DESKTOP, prepare: inviteToDinner });
+    const { url, owner, page, faults } = owned;
+    const other = await openPage(browser, { url, ...DESKTOP });
+    await signIn(other.page, owner);
+    for (const one of [page, other.page]) {
+      await one.getByRole("link", { name: "John Doe" }).click();
+      await one.getByRole("region", { name: "Messages" }).getByText("Dinner tonight?").waitFor();
+    }
+    await page.getByRole("combobox", { name: "Drafts" }).selectOption("off");
+    await other.page.getByText("Drafts are off in this conversation.").waitFor();
+
+    await send(owner, ["Or tomorrow?"], CHAT);
+    const { messages: [newest] } = await owner.request(
+      "GET",
+      pathOf(SERVER_PATHS.conversationMessages, { id: page.url().split("/").at(-1) ?? "" }),
+      { schema: messageListSchema },
+    );
+    const words = other.page.getByRole("region", { name: "Messages" }).getByText("Or tomorrow?");
+    await words.waitFor();
+    const path = pathOf(SERVER_PATHS.message, { id: newest?.id ?? "" });
+    await owner.request("DELETE", path, { schema: deletionSchema });
+    await words.waitFor({ state: "detached" });
+
+    await showPage(page, "Privacy");
+    const item = page.getByRole("listitem").filter({ hasText: "John Doe" });
+    await item.getByRole("button", { name: "Delete", exact: true }).click();
+    await item.getByRole("button", { name: "Delete all of it" }).click();
+    await other.page.getByText("There is no conversation with this id").waitFor();
+    await other.page.getByRole("link", { name: "John Doe" }).waitFor({ state: "detached" });
+    assert.deepEqual([...faults, ...other.faults], []);
+  },
 
   "a browser that is revoked while its page is open is signed out at once, with a sentence": async (
     browser,

@@ -1,5 +1,6 @@
 /** Tests events on real sockets: what an account hears, in which order, after which breaks, and what ends it. */
 import assert from "node:assert/strict";
+import { conversationListSchema } from "../../contract/conversations.ts";
 import {
   type EventMessage,
   HEARTBEAT_MS,
@@ -28,8 +29,10 @@ import {
   completedStatus,
   draftFor,
   pairTrainee,
+  promote,
   runningStatus,
   startJob,
+  trainAdapter,
 } from "../../tests/support/server/trainee.ts";
 import { SLOW_READER_MS } from "./event_routes.ts";
 
@@ -73,8 +76,8 @@ Deno.test("a client hears of its account's drafts, training, sync and devices, a
   app.ml.reportTraining(completedStatus(job.id));
   await app.reconciler.reconcile();
   const { deviceId } = await app.pair();
-  const events = await take(client, 6);
-  assert.deepEqual(events.map(({ id }) => id), [1, 2, 3, 4, 5, 6].map((n) => start + n));
+  const events = await take(client, 7);
+  assert.deepEqual(events.map(({ id }) => id), [1, 2, 3, 4, 5, 6, 7].map((n) => start + n));
   const draft = { responseId, conversationId: message?.conversationId, messageId: message?.id };
   assert.deepEqual(events.slice(1).map(({ event, data }) => [event, data]), [
     ["response:generating", { ...draft, status: "generating" }],
@@ -82,6 +85,7 @@ Deno.test("a client hears of its account's drafts, training, sync and devices, a
     ["training:progress", { jobId: job.id, status: "queued", progress: 0 }],
     ["training:progress", { jobId: job.id, status: "training", progress: 40 }],
     ["training:progress", { jobId: job.id, status: "completed", progress: 100 }],
+    ["models:changed", { adapterId: `adapter-${job.id}` }],
   ]);
   assert.equal(events[0]?.event, "sync:progress");
   assert.equal((await other.next()).event, "connected");
@@ -115,6 +119,39 @@ Deno.test("what the person did with a draft is heard of once, however often it i
     action: "edit",
   }]);
   assert.equal(next?.event, "sync:progress");
+});
+
+Deno.test("a promotion, a policy and a deletion are heard of once each, and none that was only tried", async () => {
+  await using served = await serveApp();
+  const { app, url } = served;
+  const trainee = await pairTrainee(app);
+  const { token, messageIds: [messageId = ""], sampleIds: [sampleId] } = trainee;
+  const adapterId = await trainAdapter(trainee);
+  const path = pathOf(SERVER_PATHS.message, { id: messageId });
+  const { conversations: [conversation] } = await app.expect(SERVER_PATHS.conversations, {
+    token,
+    schema: conversationListSchema,
+  });
+  const conversationId = conversation?.id ?? "";
+  const place = pathOf(SERVER_PATHS.conversation, { id: conversationId });
+  await using client = await openEvents(url, { token });
+  await client.next();
+  await promote(trainee, adapterId);
+  await app.request(place, { method: "PATCH", token, body: { drafting: "off" } });
+  await app.request(`${path}?dryRun=true`, { method: "DELETE", token });
+  await app.request(pathOf(SERVER_PATHS.trainingSample, { id: sampleId }), { method: "DELETE", token });
+  await app.request(path, { method: "DELETE", token });
+  await app.request(place, { method: "DELETE", token });
+  const heard = await take(client, 5);
+  const [models, changed] = [{ adapterId }, { conversationId }];
+  assert.deepEqual(heard.map(({ event, data }) => [event, data]), [
+    ["models:changed", models],
+    ["conversation:changed", changed],
+    // It learned from the sample.
+    ["models:changed", models],
+    ["conversation:changed", changed],
+    ["conversation:changed", changed],
+  ]);
 });
 
 Deno.test("a draft that is cancelled and one that fails are both heard of as failed, with their status", async () => {

@@ -80,6 +80,15 @@ export class PagedList<Item> {
     });
   }
 
+  /** Puts an item in the place of the one of that id; null takes it away. */
+  put(id: string, { item, keyOf }: { item: Item | null; keyOf: KeyOf<Item> }): void {
+    const { state } = this;
+    const pages = state.value.pages.map((page) =>
+      page.flatMap((known) => keyOf(known).id !== id ? known : item ?? [])
+    );
+    state.value = { ...state.value, pages };
+  }
+
   #show(pages: Pages<Item>, nextCursor: string | null): void {
     this.#cursor = nextCursor;
     this.state.value = { pages, isComplete: nextCursor === null, error: null };

@@ -13,11 +13,11 @@ import {
   openMessageId,
   WELCOME_ADDRESS,
 } from "../address.ts";
-import { request, sentenceOf } from "../client/api.ts";
+import { request, RequestError, sentenceOf } from "../client/api.ts";
 import { useEvents } from "../client/events.ts";
 import { useRefresh } from "../client/loading.ts";
 import { loadNames, titleOf } from "../names.ts";
-import { PagedList, type PagedState } from "../client/pages.ts";
+import { type KeyOf, PagedList, type PagedState } from "../client/pages.ts";
 import { ListEnd, Part } from "../scrolling.tsx";
 import { SearchBox, SearchResults } from "./search.tsx";
 import { STRINGS } from "../strings.ts";
@@ -97,15 +97,40 @@ function ConversationList({ list }: { list: PagedList<Conversation> }) {
   );
 }
 
+function readConversation(id: string): Promise<Conversation> {
+  return request(`GET ${pathOf(SERVER_PATHS.conversation, { id })}`, { schema: conversationResponseSchema })
+    .then(({ conversation }) => conversation);
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof RequestError && error.code === "not_found";
+}
+
+const keyOf: KeyOf<Conversation> = ({ id, lastMessageAt }) => ({ id, place: lastMessageAt });
+
+/** Takes into the list how one conversation is now, however far down it is. */
+async function takeChange(list: PagedList<Conversation>, id: string): Promise<void> {
+  try {
+    list.put(id, { item: await readConversation(id), keyOf });
+  } catch (error) {
+    if (isGone(error)) list.put(id, { item: null, keyOf });
+  }
+}
+
 /** The open conversation: what the list knows of it, else what the server says. */
 function OpenConversation({ id, known }: { id: string; known: Conversation | undefined }) {
   const [asked, setAsked] = useState<Conversation | null>(null);
   const [error, setError] = useState<string | null>(null);
+  const isListed = known !== undefined;
+  const ask = () =>
+    void readConversation(id).then(setAsked, (error) => {
+      if (isGone(error)) setAsked(null);
+      setError(sentenceOf(error));
+    });
   useEffect(() => {
-    if (known !== undefined) return;
-    request(`GET ${pathOf(SERVER_PATHS.conversation, { id })}`, { schema: conversationResponseSchema })
-      .then(({ conversation }) => setAsked(conversation), (error) => setError(sentenceOf(error)));
-  }, [id]);
+    if (!isListed) ask();
+  }, [isListed]);
+  useEvents(["conversation:changed"], (event) => event?.data.conversationId === id && ask());
   const conversation = known ?? asked;
   const messageId = openMessageId.value;
   if (conversation !== null) {
@@ -135,10 +160,8 @@ export function Conversations() {
   // Without names the handles are shown, which says enough.
   const readNames = () => loadNames().catch(() => {});
   useEffect(() => void readNames(), []);
-  useRefresh(
-    ["sync:progress"],
-    () => list.refresh(({ id, lastMessageAt }) => ({ id, place: lastMessageAt })),
-  );
+  useRefresh(["sync:progress", "conversation:changed"], () => list.refresh(keyOf));
+  useEvents(["conversation:changed"], (event) => event && void takeChange(list, event.data.conversationId));
   // Contacts come with the rest, of which no row waits once it is all there.
   useEvents(["sync:progress"], (event) => {
     if (event === null || event.data.lagRows === 0) void readNames();

@@ -59,7 +59,7 @@ export function Thread(
   useEffect(() => setConversation(known), [known]);
   const [isDeleted, setDeleted] = useState(false);
   const [messages] = useState(() => new MessageWindow(conversation.id, messageId));
-  useRefresh(["sync:progress"], () => messages.refresh());
+  useRefresh(["sync:progress", "conversation:changed"], () => messages.refresh());
   return (
     <article class="thread">
       <header>

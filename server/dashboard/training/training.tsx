@@ -15,7 +15,7 @@ const { training: TEXT } = STRINGS;
 
 /** Samples, a job and adapters, in the order in which a person needs them. */
 export function Training() {
-  const models = useLoaded(readModels);
+  const models = useLoaded(readModels, ["models:changed"]);
   const [samplesAt, setSamplesAt] = useState(0);
   const [watch] = useState(() =>
     new JobWatch(() => {
