@@ -1,6 +1,7 @@
 /** The wire of the server's `/api/models`: an account's adapters, and which one drafts are made with. */
 import * as z from "zod";
 import { describedTime, idSchema, timeSchema } from "./scalars.ts";
+import { trainingSampleSchema } from "./training.ts";
 import { trainingOutcomeSchema } from "./training_figures.ts";
 
 export const ADAPTER_STATES = ["staged", "promoted", "retired", "tainted"] as const;
@@ -29,7 +30,7 @@ export const appliedAdapterSchema = z.object({
 }).meta({ id: "AppliedAdapter" });
 export type AppliedAdapter = z.infer<typeof appliedAdapterSchema>;
 
-export const adapterSchema = trainingOutcomeSchema.omit({ adapterId: true }).extend({
+export const adapterSchema = trainingOutcomeSchema.omit({ adapterId: true, heldOutIds: true }).extend({
   id: adapterIdSchema,
   jobId: idSchema.describe("The training job that made it"),
   baseModel: z.string(),
@@ -92,3 +93,27 @@ export const modelsResponseSchema = z.object({
   ),
 }).meta({ id: "Models" });
 export type ModelsResponse = z.infer<typeof modelsResponseSchema>;
+
+export const heldOutRepliesSchema = z.object({
+  samples: z.array(trainingSampleSchema).describe("Those that are still there; empty where none were noted"),
+}).meta({ id: "HeldOutReplies" });
+export type HeldOutReplies = z.infer<typeof heldOutRepliesSchema>;
+
+export const compareDraftsRequestSchema = z.object({
+  sampleId: idSchema.describe("One of the adapter's held-out replies"),
+}).meta({ id: "CompareDraftsRequest" });
+
+/** Who may answer: the base model as it is, what drafts where no adapter of the account does, and the adapter. */
+export const DRAFT_WRITERS = ["base", "examples", "adapter"] as const;
+
+export const comparedDraftsSchema = z.object({
+  drafts: z.array(z.object({
+    by: z.enum(DRAFT_WRITERS).describe(
+      "`base`: the base model as it is; `examples`: what drafts without the adapter: the base model, with the shipped adapter " +
+        "where there is one, shown the five most similar replies that were learned from; `adapter`: the adapter",
+    ),
+    text: z.string(),
+    modelVersion: z.string(),
+  })).describe("One of each, made for this answer and stored nowhere"),
+}).meta({ id: "ComparedDrafts" });
+export type ComparedDrafts = z.infer<typeof comparedDraftsSchema>;

@@ -48,6 +48,8 @@ export const SERVER_PATHS = {
   cancelTrainingJob: "/api/training/jobs/:id/cancel",
   trainingJobEvents: "/api/training/jobs/:id/events",
   accountModels: "/api/models",
+  heldOutReplies: "/api/models/:adapterId/held-out",
+  compareDrafts: "/api/models/:adapterId/compare",
   promoteAdapter: "/api/models/:adapterId/promote",
   rollBackAdapter: "/api/models/rollback",
 } as const;

@@ -81,3 +81,14 @@ export function promptOfSampleInput(input: string): string {
   if (parseTranscript(input) !== null) return input;
   return formatTranscript({ turns: [{ speaker: "them", text: input }] });
 }
+
+/** A sample's input as a conversation. */
+export function transcriptOf(input: string): Transcript {
+  return parseTranscript(promptOfSampleInput(input)) ?? { turns: [] };
+}
+
+/** What the other side said last: all its messages since the last reply. */
+export function messageAnswered({ turns }: Transcript): string {
+  const lastMine = turns.findLastIndex(({ speaker }) => speaker === "me");
+  return turns.slice(lastMine + 1).map(({ text }) => text).join("\n");
+}

@@ -23,7 +23,11 @@ const progressFields = {
   evaluated: z.int().min(0).describe("Replies that the running evaluation has measured"),
   toEvaluate: z.int().min(0).describe("Replies that the running evaluation measures in all"),
   excluded: z.record(z.string(), z.int().min(0)).describe("Samples that were left out, by reason"),
+  memoryBytes: z.number().min(0).describe("What it needs by its estimate, beside the model that is served"),
 };
+
+/** So many of the replies that were kept out are named: to look at, not to count. */
+export const MAX_HELD_OUT_IDS = 20;
 
 /** What a finished job achieved. Losses are per token of replies kept out of training, natural logarithm. */
 const outcomeFields = {
@@ -38,6 +42,9 @@ const outcomeFields = {
   examplesLoss: z.number().nullable().describe("The base model with some replies as examples in its prompt"),
   adapterLoss: z.number().nullable(),
   heldOutSamples: z.int().min(0),
+  heldOutIds: z.array(z.string()).max(MAX_HELD_OUT_IDS).nullable().optional().describe(
+    `Some of the samples that it did not learn from, ${MAX_HELD_OUT_IDS} at most; null where that was not noted`,
+  ),
   trainSamples: z.int().min(0),
 };
 

@@ -47,6 +47,7 @@ import type { RestoreService } from "./services/restoring.ts";
 import type { SearchService } from "./services/search_service.ts";
 import type { StatusService } from "./services/status_service.ts";
 import type { SyncService } from "./services/sync_service.ts";
+import type { ComparisonService } from "./services/training/comparison.ts";
 import type { ModelsService } from "./services/training/models_service.ts";
 import type { TrainingService } from "./services/training/training_service.ts";
 import { isDatabaseUnavailable } from "./store/database_errors.ts";
@@ -86,6 +87,7 @@ export interface ServerServices {
   readonly responses: ResponseService;
   readonly training: TrainingService;
   readonly models: ModelsService;
+  readonly comparison: ComparisonService;
   readonly health: HealthService;
   readonly status: StatusService;
 }

@@ -35,6 +35,7 @@ import { createSearchService } from "./services/search_service.ts";
 import { createStatusService } from "./services/status_service.ts";
 import { createSyncService } from "./services/sync_service.ts";
 import { MlReconciler } from "./services/training/outbox.ts";
+import { createComparisonService } from "./services/training/comparison.ts";
 import { createModelsService } from "./services/training/models_service.ts";
 import { createTrainingJobSync, type TrainingJobSync } from "./services/training/job_sync.ts";
 import { keepRetraining } from "./services/training/retraining.ts";
@@ -136,6 +137,7 @@ function createServices(core: Core): ServerServices {
     responses: createResponseService({ ...core, ...store }),
     training: createTrainingService({ ...core, ...store, onOutbox }),
     models: createModelsService({ ...core, ...store, replyCalibration: trigger.calibration, onOutbox }),
+    comparison: createComparisonService({ ...core, ...store }),
     health,
     status: createStatusService({ ...core, ...store, health }),
   };

@@ -92,6 +92,8 @@ Deno.test("every endpoint that takes an id answers a stranger as if there were n
     [SERVER_PATHS.cancelTrainingJob, world.jobId, POST],
     [SERVER_PATHS.trainingSample, world.sampleId, { method: "DELETE" }],
     [SERVER_PATHS.promoteAdapter, world.adapterId, POST],
+    [SERVER_PATHS.heldOutReplies, world.adapterId, {}],
+    [SERVER_PATHS.compareDrafts, world.adapterId, { body: { sampleId: world.sampleId } }],
   ];
   await t.step("no such endpoint is missing here", async () => {
     const tried = requests.map(([path, , { method, body }]) =>

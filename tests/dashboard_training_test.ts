@@ -57,6 +57,32 @@ async function learn(page: Page): Promise<void> {
   await page.getByRole("heading", { name: "Training: completed" }).waitFor({ timeout: 120_000 });
 }
 
+/** Has a held-out message drafted with the adapter and without it, and looks at the next. */
+async function compare(page: Page, adapter: Locator): Promise<void> {
+  await adapter.getByText("Drafts of the same messages").click();
+  await adapter.getByText(/^Message 1 of \d+$/).waitFor();
+  await adapter.getByRole("button", { name: "Draft it each way" }).press("Enter");
+  await adapter.getByRole("button", { name: "Draft it again" }).waitFor();
+  const compared = adapter.locator("table.compared");
+  const names = [
+    "They wrote",
+    "You sent",
+    "Base model",
+    "What drafts without it, with examples",
+    "This adapter",
+  ];
+  assert.deepEqual(await compared.getByRole("rowheader").allTextContents(), names);
+  const texts = await compared.getByRole("cell").allTextContents();
+  assert.match(texts[0] ?? "", /^are you in for plan \d+\?$/);
+  assert.match(texts[1] ?? "", /^yes plan \d+ ok$/);
+  assert.ok(texts.slice(2).every((text) => text !== ""));
+  assert.deepEqual(await seriousFindings(page), []);
+  assert.equal(await fitsWidth(page), true);
+  await adapter.getByRole("button", { name: "Next message" }).press("Enter");
+  await adapter.getByText(/^Message 2 of \d+$/).waitFor();
+  assert.equal(await compared.getByRole("row").count(), 2);
+}
+
 /** Has so many drafts made of one message, every other one of which is accepted. */
 async function judgeDrafts(owner: Client, count: number): Promise<void> {
   const sent = { body: syncBatch([syncMessage()]), schema: syncMessagesResponseSchema };
@@ -126,7 +152,7 @@ await browserTests({
         }
       };
       await using owned = await ownedPage(browser, { ...DESKTOP, prepare });
-      const { page, faults } = owned;
+      const { url, owner, page, faults } = owned;
       await showPage(page, "Training");
       await chooseSettings(page);
       await learn(page);
@@ -138,10 +164,19 @@ await browserTests({
       await page.getByRole("img", { name: shown ?? "" }).waitFor();
       await page.getByRole("figure").locator("canvas").waitFor();
 
+      await page.getByRole("button", { name: "Preview" }).click();
+      await page.getByText(/That one needed \d+\.\d\d GB of memory/).waitFor();
       const adapter = page.getByRole("listitem").filter({ hasText: "Learned from" });
       await adapter.getByText("Base model with examples").waitFor();
+      await compare(page, adapter);
+
+      const other = await openPage(browser, { url, ...PHONE });
+      await signIn(other.page, owner);
+      await showPage(other.page, "Training");
+      const thatAdapter = other.page.getByRole("listitem").filter({ hasText: "Learned from" });
       await adapter.getByRole("button", { name: "Draft with it" }).click();
       await adapter.getByText("Drafts are made with it").waitFor();
+      await thatAdapter.getByText("Drafts are made with it").waitFor();
       await page.getByRole("button", { name: "Go back to what drafted before" }).click();
       const base = page.getByRole("listitem").filter({ hasText: "The model as it came" });
       await base.getByText("Drafts are made with it").waitFor();
@@ -156,6 +191,8 @@ await browserTests({
       await samples.getByRole("button", { name: "Delete it" }).click();
       await adapter.getByText("Tainted").waitFor();
       await adapter.getByText("It learned from something that was deleted since").waitFor();
+      await thatAdapter.getByText("It learned from something that was deleted since").waitFor();
+      assert.deepEqual(other.faults, []);
       assert.equal(await adapter.getByRole("button", { name: "Draft with it" }).count(), 0);
       assert.deepEqual(faults, []);
     },

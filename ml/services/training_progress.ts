@@ -36,7 +36,12 @@ function percentOf(step: number, steps: number): number {
 export function advanced(progress: TrainingProgress, event: TrainingEvent): TrainingProgress {
   switch (event.type) {
     case "prepared":
-      return { ...progress, steps: event.steps, excluded: event.excluded };
+      return {
+        ...progress,
+        steps: event.steps,
+        excluded: event.excluded,
+        memory_bytes: event.memoryBytes,
+      };
     case "evaluating":
       return { ...progress, phase: "evaluating", evaluated: event.evaluated, to_evaluate: event.toEvaluate };
     case "step": {
@@ -69,10 +74,11 @@ export function wireResultOf(
   { offered, offerReason, train, heldOut }: RunResult,
   adapterId: string,
 ): TrainingResult {
-  const { baseLoss, examplesLoss, adapterLoss, samples } = heldOut;
+  const { baseLoss, examplesLoss, adapterLoss, samples, ids } = heldOut;
   return {
     ...snakeCased({ adapterId, offered, offerReason, baseLoss, examplesLoss, adapterLoss }),
     held_out_samples: samples,
+    held_out_ids: ids,
     train_samples: train,
   };
 }

@@ -80,7 +80,7 @@ export function processRequestOf(
     ...options,
     jobId: job_id,
     modelId: base_model,
-    samples: samples.map(({ id: _, ...sample }) => sample),
+    samples,
     method,
     epochs,
     learningRate: learning_rate,

@@ -1,7 +1,7 @@
 /** Tests the planted secrets and what counts as reproducing one. */
 import assert from "node:assert/strict";
 import { seededRandom } from "../../ml/engine/sampling.ts";
-import { messageAnswered, transcriptOf } from "../../ml/training/samples/sample_text.ts";
+import { messageAnswered, transcriptOf } from "../../contract/prompt.ts";
 import { sensitiveKindOf } from "../../ml/training/samples/sensitive_text.ts";
 import { plantCanaries, randomSecret, reproduces, SECRET_KINDS } from "./canaries.ts";
 

@@ -4,11 +4,7 @@ import type { PersonReplies } from "./corpus_people.ts";
 import { meanStyle } from "./reply_style.ts";
 import { styleAuc } from "./style_auc.ts";
 import { percent, tableLines } from "../../bench/support/bench_output.ts";
-import {
-  EXAMPLES,
-  promptWithExamples,
-  SimilarExchanges,
-} from "../../ml/training/samples/similar_exchanges.ts";
+import { EXAMPLES, promptWithExamples, SimilarExchanges } from "../../lib/similar_exchanges.ts";
 import { writeDrafts } from "../../tests/support/ml/draft_writer.ts";
 
 /** Everything measured of one person. */

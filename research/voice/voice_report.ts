@@ -1,7 +1,7 @@
 /** Prints what was measured so far and writes it to `results/`: figures, and drafts beside the real replies. */
 import { projectPath } from "../../tools/service_process.ts";
 import { writeLine } from "../../lib/log.ts";
-import { messageAnswered, transcriptOf } from "../../ml/training/samples/sample_text.ts";
+import { messageAnswered, transcriptOf } from "../../contract/prompt.ts";
 import type { PersonReplies } from "../style/corpus_people.ts";
 import { attributionTable, aucTable, contentTable, gapTable, looksTable } from "./draft_tables.ts";
 import { gateTable, TRAININGS } from "./gate_table.ts";

@@ -317,6 +317,7 @@ Deno.test("a job shows the progress that ml reports, also after it has ended", a
     tokensPerSecond: 250,
     etaMs: 60_000,
     excluded: { duplicate: 1 },
+    memoryBytes: 1_000_000,
     result: null,
   };
   assert.deepEqual((await readJob(trainee, id)).metrics, course);
@@ -331,6 +332,7 @@ Deno.test("a job shows the progress that ml reports, also after it has ended", a
     adapterLoss: 3.25,
     heldOutSamples: 1,
     trainSamples: 1,
+    heldOutIds: null,
   }]);
   server.ml.trainingJobs.clear();
   assert.deepEqual(await readJob(trainee, id), ended);

@@ -71,6 +71,8 @@ export type TrainingEvent =
 /** The three ways to answer the held-out replies: natural-log loss per token, end-of-turn tokens included. */
 const heldOutComparisonSchema = z.object({
   samples: z.int(),
+  /** The callers' names of some of them; absent in results of earlier versions. */
+  ids: z.array(z.string()).default([]),
   tokens: z.int(),
   baseLoss: z.number(),
   /** The base model shown the five most similar exchanges of the training samples. */

@@ -21,6 +21,8 @@ function defaultThreads(): number {
 }
 
 export const trainingRequestSampleSchema = z.object({
+  /** The caller's name for it, by which the result names those that were held out. */
+  id: z.string().optional(),
   /** A transcript that ends in `Me:`; any other text becomes one `Them:` line. */
   input: z.string(),
   /** What the person sent. */

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Provenance, Trainer } from "../trainer.ts";
 import { ifPresent, writeFileAtomically } from "../../../lib/files.ts";
+import { MAX_HELD_OUT_IDS } from "../../../contract/training_figures.ts";
 import { sha256OfFile } from "../../models/model_file.ts";
 import type { CheckpointFacts } from "../run/checkpoints.ts";
 import { judge, type MeasuredReply } from "./gate.ts";
@@ -99,6 +100,7 @@ export async function finishTraining(
     excluded: samples.excluded,
     heldOut: {
       samples: samples.heldOut.length,
+      ids: samples.heldOut.flatMap(({ id }) => id ?? []).slice(0, MAX_HELD_OUT_IDS),
       tokens: samples.heldOut.reduce((sum, { plain }) => sum + plain.reply.length, 0),
       baseLoss,
       examplesLoss,

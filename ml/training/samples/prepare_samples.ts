@@ -1,7 +1,7 @@
 /** Prepares a job's samples for the trainer: selected, tokenized as a draft's prompt is, and split. */
 import type { SampleTokenizer } from "../../engine/llama/sample_tokenizer.ts";
 import type { TokenSample } from "../trainer.ts";
-import { EXAMPLES, promptWithExamples, SimilarExchanges } from "./similar_exchanges.ts";
+import { EXAMPLES, promptWithExamples, SimilarExchanges } from "../../../lib/similar_exchanges.ts";
 import { splitSamples } from "./held_out_split.ts";
 import {
   ExclusionCount,
@@ -21,6 +21,8 @@ export interface PreparedSample extends TokenSample {
 
 /** A held-out sample with two prompts. */
 export interface HeldOutSample {
+  /** The caller's name for it. */
+  id?: string;
   plain: TokenSample;
   /** Preceded by the most similar exchanges of the training samples. */
   withExamples: TokenSample;
@@ -86,14 +88,14 @@ async function withExamples(
 ): Promise<HeldOutSample[]> {
   const similar = new SimilarExchanges(train);
   const samples: HeldOutSample[] = [];
-  for (const { input, output, conversation, tokens: { prompt, reply } } of heldOut) {
+  for (const { id, input, output, conversation, tokens: { prompt, reply } } of heldOut) {
     await options.yieldToEventLoop();
     const plain = { prompt, reply };
     const asked = promptWithExamples(input, similar.find(input, { count: EXAMPLES }));
     const shown = options.tokenizer.tokenize({ input: asked, output }, {
       maxTokens: options.maxSampleTokens,
     });
-    samples.push({ plain, withExamples: shown ?? plain, conversation });
+    samples.push({ id, plain, withExamples: shown ?? plain, conversation });
   }
   return samples;
 }

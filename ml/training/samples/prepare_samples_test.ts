@@ -48,6 +48,14 @@ function isTooFew(words: RegExp): (error: unknown) => boolean {
     error instanceof TrainingError && error.code === "too_few_samples" && words.test(error.message);
 }
 
+Deno.test("held-out samples keep the names that their caller gave them", async () => {
+  await withPrepare(async (prepare) => {
+    const named = GOOD.map((entry, index) => ({ ...entry, id: `sample-${index}`, heldOut: index < 3 }));
+    const { heldOut } = await prepare(named);
+    assert.deepEqual(heldOut.map(({ id }) => id), ["sample-0", "sample-1", "sample-2"]);
+  });
+});
+
 Deno.test("samples that cannot be learned from are excluded, and each reason is counted", async () => {
   await withPrepare(async (prepare) => {
     const bad: SourceSample[] = [

@@ -1,9 +1,12 @@
 /** Selects the samples that can be learned from and counts the excluded ones by reason. */
-import { contentHash, messageAnswered, transcriptOf } from "./sample_text.ts";
+import { messageAnswered, transcriptOf } from "../../../contract/prompt.ts";
+import { contentHash } from "./sample_text.ts";
 import { SENSITIVE_KINDS, type SensitiveKind, sensitiveKindOf } from "./sensitive_text.ts";
 
 /** A sample as the job receives it. */
 export interface SourceSample {
+  /** The caller's name for it. */
+  id?: string;
   input: string;
   output: string;
   /** Weight in the loss, in [0, 1]. */

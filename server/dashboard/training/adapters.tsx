@@ -5,6 +5,7 @@ import { request } from "../client/api.ts";
 import { useSteps } from "../client/loading.ts";
 import { STRINGS } from "../strings.ts";
 import { dayOf, timeOf } from "../times.ts";
+import { Comparison } from "./comparison.tsx";
 
 const { training: TEXT } = STRINGS;
 
@@ -50,6 +51,7 @@ function AdapterItem(
       <Losses adapter={adapter} />
       <p>{state === "tainted" ? TEXT.tainted : offerReason ?? (offered ? TEXT.offered : TEXT.notOffered)}</p>
       {fault !== null && <p role="alert">{TEXT.faults[fault]}</p>}
+      {state !== "tainted" && <Comparison adapterId={adapter.id} />}
       {offered && (state === "staged" || state === "retired") && (
         <div class="buttons">
           <button type="button" class="primary" disabled={isBusy} onClick={onPromote}>{TEXT.promote}</button>

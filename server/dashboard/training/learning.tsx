@@ -30,11 +30,24 @@ function importReplies(limit: number, dryRun: boolean): Promise<ImportSamplesRes
   });
 }
 
-/** How long an example took in the newest job that was completed; null where none was. */
-function msPerExample(jobs: readonly TrainingJob[]): number | null {
+/** What the newest job that was completed took: for each example, and of memory; null where none was. */
+function lastCosts(
+  jobs: readonly TrainingJob[],
+): { msPerExample: number; memoryBytes: number | null } | null {
   const last = jobs.find(({ status, sampleCount }) => status === "completed" && sampleCount > 0);
   if (last === undefined || last.startedAt === null || last.finishedAt === null) return null;
-  return (Date.parse(last.finishedAt) - Date.parse(last.startedAt)) / (last.sampleCount * last.epochs);
+  const { startedAt, finishedAt, sampleCount, epochs, metrics } = last;
+  const msPerExample = (Date.parse(finishedAt) - Date.parse(startedAt)) / (sampleCount * epochs);
+  return { msPerExample, memoryBytes: metrics?.memoryBytes ?? null };
+}
+
+/** The sentences about time and memory of a training on so many examples. */
+function estimatesOf(jobs: readonly TrainingJob[], passes: number): string {
+  const costs = lastCosts(jobs);
+  if (costs === null) return TEXT.noEstimate;
+  const { msPerExample, memoryBytes } = costs;
+  const time = TEXT.estimate(durationOf(msPerExample * passes));
+  return memoryBytes === null ? time : `${time} ${TEXT.memory(memoryBytes)}`;
 }
 
 function Preview(
@@ -43,14 +56,11 @@ function Preview(
   const { imported, examined, skipped } = preview;
   const reasons = Object.entries(skipped).filter(([, count]) => count > 0)
     .map(([reason, count]) => `${count} ${TEXT.skipped[reason as keyof typeof skipped]}`);
-  const each = msPerExample(jobs);
   return (
     <div role="status">
       <p>{TEXT.preview(imported, examined)}</p>
       {reasons.length > 0 && <p class="quiet">{TEXT.leftOut} {reasons.join(", ")}.</p>}
-      <p class="quiet">
-        {each === null ? TEXT.noEstimate : TEXT.estimate(durationOf(each * (known + imported) * epochs))}
-      </p>
+      <p class="quiet">{estimatesOf(jobs, (known + imported) * epochs)}</p>
     </div>
   );
 }

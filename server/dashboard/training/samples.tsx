@@ -1,6 +1,7 @@
 /** The training samples: what the model learns from, by source, each to leave out or delete. */
 import { useState } from "preact/hooks";
 import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";
+import { messageAnswered, transcriptOf } from "../../../contract/prompt.ts";
 import { SAMPLE_SOURCES, type TrainingSample } from "../../../contract/training.ts";
 import { Deleting } from "../deleting.tsx";
 import { PagedList } from "../client/pages.ts";
@@ -20,17 +21,12 @@ function listSamples(): PagedList<TrainingSample> {
   });
 }
 
-/** The last message of a prompt, which ends with the word for the reply to come. */
-function lastLineOf(input: string): string {
-  return input.trimEnd().split("\n").slice(0, -1).at(-1) ?? input;
-}
-
 function SampleItem({ sample, onDelete }: { sample: TrainingSample; onDelete: () => void }) {
   const { id, input, output, rejectedOutput, source, createdAt } = sample;
   return (
     <li class="card sample">
       <details>
-        <summary dir="auto" class="quiet">{lastLineOf(input)}</summary>
+        <summary dir="auto" class="quiet">{messageAnswered(transcriptOf(input))}</summary>
         <pre dir="auto">{input}</pre>
       </details>
       {output !== "" && <p dir="auto" class="text">{output}</p>}

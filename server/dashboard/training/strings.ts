@@ -42,8 +42,13 @@ export const TRAINING_STRINGS = {
   } as Readonly<Record<string, string>>,
   estimate: (duration: string) =>
     `Training on all examples takes about ${duration}, if each takes as long as in the last training here.`,
+  memory: (bytes: number) =>
+    `That one needed ${
+      (bytes / 1e9).toFixed(2)
+    } GB of memory beside the model that drafts, with the same settings and model.`,
   noEstimate:
-    "How long it takes is not known before something was trained here; the time left shows once it runs.",
+    "How long it takes and how much memory is not known before something was trained here. The time left shows once it runs; " +
+    "one for which the memory is too little ends before its first step, and says so.",
   noModel: "The model",
   noModelHint: "The model cannot be reached just now; training starts once it can.",
   job: "Training",
@@ -83,6 +88,19 @@ export const TRAINING_STRINGS = {
   base: "Base model",
   withExamples: "Base model with examples",
   thisAdapter: "This adapter",
+  compare: "Drafts of the same messages",
+  compareHint:
+    "Messages whose replies it did not learn from. The drafts are made when you ask, and stored nowhere.",
+  noHeldOut: "None of the replies that it was measured on can be shown.",
+  place: (place: number, count: number) => `Message ${place} of ${count}`,
+  asked: "They wrote",
+  sent: "You sent",
+  writers: { base: "Base model", examples: "What drafts without it, with examples", adapter: "This adapter" },
+  draftEach: "Draft it each way",
+  draftAgain: "Draft it again",
+  drafting: "Drafting…",
+  previous: "Message before",
+  next: "Next message",
   offered: "It is offered.",
   notOffered: "It is not offered.",
   tainted: "It learned from something that was deleted since, and is used no more.",

@@ -19,7 +19,8 @@ import { pageFieldsOf, pageRequestOf } from "../paging.ts";
 /** Faults listed in one answer; a list of foreign ids may be long. */
 const MAX_DETAILS = 50;
 
-function sampleOf(row: SampleRow): TrainingSample {
+/** A sample on the wire. */
+export function sampleOf(row: SampleRow): TrainingSample {
   return {
     id: row.id,
     input: row.input,

@@ -25,6 +25,7 @@ function metricsOf(adapterId: string, offered = true): TrainingMetrics {
     tokensPerSecond: 100,
     etaMs: 0,
     excluded: { duplicate: 2 },
+    memoryBytes: 1_000_000,
     result: {
       adapterId,
       offered,

@@ -98,6 +98,7 @@ export function runningStatus(jobId: string, change: Partial<MlTrainingStatus> =
     tokens_per_second: 250,
     eta_ms: 60_000,
     excluded: { duplicate: 1 },
+    memory_bytes: 1_000_000,
     result: null,
     ...change,
   };
@@ -108,7 +109,10 @@ export const OFFERED = "Better than the base model by 0.250 (95 % interval 0.125
 export const REFUSED = "Too few to tell: 1 reply was held out, and 30 are needed";
 
 /** What ml says of a job that has made the adapter `adapter-<job id>`. */
-export function completedStatus(jobId: string, { offered = true } = {}): MlTrainingStatus {
+export function completedStatus(
+  jobId: string,
+  { offered = true, heldOutIds }: { offered?: boolean; heldOutIds?: string[] } = {},
+): MlTrainingStatus {
   return runningStatus(jobId, {
     status: "completed",
     progress: 100,
@@ -123,6 +127,7 @@ export function completedStatus(jobId: string, { offered = true } = {}): MlTrain
       adapter_loss: offered ? 3.25 : 3.75,
       held_out_samples: 1,
       train_samples: 1,
+      held_out_ids: heldOutIds,
     },
   });
 }
@@ -130,10 +135,11 @@ export function completedStatus(jobId: string, { offered = true } = {}): MlTrain
 /** Trains an adapter to its end. */
 export async function trainAdapter(
   trainee: Sender,
-  { offered, ...change }: { offered?: boolean } & Record<string, unknown> = {},
+  { offered, heldOutIds, ...change }: { offered?: boolean; heldOutIds?: string[] } & Record<string, unknown> =
+    {},
 ): Promise<string> {
   const { id } = await startJob(trainee, change);
-  trainee.server.ml.reportTraining(completedStatus(id, { offered }));
+  trainee.server.ml.reportTraining(completedStatus(id, { offered, heldOutIds }));
   await trainee.server.reconciler.reconcile();
   return `adapter-${id}`;
 }

@@ -1,5 +1,5 @@
 /** Tests retrieval of similar exchanges, and the prompt that shows them. */
-import { parseTranscript } from "../../../contract/prompt.ts";
+import { parseTranscript } from "../contract/prompt.ts";
 import { promptWithExamples, SimilarExchanges } from "./similar_exchanges.ts";
 import assert from "node:assert/strict";
 

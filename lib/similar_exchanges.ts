@@ -1,7 +1,6 @@
 /** Retrieves a person's most similar exchanges (BM25 over words) and shows them in a prompt as examples. */
-import { messageAnswered, transcriptOf } from "./sample_text.ts";
-import { formatTranscript } from "../../../contract/prompt.ts";
-import { WordIndex } from "../../../lib/bm25.ts";
+import { formatTranscript, messageAnswered, transcriptOf } from "../contract/prompt.ts";
+import { WordIndex } from "./bm25.ts";
 
 interface Exchange {
   input: string;
