@@ -4,9 +4,10 @@
  * pip compiles llama-cpp-python for this processor, once, which takes ten minutes; needs Python 3.10, a C++ compiler and
  * Debian's `redis-server`.
  */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { writeLine } from "../../lib/log.ts";
-import { FASTAPI_PYTHON, FASTAPI_SCRIPT, isThere } from "../../research/peers/peer_paths.ts";
+import { FASTAPI_PYTHON, FASTAPI_SCRIPT } from "../../research/peers/peer_paths.ts";
 import { choosePort, projectPath } from "../../tools/service_process.ts";
 import { answers, type Peer, runProgram, startPeer } from "../support/peer_process.ts";
 
@@ -22,7 +23,7 @@ export interface FastApi extends Peer {
 }
 
 async function install(): Promise<void> {
-  if (isThere(join(FASTAPI_PYTHON, "../uvicorn"))) return;
+  if (existsSync(join(FASTAPI_PYTHON, "../uvicorn"))) return;
   writeLine("installing FastAPI and llama-cpp-python, once: this takes ten minutes");
   await runProgram("python3", ["-m", "venv", join(FASTAPI_PYTHON, "../..")]);
   const requirements = projectPath("research/peers/fastapi_requirements.txt");

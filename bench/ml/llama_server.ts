@@ -4,6 +4,7 @@
  * node-llama-cpp's package carries the sources of its release as a git bundle. Only the server is compiled, and linked
  * against the package's libraries: so loops are compared, not compilers. Needs git and g++; takes minutes, once.
  */
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { concurrently } from "../../lib/async.ts";
@@ -25,12 +26,8 @@ const INCLUDES = [
   "tools/server",
 ];
 
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
-}
-
 async function cloneSources(): Promise<void> {
-  if (await exists(join(SOURCES, "tools/server"))) return;
+  if (existsSync(join(SOURCES, "tools/server"))) return;
   await Deno.mkdir(SOURCES, { recursive: true });
   const resolve = createRequire(import.meta.resolve("node-llama-cpp")).resolve;
   const bundle = join(dirname(resolve("node-llama-cpp")), "../llama/gitRelease.bundle");
@@ -40,7 +37,7 @@ async function cloneSources(): Promise<void> {
 /** Compiles a file unless that is done; under another name first, so that half an object is never taken for a whole. */
 async function compile(source: string): Promise<string> {
   const object = join(BUILD_DIR, `${basename(source, ".cpp")}.o`);
-  if (await exists(object)) return object;
+  if (existsSync(object)) return object;
   const include = [BUILD_DIR, SOURCES, ...INCLUDES.map((folder) => join(SOURCES, folder))];
   const flags = ["-std=c++17", "-O2", "-w", "-DLLAMA_SHARED", "-DGGML_SHARED"];
   await runProgram("g++", [
@@ -93,7 +90,7 @@ async function link(objects: readonly string[], program: string): Promise<void> 
  */
 async function buildLlamaServer(): Promise<string> {
   const program = join(BUILD_DIR, "llama-server");
-  if (await exists(program)) return program;
+  if (existsSync(program)) return program;
   writeLine("building llama-server, once: this takes minutes");
   await cloneSources();
   const folder = join(SOURCES, "tools/server");

@@ -19,12 +19,3 @@ export const FASTAPI_SCRIPT = projectPath("research/peers/fastapi_peer.py");
 /** Training of all weights. */
 export const FINETUNE = join(LLAMA_TOOLS, "llama-finetune");
 export const QUANTIZE = join(LLAMA_TOOLS, "llama-quantize");
-
-/** Whether a file is there. */
-export function isThere(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-}

@@ -5,6 +5,7 @@
  * 6 GB, Python 3.10 or later), the small model converted for them, and `llama-finetune` built by cmake from the source
  * that node-llama-cpp's package carries. What is there already stays. `training_bench.ts` measures the peers it finds.
  */
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
@@ -15,7 +16,6 @@ import { PROJECT_ROOT, projectPath } from "../../tools/service_process.ts";
 import {
   FINETUNE,
   FINETUNE_MODEL,
-  isThere,
   LLAMA_SOURCE,
   PEERS_DIR,
   PEFT_MODELS,
@@ -31,7 +31,7 @@ async function run(program: string, args: readonly string[]): Promise<void> {
 }
 
 async function installPeft(modelPath: string): Promise<void> {
-  if (!isThere(PEFT_PYTHON)) {
+  if (!existsSync(PEFT_PYTHON)) {
     await run("python3", ["-m", "venv", dirname(dirname(PEFT_PYTHON))]);
     await run(PEFT_PYTHON, ["-m", "pip", "install", "-r", projectPath("research/peers/requirements.txt")]);
   }
@@ -52,10 +52,10 @@ async function raiseGraphLimit(): Promise<void> {
 
 /** Builds with the processor's own instructions, as a person who builds it does. */
 async function buildFinetune(modelPath: string): Promise<void> {
-  if (!isThere(FINETUNE) || !isThere(QUANTIZE)) {
+  if (!existsSync(FINETUNE) || !existsSync(QUANTIZE)) {
     const entry = createRequire(import.meta.url).resolve("node-llama-cpp");
     const bundle = join(dirname(dirname(entry)), "llama/gitRelease.bundle");
-    if (!isThere(join(LLAMA_SOURCE, "CMakeLists.txt"))) await run("git", ["clone", bundle, LLAMA_SOURCE]);
+    if (!existsSync(join(LLAMA_SOURCE, "CMakeLists.txt"))) await run("git", ["clone", bundle, LLAMA_SOURCE]);
     await raiseGraphLimit();
     const settings = [
       "CMAKE_BUILD_TYPE=Release",
@@ -68,7 +68,9 @@ async function buildFinetune(modelPath: string): Promise<void> {
     const targets = ["llama-finetune", "llama-quantize"];
     await run("cmake", ["--build", build, "--target", ...targets, "-j", `${availableParallelism()}`]);
   }
-  if (!isThere(FINETUNE_MODEL)) await run(QUANTIZE, ["--allow-requantize", modelPath, FINETUNE_MODEL, "F32"]);
+  if (!existsSync(FINETUNE_MODEL)) {
+    await run(QUANTIZE, ["--allow-requantize", modelPath, FINETUNE_MODEL, "F32"]);
+  }
 }
 
 const { path } = await fetchSmallModel();
