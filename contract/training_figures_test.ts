@@ -49,6 +49,7 @@ Deno.test("every figure of ml's status is on the server's wire under its own nam
       examplesLoss: null,
       adapterLoss: 2.5,
       heldOutSamples: 1,
+      heldOutIds: null,
       trainSamples: 0,
     },
   });
