@@ -31,6 +31,8 @@ const SLOTS = 4;
 const CONTEXT_SIZE = 1_024;
 const ROUNDS = 15;
 const CACHED_REQUESTS = 200;
+/** Until V8 has compiled what answers: a service runs for days. */
+const WARM_UP_REQUESTS = 3_000;
 const REPLY_TOKENS = 48;
 
 const replySchema = z.object({ tokens_used: z.int() });
@@ -48,12 +50,15 @@ async function uncachedMs({ ask }: ComparedService): Promise<number> {
   return tookMs / Math.max(1, tokens);
 }
 
-/** The median of one reply that both have cached, in milliseconds. */
-async function cachedMs({ ask }: ComparedService, transcript: Transcript): Promise<number> {
+/** The median of one reply that is cached, in milliseconds. */
+async function cachedMs(
+  { ask }: ComparedService,
+  { transcript, requests }: { transcript: Transcript; requests: number },
+): Promise<number> {
   const request = { transcript, maxTokens: REPLY_TOKENS, temperature: 0 };
   await ask(request);
   const times: number[] = [];
-  for (let index = 0; index < CACHED_REQUESTS; index++) times.push(await elapsedMs(() => ask(request)));
+  for (let index = 0; index < requests; index++) times.push(await elapsedMs(() => ask(request)));
   return median(times);
 }
 
@@ -61,14 +66,13 @@ type Sides = readonly [ComparedService, ComparedService];
 
 async function measure(sides: Sides): Promise<void> {
   for (const side of sides) await uncachedMs(side);
-  const transcript = newConversation(3);
+  const cached = { transcript: newConversation(3), requests: CACHED_REQUESTS };
+  const first = await inTurns(sides, 1, (side) => cachedMs(side, cached));
+  for (const side of sides) await cachedMs(side, { ...cached, requests: WARM_UP_REQUESTS });
   const figures = [
     ["uncached reply, ms a token", "at most 0.90", await inTurns(sides, ROUNDS, uncachedMs)],
-    [
-      "cached reply, p50 ms",
-      "at most 0.50",
-      await inTurns(sides, ROUNDS, (side) => cachedMs(side, transcript)),
-    ],
+    [`the first ${CACHED_REQUESTS} cached replies, p50 ms`, "", first],
+    ["cached reply, p50 ms", "at most 0.50", await inTurns(sides, ROUNDS, (side) => cachedMs(side, cached))],
     [
       "tokens/s of four callers",
       "at least 1.10",
@@ -93,7 +97,12 @@ async function measure(sides: Sides): Promise<void> {
 await runMain(() =>
   inTempDir(async (dir) => {
     const { path: modelPath } = await fetchSmallModel();
-    const settings = { THREADS: `${THREADS}`, SEQUENCES: `${SLOTS}`, CONTEXT_SIZE: `${CONTEXT_SIZE}` };
+    const settings = {
+      THREADS: `${THREADS}`,
+      SEQUENCES: `${SLOTS}`,
+      CONTEXT_SIZE: `${CONTEXT_SIZE}`,
+      LOG_LEVEL: "warn",
+    };
     await using ml = await startMl(dir, modelPath, settings);
     await using peer = await startFastApi({ modelPath, threads: THREADS, contextSize: CONTEXT_SIZE });
     writeLine(`${THREADS} threads, ${CONTEXT_SIZE} tokens of context, ${ROUNDS} rounds of each side`);
