@@ -73,7 +73,7 @@ const DINNER: Said[] = [
   [2, "me", "tacos obviously lol"],
   [20, ADA, "did you see the match"],
   [21, "me", "nah fell asleep"],
-  [60, ADA, "dinner on friday then?"],
+  [120, ADA, "dinner on friday then?"],
 ];
 
 Deno.test("the most similar exchange with the same person comes last, just before the conversation", async () => {
@@ -90,7 +90,7 @@ Deno.test("the most similar exchange with the same person comes last, just befor
 Deno.test("what is never to be learned from is an example for its own person alone", async () => {
   await using talk = await startTalk();
   const { server, token } = talk;
-  const saidTo = (who: string): Said[] => [[1, who, "dinner"], [2, "me", "tacos lol"], [60, who, "dinner?"]];
+  const saidTo = (who: string): Said[] => [[1, who, "dinner"], [2, "me", "tacos lol"], [120, who, "dinner?"]];
   const bob = await talk.say(BOB, saidTo(BOB));
   await talk.say(EVE, saidTo(EVE));
   const ada = await talk.say(ADA, [[90, ADA, "dinner?"]]);
@@ -107,15 +107,36 @@ Deno.test("examples stay the same while a talk goes on, and are chosen again aft
   await using talk = await startTalk();
   const ada = await talk.say(ADA, DINNER);
   const first = turnsOf(await talk.prompt(ada));
-  await talk.say(ADA, [[61, "me", "sure"], [62, ADA, "and the match?"]]);
-  const second = turnsOf(await talk.prompt(ada, { maxHistory: 2 }));
-  assert.deepEqual(second, [...first, "me: sure", "them: and the match?"]);
-  await talk.say(ADA, [[180, ADA, "the match again?"]]);
+  await talk.say(ADA, [[121, "me", "sure"], [122, ADA, "and the match?"]]);
+  const second = turnsOf(await talk.prompt(ada));
+  assert.deepEqual(second, [...first.slice(0, -1), "them: and the match?"]);
+  await talk.say(ADA, [[240, ADA, "the match again?"]]);
   assert.deepEqual(turnsOf(await talk.prompt(ada)).slice(-3), [
     "them: did you see the match",
     "me: nah fell asleep",
     "them: the match again?",
   ]);
+});
+
+Deno.test("examples stay the same in a talk that is longer than the prompt's history", async () => {
+  await using talk = await startTalk();
+  await talk.say(ADA, [[-200, ADA, "and what for dinner?"], [-199, "me", "soup again"]]);
+  const ada = await talk.say(ADA, DINNER);
+  const [examples, history] = [["them: and what for dinner?", "me: soup again"], { maxHistory: 4 }];
+  // The first prompt of the talk shows the end of the talk before.
+  assert.deepEqual(turnsOf(await talk.prompt(ada, history)).slice(0, 2), examples);
+  for (let minute = 121; minute < 140; minute += 4) {
+    await talk.say(
+      ADA,
+      [0, 2].flatMap((later): Said[] => [
+        [minute + later, "me", `dinner ${minute + later}`],
+        [minute + later + 1, ADA, `dinner ${minute + later + 1}`],
+      ]),
+    );
+    const turns = turnsOf(await talk.prompt(ada, history));
+    assert.deepEqual(turns.slice(0, 2), examples, `minute ${minute + 3}`);
+    assert.equal(turns.length, 2 + history.maxHistory + 1, `minute ${minute + 3}`);
+  }
 });
 
 Deno.test("what the prompt shows already is no example", async () => {
@@ -145,7 +166,7 @@ Deno.test("of another contact only the own reply is shown, and only words writte
 Deno.test("replies in groups are examples in groups alone", async () => {
   await using talk = await startTalk();
   const group = { isGroup: true, conversationImessageId: "group", participantIds: [BOB, EVE] };
-  const said: Said[] = [[1, BOB, "who is in?"], [2, "me", "me me me"], [30, EVE, "who is in tonight?"]];
+  const said: Said[] = [[1, BOB, "who is in?"], [2, "me", "me me me"], [90, EVE, "who is in tonight?"]];
   const club = await talk.say("group", said, group);
   const ada = await talk.say(ADA, [[60, ADA, "who is in?"]]);
   assert.deepEqual(turnsOf(await talk.prompt(ada)), ["them: who is in?"]);
@@ -168,7 +189,7 @@ Deno.test("what was unsent, edited, failed, a reaction, a code or a wordless mes
     [10, "me", "reply to a code"],
     [11, ADA, "dinner five"],
     [12, "me", "https://example.com/dinner"],
-    [60, ADA, "dinner?"],
+    [120, ADA, "dinner?"],
   ]);
   assert.deepEqual(turnsOf(await talk.prompt(ada)), ["them: dinner?"]);
 });

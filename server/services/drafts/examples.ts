@@ -8,6 +8,7 @@ import type { Turn } from "../../../contract/prompt.ts";
 import { WordIndex, wordsOf } from "../../../lib/bm25.ts";
 import type { ConversationStore } from "../../store/messages/conversation_store.ts";
 import type { SentReply } from "../../store/drafts/sent_replies.ts";
+import type { Message } from "../../store/schema.ts";
 import type { SampleStore } from "../../store/training/sample_store.ts";
 import { reasonToSkip, replyTextOf } from "../training/sample_import.ts";
 import { type ExampleFinder, promptTextOf, type ShownExamples } from "./prompt_builder.ts";
@@ -116,6 +117,21 @@ export function exampleTurns(examples: readonly Example[]): Turn[] {
   ]);
 }
 
+/** Messages further apart belong to two talks. */
+const PAUSE_MS = 3_600_000;
+
+/**
+ * The place of the first incoming message of the present talk. Examples are chosen for it, and not for the message to
+ * answer: they then stay the same from draft to draft, and the model need not read the prompt's beginning again.
+ */
+function openerOf(messages: readonly Message[]): number {
+  const start = messages.findLastIndex(({ sentAt }, index) => {
+    const before = messages[index - 1];
+    return before === undefined || sentAt.getTime() - before.sentAt.getTime() >= PAUSE_MS;
+  });
+  return messages.findIndex(({ direction }, index) => index >= start && direction === "incoming");
+}
+
 export interface ExampleStores {
   samples: Pick<SampleStore, "sentReplies">;
   conversations: Pick<ConversationStore, "withSamePerson">;
@@ -124,8 +140,13 @@ export interface ExampleStores {
 /** Finds examples for a talk: of the latest replies before it, some hundreds of each kind. */
 async function find(
   { samples, conversations }: ExampleStores,
-  { opener, conversation, isPersonKnown, shownIds }: Parameters<ExampleFinder>[0],
+  { messages, maxHistory, conversation, isPersonKnown }: Parameters<ExampleFinder>[0],
 ): Promise<ShownExamples> {
+  const place = openerOf(messages);
+  const opener = messages[place];
+  if (opener === undefined) return { turns: [], messageIds: [] };
+  // What the talk's first prompt shows is no example in its later ones either, which show less and less of it.
+  const shownIds = new Set(messages.slice(Math.max(0, place - maxHistory), place).map(({ id }) => id));
   const { accountId, conversationId } = opener;
   const { isGroup } = conversation;
   const asked = { accountId, inGroups: isGroup, before: opener };

@@ -223,21 +223,6 @@ async function withOtherThreads(
   return inOrder([...before, ...others]).slice(-limit);
 }
 
-/** Messages further apart belong to two talks. */
-const PAUSE_MS = 3_600_000;
-
-/**
- * The first incoming message of the present talk. Examples are chosen for it, and not for the message to answer: they then
- * stay the same from draft to draft, and the model need not read the prompt's beginning again.
- */
-function openerOf(messages: readonly Message[]): Message | undefined {
-  const start = messages.findLastIndex(({ sentAt }, index) => {
-    const before = messages[index - 1];
-    return before === undefined || sentAt.getTime() - before.sentAt.getTime() >= PAUSE_MS;
-  });
-  return messages.slice(start).find(({ direction }) => direction === "incoming");
-}
-
 /** Examples as turns, and all messages whose words are in them. */
 export interface ShownExamples {
   readonly turns: readonly Turn[];
@@ -247,15 +232,18 @@ export interface ShownExamples {
 /** Finds the examples for a talk. */
 export type ExampleFinder = (
   asked: {
-    /** The message that it began with; what came later gives no example. */
-    opener: Message;
+    /** Oldest first: the message to answer, and before it more than the prompt shows, so that the talk's beginning is there. */
+    messages: readonly Message[];
+    /** How many of those before the last one the prompt shows. */
+    maxHistory: number;
     conversation: Conversation;
     /** Whether the conversations of one person may be taken for one. */
     isPersonKnown: boolean;
-    /** Messages that the prompt has already. */
-    shownIds: ReadonlySet<string>;
   },
 ) => Promise<ShownExamples>;
+
+/** How many messages a talk's beginning is looked for in, beside those that a prompt shows: few talks are longer. */
+const TALK_MESSAGES = 200;
 
 const NO_EXAMPLES: ShownExamples = { turns: [], messageIds: [] };
 
@@ -264,6 +252,13 @@ export interface Prompt extends BuiltPrompt {
   readonly sourceMessageIds: string[];
   /** Earlier replies that it shows as examples. */
   readonly exampleCount: number;
+}
+
+/** How many messages before the one to answer are read. */
+function readFor(
+  { context, examples }: Pick<PromptRequest, "context"> & { examples?: ExampleFinder },
+): number {
+  return context.maxHistory + (examples === undefined ? 0 : TALK_MESSAGES);
 }
 
 /**
@@ -276,7 +271,7 @@ export async function promptFor(
   request: PromptRequest & { examples?: ExampleFinder },
 ): Promise<Prompt> {
   const { accountId, messageId, context, examples } = request;
-  const asked = { messageIds: [messageId], limit: context.maxHistory };
+  const asked = { messageIds: [messageId], limit: readFor({ context, examples }) };
   const history = (await stores.conversations.histories(accountId, asked)).get(messageId);
   if (history === undefined) throw new ApiError("not_found", "There is no message with this id");
   return await promptOf(stores, { history, context, examples });
@@ -301,11 +296,12 @@ export async function promptOf(
   const conversation = await conversationOf(stores, message);
   const { includeContactInfo, maxHistory } = context;
   const isPersonKnown = includeContactInfo && !conversation.isGroup;
-  const earlier = isPersonKnown ? await withOtherThreads(stores, history, maxHistory) : before;
-  const messages = [...earlier, message];
+  const limit = readFor({ context, examples: find });
+  const earlier = isPersonKnown ? await withOtherThreads(stores, history, limit) : before;
+  const messages = [...earlier.slice(Math.max(0, earlier.length - maxHistory)), message];
   const names = includeContactInfo ? await namesOf(stores, { accountId, messages }) : null;
   const shownIds = new Set(messages.map(({ id }) => id));
-  const asked = { opener: openerOf(messages) ?? message, conversation, isPersonKnown, shownIds };
+  const asked = { messages: [...earlier, message], maxHistory, conversation, isPersonKnown };
   const { turns: examples, messageIds } = await find?.(asked) ?? NO_EXAMPLES;
   const prompt = buildPrompt({ conversation, messages, names, examples });
   const exampleCount = examples.filter(({ speaker }) => speaker === "me").length;
