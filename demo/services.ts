@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { UserError } from "../lib/errors.ts";
 import { pairAgent, runAgent } from "../tests/support/mac/agent_process.ts";
 import type { OwnerClient } from "../tests/support/server/owner_client.ts";
-import { choosePort, ServiceProcess } from "../tools/service_process.ts";
+import { startOnFreePort } from "../tools/free_port.ts";
+import { ServiceProcess } from "../tools/service_process.ts";
 import { line, paint } from "./print.ts";
 import type { SampleMac } from "./sample_mac.ts";
 
@@ -17,43 +18,43 @@ export async function startMl(
   modelPath: string,
   settings: Record<string, string> = {},
 ): Promise<ServiceProcess> {
-  const port = choosePort(8100);
-  return await ServiceProcess.start({
-    name: "ml",
-    url: `http://127.0.0.1:${port}`,
-    env: {
-      ML_HOST: "127.0.0.1",
-      ML_PORT: String(port),
-      DATA_DIR: join(dir, "ml"),
-      MODEL: modelPath,
-      ...settings,
-    },
-    output: { file: join(dir, "ml.log") },
-    isReady: (health) => {
-      if (health.status === "degraded") {
-        throw new UserError(`ml cannot load its model: ${health.reason}`);
-      }
-      return health.model_loaded === true;
-    },
-  });
+  return await startOnFreePort(8100, (port) =>
+    ServiceProcess.start({
+      name: "ml",
+      url: `http://127.0.0.1:${port}`,
+      env: {
+        ML_HOST: "127.0.0.1",
+        ML_PORT: String(port),
+        DATA_DIR: join(dir, "ml"),
+        MODEL: modelPath,
+        ...settings,
+      },
+      output: { file: join(dir, "ml.log") },
+      isReady: (health) => {
+        if (health.status === "degraded") {
+          throw new UserError(`ml cannot load its model: ${health.reason}`);
+        }
+        return health.model_loaded === true;
+      },
+    }));
 }
 
 /** Starts the server on embedded PostgreSQL, its data under a folder. */
 export async function startServer(dir: string, mlUrl: string): Promise<ServiceProcess> {
-  const port = choosePort(3100);
-  return await ServiceProcess.start({
-    name: "server",
-    url: `http://127.0.0.1:${port}`,
-    env: {
-      SERVER_HOST: "127.0.0.1",
-      SERVER_PORT: String(port),
-      DATA_DIR: join(dir, "server"),
-      DATABASE_URL: "",
-      ML_URL: mlUrl,
-      PAIRING: "approve",
-    },
-    output: { file: join(dir, "server.log") },
-  });
+  return await startOnFreePort(3100, (port) =>
+    ServiceProcess.start({
+      name: "server",
+      url: `http://127.0.0.1:${port}`,
+      env: {
+        SERVER_HOST: "127.0.0.1",
+        SERVER_PORT: String(port),
+        DATA_DIR: join(dir, "server"),
+        DATABASE_URL: "",
+        ML_URL: mlUrl,
+        PAIRING: "approve",
+      },
+      output: { file: join(dir, "server.log") },
+    }));
 }
 
 /** Pairs the agent of a sample Mac through its owner's device and sends everything once. */

@@ -111,9 +111,13 @@ Deno.test("archives are named after product, version and platform", () => {
   );
 });
 
+/** No service listens at it: only root could. */
+const UNUSED_PORT = "1";
+
 /** Runs a program with the only arguments that need nothing else. */
 async function ran(program: string, ...args: string[]): Promise<{ code: number; text: string }> {
-  const { code, stdout, stderr } = await new Deno.Command(program, { args, cwd: "/", clearEnv: true })
+  const env = { ML_PORT: UNUSED_PORT };
+  const { code, stdout, stderr } = await new Deno.Command(program, { args, cwd: "/", clearEnv: true, env })
     .output();
   return { code, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
 }

@@ -127,23 +127,28 @@ function pipeToFile(child: Deno.ChildProcess, path: string): void {
   Promise.all([copy(child.stdout), copy(child.stderr)]).finally(() => file.close());
 }
 
+/** Whether nobody listens at a port of this machine's loopback address. */
+export function isPortFree(port: number): boolean {
+  try {
+    Deno.listen({ hostname: "127.0.0.1", port }).close();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) return false;
+    throw error;
+  }
+}
+
 /**
- * The preferred port when it is free on this machine's loopback address, else another free one.
+ * A port that is free on this machine's loopback address, the preferred one if it is.
  *
  * The others lie below the ports that systems give to outgoing connections, so that a service which is restarted on
  * its port finds it free again.
  */
 export function choosePort(preferred?: number): number {
   const others = Array.from({ length: 20 }, () => 20_000 + Math.floor(Math.random() * 12_000));
-  for (const port of preferred === undefined ? others : [preferred, ...others]) {
-    try {
-      using listener = Deno.listen({ hostname: "127.0.0.1", port });
-      return listener.addr.port;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    }
-  }
-  throw new UserError("There is no free port on 127.0.0.1");
+  const port = (preferred === undefined ? others : [preferred, ...others]).find(isPortFree);
+  if (port === undefined) throw new UserError("There is no free port on 127.0.0.1");
+  return port;
 }
 
 /** A path inside the checkout. */
