@@ -5,7 +5,7 @@ import type { SettingsTable } from "../config.ts";
 import { UserError } from "../errors.ts";
 import { ifPresent, writeFileAtomically } from "../files.ts";
 import { launchdPlist, type ServiceSpec } from "./launchd_plist.ts";
-import { systemdUnit } from "./systemd_unit.ts";
+import { systemdEnvironment, systemdUnit } from "./systemd_unit.ts";
 
 /** Runs a command of the system to its end. A test passes its own. */
 export type Run = (program: string, args: string[]) => Promise<{ success: boolean; output: string }>;
@@ -30,7 +30,7 @@ async function runCommand(program: string, args: string[]): Promise<{ success: b
   return { success, output: (decoder.decode(stdout) + decoder.decode(stderr)).trim() };
 }
 
-/** Settings of this start are written down, secrets too: the file is for its owner alone. */
+/** Settings of this start are written down, secrets too: their file is for its owner alone. */
 function specOf({ part, settings, environment, dataDir, checkout }: OwnService): ServiceSpec {
   const given = Object.values(settings).map(({ env }) => [env, environment[env] ?? ""] as const)
     .filter(([, value]) => value !== "");
@@ -46,10 +46,14 @@ function specOf({ part, settings, environment, dataDir, checkout }: OwnService):
 }
 
 interface Manager {
+  /** The file that the system reads. */
   path: string;
-  text: string;
+  /** The texts of all files by their paths, that one last. */
+  files: Readonly<Record<string, string>>;
   start: [string, ...string[]][];
   stop: [string, ...string[]][];
+  /** After the files are gone. */
+  forget: [string, ...string[]][];
   status: [string, ...string[]];
 }
 
@@ -62,9 +66,10 @@ function managerOf(service: OwnService): Manager {
     const domain = `gui/${machine.userId}`;
     return {
       path,
-      text: launchdPlist(spec, { label }),
+      files: { [path]: launchdPlist(spec, { label }) },
       start: [["launchctl", "bootstrap", domain, path]],
       stop: [["launchctl", "bootout", `${domain}/${label}`]],
+      forget: [],
       status: ["launchctl", "print", `${domain}/${label}`],
     };
   }
@@ -75,11 +80,18 @@ function managerOf(service: OwnService): Manager {
   const systemctl = (
     ...args: string[]
   ): [string, ...string[]] => ["systemctl", ...(isSystem ? [] : ["--user"]), ...args];
+  const path = join(folder, `${name}.service`);
+  const environmentFile = join(resolve(service.dataDir), `${name}.env`);
+  const wantedBy = isSystem ? "multi-user.target" : "default.target";
   return {
-    path: join(folder, `${name}.service`),
-    text: systemdUnit(spec, { description, wantedBy: isSystem ? "multi-user.target" : "default.target" }),
+    path,
+    files: {
+      [environmentFile]: systemdEnvironment(spec.environment),
+      [path]: systemdUnit({ ...spec, environment: {} }, { description, wantedBy, environmentFile }),
+    },
     start: [systemctl("daemon-reload"), systemctl("enable", name), systemctl("restart", name)],
     stop: [systemctl("disable", "--now", name)],
+    forget: [systemctl("daemon-reload")],
     status: systemctl("is-active", name),
   };
 }
@@ -96,35 +108,39 @@ async function runAll(commands: readonly [string, ...string[]][], run: Run): Pro
 
 /** Installs the service in place of an earlier installation and starts it; returns what to say. @throws UserError */
 export async function installOwnService(service: OwnService): Promise<string> {
-  const { path, text, start, stop } = managerOf(service);
+  const { path, files, start, stop } = managerOf(service);
   const { run = runCommand } = service;
   await Deno.mkdir(join(path, ".."), { recursive: true });
   await Deno.mkdir(join(resolve(service.dataDir), "logs"), { recursive: true });
   const isThere = await ifPresent(Deno.stat(path)) !== null;
   // launchd loads no job twice; systemd restarts it.
   if (isThere && path.endsWith(".plist")) await runAll(stop, run).catch(() => {});
-  await writeFileAtomically(path, text, { mode: 0o600 });
+  for (const [file, text] of Object.entries(files)) await writeFileAtomically(file, text, { mode: 0o600 });
   await runAll(start, run);
-  return `${path} is installed and runs with these settings`;
+  return `${path} is installed and started with these settings; \`service status\` says whether it runs`;
 }
 
 /** Stops the service and removes its file; data stays. @throws UserError when there is none, or it does not stop */
 export async function uninstallOwnService(service: OwnService): Promise<string> {
-  const { path, stop } = managerOf(service);
+  const { path, files, stop, forget } = managerOf(service);
+  const { run = runCommand } = service;
   if (await ifPresent(Deno.stat(path)) === null) throw new UserError(`There is no service ${path}`);
-  await runAll(stop, service.run ?? runCommand);
-  await Deno.remove(path);
+  await runAll(stop, run);
+  for (const file of Object.keys(files)) await ifPresent(Deno.remove(file));
+  await runAll(forget, run);
   return `${path} is gone; its data stays in ${resolve(service.dataDir)}`;
 }
 
 /** Says whether the service is installed and runs. */
 export async function ownServiceStatus(service: OwnService): Promise<string> {
-  const { path, text, status: [program, ...args] } = managerOf(service);
-  const installed = await ifPresent(Deno.readTextFile(path));
-  if (installed === null) return "not installed";
+  const { path, files, status: [program, ...args] } = managerOf(service);
+  if (await ifPresent(Deno.stat(path)) === null) return "not installed";
+  const areEqual = await Promise.all(
+    Object.entries(files).map(async ([file, text]) => await ifPresent(Deno.readTextFile(file)) === text),
+  );
   const { success } = await (service.run ?? runCommand)(program, args).catch(() => ({ success: false }));
   return `${path}: ${success ? "runs" : "does not run"}${
-    installed === text ? "" : ", with other settings than these"
+    areEqual.every((isEqual) => isEqual) ? "" : ", with other settings than these"
   }`;
 }
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { inTempDir } from "../../tests/support/process/temp_dir.ts";
 import { setting, text } from "../config.ts";
+import { systemdEnvironment } from "./systemd_unit.ts";
 import { installOwnService, type OwnService, ownServiceStatus, uninstallOwnService } from "./own_service.ts";
 
 const SETTINGS = {
@@ -38,10 +39,17 @@ Deno.test("a user's systemd gets a unit with the settings of this start, readabl
     await installOwnService(service);
     const path = join(dir, ".config/systemd/user/conversation-ml.service");
     const unit = await Deno.readTextFile(path);
-    assert.match(unit, /^Environment="ML_TOKEN=s3cret"$/m);
+    const environmentFile = join(dir, "data/conversation-ml.env");
+    assert.match(unit, new RegExp(`^EnvironmentFile=${environmentFile}$`, "m"));
+    assert.doesNotMatch(unit, /s3cret|^Environment=/m, "everybody may read what the unit itself says");
+    assert.equal(
+      await Deno.readTextFile(environmentFile),
+      `ML_TOKEN="s3cret"\nDATA_DIR="${join(dir, "data")}"\n`,
+    );
     assert.match(unit, /^ExecStart=.*"\/checkout\/deno\.json" "ml"$/m);
-    assert.doesNotMatch(unit, /PATH=/);
-    assert.equal(((await Deno.stat(path)).mode ?? 0) & 0o777, 0o600);
+    for (const file of [path, environmentFile]) {
+      assert.equal(((await Deno.stat(file)).mode ?? 0) & 0o777, 0o600, file);
+    }
     assert.deepEqual(commands, [
       "systemctl --user daemon-reload",
       "systemctl --user enable conversation-ml",
@@ -51,9 +59,22 @@ Deno.test("a user's systemd gets a unit with the settings of this start, readabl
     const changed = { ...service, environment: {} };
     assert.equal(await ownServiceStatus(changed), `${path}: runs, with other settings than these`);
     await uninstallOwnService(service);
-    assert.equal(commands.at(-1), "systemctl --user disable --now conversation-ml");
+    assert.deepEqual(commands.slice(-2), [
+      "systemctl --user disable --now conversation-ml",
+      "systemctl --user daemon-reload",
+    ]);
     assert.equal(await ownServiceStatus(service), "not installed");
+    await assert.rejects(Deno.stat(environmentFile), Deno.errors.NotFound, "no secret is left behind");
   });
+});
+
+Deno.test("settings reach a service of systemd as they are, whatever they hold", async () => {
+  const value = 'a "b" $HOME `c` \\ 50% #1';
+  const text = systemdEnvironment({ DATABASE_URL: value });
+  // POSIX shells read such a file as systemd does (systemd.exec(5)).
+  const { stdout } = await new Deno.Command("sh", { args: ["-c", `${text}printf %s "$DATABASE_URL"`] })
+    .output();
+  assert.equal(new TextDecoder().decode(stdout), value);
 });
 
 Deno.test("launchd loads a job in place of the one that is there", async () => {

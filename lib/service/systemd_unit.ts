@@ -13,10 +13,24 @@ function argument(text: string): string {
   return quoted(text).replaceAll("$", () => "$$");
 }
 
+export interface SystemdUnitOptions {
+  description: string;
+  /** Default: `default.target`, a user's. */
+  wantedBy?: string;
+  /** Holds further settings: what the unit itself says, `systemctl show` shows to everybody on the machine. */
+  environmentFile?: string;
+}
+
+/** The text of a file that `EnvironmentFile=` names (systemd.exec(5)): values in quotes, in which four characters are escaped. */
+export function systemdEnvironment(environment: ServiceSpec["environment"]): string {
+  const escaped = (value: string) => value.replace(/[\\"`$]/g, (character) => `\\${character}`);
+  return Object.entries(environment).map(([name, value]) => `${name}="${escaped(value)}"\n`).join("");
+}
+
 /** The unit; the journal keeps its output. */
 export function systemdUnit(
   { program, environment }: Omit<ServiceSpec, "logPath">,
-  { description, wantedBy = "default.target" }: { description: string; wantedBy?: string },
+  { description, wantedBy = "default.target", environmentFile }: SystemdUnitOptions,
 ): string {
   const settings = Object.entries(environment).map(([name, value]) =>
     `Environment=${quoted(`${name}=${value}`)}`
@@ -28,6 +42,7 @@ export function systemdUnit(
     `[Service]`,
     `ExecStart=${program.map(argument).join(" ")}`,
     ...settings,
+    ...environmentFile === undefined ? [] : [`EnvironmentFile=${environmentFile.replaceAll("%", "%%")}`],
     `Restart=always`,
     `RestartSec=${RESTART_S}`,
     ``,
