@@ -11,6 +11,7 @@ import {
   FAULTS,
   healthyMac,
 } from "../tests/support/mac/doctor_faults.ts";
+import { type PageGenerators, withGenerated } from "./generated_parts.ts";
 import { menuLines, STATE_INPUTS, stateRow, WATCHING } from "../tests/support/mac/menubar_inputs.ts";
 
 export const AGENT_PAGE = join(fileURLToPath(new URL("..", import.meta.url)), "docs/agent.md");
@@ -102,7 +103,7 @@ function stateTable(): string {
 }
 
 /** Generated parts of the page by the name in their marks. */
-const PARTS: Readonly<Record<string, () => string | Promise<string>>> = {
+const PARTS: PageGenerators = {
   "menu": () => codeBlock(menuLines(menubarView(STATE_INPUTS.suggestion_waiting))),
   "menubar states": stateTable,
   "a doctor that finds nothing": async () => codeBlock(await healthyLines()),
@@ -110,16 +111,6 @@ const PARTS: Readonly<Record<string, () => string | Promise<string>>> = {
 };
 
 /** The page with each generated part replaced by what the program says today; not formatted. */
-export async function agentPage(page: string): Promise<string> {
-  let text = page;
-  for (const [name, generate] of Object.entries(PARTS)) {
-    const [start, end] = [`<!-- generated: ${name} -->`, `<!-- end of ${name} -->`];
-    const [before, rest] = text.split(start);
-    const [, after] = (rest ?? "").split(end);
-    if (before === undefined || after === undefined) {
-      throw new Error(`docs/agent.md lacks the marks of ${name}`);
-    }
-    text = `${before}${start}\n\n${await generate()}\n${end}${after}`;
-  }
-  return text;
+export function agentPage(page: string): Promise<string> {
+  return withGenerated(page, PARTS);
 }

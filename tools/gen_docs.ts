@@ -1,6 +1,6 @@
 /**
- * Generates docs/config.md (every setting of the three programs, from the tables that read them), and the parts of
- * docs/agent.md that show what the agent says.
+ * Generates docs/config.md (every setting of the three programs, from the tables that read them), the parts of docs/agent.md
+ * that show what the agent says, and those of README.md that say what models take.
  *
  * `--check` writes nothing and fails when a page is not what would be written.
  */
@@ -14,6 +14,7 @@ import { writeErrorLine } from "../lib/log.ts";
 import { SETTINGS as ML_SETTINGS } from "../ml/config.ts";
 import { SETTINGS as SERVER_SETTINGS } from "../server/config.ts";
 import { AGENT_PAGE, agentPage } from "./agent_docs.ts";
+import { README, readmePage } from "./readme_docs.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -89,15 +90,23 @@ export async function formattedAgentPage(): Promise<string> {
   return await formatMarkdown(await agentPage(await Deno.readTextFile(AGENT_PAGE)));
 }
 
+/** Writes the text of README.md, formatted as `deno fmt` leaves it. */
+export async function formattedReadme(): Promise<string> {
+  return await formatMarkdown(await readmePage(await Deno.readTextFile(README)));
+}
+
+/** The pages that are generated, whole or in parts. */
+const PAGES: Readonly<Record<string, () => Promise<string>>> = {
+  [CONFIG_PAGE]: configPage,
+  [AGENT_PAGE]: formattedAgentPage,
+  [README]: formattedReadme,
+};
+
 async function main(): Promise<number> {
   const isCheck = Deno.args.includes("--check");
   let exitCode = 0;
-  for (
-    const [path, page] of [[CONFIG_PAGE, await configPage()], [
-      AGENT_PAGE,
-      await formattedAgentPage(),
-    ]] as const
-  ) {
+  for (const [path, generate] of Object.entries(PAGES)) {
+    const page = await generate();
     if (!isCheck) await Deno.writeTextFile(path, page);
     else if (await Deno.readTextFile(path).catch(() => "") !== page) {
       exitCode = 1;

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { setting, text, wholeNumber } from "../lib/config.ts";
 import { AGENT_PAGE } from "./agent_docs.ts";
-import { configPage, formattedAgentPage, settingsTable } from "./gen_docs.ts";
+import { configPage, formattedAgentPage, formattedReadme, settingsTable } from "./gen_docs.ts";
+import { README } from "./readme_docs.ts";
 
 Deno.test("docs/config.md is what the settings tables say", async () => {
   const written = await Deno.readTextFile(fileURLToPath(new URL("../docs/config.md", import.meta.url)));
@@ -13,6 +14,10 @@ Deno.test("docs/config.md is what the settings tables say", async () => {
 
 Deno.test("docs/agent.md shows what the doctor and the menubar say", async () => {
   assert.equal(await Deno.readTextFile(AGENT_PAGE), await formattedAgentPage(), "run `deno task docs`");
+});
+
+Deno.test("README.md says what the catalog's models take", async () => {
+  assert.equal(await Deno.readTextFile(README), await formattedReadme(), "run `deno task docs`");
 });
 
 Deno.test("a settings table shows names, allowed values, defaults, secrets and what each is", () => {

@@ -2,11 +2,22 @@
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import { formatBytes, startProgress } from "../../lib/progress.ts";
-import { CATALOG, type CatalogModel, catalogModel, DEFAULT_HUB_URL } from "../models/catalog.ts";
+import {
+  CATALOG,
+  type CatalogModel,
+  catalogModel,
+  DEFAULT_HUB_URL,
+  MODEL_CHOICES,
+} from "../models/catalog.ts";
 import { downloadFromHub } from "../models/hub_download.ts";
 import { describeHubFile, pinModel, pinnedModel } from "../models/hub_file.ts";
 import { sha256OfFile } from "../models/model_file.ts";
-import { findInModelsFolder, type FolderModel, listModelsFolder } from "../models/models_folder.ts";
+import {
+  findInModelsFolder,
+  type FolderModel,
+  idOfFileName,
+  listModelsFolder,
+} from "../models/models_folder.ts";
 
 export interface ModelsContext {
   modelsDir: string;
@@ -16,14 +27,20 @@ export interface ModelsContext {
   write: (line: string) => void;
 }
 
-/** Lists what is here and what the catalog has. */
+/** Lists what is here, and what there is to choose from for which machine. */
 export async function listModels({ modelsDir, write }: ModelsContext): Promise<void> {
   const present = await listModelsFolder(modelsDir);
   for (const { id, sizeBytes, path } of present) write(`${id}  ${formatBytes(sizeBytes)}  ${path}`);
-  for (
-    const { id, sizeBytes, licence } of CATALOG.filter((model) => !present.some(({ id }) => id === model.id))
-  ) {
-    write(`${id}  ${formatBytes(sizeBytes)}  not here; ${licence}; \`models pull ${id}\` fetches it`);
+  for (const { title, licence, sizeBytes, estimated, machineGb, pull } of MODEL_CHOICES) {
+    const [name = "", file] = pull.split(" ");
+    const id = file === undefined ? name : idOfFileName(file);
+    if (present.some((model) => model.id === id)) continue;
+    const size = `${estimated.includes("sizeBytes") ? "about " : ""}${formatBytes(sizeBytes)}`;
+    write(
+      `${
+        file === undefined ? id : title
+      }  ${size}  not here; ${licence}; for a machine of ${machineGb} GB; \`models pull ${pull}\` fetches it`,
+    );
   }
 }
 

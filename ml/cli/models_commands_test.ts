@@ -45,9 +45,29 @@ Deno.test("a file of the hub is fetched by repository and name at the commit of 
     assert.equal(hub.asked.at(-1), `GET /${REPOSITORY}/resolve/${COMMIT}/${FILE}`);
     await listModels(context);
     assert.ok(lines.some((line) => line.startsWith("Tiny.Q4_0  0 kB  ")), lines.join("\n"));
-    assert.ok(lines.some((line) => /^smollm2-135m-instruct {2}98\S* MB {2}not here; Apache-2\.0/.test(line)));
+    assert.ok(
+      lines.some((line) =>
+        /^smollm2-135m-instruct {2}98\S* MB {2}not here; Apache-2\.0; for a machine of 4 GB/.test(line)
+      ),
+    );
     await verifyModel("Tiny.Q4_0", context);
     assert.match(lines.at(-1) ?? "", /is the file that it should be/);
+  });
+});
+
+Deno.test("a list names what there is for each machine, until it is here", async () => {
+  await withHub(async (_, context, lines) => {
+    await listModels(context);
+    const machines = () => lines.map((line) => / for a machine of (\d+) GB/.exec(line)?.[1]);
+    assert.deepEqual(machines(), ["4", "8", "16", "32"]);
+    const [name = "", file = ""] = /pull (mistralai.*8B\S*) (\S+\.gguf)/.exec(lines.join("\n"))?.slice(1) ??
+      [];
+    await Deno.mkdir(context.modelsDir);
+    await Deno.writeTextFile(join(context.modelsDir, file), "GGUF");
+    lines.length = 0;
+    await listModels(context);
+    assert.equal(name, "mistralai/Ministral-3-8B-Instruct-2512-GGUF");
+    assert.deepEqual(machines(), [undefined, "4", "8", "32"]);
   });
 });
 
