@@ -1,7 +1,7 @@
 /** Chooses how an own adapter is trained and its drafts are sampled, on people of whom nothing is in the other tables. */
 import { writeLine } from "../../lib/log.ts";
 import type { PersonReplies } from "../style/corpus_people.ts";
-import { textingArm } from "./voice_arms.ts";
+import { TEXTING } from "./voice_arms.ts";
 import { comparedTable } from "./draft_tables.ts";
 import { draftsOf, textsOf } from "./voice_drafts.ts";
 import { type LossArm, LossMeter } from "./voice_losses.ts";
@@ -23,10 +23,10 @@ async function measurePerson(person: PersonReplies, meter: LossMeter): Promise<v
     await meter.measure(person, arm);
     await draftsOf(person, { arm, sampling: SAMPLING });
   };
-  await measure(await textingArm());
+  await measure(TEXTING);
   for (const [name, choice] of Object.entries(TRAININGS)) {
-    const { adapterPath } = await trainOwn(person, choice);
-    const arm: LossArm = { name, prompts: "base", adapterPath };
+    const adapter = async () => (await trainOwn(person, choice)).adapterPath;
+    const arm: LossArm = { name, prompts: "base", adapter };
     await measure(arm);
     if (Object.keys(choice).length > 0) continue;
     for (const minP of MIN_P) {

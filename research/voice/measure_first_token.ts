@@ -19,6 +19,7 @@ import {
 import type { PersonReplies } from "../style/corpus_people.ts";
 import { median, tableLines } from "../../bench/support/bench_output.ts";
 import { storyContent } from "../style/story_content.ts";
+import { medianInterval } from "./intervals.ts";
 import { ResultsFile } from "./results_file.ts";
 
 const MEASURED_PEOPLE = 4;
@@ -158,23 +159,30 @@ export async function measureFirstToken(corpus: Corpus, people: readonly PersonR
 
 /** Medians, apart for the first draft of a talk and those after it, whose examples are the same. */
 export function firstTokenTable(drafts: readonly FirstToken[]): string[] {
-  const row = (name: string, chosen: readonly FirstToken[]) => {
-    const [having, lacking] = (["withExamples", "without"] as const).map((side) =>
-      median(chosen.map((draft) => draft[side]))
-    ) as [number, number];
+  const row = (name: string, isShown: (place: number) => boolean) => {
+    const shown = drafts.filter(({ place }) => isShown(place));
+    const ratios = shown.map(({ withExamples, without }) => withExamples / without);
     return [
       name,
-      String(chosen.length),
-      lacking.toFixed(0),
-      having.toFixed(0),
-      (having / lacking).toFixed(2),
-      median(chosen.map(({ withExamples, without }) => withExamples / without)).toFixed(2),
+      String(shown.length),
+      median(shown.map(({ without }) => without)).toFixed(0),
+      median(shown.map(({ withExamples }) => withExamples)).toFixed(0),
+      median(ratios).toFixed(2),
+      medianInterval(ratios)?.map((ratio) => ratio.toFixed(2)).join(" to ") ?? "",
     ];
   };
-  const head = ["", "drafts", "without, ms", "with examples, ms", "ratio of medians", "median of ratios"];
-  return tableLines(head, [
-    row("first of a talk", drafts.filter(({ place }) => place === 0)),
-    row("later", drafts.filter(({ place }) => place > 0)),
-    row("all", drafts),
+  return tableLines([
+    "draft",
+    "pairs",
+    "without, ms",
+    "with examples, ms",
+    "median of ratios",
+    "95 % interval",
+  ], [
+    row("first of a talk", (place) => place === 0),
+    row("second and third", (place) => place === 1 || place === 2),
+    row("fourth and fifth", (place) => place > 2),
+    row("all but the first", (place) => place > 0),
+    row("all", () => true),
   ]);
 }

@@ -12,12 +12,11 @@ import { textingPath } from "./voice_training.ts";
 
 /** Prints, for each setting, how well drafts are distinguished from replies and how they look. */
 export async function measureSampling(pool: Pool): Promise<void> {
-  const adapterPath = await textingPath();
   const prompts = pool.heldOut.map(({ input }) => input);
   const real = pool.heldOut.map(({ output }) => output);
   const arms: Record<string, string[]> = {};
   for (const [label, sampling] of Object.entries(COMPARED)) {
-    arms[label] = await draftAll(`pool ${label}`, prompts, { sampling, adapterPath });
+    arms[label] = await draftAll(`pool ${label}`, prompts, { sampling, adapter: textingPath });
   }
   const earlier = pool.train.slice(0, real.length).map(({ output }) => output);
   const texts = { id: "pool", real, conversations: pool.writers.map(String), earlier, arms };

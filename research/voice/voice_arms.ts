@@ -1,42 +1,37 @@
-/** The arms of the protocol: what is asked, and with which adapter. Those whose adapter is not trained yet are left out. */
+/** The arms of the protocol: what is asked, and with which adapter. */
 import type { PersonReplies } from "../style/corpus_people.ts";
+import { gatedOf, TRAININGS } from "./gate_table.ts";
 import type { LossArm } from "./voice_losses.ts";
-import { adapterOf, ownJob, textingPath } from "./voice_training.ts";
+import { textingPath, trainOwn } from "./voice_training.ts";
 
-/** Needs no adapter. */
-export const BASE: LossArm = { name: "base", prompts: "base", adapterPath: null };
-export const FIVE_FIXED: LossArm = { name: "five fixed", prompts: "five fixed", adapterPath: null };
+const NO_ADAPTER = () => Promise.resolve(null);
+
+export const BASE: LossArm = { name: "base", prompts: "base", adapter: NO_ADAPTER };
+export const FIVE_FIXED: LossArm = { name: "five fixed", prompts: "five fixed", adapter: NO_ADAPTER };
+/** The texting adapter, which knows nothing of the person: what the first day has. */
+export const TEXTING: LossArm = { name: "texting", prompts: "base", adapter: textingPath };
 
 /** The same arm with retrieved examples in its prompt. */
-export function withRetrieved({ name, adapterPath }: LossArm): LossArm {
+export function withRetrieved({ name, adapter }: LossArm): LossArm {
   const isBase = name === BASE.name;
   return {
     name: isBase ? "retrieved" : `${name} + retrieved`,
     prompts: "retrieved, own words alone",
-    adapterPath,
+    adapter,
   };
 }
 
-/** The texting adapter, which knows nothing of the person: what the first day has. */
-export async function textingArm(): Promise<LossArm> {
-  return { name: "texting", prompts: "base", adapterPath: await textingPath() };
+/** The person's own adapter, as the product trains it. */
+export function ownArm(person: PersonReplies): LossArm {
+  const adapter = async () => {
+    const result = await trainOwn(person);
+    await TRAININGS.unit(person.id, () => Promise.resolve(gatedOf(result)));
+    return result.adapterPath;
+  };
+  return { name: "own", prompts: "base", adapter };
 }
 
-/** The person's own adapter, as the product trains it; undefined before. */
-export async function ownArm(person: PersonReplies): Promise<LossArm | undefined> {
-  const adapterPath = await adapterOf(ownJob(person));
-  return adapterPath === undefined ? undefined : { name: "own", prompts: "base", adapterPath };
-}
-
-/** Everybody else's own adapters. */
-export async function othersArms(
-  person: PersonReplies,
-  people: readonly PersonReplies[],
-): Promise<LossArm[]> {
-  const others = people.filter((other) => other !== person);
-  const arms = others.map(async (other) => {
-    const arm = await ownArm(other);
-    return arm && { ...arm, name: `own of ${other.id}` };
-  });
-  return (await Promise.all(arms)).filter((arm) => arm !== undefined);
+/** The same for somebody else's replies. */
+export function ownOfAnother(person: PersonReplies): LossArm {
+  return { ...ownArm(person), name: `own of ${person.id}` };
 }

@@ -20,9 +20,10 @@ export const DRAFTS = new ResultsFile<{ drafts: string[] }>("drafts");
 export async function draftAll(
   unit: string,
   prompts: readonly string[],
-  { sampling, adapterPath }: { sampling: DraftSampling; adapterPath: string | null },
+  { sampling, adapter }: { sampling: DraftSampling } & Pick<LossArm, "adapter">,
 ): Promise<string[]> {
   const { drafts } = await DRAFTS.unit(unit, async () => {
+    const adapterPath = await adapter() ?? undefined;
     writeLine(`  drafts of ${unit}`);
     const { path: modelPath } = await fetchSmallModel();
     const requests = prompts.map((prompt, index) => ({
@@ -31,9 +32,7 @@ export async function draftAll(
       maxTokens: MAX_TOKENS,
       ...sampling,
     }));
-    return {
-      drafts: await writeDrafts(requests, { modelPath, adapterPath: adapterPath ?? undefined, threads: 1 }),
-    };
+    return { drafts: await writeDrafts(requests, { modelPath, adapterPath, threads: 1 }) };
   });
   return drafts;
 }
@@ -45,7 +44,7 @@ export function draftsOf(
 ): Promise<string[]> {
   const prompt = armsOf(person)[arm.prompts];
   const prompts = person.heldOut.slice(0, DRAFT_CONTEXTS).map(prompt);
-  return draftAll(`${person.id} ${arm.name}`, prompts, { sampling, adapterPath: arm.adapterPath });
+  return draftAll(`${person.id} ${arm.name}`, prompts, { sampling, adapter: arm.adapter });
 }
 
 /** A person's texts for the classifiers: real replies and all arms that were drafted. */

@@ -16,8 +16,8 @@ const MAX_TOKENS = 1_024;
 export interface LossArm {
   name: string;
   prompts: "base" | "five fixed" | "retrieved, own words alone";
-  /** Null: the model alone. */
-  adapterPath: string | null;
+  /** The adapter's file, which is trained once it is needed; null: the model alone. */
+  adapter: () => Promise<string | null>;
 }
 
 /** A person's replies under an arm. */
@@ -61,7 +61,7 @@ export class LossMeter implements AsyncDisposable {
     return await LOSSES.unit(lossUnit(person, arm), async () => {
       const prompt = armsOf(person)[arm.prompts];
       const samples = person.heldOut.slice(0, LOSS_CONTEXTS).map((sample) => this.#tokens(sample, prompt));
-      await this.#trainer.startFrom(arm.adapterPath);
+      await this.#trainer.startFrom(await arm.adapter());
       const replies = (await this.#trainer.evaluate(samples)).map(({ tokens, logLikelihood }) => {
         return { tokens, logLikelihood: Number(logLikelihood.toFixed(4)) };
       });

@@ -18,11 +18,6 @@ export const VOICE_DIR = join(DATA_DIR, "voice");
 /** One thread and one format of weights, so that equal samples make equal adapters; all else is a job's own default. */
 const SETTINGS = { threads: 1, weights: "q8_0", seed: 1 } as const;
 
-/** The adapter's file of a job that has been run; undefined before. */
-export async function adapterOf(jobId: string): Promise<string | undefined> {
-  return (await readResult(join(VOICE_DIR, jobId)))?.adapterPath;
-}
-
 /** The result of a job on the small model, from its folder where it has been run before. */
 async function trained(
   jobId: string,
@@ -61,7 +56,7 @@ export async function textingPath(): Promise<string> {
 export type TrainingChoice = Partial<Pick<TrainingRequestInput, "epochs" | "learningRate">>;
 
 /** The job of a person's own adapter. */
-export function ownJob({ id }: Pick<PersonReplies, "id">, choice: TrainingChoice = {}): string {
+function ownJob({ id }: Pick<PersonReplies, "id">, choice: TrainingChoice = {}): string {
   return ["own", id, ...Object.entries(choice).map(([name, value]) => `${name}-${value}`)].join("-");
 }
 
