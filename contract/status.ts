@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { idSchema, timeSchema } from "./scalars.ts";
 import { DEVICE_STATUSES } from "./devices.ts";
+import { captureSchema } from "./sync.ts";
 
 const count = z.int().min(0);
 
@@ -46,6 +47,7 @@ export const statusSchema = z.object({
     stored: count.describe("Messages of this device that the server did not have before"),
     unchanged: count.describe("Messages that it sent again"),
     lagRows: count.nullable().describe("Rows that still wait on the device, as it last said"),
+    capture: captureSchema.nullable().optional().describe("As the device last said; null where it never did"),
   })).describe("How the capture of messages is, device by device; the most recently active one comes first"),
 }).meta({ id: "Status" });
 export type Status = z.infer<typeof statusSchema>;

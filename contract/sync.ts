@@ -165,8 +165,27 @@ export const syncDeletionsResponseSchema = z.object({
 }).meta({ id: "SyncDeletionsResponse" });
 export type SyncDeletionsResponse = z.infer<typeof syncDeletionsResponseSchema>;
 
-export const syncHeartbeatRequestSchema = z.object({ lagRows: lagSchema })
-  .meta({ id: "SyncHeartbeatRequest" });
+const rowCount = z.int().min(0);
+
+export const captureSchema = z.object({
+  rowsRead: rowCount.describe(
+    "Rows of chat.db whose outcome is final: `stored`, `refused` and `setAside` together",
+  ),
+  stored: rowCount.describe("Messages that the server has acknowledged"),
+  refused: rowCount.describe("Messages that the server refused"),
+  setAside: rowCount.describe(
+    "Rows that are no messages of their own, and messages older than the device was told to send",
+  ),
+  gaps: rowCount.describe(
+    "Rows among them that were never read, or are not acknowledged yet; those that wait are `lagRows`",
+  ),
+}).meta({ id: "Capture", description: "What happened to each row of chat.db that a device has come past" });
+export type Capture = z.infer<typeof captureSchema>;
+
+export const syncHeartbeatRequestSchema = z.object({
+  lagRows: lagSchema,
+  capture: captureSchema.optional().describe("Absent: the last reported one stays"),
+}).meta({ id: "SyncHeartbeatRequest" });
 export type SyncHeartbeatRequest = z.infer<typeof syncHeartbeatRequestSchema>;
 
 export const syncHeartbeatResponseSchema = z.object({ receivedAt: timeSchema })

@@ -5,6 +5,8 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pairAgent, runAgent, spawnAgent } from "./support/mac/agent_process.ts";
 import { bulkChatDb } from "./support/chat_db/bulk.ts";
+import { countRowsBySql } from "./support/chat_db/read_chat_db.ts";
+import { captureIn } from "./support/mac/agent_home.ts";
 import { claimServer, type OwnerClient } from "./support/server/owner_client.ts";
 import { agentEnvOf, startServices } from "./support/server/running_services.ts";
 
@@ -33,6 +35,13 @@ async function storedGuids(owner: OwnerClient): Promise<string[]> {
   return guids;
 }
 
+/** What the agent says of the rows must be what SQL counts in chat.db. */
+function assertComplete(env: Record<string, string>, chatDb: string): void {
+  const { rows, messages } = countRowsBySql(chatDb);
+  const capture = { rowsRead: rows, stored: messages, refused: 0, setAside: rows - messages, gaps: 0 };
+  assert.deepEqual(captureIn({ dataDir: env.AGENT_DATA_DIR ?? "", chatDb }), capture);
+}
+
 Deno.test("a server killed -9 during a sync of 50,000 messages ends with each message exactly once", async () => {
   await using services = await startServices({ env: { PAIRING: "approve" } });
   const chatDb = join(services.dir, "chat.db");
@@ -55,4 +64,27 @@ Deno.test("a server killed -9 during a sync of 50,000 messages ends with each me
   const guids = await storedGuids(owner);
   assert.equal(guids.length, expected.size);
   assert.deepEqual(new Set(guids), expected);
+  assertComplete(env, chatDb);
+});
+
+Deno.test("an agent killed -9 during a sync goes on where it was, and the rows that it counts are those of chat.db", async () => {
+  await using services = await startServices({ env: { PAIRING: "approve" } });
+  const chatDb = join(services.dir, "chat.db");
+  bulkChatDb(chatDb, { messages: MESSAGES });
+  const env = agentEnvOf(services, chatDb);
+  const owner = await claimServer(services.server.url);
+  await pairAgent((code) => owner.approve(code), { env });
+  for (const part of [1, 2]) {
+    const interrupted = spawnAgent(["sync", "--once"], { env });
+    await untilStored(owner, part * KILL_AFTER);
+    interrupted.kill("SIGKILL");
+    await interrupted.output();
+    const { rowsRead, stored, refused, setAside } = captureIn({ dataDir: env.AGENT_DATA_DIR ?? "", chatDb });
+    assert.ok(rowsRead < MESSAGES, "it was killed in the middle");
+    assert.equal(rowsRead, stored + refused + setAside);
+  }
+  const resumed = await runAgent(["sync", "--once"], { env });
+  assert.equal(resumed.code, 0, resumed.stdout + resumed.stderr);
+  assert.deepEqual(new Set(await storedGuids(owner)), expectedGuids(chatDb));
+  assertComplete(env, chatDb);
 });

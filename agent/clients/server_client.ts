@@ -18,6 +18,7 @@ import {
   syncContactsResponseSchema,
   type SyncDeletionsResponse,
   syncDeletionsResponseSchema,
+  type SyncHeartbeatRequest,
   type SyncHeartbeatResponse,
   syncHeartbeatResponseSchema,
   type SyncMessagesResponse,
@@ -52,8 +53,8 @@ export interface ServerClient {
   ): Promise<SyncContactsResponse>;
   /** Tells of messages that were deleted in Messages. */
   syncDeletions(imessageGuids: readonly string[]): Promise<SyncDeletionsResponse>;
-  /** Says that this device is there, and how many rows wait on it. */
-  heartbeat(lagRows: number): Promise<SyncHeartbeatResponse>;
+  /** Says that this device is there, how many rows wait on it, and what happened to the others. */
+  heartbeat(report: SyncHeartbeatRequest): Promise<SyncHeartbeatResponse>;
 }
 
 export interface ServerClientOptions {
@@ -83,10 +84,8 @@ function syncCalls(client: Client, signal: AbortSignal | undefined): SyncCalls {
       const body = { imessageGuids };
       return client.request("POST", syncDeletions, { ...options, body, schema: syncDeletionsResponseSchema });
     },
-    heartbeat: (lagRows) => {
-      const body = { lagRows };
-      return client.request("POST", syncHeartbeat, { ...options, body, schema: syncHeartbeatResponseSchema });
-    },
+    heartbeat: (body) =>
+      client.request("POST", syncHeartbeat, { ...options, body, schema: syncHeartbeatResponseSchema }),
   };
 }
 

@@ -108,7 +108,10 @@ export class LiveAgent {
       this.#schedule = afterHeartbeat(this.#schedule, nowMs);
     }
     const report = await session.sync({ isFull, onProgress: (progress) => this.#publishProgress(progress) });
-    if (isFull) this.#schedule = afterFullSync(this.#schedule, nowMs);
+    if (!isFull) return report;
+    this.#schedule = afterFullSync(this.#schedule, nowMs);
+    // What a full sync has proven is known at once.
+    await session.sendHeartbeat();
     return report;
   }
 

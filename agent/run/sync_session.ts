@@ -6,6 +6,7 @@ import type { ServerClient } from "../clients/server_client.ts";
 import type { AddressBook } from "../contacts/address_book.ts";
 import { type PairedDevice, type PairingDependencies, requirePairing } from "../pairing/pairing.ts";
 import { isRefreshDue } from "../pairing/pairing_store.ts";
+import { captureOf } from "../sync/capture.ts";
 import type { MessageProgress } from "../sync/message_sync_run.ts";
 import type { AgentStore } from "../state/agent_store.ts";
 import { SyncState } from "../state/sync_state.ts";
@@ -87,7 +88,11 @@ export class SyncSession implements Disposable {
   }
 
   async sendHeartbeat(): Promise<void> {
-    await this.#connected().server.heartbeat(this.lagRows() ?? 0);
+    const { lagRows, capture } = this.#look((database, state) => ({
+      lagRows: lagRowsOf(database, state),
+      capture: captureOf(database, state),
+    })) ?? { lagRows: 0 };
+    await this.#connected().server.heartbeat({ lagRows, capture });
   }
 
   /** Syncs until nothing is left to send. `isFull` compares contacts and all rows. */
@@ -115,14 +120,7 @@ export class SyncSession implements Disposable {
 
   /** Rows after the stored cursor; null while the cursor or the database cannot be read. */
   lagRows(): number | null {
-    try {
-      const cursor = this.#options.store.read((database) => new SyncState(database).cursor);
-      return this.#open === null
-        ? null
-        : countRowsAfter(this.#open.database, cursor?.database.markRowId ?? 0);
-    } catch {
-      return null;
-    }
+    return this.#look(lagRowsOf);
   }
 
   disconnect(): void {
@@ -136,6 +134,17 @@ export class SyncSession implements Disposable {
 
   [Symbol.dispose](): void {
     this.closeDatabase();
+  }
+
+  /** What chat.db and the state say together; null while either cannot be read. */
+  #look<Result>(look: (database: ChatDatabase, state: SyncState) => Result): Result | null {
+    if (this.#open === null) return null;
+    const { database } = this.#open;
+    try {
+      return this.#options.store.read((stored) => look(database, new SyncState(stored)));
+    } catch {
+      return null;
+    }
   }
 
   /** Opens the file again when another one has taken its place. */
@@ -172,4 +181,8 @@ export class SyncSession implements Disposable {
       return "unreadable";
     }
   }
+}
+
+function lagRowsOf(database: ChatDatabase, { cursor }: SyncState): number {
+  return countRowsAfter(database, cursor?.database.markRowId ?? 0);
 }

@@ -15,9 +15,12 @@ export type Loss = typeof LOSSES[number];
 export const BROKEN = ".broken";
 
 /** A state of a later version, which this one must not touch, has a higher number. */
-const VERSION = 1;
+const VERSION = 2;
+/** From each version before to the next one. */
+const UPDATES: Readonly<Record<number, string>> = { 1: "ALTER TABLE seen_rows ADD COLUMN outcome TEXT" };
 const SCHEMA = [
-  `CREATE TABLE seen_rows (row_id INTEGER PRIMARY KEY, checksum REAL NOT NULL DEFAULT 0, state TEXT, watch_until REAL)`,
+  `CREATE TABLE seen_rows (row_id INTEGER PRIMARY KEY, checksum REAL NOT NULL DEFAULT 0, state TEXT,
+    watch_until REAL, outcome TEXT)`,
   `CREATE INDEX watched_rows ON seen_rows (row_id) WHERE state IS NOT NULL`,
   `CREATE TABLE old_blocks (first_row_id INTEGER PRIMARY KEY, digest TEXT NOT NULL)`,
   ...["documents", ...Object.keys(VALUE_TABLES)].map((table) =>
@@ -67,9 +70,10 @@ export class AgentDatabase implements Disposable {
       this.#exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA cache_size = -${PAGE_CACHE_KIB}`);
       // FULL: what was written is on the disk when the call returns.
       this.#exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
-      const version = Number(this.all("PRAGMA user_version")[0]?.[0]);
+      const version = this.#version();
       if (version > VERSION) throw newerStateError(path);
       if (version === 0) this.transaction(() => this.#createTables());
+      else if (version < VERSION) this.transaction(() => this.#update());
     } catch (error) {
       this.#sqlite.close();
       throw error;
@@ -139,6 +143,16 @@ export class AgentDatabase implements Disposable {
 
   [Symbol.dispose](): void {
     this.#sqlite.close();
+  }
+
+  #version(): number {
+    return Number(this.all("PRAGMA user_version")[0]?.[0]);
+  }
+
+  /** Another process may have been first. */
+  #update(): void {
+    for (let version = this.#version(); version < VERSION; version++) this.#exec(UPDATES[version] ?? "");
+    this.#exec(`PRAGMA user_version = ${VERSION}`);
   }
 
   #createTables(): void {

@@ -41,7 +41,7 @@ const OLD = { timestamps: "stamps", recentlyDeleted: "putAway" } as const;
 
 const oldCursorSchema = z.object({
   version: z.literal(4),
-  ...cursorSchema.omit({ deletedId: true }).shape,
+  ...cursorSchema.omit({ deletedId: true, hasOutcomes: true }).shape,
   changes: z.object({
     [OLD.timestamps]: z.object({ recent: byRowId(z.number()), older: byRowId(z.string()) }),
     watched: byRowId(z.object({ state: z.string(), untilMs: z.number().nullable() })),
@@ -59,7 +59,8 @@ const OLD_FILES: readonly OldFile[] = [
     take(content, database) {
       const { changes, syncTarget, sinceMs, database: identity } = oldCursorSchema.parse(content);
       const state = new SyncState(database);
-      state.saveCursor({ syncTarget, sinceMs, database: identity, deletedId: changes.deletedId });
+      const { deletedId } = changes;
+      state.saveCursor({ syncTarget, sinceMs, database: identity, deletedId, hasOutcomes: false });
       const { recent, older } = changes[OLD.timestamps];
       for (const [rowId, checksum] of Object.entries(recent)) state.noteChecksum(Number(rowId), checksum);
       for (const [rowId, watch] of Object.entries(changes.watched)) state.watch(Number(rowId), watch);

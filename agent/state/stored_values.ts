@@ -19,6 +19,8 @@ export const cursorSchema = z.object({
   }),
   /** All deletions up to this one were reported to the server; see `DeletionFinder`. */
   deletedId: count,
+  /** Whether all rows up to the mark have an outcome; false where a version before has read some. */
+  hasOutcomes: z.boolean().default(false),
 });
 export type SyncCursor = z.infer<typeof cursorSchema>;
 

@@ -15,6 +15,9 @@
  * 6. The **conversation** of each chat as its rows were sent (the document `conversations`): a chat gets another one when more
  *    becomes known of its people, and that leaves no trace on its rows either.
  *
+ * 7. A row's **outcome**: what happened to each row up to the mark, by which the sync proves that it has missed none
+ *    (`capture.ts`). Versions before did not note it: `hasOutcomes` of the cursor says whether all rows have one.
+ *
  * What is written is written with one transaction for each step that the server has acknowledged, so none runs ahead
  * of the others. Not stored, since it holds for an open chat.db only: `RowAge`, and up to which row the reader knows
  * the tapbacks.
@@ -29,6 +32,12 @@ export interface Watch {
   /** Unix time; null while the row still is to become a message. */
   readonly untilMs: number | null;
 }
+
+/**
+ * What happened to a row that was read. `stored`: it is a message, and the server has acknowledged it; `left_out`: one older than
+ * `--since`; `skipped`: it is no message of its own; `incomplete`: Messages may still be writing it.
+ */
+export type ReadOutcome = "stored" | "refused" | "left_out" | "skipped" | "incomplete";
 
 /** A row's timestamps as one number; 0 when it has none. */
 export type Checksums = ReadonlyMap<number, number>;
@@ -119,6 +128,34 @@ export class SyncState {
     );
   }
 
+  noteOutcome(rowId: number, outcome: ReadOutcome): void {
+    this.database.run(
+      `INSERT INTO seen_rows (row_id, outcome) VALUES (?, ?)
+       ON CONFLICT DO UPDATE SET outcome = excluded.outcome WHERE outcome IS NOT excluded.outcome`,
+      rowId,
+      outcome,
+    );
+  }
+
+  /** The rows from one ROWID to another that have an outcome. */
+  rowsWithOutcome(firstRowId: number, lastRowId: number): Set<number> {
+    const select = "SELECT row_id FROM seen_rows WHERE row_id BETWEEN ? AND ? AND outcome IS NOT NULL";
+    return new Set(this.database.all(select, firstRowId, lastRowId).map(([rowId]) => Number(rowId)));
+  }
+
+  /** How many rows have each outcome. */
+  outcomeCounts(): Map<ReadOutcome, number> {
+    const select = "SELECT outcome, count(*) FROM seen_rows WHERE outcome IS NOT NULL GROUP BY outcome";
+    return new Map(
+      this.database.all(select).map(([outcome, count]) => [outcome as ReadOutcome, Number(count)]),
+    );
+  }
+
+  /** Forgets a row that is gone, unless it is watched: what was watched is looked at once more. */
+  forgetUnwatched(rowId: number): void {
+    this.database.run("DELETE FROM seen_rows WHERE row_id = ? AND state IS NULL", rowId);
+  }
+
   /** Forgets a row that is gone. */
   forget(rowId: number): void {
     this.database.run("DELETE FROM seen_rows WHERE row_id = ?", rowId);
@@ -153,8 +190,8 @@ export class SyncState {
     for (const rowId of back) this.database.run("UPDATE seen_rows SET state = NULL WHERE row_id = ?", rowId);
     for (const rowId of rowIds) {
       this.database.run(
-        `INSERT INTO seen_rows (row_id, state) VALUES (?, '${REPORTED}') ON CONFLICT DO UPDATE
-         SET state = excluded.state, watch_until = NULL WHERE state IS NOT excluded.state`,
+        `INSERT INTO seen_rows (row_id, state, outcome) VALUES (?, '${REPORTED}', 'skipped') ON CONFLICT DO UPDATE
+         SET state = excluded.state, outcome = excluded.outcome, watch_until = NULL WHERE state IS NOT excluded.state`,
         rowId,
       );
     }

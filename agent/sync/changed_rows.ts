@@ -93,8 +93,12 @@ export function noteBatch(state: SyncState, { batch, nowMs }: { batch: SyncBatch
   for (const row of batch.skipped) {
     state.noteChecksum(row.rowId, row.timestampChecksum);
     state.watch(row.rowId, watchOf({ kind: "skipped", ...row }, nowMs));
+    state.noteOutcome(row.rowId, "skipped");
   }
-  for (const rowId of batch.incomplete) state.watch(rowId, watchOf({ kind: "incomplete" }, nowMs));
+  for (const rowId of batch.incomplete) {
+    state.watch(rowId, watchOf({ kind: "incomplete" }, nowMs));
+    state.noteOutcome(rowId, "incomplete");
+  }
 }
 
 /**
@@ -115,6 +119,8 @@ export function noteAgain(
     }
     const isWatched = state.watchedState(rowId) !== null;
     if (outcome.kind === "incomplete" && isWatched) continue;
+    // Of messages the run notes it, which has sent them.
+    if (outcome.kind !== "message") state.noteOutcome(rowId, outcome.kind);
     const checksum = outcome.kind === "message" ? timestampChecksum(outcome.message) : checksums?.get(rowId);
     if (outcome.kind !== "incomplete" && checksum !== undefined) state.noteChecksum(rowId, checksum);
     const watch = watchOf(outcome, nowMs);

@@ -53,7 +53,8 @@ export function syncStart(state: SyncState, options: SyncStartOptions): SyncStar
   if (cursor !== null && restart === null) return { cursor, restart };
   // Of what was deleted before the first sync no server can have anything; before another one it may.
   const deletedId = restart === null ? new DeletionFinder(database).lastId() : 0;
-  return { cursor: { syncTarget, sinceMs, database: readDatabaseIdentity(database, 0), deletedId }, restart };
+  const identity = readDatabaseIdentity(database, 0);
+  return { cursor: { syncTarget, sinceMs, database: identity, deletedId, hasOutcomes: true }, restart };
 }
 
 function restartReason(

@@ -5,7 +5,7 @@ import type { ChatMessage } from "../chatdb/messages/chat_message.ts";
 import { DeletionFinder } from "../chatdb/messages/deleted_messages.ts";
 import type { MessageReader } from "../chatdb/messages/message_reader.ts";
 import type { SyncCursor } from "../state/stored_values.ts";
-import type { Checksums, SyncState } from "../state/sync_state.ts";
+import type { Checksums, ReadOutcome, SyncState } from "../state/sync_state.ts";
 import type { SyncBatch } from "./batches.ts";
 import { type ChangeScan, messagesIn, newRepeats, noteAgain, type RowsAgain } from "./changed_rows.ts";
 import { type MessageUploader, noteRefused, type SendOptions } from "./message_upload.ts";
@@ -54,6 +54,8 @@ export class MessageSyncRun {
   readonly #rowsTotal: number;
   #rowsDone = 0;
   #lagRows = 0;
+  /** Of the messages that were sent since the last commit, or are too old to be. */
+  readonly #outcomes = new Map<number, ReadOutcome>();
 
   /** @param start the reader of the database, and where to begin */
   constructor(readonly options: MessageSyncOptions, start: { reader: MessageReader; cursor: SyncCursor }) {
@@ -121,10 +123,14 @@ export class MessageSyncRun {
     const identity = { ...readDatabaseIdentity(database, markRowId), markGuid };
     this.cursor = { ...this.cursor, database: identity };
     this.state.database.transaction(() => {
-      noteRefused(this.state.database, uploader.takeRefused());
+      const refused = uploader.takeRefused();
+      noteRefused(this.state.database, refused);
       change();
+      for (const { rowId } of refused) this.#outcomes.set(rowId, "refused");
+      for (const [rowId, outcome] of this.#outcomes) this.state.noteOutcome(rowId, outcome);
       this.state.saveCursor(this.cursor);
     });
+    this.#outcomes.clear();
   }
 
   /** See `noteAgain` in `changed_rows.ts`. */
@@ -138,13 +144,19 @@ export class MessageSyncRun {
     this.options.onProgress?.({ rowsDone: this.#rowsDone, rowsTotal: this.#rowsTotal });
   }
 
-  /** Returns how many messages were not too old to be sent; one without a time is not. */
-  async #send(messages: readonly ChatMessage[], why: SendOptions["why"]): Promise<number> {
+  /** Whether a message is older than `--since`; one without a time is not. */
+  isTooOld({ sentAtMs }: ChatMessage): boolean {
     const { sinceMs } = this.cursor;
-    const wanted = messages.filter(({ sentAtMs }) =>
-      sinceMs === null || sentAtMs === null || sentAtMs >= sinceMs
-    );
+    return sinceMs !== null && sentAtMs !== null && sentAtMs < sinceMs;
+  }
+
+  /** Returns how many messages were not too old to be sent. */
+  async #send(messages: readonly ChatMessage[], why: SendOptions["why"]): Promise<number> {
+    const wanted = messages.filter((message) => !this.isTooOld(message));
     await this.options.uploader.send(wanted, { why, lagRows: this.#lagRows });
+    for (const message of messages) {
+      this.#outcomes.set(message.rowId, this.isTooOld(message) ? "left_out" : "stored");
+    }
     return wanted.length;
   }
 }

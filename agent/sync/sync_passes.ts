@@ -2,6 +2,7 @@
 import { MAX_SYNC_DELETIONS } from "../../contract/sync.ts";
 import { resolveOldBlocks } from "../state/json_takeover.ts";
 import { readBatch, type SyncBatch } from "./batches.ts";
+import { sendMissedRows } from "./capture.ts";
 import { digestOf } from "./message_mapping.ts";
 import { changedTargets, changedTimestamps, messagesIn, noteBatch, unsentIn } from "./changed_rows.ts";
 import type { MessageSyncRun } from "./message_sync_run.ts";
@@ -15,6 +16,7 @@ export const SYNC_PASSES: readonly SyncPass[] = [
   sendMovedChats,
   sendChangedTimestamps,
   sendChangedRows,
+  sendMissedRows,
   sendDeletions,
   sendRecentlyDeleted,
 ];

@@ -1,5 +1,6 @@
 /** Tests what an account is shown of its queue and of the server: places, an ml that is away, the disk, and the capture. */
 import assert from "node:assert/strict";
+import { z } from "../../deps.ts";
 import { pathOf, SERVER_PATHS } from "../../contract/paths.ts";
 import {
   generatedResponseSchema,
@@ -83,6 +84,28 @@ Deno.test("the status tells version, ml, queue, disk and the capture of each dev
   assert.deepEqual(others, []);
   const { devices } = await read(stranger.token);
   assert.deepEqual(devices.map(({ deviceId, stored }) => [deviceId, stored]), [[stranger.deviceId, 0]]);
+});
+
+Deno.test("what a device says of its rows is shown as it last said it, and an agent that says nothing of them is heard", async () => {
+  await using server = await startServerApp();
+  const { token } = await server.pair();
+  const heartbeat = async (body: unknown, status = 200) =>
+    await server.expect(SERVER_PATHS.syncHeartbeat, { token, body, status, schema: z.unknown() });
+  const read = async () => {
+    const { devices: [device] } = await server.expect(SERVER_PATHS.status, { token, schema: statusSchema });
+    return { lagRows: device?.lagRows, capture: device?.capture };
+  };
+  assert.deepEqual(await read(), { lagRows: null, capture: null });
+  await heartbeat({ lagRows: 3 });
+  assert.deepEqual(await read(), { lagRows: 3, capture: null });
+  const capture = { rowsRead: 10, stored: 7, refused: 1, setAside: 2, gaps: 4 };
+  await heartbeat({ lagRows: 0, capture });
+  assert.deepEqual(await read(), { lagRows: 0, capture });
+  await heartbeat({ lagRows: 5 });
+  assert.deepEqual(await read(), { lagRows: 5, capture });
+  await heartbeat({ lagRows: 0, capture: { ...capture, gaps: -1 } }, 400);
+  await heartbeat({ lagRows: 0, capture: { ...capture, gaps: 0 } });
+  assert.deepEqual(await read(), { lagRows: 0, capture: { ...capture, gaps: 0 } });
 });
 
 Deno.test("the API document names the token and the session's cookie as alternatives, wherever either is needed", async () => {

@@ -63,6 +63,7 @@ function captureOf(device: Device, sync: DeviceSync | undefined): Status["device
     stored: sync?.inserted ?? 0,
     unchanged: sync?.unchanged ?? 0,
     lagRows: sync?.lagRows ?? null,
+    capture: sync?.capture ?? null,
   };
 }
 

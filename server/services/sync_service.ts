@@ -31,7 +31,7 @@ export interface SyncService {
   syncContacts(caller: Caller, batch: SyncContactsRequest): Promise<SyncContactsResponse>;
   /** Deletes messages that were deleted in Messages; those that are not stored are counted and no fault. */
   syncDeletions(caller: Caller, request: SyncDeletionsRequest): Promise<SyncDeletionsResponse>;
-  /** Notes that the caller's device is there and how much waits on it. */
+  /** Notes that the caller's device is there, how much waits on it, and what happened to the rest. */
   heartbeat(caller: Caller, request: SyncHeartbeatRequest): Promise<SyncHeartbeatResponse>;
   status(caller: Caller): Promise<SyncStatusResponse>;
 }
@@ -97,8 +97,8 @@ export function createSyncService(options: SyncServiceOptions): SyncService {
       if (result.deleted > 0) onOutbox();
       return result;
     },
-    async heartbeat(caller, { lagRows }) {
-      await ingest.noteHeartbeat(caller, lagRows);
+    async heartbeat(caller, report) {
+      await ingest.noteHeartbeat(caller, report);
       return { receivedAt: now().toISOString() };
     },
     status: async ({ accountId }) => statusOf(await ingest.status(accountId)),

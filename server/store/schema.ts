@@ -17,7 +17,7 @@ import type { Timings } from "../../contract/ml.ts";
 import type { AdapterFault, AdapterState, AppliedAdapter } from "../../contract/models.ts";
 import type { AbstentionReason, RESPONSE_ACTIONS, ResponseStatus } from "../../contract/responses.ts";
 import type { DraftCandidate } from "../../contract/responses.ts";
-import type { Attachment, MessageDirection, MessageType, Reaction } from "../../contract/sync.ts";
+import type { Attachment, Capture, MessageDirection, MessageType, Reaction } from "../../contract/sync.ts";
 import type {
   SAMPLE_SOURCES,
   TrainingMethod,
@@ -136,6 +136,7 @@ export const deviceSyncs = pgTable("device_syncs", {
   deleted: count("deleted").default(0),
   heartbeatAt: time("heartbeat_at"),
   lagRows: bigint("lag_rows", { mode: "number" }),
+  capture: jsonb("capture").$type<Capture>(),
 });
 
 /** One handle-level contact; `identity` is the handle it is known by, and one person's share a `personId`. */

@@ -127,6 +127,15 @@ export class ChatDatabase implements Disposable {
 }
 
 /**
+ * How many rows `message` has.
+ *
+ * @throws ChatDatabaseError when the database cannot be read
+ */
+export function countRows(database: ChatDatabase): number {
+  return integerOf(database.prepare("SELECT COUNT(*) FROM message")()[0]?.[0]);
+}
+
+/**
  * How many rows of `message` come after a mark, tapbacks and system rows among them.
  *
  * @throws ChatDatabaseError when the database cannot be read

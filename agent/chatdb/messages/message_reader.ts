@@ -65,6 +65,7 @@ export class MessageReader {
   readonly #selectSpan: (firstRowId: number, lastRowId: number) => MessageRow[];
   readonly #selectMaxRowId: Query;
   readonly #selectRowId: Query;
+  readonly #selectRowIds: Query;
   readonly #selectGuid: Query;
   #rowAge = new RowAge();
 
@@ -75,6 +76,9 @@ export class MessageReader {
     this.#rows = new RowReader(database, this.directory);
     this.#selectMaxRowId = database.prepare("SELECT MAX(ROWID) FROM message");
     this.#selectRowId = database.prepare("SELECT ROWID FROM message WHERE guid = ?");
+    this.#selectRowIds = database.prepare(
+      "SELECT ROWID FROM message WHERE ROWID BETWEEN ? AND ? ORDER BY ROWID",
+    );
     this.#selectGuid = database.prepare("SELECT guid FROM message WHERE ROWID = ?");
     this.#selectRows = MESSAGE_ROWS.prepare(database, "message WHERE ROWID > ? ORDER BY ROWID LIMIT ?");
     this.#selectSpan = MESSAGE_ROWS.prepare(database, "message WHERE ROWID BETWEEN ? AND ? ORDER BY ROWID");
@@ -134,6 +138,11 @@ export class MessageReader {
     const select = this.#database.prepare(`SELECT message_id FROM chat_message_join
       WHERE chat_id = ? AND message_id > ? AND message_id <= ? ORDER BY message_id LIMIT ?`);
     return select(chatId, after, upTo, limit).map(([rowId]) => integerOf(rowId));
+  }
+
+  /** The rows from one ROWID to another, ascending. */
+  rowIds(firstRowId: number, lastRowId: number): number[] {
+    return this.#selectRowIds(firstRowId, lastRowId).map(([rowId]) => integerOf(rowId));
   }
 
   /** The row of a message; null when there is none. */

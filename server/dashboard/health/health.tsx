@@ -3,6 +3,7 @@ import { useEffect } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import { SERVER_PATHS } from "../../../contract/paths.ts";
 import { type Status, statusSchema } from "../../../contract/status.ts";
+import type { Capture as CaptureFigures } from "../../../contract/sync.ts";
 import { request } from "../client/api.ts";
 import { useLoaded } from "../client/loading.ts";
 import { STRINGS } from "../strings.ts";
@@ -71,19 +72,41 @@ function Server({ status: { version, queue, disk } }: { status: Status }) {
   );
 }
 
+function figureOf(count: number): string {
+  return count.toLocaleString("en");
+}
+
+/** Whether every row of the device is accounted for, in a sentence. */
+function Proof({ capture, lagRows }: { capture: CaptureFigures; lagRows: number }) {
+  const { rowsRead, stored, refused, setAside, gaps } = capture;
+  const missing = gaps + Math.abs(rowsRead - stored - refused - setAside);
+  if (missing > 0) return <p role="alert">{TEXT.missing(missing)}</p>;
+  return <p role="status">{lagRows > 0 ? TEXT.arriving(lagRows) : TEXT.complete(rowsRead)}</p>;
+}
+
 function Capture({ device }: { device: Status["devices"][number] }) {
-  const { name, status, lastHeartbeatAt, lastBatchAt, stored, unchanged, lagRows } = device;
+  const { name, status, lastHeartbeatAt, lastBatchAt, stored, unchanged, lagRows, capture } = device;
   return (
     <li class="card">
       <h2>
         <bdi>{name}</bdi>
         {status === "deactivated" && <span class="badge alarming">{TEXT.revoked}</span>}
       </h2>
+      {capture && <Proof capture={capture} lagRows={lagRows ?? 0} />}
       <Rows
         rows={[
-          [TEXT.stored, stored.toLocaleString("en")],
-          [TEXT.unchanged, unchanged.toLocaleString("en")],
-          [TEXT.lag, lagRows === null ? "–" : lagRows.toLocaleString("en")],
+          ...(capture
+            ? [
+              [TEXT.rowsRead, figureOf(capture.rowsRead)],
+              [TEXT.acknowledged, figureOf(capture.stored)],
+              [TEXT.refused, figureOf(capture.refused)],
+              [TEXT.setAside, figureOf(capture.setAside)],
+              [TEXT.gaps, figureOf(capture.gaps)],
+            ] as const
+            : []),
+          [TEXT.lag, lagRows === null ? "–" : figureOf(lagRows)],
+          [TEXT.stored, figureOf(stored)],
+          [TEXT.unchanged, figureOf(unchanged)],
           [TEXT.lastBatch, momentOf(lastBatchAt)],
           [TEXT.heartbeat, momentOf(lastHeartbeatAt)],
         ]}

@@ -2,6 +2,7 @@
 import { count, desc, eq, max, sql as fragment, sum } from "drizzle-orm";
 import type {
   SyncDeletionsResponse,
+  SyncHeartbeatRequest,
   SyncMessagesRequest,
   SyncMessagesResponse,
 } from "../../../contract/sync.ts";
@@ -49,12 +50,19 @@ function countBatch(
       lag_rows = coalesce(excluded.lag_rows, d.lag_rows)`;
 }
 
-/** Records that a device is there, and how many rows wait on it. */
-async function noteHeartbeat({ sql }: Database, origin: BatchOrigin, lagRows: number): Promise<void> {
+/** Records that a device is there, how many rows wait on it, and what happened to the others where it says so. */
+async function noteHeartbeat(
+  { sql }: Database,
+  origin: BatchOrigin,
+  { lagRows, capture }: SyncHeartbeatRequest,
+): Promise<void> {
+  const said = capture === undefined ? null : JSON.stringify(capture);
   await sql`
-    insert into device_syncs (device_id, account_id, batches, inserted, updated, unchanged, heartbeat_at, lag_rows)
-    values (${origin.deviceId}, ${origin.accountId}, 0, 0, 0, 0, now(), ${lagRows})
-    on conflict (device_id) do update set heartbeat_at = excluded.heartbeat_at, lag_rows = excluded.lag_rows`;
+    insert into device_syncs as d (
+      device_id, account_id, batches, inserted, updated, unchanged, heartbeat_at, lag_rows, capture)
+    values (${origin.deviceId}, ${origin.accountId}, 0, 0, 0, 0, now(), ${lagRows}, ${said}::text::jsonb)
+    on conflict (device_id) do update set heartbeat_at = excluded.heartbeat_at, lag_rows = excluded.lag_rows,
+      capture = coalesce(excluded.capture, d.capture)`;
 }
 
 /** What an account has stored, and what each of its devices has sent. */
@@ -81,8 +89,8 @@ export interface MessageIngest {
    * A message that is sent again later is stored as a new one.
    */
   deleteMessages(origin: BatchOrigin, guids: readonly string[]): Promise<SyncDeletionsResponse>;
-  /** Records that a device is there, and how many rows wait on it. */
-  noteHeartbeat(origin: BatchOrigin, lagRows: number): Promise<void>;
+  /** Records that a device is there, how many rows wait on it, and what happened to the others where it says so. */
+  noteHeartbeat(origin: BatchOrigin, report: SyncHeartbeatRequest): Promise<void>;
   status(accountId: string): Promise<SyncTotals>;
 }
 

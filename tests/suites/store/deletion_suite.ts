@@ -70,10 +70,14 @@ export const deletionTests: StoreTests = {
   ) => {
     const origin = await paired({ ingest, ...stores });
     const device = async () => (await ingest.status(origin.accountId)).devices[0] ?? assert.fail();
-    await ingest.noteHeartbeat(origin, 12);
+    await ingest.noteHeartbeat(origin, { lagRows: 12 });
     const { heartbeatAt, ...first } = await device();
     assert.ok(heartbeatAt);
-    assert.deepEqual([first.lastBatchAt, first.batches, first.lagRows], [null, 0, 12]);
+    assert.deepEqual([first.lastBatchAt, first.batches, first.lagRows, first.capture], [null, 0, 12, null]);
+    const capture = { rowsRead: 3, stored: 1, refused: 0, setAside: 2, gaps: 0 };
+    await ingest.noteHeartbeat(origin, { lagRows: 12, capture });
+    await ingest.noteHeartbeat(origin, { lagRows: 12 });
+    assert.deepEqual((await device()).capture, capture, "the last reported one stays");
     await ingest.ingestMessages(origin, batch([message("one"), message("two")], { lagRows: 5 }));
     await ingest.ingestMessages(origin, batch([message("two")]));
     await ingest.deleteMessages(origin, ["one"]);

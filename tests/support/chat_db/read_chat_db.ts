@@ -1,6 +1,7 @@
 /** Reads what a test wrote into a chat.db with the agent's reader. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { ChatDatabase } from "../../../agent/chatdb/file/chat_database.ts";
 import type { ChatMessage } from "../../../agent/chatdb/messages/chat_message.ts";
 import type { MessageBatch } from "../../../agent/chatdb/messages/message_reader.ts";
@@ -61,4 +62,14 @@ export function textsOf(batch: MessageBatch): (string | null)[] {
 export function skippedOf(batch: MessageBatch): Record<string, number> {
   const byReason = Map.groupBy(batch.skippedRows, ({ reason }) => reason);
   return Object.fromEntries([...byReason].map(([reason, rows]) => [reason, rows.length]));
+}
+
+/** Counts the rows of a chat.db that holds plain messages and tapbacks, without the agent's own reader. */
+export function countRowsBySql(path: string): { rows: number; messages: number } {
+  using db = new DatabaseSync(path, { readOnly: true });
+  const count = (where: string) => {
+    const row = db.prepare(`SELECT COUNT(*) AS count FROM message WHERE ${where}`).get();
+    return Number(row?.count);
+  };
+  return { rows: count("1"), messages: count("associated_message_type = 0 AND item_type = 0") };
 }

@@ -10,6 +10,9 @@ import type { StateRow } from "../../../agent/state/agent_database.ts";
 import { AgentStore } from "../../../agent/state/agent_store.ts";
 import type { SyncCursor } from "../../../agent/state/stored_values.ts";
 import { SyncState } from "../../../agent/state/sync_state.ts";
+import { ChatDatabase } from "../../../agent/chatdb/file/chat_database.ts";
+import { captureOf } from "../../../agent/sync/capture.ts";
+import type { Capture } from "../../../contract/sync.ts";
 import { messageOf, UserError } from "../../../lib/errors.ts";
 import { ifPresent } from "../../../lib/files.ts";
 import type { AgentRun } from "./agent_process.ts";
@@ -40,6 +43,12 @@ export function capturedOutput(isTerminal = false): CapturedOutput {
     line: (text) => void lines.push(text),
     errorLine: (text) => void errorLines.push(text),
   };
+}
+
+/** What an agent with this folder knows to have happened to the rows of a chat.db. */
+export function captureIn({ dataDir, chatDb }: { dataDir: string; chatDb: string }): Capture {
+  using database = new ChatDatabase(chatDb);
+  return new AgentStore(dataDir, "sync").read((state) => captureOf(database, new SyncState(state)));
 }
 
 /** Messages of a batch: 2,000 rows of a bulk database, of which a few are no messages. */
