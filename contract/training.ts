@@ -10,7 +10,7 @@ import {
   mlStartTrainingRequestSchema,
   TRAINING_METHODS,
 } from "./ml_training.ts";
-import { pageFields } from "./paging.ts";
+import { pageFields, pageQuery } from "./paging.ts";
 import { idSchema, timeSchema } from "./scalars.ts";
 import { trainingMetricsSchema } from "./training_figures.ts";
 
@@ -38,6 +38,12 @@ export type TrainingSample = z.infer<typeof trainingSampleSchema>;
 export const trainingSampleListSchema = z.object({ samples: z.array(trainingSampleSchema), ...pageFields })
   .meta({ id: "TrainingSampleList" });
 export type TrainingSampleList = z.infer<typeof trainingSampleListSchema>;
+
+/** Which samples to list, and which page of them. */
+export const samplesQuerySchema = pageQuery.extend({
+  source: z.enum(SAMPLE_SOURCES).optional().describe("Only samples of this source"),
+});
+export type SamplesQuery = z.infer<typeof samplesQuerySchema>;
 
 /** Most samples that one import makes. */
 export const MAX_IMPORTED_SAMPLES = 5_000;

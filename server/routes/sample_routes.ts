@@ -2,10 +2,10 @@
 import { z } from "../../deps.ts";
 import { deletionQuerySchema, deletionSchema } from "../../contract/conversations.ts";
 import { SERVER_PATHS } from "../../contract/paths.ts";
-import { pageQuery } from "../../contract/paging.ts";
 import {
   importSamplesRequestSchema,
   importSamplesResponseSchema,
+  samplesQuerySchema,
   trainingSampleListSchema,
 } from "../../contract/training.ts";
 import { idParams } from "../../contract/scalars.ts";
@@ -18,7 +18,7 @@ const JSON_LINES = "application/x-ndjson";
 
 const list = tokenRoute("get", SERVER_PATHS.trainingSamples, {
   summary: "Lists training samples, newest first",
-  request: { query: pageQuery },
+  request: { query: samplesQuerySchema },
   responses: { 200: jsonResponse(trainingSampleListSchema, "A page of samples") },
 });
 

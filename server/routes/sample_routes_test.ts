@@ -163,6 +163,40 @@ Deno.test("an import is bounded, and takes the latest replies first", async () =
   assert.deepEqual(await outputs(), ["a0", "a1", "a2"]);
 });
 
+Deno.test("samples of one source are listed page by page, counted as such, and an unknown source is refused", async () => {
+  await using server = await startServerApp();
+  const sender = await pairTrainee(server);
+  const before = (await samplesOf(sender)).map(({ source }) => source);
+  assert.ok(!before.includes("import"));
+  for (const hour of [0, 1, 2]) {
+    await sendTimed(sender, {
+      conversationImessageId: "another",
+      lines: [[hour * 60, JOHN, `q${hour}`], [hour * 60 + 1, "me", `a${hour}`]],
+    });
+  }
+  await importReplies(sender);
+  const read = async (query: string) =>
+    await server.expect(`${SERVER_PATHS.trainingSamples}?${query}`, {
+      token: sender.token,
+      schema: trainingSampleListSchema,
+    });
+  const all = (await samplesOf(sender)).filter(({ source }) => source === "import");
+  assert.ok(all.length >= 3);
+  const first = await read("source=import&pageSize=2");
+  assert.deepEqual([first.total, first.samples], [all.length, all.slice(0, 2)]);
+  const next = await read(`source=import&pageSize=200&cursor=${first.nextCursor}`);
+  assert.deepEqual([next.samples, next.nextCursor], [all.slice(2), null]);
+  for (const source of new Set(before)) {
+    const { total, samples } = await read(`source=${source}&pageSize=200`);
+    assert.equal(total, before.filter((one) => one === source).length);
+    assert.ok(samples.every((sample) => sample.source === source));
+  }
+  assert.equal((await read("source=sent")).total, 0);
+  const refused = await server.request(`${SERVER_PATHS.trainingSamples}?source=other`, { token: sender.token });
+  assert.equal(refused.status, 400);
+  assert.equal((await refused.json()).details[0].path, "source");
+});
+
 Deno.test("an import leaves out groups and whatever is no answer of a person to a person", async () => {
   await using server = await startServerApp();
   const sender = { server, ...await server.pair() };

@@ -2,7 +2,11 @@
 import { signal } from "@preact/signals";
 import { MAX_PAGE_SIZE } from "../../../contract/paging.ts";
 import { SERVER_PATHS } from "../../../contract/paths.ts";
-import { type TrainingSampleList, trainingSampleListSchema } from "../../../contract/training.ts";
+import {
+  type TrainingSample,
+  type TrainingSampleList,
+  trainingSampleListSchema,
+} from "../../../contract/training.ts";
 import { request } from "../client/api.ts";
 
 /** Their ids. */
@@ -16,10 +20,14 @@ export function setExcluded(id: string, isExcluded: boolean): void {
   excludedIds.value = ids;
 }
 
-/** A page of samples, newest first; null is the cursor of the first. @throws RequestError */
-export function readSamples(cursor: string | null, pageSize: number): Promise<TrainingSampleList> {
+/** A page of samples, or of those of one source, newest first; null is the cursor of the first. @throws RequestError */
+export function readSamples(
+  cursor: string | null,
+  { pageSize, source }: { pageSize: number; source?: TrainingSample["source"] },
+): Promise<TrainingSampleList> {
   const after = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
-  return request(`GET ${SERVER_PATHS.trainingSamples}?pageSize=${pageSize}${after}`, {
+  const ofSource = source === undefined ? "" : `&source=${source}`;
+  return request(`GET ${SERVER_PATHS.trainingSamples}?pageSize=${pageSize}${after}${ofSource}`, {
     schema: trainingSampleListSchema,
   });
 }
@@ -30,7 +38,7 @@ export async function chosenSampleIds(): Promise<string[] | undefined> {
   const ids: string[] = [];
   let cursor: string | null = null;
   do {
-    const page: TrainingSampleList = await readSamples(cursor, MAX_PAGE_SIZE);
+    const page: TrainingSampleList = await readSamples(cursor, { pageSize: MAX_PAGE_SIZE });
     ids.push(...page.samples.filter(({ quality }) => quality > 0).map(({ id }) => id));
     cursor = page.nextCursor ?? null;
   } while (cursor !== null);

@@ -1,5 +1,5 @@
 /** The training samples: what the model learns from, by source, each to leave out or delete. */
-import { useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";
 import { messageAnswered, transcriptOf } from "../../../contract/prompt.ts";
 import { SAMPLE_SOURCES, type TrainingSample } from "../../../contract/training.ts";
@@ -14,9 +14,10 @@ const { training: TEXT } = STRINGS;
 const PAGE_SIZE = 50;
 type Source = TrainingSample["source"] | "all";
 
-function listSamples(): PagedList<TrainingSample> {
+function listSamples(source: Source): PagedList<TrainingSample> {
+  const filter = { pageSize: PAGE_SIZE, source: source === "all" ? undefined : source };
   return new PagedList(async (cursor) => {
-    const list = await readSamples(cursor, PAGE_SIZE);
+    const list = await readSamples(cursor, filter);
     return { items: list.samples, nextCursor: list.nextCursor ?? null };
   });
 }
@@ -58,12 +59,11 @@ function SampleItem({ sample, onDelete }: { sample: TrainingSample; onDelete: ()
 
 /** All samples, newest first; `onDelete` is called when one went, as adapters may be tainted by it. */
 export function Samples({ onDelete }: { onDelete: () => void }) {
-  const [list] = useState(listSamples);
   const [source, setSource] = useState<Source>("all");
+  const list = useMemo(() => listSamples(source), [source]);
   const [deleted, setDeleted] = useState<ReadonlySet<string>>(new Set());
   const state = list.state.value;
-  const shown = (page: readonly TrainingSample[]) =>
-    page.filter((sample) => !deleted.has(sample.id) && (source === "all" || sample.source === source));
+  const shown = (page: readonly TrainingSample[]) => page.filter(({ id }) => !deleted.has(id));
   const remove = (id: string) => {
     setDeleted(new Set(deleted).add(id));
     onDelete();

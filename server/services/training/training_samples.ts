@@ -4,8 +4,8 @@ import {
   MAX_TRAINING_SAMPLES,
   type MlStartTrainingRequest,
 } from "../../../contract/ml_training.ts";
-import type { PageQuery } from "../../../contract/paging.ts";
 import {
+  type SamplesQuery,
   type TrainingMethod,
   type TrainingSample,
   type TrainingSampleList,
@@ -37,9 +37,9 @@ export function sampleOf(row: SampleRow): TrainingSample {
 /** A page of an account's samples. */
 export async function listSamples(
   samples: SampleStore,
-  { accountId, query }: { accountId: string; query: PageQuery },
+  { accountId, query }: { accountId: string; query: SamplesQuery },
 ): Promise<TrainingSampleList> {
-  const page = await samples.list(accountId, pageRequestOf(query));
+  const page = await samples.list(accountId, { ...pageRequestOf(query), source: query.source });
   return { samples: page.rows.map(sampleOf), ...pageFieldsOf(page, query) };
 }
 

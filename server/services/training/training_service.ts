@@ -4,6 +4,7 @@ import type { PageQuery } from "../../../contract/paging.ts";
 import type {
   ImportSamplesRequest,
   ImportSamplesResponse,
+  SamplesQuery,
   StartTrainingRequest,
   TrainingJob,
   TrainingJobList,
@@ -35,7 +36,7 @@ export interface TrainingServiceOptions extends PromptStores, SentSamplesOptions
 }
 
 export interface TrainingService {
-  samples(caller: Caller, query: PageQuery): Promise<TrainingSampleList>;
+  samples(caller: Caller, query: SamplesQuery): Promise<TrainingSampleList>;
   /** Makes samples of replies that the person sent. @throws ApiError `validation_failed` for unknown conversations */
   importSamples(caller: Caller, request: ImportSamplesRequest): Promise<ImportSamplesResponse>;
   /** Makes samples of what was sent in place of unused drafts, where the owner wants that; a start does so by itself. */

@@ -4,7 +4,13 @@ import type { Deletion } from "../../../contract/conversations.ts";
 import { bindTo, type Database, messagesLockOf, newId } from "../database.ts";
 import { type DeletedThing, deleteSample } from "../messages/deletion.ts";
 import { behind, newestFirst, type Page, type PageRequest, type Position, readNewest } from "../paging.ts";
-import { type DraftResponse, responses, type TrainingSample, trainingSamples } from "../schema.ts";
+import {
+  type DraftResponse,
+  responses,
+  type SampleSource,
+  type TrainingSample,
+  trainingSamples,
+} from "../schema.ts";
 import { isNeverTrained } from "../messages/conversation_policy.ts";
 import { fragment, rawFragment } from "../sql.ts";
 import { sentReplies, type SentReply, type SentReplyRequest } from "../drafts/sent_replies.ts";
@@ -25,9 +31,13 @@ export interface ImportedSample {
   readonly rejectedOutput?: string | null;
 }
 
+export interface SamplePageRequest extends PageRequest {
+  readonly source?: SampleSource;
+}
+
 export interface SampleStore {
-  /** Samples, newest first. */
-  list(accountId: string, page: PageRequest): Promise<Page<TrainingSample>>;
+  /** Samples, or those of one source, newest first. */
+  list(accountId: string, page: SamplePageRequest): Promise<Page<TrainingSample>>;
   /** Samples with a quality above 0, newest first, at most `limit`. */
   listTrainable(accountId: string, limit: number): Promise<readonly TrainingSample[]>;
   /** Those of these samples that the account has, in the order of `ids`, each once. */
@@ -57,8 +67,13 @@ function ofAccount(accountId: string): SQL {
   return eq(trainingSamples.accountId, accountId);
 }
 
-function list(database: Database, accountId: string, page: PageRequest): Promise<Page<TrainingSample>> {
-  return readNewest(database, page, { table: trainingSamples, where: ofAccount(accountId) });
+function list(
+  database: Database,
+  accountId: string,
+  { source, ...page }: SamplePageRequest,
+): Promise<Page<TrainingSample>> {
+  const ofSource = source && eq(trainingSamples.source, source);
+  return readNewest(database, page, { table: trainingSamples, where: and(ofAccount(accountId), ofSource) });
 }
 
 async function listTrainable(
