@@ -1,6 +1,6 @@
 /** Every English sentence of the page, in one place; those of the page of training are in a file beside this one. */
 import type { Deletion } from "../../contract/conversations.ts";
-import { TRAINING_STRINGS } from "./training/strings.ts";
+import { MEANING_OF_CONFIDENCE, TRAINING_STRINGS } from "./training/strings.ts";
 
 function countOf(count: number, name: string): string {
   return `${count.toLocaleString("en")} ${name}${count === 1 ? "" : "s"}`;
@@ -135,9 +135,22 @@ export const STRINGS = {
     freeOf: (free: number, total: number) => `${(free / 1e9).toFixed(1)} of ${(total / 1e9).toFixed(1)} GB`,
     capture: "What arrived, by device",
     nothingSent: "No Mac has sent anything yet.",
-    captureHint: "Nothing is missing where no row waits on the device and it was heard from lately.",
+    captureHint:
+      "Each row of Messages that a Mac has read was stored here, refused, or set aside: a tapback, a note of the system, or older " +
+      "than it was told to send. A gap is a row that is none of these.",
+    complete: (rows: number) => `Nothing is missing: each of ${countOf(rows, "row")} is accounted for.`,
+    arriving: (rows: number) => `Nothing is missing so far; ${countOf(rows, "row")} still to come.`,
+    missing: (rows: number) =>
+      `${
+        countOf(rows, "row")
+      } not accounted for yet. The Mac reads them again at its next full sync, within the hour.`,
     revoked: "Revoked",
-    stored: "Messages stored",
+    rowsRead: "Rows read",
+    acknowledged: "of them stored",
+    refused: "of them refused",
+    setAside: "of them set aside",
+    gaps: "Gaps",
+    stored: "Messages new to the server",
     unchanged: "Sent again",
     lag: "Rows that wait on it",
     lastBatch: "Last messages",
@@ -271,9 +284,7 @@ export const STRINGS = {
     rejected: "Rejected. The model learns from that, too.",
     confidence: (percent: number) => `Confidence ${percent} %`,
     why: "How it came to be",
-    meaningOfConfidence:
-      "How likely you are to send it with at most small changes, by what you did with earlier drafts. It says nothing about " +
-      "whether it is true.",
+    meaningOfConfidence: MEANING_OF_CONFIDENCE,
     sureness: (percent: number) => `The model was ${percent} % sure of its own words`,
     notSuggested: {
       code: "Not suggested: the message asks for a code.",

@@ -13,6 +13,7 @@ import { useSteps } from "../client/loading.ts";
 import { STRINGS } from "../strings.ts";
 import { durationOf } from "../times.ts";
 import { chosenSampleIds, readSamples } from "./excluded.ts";
+import { LearnFromSent, type SettingsControl } from "./settings.tsx";
 
 const { training: TEXT } = STRINGS;
 const DEFAULTS = { replies: 500, epochs: 3, learningRate: 0.001 };
@@ -116,10 +117,11 @@ function Settings(
 
 /** The form; `onStart` gets the job that was started. */
 export function Learning(
-  { baseModel, jobs, isBusy: isTraining, onImport, onStart }: {
+  { baseModel, jobs, isBusy: isTraining, settings: account, onImport, onStart }: {
     baseModel: string | null;
     jobs: readonly TrainingJob[];
     isBusy: boolean;
+    settings: SettingsControl;
     onImport: () => void;
     onStart: (job: TrainingJob) => void;
   },
@@ -142,7 +144,7 @@ export function Learning(
   };
   const look = () =>
     run(async () => {
-      const { total: known } = await readSamples(null, 1);
+      const { total: known } = await readSamples(null, { pageSize: 1 });
       setShown({ preview: await importReplies(replies, true), known });
     });
   return (
@@ -156,6 +158,7 @@ export function Learning(
         max={MAX_IMPORTED_SAMPLES}
         onValue={set("replies")}
       />
+      <LearnFromSent settings={account} />
       <Settings epochs={epochs} learningRate={learningRate} set={set} />
       {shown !== null && <Preview shown={shown} jobs={jobs} epochs={epochs} />}
       <div class="buttons">

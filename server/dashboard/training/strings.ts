@@ -1,5 +1,13 @@
 /** Every English sentence of the page of training. */
 
+function pointsOf(percent: number): string {
+  return `${percent} percentage ${percent === 1 ? "point" : "points"}`;
+}
+
+export const MEANING_OF_CONFIDENCE =
+  "How likely you are to send it with at most small changes, by what you did with earlier drafts. It says nothing about " +
+  "whether it is true.";
+
 export const TRAINING_STRINGS = {
   title: "Training",
   lead:
@@ -7,6 +15,7 @@ export const TRAINING_STRINGS = {
     "machine, and drafts with what it learned only if you say so.",
   learn: "Learn from my replies",
   learnHint: "Takes your latest sent replies as examples, then trains on all examples below.",
+  learnFromSent: "Also learn from what I sent in place of a draft, at each training",
   replies: "How many of my latest replies",
   settings: "Settings",
   epochs: "Passes over the examples",
@@ -115,22 +124,52 @@ export const TRAINING_STRINGS = {
     "The model with the adapter of many people's texting that it comes with, without anything of yours.",
   promote: "Draft with it",
   rollBack: "Go back to what drafted before",
-  acceptance: "How far to trust the confidence",
-  reliability: "Confidence and what happened",
-  bin: (predicted: number, observed: number) => `at ${predicted} % confidence, ${observed} % were sent`,
-  reliabilityAxes:
-    "Across: confidence. Up: share that you sent with at most small changes. On the dashed line the two agree.",
-  fewOutcomes: (labels: number) =>
-    `What happened to ${labels} ${
-      labels === 1 ? "draft" : "drafts"
-    } is known so far; from 30 on, a curve shows here how far ` +
-    "the confidence agrees with what you did.",
-  calibration: (labels: number, percent: number) =>
-    `Over ${labels.toLocaleString("en")} drafts, confidence and what you did are ${percent} percentage ` +
-    `${percent === 1 ? "point" : "points"} apart on average.`,
-  easierHalf: (half: number, all: number) =>
-    `Of the easier half of the drafts you sent ${half} % with at most small changes, of all of them ${all} %.`,
-  coverage: "Drafts that are suggested",
+  calibrations: {
+    acceptance: {
+      title: "How far to trust the confidence",
+      meaning: MEANING_OF_CONFIDENCE,
+      reliability: "Confidence and what happened",
+      bin: (predicted: number, observed: number) => `at ${predicted} % confidence, ${observed} % were sent`,
+      axes:
+        "Across: confidence. Up: share that you sent with at most small changes. On the dashed line the two agree.",
+      few: (labels: number) =>
+        `What happened to ${labels} ${
+          labels === 1 ? "draft" : "drafts"
+        } is known so far; from 30 on, a curve shows here ` +
+        "how far the confidence agrees with what you did.",
+      distance: (labels: number, percent: number) =>
+        `Over ${labels.toLocaleString("en")} drafts, confidence and what you did are ${
+          pointsOf(percent)
+        } apart on average.`,
+      easierHalf: (half: number, all: number) =>
+        `Of the easier half of the drafts you sent ${half} % with at most small changes, of all of them ${all} %.`,
+      coverage: "Drafts that are suggested",
+      coverageHint: "The others are made as well, and shown only to whoever asks for them.",
+    },
+    trigger: {
+      title: "How far to trust who gets an answer",
+      meaning:
+        "How likely you are to answer what others write within six hours, by what you answered before. Drafts that are made " +
+        "by themselves begin with the likeliest.",
+      reliability: "Likelihood of an answer and what happened",
+      bin: (predicted: number, observed: number) =>
+        `at ${predicted} % likelihood, ${observed} % were answered`,
+      axes:
+        "Across: likelihood. Up: share that you answered within six hours. On the dashed line the two agree.",
+      few: (labels: number) =>
+        `Whether you answered is known of ${labels} ${
+          labels === 1 ? "time" : "times"
+        } that somebody wrote; from 30 on, a curve ` +
+        "shows here how far the likelihood agrees with what you did.",
+      distance: (labels: number, percent: number) =>
+        `Over ${labels.toLocaleString("en")} times that somebody wrote, likelihood and what you did are ` +
+        `${pointsOf(percent)} apart on average.`,
+      easierHalf: (half: number, all: number) =>
+        `Of the likelier half you answered ${half} % within six hours, of all of it ${all} %.`,
+      coverage: "What gets a draft by itself, in automatic conversations",
+      coverageHint: "The rest gets a draft when you ask for one.",
+    },
+  },
   coverages: {
     1: "All",
     0.75: "The easier three quarters",
@@ -139,7 +178,6 @@ export const TRAINING_STRINGS = {
     0: "None",
   } as Readonly<Record<number, string>>,
   share: (percent: number) => `The easiest ${percent} %`,
-  coverageHint: "The others are made as well, and shown only to whoever asks for them.",
   samples: "Examples",
   filter: "Show",
   sources: {

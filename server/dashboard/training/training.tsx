@@ -4,18 +4,20 @@ import type { TrainingJob } from "../../../contract/training.ts";
 import { useEvents } from "../client/events.ts";
 import { useLoaded } from "../client/loading.ts";
 import { STRINGS } from "../strings.ts";
-import { Acceptance } from "./acceptance.tsx";
 import { Adapters, readModels } from "./adapters.tsx";
+import { Calibration } from "./calibration.tsx";
 import { JobCard } from "./job_card.tsx";
 import { isLive, JobWatch } from "./job_watch.ts";
 import { Learning } from "./learning.tsx";
 import { Samples } from "./samples.tsx";
+import { useSettings } from "./settings.tsx";
 
 const { training: TEXT } = STRINGS;
 
 /** Samples, a job and adapters, in the order in which a person needs them. */
 export function Training() {
   const models = useLoaded(readModels, ["models:changed"]);
+  const settings = useSettings();
   const [samplesAt, setSamplesAt] = useState(0);
   const [watch] = useState(() =>
     new JobWatch(() => {
@@ -31,7 +33,7 @@ export function Training() {
     if (event?.data.jobId !== watch.job.value?.id) void jobs.reload();
   });
   const job = watch.job.value;
-  const error = models.error ?? jobs.error;
+  const error = models.error ?? jobs.error ?? settings.error;
   return (
     <main id="content" class="sheet scroll" tabIndex={-1}>
       <h1>{TEXT.title}</h1>
@@ -41,12 +43,16 @@ export function Training() {
         baseModel={models.value?.baseModel ?? null}
         jobs={jobs.value ?? []}
         isBusy={job !== null && isLive(job)}
+        settings={settings}
         onImport={() => setSamplesAt((count) => count + 1)}
         onStart={(started) => watch.follow(started)}
       />
       <JobCard watch={watch} />
       {models.value !== null && <Adapters models={models.value} onChange={models.reload} />}
-      {models.value?.acceptance !== undefined && <Acceptance calibration={models.value.acceptance} />}
+      {(["acceptance", "trigger"] as const).map((kind) => {
+        const figures = models.value?.[kind];
+        return figures && <Calibration key={kind} kind={kind} figures={figures} settings={settings} />;
+      })}
       <Samples key={samplesAt} onDelete={() => void models.reload()} />
     </main>
   );
