@@ -158,7 +158,7 @@ Deno.test("the server's root is the owner's page, without a token, under a polic
   assert.doesNotMatch(policy, /unsafe|https?:|\*/);
   const html = await page.text();
   const files = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path ?? "");
-  assert.equal(files.length, 4);
+  assert.equal(files.length, 5);
   for (const path of files) assert.equal((await server.request(path)).status, 200, path);
   assert.equal((await server.request("/docs")).status, 200);
 });

@@ -9,6 +9,7 @@ import { PROJECT_ROOT } from "./service_process.ts";
 /** Each script with the source that it begins at. */
 const BUNDLES = {
   "server/dashboard/public/app.js": "server/dashboard/main.tsx",
+  "server/dashboard/public/early.js": "server/dashboard/client/early_entry.ts",
   "server/dashboard/public/curve.js": "server/dashboard/training/uplot_entry.ts",
 };
 

@@ -10,6 +10,7 @@ const FOLDER = new URL("../dashboard/public/", import.meta.url);
 const FILES: Readonly<Record<string, readonly [name: string, contentType: string]>> = {
   "/": ["index.html", "text/html; charset=utf-8"],
   "/app.js": ["app.js", "text/javascript; charset=utf-8"],
+  "/early.js": ["early.js", "text/javascript; charset=utf-8"],
   "/curve.js": ["curve.js", "text/javascript; charset=utf-8"],
   "/style.css": ["style.css", "text/css; charset=utf-8"],
   "/icon.svg": ["icon.svg", "image/svg+xml"],

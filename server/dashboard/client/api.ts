@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import * as z from "zod";
 import { errorBodySchema, type ErrorCode } from "../../../contract/errors.ts";
 import { serverSentEventsOf } from "../../../lib/http/client.ts";
+import { takeEarly } from "./early.ts";
 import { STRINGS } from "../strings.ts";
 
 /** Whether a session's cookie signs this browser in, which no script can read; null until the server has said so. */
@@ -53,11 +54,13 @@ async function send(
 ): Promise<Response> {
   const [method, path = ""] = operation.split(" ");
   const headers = { accept, ...(body === undefined ? {} : { "content-type": "application/json" }) };
-  const response = await fetch(path, { method, headers, body: JSON.stringify(body), signal }).catch(
-    (error) => {
-      throw signal?.aborted ? error : new RequestError(STRINGS.unreachable);
-    },
-  );
+  const answer = method === "GET" ? takeEarly(path) : undefined;
+  const response = await (answer ?? fetch(path, { method, headers, body: JSON.stringify(body), signal }))
+    .catch(
+      (error) => {
+        throw signal?.aborted ? error : new RequestError(STRINGS.unreachable);
+      },
+    );
   if (!response.ok) {
     const error = errorOf(await response.json().catch(() => null));
     if (isSignedIn.value && error.code !== null && ENDED.has(error.code)) endAccess();

@@ -2,6 +2,7 @@
 import { SERVER_PATHS } from "../../../contract/paths.ts";
 import { endedSessionSchema, sessionSchema, type StartSessionRequest } from "../../../contract/session.ts";
 import { accessEnded, isSignedIn, request } from "./api.ts";
+import { forgetEarly } from "./early.ts";
 
 /** What the menubar's link carries: `#code=…`. */
 const CODE_ADDRESS = /^#code=([^&]+)$/;
@@ -9,6 +10,7 @@ const CODE_ADDRESS = /^#code=([^&]+)$/;
 /** Signs this browser in. Throws RequestError, for a code that was used or has expired for one. */
 export async function startSession(proof: StartSessionRequest): Promise<void> {
   await request(`POST ${SERVER_PATHS.session}`, { schema: sessionSchema, body: proof });
+  forgetEarly();
   accessEnded.value = false;
   isSignedIn.value = true;
 }

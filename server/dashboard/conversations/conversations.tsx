@@ -14,6 +14,7 @@ import {
   WELCOME_ADDRESS,
 } from "../address.ts";
 import { request, RequestError, sentenceOf } from "../client/api.ts";
+import { FIRST_CONVERSATIONS } from "../client/early.ts";
 import { useEvents } from "../client/events.ts";
 import { useRefresh } from "../client/loading.ts";
 import { loadNames, titleOf } from "../names.ts";
@@ -25,7 +26,6 @@ import { Thread } from "./thread.tsx";
 import { shortTimeOf } from "../times.ts";
 
 const { conversations: TEXT } = STRINGS;
-const PAGE_SIZE = 50;
 /** Characters of the newest message; more would not fit into a line. */
 const PREVIEW_LENGTH = 120;
 
@@ -33,7 +33,7 @@ const PREVIEW_LENGTH = 120;
 export function listConversations(filter = ""): PagedList<Conversation> {
   return new PagedList(async (cursor) => {
     const after = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
-    const list = await request(`GET ${SERVER_PATHS.conversations}?pageSize=${PAGE_SIZE}${after}${filter}`, {
+    const list = await request(`GET ${FIRST_CONVERSATIONS}${after}${filter}`, {
       schema: conversationListSchema,
     });
     return { items: list.conversations, nextCursor: list.nextCursor ?? null };
