@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { contactListSchema, conversationListSchema } from "../contract/conversations.ts";
 import { SERVER_PATHS } from "../contract/paths.ts";
-import { syncStatusResponseSchema } from "../contract/sync.ts";
+import { syncHeartbeatResponseSchema, syncStatusResponseSchema } from "../contract/sync.ts";
 import type { Client } from "../lib/http/client.ts";
 import { browserTests } from "./support/process/browser.ts";
 import {
@@ -121,6 +121,8 @@ await browserTests({
       await page.getByRole("searchbox", { name: "Search all messages" }).fill("lunch");
       await page.getByRole("searchbox", { name: "Search all messages" }).press("Enter");
       await page.getByRole("list", { name: "Messages found" }).getByRole("link").click();
+      // The found message takes the focus once it is there: a key pressed before would go to it.
+      await page.locator(".message.found:focus").waitFor();
       await page.getByRole("button", { name: "Delete this message" }).press("Enter");
       await page.getByText("This would go for good: 1 message.").waitFor();
       await page.getByRole("button", { name: "Delete it for good" }).press("Enter");
@@ -163,6 +165,11 @@ await browserTests({
     const { url } = services.server;
     const owner = await ownerOf(url);
     await send(owner, ["Dinner?", "Or lunch?"], "chat");
+    const report = async (gaps: number) => {
+      const capture = { rowsRead: 3, stored: 2, refused: 0, setAside: 1, gaps };
+      const body = { lagRows: 0, capture };
+      await owner.request("POST", SERVER_PATHS.syncHeartbeat, { body, schema: syncHeartbeatResponseSchema });
+    };
     for (const look of [DESKTOP, { ...DESKTOP, isDark: true }, PHONE]) {
       const { page, faults } = await openPage(browser, { url, ...look });
       await signIn(page, owner);
@@ -174,7 +181,14 @@ await browserTests({
       await page.getByText("Ready", { exact: true }).waitFor();
       await page.getByRole("row", { name: "Runs on CPU" }).waitFor();
       const terminal = page.getByRole("listitem").filter({ hasText: "Demo terminal" });
-      await terminal.getByRole("row", { name: "Messages stored 2" }).waitFor();
+      await terminal.getByRole("row", { name: "Messages new to the server 2" }).waitFor();
+      await report(1);
+      await terminal.getByText("1 row not accounted for yet.").waitFor();
+      await terminal.getByRole("row", { name: "Gaps 1" }).waitFor();
+      assert.deepEqual(await seriousFindings(page), []);
+      await report(0);
+      await terminal.getByText("Nothing is missing: each of 3 rows is accounted for.").waitFor();
+      await terminal.getByRole("row", { name: "of them set aside 1" }).waitFor();
       const capturing = page.getByRole("list", { name: "What arrived, by device" }).getByRole("listitem");
       assert.equal(await capturing.count(), 1, "browsers send no messages");
       assert.deepEqual(await seriousFindings(page), []);
