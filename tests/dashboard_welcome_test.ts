@@ -60,6 +60,13 @@ function sampleMac(services: RunningServices): Record<string, string> {
   return agentEnvOf(services, chatDb);
 }
 
+/** Whatever is done by mouse, and what a key does in its place. */
+const COUNT_CLICKS = `window.clicks = 0; addEventListener("click", () => window.clicks++, true)`;
+
+function clicksOn(page: Page): Promise<number> {
+  return page.evaluate("window.clicks");
+}
+
 const WAITING = `+1555019${String(PAIRS).padStart(4, "0")}`;
 
 /** Pairs the Mac and sends what it has, as the welcome says. */
@@ -99,11 +106,14 @@ async function learn(page: Page): Promise<void> {
   await page.getByRole("heading", { name: "Training: completed" }).waitFor();
 }
 
-/** Puts the adapter into use, and goes back to the base model. */
-async function promoteAndRollBack(page: Page): Promise<void> {
+async function promote(page: Page): Promise<void> {
   const adapter = page.getByRole("listitem").filter({ hasText: "Learned from" });
   await adapter.getByRole("button", { name: "Draft with it" }).click();
   await adapter.getByText("Drafts are made with it").waitFor();
+}
+
+/** Goes back to the base model. */
+async function rollBack(page: Page): Promise<void> {
   await page.getByRole("button", { name: "Go back to what drafted before" }).click();
   const base = page.getByRole("listitem").filter({ hasText: "The model as it came" });
   await base.getByText("Drafts are made with it").waitFor();
@@ -130,11 +140,21 @@ await browserTests({
       const { page, faults } = await openPage(browser, { url, ...DESKTOP });
       // A guard, not a measure: a training waits for its turn on a machine that is busy.
       page.setDefaultTimeout(300_000);
+      await page.addInitScript(COUNT_CLICKS);
+      await page.reload();
       await page.getByRole("button", { name: "Sign in this browser" }).click();
       await welcome(page, sampleMac(services));
       await draftAndEdit(page, "yes lunch ok");
+      const toDraft = await clicksOn(page);
+      assert.equal(toDraft, 7, "sign in, set up, approve, go on, a conversation, draft, accept");
       await learn(page);
-      await promoteAndRollBack(page);
+      await promote(page);
+      assert.equal(
+        await clicksOn(page) - toDraft,
+        5,
+        "the page, its settings, preview, learn, draft with it",
+      );
+      await rollBack(page);
       await deleteWithTaint(page);
       assert.deepEqual(faults, []);
     },
