@@ -174,7 +174,7 @@ export const captureSchema = z.object({
   stored: rowCount.describe("Messages that the server has acknowledged"),
   refused: rowCount.describe("Messages that the server refused"),
   setAside: rowCount.describe(
-    "Rows that are no messages of their own, and messages older than the device was told to send",
+    "Rows that are no messages of their own, and messages from before the date that it was to begin at",
   ),
   gaps: rowCount.describe(
     "Rows among them that were never read, or are not acknowledged yet; those that wait are `lagRows`",

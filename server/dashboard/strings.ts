@@ -136,8 +136,8 @@ export const STRINGS = {
     capture: "What arrived, by device",
     nothingSent: "No Mac has sent anything yet.",
     captureHint:
-      "Each row of Messages that a Mac has read was stored here, refused, or set aside: a tapback, a note of the system, or older " +
-      "than it was told to send. A gap is a row that is none of these.",
+      "Each row of Messages that a Mac has read was stored here, refused, or set aside: a tapback, a note of the system, or from " +
+      "before the date that it was to begin at. A gap is a row that is none of these.",
     complete: (rows: number) => `Nothing is missing: each of ${countOf(rows, "row")} is accounted for.`,
     arriving: (rows: number) => `Nothing is missing so far; ${countOf(rows, "row")} still to come.`,
     missing: (rows: number) =>

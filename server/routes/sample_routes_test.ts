@@ -192,7 +192,9 @@ Deno.test("samples of one source are listed page by page, counted as such, and a
     assert.ok(samples.every((sample) => sample.source === source));
   }
   assert.equal((await read("source=sent")).total, 0);
-  const refused = await server.request(`${SERVER_PATHS.trainingSamples}?source=other`, { token: sender.token });
+  const refused = await server.request(`${SERVER_PATHS.trainingSamples}?source=other`, {
+    token: sender.token,
+  });
   assert.equal(refused.status, 400);
   assert.equal((await refused.json()).details[0].path, "source");
 });
