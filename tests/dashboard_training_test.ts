@@ -105,7 +105,62 @@ async function judgeDrafts(owner: Client, count: number): Promise<void> {
   }
 }
 
+const DAY_MS = 86_400_000;
+
+/** A conversation in which somebody asks on each of so many days, and the owner answers every other time. */
+async function syncHabit(owner: Client, days: number): Promise<void> {
+  const messages = Array.from({ length: days }, (_, day) => {
+    const at = (minute: number) => new Date(Date.UTC(2024, 0, 1, 12, minute) + day * DAY_MS).toISOString();
+    const asked = syncMessage({ senderId: JOHN, text: "Dinner?", sentAt: at(0) });
+    const reply = syncMessage({ senderId: null, direction: "outgoing", text: "Yes", sentAt: at(1) });
+    return day % 2 === 0 ? [asked, reply] : [asked];
+  });
+  const body = syncBatch(messages.flat());
+  await owner.request("POST", SERVER_PATHS.syncMessages, { body, schema: z.unknown() });
+}
+
 await browserTests({
+  "how far the likelihood of an answer can be trusted is drawn, and what is drafted and learned by itself is chosen":
+    async (
+      browser,
+    ) => {
+      const prepare = (owner: Client) => syncHabit(owner, 60);
+      await using owned = await ownedPage(browser, { ...PHONE, isDark: true, prepare });
+      const { owner, page, faults } = owned;
+      await showPage(page, "Training");
+      const trigger = page.getByRole("region", { name: "How far to trust who gets an answer" });
+      const { trigger: calibration } = await owner.request("GET", SERVER_PATHS.accountModels, {
+        schema: modelsResponseSchema,
+      });
+      const labels = calibration?.labels ?? 0;
+      await trigger.getByText(new RegExp(`^Over ${labels} times that somebody wrote, likelihood and`))
+        .waitFor();
+      const figure = trigger.getByRole("img", { name: /at \d+ % likelihood, \d+ % were answered/ });
+      assert.equal(await figure.locator("circle").count(), calibration?.bins.length);
+
+      const choice = trigger.getByRole("combobox", { name: "What gets a draft by itself" });
+      assert.equal(await choice.inputValue(), "1");
+      await choice.selectOption("The easiest quarter");
+      await choice.and(page.locator(":enabled")).waitFor();
+      const learns = page.getByRole("checkbox", { name: "Also learn from what I sent in place of a draft" });
+      assert.equal(await learns.isChecked(), false);
+      const answered = page.waitForResponse((response) => response.request().method() === "PUT");
+      await learns.press("Space");
+      await answered;
+      const { automaticCoverage, learnFromSent, draftCoverage } = await owner.request(
+        "GET",
+        SERVER_PATHS.accountSettings,
+        { schema: accountSettingsSchema },
+      );
+      assert.deepEqual([automaticCoverage, learnFromSent, draftCoverage], [0.25, true, 1]);
+      assert.deepEqual(await seriousFindings(page), []);
+      assert.equal(await fitsWidth(page), true);
+      await page.reload();
+      await learns.and(page.locator(":checked")).waitFor();
+      assert.equal(await choice.inputValue(), "0.25");
+      assert.deepEqual(faults, []);
+    },
+
   "how far the confidence can be trusted is drawn once enough is known, and the easier drafts are chosen":
     async (
       browser,
