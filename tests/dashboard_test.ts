@@ -52,6 +52,27 @@ async function placeOf(item: Locator): Promise<number> {
   return (box.y + box.height / 2 - (around.y + around.height / 2)) / (around.height / 2);
 }
 
+/**
+ * Loads the page again, its script held back until session and conversations were asked for. Returns the requests for the
+ * session, of which there may be more later.
+ */
+async function reloadHeld(page: Page): Promise<readonly string[]> {
+  const sessions: string[] = [];
+  page.on("request", (request) => {
+    if (new URL(request.url()).pathname === SERVER_PATHS.session) sessions.push(request.method());
+  });
+  const early = [
+    page.waitForRequest(`**${SERVER_PATHS.session}`),
+    page.waitForRequest("**/api/conversations?*"),
+  ];
+  await page.route("**/app.js", async (route) => {
+    await Promise.all(early);
+    await route.continue();
+  });
+  await page.reload();
+  return sessions;
+}
+
 async function draftToRejection(page: Page): Promise<void> {
   const reply = page.getByRole("textbox", { name: "Reply" });
   // Accepted as it is, edited, rejected with a reason: by keyboard where there is a key for it.
@@ -319,8 +340,9 @@ await browserTests({
       await page.getByRole("navigation", { name: "Conversations" }).waitFor();
       assert.equal(page.url(), `${url}/`);
       assert.deepEqual(await page.evaluate("[document.cookie, localStorage.length]"), ["", 0]);
-      await page.reload();
-      await page.getByRole("navigation", { name: "Conversations" }).waitFor();
+      const sessions = await reloadHeld(page);
+      await page.getByRole("navigation", { name: "Conversations" }).getByRole("link").waitFor();
+      assert.equal(sessions.length, 1, "what was asked early is not asked again");
 
       const { page: second } = await openPage(browser, { url, ...DESKTOP }, link);
       await second.getByRole("button", { name: "Sign in this browser" }).waitFor();
