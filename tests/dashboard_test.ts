@@ -53,7 +53,7 @@ async function placeOf(item: Locator): Promise<number> {
 }
 
 /**
- * Loads the page again, its script held back until session and conversations were asked for. Returns the requests for the
+ * Loads the page again, its script deferred until session and conversations were asked for. Returns the requests for the
  * session, of which there may be more later.
  */
 async function reloadHeld(page: Page): Promise<readonly string[]> {
