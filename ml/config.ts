@@ -1,6 +1,6 @@
 /** The ml service's settings: names, defaults and checks. */
 import { fileURLToPath } from "node:url";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import {
   ConfigError,
   configFrom,
@@ -86,6 +86,35 @@ export const SETTINGS = {
     description: "Token that the OpenAI-compatible server asks for",
     secret: true,
   }),
+  engineAdapters: setting<"off" | "vllm">({
+    env: "ENGINE_ADAPTERS",
+    parse: oneOf("off", "vllm"),
+    fallback: "off",
+    description:
+      "Whether the OpenAI-compatible server serves adapters: `vllm` loads them by vLLM's run-time API; " +
+      "docs/openai.md says how vLLM is started for that",
+  }),
+  engineBaseModel: setting<string | null>({
+    env: "ENGINE_BASE_MODEL",
+    parse: text,
+    fallback: null,
+    description:
+      "With ENGINE_ADAPTERS=vllm, the model that vLLM serves as a GGUF file, named as MODEL names one: " +
+      "trainings train on it, and adapters belong to it",
+  }),
+  engineAdaptersDir: setting<string | null>({
+    env: "ENGINE_ADAPTERS_DIR",
+    parse: text,
+    fallback: null,
+    description: "With ENGINE_ADAPTERS=vllm, the folder that adapters are written to for vLLM",
+  }),
+  engineAdaptersPath: setting<string | null>({
+    env: "ENGINE_ADAPTERS_PATH",
+    parse: text,
+    fallback: null,
+    fallbackText: "ENGINE_ADAPTERS_DIR",
+    description: "The same folder as vLLM sees it, where it runs in a container or on another machine",
+  }),
   gpu: setting<"auto" | "off">({
     env: "GPU",
     parse: oneOf("auto", "off"),
@@ -169,6 +198,25 @@ export type MlConfig = Omit<ConfigOf<typeof SETTINGS>, "modelsDir" | "engine"> &
   readonly engine: "llama" | "openai";
 };
 
+/** What serving adapters on vLLM takes. */
+export interface VllmConfig {
+  baseModel: string;
+  adaptersDir: string;
+  remoteAdaptersDir: string;
+}
+
+/** The settings of adapters on vLLM; null where it serves none. */
+export function vllmConfigOf(
+  config: Pick<
+    MlConfig,
+    "engineAdapters" | "engineBaseModel" | "engineAdaptersDir" | "engineAdaptersPath"
+  >,
+): VllmConfig | null {
+  const { engineAdapters, engineBaseModel: baseModel, engineAdaptersDir: adaptersDir } = config;
+  if (engineAdapters === "off" || baseModel === null || adaptersDir === null) return null;
+  return { baseModel, adaptersDir, remoteAdaptersDir: config.engineAdaptersPath ?? resolve(adaptersDir) };
+}
+
 /** Where Ollama listens unless its own settings say otherwise. */
 const OLLAMA_URL = "http://127.0.0.1:11434/v1";
 
@@ -181,6 +229,15 @@ function faultsOf(config: ConfigOf<typeof SETTINGS>): string[] {
   }
   if (config.engine === "openai" && config.engineUrl === null) {
     faults.push("ENGINE_URL must be set when ENGINE is openai");
+  }
+  if (config.engineAdapters === "vllm") {
+    if (config.engine !== "openai") faults.push("ENGINE must be openai when ENGINE_ADAPTERS is vllm");
+    if (config.engineBaseModel === null) {
+      faults.push("ENGINE_BASE_MODEL must be set when ENGINE_ADAPTERS is vllm");
+    }
+    if (config.engineAdaptersDir === null) {
+      faults.push("ENGINE_ADAPTERS_DIR must be set when ENGINE_ADAPTERS is vllm");
+    }
   }
   return faults;
 }

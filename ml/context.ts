@@ -7,7 +7,7 @@ import { createLogger, type Logger } from "../lib/log.ts";
 import { createMetrics, type Metrics } from "../lib/metrics.ts";
 import type { MlServices } from "./app.ts";
 import { createResponseCache } from "./cache/response_cache.ts";
-import type { MlConfig } from "./config.ts";
+import { type MlConfig, vllmConfigOf } from "./config.ts";
 import type { Engine } from "./engine/engine.ts";
 import { type AdapterRegistry, openAdapterRegistry } from "./models/adapter_registry.ts";
 import { DEFAULT_HUB_URL } from "./models/catalog.ts";
@@ -71,13 +71,16 @@ async function openEngine(
   if (options.engine !== undefined) return { engine: options.engine, source };
   if (config.engine === "openai") {
     const { createOpenAiEngine } = await import("./engine/openai/openai.ts");
+    const vllm = vllmConfigOf(config);
     const engine = createOpenAiEngine({
       url: config.engineUrl ?? "",
       token: config.engineToken,
       capacity: config.sequences,
       queueLimit: config.queueLimit,
+      vllm,
     });
-    return { engine, source: remoteModelSource(() => engine.listModels()) };
+    const base = vllm && { source, model: vllm.baseModel };
+    return { engine, source: remoteModelSource(() => engine.listModels(), { base }) };
   }
   const { createProcessEngine } = await import("./engine/process/process_engine.ts");
   const { gpu, threads, sequences, contextSize, queueLimit, adapterContexts, keepAlive, logLevel } = config;

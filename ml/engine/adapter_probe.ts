@@ -2,8 +2,10 @@
  * The proof that an adapter is applied: a fixed exchange, the log-probabilities of its replies with the adapter and
  * without it, and what their difference must be.
  */
+import type { ErrorCode } from "../../contract/errors.ts";
 import { z } from "../../deps.ts";
-import { ModelError } from "../models/model_file.ts";
+import { ApiError } from "../../lib/errors.ts";
+import { DamagedAdapterError, ModelError } from "../models/model_file.ts";
 
 /** Figures of another version are of other replies, and are not compared. */
 export const PROBE_VERSION = 1;
@@ -42,6 +44,16 @@ export type AdapterProof = z.infer<typeof adapterProofSchema>;
 
 /** The probe shows that an adapter is not applied, or not as it was trained. */
 export class UnprovenAdapterError extends ModelError {}
+
+function codeOf(error: ModelError): ErrorCode {
+  if (error instanceof DamagedAdapterError) return "adapter_damaged";
+  return error instanceof UnprovenAdapterError ? "adapter_unproven" : "conflict";
+}
+
+/** What is wrong with one adapter must not look like a fault of the service, for which all its callers wait. */
+export function adapterFault(error: ModelError): ApiError {
+  return new ApiError(codeOf(error), error.message, { cause: error });
+}
 
 /**
  * Below it the probe's numbers are those of the model alone. Two contexts of one model agree to the last digit on a

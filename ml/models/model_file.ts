@@ -25,6 +25,24 @@ export async function sha256OfFile(path: string, options: { signal?: AbortSignal
 }
 
 /**
+ * Checks that an adapter's file is the one that was trained: llama.cpp would load a file of wrong numbers, and some that
+ * are cut short.
+ *
+ * @throws DamagedAdapterError
+ */
+export async function checkAdapterFile(
+  { id, path, sha256 }: { id: string; path: string; sha256: string },
+): Promise<void> {
+  const actual = await sha256OfFile(path).catch((cause) => {
+    const isGone = cause instanceof Deno.errors.NotFound;
+    const message = `The adapter ${id} cannot be served: its file ${isGone ? "is gone" : "cannot be read"}`;
+    throw new DamagedAdapterError(message, { cause });
+  });
+  if (actual === sha256) return;
+  throw new DamagedAdapterError(`The adapter ${id} is damaged: its file is not the one that was trained`);
+}
+
+/**
  * Moves a fetched file into place once it is verified; the place never holds an incomplete file.
  *
  * @throws ModelError when size or hash differ; the file is removed then

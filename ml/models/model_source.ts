@@ -186,11 +186,24 @@ export function fileModelSource(options: Omit<ResolveOptions, "model">): ModelSo
   };
 }
 
-/** Models that another server holds. */
-export function remoteModelSource(listIds: () => Promise<string[]>): ModelSource {
+/**
+ * Models that another server holds.
+ *
+ * @param options `base`: where the server serves adapters, the same model as a GGUF file
+ */
+export function remoteModelSource(
+  listIds: () => Promise<string[]>,
+  { base = null }: { base?: { source: ModelSource; model: string } | null } = {},
+): ModelSource {
   return {
-    resolve: (model) => Promise.resolve({ id: model, path: "", why: "MODEL names it" }),
-    sha256Of: () => null,
+    async resolve(model) {
+      if (base === null) return { id: model, path: "", why: "MODEL names it" };
+      // Adapters are of a model by its name, which `auto` is not.
+      const id = model === "auto" ? (await listIds())[0] ?? model : model;
+      const { path, why } = await base.source.resolve(base.model);
+      return { id, path, why: `adapters are of ${path}: ${why}` };
+    },
+    sha256Of: (path) => base && base.source.sha256Of(path),
     knows: async (id) => (await listIds()).includes(id),
     async list() {
       return (await listIds()).map((id) => ({ id, present: true, size_bytes: null, licence: null }));

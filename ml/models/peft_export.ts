@@ -1,5 +1,5 @@
 /** An adapter as PEFT reads it: a folder with its settings and its matrices, named and ordered as transformers has them. */
-import { strToU8, zipSync } from "fflate";
+import { zipSync } from "fflate";
 import { ROPE_TYPE_NORMAL } from "../training/ggml/constants.ts";
 import { GgufFile, type GgufTensorInfo } from "../training/ggml/gguf_file.ts";
 import { openGgml } from "../training/ggml/library.ts";
@@ -104,14 +104,15 @@ function configOf(
 }
 
 /**
- * An adapter's file as a zip archive of `adapter_config.json` and `adapter_model.safetensors`.
+ * An adapter's file as PEFT's two files, `adapter_config.json` and `adapter_model.safetensors`, by name.
  *
+ * @param base the model it was trained on
  * @throws ModelError for a file that is no adapter of ours; TrainingError for one that cannot be read
  */
-export function peftArchiveOf(
+export function peftFilesOf(
   adapterPath: string,
   base: { path: string; id: string },
-): Uint8Array<ArrayBuffer> {
+): Record<string, Uint8Array<ArrayBuffer>> {
   const ggml = openGgml();
   using adapter = new GgufFile(ggml, adapterPath);
   using model = new GgufFile(ggml, base.path);
@@ -120,10 +121,17 @@ export function peftArchiveOf(
   const alpha = adapter.number("adapter.lora.alpha");
   if (alpha === undefined) throw new ModelError("The adapter's file does not say its alpha");
   const config = configOf(matrices, { alpha, layers: hyperparameters.layers, baseModel: base.id });
-  const files = {
-    "adapter_config.json": strToU8(`${JSON.stringify(config, null, 2)}\n`),
+  return {
+    "adapter_config.json": new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`),
     "adapter_model.safetensors": safetensorsOf(matrices.map((matrix) => tensorOf(matrix, hyperparameters))),
   };
+}
+
+/** The files of {@linkcode peftFilesOf} as a zip archive. Throws as it does. */
+export function peftArchiveOf(
+  adapterPath: string,
+  base: { path: string; id: string },
+): Uint8Array<ArrayBuffer> {
   // Floats hardly get smaller.
-  return zipSync(files, { level: 0 });
+  return zipSync(peftFilesOf(adapterPath, base), { level: 0 });
 }

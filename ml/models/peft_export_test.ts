@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { unzipSync } from "fflate";
 import { buildLlamaGguf } from "../../tests/support/ml/llama_gguf.ts";
 import { assertError, type MlService, withMlService } from "../../tests/support/ml/ml_service.ts";
+import { tensorsIn } from "../../tests/support/ml/safetensors_reader.ts";
 import { publishTinyAdapter } from "../../tests/support/ml/tiny_adapter.ts";
 import { withTinyEngine } from "../../tests/support/ml/tiny_gguf_engine.ts";
 import { inTempDir } from "../../tests/support/process/temp_dir.ts";
@@ -12,33 +13,6 @@ import { openGgml } from "../training/ggml/library.ts";
 import { createTrainer } from "../training/lora_trainer.ts";
 import { readHyperparameters } from "../training/model/hyperparameters.ts";
 import { peftArchiveOf } from "./peft_export.ts";
-
-/** Reads a safetensors file of 32-bit floats, by its format's description. */
-function tensorsIn(file: Uint8Array) {
-  const view = new DataView(file.buffer, file.byteOffset);
-  const length = Number(view.getBigUint64(0, true));
-  assert.equal(length % 8, 0);
-  const { __metadata__: metadata, ...entries } = JSON.parse(
-    new TextDecoder().decode(file.subarray(8, 8 + length)),
-  );
-  assert.deepEqual(metadata, { format: "pt" });
-  let end = 0;
-  const tensors = new Map<string, { shape: number[]; numbers: Float32Array }>();
-  for (const [name, entry] of Object.entries<Record<string, never>>(entries)) {
-    const { dtype, shape, data_offsets: [from, to] } = entry as unknown as {
-      dtype: string;
-      shape: number[];
-      data_offsets: [number, number];
-    };
-    assert.deepEqual([dtype, from], ["F32", end], "without gaps");
-    assert.equal(to - from, shape.reduce((product, size) => product * size, 4));
-    end = to;
-    const bytes = file.slice(8 + length + from, 8 + length + to);
-    tensors.set(name, { shape, numbers: new Float32Array(bytes.buffer) });
-  }
-  assert.equal(file.length, 8 + length + end);
-  return tensors;
-}
 
 function exportTest(name: string, use: (service: MlService) => Promise<void>): void {
   Deno.test(

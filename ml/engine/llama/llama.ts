@@ -1,10 +1,9 @@
 /** The engine on llama.cpp: one model, several sequences evaluated in one batch. */
 import type { Llama } from "node-llama-cpp";
-import type { ErrorCode } from "../../../contract/errors.ts";
 import { SerialExecutor } from "../../../lib/async.ts";
 import { ApiError, messageOf } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
-import { type AdapterProof, UnprovenAdapterError } from "../adapter_probe.ts";
+import { adapterFault, type AdapterProof } from "../adapter_probe.ts";
 import { EngineRequests, modelNotLoaded } from "../engine_requests.ts";
 import type {
   AdapterFile,
@@ -22,7 +21,7 @@ import type {
 } from "../engine.ts";
 import { evaluateSamples } from "./llama_evaluation.ts";
 import { sampleTokens } from "./sample_tokens.ts";
-import { DamagedAdapterError, ModelError } from "../../models/model_file.ts";
+import { ModelError } from "../../models/model_file.ts";
 import { generateReply } from "./llama_generation.ts";
 import { closeLlama, openLlama } from "./llama_library.ts";
 import { type LoadedModel, loadModel } from "./llama_model.ts";
@@ -161,14 +160,8 @@ async function serving(
   return await loaded.serve(adapter, options).catch((error) => {
     options.signal.throwIfAborted();
     if (!(error instanceof ModelError)) throw modelNotLoaded(messageOf(error), error);
-    // What is wrong with one adapter must not look like a fault of the service, for which all its callers wait.
-    throw new ApiError(codeOf(error), messageOf(error), { cause: error });
+    throw adapterFault(error);
   });
-}
-
-function codeOf(error: ModelError): ErrorCode {
-  if (error instanceof DamagedAdapterError) return "adapter_damaged";
-  return error instanceof UnprovenAdapterError ? "adapter_unproven" : "conflict";
 }
 
 /**

@@ -2,7 +2,7 @@
 import { JinjaTemplateChatWrapper, type Llama, type LlamaModel } from "node-llama-cpp";
 import { messageOf } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
-import { AdapterCache } from "./adapter_cache.ts";
+import { AdapterCache } from "../adapter_cache.ts";
 import type { AdapterProof } from "../adapter_probe.ts";
 import type { AdapterFile, ModelFile } from "../engine.ts";
 import { DecodeLoop } from "../libllama/decode_loop.ts";

@@ -1,9 +1,12 @@
 /** The engine on an OpenAI-compatible server, such as vLLM, llama-server or Ollama. */
 import { ApiError } from "../../../lib/errors.ts";
 import { EngineRequests, type WorkOptions } from "../engine_requests.ts";
+import type { AdapterProof } from "../adapter_probe.ts";
 import type {
+  AdapterFile,
   Engine,
   EngineOccupancy,
+  EvaluationRequest,
   Generation,
   GenerationOptions,
   GenerationRequest,
@@ -12,15 +15,22 @@ import type {
 } from "../engine.ts";
 import { readRemotePieces, remoteModelsSchema, remoteRequestOf } from "./openai_wire.ts";
 import { RemoteReply } from "./remote_reply.ts";
+import {
+  createRemoteServer,
+  type RemoteServer,
+  type RemoteServerOptions,
+  unavailable,
+} from "./remote_server.ts";
+import { ADAPTER_NAME_PREFIX, VllmAdapters, type VllmFolders } from "./vllm_adapters.ts";
+import { evaluateRemotely } from "./vllm_evaluation.ts";
 
-export interface OpenAiEngineOptions {
-  /** The API's address, with or without `/v1` at its end. */
-  url: string;
-  token?: string | null;
+export interface OpenAiEngineOptions extends RemoteServerOptions {
   /** How many requests are sent at a time. */
   capacity: number;
   /** How many may wait. */
   queueLimit: number;
+  /** Where the server is vLLM and may load adapters; null or absent: it serves none. */
+  vllm?: VllmFolders | null;
 }
 
 /** An engine that can list the models of its server. */
@@ -28,60 +38,28 @@ export interface RemoteEngine extends Engine {
   listModels(): Promise<string[]>;
 }
 
-/** Sends a request to the server and returns its successful response. */
-type Send = (path: string, init: RequestInit) => Promise<Response>;
-
-const RETRY_AFTER_SECONDS = 10;
 const LIST_TIMEOUT_MS = 10_000;
-const LLAMA_ONLY = "A remote engine cannot evaluate samples, nor serve adapters; set ENGINE=llama for that";
+const LLAMA_ONLY =
+  "A remote engine cannot evaluate samples, nor serve adapters; set ENGINE=llama for that, or " +
+  "ENGINE_ADAPTERS=vllm where the server is vLLM";
 
-function unavailable(message: string, cause?: unknown): ApiError {
-  return new ApiError("ml_unavailable", message, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
-}
-
-/** A refusal as our own error. The server's words may quote the prompt and are left out. */
-function refusalOf(response: Response): ApiError {
-  const { status } = response;
-  if (status === 404) return new ApiError("model_not_loaded", "The model server does not have the model");
-  if (status === 400 || status === 413 || status === 422) {
-    return new ApiError(
-      "validation_failed",
-      "The model server refused the request: its prompt may be too long",
-    );
-  }
-  if (status === 429 || status === 503) {
-    const seconds = Number(response.headers.get("retry-after")) || RETRY_AFTER_SECONDS;
-    return new ApiError("queue_full", "The model server is busy", { retryAfterSeconds: seconds });
-  }
-  return unavailable(`The model server answered with status ${status}`);
-}
-
-function createSend({ url, token }: OpenAiEngineOptions): Send {
-  const baseUrl = url.endsWith("/v1") ? url : `${url}/v1`;
-  return async (path, init) => {
-    const headers = {
-      "content-type": "application/json",
-      ...(token ? { authorization: `Bearer ${token}` } : {}),
-    };
-    const response = await fetch(baseUrl + path, { ...init, headers }).catch((error) => {
-      init.signal?.throwIfAborted();
-      throw unavailable(`The model server at ${baseUrl} cannot be reached`, error);
-    });
-    if (response.ok) return response;
-    await response.body?.cancel();
-    throw refusalOf(response);
-  };
+/** What a request is sent to, and what its reply says of that. */
+interface Target extends Pick<Generation, "modelId" | "adapterId" | "adapterProof"> {
+  /** What the server calls it. */
+  name: string;
 }
 
 /** See {@linkcode Engine}. Made by {@linkcode createOpenAiEngine}. */
 class OpenAiEngine implements RemoteEngine {
-  readonly #send: Send;
+  readonly #server: RemoteServer;
   readonly #requests: EngineRequests;
+  readonly #adapters: VllmAdapters | null;
   #modelId: string | null = null;
 
   constructor(options: OpenAiEngineOptions) {
-    this.#send = createSend(options);
+    this.#server = createRemoteServer(options);
     this.#requests = new EngineRequests(options);
+    this.#adapters = options.vllm ? new VllmAdapters(this.#server, options.vllm) : null;
   }
 
   get modelId(): string | null {
@@ -94,63 +72,106 @@ class OpenAiEngine implements RemoteEngine {
 
   async listModels(): Promise<string[]> {
     const signal = AbortSignal.any([this.#requests.closed, AbortSignal.timeout(LIST_TIMEOUT_MS)]);
-    const answer = await this.#send("/models", { signal });
+    const answer = await this.#server.send("/v1/models", { signal });
     const parsed = remoteModelsSchema.safeParse(await answer.json().catch(() => null));
     if (!parsed.success) throw unavailable("The model server's list of models has an unknown shape");
-    return parsed.data.data.map(({ id }) => id);
+    const ids = parsed.data.data.map(({ id }) => id);
+    return ids.filter((id) => !id.startsWith(ADAPTER_NAME_PREFIX));
   }
 
-  async load({ id }: ModelFile): Promise<void> {
+  async load({ id, path }: ModelFile): Promise<void> {
     const ids = await this.listModels();
     const found = id === "auto" ? ids[0] : ids.find((candidate) => candidate === id);
     if (found === undefined) {
       throw new Error(`The model server has no model ${id}; it has ${ids.join(", ") || "none at all"}`);
     }
+    await this.#adapters?.begin({ id: found, path });
     this.#modelId = found;
   }
 
   async generate(request: GenerationRequest, options: GenerationOptions = {}): Promise<Generation> {
-    if (request.adapter !== undefined) throw new ApiError("not_implemented", LLAMA_ONLY);
-    return await this.#requests.generate(request, options, async (options) => {
-      if (this.#modelId === null) {
-        throw new ApiError("model_not_loaded", "No model is chosen; /health says why");
-      }
-      return await this.#generate(request, { ...options, model: this.#modelId });
+    if (request.adapter !== undefined && this.#adapters === null) {
+      throw new ApiError("not_implemented", LLAMA_ONLY);
+    }
+    return await this.#requests.generate(request, options, (options) => {
+      return this.#naming(request.adapter, options, (target) => {
+        return this.#generate(request, { ...options, target });
+      });
     });
   }
 
-  evaluate(): Promise<Likelihood[]> {
-    return Promise.reject(new ApiError("not_implemented", LLAMA_ONLY));
+  async evaluate(
+    { samples, adapter }: EvaluationRequest,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<Likelihood[]> {
+    if (this.#adapters === null) throw new ApiError("not_implemented", LLAMA_ONLY);
+    return await this.#requests.background(options, (signal) => {
+      return this.#naming(adapter, { signal }, ({ name }) => {
+        return evaluateRemotely({ server: this.#server, name }, samples, { signal });
+      });
+    });
   }
 
-  probeAdapter(): Promise<never> {
-    return Promise.reject(new ApiError("not_implemented", LLAMA_ONLY));
+  async probeAdapter(adapter: AdapterFile): Promise<AdapterProof> {
+    if (this.#adapters === null) throw new ApiError("not_implemented", LLAMA_ONLY);
+    return await this.#adapters.prove(adapter);
   }
 
-  retireAdapter(): Promise<void> {
-    return Promise.resolve();
+  async retireAdapter(adapterId: string): Promise<void> {
+    await this.#adapters?.retire(adapterId);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#requests.close();
-    return Promise.resolve();
+    await this.#adapters?.[Symbol.asyncDispose]();
+  }
+
+  /**
+   * Asks the server by the name of the model, or of an adapter. One that the server has forgotten, as it does when it
+   * starts again, is loaded once more.
+   */
+  async #naming<Result>(
+    adapter: AdapterFile | undefined,
+    { signal }: { signal: AbortSignal },
+    ask: (target: Target) => Promise<Result>,
+  ): Promise<Result> {
+    const modelId = this.#modelId;
+    if (modelId === null) {
+      throw new ApiError("model_not_loaded", "No model is chosen; /health says why");
+    }
+    if (adapter === undefined || this.#adapters === null) return await ask({ modelId, name: modelId });
+    for (let isRetry = false;; isRetry = true) {
+      using lease = await this.#adapters.acquire(adapter, { signal });
+      try {
+        const { name, proof: adapterProof } = lease.loaded;
+        return await ask({ modelId, name, adapterId: adapter.id, adapterProof });
+      } catch (error) {
+        const isForgotten = error instanceof ApiError && error.code === "model_not_loaded";
+        if (!isForgotten || isRetry) throw error;
+        lease.loaded.isLost = true;
+      }
+    }
   }
 
   async #generate(
     request: GenerationRequest,
-    options: WorkOptions & { model: string },
+    options: WorkOptions & { target: Target },
   ): Promise<Generation> {
-    const { signal, model } = options;
+    const { signal, target: { name, modelId, ...adapter } } = options;
     const reply = new RemoteReply(request, options);
-    const { path, body } = remoteRequestOf(request, model);
+    const { path, body } = remoteRequestOf(request, name);
     try {
-      const answer = await this.#send(path, { method: "POST", body: JSON.stringify(body), signal });
+      const answer = await this.#server.send(`/v1${path}`, {
+        method: "POST",
+        body: JSON.stringify(body),
+        signal,
+      });
       if (!answer.body) throw unavailable("The model server answered without a body");
       for await (const piece of readRemotePieces(answer.body)) {
         signal.throwIfAborted();
         if (reply.add(piece)) break;
       }
-      return reply.end(model);
+      return { ...reply.end(modelId), ...adapter };
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof ApiError) throw error;

@@ -45,7 +45,8 @@ export interface RemoteRequest {
   body: Record<string, unknown>;
 }
 
-function messagesOf({ system, turns }: Transcript): { role: string; content: string }[] {
+/** A conversation as the messages of a chat. */
+export function messagesOf({ system, turns }: Transcript): { role: string; content: string }[] {
   const messages = mergeNeighbours(turns).map(({ speaker, text }) => ({
     role: speaker === "me" ? "assistant" : "user",
     content: text,

@@ -62,7 +62,10 @@ export async function statusIn(response: Response, expected = 200): Promise<MlTr
   return mlTrainingStatusSchema.parse(body);
 }
 
-export async function start({ post }: MlService, changes: TrainingChanges = {}): Promise<MlTrainingStatus> {
+export async function start(
+  { post }: Pick<MlService, "post">,
+  changes: TrainingChanges = {},
+): Promise<MlTrainingStatus> {
   return await statusIn(await post("/training/start", requestOf(changes)), 202);
 }
 
@@ -94,7 +97,7 @@ export async function followUntil(
 
 /** Follows a job to its end. */
 export async function follow(
-  { request }: MlService,
+  { request }: Pick<MlService, "request">,
   jobId: string,
   { after }: { after?: number } = {},
 ): Promise<StatusEvent[]> {
@@ -121,7 +124,10 @@ export async function leftOf({ dir }: MlService, jobId: string): Promise<string[
 }
 
 /** Follows a job that is expected to succeed. */
-export async function completed(service: MlService, jobId: string): Promise<MlTrainingStatus> {
+export async function completed(
+  service: Pick<MlService, "request">,
+  jobId: string,
+): Promise<MlTrainingStatus> {
   const last = (await follow(service, jobId)).at(-1)?.status;
   assert.ok(last?.status === "completed", last?.error ?? last?.status ?? "");
   return last;

@@ -1,5 +1,5 @@
 /** The adapters in memory: a few at a time; the least recently used idle one is closed for the next. */
-import { Notifier, unlessAborted } from "../../../lib/async.ts";
+import { Notifier, unlessAborted } from "../../lib/async.ts";
 
 export interface AdapterCacheOptions<Adapter extends { id: string }, Loaded extends AsyncDisposable> {
   /** How many may be open at a time; at least 1. */
@@ -66,6 +66,12 @@ export class AdapterCache<Adapter extends { id: string }, Loaded extends AsyncDi
     entry.retired = true;
     if (entry.users === 0) await this.#close(adapterId, entry);
     this.#changes.notify();
+  }
+
+  /** Takes all adapters out of service. */
+  async retireAll(): Promise<void> {
+    const ids = [...this.#open.keys(), ...this.#opening.keys()];
+    await Promise.all(ids.map((id) => this.retire(id)));
   }
 
   /** Closes all adapters; none may be in use. */
