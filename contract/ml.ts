@@ -1,5 +1,6 @@
 /** The wire of the ml service: health, generation, models and adapters, cache, evaluation. */
 import * as z from "zod";
+import { jsonSchemaSchema } from "./json_schema.ts";
 import { idSchema, labelSchema, MAX_SEED, textSchema, timeSchema } from "./scalars.ts";
 
 /** Longest prompt in UTF-16 units; what exceeds the model's context is cut by the engine. */
@@ -105,6 +106,10 @@ export const generateRequestSchema = z.object({
     .describe("Subtracted from the logit of each token that was generated"),
   frequency_penalty: z.number().min(-2).max(2).optional()
     .describe("Subtracted from a token's logit for each time that it was generated"),
+  json_schema: jsonSchemaSchema.optional().describe(
+    "Holds the reply to JSON of this schema: types, properties, items, enum, const, anyOf, lengths of texts and lists, formats of " +
+      "dates. All properties come, in this order. What a grammar cannot say is refused",
+  ),
   verbatim: z.boolean().optional().describe(
     "Keep white space at both ends of the reply to a prompt that is no transcript",
   ),

@@ -1,6 +1,7 @@
 /** The wire of ml's OpenAI-compatible endpoints: chat and text completions, their streams, models and errors. */
 import * as z from "zod";
 import { MAX_GENERATED_TOKENS, MAX_PROMPT_LENGTH, MAX_STOP_TEXT_LENGTH, MAX_STOP_TEXTS } from "./ml.ts";
+import { jsonSchemaSchema } from "./json_schema.ts";
 import { labelSchema, MAX_SEED, textSchema } from "./scalars.ts";
 
 /** Choices of one request. */
@@ -69,7 +70,16 @@ export const chatCompletionRequestSchema = z.object({
   max_completion_tokens: samplingFields.max_tokens.describe("Goes before `max_tokens`"),
   logprobs: unsupported([false], "log-probabilities are not given"),
   top_logprobs: unsupported([0], "log-probabilities are not given"),
-  response_format: unsupported([{ type: "text" }], "the answer is text; no grammar or schema is enforced"),
+  response_format: z.discriminatedUnion("type", [
+    z.object({ type: z.literal("text") }),
+    z.object({ type: z.literal("json_object") }),
+    z.object({
+      type: z.literal("json_schema"),
+      json_schema: z.object({ name: z.string(), schema: jsonSchemaSchema }),
+    }),
+  ]).nullish().describe(
+    "What the answer is held to; `json_schema` takes what `json_schema` of /generate does",
+  ),
   tools: unsupported([[]], "tools cannot be called"),
   tool_choice: unsupported(["none", "auto"], "tools cannot be called"),
   functions: unsupported([[]], "functions cannot be called"),

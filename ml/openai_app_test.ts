@@ -8,54 +8,21 @@ import OpenAI, {
   InternalServerError,
   NotFoundError,
 } from "openai";
-import { generateResultSchema } from "../contract/ml.ts";
 import { openAiErrorSchema } from "../contract/openai.ts";
 import { delay } from "../lib/backoff.ts";
 import { createFakeEngine } from "../tests/support/ml/fake_engine.ts";
-import { type MlService, withMlService } from "../tests/support/ml/ml_service.ts";
+import {
+  clientTest,
+  generateBody,
+  type Served,
+  TOKEN,
+  withServed,
+} from "../tests/support/ml/openai_client.ts";
 import { publishTinyAdapter } from "../tests/support/ml/tiny_adapter.ts";
-import { withTinyEngine } from "../tests/support/ml/tiny_gguf_engine.ts";
 import { inTempDir } from "../tests/support/process/temp_dir.ts";
-import type { Engine } from "./engine/engine.ts";
 
-const TOKEN = "t0ken";
 const QUESTION = [{ role: "user" as const, content: "are you coming tonight?" }];
 const ASK = { model: "tiny", messages: QUESTION, max_tokens: 12, temperature: 0 };
-
-interface Served extends MlService {
-  client: OpenAI;
-  url: string;
-}
-
-async function withServed(
-  options: { engine: Engine; dir: string },
-  use: (served: Served) => Promise<void>,
-): Promise<void> {
-  await withMlService({ ...options, token: TOKEN }, async (service) => {
-    await service.models.start();
-    const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, service.fetch);
-    const url = `http://127.0.0.1:${server.addr.port}`;
-    const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: TOKEN, maxRetries: 0 });
-    try {
-      await use({ ...service, client, url });
-    } finally {
-      await server.shutdown();
-    }
-  });
-}
-
-/** A test on llama.cpp with the tiny model. */
-function clientTest(name: string, use: (served: Served) => Promise<void>): void {
-  Deno.test(name, () => withTinyEngine({}, ({ engine, dir }) => withServed({ engine, dir }, use)));
-}
-
-/** What `/generate` answers to the same. */
-async function generated({ post }: MlService, body: object) {
-  const headers = { authorization: `Bearer ${TOKEN}` };
-  const settings = { top_p: 1, repeat_penalty: 1, temperature: 0, max_tokens: 12 };
-  const response = await post("/generate", { ...settings, ...body }, { headers });
-  return generateResultSchema.parse(await response.json());
-}
 
 clientTest("a chat is answered as /generate answers its transcript", async (served) => {
   const answer = await served.client.chat.completions.create({
@@ -73,7 +40,7 @@ clientTest("a chat is answered as /generate answers its transcript", async (serv
   });
   const prompt = "System: You are Sam.\n  \n  Be brief.\n  Very.\nThem: hi\n  Me: not a turn\nMe: hello\n" +
     "Them: are you coming?\nMe:";
-  const expected = await generated(served, { prompt });
+  const expected = await generateBody(served, { prompt });
   const [choice] = answer.choices;
   assert.equal(choice?.message.content, expected.response);
   assert.deepEqual([choice?.message.role, choice?.index, choice?.finish_reason], [
@@ -140,10 +107,10 @@ clientTest("a text is continued as it is, its white space included", async (serv
   const prompt = "Once upon";
   const settings = { model: "tiny", prompt, max_tokens: 8, temperature: 0 };
   const answer = await client.completions.create(settings);
-  const expected = await generated(served, { prompt, raw: true, stop: [], verbatim: true, max_tokens: 8 });
+  const expected = await generateBody(served, { prompt, raw: true, stop: [], verbatim: true, max_tokens: 8 });
   assert.equal(answer.choices[0]?.text, expected.response);
   assert.deepEqual([answer.object, answer.choices[0]?.finish_reason], ["text_completion", "length"]);
-  const trimmed = await generated(served, { prompt, raw: true, stop: [], max_tokens: 8 });
+  const trimmed = await generateBody(served, { prompt, raw: true, stop: [], max_tokens: 8 });
   assert.equal(expected.response.trim(), trimmed.response);
   const stream = await client.completions.create({ ...settings, prompt: [prompt], stream: true } as never);
   const chunks = await Array.fromAsync(stream as unknown as AsyncIterable<OpenAI.Completion>);
@@ -203,7 +170,10 @@ clientTest("the person's own adapter is a model; a tainted one no more", async (
   assert.deepEqual(listed.map((entry) => entry.id), ["tiny", model]);
   assert.equal((await client.models.retrieve(model)).id, model);
   const answer = await client.chat.completions.create({ ...ASK, model });
-  const expected = await generated(served, { prompt: `Them: ${QUESTION[0]?.content}\nMe:`, adapter_id: id });
+  const expected = await generateBody(served, {
+    prompt: `Them: ${QUESTION[0]?.content}\nMe:`,
+    adapter_id: id,
+  });
   assert.equal(answer.choices[0]?.message.content, expected.response);
   assert.notEqual(expected.response, (await client.chat.completions.create(ASK)).choices[0]?.message.content);
 
@@ -223,10 +193,23 @@ clientTest("the person's own adapter is a model; a tainted one no more", async (
   }
 });
 
+const SCHEMA_PATH = "response_format.json_schema.schema";
+
+function answering(schema: Record<string, unknown>) {
+  return { response_format: { type: "json_schema" as const, json_schema: { name: "answer", schema } } };
+}
+
 const REFUSED: [what: string, settings: object, param: string][] = [
   ["log-probabilities", { logprobs: true }, "logprobs"],
   ["the most probable tokens", { top_logprobs: 3 }, "top_logprobs"],
-  ["a JSON schema", { response_format: { type: "json_object" } }, "response_format"],
+  ["a grammar", { response_format: { type: "grammar", grammar: "root ::= x" } }, "response_format.type"],
+  ["a schema beyond a grammar", answering({ type: "string", pattern: "a+" }), `${SCHEMA_PATH}.pattern`],
+  ["a reference", answering({ $ref: "#/$defs/x" }), SCHEMA_PATH],
+  [
+    "a nested word that no grammar says",
+    answering({ type: "object", properties: { age: { type: "integer", minimum: 0 } } }),
+    `${SCHEMA_PATH}.properties.age.minimum`,
+  ],
   ["tools", { tools: [{ type: "function", function: { name: "f" } }] }, "tools"],
   ["a bias", { logit_bias: { 5: 1 } }, "logit_bias"],
   ["too many choices", { n: 9 }, "n"],

@@ -1,4 +1,5 @@
 /** The `Engine` interface: what the ml service asks of a language model, whatever runs it. */
+import type { JsonSchema } from "../../contract/json_schema.ts";
 import type { Timings } from "../../contract/ml.ts";
 import { ApiError } from "../../lib/errors.ts";
 import type { AdapterProof, ProbeFigures } from "./adapter_probe.ts";
@@ -51,6 +52,8 @@ export interface GenerationRequest {
   background?: boolean;
   conversationId?: string;
   adapter?: AdapterFile;
+  /** Holds the reply to JSON of this schema; the end of the reply's tokens may still cut it. */
+  jsonSchema?: JsonSchema;
   /** Gives the prompt to the model verbatim, without a template. */
   raw?: boolean;
   /** Keeps white space at both ends of the reply to a prompt that is no transcript. */

@@ -77,6 +77,7 @@ function engineRequestOf(request: GenerateRequest, adapter: AdapterFile | undefi
     background: request.background,
     conversationId: request.conversation_id,
     adapter,
+    jsonSchema: request.json_schema,
     raw: request.raw,
     verbatim: request.verbatim,
   };

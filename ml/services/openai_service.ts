@@ -1,4 +1,5 @@
 /** Completions as OpenAI's API has them, on the generation service: models, messages, choices, usage. */
+import type { JsonSchema } from "../../contract/json_schema.ts";
 import type { GenerateRequest, GenerateResult } from "../../contract/ml.ts";
 import { DEFAULT_STOP, MAX_GENERATED_TOKENS } from "../../contract/ml.ts";
 import type {
@@ -80,6 +81,12 @@ function promptOf(messages: readonly ChatMessage[]): string {
   });
   const system = firstTurn === 0 ? undefined : messages.slice(0, firstTurn).map(textOf).join("\n\n");
   return formatTranscript({ system, turns });
+}
+
+/** What the answer is held to; undefined: nothing. */
+function answerSchemaOf(format: ChatCompletionRequest["response_format"]): JsonSchema | undefined {
+  if (format?.type === "json_schema") return format.json_schema.schema;
+  return format?.type === "json_object" ? { type: "object" } : undefined;
 }
 
 function stopsOf(stop: ChatCompletionRequest["stop"]): string[] {
@@ -201,6 +208,7 @@ export function createOpenAiService(dependencies: OpenAiDependencies): OpenAiSer
         max_tokens: request.max_completion_tokens ?? request.max_tokens ?? MAX_GENERATED_TOKENS,
         // Where a model without a template continues the transcript, these end its turn.
         stop: [...stopsOf(request.stop), ...DEFAULT_STOP],
+        json_schema: answerSchemaOf(request.response_format),
         raw: false,
         adapter_id: await adapterOf(request.model, dependencies),
       };

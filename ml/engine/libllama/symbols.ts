@@ -10,12 +10,15 @@ export type AdapterHandle = Deno.PointerObject<"llama_adapter_lora">;
 export type VocabularyHandle = Deno.PointerObject<"llama_vocab">;
 /** `llama_memory_t`: the keys and values of a context. */
 export type MemoryHandle = Deno.PointerObject<"llama_memory">;
+/** `struct llama_sampler *` */
+export type SamplerHandle = Deno.PointerObject<"llama_sampler">;
 
 const model = "pointer" as Deno.NativeTypedPointer<ModelHandle>;
 const context = "pointer" as Deno.NativeTypedPointer<ContextHandle>;
 const adapter = "pointer" as Deno.NativeTypedPointer<AdapterHandle>;
 const vocabulary = "pointer" as Deno.NativeTypedPointer<VocabularyHandle>;
 const memory = "pointer" as Deno.NativeTypedPointer<MemoryHandle>;
+const sampler = "pointer" as Deno.NativeTypedPointer<SamplerHandle>;
 /** A C string passed in: bytes with a closing zero. */
 const text = "buffer";
 
@@ -73,5 +76,10 @@ export const LLAMA_SYMBOLS = {
 
   llama_adapter_lora_init: { parameters: [model, text], result: adapter, nonblocking: true },
   llama_adapter_lora_free: { parameters: [adapter], result: "void" },
+  llama_sampler_init_grammar: { parameters: [vocabulary, text, text], result: sampler },
+  llama_sampler_apply: { parameters: [sampler, "buffer"], result: "void" },
+  llama_sampler_accept: { parameters: [sampler, "i32"], result: "void" },
+  llama_sampler_free: { parameters: [sampler], result: "void" },
+
   llama_set_adapters_lora: { parameters: [context, "buffer", "usize", "buffer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;

@@ -1,11 +1,14 @@
 /** Generates one reply on a loaded model, with its confidence and timings. */
 import type { Token } from "node-llama-cpp";
 import type { Timings } from "../../../contract/ml.ts";
+import { ApiError } from "../../../lib/errors.ts";
 import { endsReply, fitPrompt, promptFormOf, replyCleaner } from "../chat_prompt.ts";
 import type { Generation, GenerationOptions, GenerationRequest } from "../engine.ts";
 import type { Sequence } from "../libllama/evaluation.ts";
 import { sampleLogits } from "../libllama/logits.ts";
+import { NativeGrammar, sampleWithin } from "../libllama/native_grammar.ts";
 import { ReplyBuilder } from "../reply_builder.ts";
+import { jsonGrammarOf } from "./json_grammar.ts";
 import type { ServedModel } from "./llama_model.ts";
 import {
   DEFAULT_MIN_P,
@@ -75,7 +78,7 @@ function timingsOf(
 /** Runs a generation on a sequence. */
 async function generateOn(
   { model, loop, adapter, contextSize }: ServedModel,
-  { sequence, tokens }: { sequence: Sequence; tokens: Token[] },
+  { sequence, tokens, grammar }: { sequence: Sequence; tokens: Token[]; grammar: NativeGrammar | null },
   options: GenerationOptions & { request: GenerationRequest; reply: ReplyBuilder<Token> },
 ): Promise<Omit<DetailedGeneration, "modelId" | "adapterId" | "adapterProof" | "promptTokens">> {
   const { signal, request, reply } = options;
@@ -85,10 +88,18 @@ async function generateOn(
   const sampling = samplingOf(request);
   const generated: Token[] = [];
   let finishReason: Generation["finishReason"] = "stop";
+  const isMisplaced = (token: Token) => endsReply(token, model) && !model.isEogToken(token);
+  const sample = (logits: Float32Array) => {
+    const options = { ...sampling, generated };
+    return grammar
+      ? sampleWithin(grammar, logits, { ...options, isMisplaced })
+      : sampleLogits(logits, options);
+  };
   const next = (logits: Float32Array) => {
     promptedAt ||= performance.now();
-    const chosen = sampleLogits(logits, { ...sampling, generated });
-    if (endsReply(chosen.token, model)) return undefined;
+    const chosen = sample(logits);
+    if (chosen === null || endsReply(chosen.token, model)) return undefined;
+    grammar?.accept(chosen.token);
     generated.push(chosen.token);
     if (reply.add(chosen)) return undefined;
     if (reply.length < maxTokens) return chosen.token;
@@ -113,10 +124,22 @@ async function generateOn(
   };
 }
 
+/** What a reply is held to; null: nothing. */
+async function grammarOf(
+  { native, model }: ServedModel,
+  { jsonSchema }: GenerationRequest,
+): Promise<NativeGrammar | null> {
+  if (jsonSchema === undefined) return null;
+  const grammar = NativeGrammar.begin(native, await jsonGrammarOf(model.llama, jsonSchema));
+  if (grammar !== null) return grammar;
+  throw new ApiError("validation_failed", "llama.cpp cannot read the grammar of the JSON schema");
+}
+
 /**
  * Generates a reply.
  *
- * @throws ApiError `validation_failed` for a plain text longer than the context; the signal's reason
+ * @throws ApiError `validation_failed` for a plain text longer than the context, or a schema that makes no grammar; the
+ * signal's reason
  */
 export async function generateReply(
   loaded: ServedModel,
@@ -136,8 +159,9 @@ export async function generateReply(
     onToken: options.onToken,
   });
   const { conversationId } = request;
+  using grammar = await grammarOf(loaded, request);
   using lease = loaded.pool.acquire({ tokens: promptTokens, adapter: loaded.adapter, conversationId });
-  const run = { sequence: lease.sequence, tokens: promptTokens };
+  const run = { sequence: lease.sequence, tokens: promptTokens, grammar };
   const generation = await generateOn(loaded, run, { ...options, request, reply });
   const { id: modelId, adapterId, adapterProof } = loaded;
   return { ...generation, modelId, adapterId, adapterProof, promptTokens };

@@ -28,6 +28,7 @@ export interface ServedModel {
   readonly adapterId?: string;
   readonly adapterProof?: AdapterProof;
   readonly adapter: NativeAdapter | null;
+  readonly native: NativeModel;
   /** Its vocabulary; the weights are the loop's. */
   readonly model: LlamaModel;
   readonly loop: DecodeLoop;
@@ -101,9 +102,9 @@ export class LoadedModel implements ServedModel, AsyncDisposable {
   ): Promise<{ served: ServedModel } & Disposable> {
     if (adapter === undefined) return { served: this, [Symbol.dispose]: () => {} };
     const lease = await this.#adapters.acquire(adapter, options);
-    const { id, model, loop, pool, template, contextSize } = this;
+    const { id, native, model, loop, pool, template, contextSize } = this;
     const { weights, proof: adapterProof } = lease.loaded;
-    const shared = { id, model, loop, pool, template, contextSize };
+    const shared = { id, native, model, loop, pool, template, contextSize };
     const served = { ...shared, adapterId: adapter.id, adapter: weights, adapterProof };
     return { served, [Symbol.dispose]: () => lease[Symbol.dispose]() };
   }

@@ -1,4 +1,5 @@
 /** The parts of the OpenAI wire format that the engine uses: requests, streamed responses, the list of models. */
+import type { JsonSchema } from "../../../contract/json_schema.ts";
 import { parseTranscript, type Transcript } from "../../../contract/prompt.ts";
 import { z } from "../../../deps.ts";
 import { serverSentEventsOf } from "../../../lib/http/client.ts";
@@ -54,6 +55,10 @@ export function messagesOf({ system, turns }: Transcript): { role: string; conte
   return system === undefined ? messages : [{ role: "system", content: system }, ...messages];
 }
 
+function responseFormatOf(schema: JsonSchema): Record<string, unknown> {
+  return { type: "json_schema", json_schema: { name: "answer", schema, strict: true } };
+}
+
 /**
  * A request as OpenAI's API takes it, plus the fields of compatible servers.
  *
@@ -75,6 +80,7 @@ export function remoteRequestOf(request: GenerationRequest, model: string): Remo
     min_p: request.minP,
     presence_penalty: request.presencePenalty,
     frequency_penalty: request.frequencyPenalty,
+    ...(request.jsonSchema ? { response_format: responseFormatOf(request.jsonSchema) } : {}),
     ...(repeatPenalty === 1 ? {} : { repeat_penalty: repeatPenalty, repetition_penalty: repeatPenalty }),
   };
   return transcript
