@@ -4,8 +4,8 @@ import { z } from "zod";
 import { messageOf, UserError } from "../lib/errors.ts";
 import { createLogger } from "../lib/log.ts";
 import { fetchFromPythonPackage } from "../tests/support/ml/python_package.ts";
+import type { SampleConversation } from "../tests/support/chat_db/sample.ts";
 import type { SampleContent } from "./sample_mac.ts";
-import type { DemoConversation } from "./sample_script.ts";
 
 /** The corpus, in a Python package. Its licence is MIT. */
 export const CORPUS_FILE = {
@@ -17,6 +17,8 @@ export const CORPUS_FILE = {
 };
 
 const CONVERSATION_COUNT = 6;
+/** Replies of the owner to learn from, about. */
+const EARLIER_REPLIES = 140;
 /** A draft needs some context, and the last turn before the reply must say something. */
 const MIN_TURNS = 6;
 const MIN_QUESTION_LENGTH = 12;
@@ -55,43 +57,64 @@ function replyIndex(turns: Turn[], owner: string): number {
   });
 }
 
-function conversationBefore(
+function conversationOf(
   turns: Turn[],
-  options: { reply: Turn; owner: string; partner: string },
-): DemoConversation {
+  { owner, partner }: { owner: string; partner: string },
+): SampleConversation {
   const messages = turns.map((turn) => ({
-    from: speakerOf(turn) === options.owner ? "me" : options.partner,
+    from: speakerOf(turn) === owner ? "me" : partner,
     sentAt: turn[0]?.timestamp ?? "",
     bubbles: turn.map((bubble) => bubble.text),
   }));
-  return { conversation: { participants: [options.partner], messages }, realReply: textOf(options.reply) };
+  return { participants: [partner], messages };
+}
+
+/** The six that wait for a reply, the last ones of the corpus, and the others, both the last one first. */
+function chooseWaiting(all: Turn[][], owner: string): { sample: SampleContent; others: Turn[][] } {
+  const sample: SampleContent = { people: [], conversations: [] };
+  const partners = new Set<string>();
+  const others: Turn[][] = [];
+  for (const messages of all) {
+    const at = replyIndex(messages, owner);
+    const reply = messages[at];
+    const other = messages.map(speakerOf).find((sender) => sender !== owner);
+    const index = sample.people.length;
+    if (!reply || !other || partners.has(other) || index === CONVERSATION_COUNT) {
+      others.push(messages);
+      continue;
+    }
+    partners.add(other);
+    const partner = `partner${index}`;
+    const handle = `+1202555${String(200 + index).padStart(4, "0")}`;
+    sample.people.push({ key: partner, firstName: STAND_INS[index] ?? partner, handle });
+    sample.conversations.push({
+      conversation: conversationOf(messages.slice(0, at), { owner, partner }),
+      realReply: textOf(reply),
+    });
+  }
+  return { sample, others };
 }
 
 /**
- * Conversations of one person with different partners, each cut before one of that person's replies.
- *
- * The last conversations of the corpus are taken, so that a model can later be trained on the earlier ones.
+ * Conversations of one person: the last ones with different partners, each cut before one of that person's replies, and
+ * complete earlier ones to learn from, whose partners have a number and no name.
  */
 export function chooseFromCorpus(corpus: Corpus): SampleContent {
   const owner = busiestPerson(corpus);
-  const sample: SampleContent = { people: [], conversations: [] };
-  const partners = new Set<string>();
-  for (const { messages } of Object.values(corpus).reverse()) {
-    const at = replyIndex(messages, owner);
-    const reply = messages[at];
-    const partner = messages.map(speakerOf).find((sender) => sender !== owner);
-    const index = sample.people.length;
-    if (!reply || !partner || partners.has(partner) || index === CONVERSATION_COUNT) continue;
-    partners.add(partner);
-    const key = `partner${index}`;
-    sample.people.push({
-      key,
-      firstName: STAND_INS[index] ?? key,
-      handle: `+1202555${String(200 + index).padStart(4, "0")}`,
-    });
-    sample.conversations.push(conversationBefore(messages.slice(0, at), { reply, owner, partner: key }));
+  const all = Object.values(corpus).map(({ messages }) => messages.filter((turn) => turn.length > 0))
+    .reverse();
+  const { sample, others } = chooseWaiting(all, owner);
+  const earlier: SampleConversation[] = [];
+  let replies = 0;
+  for (const turns of others) {
+    const count = turns.filter((turn) => speakerOf(turn) === owner).length;
+    if (count === 0 || replies >= EARLIER_REPLIES) continue;
+    replies += count;
+    const partner = `earlier${earlier.length}`;
+    sample.people.push({ key: partner, firstName: "", handle: `+1202555${1_000 + earlier.length}` });
+    earlier.push(conversationOf(turns, { owner, partner }));
   }
-  return sample;
+  return { ...sample, earlier };
 }
 
 async function fetchCorpus(path: string): Promise<void> {

@@ -27,7 +27,7 @@ function talk(partner: string): Corpus[string] {
 
 Deno.test("a conversation ends before a real reply of its owner, which is returned beside it", () => {
   const { people, conversations } = chooseFromCorpus({ a: talk("ann"), b: talk("ben"), c: talk("ann") });
-  assert.deepEqual(people.map((person) => person.key), ["partner0", "partner1"]);
+  assert.deepEqual(people.map((person) => person.key), ["partner0", "partner1", "earlier0"]);
   for (const [index, { conversation, realReply }] of conversations.entries()) {
     assert.equal(realReply, "sleep\nall day");
     assert.deepEqual(conversation.participants, [`partner${index}`]);
@@ -38,4 +38,12 @@ Deno.test("a conversation ends before a real reply of its owner, which is return
       bubbles: ["hi", "there"],
     });
   }
+});
+
+Deno.test("what is not cut before a reply is there to learn from, complete, but not what others wrote among themselves", () => {
+  const others = { messages: [turn("ann", 0, "hi"), turn("ben", 1, "hello")] };
+  const { earlier } = chooseFromCorpus({ a: talk("ann"), b: others, c: talk("ann") });
+  assert.deepEqual(earlier?.map(({ participants, messages }) => [participants, messages.length]), [
+    [["earlier0"], 8],
+  ]);
 });

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { aborted } from "../lib/async.ts";
 import { defaultDataDir } from "../lib/config.ts";
 import { UserError } from "../lib/errors.ts";
-import { ifPresent, isLocked, lockFile } from "../lib/files.ts";
+import { ifPresent, lockFile } from "../lib/files.ts";
 import { runMain } from "../lib/lifecycle.ts";
 import { createLogger, writeLine } from "../lib/log.ts";
 import { DEFAULT_HUB_URL, SMALL_MODEL } from "../ml/models/catalog.ts";
@@ -11,26 +11,12 @@ import { type ResolvedModel, resolveModel } from "../ml/models/model_source.ts";
 import { placeSmallModel } from "../tests/support/ml/small_model.ts";
 import { claimServer } from "../tests/support/server/owner_client.ts";
 import { corpusContent } from "./corpus.ts";
+import { type DemoOptions, demoOptionsOf, USAGE } from "./options.ts";
 import { duration, heading, line, paint, Stopwatch } from "./print.ts";
 import { buildSampleMac, inventedContent } from "./sample_mac.ts";
 import { startMl, startServer, syncOnce } from "./services.ts";
 import { showSamples, tellStory } from "./story.ts";
-
-const USAGE = `deno task demo [--corpus] [--exit]
-
-  --corpus   use real conversations (BYU Chit-Chat, fetched when needed)
-             and show what their person really answered beside each draft
-  --exit     end after the demo instead of keeping the services running
-`;
-
-const FLAGS = ["--corpus", "--exit", "--help"];
-
-interface DemoOptions {
-  /** Real conversations instead of invented ones. */
-  corpus: boolean;
-  /** End after the demo. */
-  exit: boolean;
-}
+import { showTraining } from "./training/training.ts";
 
 interface Folders {
   /** Models and corpus, shared by all demos. */
@@ -49,12 +35,11 @@ async function prepareFolders(): Promise<Folders & Disposable> {
   for (let number = 1; number <= MAX_DEMOS; number++) {
     const demo = join(data, number === 1 ? "demo" : `demo-${number}`);
     // Beside the folder, which is removed.
-    const lockPath = `${demo}.lock`;
-    if (await isLocked(lockPath)) continue;
-    const lock = await lockFile(lockPath, {
-      message: "Another demo starts at this moment",
-      fix: "Try again",
+    const lock = await lockFile(`${demo}.lock`, { message: "Another demo runs here" }).catch((error) => {
+      if (error instanceof UserError) return null;
+      throw error;
     });
+    if (lock === null) continue;
     await ifPresent(Deno.remove(demo, { recursive: true }));
     await Deno.mkdir(demo);
     if (number > 1) line(`Another demo runs already: this one has its own ports, and its folder is ${demo}.`);
@@ -100,6 +85,8 @@ async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<void>
     () => tellStory(owner, { realReplies: mac.realReplies, showRealReplies: options.corpus }),
   );
   await showSamples(owner);
+  const limitMs = options.trainingMinutes * 60_000;
+  if (limitMs > 0) await watch.stage("training", () => showTraining(owner, { limitMs, signal, drafts }));
   line(`${drafts.length} drafts by ${model.id}; ${duration(watch.totalMs)} in total.`);
   heading("Running");
   line(`  server   ${server.url}   API: ${server.url}/docs`);
@@ -111,8 +98,6 @@ async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<void>
 }
 
 await runMain(async (signal) => {
-  const unknown = Deno.args.find((argument) => !FLAGS.includes(argument));
-  if (unknown !== undefined) throw new UserError(`Unknown argument ${unknown}\n\n${USAGE}`);
   if (Deno.args.includes("--help")) return writeLine(USAGE);
-  await runDemo({ corpus: Deno.args.includes("--corpus"), exit: Deno.args.includes("--exit") }, signal);
+  await runDemo(demoOptionsOf(Deno.args), signal);
 });

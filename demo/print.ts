@@ -32,7 +32,9 @@ export function line(text = ""): void {
 
 function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
-  for (const paragraph of text.split("\n")) {
+  // A word that is longer than a line is cut: a small model may repeat one sign without end.
+  const longest = new RegExp(`\\S{${width}}(?=\\S)`, "gu");
+  for (const paragraph of text.replace(longest, "$& ").split("\n")) {
     let current = "";
     for (const word of paragraph.split(" ")) {
       if (current && current.length + 1 + word.length > width) {
@@ -55,9 +57,34 @@ export function bubble(who: string, text: string, options: { colour?: Colour } =
   for (const continued of rest) writeLine(`  ${" ".repeat(NAME_WIDTH)}  ${continued}`);
 }
 
-/** A dimmed line under a bubble. */
+/** Dimmed lines under a bubble. */
 export function note(text: string): void {
-  writeLine(`  ${" ".repeat(NAME_WIDTH)}  ${paint("dim", text)}`);
+  for (const wrapped of wrap(text, LINE_WIDTH - NAME_WIDTH - 4)) {
+    writeLine(`  ${" ".repeat(NAME_WIDTH)}  ${paint("dim", wrapped)}`);
+  }
+}
+
+/** Lines of text under a heading, wrapped. */
+export function paragraph(text: string): void {
+  for (const wrapped of wrap(visible(text), LINE_WIDTH - 2)) writeLine(`  ${wrapped}`);
+}
+
+/** Two texts side by side as lines, each in one half of the line. */
+export function halves([left, right]: readonly [string, string]): string[] {
+  const width = LINE_WIDTH / 2 - 3;
+  const [lefts = [], rights = []] = [left, right].map((text) =>
+    wrap(visible(text).replaceAll("\t", " "), width)
+  );
+  const count = Math.max(lefts.length, rights.length);
+  return Array.from(
+    { length: count },
+    (_, index) => `  ${(lefts[index] ?? "").padEnd(width)}  ${rights[index] ?? ""}`.trimEnd(),
+  );
+}
+
+/** Two texts side by side. */
+export function sideBySide(texts: readonly [string, string], colour: Colour): void {
+  for (const row of halves(texts)) writeLine(paint(colour, row));
 }
 
 /** Rows of cells in columns as wide as their widest cell. */

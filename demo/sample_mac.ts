@@ -1,10 +1,11 @@
 /** The demo's sample Mac: a Messages database and an address book, with invented or real conversations. */
 import { join } from "node:path";
 import { writeAddressBook } from "../tests/support/mac/address_book_fixture.ts";
-import { buildSampleMessages } from "../tests/support/chat_db/sample.ts";
+import { buildSampleMessages, type SampleConversation } from "../tests/support/chat_db/sample.ts";
 import { CONVERSATIONS, OWNER, PEOPLE } from "./conversations.ts";
+import { FAMILY, HISTORY } from "./history.ts";
 import { keyOfParticipants } from "./story.ts";
-import { type DemoConversation, type DemoPerson, parseScript } from "./sample_script.ts";
+import { type DemoConversation, type DemoPerson, parseConversation, parseScript } from "./sample_script.ts";
 
 export interface SampleMac {
   chatDbPath: string;
@@ -19,11 +20,17 @@ export interface SampleMac {
 export interface SampleContent {
   people: DemoPerson[];
   conversations: DemoConversation[];
+  /** Those that wait for no reply: what the owner wrote in them is there to learn from. */
+  earlier?: SampleConversation[];
 }
 
 /** The invented people, their last words a few minutes ago. */
 export function inventedContent(now: Date): SampleContent {
-  return { people: PEOPLE, conversations: CONVERSATIONS.map((scripted) => parseScript(scripted, now)) };
+  return {
+    people: [...PEOPLE, ...FAMILY],
+    conversations: CONVERSATIONS.map((scripted) => parseScript(scripted, now)),
+    earlier: HISTORY.map((scripted) => parseConversation(scripted, now)),
+  };
 }
 
 function repliesByParticipants({ people, conversations }: SampleContent): Map<string, string> {
@@ -41,7 +48,10 @@ export function buildSampleMac(dir: string, content: SampleContent): SampleMac {
   const counts = buildSampleMessages(chatDbPath, {
     me: OWNER.handle,
     people: content.people.map(({ key, handle }) => ({ key, handles: [handle] })),
-    conversations: content.conversations.map((entry) => entry.conversation),
+    conversations: [
+      ...content.earlier ?? [],
+      ...content.conversations.map((entry) => entry.conversation),
+    ],
   });
   writeAddressBook(addressBookPath, [
     {

@@ -16,8 +16,8 @@ export interface DemoConversation {
   realReply: string;
 }
 
-/** A conversation as it is written: one bubble a line, `name: text`. See `parseScript`. */
-export interface ScriptedConversation {
+/** A conversation as it is written: one bubble a line, `name: text`. See `parseConversation`. */
+export interface EarlierConversation {
   service?: "iMessage" | "SMS";
   /** Keys of everyone but the owner. More than one makes a group. */
   with: string[];
@@ -25,6 +25,10 @@ export interface ScriptedConversation {
   /** How long ago its last bubble came. */
   endedMinutesAgo: number;
   script: string;
+}
+
+/** One whose last bubble waits for a reply. */
+export interface ScriptedConversation extends EarlierConversation {
   realReply: string;
 }
 
@@ -97,7 +101,7 @@ function withMark(
  *
  * @throws SyntaxError naming the line or mark that cannot be read
  */
-export function parseScript(scripted: ScriptedConversation, now: Date): DemoConversation {
+export function parseConversation(scripted: EarlierConversation, now: Date): SampleConversation {
   const lines: ScriptLine[] = [];
   for (const line of scripted.script.trim().split("\n")) lines.push(parseLine(line.trim(), lines.at(-1)));
   let sentAtMs = now.getTime() - scripted.endedMinutesAgo * 60_000;
@@ -107,12 +111,14 @@ export function parseScript(scripted: ScriptedConversation, now: Date): DemoConv
     return message;
   }).reverse();
   return {
-    conversation: {
-      participants: scripted.with,
-      groupName: scripted.groupName,
-      service: scripted.service,
-      messages,
-    },
-    realReply: scripted.realReply,
+    participants: scripted.with,
+    groupName: scripted.groupName,
+    service: scripted.service,
+    messages,
   };
+}
+
+/** Reads one that waits for a reply, as {@linkcode parseConversation} does. */
+export function parseScript(scripted: ScriptedConversation, now: Date): DemoConversation {
+  return { conversation: parseConversation(scripted, now), realReply: scripted.realReply };
 }

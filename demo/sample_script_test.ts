@@ -1,7 +1,14 @@
 /** Tests the demo's conversation language, and that every conversation of the demo can be read. */
 import assert from "node:assert/strict";
 import { CONVERSATIONS, PEOPLE } from "./conversations.ts";
-import { parseScript, type ScriptedConversation } from "./sample_script.ts";
+import { MIN_HELD_OUT } from "../ml/training/samples/held_out_split.ts";
+import { FAMILY, HISTORY } from "./history.ts";
+import {
+  type EarlierConversation,
+  parseConversation,
+  parseScript,
+  type ScriptedConversation,
+} from "./sample_script.ts";
 
 const NOW = new Date("2026-01-01T12:00:00Z");
 
@@ -30,15 +37,27 @@ Deno.test("an error names the line that cannot be parsed", () => {
   assert.throws(() => parseScript(scripted("ana: hi {sparkle}"), NOW), /sparkle/);
 });
 
-Deno.test("every conversation of the demo is among known people and ends with an incoming bubble", () => {
-  const known = new Set(PEOPLE.map((person) => person.key));
-  for (const scripted of CONVERSATIONS) {
-    const { messages, participants } = parseScript(scripted, NOW).conversation;
-    for (const { from, tapbacks } of messages) {
-      for (const key of [from, ...(tapbacks ?? []).map((tapback) => tapback.from)]) {
-        assert.ok(key === "me" || (known.has(key) && participants.includes(key)), key);
-      }
+/** Who speaks, in order. @throws an assertion where somebody is not known or does not belong there */
+function speakersOf(scripted: EarlierConversation): string[] {
+  const known = new Set([...PEOPLE, ...FAMILY].map((person) => person.key));
+  const { messages, participants } = parseConversation(scripted, NOW);
+  for (const { from, tapbacks } of messages) {
+    for (const key of [from, ...(tapbacks ?? []).map((tapback) => tapback.from)]) {
+      assert.ok(key === "me" || (known.has(key) && participants.includes(key)), key);
     }
-    assert.notEqual(messages.at(-1)?.from, "me");
   }
+  return messages.map(({ from }) => from);
+}
+
+Deno.test("every conversation of the demo is among known people, and those that wait end with an incoming bubble", () => {
+  for (const scripted of CONVERSATIONS) assert.notEqual(speakersOf(scripted).at(-1), "me");
+  for (const scripted of HISTORY) assert.equal(speakersOf(scripted).at(-1), "me");
+});
+
+Deno.test("the history alone has so many replies that enough are held out for the gate to judge", () => {
+  const replies = HISTORY.flatMap((scripted) => {
+    const speakers = speakersOf(scripted);
+    return speakers.filter((speaker, index) => speaker === "me" && speakers[index - 1] !== "me");
+  });
+  assert.ok(replies.length >= 4 * MIN_HELD_OUT, `${replies.length} replies`);
 });

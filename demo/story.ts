@@ -6,7 +6,7 @@ import { bubble, type Colour, duration, heading, line, note, paint, table } from
 
 const SHOWN_MESSAGES = 5;
 /** A small model rambles at higher temperatures, and replies should be short. */
-const DRAFT_CONTEXT = { temperature: 0.3, maxTokens: 60 };
+export const DRAFT_CONTEXT = { temperature: 0.3, maxTokens: 60 };
 const REJECTION_REASON = "Does not sound like me";
 
 export interface StoryOptions {
@@ -19,6 +19,8 @@ export interface StoryOptions {
 export interface Draft {
   conversation: Conversation;
   messageId: string;
+  /** What the message says. */
+  message: string;
   answer: GeneratedResponse;
   realReply: string | undefined;
   tookMs: number;
@@ -114,7 +116,7 @@ async function draftFor(
 ): Promise<Draft | null> {
   const messages = await owner.latestMessages(conversation.id, 50);
   const latest = messages.findLast((message) => message.direction === "incoming" && message.text);
-  if (!latest) return null;
+  if (!latest || messages.at(-1)?.direction !== "incoming") return null;
   heading(titleOf(conversation, options.names));
   for (const message of messages.slice(-SHOWN_MESSAGES)) show(message, options.names);
   const startedAt = performance.now();
@@ -123,6 +125,7 @@ async function draftFor(
   const draft = {
     conversation,
     messageId: latest.id,
+    message: latest.text ?? "",
     answer,
     realReply,
     tookMs: performance.now() - startedAt,
@@ -132,7 +135,7 @@ async function draftFor(
   return draft;
 }
 
-/** Drafts a reply in every conversation, newest first, and then acts on three. Returns the drafts. */
+/** Drafts a reply in every conversation that waits for one, newest first, and then acts on three. Returns the drafts. */
 export async function tellStory(owner: OwnerClient, options: StoryOptions): Promise<Draft[]> {
   const names = await owner.names();
   const drafts: Draft[] = [];

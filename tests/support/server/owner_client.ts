@@ -29,10 +29,17 @@ import {
   type startTrainingRequestSchema,
   type TrainingJob,
   trainingJobResponseSchema,
+  type TrainingSample,
   type TrainingSampleList,
   trainingSampleListSchema,
 } from "../../../contract/training.ts";
-import { type ModelsResponse, modelsResponseSchema } from "../../../contract/models.ts";
+import {
+  type ComparedDrafts,
+  comparedDraftsSchema,
+  heldOutRepliesSchema,
+  type ModelsResponse,
+  modelsResponseSchema,
+} from "../../../contract/models.ts";
 import { createClient } from "../../../lib/http/client.ts";
 
 /** A draft of a small model on a slow machine takes seconds, not minutes. */
@@ -53,6 +60,13 @@ export interface OwnerClient {
   importSamples(limit: number): Promise<ImportSamplesResponse>;
   startTraining(request: z.input<typeof startTrainingRequestSchema>): Promise<TrainingJob>;
   trainingJob(id: string): Promise<TrainingJob>;
+  /** The job now, and at each event until it has ended. @throws the signal's reason when that aborts */
+  followTraining(id: string, signal: AbortSignal): AsyncGenerator<TrainingJob>;
+  cancelTraining(id: string): Promise<TrainingJob>;
+  /** Some replies that an adapter did not learn from. */
+  heldOutReplies(adapterId: string): Promise<TrainingSample[]>;
+  /** Drafts of the message that a held-out reply answered, with the adapter and without it. */
+  compareDrafts(adapterId: string, sampleId: string): Promise<ComparedDrafts>;
   /** Drafts are made with this adapter from now on. */
   promote(adapterId: string): Promise<ModelsResponse>;
   syncStatus(): Promise<SyncStatusResponse>;
@@ -82,7 +96,11 @@ export async function pairDevice(baseUrl: string): Promise<string> {
 
 /** Registers a device at a fresh server, which makes it the owner's. */
 export async function claimServer(baseUrl: string): Promise<OwnerClient> {
-  const token = await pairDevice(baseUrl);
+  return ownerClient(baseUrl, await pairDevice(baseUrl));
+}
+
+/** A client with the token of a device. */
+export function ownerClient(baseUrl: string, token: string): OwnerClient {
   const client = createClient({ baseUrl, token: () => token });
   const get = <Schema extends z.ZodType>(path: string, schema: Schema) =>
     client.request("GET", path, { schema });
@@ -127,6 +145,17 @@ export async function claimServer(baseUrl: string): Promise<OwnerClient> {
       (await post(SERVER_PATHS.startTraining, request, trainingJobResponseSchema)).job,
     trainingJob: async (id) =>
       (await get(pathOf(SERVER_PATHS.trainingJob, { id }), trainingJobResponseSchema)).job,
+    async *followTraining(id, signal) {
+      const path = pathOf(SERVER_PATHS.trainingJobEvents, { id });
+      const events = client.events(path, { schema: trainingJobResponseSchema, signal });
+      for await (const { data } of events) yield data.job;
+    },
+    cancelTraining: async (id) =>
+      (await post(pathOf(SERVER_PATHS.cancelTrainingJob, { id }), {}, trainingJobResponseSchema)).job,
+    heldOutReplies: async (adapterId) =>
+      (await get(pathOf(SERVER_PATHS.heldOutReplies, { adapterId }), heldOutRepliesSchema)).samples,
+    compareDrafts: (adapterId, sampleId) =>
+      post(pathOf(SERVER_PATHS.compareDrafts, { adapterId }), { sampleId }, comparedDraftsSchema),
     promote: (adapterId) =>
       post(pathOf(SERVER_PATHS.promoteAdapter, { adapterId }), {}, modelsResponseSchema),
     trainingSamples: () => get(`${SERVER_PATHS.trainingSamples}?pageSize=200`, trainingSampleListSchema),
