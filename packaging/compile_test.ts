@@ -20,12 +20,20 @@ function buildOf(options: Partial<Build> = {}): Build {
   return { product: "agent", target: LINUX, output: "/out", lock: "/lock", ...options };
 }
 
-/** Links a program for this machine and reads it. */
-async function linked(product: Product, use: (program: Program) => void | Promise<void>): Promise<void> {
-  await inTempDir(async (dir) => {
+const programs = new Map<Product, Promise<Program>>();
+
+/** A program that is linked for this machine, once for all tests. */
+function linked(product: Product): Promise<Program> {
+  const program = programs.get(product) ?? linkAndRead(product);
+  programs.set(product, program);
+  return program;
+}
+
+async function linkAndRead(product: Product): Promise<Program> {
+  return await inTempDir(async (dir) => {
     const output = join(dir, product);
     assert.equal(await link({ product, target: HERE, output }, { DENORT_BIN: Deno.execPath() }), 0);
-    await use(await readProgram(output));
+    return await readProgram(output);
   });
 }
 
@@ -70,37 +78,35 @@ Deno.test("every option of a build is one that Deno knows", async () => {
 
 Deno.test("the compiled agent and the compiled server hold what they need and nothing else", async () => {
   for (const product of ["agent", "server"] as const) {
-    await linked(product, async (program) => {
-      await assertClean(program, product);
-      assert.equal(program.metadata.entrypoint_key, `${product}/main.ts`);
-    });
+    const program = await linked(product);
+    await assertClean(program, product);
+    assert.equal(program.metadata.entrypoint_key, `${product}/main.ts`);
   }
 });
 
 Deno.test("what does not belong into a program is named", async () => {
-  await linked("agent", (program) => {
-    const bytes = new Uint8Array(1);
-    const files = [
-      ...program.files,
-      ...["agent/main_test.ts", "tests/a.ts", ".env"].map((path) => ({ path, bytes })),
-    ];
-    const faults = faultsOf({ ...program, files }, {
-      product: "agent",
-      target: HERE,
-      privatePlaces: ["agent.db"],
-    });
-    assert.deepEqual(faults, [
-      "agent/main_test.ts is not shipped",
-      "tests/a.ts is not of agent",
-      ".env is not of agent",
-      "The program names agent.db, where it was built",
-    ]);
-    const missing = faultsOf({ ...program, files: [] }, { product: "agent", target: HERE });
-    assert.match(missing.join(), /There is no file .*agent.*main/);
-    const foreign = { path: `${program.files[0]?.path.split("/zod")[0]}/x.dylib`, bytes };
-    assert.ok(faultsOf({ ...program, files: [foreign] }, { product: "ml", target: LINUX }).length > 0);
-    assert.match(sizeTable(program)[0] ?? "", /^ *[\d.]+ MB {2}the whole program$/);
+  const program = await linked("agent");
+  const bytes = new Uint8Array(1);
+  const files = [
+    ...program.files,
+    ...["agent/main_test.ts", "tests/a.ts", ".env"].map((path) => ({ path, bytes })),
+  ];
+  const faults = faultsOf({ ...program, files }, {
+    product: "agent",
+    target: HERE,
+    privatePlaces: ["agent.db"],
   });
+  assert.deepEqual(faults, [
+    "agent/main_test.ts is not shipped",
+    "tests/a.ts is not of agent",
+    ".env is not of agent",
+    "The program names agent.db, where it was built",
+  ]);
+  const missing = faultsOf({ ...program, files: [] }, { product: "agent", target: HERE });
+  assert.match(missing.join(), /There is no file .*agent.*main/);
+  const foreign = { path: `${program.files[0]?.path.split("/zod")[0]}/x.dylib`, bytes };
+  assert.ok(faultsOf({ ...program, files: [foreign] }, { product: "ml", target: LINUX }).length > 0);
+  assert.match(sizeTable(program)[0] ?? "", /^ *[\d.]+ MB {2}the whole program$/);
 });
 
 Deno.test("archives are named after product, version and platform", () => {
@@ -123,22 +129,28 @@ async function ran(program: string, ...args: string[]): Promise<{ code: number; 
 }
 
 Deno.test("the files of the compiled ml, alone, say what they are, answer the reference and train", async () => {
-  await linked("ml", async (program) => {
-    await assertClean(program, "ml");
-    assert.ok(program.metadata.self_extracting);
-    await inTempDir(async (dir) => {
-      const launcher = await extractRunnable(program, dir);
-      assert.deepEqual(await ran(launcher, "--version"), { code: 0, text: `${VERSION}\n` });
-      const help = await ran(launcher, "--help");
-      assert.deepEqual([help.code, /^Usage: /.test(help.text)], [0, true]);
-      assert.equal((await ran(launcher, "healthcheck")).code, 1);
-      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-        args: ["test", "--allow-all", "--no-check", "tests/reference_test.ts", "tests/training_flow_test.ts"],
-        cwd: PROJECT_ROOT,
-        env: { PROGRAMS_DIR: dir },
-      }).output();
-      const report = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
-      assert.equal(code, 0, report);
-    });
+  const program = await linked("ml");
+  await assertClean(program, "ml");
+  assert.ok(program.metadata.self_extracting);
+  await inTempDir(async (dir) => {
+    const launcher = await extractRunnable(program, dir);
+    assert.deepEqual(await ran(launcher, "--version"), { code: 0, text: `${VERSION}\n` });
+    const help = await ran(launcher, "--help");
+    assert.deepEqual([help.code, /^Usage: /.test(help.text)], [0, true]);
+    assert.equal((await ran(launcher, "healthcheck")).code, 1);
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "test",
+        "--allow-all",
+        "--no-check",
+        "tests/reference_test.ts",
+        "tests/training_flow_test.ts",
+      ],
+      cwd: PROJECT_ROOT,
+      env: { PROGRAMS_DIR: dir, NO_COLOR: "1" },
+    }).output();
+    const report = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    assert.equal(code, 0, report);
+    assert.match(report, /^ok \| 2 passed/m, "both flows were run");
   });
 });

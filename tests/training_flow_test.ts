@@ -123,26 +123,25 @@ async function hearTraining(
   return { heard, cut };
 }
 
-Deno.test(`a client of events that is cut off ${CUTS} times during a training misses and repeats nothing`, async () => {
-  await using services = await startServices();
-  const { url } = services.server;
-  const token = await pairDevice(url);
-  const client = clientWith(token, services);
-  await syncReplies(client);
-  await client.request("POST", SERVER_PATHS.importTrainingSamples, { body: {}, schema: z.unknown() });
+/** A training that one client hears whole and another over connections that are cut off: it misses and repeats nothing. */
+async function heardByBoth<Result>(
+  { url, token }: { url: string; token: string },
+  train: () => Promise<Result>,
+): Promise<Result> {
   await using first = await openEvents(url, { token });
   const { id: after } = await first.next();
-  const [whole, pieces] = await Promise.all([
+  const [whole, pieces, result] = await Promise.all([
     hearTraining(url, { token, after, cuts: 0 }),
     hearTraining(url, { token, after, cuts: CUTS }),
-    startTraining(client),
+    train(),
   ]);
   assert.deepEqual([whole.cut, pieces.cut], [0, CUTS]);
   assert.deepEqual(pieces.heard, whole.heard);
   assert.deepEqual(pieces.heard.map(({ id }) => id), pieces.heard.map((_, index) => after + 1 + index));
   const last = pieces.heard.at(-1);
   assert.equal(last?.event === "training:progress" && last.data.status, "completed");
-});
+  return result;
+}
 
 /** Runs a command of the server with the settings of its process; gives what it printed. */
 async function serverCommand(args: string[], env: Record<string, string>): Promise<string> {
@@ -181,9 +180,10 @@ async function draftElsewhere(services: RunningServices, token: string) {
   return await draft(createClient({ baseUrl: restored.server.url, token: () => token }));
 }
 
-Deno.test("sent replies become an adapter that drafts, here and from a backup, until one is deleted", async () => {
+Deno.test(`sent replies become an adapter, heard by a client that is cut off ${CUTS} times, that drafts, here and from a backup, until one is deleted`, async () => {
   await using services = await startServices();
-  const token = await pairDevice(services.server.url);
+  const { url } = services.server;
+  const token = await pairDevice(url);
   const client = clientWith(token, services);
   const models = () => client.request("GET", SERVER_PATHS.accountModels, { schema: modelsResponseSchema });
   await syncReplies(client);
@@ -193,7 +193,7 @@ Deno.test("sent replies become an adapter that drafts, here and from a backup, u
   });
   assert.equal(imported.imported, PAIRS);
 
-  const course = await trainToItsEnd(client);
+  const course = await heardByBoth({ url, token }, () => trainToItsEnd(client));
   const ended = course.at(-1);
   const result = ended?.metrics?.result;
   assert.equal(ended?.status, "completed", ended?.error ?? "it has no error");
