@@ -12,7 +12,7 @@ Your page is at {server}  (the API: {server}/docs)
 What comes next, on the Mac whose Messages you want drafts for:
   1. Give your terminal Full Disk Access: System Settings > Privacy & Security > Full Disk Access.
   2. {agent} pair          claims this server for you
-  3. deno task agent sync --once   sends messages and contacts
+  3. {command} sync --once   sends messages and contacts
 {elsewhere}{model}Your data stays in {data}. Ctrl-C ends both services.
 `;
 
@@ -22,17 +22,20 @@ function urlOf(hostVariable: string, portVariable: string, defaultPort: number):
   return localUrl({ host, port: Deno.env.get(portVariable) || defaultPort });
 }
 
+/** Works in a checkout with Deno and without it; Windows knows no such script. */
+const AGENT = Deno.build.os === "windows" ? "deno task agent" : "./assistant agent";
+
 /** What the Mac needs when it is another machine than this one. */
 function elsewhereHints(): { agent: string; elsewhere: string } {
   const host = Deno.env.get("SERVER_HOST") || "127.0.0.1";
   if (isLoopback(host)) {
     const elsewhere =
       "If that Mac is another machine, start this with SERVER_HOST=0.0.0.0 so that it can reach the server.\n";
-    return { agent: "deno task agent", elsewhere };
+    return { agent: AGENT, elsewhere };
   }
   const name = host === "0.0.0.0" || host === "::" ? Deno.hostname() : host;
   const port = Deno.env.get("SERVER_PORT") || SERVER_PORT;
-  return { agent: `AGENT_SERVER_URL=http://${name}:${port} deno task agent`, elsewhere: "" };
+  return { agent: `AGENT_SERVER_URL=http://${name}:${port} ${AGENT}`, elsewhere: "" };
 }
 
 async function hintsFor({ serverUrl, mlUrl }: { serverUrl: string; mlUrl: string }): Promise<string> {
@@ -43,6 +46,7 @@ async function hintsFor({ serverUrl, mlUrl }: { serverUrl: string; mlUrl: string
     ? ""
     : 'The model is not loaded yet: there are drafts once a line above says "The model is …".\n';
   return HINTS.replaceAll("{server}", serverUrl).replace("{data}", dataDir).replace("{agent}", agent)
+    .replace("{command}", AGENT)
     .replace("{elsewhere}", elsewhere).replace("{model}", model);
 }
 

@@ -66,7 +66,7 @@ Deno.test("a server for other machines names itself in the step that pairs, and 
     assert.equal(await Deno.readTextFile(opened), `http://127.0.0.1:${port}\n`);
     assert.match(
       step,
-      new RegExp(`^ {2}2\\. AGENT_SERVER_URL=http://${Deno.hostname()}:${port} deno task agent pair`),
+      new RegExp(`^ {2}2\\. AGENT_SERVER_URL=http://${Deno.hostname()}:${port} \\./assistant agent pair`),
     );
   });
 });

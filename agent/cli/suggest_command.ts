@@ -167,6 +167,14 @@ async function whileWaiting<Result>(
   }
 }
 
+/** Nothing to answer, or nothing that the server could know of. */
+async function nothingText({ client }: Run): Promise<string> {
+  const { conversations } = await client.conversations({ pageSize: 1 });
+  return conversations.length > 0
+    ? "Nothing waits for an answer."
+    : "The server has no messages yet: `agent sync --once` sends them.";
+}
+
 async function show(run: Run): Promise<number> {
   const { options, services: { output, suggestions, lock } } = run;
   if (options.send) throw new UsageError("--send goes with accept or edit, once you have seen the draft");
@@ -175,7 +183,7 @@ async function show(run: Run): Promise<number> {
   const { suggestion, note } = options.json ? await choose(run) : await whileWaiting(run, choose(run));
   if (suggestion !== null) rememberShown(suggestions, suggestion);
   if (options.json) output.line(JSON.stringify({ suggestion }));
-  else if (suggestion === null) output.line("Nothing waits for an answer.");
+  else if (suggestion === null) output.line(await nothingText(run));
   else for (const line of suggestionLines(suggestion, { names: namesOf(run), note })) output.line(line);
   return 0;
 }

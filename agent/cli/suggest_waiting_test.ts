@@ -30,6 +30,12 @@ async function sentIn(mac: SuggestingMac, which: string) {
   return await client.messages(id, { pageSize: 5 });
 }
 
+Deno.test("before the first message is there, what brings it is named", async () => {
+  await using mac = await SuggestingMac.create();
+  const { code, stdout } = await mac.run("suggest");
+  assert.deepEqual([code, stdout], [0, "The server has no messages yet: `agent sync --once` sends them.\n"]);
+});
+
 Deno.test("an own reply that was not delivered is no answer, is shown as failed, and teaches nothing", async () => {
   await using mac = await macOfAda();
   const { rowId } = mac.answer(ADA, "Yes, at seven");
