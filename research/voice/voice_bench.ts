@@ -3,13 +3,14 @@
  *
  * `deno task voice [sampling|choices|own|losses|drafts|first-token|report]...`; all of them, in this order, when none is
  * named. What is finished is kept in `data/voice`, unit by unit: a run that was ended continues. `own` trains each person's
- * adapter and measures with it, `losses` and `drafts` what needs none; `report` prints what was measured by then and writes
+ * adapter and measures losses under it, `losses` those that need none; `report` prints what was measured by then and writes
  * it to `research/voice/results`. Two processes may work on different sections. All in all it takes some hours of one core.
  */
 import { runSections } from "../../bench/support/bench_output.ts";
 import { readCorpus } from "../../demo/corpus.ts";
 import { DATA_DIR } from "../style/cached_run.ts";
 import type { PersonReplies } from "../style/corpus_people.ts";
+import { TRAININGS } from "./gate_table.ts";
 import { measureChoices } from "./measure_choices.ts";
 import { measureFirstToken } from "./measure_first_token.ts";
 import { measureSampling } from "./measure_sampling.ts";
@@ -40,13 +41,9 @@ async function inRounds(
   }
 }
 
-function draft(person: PersonReplies, arm: LossArm): Promise<string[]> {
-  return draftsOf(person, { arm, sampling: SAMPLING });
-}
-
 /**
- * Person by person: the adapter, the person's replies under it and under those before it, theirs under it, and the drafts that
- * are compared. So each adapter is measured before the next is trained.
+ * Person by person: the adapter, the person's replies under it and under those before it, and theirs under it. So each adapter
+ * is measured before the next is trained.
  */
 async function measureOwn(): Promise<void> {
   const people = await measuredInOrder();
@@ -54,12 +51,11 @@ async function measureOwn(): Promise<void> {
   for (const [index, person] of people.entries()) {
     const own = ownArm(person);
     await meter.measure(person, own);
-    await meter.measure(person, withRetrieved(own));
     for (const other of people.slice(0, index)) {
       await meter.measure(person, ownOfAnother(other));
       await meter.measure(other, ownOfAnother(person));
     }
-    for (const arm of [own, BASE, TEXTING]) await draft(person, arm);
+    await meter.measure(person, withRetrieved(own));
   }
 }
 
@@ -69,12 +65,26 @@ async function measureLosses(): Promise<void> {
   await inRounds(arms, (person, arm) => meter.measure(person, arm));
 }
 
+function draft(person: PersonReplies, arm: LossArm): Promise<string[]> {
+  return draftsOf(person, { arm, sampling: SAMPLING });
+}
+
+/** Of those whose adapter is trained by then, and what it is compared with, before all others. */
+async function writeDrafts(): Promise<void> {
+  const trained = await TRAININGS.read();
+  for (const person of await measuredInOrder()) {
+    if (!trained.has(person.id)) continue;
+    for (const arm of [ownArm(person), BASE]) await draft(person, arm);
+  }
+  await inRounds([TEXTING, BASE, withRetrieved(TEXTING)], draft);
+}
+
 await runSections({
   sampling: async () => measureSampling((await chosen).pool),
   choices: async () => measureChoices((await chosen).development),
   own: measureOwn,
   losses: measureLosses,
-  drafts: () => inRounds([TEXTING, BASE, withRetrieved(TEXTING)], draft),
+  drafts: writeDrafts,
   "first-token": async () => measureFirstToken(await corpus, (await chosen).measured),
   report: async () => report(await chosen),
 });

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { gapTable } from "./draft_tables.ts";
 import { medianInterval } from "./intervals.ts";
 import { gainTable, specificityTable } from "./loss_tables.ts";
+import { firstTokenTable } from "./measure_first_token.ts";
 import type { PersonMetrics } from "./voice_metrics.ts";
 
 const PEOPLE = [{ id: "ann" }, { id: "bob" }, { id: "cid" }];
@@ -77,4 +78,22 @@ Deno.test("the interval of a median is that of the people drawn again, and of fe
     low !== undefined && high !== undefined && low >= 2 && low < 5 && high > 5 && high <= 8,
     `${low} ${high}`,
   );
+});
+
+Deno.test("what examples cost is shown by the draft's place in its talk", () => {
+  const drafts = [4, 1.5, 1.25, 1, 1].map((ratio, place) => ({
+    place,
+    withExamples: 100 * ratio,
+    without: 100,
+  }));
+  const rows = firstTokenTable(drafts).slice(2)
+    .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
+  assert.deepEqual(rows.map((row) => row.slice(0, 5)), [
+    ["first of a talk", "1", "100", "400", "4.00"],
+    ["second and third", "2", "100", "150", "1.50"],
+    ["fourth and fifth", "2", "100", "100", "1.00"],
+    ["all but the first", "4", "100", "125", "1.25"],
+    ["all", "5", "100", "125", "1.25"],
+  ]);
+  assert.deepEqual(rows.map((row) => row[5] === ""), [true, true, true, true, false]);
 });
