@@ -40,8 +40,8 @@ if (import.meta.main) {
   report({ event: "listening", id: "", at: Date.now() });
   queue.listen({ work }, { concurrency: CONCURRENCY });
   for (let n = 0; mode === "load"; n++) {
-    // Every tenth payload lies in a file.
-    const { id } = await queue.enqueue("work", { text: "x".repeat(n % 10 === 0 ? 40_000 : 100) }, {
+    // Every tenth payload is more than a value of KV holds.
+    const { id } = await queue.enqueue("work", { text: "x".repeat(n % 10 === 0 ? 140_000 : 100) }, {
       maxAttempts: 1_000,
     });
     report({ event: "added", id, at: Date.now() });

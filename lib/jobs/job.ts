@@ -1,6 +1,6 @@
 /** What a job is to those who add it and to the handler that does it. */
 import type { Logger } from "../log.ts";
-import type { InternalField, JobRecord } from "./record.ts";
+import type { JobFields } from "./record.ts";
 
 /** What one kind of job takes, gives back and reports on the way. All of it must survive JSON. */
 export interface TaskShape {
@@ -18,14 +18,12 @@ export type TaskName<Tasks> = keyof Tasks & string;
 /** What a task reports through `ctx.progress`; `never` when it declares none. */
 export type ProgressOf<Shape> = Shape extends { progress: infer Progress } ? Progress : never;
 
-/** `queued` also covers a job that waits for its next attempt; the last three are final. */
-export type JobState = JobRecord["state"];
+export type JobState = JobFields["state"];
 
 /** One job as callers see it. All times are epoch milliseconds. */
 export interface Job<Tasks extends TaskMap<Tasks>, Name extends TaskName<Tasks> = TaskName<Tasks>>
-  extends Omit<JobRecord, InternalField | "task" | "progress"> {
+  extends Omit<JobFields, "task" | "progress"> {
   task: Name;
-  /** The latest value the handler reported. */
   progress: ProgressOf<Tasks[Name]> | null;
 }
 
@@ -46,12 +44,6 @@ export interface EnqueueOptions {
    * no other. Jobs without a group are one group.
    */
   group?: string;
-}
-
-export interface ListOptions {
-  state?: JobState;
-  /** At most this many jobs; default 100, at most 1000. */
-  limit?: number;
 }
 
 /** What a handler gets beside its payload. */
@@ -83,6 +75,9 @@ export type JobHandler<Shape extends TaskShape> = (
 export type JobHandlers<Tasks extends TaskMap<Tasks>> = {
   [Name in TaskName<Tasks>]: JobHandler<Tasks[Name]>;
 };
+
+/** Handlers by task, without their types. */
+export type UntypedHandlers = Record<string, JobHandler<TaskShape & { progress: unknown }>>;
 
 export interface StopOptions {
   /** How long running jobs may go on before they are aborted; default 0. */

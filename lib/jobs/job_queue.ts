@@ -3,27 +3,23 @@ import type { BackoffOptions } from "../backoff.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { ApiError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { encodeBody } from "./bodies.ts";
 import type {
   AnyJob,
   EnqueueOptions,
   Job,
   JobHandlers,
   JobState,
-  ListOptions,
   StopOptions,
   TaskMap,
   TaskName,
 } from "./job.ts";
-import { type JobTable, watchJob } from "./job_table.ts";
-import { cancelled, checkedName, INTERNAL_FIELDS, isFinal, type JobRecord, newRecord } from "./record.ts";
-import type { UntypedHandlers } from "./run.ts";
-import { JobRunner } from "./runner.ts";
+import { encodeBody, type JobTable, readBody, watchJob } from "./job_table.ts";
+import { checkedName, ended, isFinal, jobFieldsOf, newRecord, refOf } from "./record.ts";
+import { JobRunner, type RunnerOptions } from "./runner.ts";
 
 const DEFAULT_RETENTION_MS = 7 * 24 * 3_600_000;
 const DEFAULT_BACKOFF: BackoffOptions = { baseMs: 1_000, capMs: 60_000 };
 const DEFAULT_MAX_ATTEMPTS = 5;
-const DEFAULT_LIST_LIMIT = 100;
 const MAX_LIST_LIMIT = 1_000;
 
 /** Times in milliseconds. */
@@ -42,18 +38,18 @@ export interface JobQueueOptions {
 }
 
 /** Jobs that survive the process: those that ran when it ended are queued again when the next one listens. */
-export class JobQueue<Tasks extends TaskMap<Tasks>> implements AsyncDisposable {
+export class JobQueue<Tasks extends TaskMap<Tasks>> {
   readonly #table: JobTable;
-  readonly #clock: Clock;
-  readonly #options: JobQueueOptions;
+  readonly #options: Omit<RunnerOptions, "handlers" | "concurrency">;
   #runner: JobRunner | null = null;
   #stopped: Promise<void> | null = null;
   #order = 0;
 
   constructor(options: JobQueueOptions) {
-    this.#table = options.table;
-    this.#clock = options.clock ?? systemClock;
-    this.#options = options;
+    const { table, log, clock = systemClock, random } = options;
+    const { retentionMs = DEFAULT_RETENTION_MS, backoff = DEFAULT_BACKOFF } = options;
+    this.#table = table;
+    this.#options = { table, log, clock, retentionMs, backoff: { random, ...backoff } };
   }
 
   /**
@@ -69,28 +65,30 @@ export class JobQueue<Tasks extends TaskMap<Tasks>> implements AsyncDisposable {
   ): Promise<Job<Tasks, Name>> {
     const { id = crypto.randomUUID(), runAt = 0, maxAttempts = DEFAULT_MAX_ATTEMPTS, group = null } = options;
     checkedCount("maxAttempts", maxAttempts);
-    const enqueuedAt = this.#clock.now();
+    const enqueuedAt = this.#options.clock.now();
     const dueAt = Math.max(enqueuedAt, Math.ceil(runAt));
-    const order = this.#order++;
-    const record = newRecord({ id: checkedName(id), task, group, order, enqueuedAt, dueAt, maxAttempts });
-    if (!await this.#table.insert(record, encodeBody(payload))) {
+    const fields = { id: checkedName(id), task, group, order: this.#order++, enqueuedAt, dueAt, maxAttempts };
+    const body = encodeBody(payload);
+    const record = newRecord({ ...fields, payload: refOf(body) });
+    if (!await this.#table.insert(record, body)) {
       const fix = "choose another id or remove that job";
       throw new ApiError("job_exists", `A job with the id ${id} exists already: ${fix}`);
     }
-    return jobOf<Tasks>(record) as Job<Tasks, Name>;
+    return jobFieldsOf(record) as Job<Tasks, Name>;
   }
 
   /** The job with its result, or null when there is none with this id. Rejects when a stored result is gone or damaged. */
   async get(id: string): Promise<AnyJob<Tasks> | null> {
     const record = await this.#table.get(id);
     if (record === null) return null;
-    return { ...jobOf<Tasks>(record), result: await this.#table.body(record, "result") } as AnyJob<Tasks>;
+    const result = await readBody(this.#table, { record, name: "result" });
+    return { ...jobFieldsOf(record), result } as AnyJob<Tasks>;
   }
 
   /** Place in the queue, 1 for the next to start; null unless the job is queued. */
   async position(id: string): Promise<number | null> {
-    const job = await this.#table.get(id);
-    return job?.state === "queued" ? 1 + await this.#table.countAhead(job) : null;
+    const queued = await this.#table.list({ state: "queued" });
+    return 1 + queued.findIndex((job) => job.id === id) || null;
   }
 
   /**
@@ -98,8 +96,11 @@ export class JobQueue<Tasks extends TaskMap<Tasks>> implements AsyncDisposable {
    * finished job is returned as it is.
    */
   async cancel(id: string): Promise<Job<Tasks> | null> {
-    const next = await this.#table.update(id, (record) => cancelled(record, this.#clock.now()));
-    return next && jobOf(next);
+    const finishedAt = this.#options.clock.now();
+    const next = await this.#table.update(id, (record) => {
+      return isFinal(record.state) ? record : ended(record, { state: "cancelled", finishedAt });
+    });
+    return next && jobFieldsOf(next) as Job<Tasks>;
   }
 
   /** Cancels the job where needed and deletes all that is stored of it; false when there was none. */
@@ -109,10 +110,13 @@ export class JobQueue<Tasks extends TaskMap<Tasks>> implements AsyncDisposable {
     return await this.#table.erase(id);
   }
 
-  /** Jobs without results: running ones, queued ones in the order they will start, finished ones latest first. */
-  async list({ state, limit = DEFAULT_LIST_LIMIT }: ListOptions = {}): Promise<Job<Tasks>[]> {
+  /**
+   * Jobs without results: running ones, queued ones in the order they will start, finished ones latest first. At most
+   * `limit` of them: default 100, at most 1000.
+   */
+  async list({ state, limit = 100 }: { state?: JobState; limit?: number } = {}): Promise<Job<Tasks>[]> {
     const records = await this.#table.list({ state, limit: Math.min(limit, MAX_LIST_LIMIT) });
-    return records.map((record) => jobOf(record));
+    return records.map((record) => jobFieldsOf(record) as Job<Tasks>);
   }
 
   /** Number of jobs in each state. */
@@ -130,7 +134,7 @@ export class JobQueue<Tasks extends TaskMap<Tasks>> implements AsyncDisposable {
    * removed, or when the signal aborts, which is how to end it from outside.
    */
   async *watch(id: string, { signal }: { signal?: AbortSignal } = {}): AsyncGenerator<Job<Tasks>> {
-    for await (const record of watchJob(this.#table, { id, signal })) yield jobOf(record);
+    for await (const record of watchJob(this.#table, { id, signal })) yield jobFieldsOf(record) as Job<Tasks>;
   }
 
   /**
@@ -151,20 +155,14 @@ export class JobQueue<Tasks extends TaskMap<Tasks>> implements AsyncDisposable {
    * @throws {Error} it listens already or was stopped
    * @throws {RangeError} `concurrency` is below 1
    */
-  listen(handlers: JobHandlers<Tasks>, options: { concurrency: number }): void {
+  listen(handlers: JobHandlers<Tasks>, { concurrency }: { concurrency: number }): void {
     if (this.#runner !== null || this.#stopped !== null) {
       throw new Error("The job queue listens already or was stopped; open another one");
     }
-    const { table, log, random, retentionMs = DEFAULT_RETENTION_MS, backoff = DEFAULT_BACKOFF } =
-      this.#options;
     this.#runner = new JobRunner({
-      table,
-      log,
-      clock: this.#clock,
-      handlers: handlers as unknown as UntypedHandlers,
-      concurrency: checkedCount("concurrency", options.concurrency),
-      retentionMs,
-      backoff: { random, ...backoff },
+      ...this.#options,
+      handlers: handlers as unknown as RunnerOptions["handlers"],
+      concurrency: checkedCount("concurrency", concurrency),
     });
   }
 
@@ -175,20 +173,9 @@ export class JobQueue<Tasks extends TaskMap<Tasks>> implements AsyncDisposable {
   stop(options: StopOptions = {}): Promise<void> {
     return this.#stopped ??= this.#runner?.stop(options) ?? Promise.resolve();
   }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop();
-  }
 }
 
 function checkedCount(name: string, value: number): number {
   if (Number.isInteger(value) && value >= 1) return value;
   throw new RangeError(`${name} must be a whole number of at least 1: got ${value}`);
-}
-
-/** What callers see of a record. */
-function jobOf<Tasks extends TaskMap<Tasks>>(record: JobRecord): Job<Tasks> {
-  const job: Partial<JobRecord> = { ...record };
-  for (const field of INTERNAL_FIELDS) delete job[field];
-  return job as Job<Tasks>;
 }

@@ -9,7 +9,6 @@ import { catchUp, finished, untilState } from "../../tests/support/jobs/job_queu
 import { FakeClock } from "../../tests/support/process/fake_clock.ts";
 import { testJobQueue } from "../../tests/suites/jobs/job_queue_suite.ts";
 import { ApiError } from "../errors.ts";
-import { BodyFiles } from "./bodies.ts";
 import { type JobRecord, started } from "./record.ts";
 
 testJobQueue(createKvStore);
@@ -31,6 +30,16 @@ async function filesUnder(directory: string): Promise<string[]> {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
   return names;
+}
+
+/** Leaves a body in a file, as earlier versions stored large ones. */
+async function writeBodyFile(
+  store: KvStore,
+  file: { id: string; name: string; text: string },
+): Promise<void> {
+  const folder = join(store.directory, "suite", file.id);
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.writeTextFile(join(folder, file.name), file.text);
 }
 
 /** All that KV holds for the suite's queue. */
@@ -99,23 +108,37 @@ Deno.test("a record that cannot be read is skipped with a log line, once, and ex
   assert.deepEqual(await keysOf(store), []);
 });
 
-Deno.test("large bodies are private files of their job and go when they are not needed any more", async () => {
+Deno.test("large bodies lie in parts beside their record and go when they are not needed any more", async () => {
   await using store = await createKvStore();
   const queue = await store.open();
-  const { id } = await queue.enqueue("work", { text: LARGE_SECRET });
-  const [payloadFile = "", ...others] = await filesUnder(store.directory);
-  assert.deepEqual(others, []);
-  assert.ok(payloadFile.startsWith(join(store.directory, "suite", id, "payload-")));
-  if (Deno.build.os !== "windows") assert.equal((await Deno.stat(payloadFile)).mode, 0o100600);
+  // More than one commit of KV takes, as the longest prompt is.
+  const text = LARGE_SECRET.repeat(20);
+  const { id } = await queue.enqueue("work", { text });
+  const parts = Math.ceil(JSON.stringify({ text }).length / (64 * 1024));
+  assert.ok(parts > 20);
+  assert.equal((await keysOf(store, "payload")).length, parts);
   queue.listen(echo, { concurrency: 1 });
-  await finished(queue, id);
-  await queue.stop();
-  const [resultFile = "", ...more] = await filesUnder(store.directory);
-  assert.deepEqual(more, []);
-  assert.ok(resultFile.startsWith(join(store.directory, "suite", id, "result-")));
-  await queue.remove(id);
+  assert.deepEqual((await finished(queue, id)).result, { text });
+  assert.deepEqual(await keysOf(store, "payload"), []);
+  assert.equal((await keysOf(store, "result")).length, parts);
+  await store.close();
+  const next = await store.open();
+  assert.deepEqual((await next.get(id))?.result, { text });
+  await next.remove(id);
   assert.deepEqual(await filesUnder(store.directory), []);
   assert.deepEqual(await keysOf(store), []);
+});
+
+Deno.test("a result takes the place of a longer one that a killed process had begun to store", async () => {
+  await using store = await createKvStore();
+  const { id } = await (await store.open()).enqueue("work", { text: SECRET });
+  const part = new TextEncoder().encode(SECRET);
+  for (let n = 10; n < 15; n++) await store.kv.set(["jobs", "suite", "result", id, n], part);
+  await store.close();
+  const queue = await store.open();
+  queue.listen(echo, { concurrency: 1 });
+  assert.deepEqual((await finished(queue, id)).result, { text: SECRET });
+  assert.equal((await keysOf(store, "result")).length, 1);
 });
 
 Deno.test("no payload outlives its job: completed, failed, cancelled and refused ones leave none", async () => {
@@ -145,42 +168,50 @@ Deno.test("no payload outlives its job: completed, failed, cancelled and refused
   assert.ok(!store.lines.some((line) => line.includes(SECRET)));
 });
 
-Deno.test("a file whose record never came is removed at the next start, others are not", async () => {
+Deno.test("parts and files whose record never came are removed at the next start, others are not", async () => {
   await using store = await createKvStore();
   const clock = new FakeClock();
   const queue = await store.open({ clock });
-  const kept = await queue.enqueue("work", { text: LARGE_SECRET }, { runAt: clock.now() + 24 * 3_600_000 });
-  // As a process does that ends between writing a file and committing its record, and as earlier versions did.
-  const before = new BodyFiles(join(store.directory, "suite"));
-  await before.write("orphan", { name: "payload", bytes: new Uint8Array(100_000) });
-  await before.write(kept.id, { name: "result", bytes: new Uint8Array(100_000) });
+  const stored = await queue.enqueue("work", { text: LARGE_SECRET }, { runAt: clock.now() + 24 * 3_600_000 });
+  const payload = await keysOf(store, "payload");
+  assert.equal(payload.length, 2);
+  // As a process does that ends between storing a part and committing the record, and as earlier versions did.
+  await store.kv.set(["jobs", "suite", "payload", "orphan", 10], new Uint8Array(60_000));
   await store.kv.set(["jobs", "suite", "staged", 1, "payload-1.json", "orphan"], null);
-  assert.equal((await filesUnder(store.directory)).length, 3);
+  await writeBodyFile(store, { id: "orphan", name: "payload-1.json", text: LARGE_SECRET });
+  await writeBodyFile(store, { id: stored.id, name: "result-1.json", text: LARGE_SECRET });
   await store.close();
   const next = await store.open({ clock });
-  next.listen(echo, { concurrency: 1 });
-  await next.stop();
+  assert.deepEqual(await keysOf(store, "payload"), payload);
+  assert.deepEqual(await keysOf(store, "staged"), []);
   const [file = "", ...others] = await filesUnder(store.directory);
   assert.deepEqual(others, []);
-  assert.ok(file.includes(join(kept.id, "payload-")));
-  assert.deepEqual(await keysOf(store, "staged"), []);
+  assert.ok(file.includes(stored.id));
+  await next.cancel(stored.id);
+  assert.deepEqual(await filesUnder(store.directory), []);
 });
 
-Deno.test("a payload file that is gone or damaged fails its job with a sentence that quotes nothing", async () => {
+Deno.test("a payload that is gone or damaged, in KV or in a file of before, fails its job with a sentence that quotes nothing", async () => {
   await using store = await createKvStore();
+  const before = await store.open();
+  const ids = ["body_missing", "body_missing-file", "body_corrupt", "body_corrupt-file"];
+  for (const id of ids) await before.enqueue("work", { text: SECRET }, { id });
+  for (const id of ids.filter((id) => id.endsWith("-file"))) {
+    const key = ["jobs", "suite", "record", id];
+    const { value } = await store.kv.get<JobRecord>(key);
+    await store.kv.set(key, { ...value, payload: { kind: "file", name: "payload-1.json" } });
+  }
+  const damaged = `{"text":${SECRET}`;
+  await store.kv.delete(["jobs", "suite", "payload", "body_missing"]);
+  await store.kv.set(["jobs", "suite", "payload", "body_corrupt"], new TextEncoder().encode(damaged));
+  await writeBodyFile(store, { id: "body_corrupt-file", name: "payload-1.json", text: damaged });
+  await store.close();
   const queue = await store.open();
-  for (const id of ["body_missing", "body_corrupt"]) {
-    await queue.enqueue("work", { text: LARGE_SECRET }, { id });
-  }
-  for (const file of await filesUnder(store.directory)) {
-    if (file.includes("body_missing")) await Deno.remove(file);
-    else await Deno.writeTextFile(file, `{"text":${SECRET}`);
-  }
   queue.listen(echo, { concurrency: 1 });
-  for (const id of ["body_missing", "body_corrupt"]) {
+  for (const id of ids) {
     const job = await finished(queue, id);
     assert.equal(job.state, "failed");
-    assert.equal(job.error?.code, id);
+    assert.equal(job.error?.code, id.replace("-file", ""));
     assert.ok(!job.error?.message.includes("4711"));
   }
 });
@@ -312,7 +343,7 @@ async function startAndForget(store: KvStore, id: string): Promise<void> {
   await store.open();
   const key = ["jobs", "suite", "record", id];
   const record = (await store.kv.get<JobRecord>(key)).value;
-  const next = record && started(record, { run: "dead", now: 0 });
+  const next = record && started(record, { run: "dead", now: record.dueAt });
   if (next !== null) await store.kv.set(key, next);
   await store.close();
 }

@@ -1,39 +1,26 @@
 /** A job table on Deno KV, whose file belongs to one process at a time: records in memory, and in KV for the next one. */
 import { join } from "node:path";
 import { z } from "zod";
-import { Notifier, SerialExecutor } from "../async.ts";
+import { SerialExecutor } from "../async.ts";
 import { ifPresent, lockFile } from "../files.ts";
 import type { Logger } from "../log.ts";
-import { BodyFiles, decodeBody } from "./bodies.ts";
 import type { JobState } from "./job.ts";
-import { type JobTable, pauseKeyOf, type StartRequest } from "./job_table.ts";
-import {
-  type BodyName,
-  byStart,
-  checkedName,
-  isFinal,
-  type JobRecord,
-  parseRecord,
-  started,
-} from "./record.ts";
+import { type JobChange, type JobTable, pauseKeyOf } from "./job_table.ts";
+import { type BodyName, byStart, checkedName, isFinal, type JobRecord, parseRecord } from "./record.ts";
 
-/** Begins the tokens of all runs of this process: a job that runs under another lost its process. */
-const PROCESS = crypto.randomUUID();
+/** What a Deno KV value holds at most (ext/kv/config.rs); a body of more lies under several keys. */
+const PART_BYTES = 64 * 1024;
+/** How many of them one commit takes, with a record: it holds 800 KiB. */
+const PARTS_IN_COMMIT = 10;
 
 export interface KvJobTableOptions {
   /** Opened under {@linkcode lockKvFile}: what runs in no run of this process counts as interrupted. Its caller closes it. */
   kv: Deno.Kv;
   /** Names the queue within its store: several queues may share one. `A-Z a-z 0-9 _ -`. */
   queue: string;
-  /** Holds large payloads and results in `<queue>/<job id>/`; such as `DATA_DIR/jobs`. */
+  /** Where earlier versions stored large payloads and results, in `<queue>/<job id>/`; such as `DATA_DIR/jobs`. */
   directory: string;
   log: Logger;
-}
-
-interface TableRow {
-  record: JobRecord;
-  /** Changes of one job follow one another; those of different jobs do not wait for each other. */
-  writes: SerialExecutor;
 }
 
 /**
@@ -54,206 +41,207 @@ export async function lockKvFile(path: string): Promise<Disposable> {
   return lock;
 }
 
+/** A job as this process knows it. */
+interface Row {
+  /** Null while the job is being added, once it is gone, and where this version cannot work with what is stored. */
+  record: JobRecord | null;
+  /** When a job was added that this version cannot work with; 0 where not even that is known. */
+  unreadableSince?: number;
+  /** Changes of one job follow one another; those of different jobs do not wait for each other. */
+  readonly writes: SerialExecutor;
+}
+
+/** The JSON of bodies to store, where null removes one. */
+type Bodies = { [Name in BodyName]?: string | null };
+
 /** What one process knows and changes of a queue's jobs; a change is in KV before it is seen in memory. */
 export class KvJobTable implements JobTable {
+  readonly process = crypto.randomUUID();
   readonly checkMs = 60_000;
-  readonly #changes = new Notifier();
-  readonly #rows = new Map<string, TableRow>();
-  /** When each job was added whose record this version cannot work with; 0 where not even that is known. */
-  readonly #unreadable = new Map<string, number>();
-  readonly #options: KvJobTableOptions;
+  readonly #rows = new Map<string, Row>();
+  readonly #listeners = new Set<(id: string) => void>();
   readonly #kv: Deno.Kv;
-  readonly #files: BodyFiles;
+  readonly #queue: string;
+  /** Files of earlier versions, in a folder for each job. */
+  readonly #folder: string;
 
-  private constructor(options: KvJobTableOptions) {
-    this.#options = options;
-    this.#kv = options.kv;
-    this.#files = new BodyFiles(join(options.directory, checkedName(options.queue)));
+  private constructor({ kv, queue, directory }: KvJobTableOptions) {
+    this.#kv = kv;
+    this.#queue = checkedName(queue);
+    this.#folder = join(directory, queue);
   }
 
   /** Reads the stored jobs of a queue. It has one table at a time. */
   static async open(options: KvJobTableOptions): Promise<KvJobTable> {
     const table = new KvJobTable(options);
-    await table.#load();
+    for await (const { key, value } of options.kv.list({ prefix: table.#key("record") })) {
+      const id = String(key.at(-1));
+      const row: Row = { record: parseRecord(value, id), writes: new SerialExecutor() };
+      table.#rows.set(id, row);
+      if (row.record !== null) continue;
+      options.log.error("Job skipped: its record cannot be read", { jobId: id });
+      row.unreadableSince = z.object({ enqueuedAt: z.number() }).safeParse(value).data?.enqueuedAt ?? 0;
+    }
+    await table.#removeLeftBehind();
     return table;
   }
 
-  async #load(): Promise<void> {
-    for await (const { key, value } of this.#kv.list({ prefix: this.#key("record") })) {
-      const id = String(key.at(-1));
-      const record = parseRecord(value, id);
-      if (record !== null) this.#rows.set(id, { record, writes: new SerialExecutor() });
-      else this.#skip(id, value);
-    }
-    // Indexes of earlier versions, and bodies whose record is gone.
-    for await (const { key } of this.#kv.list({ prefix: this.#key() })) {
-      const id = String(key.at(-1));
-      const isKnown = this.#rows.has(id) || this.#unreadable.has(id);
-      if (!isKnown || !["record", "payload", "result"].includes(String(key[2]))) await this.#kv.delete(key);
-    }
-    const recordOf = (id: string) => this.#rows.get(id)?.record;
-    await this.#files.removeLeftBehind({ recordOf, unreadable: this.#unreadable });
+  isAlive(process: string): Promise<boolean> {
+    return Promise.resolve(process === this.process);
   }
 
-  nextChange(): Promise<void> {
-    return this.#changes.next;
+  onChange(hear: (id: string) => void): () => void {
+    this.#listeners.add(hear);
+    return () => this.#listeners.delete(hear);
+  }
+
+  async insert(record: JobRecord, payload: string | null): Promise<boolean> {
+    const { id } = record;
+    if (this.#rows.has(id)) return false;
+    const row: Row = { record: null, writes: new SerialExecutor() };
+    this.#rows.set(id, row);
+    try {
+      await row.writes.run(() => this.#commit(id, record, { payload }));
+    } catch (error) {
+      this.#rows.delete(id);
+      throw error;
+    }
+    return true;
   }
 
   get(id: string): Promise<JobRecord | null> {
     return Promise.resolve(this.#rows.get(id)?.record ?? null);
   }
 
-  async insert(record: JobRecord, payload: Uint8Array | null): Promise<boolean> {
-    const { id } = record;
-    if (this.#rows.has(id) || this.#unreadable.has(id)) return false;
-    const ref = await this.#files.write(id, { name: "payload", bytes: payload });
-    const stored = { ...record, payload: ref };
-    const isNew = await this.#commit(stored, { payload });
-    if (isNew) this.#rows.set(id, { record: stored, writes: new SerialExecutor() });
-    else if (ref.kind === "file") await this.#files.remove(id, ref.name);
-    this.#changes.notify();
-    return isNew;
-  }
-
-  async update(
-    id: string,
-    change: (record: JobRecord) => JobRecord | null,
-    result?: Uint8Array | null,
-  ): Promise<JobRecord | null> {
+  async update(id: string, change: JobChange, result?: string | null): Promise<JobRecord | null> {
     const row = this.#rows.get(id);
     return await row?.writes.run(async () => {
-      const { record } = row;
-      let next = this.#rows.get(id) === row ? change(record) : null;
-      if (next === null || next === record) return next;
-      if (result !== undefined) {
-        next = { ...next, result: await this.#files.write(id, { name: "result", bytes: result }) };
-      }
-      await this.#commit(next, { result });
-      // Progress that was reported meanwhile is newer.
-      row.record = next = { ...next, progress: row.record.progress };
-      if (record.payload.kind === "file" && next.payload.kind === "absent") {
-        await this.#files.remove(id, record.payload.name);
-      }
-      this.#changes.notify();
+      const next = row.record && change(row.record);
+      if (next === null || next === row.record) return next;
+      // A job that has ended needs its payload no more.
+      await this.#commit(id, next, isFinal(next.state) ? { payload: null, result } : {});
       return next;
     }) ?? null;
   }
 
-  report(id: string, { run, progress }: Pick<JobRecord, "run" | "progress">): void {
+  async body({ id, ...record }: JobRecord, name: BodyName): Promise<string | null> {
+    const { name: file } = record[name];
+    if (file !== undefined) return await ifPresent(Deno.readTextFile(join(this.#folder, id, file)));
+    const parts = await Array.fromAsync(this.#partsOf(name, id), ({ value }) => value);
+    return parts.length === 0 ? null : await new Blob(parts).text();
+  }
+
+  async erase(id: string): Promise<boolean> {
     const row = this.#rows.get(id);
-    if (row?.record.run !== run) return;
-    row.record = { ...row.record, progress };
-    this.#changes.notify();
+    return await row?.writes.run(async () => {
+      if (this.#rows.get(id) !== row) return false;
+      await this.#commit(id, null, { payload: null, result: null });
+      return true;
+    }) ?? false;
   }
 
-  async body(record: JobRecord, name: BodyName): Promise<unknown> {
-    const { id, [name]: ref } = record;
-    if (ref.kind === "absent") return undefined;
-    if (ref.kind === "file") return decodeBody(name, await this.#files.read(id, ref.name));
-    return decodeBody(name, (await this.#kv.get<Uint8Array>(this.#key(name, id))).value);
+  async expire(time: number): Promise<void> {
+    for (const [id, { record, unreadableSince }] of this.#rows) {
+      const since = record?.finishedAt ?? unreadableSince ?? Infinity;
+      if (since < time) await this.erase(id);
+    }
   }
 
-  list({ state, limit }: { state?: JobState; limit: number }): Promise<JobRecord[]> {
+  list({ state, limit }: { state?: JobState; limit?: number }): Promise<JobRecord[]> {
     const records = this.#recordsWhere((record) => state === undefined || record.state === state);
     return Promise.resolve(records.sort(asListed).slice(0, limit));
   }
 
   stats(): Promise<Record<JobState, number>> {
     const counts = { queued: 0, running: 0, completed: 0, failed: 0, cancelled: 0 };
-    for (const { record } of this.#rows.values()) counts[record.state]++;
+    for (const { state } of this.#recordsWhere(() => true)) counts[state]++;
     return Promise.resolve(counts);
   }
 
-  countAhead(job: JobRecord): Promise<number> {
-    return Promise.resolve(this.#recordsWhere((other) => isQueued(other) && byStart(other, job) < 0).length);
-  }
-
-  async startNext({ now, paused }: StartRequest): Promise<JobRecord | null> {
-    const due = this.#recordsWhere((job) =>
-      isQueued(job) && job.dueAt <= now && !paused.includes(pauseKeyOf(job))
-    );
+  next({ now, paused }: { now: number; paused: readonly string[] }): Promise<JobRecord | null> {
     const lastStarts = new Map<string | null, number>();
-    for (const { record: { group, startedAt } } of this.#rows.values()) {
+    for (const { group, startedAt } of this.#recordsWhere(() => true)) {
       lastStarts.set(group, Math.max(startedAt ?? 0, lastStarts.get(group) ?? 0));
     }
     const lastStartOf = ({ group }: JobRecord) => lastStarts.get(group) ?? 0;
-    due.sort((a, b) => lastStartOf(a) - lastStartOf(b) || byStart(a, b));
-    for (const { id } of due) {
-      const run = `${PROCESS}/${crypto.randomUUID()}`;
-      const record = await this.update(id, (record) => started(record, { run, now }));
-      // Otherwise another queue of this process or a cancellation came first.
-      if (record !== null) return record;
-    }
-    return null;
+    const dueAtOf = ({ dueAt }: JobRecord) => Math.max(dueAt, now);
+    const isPaused = (job: JobRecord) => paused.includes(pauseKeyOf(job));
+    const queued = this.#recordsWhere((job) => job.state === "queued" && !isPaused(job));
+    queued.sort((a, b) => dueAtOf(a) - dueAtOf(b) || lastStartOf(a) - lastStartOf(b) || byStart(a, b));
+    return Promise.resolve(queued[0] ?? null);
   }
 
-  nextDueAfter(time: number): Promise<number> {
-    const later = this.#recordsWhere((job) => isQueued(job) && job.dueAt > time);
-    return Promise.resolve(later.reduce((first, { dueAt }) => Math.min(first, dueAt), Infinity));
-  }
-
-  listInterrupted(): Promise<JobRecord[]> {
-    const isLeft = ({ state, run }: JobRecord) => state === "running" && !run?.startsWith(PROCESS);
-    return Promise.resolve(this.#recordsWhere(isLeft));
-  }
-
-  listExpired(time: number): Promise<string[]> {
-    const finished = this.#recordsWhere(({ state, finishedAt, enqueuedAt }) =>
-      isFinal(state) && (finishedAt ?? enqueuedAt) < time
-    );
-    const unreadable = Array.from(this.#unreadable).filter(([_id, since]) => since < time);
-    return Promise.resolve([...finished.map(({ id }) => id), ...unreadable.map(([id]) => id)]);
-  }
-
-  async erase(id: string): Promise<boolean> {
-    const row = this.#rows.get(id);
-    const erase = async () => {
-      // Files first: after a crash in between, the record still leads the next process to them.
-      await this.#files.removeAll(id);
-      const operation = this.#kv.atomic().delete(this.#key("record", id));
-      await operation.delete(this.#key("payload", id)).delete(this.#key("result", id)).commit();
-      const isUnreadable = this.#unreadable.delete(id);
-      return this.#rows.delete(id) || isUnreadable;
-    };
-    const isErased = row === undefined ? await erase() : await row.writes.run(erase);
-    this.#changes.notify();
-    return isErased;
+  #key(...part: Deno.KvKey): Deno.KvKey {
+    return ["jobs", this.#queue, ...part];
   }
 
   #recordsWhere(isWanted: (record: JobRecord) => boolean): JobRecord[] {
-    return Array.from(this.#rows.values(), ({ record }) => record).filter(isWanted);
+    return Array.from(this.#rows.values()).flatMap(({ record }) =>
+      record !== null && isWanted(record) ? [record] : []
+    );
   }
 
-  #key(...part: string[]): Deno.KvKey {
-    return ["jobs", this.#options.queue, ...part];
-  }
-
-  /** Writes a record and its small bodies; false when a new one has the id of another. */
-  async #commit(record: JobRecord, bodies: Partial<Record<BodyName, Uint8Array | null>>): Promise<boolean> {
-    const { id } = record;
-    const operation = this.#kv.atomic().set(this.#key("record", id), record);
-    if (bodies.payload !== undefined) operation.check({ key: this.#key("record", id), versionstamp: null });
-    for (const name of ["payload", "result"] as const) {
-      const bytes = bodies[name];
-      if (bytes && record[name].kind === "inline") operation.set(this.#key(name, id), bytes);
+  /** Removes indexes of earlier versions, and bodies whose job is gone or never came. */
+  async #removeLeftBehind(): Promise<void> {
+    for await (const { key } of this.#kv.list({ prefix: this.#key() })) {
+      const [_jobs, _queue, kind, id] = key.map(String);
+      const isKnown = id !== undefined && this.#rows.has(id);
+      if (!isKnown || !["record", "payload", "result"].includes(kind ?? "")) await this.#kv.delete(key);
     }
-    if (record.payload.kind === "absent") operation.delete(this.#key("payload", id));
-    return (await operation.commit()).ok;
+    for (const { name: id } of await ifPresent(Array.fromAsync(Deno.readDir(this.#folder))) ?? []) {
+      if (!this.#rows.has(id)) await this.#removeFiles(id);
+    }
   }
 
-  #skip(id: string, stored: unknown): void {
-    this.#options.log.error("Job skipped: its record cannot be read", { jobId: id });
-    this.#unreadable.set(id, z.object({ enqueuedAt: z.number() }).safeParse(stored).data?.enqueuedAt ?? 0);
+  /** Stores a job's record, or deletes it where that is null, with the bodies that are given. */
+  async #commit(id: string, record: JobRecord | null, bodies: Bodies): Promise<void> {
+    const commit = this.#kv.atomic();
+    if (record === null) commit.delete(this.#key("record", id));
+    else commit.set(this.#key("record", id), record);
+    for (const name of ["payload", "result"] as const) {
+      const body = bodies[name];
+      if (body !== undefined) await this.#setBody(commit, { name, id, body });
+    }
+    await commit.commit();
+    const row = this.#rows.get(id);
+    if (row !== undefined) row.record = record;
+    if (record === null) this.#rows.delete(id);
+    for (const hear of this.#listeners) hear(id);
+    if (record === null || isFinal(record.state)) await this.#removeFiles(id);
   }
-}
 
-function isQueued({ state }: JobRecord): boolean {
-  return state === "queued";
+  async #removeFiles(id: string): Promise<void> {
+    await ifPresent(Deno.remove(join(this.#folder, id), { recursive: true }));
+  }
+
+  /** The parts of a body: the first one under the body's own key, the others under keys that begin with it. */
+  #partsOf(name: BodyName, id: string): Deno.KvListIterator<Uint8Array<ArrayBuffer>> {
+    // No id contains the character that comes last here.
+    return this.#kv.list({ start: this.#key(name, id), end: this.#key(name, `${id}\0`) });
+  }
+
+  /** Has a commit replace a body. Parts that it cannot take are stored before: without the others nobody reads them. */
+  async #setBody(
+    commit: Deno.AtomicOperation,
+    { name, id, body }: { name: BodyName; id: string; body: string | null },
+  ): Promise<void> {
+    const bytes = new TextEncoder().encode(body ?? "");
+    const count = Math.ceil(bytes.length / PART_BYTES);
+    for await (const { key } of this.#partsOf(name, id)) {
+      if (Number(key[4] ?? 0) >= count) commit.delete(key);
+    }
+    for (let n = 0; n < count; n++) {
+      const key = n === 0 ? this.#key(name, id) : this.#key(name, id, n);
+      const part = bytes.subarray(n * PART_BYTES, (n + 1) * PART_BYTES);
+      if (n < PARTS_IN_COMMIT) commit.set(key, part);
+      else await this.#kv.set(key, part);
+    }
+  }
 }
 
 /** The order of {@linkcode JobTable.list}, as a sort function has it. */
 function asListed(a: JobRecord, b: JobRecord): number {
-  const groupOf = ({ state }: JobRecord) => state === "running" ? 0 : state === "queued" ? 1 : 2;
-  if (groupOf(a) !== groupOf(b)) return groupOf(a) - groupOf(b);
-  return isQueued(a) ? byStart(a, b) : (b.finishedAt ?? 0) - (a.finishedAt ?? 0);
+  const placeOf = ({ state }: JobRecord) => state === "running" ? 0 : state === "queued" ? 1 : 2;
+  if (placeOf(a) !== placeOf(b)) return placeOf(a) - placeOf(b);
+  return a.state === "queued" ? byStart(a, b) : (b.finishedAt ?? 0) - (a.finishedAt ?? 0);
 }

@@ -1,73 +1,59 @@
 /** The record of one job: its shape, and how each step of its life changes it. */
 import { z } from "zod";
 
-/** Where a payload or result is: nowhere (`undefined`), under its own key, or in a file of the job's folder. */
-const bodyRefSchema = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("absent") }),
-  z.object({ kind: z.literal("inline") }),
-  z.object({ kind: z.literal("file"), name: z.string() }),
-]);
+/** What the two bodies of a job are called in keys and columns. */
+export type BodyName = "payload" | "result";
 
-/** All that is known of a job but its payload and result. Times are epoch milliseconds. */
-const recordSchema = z.object({
-  version: z.literal(1),
+/** Whether a job has a payload or result, beside its record; earlier versions stored large ones in a file of this name. */
+const bodyRefSchema = z.object({ kind: z.enum(["absent", "inline", "file"]), name: z.string().optional() })
+  .default({ kind: "absent" });
+
+/** All that callers see of a job but its result. Times are epoch milliseconds; a new job has the defaults. */
+const jobSchema = z.object({
   id: z.string(),
   task: z.string(),
-  /** Whose job it is, null for nobody's: groups take turns. Earlier versions stored none. */
+  /** Whose job it is, null for nobody's: groups take turns. */
   group: z.string().nullable().default(null),
-  state: z.enum(["queued", "running", "completed", "failed", "cancelled"]),
-  /** Orders jobs that are due in the same millisecond. */
-  order: z.number(),
+  /** `queued` also covers a job that waits for its next attempt; the last three are final. */
+  state: z.enum(["queued", "running", "completed", "failed", "cancelled"]).default("queued"),
   enqueuedAt: z.number(),
   /** When it may start at the earliest: as its caller asked, or the end of a backoff. */
   dueAt: z.number(),
   /** Start of the latest attempt. */
-  startedAt: z.number().nullable(),
-  finishedAt: z.number().nullable(),
+  startedAt: z.number().nullable().default(null),
+  finishedAt: z.number().nullable().default(null),
   /** Attempts spent, the running one included. */
-  attempts: z.number(),
+  attempts: z.number().default(0),
   maxAttempts: z.number(),
-  /** The token of the run that works on the job: its process, and a new id with each start. */
-  run: z.string().nullable().default(null),
   /**
    * Present while the job waits for a dependency, which spends no attempt, and during the try that follows: when it first
    * found that down, the reason the handler gave, such as `ml_unavailable`, and how often it tried since.
    */
-  waiting: z.object({ since: z.number(), reason: z.string(), tries: z.number() }).nullable(),
+  waiting: z.object({ since: z.number(), reason: z.string(), tries: z.number() }).nullable().default(null),
   /** The last error: its `code` where it has one, else its class name; and what to do about it, where that was said. */
   error: z.object({ code: z.string(), message: z.string(), fix: z.string().optional(), at: z.number() })
-    .nullable(),
-  progress: z.unknown(),
+    .nullable().default(null),
+  /** The latest value the handler reported. */
+  progress: z.unknown().default(null),
+});
+
+const recordSchema = jobSchema.extend({
+  version: z.literal(1),
+  /** Orders jobs that are due in the same millisecond. */
+  order: z.number(),
+  /** The token of the run that works on the job: its process, and a new id with each start. */
+  run: z.string().nullable().default(null),
   payload: bodyRefSchema,
   result: bodyRefSchema,
 });
 
-/** What callers of the queue do not see of a record. */
-export const INTERNAL_FIELDS = ["version", "order", "run", "payload", "result"] as const;
-
-export type BodyRef = z.infer<typeof bodyRefSchema>;
+export type JobFields = z.infer<typeof jobSchema>;
 export type JobRecord = z.infer<typeof recordSchema>;
-export type InternalField = typeof INTERNAL_FIELDS[number];
 type JobFailure = NonNullable<JobRecord["error"]>;
 
-/** What the two bodies of a job are called in keys and file names. */
-export type BodyName = "payload" | "result";
-
-const ABSENT: BodyRef = { kind: "absent" };
 const NAME_PATTERN = /^[A-Za-z0-9_-]{1,100}$/;
 /** Longest error message stored with a job, in characters. */
 const MESSAGE_LIMIT = 500;
-
-/** A stored value as the record of this job; null when this version cannot work with it. */
-export function parseRecord(value: unknown, id: string): JobRecord | null {
-  const parsed = recordSchema.safeParse(value);
-  return parsed.success && parsed.data.id === id ? parsed.data : null;
-}
-
-/** Whether a job in this state never changes again. */
-export function isFinal(state: JobRecord["state"]): boolean {
-  return state !== "queued" && state !== "running";
-}
 
 /** Returns a queue's name or a job's id, both of which end up in keys and paths. @throws {TypeError} it is malformed */
 export function checkedName(name: string): string {
@@ -75,52 +61,53 @@ export function checkedName(name: string): string {
   throw new TypeError("Job ids and queue names take 1 to 100 of A-Z a-z 0-9 _ -: this one does not fit");
 }
 
+/** The record of a job that is added. */
+export function newRecord(job: Omit<z.input<typeof recordSchema>, "version">): JobRecord {
+  return recordSchema.parse({ version: 1, ...job });
+}
+
+/** A stored value as the record of this job; null when this version cannot work with it. */
+export function parseRecord(value: unknown, id: string): JobRecord | null {
+  const parsed = recordSchema.safeParse(value);
+  return parsed.success && parsed.data.id === id ? parsed.data : null;
+}
+
+/** What a record says of a body that is stored beside it; null for none. */
+export function refOf(body: string | null): JobRecord["payload"] {
+  return { kind: body === null ? "absent" : "inline" };
+}
+
+/** What callers see of a record. */
+export function jobFieldsOf(record: JobRecord): JobFields {
+  return jobSchema.parse(record);
+}
+
+/** Whether a job in this state never changes again. */
+export function isFinal(state: JobRecord["state"]): boolean {
+  return state !== "queued" && state !== "running";
+}
+
 /** In which of two queued jobs starts first, as a sort function has it. */
 export function byStart(a: JobRecord, b: JobRecord): number {
   return a.dueAt - b.dueAt || a.order - b.order || (a.id < b.id ? -1 : 1);
 }
 
-export function newRecord(
-  job: Pick<JobRecord, "id" | "task" | "group" | "order" | "enqueuedAt" | "dueAt" | "maxAttempts">,
-): JobRecord {
-  return {
-    version: 1,
-    ...job,
-    state: "queued",
-    startedAt: null,
-    finishedAt: null,
-    attempts: 0,
-    run: null,
-    waiting: null,
-    error: null,
-    progress: null,
-    payload: ABSENT,
-    result: ABSENT,
-  };
-}
-
-/** Starts the next attempt; null when the job is not queued. */
-export function started(record: JobRecord, start: { run: string; now: number }): JobRecord | null {
-  if (record.state !== "queued") return null;
-  return { ...record, state: "running", attempts: record.attempts + 1, startedAt: start.now, run: start.run };
+/** Starts the next attempt; null when the job is not queued or not due. */
+export function started(record: JobRecord, { run, now }: { run: string; now: number }): JobRecord | null {
+  if (record.state !== "queued" || record.dueAt > now) return null;
+  return { ...record, state: "running", attempts: record.attempts + 1, startedAt: now, run };
 }
 
 /** Ends the job for good; its payload is not needed any more. */
-function ended(record: JobRecord, now: number): JobRecord {
-  return { ...record, finishedAt: now, run: null, waiting: null, payload: ABSENT };
-}
-
-export function completed(record: JobRecord, now: number): JobRecord {
-  return { ...ended(record, now), state: "completed", error: null };
+export function ended(
+  record: JobRecord,
+  end: Pick<JobRecord, "state" | "finishedAt"> & Partial<JobRecord>,
+): JobRecord {
+  return { ...record, run: null, waiting: null, payload: { kind: "absent" }, ...end };
 }
 
 export function failed(record: JobRecord, error: JobFailure): JobRecord {
-  return { ...ended(record, error.at), state: "failed", error };
-}
-
-/** A final record stays what it is. */
-export function cancelled(record: JobRecord, now: number): JobRecord {
-  return isFinal(record.state) ? record : { ...ended(record, now), state: "cancelled" };
+  return ended(record, { state: "failed", finishedAt: error.at, error });
 }
 
 /** Queues another attempt, or fails the job when it has none left. */
@@ -156,9 +143,11 @@ export function failureOf(error: unknown, now: number): JobFailure {
   if (!(error instanceof Error)) {
     return { code: "unknown", message: "The handler threw a value that is no error", at: now };
   }
-  const code = "code" in error && typeof error.code === "string" ? error.code : error.name;
-  const fix = "fix" in error && typeof error.fix === "string"
-    ? { fix: error.fix.slice(0, MESSAGE_LIMIT) }
-    : {};
-  return { code, message: error.message.slice(0, MESSAGE_LIMIT), ...fix, at: now };
+  const { name, message, code, fix }: Error & { code?: unknown; fix?: unknown } = error;
+  return {
+    code: typeof code === "string" ? code : name,
+    message: message.slice(0, MESSAGE_LIMIT),
+    ...(typeof fix === "string" ? { fix: fix.slice(0, MESSAGE_LIMIT) } : {}),
+    at: now,
+  };
 }

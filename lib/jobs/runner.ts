@@ -4,7 +4,7 @@ import { backoffMs } from "../backoff.ts";
 import { messageOf } from "../errors.ts";
 import type { StopOptions } from "./job.ts";
 import { pauseKeyOf } from "./job_table.ts";
-import { interrupted, type JobRecord, requeued } from "./record.ts";
+import { interrupted, type JobRecord, requeued, started } from "./record.ts";
 import { JobRun, type RunOptions } from "./run.ts";
 
 const DEFAULT_DEADLINE_MS = 5_000;
@@ -41,7 +41,7 @@ export class JobRunner {
     await withDeadline(this.#runsEnded(), graceMs);
     for (const run of this.#runs) run.abort("stopping");
     await withDeadline(this.#runsEnded(), deadlineMs);
-    await Promise.all(Array.from(this.#runs, (run) => run.update(requeued)));
+    await Promise.all(Array.from(this.#runs, (run) => run.update({ change: requeued })));
   }
 
   #runsEnded(): Promise<unknown> {
@@ -52,9 +52,9 @@ export class JobRunner {
   async #runJobs(): Promise<void> {
     const { table, clock, log } = this.#options;
     const { signal } = this.#stopping;
+    const stopHearing = table.onChange(() => this.#wait.wake());
     let checkAt = -Infinity;
     do {
-      void table.nextChange().then(() => this.#wait.wake());
       let nextAt = Infinity;
       try {
         if (clock.now() >= checkAt) await this.#checkJobs();
@@ -66,25 +66,34 @@ export class JobRunner {
       const timeoutMs = Math.min(table.checkMs, Math.max(0, nextAt - clock.now()));
       await this.#wait.wait({ timeoutMs, signal });
     } while (!signal.aborted);
+    stopHearing();
   }
 
   /** Starts what is due while there is room. Resolves to the time of the next due job or the end of a pause. */
   async #startDue(): Promise<number> {
     const { table, concurrency, clock } = this.#options;
-    const now = clock.now();
     while (!this.#stopping.signal.aborted && this.#runs.size < concurrency) {
-      const paused = Array.from(this.#pauses).filter(([_key, { until }]) => until > now).map(([key]) => key);
-      const record = await table.startNext({ now, paused });
-      if (record === null) break;
-      const run = new JobRun(record, this.#runOptions);
-      this.#runs.add(run);
-      void run.done.then(() => {
-        this.#runs.delete(run);
-        this.#wait.wake();
-      });
+      const now = clock.now();
+      const pauses = Array.from(this.#pauses).filter(([_key, { until }]) => until > now);
+      const next = await table.next({ now, paused: pauses.map(([key]) => key) });
+      if (next === null || next.dueAt > now) {
+        return Math.min(next?.dueAt ?? Infinity, ...pauses.map(([_key, { until }]) => until));
+      }
+      const run = `${table.process}/${crypto.randomUUID()}`;
+      const record = await table.update(next.id, (record) => started(record, { run, now }));
+      // Otherwise another runner or a cancellation came first.
+      if (record !== null) this.#follow(new JobRun(record, this.#runOptions));
     }
-    const pauseEnds = Array.from(this.#pauses.values(), ({ until }) => until).filter((until) => until > now);
-    return Math.min(await table.nextDueAfter(now), ...pauseEnds);
+    // The end of a run makes room.
+    return Infinity;
+  }
+
+  #follow(run: JobRun): void {
+    this.#runs.add(run);
+    void run.done.then(() => {
+      this.#runs.delete(run);
+      this.#wait.wake();
+    });
   }
 
   /** Pauses a group and returns until when. Jobs that fail while it is paused already join that pause. */
@@ -101,13 +110,14 @@ export class JobRunner {
   /** Queues the jobs whose process ended; deletes expired ones. */
   async #checkJobs(): Promise<void> {
     const { table, clock, log, retentionMs } = this.#options;
-    for (const { id, run } of await table.listInterrupted()) {
+    for (const { id, run } of await table.list({ state: "running" })) {
+      if (run !== null && await table.isAlive(run.split("/")[0] ?? "")) continue;
       const now = clock.now();
       const next = await table.update(id, (record) => record.run === run ? interrupted(record, now) : null);
       if (next === null) continue;
       const { task, attempts, state } = next;
       log.warn("Job was interrupted", { jobId: id, task, attempts, state });
     }
-    for (const id of await table.listExpired(clock.now() - retentionMs)) await table.erase(id);
+    await table.expire(clock.now() - retentionMs);
   }
 }

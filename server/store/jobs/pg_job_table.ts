@@ -1,10 +1,8 @@
 /** A job table on PostgreSQL, which any number of servers share. */
-import { Notifier } from "../../../lib/async.ts";
-import { decodeBody } from "../../../lib/jobs/bodies.ts";
 import type { JobState } from "../../../lib/jobs/job.ts";
-import type { JobTable, StartRequest } from "../../../lib/jobs/job_table.ts";
-import { type BodyName, type JobRecord, parseRecord, started } from "../../../lib/jobs/record.ts";
-import { type Connection, type Database, lockUntilCommit } from "../database.ts";
+import type { JobChange, JobTable } from "../../../lib/jobs/job_table.ts";
+import { type BodyName, isFinal, type JobRecord, parseRecord } from "../../../lib/jobs/record.ts";
+import type { Connection, Database } from "../database.ts";
 import { rawFragment } from "../sql.ts";
 import type { ServerLink } from "./server_link.ts";
 
@@ -20,41 +18,43 @@ interface Row {
   record: string;
 }
 
-type Sql = Connection["sql"];
-
-/** A change of a job, with its result where it brings one. */
-interface JobUpdate {
-  id: string;
-  change: (record: JobRecord) => JobRecord | null;
-  result?: Uint8Array | null;
-}
-
 export class PgJobTable implements JobTable {
   readonly checkMs = 5_000;
-  readonly #options: PgJobTableOptions;
-  readonly #anyChange = new Notifier();
-  readonly #changes = new Map<string, PromiseWithResolvers<void>>();
+  readonly #database: Database;
+  readonly #link: ServerLink;
+  readonly #queue: string;
 
-  constructor(options: PgJobTableOptions) {
-    const { link, queue } = options;
-    this.#options = options;
-    link.on("jobs", (text) => {
-      if (text.startsWith(`${queue}/`)) this.#notify(text.slice(queue.length + 1));
-    });
-    link.on("missed", () => {
-      for (const id of this.#changes.keys()) this.#notify(id);
-      this.#anyChange.notify();
-    });
+  constructor({ database, link, queue }: PgJobTableOptions) {
+    this.#database = database;
+    this.#link = link;
+    this.#queue = queue;
   }
 
-  async insert(record: JobRecord, payload: Uint8Array | null): Promise<boolean> {
+  get process(): string {
+    return this.#link.id;
+  }
+
+  isAlive(process: string): Promise<boolean> {
+    return this.#link.isAlive(process);
+  }
+
+  onChange(hear: (id: string | null) => void): () => void {
+    const start = `${this.#queue}/`;
+    const offJobs = this.#link.on("jobs", (text) => text.startsWith(start) && hear(text.slice(start.length)));
+    const offMissed = this.#link.on("missed", () => hear(null));
+    return () => {
+      offJobs();
+      offMissed();
+    };
+  }
+
+  async insert(record: JobRecord, payload: string | null): Promise<boolean> {
     const { id, task, group, state, dueAt, order, enqueuedAt, startedAt } = record;
-    const stored: JobRecord = { ...record, payload: { kind: payload === null ? "absent" : "inline" } };
-    return await this.#options.database.transaction(async ({ sql }) => {
+    return await this.#database.transaction(async ({ sql }) => {
       const { count } = await sql`
         insert into jobs (queue, id, task, job_group, state, due_at, sequence, enqueued_at, started_at, record, payload)
         values (${this.#queue}, ${id}, ${task}, ${group ?? ""}, ${state}, ${dueAt}, ${order}, ${enqueuedAt},
-          ${startedAt}, ${JSON.stringify(stored)}, ${textOf(payload)})
+          ${startedAt}, ${JSON.stringify(record)}, ${payload})
         on conflict do nothing`;
       if (count === 1) await this.#announce(sql, id);
       return count === 1;
@@ -62,49 +62,57 @@ export class PgJobTable implements JobTable {
   }
 
   async get(id: string): Promise<JobRecord | null> {
-    const [row] = await this.#sql<
-      Row
-    >`select id, record from jobs where queue = ${this.#queue} and id = ${id}`;
-    return row === undefined ? null : recordOf(row);
+    const [record = null] = await this.#recordsOf(
+      this.#sql<Row>`select id, record from jobs where queue = ${this.#queue} and id = ${id}`,
+    );
+    return record;
   }
 
-  async update(
-    id: string,
-    change: JobUpdate["change"],
-    result?: Uint8Array | null,
-  ): Promise<JobRecord | null> {
-    return await this.#options.database.transaction(({ sql }) => this.#update(sql, { id, change, result }));
+  async update(id: string, change: JobChange, result?: string | null): Promise<JobRecord | null> {
+    return await this.#database.transaction(async ({ sql }) => {
+      // Locked, so that changes of one job follow one another.
+      const [record] = await this.#recordsOf(sql<Row>`
+        select id, record from jobs where queue = ${this.#queue} and id = ${id} for update`);
+      const next = record === undefined ? null : change(record);
+      if (next === null || next === record) return next;
+      // A final job needs its payload no more.
+      await sql`
+        update jobs set state = ${next.state}, due_at = ${next.dueAt}, started_at = ${next.startedAt},
+          finished_at = ${next.finishedAt}, run = ${next.run}, record = ${JSON.stringify(next)},
+          payload = case when ${!isFinal(next.state)}::boolean then payload end,
+          result = coalesce(${result ?? null}, result)
+        where queue = ${this.#queue} and id = ${id}`;
+      await this.#announce(sql, id);
+      return next;
+    });
   }
 
-  report(): void {
-    // Every run stores its progress now and then: other servers see no other.
-  }
-
-  async body({ id, payload, result }: JobRecord, name: BodyName): Promise<unknown> {
-    if ((name === "payload" ? payload : result).kind === "absent") return undefined;
+  async body({ id }: JobRecord, name: BodyName): Promise<string | null> {
     const [row] = await this.#sql<{ body: string | null }>`
       select ${rawFragment(name)} as body from jobs where queue = ${this.#queue} and id = ${id}`;
-    return decodeBody(name, row?.body == null ? null : new TextEncoder().encode(row.body));
+    return row?.body ?? null;
   }
 
   async erase(id: string): Promise<boolean> {
-    return await this.#options.database.transaction(async ({ sql }) => {
+    return await this.#database.transaction(async ({ sql }) => {
       const { count } = await sql`delete from jobs where queue = ${this.#queue} and id = ${id}`;
       if (count === 1) await this.#announce(sql, id);
       return count === 1;
     });
   }
 
-  async list({ state, limit }: { state?: JobState; limit: number }): Promise<JobRecord[]> {
+  async expire(time: number): Promise<void> {
+    await this.#sql`delete from jobs where queue = ${this.#queue} and finished_at < ${time}`;
+  }
+
+  async list({ state, limit }: { state?: JobState; limit?: number }): Promise<JobRecord[]> {
     const wanted = state ?? null;
-    return recordsOf(
-      await this.#sql<Row>`
-        select id, record from jobs
-        where queue = ${this.#queue} and (${wanted}::text is null or state = ${wanted}::text)
-        order by state <> 'running', state <> 'queued',
-          case when state = 'queued' then due_at else -finished_at end, sequence, id
-        limit ${limit}`,
-    );
+    return await this.#recordsOf(this.#sql<Row>`
+      select id, record from jobs
+      where queue = ${this.#queue} and (${wanted}::text is null or state = ${wanted}::text)
+      order by state <> 'running', state <> 'queued',
+        case when state = 'queued' then due_at else -finished_at end, sequence, id
+      limit ${limit ?? null}`);
   }
 
   async stats(): Promise<Record<JobState, number>> {
@@ -115,118 +123,34 @@ export class PgJobTable implements JobTable {
     return counts;
   }
 
-  async countAhead({ id, dueAt, order }: JobRecord): Promise<number> {
-    const [row] = await this.#sql<{ count: number }>`
-      select count(*)::integer as count from jobs where queue = ${this.#queue} and state = 'queued'
-        and (due_at, sequence, id) < (${dueAt}, ${order}, ${id})`;
-    return row?.count ?? 0;
-  }
-
-  async startNext({ now, paused }: StartRequest): Promise<JobRecord | null> {
-    return await this.#options.database.transaction(async ({ db, sql }) => {
-      // One server at a time looks for its next job: two would find the same one.
-      await lockUntilCommit(db, `start-job:${this.#queue}`);
-      // Of all due groups the one whose last start is the longest ago, and of that the first job.
-      const [next] = await sql<{ id: string }>`
-        with due as (
-          select id, job_group, due_at, sequence from jobs
-          where queue = ${this.#queue} and state = 'queued' and due_at <= ${now}
-            and task || ':' || job_group <> all (${paused}::text[])
-        ), turn as (
-          select job_group from due group by job_group
-          order by (select max(started_at) from jobs where queue = ${this.#queue} and jobs.job_group = due.job_group)
-            nulls first, min(due_at), min(sequence)
-          limit 1
-        )
-        select id from due where job_group = (select job_group from turn) order by due_at, sequence, id limit 1`;
-      if (next === undefined) return null;
-      const run = `${this.#options.link.id}/${crypto.randomUUID()}`;
-      return await this.#update(sql, { id: next.id, change: (record) => started(record, { run, now }) });
-    });
-  }
-
-  async nextDueAfter(time: number): Promise<number> {
-    const [row] = await this.#sql<{ due_at: number | null }>`
-      select min(due_at) as due_at from jobs
-      where queue = ${this.#queue} and state = 'queued' and due_at > ${time}`;
-    return row?.due_at ?? Infinity;
-  }
-
-  async listInterrupted(): Promise<JobRecord[]> {
-    const running = recordsOf(
-      await this.#sql<Row>`select id, record from jobs where queue = ${this.#queue} and state = 'running'`,
-    );
-    const alive = new Set<string>();
-    for (const id of new Set(running.map(serverOf))) if (await this.#options.link.isAlive(id)) alive.add(id);
-    return running.filter((record) => !alive.has(serverOf(record)));
-  }
-
-  async listExpired(time: number): Promise<string[]> {
-    const rows = await this.#sql<{ id: string }>`
-      select id from jobs where queue = ${this.#queue} and finished_at < ${time}`;
-    return rows.map(({ id }) => id);
-  }
-
-  nextChange(id?: string): Promise<void> {
-    if (id === undefined) return this.#anyChange.next;
-    const waiting = this.#changes.get(id) ?? Promise.withResolvers<void>();
-    this.#changes.set(id, waiting);
-    return waiting.promise;
-  }
-
-  get #queue(): string {
-    return this.#options.queue;
-  }
-
-  get #sql(): Sql {
-    return this.#options.database.sql;
-  }
-
-  /** Locks the job's row, so that changes of one job follow one another. */
-  async #update(sql: Sql, { id, change, result }: JobUpdate): Promise<JobRecord | null> {
-    const [row] = await sql<Row>`
-      select id, record from jobs where queue = ${this.#queue} and id = ${id} for update`;
-    const record = row === undefined ? null : recordOf(row);
-    const changed = record && change(record);
-    if (changed === null || changed === record) return changed;
-    const kind = result === undefined ? changed.result.kind : result === null ? "absent" : "inline";
-    const next: JobRecord = { ...changed, result: { kind } as JobRecord["result"] };
-    // A final job needs its payload no more.
-    await sql`
-      update jobs set state = ${next.state}, due_at = ${next.dueAt}, started_at = ${next.startedAt},
-        finished_at = ${next.finishedAt}, run = ${next.run}, record = ${JSON.stringify(next)},
-        payload = case when ${next.payload.kind === "inline"}::boolean then payload end,
-        result = coalesce(${textOf(result ?? null)}, result)
-      where queue = ${this.#queue} and id = ${id}`;
-    await this.#announce(sql, id);
+  async next({ now, paused }: { now: number; paused: readonly string[] }): Promise<JobRecord | null> {
+    // The first job of each group, and of these the one whose group has started none for the longest.
+    const [next = null] = await this.#recordsOf(this.#sql<Row>`
+      with first as (
+        select distinct on (job_group) id, job_group, due_at, sequence from jobs
+        where queue = ${this.#queue} and state = 'queued' and task || ':' || job_group <> all (${paused}::text[])
+        order by job_group, due_at, sequence, id
+      )
+      select id, record from first join jobs using (id) where queue = ${this.#queue}
+      order by greatest(first.due_at, ${now}),
+        (select max(started_at) from jobs where queue = ${this.#queue} and job_group = first.job_group) nulls first,
+        first.due_at, first.sequence
+      limit 1`);
     return next;
   }
 
-  async #announce(sql: Sql, id: string): Promise<void> {
-    await this.#options.link.announce({ topic: "jobs", text: `${this.#queue}/${id}` }, sql);
+  get #sql(): Connection["sql"] {
+    return this.#database.sql;
   }
 
-  #notify(id: string): void {
-    this.#changes.get(id)?.resolve();
-    this.#changes.delete(id);
-    this.#anyChange.notify();
+  /** The records of rows. One that another version wrote and this one cannot read is left to that version. */
+  async #recordsOf(rows: PromiseLike<readonly Row[]>): Promise<JobRecord[]> {
+    return (await rows).map(({ id, record }) => parseRecord(JSON.parse(record), id)).filter((record) =>
+      record !== null
+    );
   }
-}
 
-function textOf(body: Uint8Array | null): string | null {
-  return body && new TextDecoder().decode(body);
-}
-
-/** A row that another version wrote and this one cannot read is left to that version. */
-function recordOf({ id, record }: Row): JobRecord | null {
-  return parseRecord(JSON.parse(record), id);
-}
-
-function recordsOf(rows: Row[]): JobRecord[] {
-  return rows.map(recordOf).filter((record) => record !== null);
-}
-
-/** The id of the server that runs a job. */
-function serverOf({ run }: JobRecord): string {
-  return run?.split("/")[0] ?? "";
+  async #announce(sql: Connection["sql"], id: string): Promise<void> {
+    await this.#link.announce({ topic: "jobs", text: `${this.#queue}/${id}` }, sql);
+  }
 }

@@ -17,11 +17,6 @@ export async function joinSharedDatabase(
   options: { log: Logger },
 ): Promise<SharedDatabase> {
   const link = await ServerLink.open(database, options);
-  const tables = new Map<string, PgJobTable>();
-  const jobTable = (queue: string) => {
-    const table = tables.get(queue) ?? new PgJobTable({ database, link, queue });
-    tables.set(queue, table);
-    return table;
-  };
+  const jobTable = (queue: string) => new PgJobTable({ database, link, queue });
   return { link, jobTable, [Symbol.asyncDispose]: () => link[Symbol.asyncDispose]() };
 }

@@ -232,6 +232,23 @@ export function testJobBasics(createStore: () => Promise<JobQueueStore>): void {
     assert.deepEqual(await Array.fromAsync(queue.watch("unknown")), []);
   });
 
+  Deno.test("of progress that comes thick and fast the last one is seen while the job runs", async () => {
+    await using store = await createStore();
+    const queue = await store.open();
+    const seen = Promise.withResolvers<void>();
+    const work = async (_: unknown, { progress }: { progress: (value: { step: number }) => void }) => {
+      for (let step = 1; step <= 100; step++) progress({ step });
+      await seen.promise;
+      return {};
+    };
+    queue.listen({ work, ping: () => null }, { concurrency: 1 });
+    const { id } = await queue.enqueue("work", {});
+    const { state } = await until(queue, { id, when: ({ progress }) => progress?.step === 100 });
+    assert.equal(state, "running");
+    seen.resolve();
+    await finished(queue, id);
+  });
+
   Deno.test("waiting ends with the signal, and without a job at once", async () => {
     await using store = await createStore();
     const queue = await store.open();
