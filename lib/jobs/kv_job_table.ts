@@ -128,7 +128,8 @@ export class KvJobTable implements JobTable {
     const { name: file } = record[name];
     if (file !== undefined) return await ifPresent(Deno.readTextFile(join(this.#folder, id, file)));
     const parts = await Array.fromAsync(this.#partsOf(name, id), ({ value }) => value);
-    return parts.length === 0 ? null : await new Blob(parts).text();
+    const decoder = new TextDecoder();
+    return parts.length === 0 ? null : parts.map((part) => decoder.decode(part, { stream: true })).join("");
   }
 
   async erase(id: string): Promise<boolean> {
