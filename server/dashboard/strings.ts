@@ -238,6 +238,7 @@ export const STRINGS = {
   },
   search: {
     label: "Search all messages",
+    hint: "Search messages",
     button: "Search",
     results: "Messages found",
     none: "No message has all of these words.",

@@ -102,7 +102,7 @@ export function SearchBox({ onWords }: { onWords: (words: string) => void }) {
         type="search"
         maxLength={MAX_SEARCH_LENGTH}
         aria-label={TEXT.label}
-        placeholder={TEXT.label}
+        placeholder={TEXT.hint}
         value={text}
         onInput={(event) => change(event.currentTarget.value)}
       />

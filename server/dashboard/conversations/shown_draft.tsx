@@ -98,7 +98,7 @@ function Choice(
         <label key={id} class="check">
           <input type="radio" name="candidate" checked={id === chosenId} onChange={() => onChoose(id)} />
           <span class="quiet">{id}</span>
-          <span dir="auto">{text}</span>
+          <span dir="auto" class="text">{text}</span>
         </label>
       ))}
     </fieldset>

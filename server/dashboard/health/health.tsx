@@ -122,7 +122,7 @@ function CaptureList({ devices }: Pick<Status, "devices">) {
   );
   if (sending.length === 0) return <p>{TEXT.nothingSent}</p>;
   return (
-    <ul class="cards" aria-label={TEXT.capture}>
+    <ul class="cards wide" aria-label={TEXT.capture}>
       {sending.map((device) => <Capture key={device.deviceId} device={device} />)}
     </ul>
   );
@@ -146,7 +146,7 @@ export function Health() {
       {value === null && error === null && <p class="quiet">{STRINGS.loading}</p>}
       {value !== null && (
         <>
-          <ul class="cards">
+          <ul class="cards wide">
             <Model ml={value.ml} />
             <Server status={value} />
           </ul>
