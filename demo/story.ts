@@ -99,12 +99,11 @@ export function verdictsFor(drafts: readonly Draft[]): Map<Draft, Verdict> {
 function showDraft({ answer, tookMs }: Draft): void {
   bubble("draft", answer.response || "(the model wrote nothing)", { colour: "green" });
   const { timings, confidence, tokensUsed } = answer;
+  const rate = timings ? ` (${timings.tokens_per_second.toFixed(0)}/s)` : "";
   const facts = [
     `confidence ${(confidence ?? 0).toFixed(2)}`,
-    `${tokensUsed} tokens in ${duration(tookMs)}`,
-    ...(timings
-      ? [`${timings.tokens_per_second.toFixed(0)} tokens/s`, `${timings.prompt_tokens} prompt tokens`]
-      : []),
+    `${tokensUsed} tokens in ${duration(tookMs)}${rate}`,
+    ...(timings ? [`${timings.prompt_tokens} in the prompt`] : []),
   ];
   note(facts.join(" · "));
 }
