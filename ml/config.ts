@@ -140,6 +140,14 @@ export const SETTINGS = {
     fallback: 2_048,
     description: "Tokens of prompt and reply together",
   }),
+  kvCache: setting<"f16" | "q8_0">({
+    env: "KV_CACHE",
+    parse: oneOf("f16", "q8_0"),
+    fallback: "f16",
+    description:
+      "How llama.cpp keeps the keys and values of evaluated tokens; q8_0 takes about half of their memory, " +
+      "rounds them, and is no faster",
+  }),
   keepAlive: setting<number | null>({
     env: "KEEP_ALIVE",
     parse: wholeNumber({ min: 1, max: 1_000_000 }),

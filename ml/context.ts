@@ -83,12 +83,14 @@ async function openEngine(
     return { engine, source: remoteModelSource(() => engine.listModels(), { base }) };
   }
   const { createProcessEngine } = await import("./engine/process/process_engine.ts");
-  const { gpu, threads, sequences, contextSize, queueLimit, adapterContexts, keepAlive, logLevel } = config;
+  const { gpu, threads, sequences, contextSize, kvCache, queueLimit, adapterContexts, keepAlive, logLevel } =
+    config;
   const engine = createProcessEngine({
     gpu,
     threads,
     sequences,
     contextSize,
+    kvCache,
     queueLimit,
     adapterContexts,
     keepAliveSeconds: keepAlive,

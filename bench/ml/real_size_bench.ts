@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import { silentLogger, writeLine } from "../../lib/log.ts";
 import { createMetrics } from "../../lib/metrics.ts";
+import type { KvCacheType } from "../../ml/engine/libllama/native_context.ts";
 import { createProcessEngine } from "../../ml/engine/process/process_engine.ts";
 import { RECOMMENDED_MODEL } from "../../ml/models/catalog.ts";
 import { writeTrainingRequest } from "../../ml/training/job/training_request.ts";
@@ -39,12 +40,11 @@ async function modelFile(): Promise<{ path: string; size: number }> {
   return { path, size: (await Deno.stat(path)).size };
 }
 
-/** Prints what the engine's process holds before, with and after a long prompt. */
-async function measureServing(): Promise<void> {
-  const { path, size } = await modelFile();
-  writeLine(`file: ${gibibytes(size)}, ${(size / RECOMMENDED_MODEL.sizeBytes).toFixed(3)} of the real one's`);
+/** What the engine's process holds once it has loaded the model, and after a long prompt. */
+async function servedBytes(path: string, kvCache: KvCacheType): Promise<{ loaded: number; used: number }> {
   const settings = {
     ...SERVED,
+    kvCache,
     gpu: "off",
     queueLimit: 1,
     keepAliveSeconds: null,
@@ -62,12 +62,21 @@ async function measureServing(): Promise<void> {
     repeatPenalty: 1,
     stop: [],
   }, { onToken: () => {} });
-  const used = descendantBytes(Deno.pid);
-  const rows = [["loaded", gibibytes(loaded), (loaded / size).toFixed(2)], [
-    `after a reply, ${SERVED.sequences} sequences of ${SERVED.contextSize} tokens`,
-    gibibytes(used),
-    (used / size).toFixed(2),
-  ]];
+  return { loaded, used: descendantBytes(Deno.pid) };
+}
+
+/** Prints what the engine's process holds, with keys and values of 16 bits and of 8. */
+async function measureServing(): Promise<void> {
+  const { path, size } = await modelFile();
+  writeLine(`file: ${gibibytes(size)}, ${(size / RECOMMENDED_MODEL.sizeBytes).toFixed(3)} of the real one's`);
+  const rows: string[][] = [];
+  for (const kvCache of ["f16", "q8_0"] as const) {
+    const { loaded, used } = await servedBytes(path, kvCache);
+    const reply = `after a reply, ${SERVED.sequences} sequences of ${SERVED.contextSize} tokens`;
+    for (const [what, bytes] of [["loaded", loaded], [reply, used]] as const) {
+      rows.push([`${kvCache}: ${what}`, gibibytes(bytes), (bytes / size).toFixed(2)]);
+    }
+  }
   for (const line of tableLines(["the engine's process", "memory", "÷ file"], rows)) writeLine(line);
 }
 

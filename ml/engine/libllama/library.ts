@@ -35,6 +35,8 @@ export const CONTEXT_FIELDS = {
   outputs: 20,
   threads: 28,
   promptThreads: 32,
+  keyType: 104,
+  valueType: 108,
   swaFull: 132,
 } as const;
 

@@ -8,6 +8,11 @@ import type { ContextHandle, MemoryHandle } from "./symbols.ts";
 const CONTEXT_MULTIPLE = 256;
 const F32_BYTES = 4;
 const ALL_POSITIONS = -1;
+/** `enum ggml_type` of ggml.h. */
+const GGML_TYPE_OF = { f16: 1, q8_0: 8 } as const;
+
+/** How keys and values of evaluated tokens are stored. */
+export type KvCacheType = keyof typeof GGML_TYPE_OF;
 
 export interface ContextSizes {
   /** Tokens one sequence can hold, prompt and reply together. */
@@ -15,6 +20,8 @@ export interface ContextSizes {
   /** How many replies are generated at a time. */
   sequences: number;
   threads: number;
+  /** Default: f16. */
+  kvCache?: KvCacheType;
 }
 
 /** See the module. No method may be called while an evaluation runs. */
@@ -48,7 +55,7 @@ export class NativeContext implements Disposable {
     model: NativeModel,
     options: ContextSizes & { outputs: number },
   ): Promise<NativeContext> {
-    const { contextSize, sequences, threads } = options;
+    const { contextSize, sequences, threads, kvCache = "f16" } = options;
     const maxOutputs = Math.max(options.outputs, sequences);
     const params = model.library.llama_context_default_params();
     const fields = new DataView(params.buffer, params.byteOffset, params.byteLength);
@@ -60,10 +67,17 @@ export class NativeContext implements Disposable {
     fields.setUint32(CONTEXT_FIELDS.outputs, maxOutputs, true);
     fields.setInt32(CONTEXT_FIELDS.threads, threads, true);
     fields.setInt32(CONTEXT_FIELDS.promptThreads, threads, true);
+    fields.setInt32(CONTEXT_FIELDS.keyType, GGML_TYPE_OF[kvCache], true);
+    fields.setInt32(CONTEXT_FIELDS.valueType, GGML_TYPE_OF[kvCache], true);
     // A full cache would let windows be trimmed, at many times the memory.
     fields.setUint8(CONTEXT_FIELDS.swaFull, 0);
     const handle = await whileHeld([params], model.library.llama_init_from_model(model.handle, params));
-    if (handle === null) throw new Error("llama.cpp could not reserve the memory of its context");
+    if (handle === null) {
+      const hint = kvCache === "f16"
+        ? ""
+        : `, or the model's heads do not fit ${kvCache}: KV_CACHE=f16 suits all`;
+      throw new Error(`llama.cpp could not reserve the memory of its context${hint}`);
+    }
     return new NativeContext(model, handle, { maxOutputs });
   }
 

@@ -19,6 +19,7 @@ import type {
   Sample,
   TokenizedSample,
 } from "../engine.ts";
+import type { KvCacheType } from "../libllama/native_context.ts";
 import { evaluateSamples } from "./llama_evaluation.ts";
 import { sampleTokens } from "./sample_tokens.ts";
 import { ModelError } from "../../models/model_file.ts";
@@ -34,6 +35,8 @@ export interface LlamaEngineOptions {
   sequences: number;
   /** Tokens of prompt and reply together. */
   contextSize: number;
+  /** How keys and values are stored. Default: f16. */
+  kvCache?: KvCacheType;
   /** How many requests may wait. */
   queueLimit: number;
   /** How many adapters are kept in memory at a time. Default 1. */

@@ -159,9 +159,9 @@ export async function loadModel(llama: Llama, file: ModelFile, options: LlamaOpt
       );
     }),
   );
-  const { sequences, threads, adapterContexts } = options;
+  const { sequences, threads, adapterContexts, kvCache } = options;
   const contextSize = Math.min(options.contextSize, native.trainContextSize);
-  const sizes = { contextSize, sequences, threads };
+  const sizes = { contextSize, sequences, threads, kvCache };
   const context = memory.use(
     await NativeContext.create(native, { ...sizes, outputs: EVALUATED_OUTPUTS }).catch((error) => {
       throw new Error(`There is not enough memory for the model ${file.id}: ${messageOf(error)}`, {
