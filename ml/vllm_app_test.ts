@@ -154,6 +154,17 @@ vllmTest("what is trained here is proven and served there", async (service) => {
   assert.equal(draft.adapter?.probe, "agrees");
 });
 
+vllmTest("a training that ends while vLLM is away waits for it and loses nothing", async (service) => {
+  const refused = service.vllm.refusals.next;
+  service.vllm.setDown(true);
+  await start(service);
+  await refused;
+  service.vllm.setDown(false);
+  const { result } = await completed(service, "job-1");
+  const draft = await service.draft({ adapter_id: result?.adapter_id });
+  assert.equal(draft.adapter?.probe, "agrees");
+});
+
 for (const [what, method, path] of [["deleted", "DELETE", ""], ["tainted", "POST", "/taint"]] as const) {
   vllmTest(`an adapter that is ${what} is unloaded, and nothing of it stays`, async (service) => {
     const { id } = await publishTinyAdapter(service);

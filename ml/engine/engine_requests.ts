@@ -1,6 +1,13 @@
 /** The requests of an engine: each takes its turn, and ends with its caller or with the engine. */
+import type { ErrorCode } from "../../contract/errors.ts";
 import { ApiError } from "../../lib/errors.ts";
-import type { EngineOccupancy, Generation, GenerationOptions, GenerationRequest } from "./engine.ts";
+import {
+  EngineCrashError,
+  type EngineOccupancy,
+  type Generation,
+  type GenerationOptions,
+  type GenerationRequest,
+} from "./engine.ts";
 import { requesterOf, RequestQueue, type RequestQueueOptions } from "./request_queue.ts";
 
 const RETRY_AFTER_SECONDS = 5;
@@ -8,6 +15,14 @@ const RETRY_AFTER_SECONDS = 5;
 /** The error of an engine that has no model, or none that can be used now. */
 export function modelNotLoaded(message: string, cause?: unknown): ApiError {
   return new ApiError("model_not_loaded", message, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
+}
+
+/** Codes of errors that pass by themselves. */
+const TEMPORARY_CODES: readonly ErrorCode[] = ["queue_full", "model_not_loaded", "ml_unavailable"];
+
+/** Whether work that ended so can be tried again later. Not after a crash, which it may have caused. */
+export function isTemporary(error: ApiError): boolean {
+  return !(error instanceof EngineCrashError) && TEMPORARY_CODES.includes(error.code);
 }
 
 /** What an engine's work is given: the caller's options, with a signal that closing the engine aborts too. */

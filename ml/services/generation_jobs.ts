@@ -5,6 +5,7 @@ import { ApiError } from "../../lib/errors.ts";
 import { type AnyJob, type JobContext, PermanentJobError, RetryLaterError } from "../../lib/jobs/job.ts";
 import type { JobQueue } from "../../lib/jobs/job_queue.ts";
 import { EngineCrashError } from "../engine/engine.ts";
+import { isTemporary } from "../engine/engine_requests.ts";
 import type { GenerationService } from "./generation_service.ts";
 
 /** The tasks of the ml service's job queue. */
@@ -15,8 +16,6 @@ export interface MlTasks {
 const RETRY_AFTER_SECONDS = 30;
 /** How many queued jobs are looked at to count an account's: the most that the queue lists. */
 const MAX_COUNTED = 1_000;
-/** Codes of temporary errors: the job is retried later. */
-const TEMPORARY_CODES = ["queue_full", "model_not_loaded", "ml_unavailable"];
 
 /** Makes the handler of generation jobs. */
 export function createGenerateHandler(generation: GenerationService) {
@@ -26,7 +25,7 @@ export function createGenerateHandler(generation: GenerationService) {
     } catch (error) {
       // A crash spends an attempt: a request that causes it must not do so for good.
       if (!(error instanceof ApiError) || error instanceof EngineCrashError) throw error;
-      if (TEMPORARY_CODES.includes(error.code)) {
+      if (isTemporary(error)) {
         throw new RetryLaterError(error.code, {
           afterMs: (error.retryAfterSeconds ?? 1) * 1_000,
           cause: error,

@@ -2,6 +2,7 @@
 import type { TrainingResult } from "../../contract/training_figures.ts";
 import { ApiError } from "../../lib/errors.ts";
 import { type JobContext, PermanentJobError, RetryLaterError } from "../../lib/jobs/job.ts";
+import { isTemporary } from "../engine/engine_requests.ts";
 import { ModelError } from "../models/model_file.ts";
 import type { JobFolders } from "../training/job/job_folders.ts";
 import type { RunResult, TrainingEvent } from "../training/job/training_event.ts";
@@ -72,7 +73,7 @@ async function train(
 
 /** Maps a publishing failure to what the job does about it. */
 function publishFault(error: unknown): Error {
-  if (error instanceof ApiError && error.code === "model_not_loaded") {
+  if (error instanceof ApiError && isTemporary(error)) {
     return new RetryLaterError(error.code, { cause: error });
   }
   if (error instanceof ApiError) {

@@ -54,7 +54,7 @@ async function loadFaultOf(
   const text = await response.text().catch(() => "");
   // The name has the file's hash in it, so what it has is the same.
   if (response.ok || text.includes("has already been loaded")) return null;
-  if ([401, 403, 503].includes(response.status)) return refusalOf(response);
+  if ([401, 403, 429, 502, 503, 504].includes(response.status)) return refusalOf(response);
   const [, rank, limit] = /rank (\d+) is greater than max_lora_rank (\d+)/.exec(text) ?? [];
   if (rank !== undefined) {
     return new ModelError(

@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { getLlama, type Llama, type LlamaContextSequence, type LlamaModel, type Token } from "node-llama-cpp";
+import { Notifier } from "../../../lib/async.ts";
 import { ggufOfPeft } from "./peft_reader.ts";
 
 export interface VllmOptions {
@@ -63,6 +64,8 @@ export class VllmServer implements AsyncDisposable {
   readonly #loaded = new Map<string, string>();
   /** While it is set no request is answered. */
   #isDown = false;
+  /** Notifies of each request that is not. */
+  readonly refusals = new Notifier();
 
   private constructor(options: VllmOptions, parts: { llama: Llama; model: LlamaModel }) {
     this.options = options;
@@ -105,7 +108,10 @@ export class VllmServer implements AsyncDisposable {
 
   async #answer(request: Request): Promise<Response> {
     const { pathname } = new URL(request.url);
-    if (this.#isDown) return new Response(null, { status: 502 });
+    if (this.#isDown) {
+      this.refusals.notify();
+      return new Response(null, { status: 502 });
+    }
     if (pathname === "/v1/models") return this.#models();
     const body: Body = await request.json();
     this.requests.push(`${pathname} ${body.lora_name ?? body.model}`);
