@@ -1,20 +1,24 @@
 /** Long lists: what is far from the screen is not drawn, and the next page is asked for before its end is reached. */
-import { type ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { type ComponentChildren, createContext } from "preact";
+import { useContext, useEffect, useRef, useState } from "preact/hooks";
 import type { PagedState } from "./client/pages.ts";
 import { STRINGS } from "./strings.ts";
 
-/** How far beyond the screen the list is drawn and read. */
-const MARGIN = "1200px";
+/** How far beyond the screen the list is drawn and read, and its parts are looked at one by one. */
+const [MARGIN, GROUP_MARGIN] = ["1200px", "3600px"];
+
+/** False for the parts of a group that is far from the screen. */
+const IsWatched = createContext(true);
 
 /** Says whenever an element comes near the screen or leaves it. What has the focus stays near. */
-function useNearness(onChange: (isNear: boolean, height: number) => void) {
+function useNearness(onChange: (isNear: boolean, height: number) => void, rootMargin = MARGIN) {
+  const isWatched = useContext(IsWatched);
   const element = useRef<HTMLDivElement>(null);
   const latest = useRef(onChange);
   latest.current = onChange;
   useEffect(() => {
     const { current } = element;
-    if (current === null) return;
+    if (current === null || !isWatched) return;
     const root = current.closest(".scroll");
     const observer = new IntersectionObserver((entries) => {
       const entry = entries.at(-1);
@@ -22,10 +26,10 @@ function useNearness(onChange: (isNear: boolean, height: number) => void) {
       if (root?.clientHeight === 0) return;
       const isNear = entry?.isIntersecting || current.contains(document.activeElement);
       if (entry !== undefined) latest.current(isNear, entry.boundingClientRect.height);
-    }, { root, rootMargin: MARGIN });
+    }, { root, rootMargin });
     observer.observe(current);
     return () => observer.disconnect();
-  }, []);
+  }, [isWatched]);
   return element;
 }
 
@@ -36,6 +40,20 @@ export function Part({ children }: { children: () => ComponentChildren }) {
   return (
     <div ref={element} style={height === null ? {} : { height: `${height}px` }}>
       {height === null && children()}
+    </div>
+  );
+}
+
+/**
+ * Parts that follow one another, those of a list laid out from its end. A browser lays all of a box out when one thing in it
+ * changes, and asks each observer at each frame: of thousands of parts that alone takes longer than a frame.
+ */
+export function PartGroup({ children }: { children: ComponentChildren }) {
+  const [isNear, setNear] = useState(true);
+  const element = useNearness(setNear, GROUP_MARGIN);
+  return (
+    <div ref={element} class="parts">
+      <IsWatched.Provider value={isNear}>{children}</IsWatched.Provider>
     </div>
   );
 }

@@ -6,12 +6,14 @@ import { pathOf, SERVER_PATHS } from "../../../contract/paths.ts";
 import { request } from "../client/api.ts";
 import { nameOf } from "../names.ts";
 import { PagedList } from "../client/pages.ts";
-import { ListEnd, Part } from "../scrolling.tsx";
+import { ListEnd, Part, PartGroup } from "../scrolling.tsx";
 import { STRINGS } from "../strings.ts";
 import { dayOf, timeOf } from "../times.ts";
 
 const { thread: TEXT } = STRINGS;
 const PAGE_SIZE = 50;
+/** Pages of one box: about as many as there are boxes in the longest threads. */
+const GROUP_PAGES = 40;
 
 const REACTION_MARKS: Record<string, string> = {
   love: "❤️",
@@ -155,6 +157,14 @@ function useParts({ isGroup, foundId }: Look) {
   };
 }
 
+function groupsOf(parts: readonly VNode[]): VNode[][] {
+  const count = Math.ceil(parts.length / GROUP_PAGES);
+  return Array.from(
+    { length: count },
+    (_, index) => parts.slice(index * GROUP_PAGES, (index + 1) * GROUP_PAGES),
+  );
+}
+
 /** Waits until a box is at rest: pages that came in meanwhile would end a smooth scroll on its way. */
 async function restOf(box: HTMLElement | null): Promise<void> {
   for (let top = NaN; box !== null && top !== box.scrollTop;) {
@@ -206,7 +216,7 @@ export function History({ messages, isGroup }: { messages: MessageWindow; isGrou
       )}
       {newer.state.value.pages.map(part("newer")).reverse()}
       {foundId !== null && <div ref={mark} />}
-      {pages.map(part("older"))}
+      {groupsOf(pages.map(part("older"))).map((group, index) => <PartGroup key={index}>{group}</PartGroup>)}
       {isComplete && (
         <p class="quiet list-end">{pages.every(({ length }) => length === 0) ? TEXT.empty : TEXT.start}</p>
       )}
