@@ -13,6 +13,9 @@ const BUNDLES = {
   "server/dashboard/public/curve.js": "server/dashboard/training/uplot_entry.ts",
 };
 
+/** What a schema says of itself in the API's documents; the page only parses by it, and loads faster without. */
+const DESCRIPTIONS = /\.describe\((?:"(?:[^"\\]|\\.)*"|`(?:[^`\\$]|\\.)*`)\)/g;
+
 /** Bundles what a source needs. @throws Error with Deno's report when it cannot be bundled */
 async function bundle(entry: string): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -21,7 +24,7 @@ async function bundle(entry: string): Promise<string> {
     env: { NO_COLOR: "1" },
   }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
-  return new TextDecoder().decode(stdout);
+  return new TextDecoder().decode(stdout).replace(DESCRIPTIONS, "");
 }
 
 if (import.meta.main) {
