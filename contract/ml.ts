@@ -1,26 +1,14 @@
 /** The wire of the ml service: health, generation, models and adapters, cache, evaluation. */
 import * as z from "zod";
+import { MAX_CANDIDATES, MAX_PROMPT_LENGTH, modelIdSchema, timingsSchema } from "./generation.ts";
 import { jsonSchemaSchema } from "./json_schema.ts";
 import { idSchema, labelSchema, MAX_SEED, textSchema, timeSchema } from "./scalars.ts";
 
-/** Longest prompt in UTF-16 units; what exceeds the model's context is cut by the engine. */
-export const MAX_PROMPT_LENGTH = 1_000_000;
 export const MAX_GENERATED_TOKENS = 4_096;
 export const MAX_STOP_TEXTS = 16;
 export const MAX_STOP_TEXT_LENGTH = 64;
-/** Replies to one prompt at most. */
-export const MAX_CANDIDATES = 5;
 /** Endings at which a raw transcript's reply stops; both names of design section 7. */
 export const DEFAULT_STOP = ["\nThem:", "\nMe:"];
-
-/** The adapter of many people's texting that ml ships for the small model: it is nobody's own. */
-export const TEXTING_ADAPTER_ID = "texting";
-
-/** A model's name in the catalog or the models folder: no path, no URL, no two dots in a row. */
-export const modelIdSchema = z.string().regex(
-  /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/,
-  "must be a model id, not a path: letters, digits, dots, dashes, underscores",
-);
 
 /** The proof that an adapter is applied to the model it is served with. */
 export const adapterProofSchema = z.object({
@@ -63,16 +51,6 @@ export const healthResponseSchema = z.object({
   ),
 }).meta({ id: "MlHealth" });
 export type HealthResponse = z.infer<typeof healthResponseSchema>;
-
-export const timingsSchema = z.object({
-  queue_ms: z.number().min(0),
-  prompt_ms: z.number().min(0),
-  prompt_tokens: z.int().min(0),
-  cached_tokens: z.int().min(0).describe("Prompt tokens reused from an earlier request"),
-  generate_ms: z.number().min(0),
-  tokens_per_second: z.number().min(0),
-}).meta({ id: "Timings" });
-export type Timings = z.infer<typeof timingsSchema>;
 
 export const generateRequestSchema = z.object({
   prompt: textSchema(MAX_PROMPT_LENGTH, { minLength: 1 }),

@@ -1,6 +1,6 @@
 /** The wire of the ml service's `/training`: how a job is started, and how its progress is reported. */
 import * as z from "zod";
-import { MAX_PROMPT_LENGTH, modelIdSchema } from "./ml.ts";
+import { MAX_PROMPT_LENGTH, modelIdSchema } from "./generation.ts";
 import { labelSchema, MAX_SEED, textSchema, timeSchema } from "./scalars.ts";
 import { mlTrainingProgressSchema, trainingResultSchema } from "./training_figures.ts";
 

@@ -1,6 +1,7 @@
 /** The wire of ml's OpenAI-compatible endpoints: chat and text completions, their streams, models and errors. */
 import * as z from "zod";
-import { MAX_GENERATED_TOKENS, MAX_PROMPT_LENGTH, MAX_STOP_TEXT_LENGTH, MAX_STOP_TEXTS } from "./ml.ts";
+import { MAX_PROMPT_LENGTH } from "./generation.ts";
+import { MAX_GENERATED_TOKENS, MAX_STOP_TEXT_LENGTH, MAX_STOP_TEXTS } from "./ml.ts";
 import { jsonSchemaSchema } from "./json_schema.ts";
 import { labelSchema, MAX_SEED, textSchema } from "./scalars.ts";
 

@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { pageFields } from "./paging.ts";
 import { idSchema, MAX_TEXT_LENGTH, textSchema, timeSchema } from "./scalars.ts";
-import { MAX_CANDIDATES, timingsSchema } from "./ml.ts";
+import { MAX_CANDIDATES, timingsSchema } from "./generation.ts";
 import { appliedAdapterSchema } from "./models.ts";
 
 export const RESPONSE_STATUSES = ["queued", "generating", "completed", "failed", "cancelled"] as const;

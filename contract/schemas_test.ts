@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { z } from "zod";
 import { registerDeviceRequestSchema, verifyDeviceRequestSchema } from "./devices.ts";
-import { modelIdSchema } from "./ml.ts";
+import { modelIdSchema } from "./generation.ts";
 import { pageQuerySchema } from "./paging.ts";
 import { pathOf, SERVER_PATHS } from "./paths.ts";
 import { responseActionRequestSchema } from "./responses.ts";

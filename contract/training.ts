@@ -1,6 +1,6 @@
 /** The wire of the server's `/api/training`: samples and training jobs. */
 import * as z from "zod";
-import { modelIdSchema } from "./ml.ts";
+import { modelIdSchema } from "./generation.ts";
 import {
   DEFAULT_LEARNING_RATE,
   learningRateSchema,

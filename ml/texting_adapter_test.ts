@@ -1,7 +1,8 @@
 /** Tests the shipped adapter of many people's texting: who gets it, who does not, and how a training uses it. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { generateResultSchema, healthResponseSchema, TEXTING_ADAPTER_ID } from "../contract/ml.ts";
+import { TEXTING_ADAPTER_ID } from "../contract/generation.ts";
+import { generateResultSchema, healthResponseSchema } from "../contract/ml.ts";
 import type { TrainingResult } from "../contract/training_figures.ts";
 import { SMALL_MODEL } from "./models/catalog.ts";
 import { ADAPTER_FILE, type AdapterManifest, writeManifest } from "./models/adapter_manifest.ts";

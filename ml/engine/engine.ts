@@ -1,6 +1,6 @@
 /** The `Engine` interface: what the ml service asks of a language model, whatever runs it. */
 import type { JsonSchema } from "../../contract/json_schema.ts";
-import type { Timings } from "../../contract/ml.ts";
+import type { Timings } from "../../contract/generation.ts";
 import { ApiError } from "../../lib/errors.ts";
 import type { AdapterProof, ProbeFigures } from "./adapter_probe.ts";
 

@@ -1,6 +1,6 @@
 /** The manifest beside an adapter's file: its origin, its losses, and whether it may be served. */
 import { join } from "node:path";
-import { modelIdSchema } from "../../contract/ml.ts";
+import { modelIdSchema } from "../../contract/generation.ts";
 import { z } from "../../deps.ts";
 import { writeFileAtomically } from "../../lib/files.ts";
 import { adapterProofSchema, probeFiguresSchema } from "../engine/adapter_probe.ts";

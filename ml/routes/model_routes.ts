@@ -1,7 +1,7 @@
 /** `POST /model/reload`, `GET /models`, and deleting and tainting adapters. */
+import { modelIdSchema } from "../../contract/generation.ts";
 import {
   adapterInfoSchema,
-  modelIdSchema,
   modelListSchema,
   reloadQuerySchema,
   reloadResponseSchema,

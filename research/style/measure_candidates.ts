@@ -1,7 +1,8 @@
 /** Measures which score finds, among the candidates of a draft, the one most like what the person really answered. */
 import { join } from "node:path";
 import { tableLines } from "../../bench/support/bench_output.ts";
-import { DEFAULT_STOP, MAX_CANDIDATES } from "../../contract/ml.ts";
+import { MAX_CANDIDATES } from "../../contract/generation.ts";
+import { DEFAULT_STOP } from "../../contract/ml.ts";
 import { parseTranscript } from "../../contract/prompt.ts";
 import { generateContextSchema } from "../../contract/responses.ts";
 import { readCorpus } from "../../demo/corpus.ts";

@@ -5,7 +5,7 @@
  * rounds otherwise and gives another hash. The result replaces the files in `ml/models/texting`.
  */
 import { join } from "node:path";
-import { TEXTING_ADAPTER_ID } from "../../contract/ml.ts";
+import { TEXTING_ADAPTER_ID } from "../../contract/generation.ts";
 import { readCorpus } from "../../demo/corpus.ts";
 import { runMain } from "../../lib/lifecycle.ts";
 import { writeLine } from "../../lib/log.ts";

@@ -13,7 +13,7 @@ import {
 } from "drizzle-orm/pg-core";
 import type { DEVICE_STATUSES, DeviceScope } from "../../contract/devices.ts";
 import type { EventName } from "../../contract/events.ts";
-import type { Timings } from "../../contract/ml.ts";
+import type { Timings } from "../../contract/generation.ts";
 import type { AdapterFault, AdapterState, AppliedAdapter } from "../../contract/models.ts";
 import type { AbstentionReason, RESPONSE_ACTIONS, ResponseStatus } from "../../contract/responses.ts";
 import type { DraftCandidate } from "../../contract/responses.ts";

@@ -1,6 +1,6 @@
 /** Generates one reply on a loaded model, with its confidence and timings. */
 import type { Token } from "node-llama-cpp";
-import type { Timings } from "../../../contract/ml.ts";
+import type { Timings } from "../../../contract/generation.ts";
 import { ApiError } from "../../../lib/errors.ts";
 import { endsReply, fitPrompt, promptFormOf, replyCleaner } from "../chat_prompt.ts";
 import type { Generation, GenerationOptions, GenerationRequest } from "../engine.ts";

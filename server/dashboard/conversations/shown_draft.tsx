@@ -1,6 +1,6 @@
 /** A draft that waits for the person: its text with what it may have made up, how it came to be, and what to do with it. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { TEXTING_ADAPTER_ID } from "../../../contract/ml.ts";
+import { TEXTING_ADAPTER_ID } from "../../../contract/generation.ts";
 import type { DraftCandidate, GeneratedResponse } from "../../../contract/responses.ts";
 import { CANDIDATES, type Drafting } from "./drafting.ts";
 import { isKey } from "./keys.ts";

@@ -1,5 +1,6 @@
 /** Shows an account's adapters, promotes one, and rolls back. */
-import { type AdapterProof, TEXTING_ADAPTER_ID } from "../../../contract/ml.ts";
+import { TEXTING_ADAPTER_ID } from "../../../contract/generation.ts";
+import { type AdapterProof } from "../../../contract/ml.ts";
 import type { Adapter, ModelsResponse } from "../../../contract/models.ts";
 import { ApiError } from "../../../lib/errors.ts";
 import type { Caller } from "../../auth/authenticate.ts";

@@ -1,6 +1,6 @@
 /** Stores drafts, from queued to completed, and the person's one action on each. */
 import { and, eq, inArray, type SQL } from "drizzle-orm";
-import type { Timings } from "../../../contract/ml.ts";
+import type { Timings } from "../../../contract/generation.ts";
 import type { DraftCandidate } from "../../../contract/responses.ts";
 import type { AppliedAdapter } from "../../../contract/models.ts";
 import type { AbstentionReason } from "../../../contract/responses.ts";
