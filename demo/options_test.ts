@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { demoOptionsOf } from "./options.ts";
 
-Deno.test("a demo trains for three minutes at most, or for as many as are asked for", () => {
-  assert.deepEqual(demoOptionsOf([]), { corpus: false, exit: false, trainingMinutes: 3 });
+Deno.test("a demo trains for six minutes at most, or for as many as are asked for", () => {
+  assert.deepEqual(demoOptionsOf([]), { corpus: false, exit: false, trainingMinutes: 6 });
   assert.deepEqual(demoOptionsOf(["--exit", "--training=0.5", "--corpus"]), {
     corpus: true,
     exit: true,

@@ -1,6 +1,14 @@
 /** Calls the ml service, and translates its failures for the server's own clients. */
 import { errorBodySchema, type ErrorCode } from "../../contract/errors.ts";
-import { type AdapterInfo, adapterInfoSchema, type GenerateInput, type GenerateResult, generateResultSchema, type HealthResponse, healthResponseSchema } from "../../contract/ml.ts";
+import {
+  type AdapterInfo,
+  adapterInfoSchema,
+  type GenerateInput,
+  type GenerateResult,
+  generateResultSchema,
+  type HealthResponse,
+  healthResponseSchema,
+} from "../../contract/ml.ts";
 import {
   type MlStartTrainingRequest,
   type MlTrainingStatus,

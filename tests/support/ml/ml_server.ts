@@ -1,6 +1,12 @@
 /** A small real HTTP server with ml's wire, for tests of the server: it answers, fails or hangs as configured. */
 import type { ErrorCode, Fault } from "../../../contract/errors.ts";
-import { type GenerateCandidate, type GenerateRequest, generateRequestSchema, type GenerateResult, type HealthResponse } from "../../../contract/ml.ts";
+import {
+  type GenerateCandidate,
+  type GenerateRequest,
+  generateRequestSchema,
+  type GenerateResult,
+  type HealthResponse,
+} from "../../../contract/ml.ts";
 import {
   type MlStartTrainingRequest,
   mlStartTrainingRequestSchema,
