@@ -283,6 +283,8 @@ await browserTests({
         const { page, faults } = await openPage(browser, { url, ...look });
         await signIn(page, owner);
         await showPage(page, "Training");
+        // On a phone they are far below, and are read when they come near.
+        await samplesOf(page).scrollIntoViewIfNeeded();
         await samplesOf(page).getByText(HOSTILE[0] ?? "", { exact: true }).last().waitFor();
         await page.getByText("On 4 examples").waitFor();
         assert.deepEqual(await seriousFindings(page), []);
