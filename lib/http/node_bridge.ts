@@ -12,7 +12,7 @@ export interface BodyTimeLimits {
 }
 
 /** How long what is left of a body is still read after its request was refused, so that the client sees the answer. */
-const LINGER_MS = 1_000;
+const LINGER_MS = 5_000;
 
 /** What Deno's own server gives its handlers beside the request. */
 export interface HandlerInfo extends Deno.ServeHandlerInfo<Deno.NetAddr> {
@@ -207,15 +207,20 @@ function refuse(outgoing: ServerResponse, error: ApiError): void {
   outgoing.writeHead(error.statusCode, headers).end(JSON.stringify(errorBodyOf(error, requestId)));
 }
 
-/** Closes a connection whose request was answered before all of its body came: what follows is no request. */
+/**
+ * Closes a connection whose request was answered before all of its body came: what follows is no request. To close it at once, as
+ * `node:http` would, resets it, and takes the answer from a client that still sends.
+ */
 function closeAfter(outgoing: ServerResponse): void {
   const { req: incoming } = outgoing;
+  const { socket } = incoming;
   outgoing.shouldKeepAlive = false;
-  outgoing.on("finish", () => {
-    const timer = setTimeout(() => incoming.socket.destroy(), LINGER_MS);
-    incoming.on("close", () => clearTimeout(timer));
+  socket.destroySoon = () => {
+    socket.end();
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+    socket.on("close", () => clearTimeout(timer));
     incoming.resume();
-  });
+  };
 }
 
 export interface Exchange {
