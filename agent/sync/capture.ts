@@ -32,6 +32,7 @@ export function captureOf(database: ChatDatabase, state: SyncState): Capture {
 export async function sendMissedRows(run: MessageSyncRun): Promise<void> {
   if (run.scan !== "full") return;
   const { hasOutcomes } = run.cursor;
+  const refused = hasOutcomes ? null : refusedRows(run.state);
   for (let first = 1; first <= run.startRowId; first += COMPARED_AT_ONCE) {
     const last = Math.min(run.startRowId, first + COMPARED_AT_ONCE - 1);
     const [there, known] = [run.reader.rowIds(first, last), run.state.rowsWithOutcome(first, last)];
@@ -39,8 +40,8 @@ export async function sendMissedRows(run: MessageSyncRun): Promise<void> {
     if (known.size > 0) run.commit(() => known.forEach((rowId) => run.state.forgetUnwatched(rowId)));
     for (let place = 0; place < missed.length; place += READ_AT_ONCE) {
       const some = missed.slice(place, place + READ_AT_ONCE);
-      if (hasOutcomes) await run.resend(some);
-      else noteOutcomes(run, some);
+      if (refused === null) await run.resend(some);
+      else noteOutcomes(run, { rowIds: some, refused });
     }
     await delay(0);
   }
@@ -50,13 +51,17 @@ export async function sendMissedRows(run: MessageSyncRun): Promise<void> {
   }
 }
 
-function noteOutcomes(run: MessageSyncRun, rowIds: readonly number[]): void {
+/** The rows of messages that the server refused. */
+function refusedRows({ database }: SyncState): Set<number> {
+  const items = [...database.values("refused_items").all().values()];
+  return new Set(items.flatMap(({ kind, rowId }) => kind === "message" ? [rowId] : []));
+}
+
+function noteOutcomes(
+  run: MessageSyncRun,
+  { rowIds, refused }: { rowIds: readonly number[]; refused: ReadonlySet<number> },
+): void {
   const { state } = run;
-  const refused = new Set(
-    [...state.database.values("refused_items").all().values()].flatMap(({ kind, rowId }) =>
-      kind === "message" ? [rowId] : []
-    ),
-  );
   const rows = run.read(rowIds);
   run.commit(() => {
     for (const [rowId, outcome] of rows) {
