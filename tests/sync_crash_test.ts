@@ -8,7 +8,7 @@ import { bulkChatDb } from "./support/chat_db/bulk.ts";
 import { countRowsBySql } from "./support/chat_db/read_chat_db.ts";
 import { captureIn } from "./support/mac/agent_home.ts";
 import { claimServer, type OwnerClient } from "./support/server/owner_client.ts";
-import { agentEnvOf, startServices } from "./support/server/running_services.ts";
+import { agentEnvOf, type RunningServices, startServices } from "./support/server/running_services.ts";
 
 const MESSAGES = 50_000;
 /** The server dies once it has stored this many. */
@@ -42,13 +42,19 @@ function assertComplete(env: Record<string, string>, chatDb: string): void {
   assert.deepEqual(captureIn({ dataDir: env.AGENT_DATA_DIR ?? "", chatDb }), capture);
 }
 
-Deno.test("a server killed -9 during a sync of 50,000 messages ends with each message exactly once", async () => {
-  await using services = await startServices({ env: { PAIRING: "approve" } });
+/** A Mac with a full database whose agent is paired and has sent nothing yet. */
+async function pairedMac(services: RunningServices) {
   const chatDb = join(services.dir, "chat.db");
   bulkChatDb(chatDb, { messages: MESSAGES });
   const env = agentEnvOf(services, chatDb);
   const owner = await claimServer(services.server.url);
   await pairAgent((code) => owner.approve(code), { env });
+  return { chatDb, env, owner };
+}
+
+Deno.test("a server killed -9 during a sync of 50,000 messages ends with each message exactly once", async () => {
+  await using services = await startServices({ env: { PAIRING: "approve" } });
+  const { chatDb, env, owner } = await pairedMac(services);
 
   const interrupted = spawnAgent(["sync", "--once"], { env });
   await untilStored(owner, KILL_AFTER);
@@ -69,11 +75,7 @@ Deno.test("a server killed -9 during a sync of 50,000 messages ends with each me
 
 Deno.test("an agent killed -9 during a sync goes on where it was, and the rows that it counts are those of chat.db", async () => {
   await using services = await startServices({ env: { PAIRING: "approve" } });
-  const chatDb = join(services.dir, "chat.db");
-  bulkChatDb(chatDb, { messages: MESSAGES });
-  const env = agentEnvOf(services, chatDb);
-  const owner = await claimServer(services.server.url);
-  await pairAgent((code) => owner.approve(code), { env });
+  const { chatDb, env, owner } = await pairedMac(services);
   for (const part of [1, 2]) {
     const interrupted = spawnAgent(["sync", "--once"], { env });
     await untilStored(owner, part * KILL_AFTER);
